@@ -1,0 +1,424 @@
+use expect_test::{Expect, expect};
+
+use super::*;
+
+const FUNCTION: &str = "async fn tweets(user: &str, limit: u32) -> Vec<u64> { fetch(user, limit).await }";
+
+fn options(args: &str) -> (Options, String) {
+    let mut errors = Errors::default();
+    let options = parse(crate::tests::tokens(args), &mut errors);
+    (options, errors.listed())
+}
+
+#[track_caller]
+fn refused(cases: &[&str], expected: &Expect) {
+    let listed = |args: &&str| format!("{args}\n{}", crate::tests::errors(args, FUNCTION));
+    expected.assert_eq(&cases.iter().map(listed).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn durations_are_seconds_or_humantime_or_expressions() {
+    let fixed = [
+        ("600", Duration::from_secs(600)),
+        ("1_000", Duration::from_secs(1000)),
+        ("0", Duration::ZERO),
+        ("(60)", Duration::from_secs(60)),
+        ("\"10m\"", Duration::from_secs(600)),
+        ("\"1h 30m\"", Duration::from_secs(5400)),
+        ("\"1500ms\"", Duration::from_millis(1500)),
+    ];
+    for (text, expected) in fixed {
+        let (options, errors) = options(&format!("lifetime = {text}"));
+        assert_eq!(errors, "", "{text}");
+        let value = options.lifetime.and_then(|given| given.value.fixed());
+        assert_eq!(value, Some(expected), "{text}");
+    }
+    for text in ["TEN", "minutes(10)", "Duration::from_secs(5)", "if user == \"a\" { A } else { B }", "-X"] {
+        let (options, errors) = options(&format!("lifetime = {text}"));
+        assert_eq!(errors, "", "{text}");
+        assert!(options.lifetime.is_some_and(|given| given.value.fixed().is_none()), "{text}");
+    }
+}
+
+#[test]
+fn every_option_is_read() {
+    let all = "lifetime = 1, max_stale = 2, retention = 3, refresh_ahead = 0, fetch_on_miss = user == \"a\", \
+               empty = Vec::<u8>::new(), wait = 0, refresh_timeout = 1, max_backoff = 1, max_refreshes = 1, \
+               lifetime_for = |tweets: &HashMap<u8, u8>| Duration::ZERO, cache_err = 1, share_err = Clone::clone, \
+               jitter = 1, key = (user,), skip(limit,), capacity = 1_0, name = \"n\", handle = other, \
+               crate = crate::cacheback, in_impl,";
+    let (options, errors) = options(all);
+    assert_eq!(errors, "");
+    assert!(options.lifetime.is_some() && options.max_stale.is_some() && options.retention.is_some());
+    assert!(options.refresh_ahead.is_some() && options.wait.is_some() && options.refresh_timeout.is_some());
+    assert!(options.max_backoff.is_some() && options.cache_err.is_some() && options.empty.is_some());
+    assert!(options.lifetime_for.is_some() && options.share_err.is_some() && options.key.is_some());
+    assert!(options.krate.is_some() && options.in_impl.is_some() && !options.incomplete);
+    assert!(matches!(options.fetch_on_miss, Some(Given { value: Condition::When(_), .. })));
+    assert!(matches!(options.max_refreshes, Some(Given { value: Value::Fixed(1, _), .. })));
+    assert!(matches!(options.capacity, Some(Given { value: Value::Fixed(10, _), .. })));
+    assert!(matches!(options.handle, Some(Given { value: Handle::Named(name), .. }) if name == "other"));
+    assert!(options.jitter.and_then(|given| given.value.fixed()).is_some_and(|jitter| jitter == 1.0));
+    assert!(options.skip.is_some_and(|skip| skip.value == ["limit"]));
+    assert!(options.name.is_some_and(|name| name.value.value() == "n"));
+}
+
+#[test]
+fn a_flag_can_be_a_condition() {
+    let (on, _) = options("fetch_on_miss");
+    let (also_on, _) = options("fetch_on_miss = true");
+    let (off, _) = options("fetch_on_miss = false");
+    assert!(matches!(on.fetch_on_miss, Some(Given { value: Condition::Always(_), .. })));
+    assert!(matches!(also_on.fetch_on_miss, Some(Given { value: Condition::Always(_), .. })));
+    assert!(matches!(off.fetch_on_miss, Some(Given { value: Condition::Never(_), .. })));
+}
+
+#[test]
+fn durations_that_are_none() {
+    let cases = [
+        "lifetime = 600s",
+        "lifetime = 10m",
+        "lifetime = 600u64",
+        "wait = -5",
+        "lifetime = 1.5",
+        "lifetime = \"ten minutes\"",
+        "lifetime = \"600\"",
+        "lifetime = 99999999999999999999",
+        "lifetime = true",
+        "lifetime = 'a'",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+        lifetime = 600s
+        [600s] a duration with a unit is a string / write `lifetime = "600s"`
+
+        lifetime = 10m
+        [10m] a duration with a unit is a string / write `lifetime = "10m"`
+
+        lifetime = 600u64
+        [600u64] whole seconds have no suffix / write `lifetime = 600`
+
+        wait = -5
+        [-5] a duration cannot be negative / write `wait = 600` or `wait = "10m"`
+
+        lifetime = 1.5
+        [1.5] a duration is in whole seconds / write "1500ms"
+
+        lifetime = "ten minutes"
+        ["ten minutes"] `ten minutes` is not a duration: expected number at 0 / write for example `lifetime = "1h 30m"`
+
+        lifetime = "600"
+        ["600"] `600` is not a duration: time unit needed, for example 600sec or 600ms / write for example `lifetime = "1h 30m"`
+
+        lifetime = 99999999999999999999
+        [99999999999999999999] `99999999999999999999` seconds are too long for a `Duration`
+
+        lifetime = true
+        [true] `lifetime` takes a duration / write whole seconds, a string such as "10m", or a `Duration` expression
+
+        lifetime = 'a'
+        ['a'] `lifetime` takes a duration / write whole seconds, a string such as "10m", or a `Duration` expression
+    "#]],
+    );
+}
+
+#[test]
+fn other_values_that_do_not_fit() {
+    let cases = [
+        "max_refreshes = 0",
+        "capacity = 0",
+        "capacity = 10u64",
+        "capacity = -1",
+        "capacity = \"many\"",
+        "capacity = 1.5",
+        "jitter = 1.5",
+        "jitter = -0.1",
+        "jitter = 2",
+        "jitter = \"a\"",
+        "fetch_on_miss = 1",
+        "lifetime_for = 60",
+        "lifetime_for = || TEN",
+        "share_err = async |e| e",
+        "name = \"\"",
+        "name = NAME",
+        "handle",
+        "handle = true",
+        "handle = a::b",
+        "crate = 5",
+        "in_impl = true",
+        "skip",
+        "skip = user",
+        "skip()",
+        "skip(user limit)",
+        "skip(user.id)",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+        max_refreshes = 0
+        [0] with `max_refreshes = 0` nothing could be refreshed / write 1 or more, or leave `max_refreshes` out
+
+        capacity = 0
+        [0] with `capacity = 0` nothing could be stored / write 1 or more, or leave `capacity` out
+
+        capacity = 10u64
+        [10u64] `capacity` takes a number without a suffix / write `capacity = 10`
+
+        capacity = -1
+        [-1] `capacity` takes a whole number / write for example `capacity = 100`
+
+        capacity = "many"
+        ["many"] `capacity` takes a whole number / write for example `capacity = 100`
+
+        capacity = 1.5
+        [1.5] `capacity` takes a whole number / write for example `capacity = 100`
+
+        jitter = 1.5
+        [1.5] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
+
+        jitter = -0.1
+        [-0.1] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
+
+        jitter = 2
+        [2] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
+
+        jitter = "a"
+        ["a"] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
+
+        fetch_on_miss = 1
+        [1] `fetch_on_miss` is a flag or takes a `bool` / write `fetch_on_miss`
+
+        lifetime_for = 60
+        [60] `lifetime_for` takes a closure of one argument that is not `async` / write `lifetime_for = |value| Duration::from_secs(60)`
+
+        lifetime_for = || TEN
+        [|| TEN] `lifetime_for` takes a closure of one argument that is not `async` / write `lifetime_for = |value| Duration::from_secs(60)`
+
+        share_err = async |e| e
+        [async |e| e] `share_err` takes a closure of one argument that is not `async` / write `share_err = |error: &MyError| MyError::new(error.to_string())`
+
+        name = ""
+        [""] a name cannot be empty / write what logs and metrics shall call it
+
+        name = NAME
+        [NAME] `name` takes a string literal / write `name = "users"`
+
+        handle
+        [handle] `handle` has no value / write `handle = ..`
+
+        handle = true
+        [true] `handle` is on unless it is `false` / write `handle = false`, or `handle = other_name`, or leave it out
+
+        handle = a::b
+        [a::b] the handle is one new identifier / write `handle = users_cache`
+
+        crate = 5
+        [5] `crate` takes a path / write `crate = ::my_crate::cacheback`
+
+        in_impl = true
+        [in_impl] `in_impl` is a flag / write just `in_impl`, or leave it out
+
+        skip
+        [skip] `skip` takes the names of arguments / write `skip(db)`
+
+        skip = user
+        [skip] `skip` takes the names of arguments / write `skip(db)`
+
+        skip()
+        [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
+
+        skip(user limit)
+        [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
+
+        skip(user.id)
+        [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
+    "#]],
+    );
+}
+
+#[test]
+fn names_that_are_none() {
+    let cases = [
+        "lifetme = 600",
+        "max_state = 5",
+        "refresh_time_out = 5",
+        "colour = \"red\"",
+        "ttl = 5",
+        "time_to_live(5)",
+        "size = 5",
+        "grace = 5",
+        "sync_writes = true",
+        "result",
+        "option = true",
+        "convert = r#\"{ user }\"#",
+        "timeout = 5",
+        "ignore(user)",
+        "fallback = Vec::new()",
+        "map_error = |e| e",
+        "shared",
+        "shared = true",
+        "tags = [user]",
+        "version = 3",
+    ];
+    refused(
+        &cases,
+        &expect![[r##"
+        lifetme = 600
+        [lifetme] unknown option `lifetme` / did you mean `lifetime`?
+
+        max_state = 5
+        [max_state] unknown option `max_state` / did you mean `max_stale`?
+
+        refresh_time_out = 5
+        [refresh_time_out] unknown option `refresh_time_out` / did you mean `refresh_timeout`?
+
+        colour = "red"
+        [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `in_impl`, `handle`, `version`, `shared`, `tags`, `crate`
+
+        ttl = 5
+        [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+
+        time_to_live(5)
+        [time_to_live] `time_to_live` is not an option of `cacheback` / write `lifetime = ..`
+
+        size = 5
+        [size] `size` is not an option of `cacheback` / write `capacity = ..`
+
+        grace = 5
+        [grace] `grace` is not an option of `cacheback` / write `max_stale = ..`
+
+        sync_writes = true
+        [sync_writes] `sync_writes` is not an option of `cacheback` / not needed: callers of one key always share one fetch; write `fetch_on_miss` if they should wait for it
+
+        result
+        [result] `result` is not an option of `cacheback` / not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`
+
+        option = true
+        [option] `option` is not an option of `cacheback` / not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`
+
+        convert = r#"{ user }"#
+        [convert] `convert` is not an option of `cacheback` / write `key = ..`
+
+        timeout = 5
+        [timeout] `timeout` is not an option of `cacheback` / write `refresh_timeout` (how long a fetch holds its key) or `wait` (how long a caller waits)
+
+        ignore(user)
+        [ignore] `ignore` is not an option of `cacheback` / write `skip(..)`
+
+        fallback = Vec::new()
+        [fallback] `fallback` is not an option of `cacheback` / write `empty = ..`
+
+        map_error = |e| e
+        [map_error] `map_error` is not an option of `cacheback` / write `share_err = ..`
+
+        shared
+        [shared] `shared` needs the `redis` feature / leave it out for a cache in this process
+
+        shared = true
+        [shared] `shared` is a flag / write just `shared`, or leave it out
+
+        tags = [user]
+        [tags] `tags` is about shared entries, and `shared` needs the `redis` feature / leave it out for a cache in this process
+
+        version = 3
+        [version] `version` is about shared entries, and `shared` needs the `redis` feature / leave it out for a cache in this process
+    "##]],
+    );
+}
+
+#[test]
+fn forms_that_are_none() {
+    let cases = [
+        "600",
+        "\"10m\"",
+        "lifetime",
+        "lifetime = ",
+        "lifetime = , wait = 5",
+        "lifetime(600)",
+        "lifetime: 600",
+        "lifetime == 600",
+        "lifetime = 600 wait = 5",
+        "lifetime = 600; wait = 5",
+        ", lifetime = 600",
+        "lifetime = 600,, wait = 5",
+        "empty = [1, 2 + ], ttl = 5",
+        "empty = let, ttl = 5",
+        "lifetime = 600, lifetime = 500, lifetime = 400",
+        "a::b = 5",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+        600
+        [600] options have names / write `lifetime = 600`
+
+        "10m"
+        ["10m"] options have names / write `lifetime = "10m"`
+
+        lifetime
+        [lifetime] `lifetime` has no value / write `lifetime = ..`
+
+        lifetime = 
+        [=] `lifetime` has no value / write `lifetime = ..`
+
+        lifetime = , wait = 5
+        [=] `lifetime` has no value / write `lifetime = ..`
+
+        lifetime(600)
+        [lifetime] `lifetime` takes its value after `=` / write `lifetime = 600`
+
+        lifetime: 600
+        [lifetime] `lifetime` has no value / write `lifetime = ..`
+        [:] expected `,` between two options, or `=` before a value
+
+        lifetime == 600
+        [=] expected an expression
+
+        lifetime = 600 wait = 5
+        [wait] expected `,` between two options, or `=` before a value
+
+        lifetime = 600; wait = 5
+        [;] expected `,` between two options, or `=` before a value
+
+        , lifetime = 600
+        [,] expected an option / write for example `lifetime = 600`
+
+        lifetime = 600,, wait = 5
+        [,] expected an option / write for example `lifetime = 600`
+
+        empty = [1, 2 + ], ttl = 5
+        []] unexpected end of input, expected an expression
+        [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+
+        empty = let, ttl = 5
+        [,] expected one of: identifier, `::`, `<`, `_`, literal, `const`, `ref`, `mut`, `&`, parentheses, square brackets, `..`, `const`
+        [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+
+        lifetime = 600, lifetime = 500, lifetime = 400
+        [lifetime] `lifetime` is given twice / remove one of them
+        [lifetime] `lifetime` is given twice / remove one of them
+
+        a::b = 5
+        [a] unknown option `a` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `in_impl`, `handle`, `version`, `shared`, `tags`, `crate`
+        [:] expected `,` between two options, or `=` before a value
+        [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `in_impl`, `handle`, `version`, `shared`, `tags`, `crate`
+    "#]],
+    );
+}
+
+#[test]
+fn all_errors_of_an_attribute_are_reported() {
+    refused(
+        &["ttl = 5, lifetime = -1, key = (user, nobody), capacity, skip(usr, limit, limit), 600"],
+        &expect![[r#"
+            ttl = 5, lifetime = -1, key = (user, nobody), capacity, skip(usr, limit, limit), 600
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+            [-1] a duration cannot be negative / write `lifetime = 600` or `lifetime = "10m"`
+            [capacity] `capacity` has no value / write `capacity = ..`
+            [600] options have names / write `lifetime = 600`
+            [usr] there is no argument `usr` / did you mean `user`?
+            [limit] `limit` is skipped twice / remove one of them
+        "#]],
+    );
+}

@@ -1,0 +1,229 @@
+//! From the expression behind one option to its value: literals are checked here, anything else is left to the
+//! type system.
+
+use std::time::Duration;
+
+use proc_macro2::Span;
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitFloat, LitInt, LitStr, Path, UnOp};
+
+/// A literal, known here, or an expression, known when it runs.
+#[derive(Clone)]
+pub(crate) enum Value<T> {
+    Fixed(T, Span),
+    Computed(Expr),
+}
+
+impl<T: Copy> Value<T> {
+    /// The literal, if it is one.
+    pub(crate) fn fixed(&self) -> Option<T> {
+        match self {
+            Value::Fixed(value, _) => Some(*value),
+            Value::Computed(_) => None,
+        }
+    }
+}
+
+/// When a caller waits for a missing value.
+#[derive(Clone)]
+pub(crate) enum Condition {
+    Always(Span),
+    Never(Span),
+    When(Expr),
+}
+
+/// What `handle` was set to.
+#[derive(Clone)]
+pub(crate) enum Handle {
+    Off,
+    Named(Ident),
+}
+
+pub(super) fn duration(name: &Ident, expr: Expr) -> syn::Result<Value<Duration>> {
+    let span = expr.span();
+    let Some((lit, negative)) = literal(&expr) else { return Ok(Value::Computed(expr)) };
+    if negative {
+        return refuse(
+            span,
+            format!("a duration cannot be negative\nwrite `{name} = 600` or `{name} = \"10m\"`"),
+        );
+    }
+    let value = match lit {
+        Lit::Int(int) => seconds(name, int)?,
+        Lit::Str(text) => humantime::parse_duration(&text.value()).map_err(|error| {
+            let text = text.value();
+            syn::Error::new(
+                span,
+                format!("`{text}` is not a duration: {error}\nwrite for example `{name} = \"1h 30m\"`"),
+            )
+        })?,
+        Lit::Float(float) => {
+            let text = milliseconds(float).unwrap_or_else(|| "1500ms".to_owned());
+            return refuse(span, format!("a duration is in whole seconds\nwrite \"{text}\""));
+        }
+        _ => {
+            return refuse(
+                span,
+                format!(
+                    "`{name}` takes a duration\nwrite whole seconds, a string such as \"10m\", or a `Duration` expression"
+                ),
+            );
+        }
+    };
+    Ok(Value::Fixed(value, span))
+}
+
+pub(super) fn count(name: &Ident, expr: Expr) -> syn::Result<Value<u64>> {
+    let span = expr.span();
+    let int = match literal(&expr) {
+        None => return Ok(Value::Computed(expr)),
+        Some((Lit::Int(int), false)) => int,
+        Some(_) => {
+            return refuse(span, format!("`{name}` takes a whole number\nwrite for example `{name} = 100`"));
+        }
+    };
+    if !int.suffix().is_empty() {
+        let digits = int.base10_digits();
+        return refuse(span, format!("`{name}` takes a number without a suffix\nwrite `{name} = {digits}`"));
+    }
+    let value = int
+        .base10_parse()
+        .map_err(|_| syn::Error::new(span, format!("`{int}` is too large for `{name}`")))?;
+    if value == 0 {
+        let why = if name == "capacity" { "nothing could be stored" } else { "nothing could be refreshed" };
+        return refuse(span, format!("with `{name} = 0` {why}\nwrite 1 or more, or leave `{name}` out"));
+    }
+    Ok(Value::Fixed(value, span))
+}
+
+pub(super) fn fraction(name: &Ident, expr: Expr) -> syn::Result<Value<f64>> {
+    let span = expr.span();
+    let value = match literal(&expr) {
+        None => return Ok(Value::Computed(expr)),
+        Some((Lit::Float(float), negative)) if matches!(float.suffix(), "" | "f64") => {
+            float.base10_parse::<f64>().ok().map(|value| if negative { -value } else { value })
+        }
+        Some((Lit::Int(int), negative)) if int.suffix().is_empty() => {
+            int.base10_parse::<f64>().ok().map(|value| if negative { -value } else { value })
+        }
+        Some(_) => None,
+    };
+    match value {
+        Some(value) if (0.0..=1.0).contains(&value) => Ok(Value::Fixed(value, span)),
+        _ => refuse(
+            span,
+            format!("`{name}` takes a share between 0.0 and 1.0\nwrite for example `{name} = 0.1`"),
+        ),
+    }
+}
+
+pub(super) fn condition(expr: Expr) -> syn::Result<Condition> {
+    let span = expr.span();
+    match literal(&expr) {
+        None => Ok(Condition::When(expr)),
+        Some((Lit::Bool(bool), _)) if bool.value => Ok(Condition::Always(span)),
+        Some((Lit::Bool(_), _)) => Ok(Condition::Never(span)),
+        Some(_) => refuse(span, "`fetch_on_miss` is a flag or takes a `bool`\nwrite `fetch_on_miss`"),
+    }
+}
+
+pub(super) fn closure(name: &Ident, example: &str, expr: Expr) -> syn::Result<Expr> {
+    let fits = match peel(&expr) {
+        Expr::Closure(closure) => closure.inputs.len() == 1 && closure.asyncness.is_none(),
+        Expr::Lit(_) => false,
+        _ => true,
+    };
+    if fits {
+        return Ok(expr);
+    }
+    refuse(
+        expr.span(),
+        format!("`{name}` takes a closure of one argument that is not `async`\nwrite `{name} = {example}`"),
+    )
+}
+
+pub(super) fn text(name: &Ident, expr: &Expr) -> syn::Result<LitStr> {
+    match literal(expr) {
+        Some((Lit::Str(text), false)) if !text.value().trim().is_empty() && text.suffix().is_empty() => {
+            Ok(text.clone())
+        }
+        Some((Lit::Str(_), false)) => {
+            refuse(expr.span(), "a name cannot be empty\nwrite what logs and metrics shall call it")
+        }
+        _ => refuse(expr.span(), format!("`{name}` takes a string literal\nwrite `{name} = \"users\"`")),
+    }
+}
+
+pub(super) fn handle(expr: &Expr) -> syn::Result<Handle> {
+    match peel(expr) {
+        Expr::Lit(ExprLit { lit: Lit::Bool(bool), .. }) if !bool.value => Ok(Handle::Off),
+        Expr::Path(path) if path.qself.is_none() => match path.path.get_ident() {
+            Some(ident) if !matches!(ident.to_string().as_str(), "self" | "Self" | "super" | "crate") => {
+                Ok(Handle::Named(ident.clone()))
+            }
+            _ => refuse(expr.span(), "the handle is one new identifier\nwrite `handle = users_cache`"),
+        },
+        _ => refuse(
+            expr.span(),
+            "`handle` is on unless it is `false`\nwrite `handle = false`, or `handle = other_name`, or leave it out",
+        ),
+    }
+}
+
+pub(super) fn path(name: &Ident, expr: &Expr) -> syn::Result<Path> {
+    match peel(expr) {
+        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+        _ => refuse(expr.span(), format!("`{name}` takes a path\nwrite `{name} = ::my_crate::cacheback`")),
+    }
+}
+
+/// `expr` without parentheses and the invisible groups of `macro_rules!`.
+pub(crate) fn peel(mut expr: &Expr) -> &Expr {
+    loop {
+        expr = match expr {
+            Expr::Group(group) if group.attrs.is_empty() => &group.expr,
+            Expr::Paren(paren) if paren.attrs.is_empty() => &paren.expr,
+            _ => return expr,
+        }
+    }
+}
+
+/// A literal, and whether a minus stands before it.
+fn literal(expr: &Expr) -> Option<(&Lit, bool)> {
+    match peel(expr) {
+        Expr::Lit(ExprLit { lit, .. }) => Some((lit, false)),
+        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match peel(expr) {
+            Expr::Lit(ExprLit { lit, .. }) => Some((lit, true)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn seconds(name: &Ident, int: &LitInt) -> syn::Result<Duration> {
+    let digits = int.base10_digits();
+    if !int.suffix().is_empty() {
+        let text = format!("{digits}{}", int.suffix());
+        return match humantime::parse_duration(&text) {
+            Ok(_) => {
+                refuse(int.span(), format!("a duration with a unit is a string\nwrite `{name} = \"{text}\"`"))
+            }
+            Err(_) => refuse(int.span(), format!("whole seconds have no suffix\nwrite `{name} = {digits}`")),
+        };
+    }
+    match int.base10_parse() {
+        Ok(seconds) => Ok(Duration::from_secs(seconds)),
+        Err(_) => refuse(int.span(), format!("`{int}` seconds are too long for a `Duration`")),
+    }
+}
+
+/// `1.5` as `1500ms`.
+fn milliseconds(float: &LitFloat) -> Option<String> {
+    let seconds = float.base10_parse::<f64>().ok()?;
+    let duration = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(format!("{}ms", duration.as_millis().max(1)))
+}
+
+fn refuse<T>(span: Span, message: impl std::fmt::Display) -> syn::Result<T> {
+    Err(syn::Error::new(span, message))
+}

@@ -1,0 +1,182 @@
+//! Which of the user's attributes follow the public function, which the body, and which both.
+//!
+//! A lint shall fire once: one about the signature at the public function, one about what is done at the body.
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::parse::Parser;
+use syn::punctuated::Punctuated;
+use syn::token::Paren;
+use syn::{Attribute, Ident, MacroDelimiter, Meta, MetaList, Path, Token};
+
+use crate::error::Errors;
+
+/// Clippy's lints about types and arguments as they stand in a signature.
+pub(crate) const SIGNATURE_LINTS: &[&str] = &[
+    "borrowed_box",
+    "box_collection",
+    "fn_params_excessive_bools",
+    "implicit_hasher",
+    "large_types_passed_by_value",
+    "linkedlist",
+    "mutable_key_type",
+    "option_option",
+    "rc_buffer",
+    "rc_mutex",
+    "redundant_allocation",
+    "ref_option",
+    "ref_option_ref",
+    "too_many_arguments",
+    "trivially_copy_pass_by_ref",
+    "type_complexity",
+    "vec_box",
+];
+
+/// Lints about a function as others see it.
+const ITEM_LINTS: &[&str] = &[
+    "dead_code",
+    "missing_docs",
+    "missing_errors_doc",
+    "module_name_repetitions",
+    "must_use_candidate",
+    "non_snake_case",
+    "private_interfaces",
+    "redundant_pub_crate",
+    "unreachable_pub",
+];
+
+/// The attributes of the function, sorted by where they go.
+#[derive(Default)]
+pub(crate) struct Attributes {
+    /// On the function that callers see.
+    pub(crate) public: Vec<Attribute>,
+    /// On the function that holds the body.
+    pub(crate) body: Vec<Attribute>,
+    /// On the function that makes an entry, which repeats the signature.
+    pub(crate) entry: Vec<Attribute>,
+    /// On the companion, which comes and goes with the function.
+    pub(crate) companion: Vec<Attribute>,
+    /// Whether there are docs to append to.
+    pub(crate) documented: bool,
+}
+
+/// Sorts the attributes of the function `ident`.
+pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> Attributes {
+    let mut split = Attributes::default();
+    let mut hidden = false;
+    for attr in attrs {
+        if attr.path().segments.last().is_some_and(|segment| segment.ident == "cacheback") {
+            errors.on(attr, "`#[cacheback]` is on this function twice\nremove one of them");
+        }
+        split.documented |= matches!(&attr.meta, Meta::NameValue(meta) if meta.path.is_ident("doc"));
+        hidden |= matches!(&attr.meta, Meta::List(list) if list.path.is_ident("doc") && is_hidden(list));
+        for (place, meta) in places(&attr.meta, ident) {
+            let attr = Attribute { meta, ..attr.clone() };
+            match place {
+                Place::Public => split.public.push(attr),
+                Place::Body => split.body.push(attr),
+                Place::Entry => split.entry.push(attr),
+                Place::Companion => split.companion.push(attr),
+            }
+        }
+    }
+    split.documented &= !hidden;
+    split
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Public,
+    Body,
+    Entry,
+    Companion,
+}
+
+/// Where an attribute goes, and what it says there.
+fn places(meta: &Meta, ident: &Ident) -> Vec<(Place, Meta)> {
+    let path = meta.path();
+    let first = path.segments.first().map(|segment| segment.ident.to_string()).unwrap_or_default();
+    let last = path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
+    let to = |places: &[Place]| places.iter().map(|place| (*place, meta.clone())).collect();
+    match (path.segments.len(), last.as_str()) {
+        (1, "cfg") => to(&[Place::Public, Place::Companion]),
+        (1, "cfg_attr") => conditional(meta, ident).unwrap_or_else(|| to(&[Place::Public])),
+        (1, "allow") => to(&[Place::Public, Place::Body, Place::Entry]),
+        (1, "warn" | "deny" | "forbid") => to(&[Place::Public, Place::Body]),
+        (1, "expect") => expectations(meta).unwrap_or_else(|| to(&[Place::Body])),
+        (_, "instrument") => vec![(Place::Body, named_span(meta, ident))],
+        _ if first == "clippy" => to(&[Place::Body]),
+        _ => to(&[Place::Public]),
+    }
+}
+
+/// `cfg_attr(predicate, a, b)`: `a` and `b` each where it belongs.
+fn conditional(meta: &Meta, ident: &Ident) -> Option<Vec<(Place, Meta)>> {
+    let path = meta.path();
+    let metas = arguments(meta)?;
+    let (predicate, metas) = metas.split_first()?;
+    let conditional = |(place, meta): (Place, Meta)| (place, list(path, &quote!(#predicate, #meta)));
+    Some(metas.iter().flat_map(|meta| places(meta, ident)).map(conditional).collect())
+}
+
+/// `expect(a, b)`: each lint is expected where it fires, and allowed where it must not fire again.
+fn expectations(meta: &Meta) -> Option<Vec<(Place, Meta)>> {
+    let expect = meta.path();
+    let (reasons, lints): (Vec<Meta>, Vec<Meta>) =
+        arguments(meta)?.into_iter().partition(|meta| meta.path().is_ident("reason"));
+    let (public, body): (Vec<Meta>, Vec<Meta>) = lints.into_iter().partition(is_public_lint);
+    let with = |path: &Path, lints: &[Meta]| list(path, &quote!(#(#lints,)* #(#reasons),*));
+    let allow = Path::from(Ident::new("allow", expect.segments.first()?.ident.span()));
+
+    let mut places = Vec::new();
+    if !public.is_empty() {
+        places.push((Place::Public, with(expect, &public)));
+    }
+    if !body.is_empty() {
+        places.push((Place::Body, with(expect, &body)));
+        places.push((Place::Public, with(&allow, &body)));
+        places.push((Place::Entry, with(&allow, &body)));
+    }
+    Some(places)
+}
+
+fn is_public_lint(lint: &Meta) -> bool {
+    let last = lint.path().segments.last();
+    last.is_some_and(|last| ITEM_LINTS.iter().chain(SIGNATURE_LINTS).any(|name| last.ident == name))
+}
+
+/// `#[instrument]` would name each span after the generated function; say the user's name unless there is one.
+fn named_span(meta: &Meta, ident: &Ident) -> Meta {
+    let tokens = match meta {
+        Meta::List(list) => list.tokens.clone(),
+        Meta::Path(_) => TokenStream::new(),
+        Meta::NameValue(_) => return meta.clone(),
+    };
+    let text = tokens.to_string();
+    if text.starts_with('"') || text.starts_with("name =") || text.contains(", name =") {
+        return meta.clone();
+    }
+    let name = ident.unraw().to_string();
+    list(meta.path(), &quote!(name = #name, #tokens))
+}
+
+fn is_hidden(list: &MetaList) -> bool {
+    list.tokens.to_string() == "hidden"
+}
+
+/// The arguments of `path(..)`.
+fn arguments(meta: &Meta) -> Option<Vec<Meta>> {
+    let list = meta.require_list().ok()?;
+    let metas = Punctuated::<Meta, Token![,]>::parse_terminated.parse2(list.tokens.clone()).ok()?;
+    Some(metas.into_iter().collect())
+}
+
+/// `path(tokens)`
+fn list(path: &Path, tokens: &TokenStream) -> Meta {
+    let delimiter = MacroDelimiter::Paren(Paren::default());
+    Meta::List(MetaList { path: path.clone(), delimiter, tokens: tokens.clone() })
+}

@@ -1,0 +1,72 @@
+use quote::ToTokens;
+
+use crate::tests::{errors, plan};
+
+fn shown(attrs: &[syn::Attribute]) -> String {
+    let text = |attr: &syn::Attribute| attr.meta.to_token_stream().to_string().replace(' ', "");
+    attrs.iter().map(text).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn attributes_go_where_they_belong() {
+    // attribute, public, body, entry, companion
+    let cases = [
+        ("doc = \"x\"", "doc=\"x\"", "", "", ""),
+        ("must_use", "must_use", "", "", ""),
+        ("deprecated", "deprecated", "", "", ""),
+        ("inline", "inline", "", "", ""),
+        ("tokio::test", "tokio::test", "", "", ""),
+        ("other::thing(a)", "other::thing(a)", "", "", ""),
+        ("cfg(unix)", "cfg(unix)", "", "", "cfg(unix)"),
+        ("allow(unused)", "allow(unused)", "allow(unused)", "allow(unused)", ""),
+        ("deny(unused)", "deny(unused)", "deny(unused)", "", ""),
+        ("expect(dead_code)", "expect(dead_code)", "", "", ""),
+        ("expect(clippy::too_many_arguments)", "expect(clippy::too_many_arguments,)", "", "", ""),
+        ("expect(unused)", "allow(unused)", "expect(unused)", "allow(unused)", ""),
+        (
+            "expect(unused, dead_code, reason = \"r\")",
+            "expect(dead_code,reason=\"r\") allow(unused,reason=\"r\")",
+            "expect(unused,reason=\"r\")",
+            "allow(unused,reason=\"r\")",
+            "",
+        ),
+        ("clippy::cognitive_complexity = \"9\"", "", "clippy::cognitive_complexity=\"9\"", "", ""),
+        ("instrument", "", "instrument(name=\"f\",)", "", ""),
+        ("tracing::instrument(skip(a))", "", "tracing::instrument(name=\"f\",skip(a))", "", ""),
+        ("instrument(skip(a), name = \"n\")", "", "instrument(skip(a),name=\"n\")", "", ""),
+        ("instrument(\"n\")", "", "instrument(\"n\")", "", ""),
+        (
+            "cfg_attr(unix, cfg(a), inline)",
+            "cfg_attr(unix,cfg(a)) cfg_attr(unix,inline)",
+            "",
+            "",
+            "cfg_attr(unix,cfg(a))",
+        ),
+        ("cfg_attr(unix, instrument)", "", "cfg_attr(unix,instrument(name=\"f\",))", "", ""),
+    ];
+    for (attr, public, body, entry, companion) in cases {
+        let attrs = plan("", &format!("#[{attr}] async fn f() {{}}")).attrs;
+        let expect_reason =
+            |text: String| text.replace("dead_code)", "dead_code,)").replace("unused)", "unused,)");
+        let same = |attrs: &[syn::Attribute], expected: &str| {
+            assert_eq!(expect_reason(shown(attrs)), expect_reason(expected.to_owned()), "{attr}");
+        };
+        same(&attrs.public, public);
+        same(&attrs.body, body);
+        same(&attrs.entry, entry);
+        same(&attrs.companion, companion);
+    }
+}
+
+#[test]
+fn docs_are_appended_only_to_docs() {
+    assert!(plan("", "/// Docs.\nasync fn f() {}").docs.is_some());
+    assert!(plan("", "async fn f() {}").docs.is_none());
+    assert!(plan("", "/// Docs.\n#[doc(hidden)] async fn f() {}").docs.is_none());
+}
+
+#[test]
+fn twice_is_once_too_often() {
+    let errors = errors("", "#[cacheback::cacheback(lifetime = 5)] async fn f() {}");
+    assert!(errors.contains("is on this function twice"), "{errors}");
+}

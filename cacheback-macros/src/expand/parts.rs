@@ -1,0 +1,287 @@
+//! The small pieces of an expansion: paths, shapes, views, policies.
+
+use std::time::Duration;
+
+use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{FnArg, Ident, Pat, PatIdent, PatType, Path, Token};
+
+use super::Expansion;
+use crate::key::Part;
+use crate::plan::{Assignment, Scoped, Setting};
+use crate::shape::Shape;
+use crate::signature::Argument;
+
+/// Where generated code finds the facade.
+pub(super) struct Paths(TokenStream);
+
+impl Paths {
+    pub(super) fn new(krate: Option<&Path>) -> Self {
+        Paths(krate.map_or_else(|| quote!(::cacheback), Path::to_token_stream))
+    }
+
+    /// The facade, shown at `span`.
+    pub(super) fn krate(&self, span: Span) -> TokenStream {
+        shown_at(self.0.clone(), span)
+    }
+
+    /// What only generated code may name, shown at `span`.
+    pub(super) fn private(&self, span: Span) -> TokenStream {
+        let krate = self.krate(span);
+        quote_spanned!(span=> #krate::__private)
+    }
+}
+
+/// A span that resolves as ours and shows the user's.
+pub(super) fn located(span: Span) -> Span {
+    Span::call_site().located_at(span)
+}
+
+/// `__cacheback_0`
+pub(super) fn numbered(index: usize) -> Ident {
+    format_ident!("__cacheback_{index}", span = Span::call_site())
+}
+
+/// `__cacheback_k0`
+pub(super) fn invented(kind: &str, index: usize) -> Ident {
+    format_ident!("__cacheback_{kind}{index}", span = Span::call_site())
+}
+
+/// Tokens that resolve as before and are shown at `span`.
+fn shown_at(tokens: TokenStream, span: Span) -> TokenStream {
+    let shown = |mut token: TokenTree| {
+        let at = token.span().located_at(span);
+        if let TokenTree::Group(group) = &token {
+            token = Group::new(group.delimiter(), shown_at(group.stream(), span)).into();
+        }
+        token.set_span(at);
+        token
+    };
+    tokens.into_iter().map(shown).collect()
+}
+
+impl Expansion<'_> {
+    /// What an argument is called on the public functions.
+    pub(super) fn public_name(&self, argument: &Argument) -> Ident {
+        argument.public.clone().unwrap_or_else(|| numbered(argument.index))
+    }
+
+    /// The arguments as others see them: no patterns, no attributes.
+    pub(super) fn parameters(&self) -> Punctuated<FnArg, Token![,]> {
+        let parameter = |argument: &Argument| {
+            let ident = self.public_name(argument);
+            let pat = PatIdent { attrs: Vec::new(), by_ref: None, mutability: None, ident, subpat: None };
+            FnArg::Typed(PatType {
+                attrs: Vec::new(),
+                pat: Box::new(Pat::Ident(pat)),
+                colon_token: Token![:](located(argument.span())),
+                ty: Box::new(argument.ty.clone()),
+            })
+        };
+        self.plan.arguments.iter().map(parameter).collect()
+    }
+
+    /// The key's shape, as a value.
+    pub(super) fn key_shape(&self) -> TokenStream {
+        let parts = &self.plan.key.parts;
+        let by_inference = parts.iter().any(|part| matches!(part, Part::Computed(_)));
+        let part = |(place, part): (usize, &Part)| match part {
+            Part::Argument(index) => {
+                let argument = &self.plan.arguments[*index];
+                let shape = self.shape(argument);
+                if !by_inference {
+                    return shape;
+                }
+                let at = located(argument.span());
+                let private = self.paths.private(at);
+                quote_spanned!(at=> #private::PhantomData::<#shape>)
+            }
+            Part::Computed(expr) => {
+                let at = located(expr.span());
+                let private = self.paths.private(at);
+                let name = invented("k", place);
+                quote_spanned!(at=> #private::by_val(&#name))
+            }
+        };
+        // From the first part to the last: this is where a part that cannot be a key is reported.
+        let ends = parts
+            .first()
+            .zip(parts.last())
+            .map(|(first, last)| (self.part_span(first), self.part_span(last)));
+        let (start, end) = ends.unwrap_or((self.here, self.here));
+        let private = self.paths.private(start);
+        let parts = parts.iter().enumerate().map(part);
+        if by_inference {
+            let all = quote_spanned!(end=> ((#(#parts,)*)));
+            quote_spanned!(start=> #private::shapes #all)
+        } else {
+            let close = quote_spanned!(end=> >);
+            quote_spanned!(start=> #private::PhantomData::<(#(#parts,)*) #close)
+        }
+    }
+
+    fn part_span(&self, part: &Part) -> Span {
+        located(match part {
+            Part::Argument(index) => self.plan.arguments[*index].span(),
+            Part::Computed(expr) => expr.span(),
+        })
+    }
+
+    /// The key's view: its parts by reference. `names` is what the arguments are called here.
+    pub(super) fn key_view(&self, names: &[Ident]) -> TokenStream {
+        let parts = self.plan.key.parts.iter().enumerate().map(|(place, part)| match part {
+            Part::Argument(index) => names[*index].clone(),
+            Part::Computed(_) => invented("k", place),
+        });
+        quote_spanned!(self.here=> (#(&#parts,)*))
+    }
+
+    /// The shapes of all arguments, as a tuple.
+    pub(super) fn argument_shapes(&self) -> TokenStream {
+        let shapes = self.plan.arguments.iter().map(|argument| self.shape(argument));
+        quote_spanned!(self.here=> (#(#shapes,)*))
+    }
+
+    fn shape(&self, argument: &Argument) -> TokenStream {
+        self.shape_at(&argument.shape, located(argument.span()))
+    }
+
+    fn shape_at(&self, shape: &Shape, at: Span) -> TokenStream {
+        let private = self.paths.private(at);
+        match shape {
+            Shape::Val(ty) => quote_spanned!(at=> #private::Val<#ty>),
+            Shape::Ref(ty) => quote_spanned!(at=> #private::Ref<#ty>),
+            Shape::CowOf(ty) => quote_spanned!(at=> #private::CowOf<#ty>),
+            Shape::Option(inner) => {
+                let inner = self.shape_at(inner, at);
+                quote_spanned!(at=> ::core::option::Option<#inner>)
+            }
+            Shape::Tuple(shapes) => {
+                let shapes = shapes.iter().map(|shape| self.shape_at(shape, at));
+                quote_spanned!(at=> (#(#shapes,)*))
+            }
+            Shape::Slice(inner) => {
+                let inner = self.shape_at(inner, at);
+                quote_spanned!(at=> #private::Slice<#inner>)
+            }
+            Shape::Nested(inner) => {
+                let inner = self.shape_at(inner, at);
+                quote_spanned!(at=> #private::Nested<#inner>)
+            }
+        }
+    }
+
+    /// An argument of the body, lent from its owned form.
+    pub(super) fn lease(&self, argument: &Argument) -> TokenStream {
+        let at = located(argument.span());
+        let private = self.paths.private(at);
+        let shape = self.shape(argument);
+        let name = numbered(argument.index);
+        let borrow = argument.shape.by_reference().then(|| quote_spanned!(at=> &));
+        quote_spanned!(at=> #borrow #private::lease::<#shape>(#name))
+    }
+
+    /// `|args| { ..; expr }`
+    pub(super) fn over_arguments(&self, scoped: &Scoped) -> TokenStream {
+        let at = located(scoped.expr.span());
+        let expr = self.with_arguments(scoped);
+        let args = args_param(scoped.uses.is_empty());
+        quote_spanned!(at=> |#args| #expr)
+    }
+
+    /// A block that binds the arguments of `scoped` by their names, then evaluates it.
+    fn with_arguments(&self, scoped: &Scoped) -> TokenStream {
+        let expr = &scoped.expr;
+        if scoped.uses.is_empty() {
+            return quote!({ #expr });
+        }
+        let arguments = &self.plan.arguments;
+        let places = arguments.iter().map(|argument| {
+            if scoped.uses.contains(&argument.index) {
+                numbered(argument.index).to_token_stream()
+            } else {
+                quote!(_)
+            }
+        });
+        let lets = scoped.uses.iter().map(|index| {
+            let argument = &arguments[*index];
+            let (name, ty, lease) = (&argument.name, &argument.ty, self.lease(argument));
+            // A word in a string or a closure's own parameter may have been taken for an argument: use it.
+            quote!(let #name: #ty = #lease; let _ = &#name;)
+        });
+        quote!({
+            let (#(#places,)*) = __cacheback_args;
+            #(#lets)*
+            #expr
+        })
+    }
+
+    /// The closure that sets what is known before the first call.
+    pub(super) fn constant_policy(&self) -> TokenStream {
+        let plan = self.plan;
+        if plan.constant.is_empty() && plan.varies.is_empty() {
+            return quote!(|_| {});
+        }
+        let assignments = plan.constant.iter().map(|assignment| self.assign(assignment));
+        let varies = &plan.varies;
+        let varies = (!varies.is_empty()).then(|| quote!(__cacheback_policy.varies = &[#(#varies),*];));
+        quote!(|__cacheback_policy| { #(#assignments)* #varies })
+    }
+
+    /// The closure that sets what is evaluated for each fetch or write.
+    pub(super) fn varying_policy(&self) -> TokenStream {
+        let varying = &self.plan.varying;
+        let uses_none = varying.iter().all(|assignment| match &assignment.value {
+            Setting::Expr(scoped) => scoped.uses.is_empty(),
+            _ => true,
+        });
+        let args = args_param(uses_none);
+        let assignments = varying.iter().map(|assignment| self.assign(assignment));
+        quote!(|#args, __cacheback_policy| { #(#assignments)* })
+    }
+
+    fn assign(&self, assignment: &Assignment) -> TokenStream {
+        let field = format_ident!("{}", assignment.field, span = Span::call_site());
+        let (at, value) = match &assignment.value {
+            Setting::Duration(duration, span) => (located(*span), self.duration(*duration, located(*span))),
+            Setting::Count(count, span) => {
+                (located(*span), literal(Literal::u64_unsuffixed(*count), located(*span)))
+            }
+            Setting::Fraction(share, span) => {
+                (located(*span), literal(Literal::f64_unsuffixed(*share), located(*span)))
+            }
+            Setting::Flag(flag, span) => {
+                let at = located(*span);
+                (at, quote_spanned!(at=> #flag))
+            }
+            Setting::Expr(scoped) if scoped.uses.is_empty() => {
+                (located(scoped.expr.span()), scoped.expr.to_token_stream())
+            }
+            Setting::Expr(scoped) => (located(scoped.expr.span()), self.with_arguments(scoped)),
+        };
+        let value = if assignment.optional {
+            quote_spanned!(at=> ::core::option::Option::Some(#value))
+        } else {
+            value
+        };
+        quote_spanned!(at=> __cacheback_policy.#field = #value;)
+    }
+
+    fn duration(&self, duration: Duration, at: Span) -> TokenStream {
+        let private = self.paths.private(at);
+        let seconds = literal(Literal::u64_unsuffixed(duration.as_secs()), at);
+        let nanos = literal(Literal::u32_unsuffixed(duration.subsec_nanos()), at);
+        quote_spanned!(at=> #private::Duration::new(#seconds, #nanos))
+    }
+}
+
+fn args_param(unused: bool) -> TokenStream {
+    if unused { quote!(_) } else { quote!(__cacheback_args) }
+}
+
+fn literal(mut literal: Literal, at: Span) -> TokenStream {
+    literal.set_span(at);
+    literal.to_token_stream()
+}

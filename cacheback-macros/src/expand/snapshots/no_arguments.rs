@@ -1,0 +1,102 @@
+async fn nothing() {
+    let __cacheback_wait = {
+        use ::cacheback::__private::{
+            AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
+            NoShareProbe as _, OpaqueProbe as _,
+        };
+        if let ::core::option::Option::Some(__cacheback_value) = ::cacheback::__private::hit(
+            nothing::__cacheback_slot(),
+            ::cacheback::__private::PhantomData::<()>,
+            ::cacheback::__private::Probe::<()>::NEW.outcome(),
+            ::cacheback::__private::PhantomData::<()>,
+            (),
+        ) {
+            return __cacheback_value;
+        }
+        ::cacheback::__private::wait(nothing::entry())
+    };
+    __cacheback_wait.await
+}
+#[doc(hidden)]
+enum nothing {}
+impl nothing {
+    #[doc(hidden)]
+    fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
+        static SLOT: ::cacheback::__private::Slot = ::cacheback::__private::Slot::new(
+            ::core::concat!(::core::module_path!(), "::", "nothing"),
+            |_| {},
+        );
+        &SLOT
+    }
+    #[allow(
+        clippy::borrowed_box,
+        clippy::box_collection,
+        clippy::fn_params_excessive_bools,
+        clippy::implicit_hasher,
+        clippy::large_types_passed_by_value,
+        clippy::linkedlist,
+        clippy::mutable_key_type,
+        clippy::option_option,
+        clippy::rc_buffer,
+        clippy::rc_mutex,
+        clippy::redundant_allocation,
+        clippy::ref_option,
+        clippy::ref_option_ref,
+        clippy::too_many_arguments,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::type_complexity,
+        clippy::vec_box
+    )]
+    async fn __cacheback_body() {}
+    ///The entry of these arguments of [`nothing`](fn@nothing).
+    #[must_use]
+    #[allow(
+        clippy::needless_pass_by_value,
+        clippy::ptr_arg,
+        clippy::borrowed_box,
+        clippy::box_collection,
+        clippy::fn_params_excessive_bools,
+        clippy::implicit_hasher,
+        clippy::large_types_passed_by_value,
+        clippy::linkedlist,
+        clippy::mutable_key_type,
+        clippy::option_option,
+        clippy::rc_buffer,
+        clippy::rc_mutex,
+        clippy::redundant_allocation,
+        clippy::ref_option,
+        clippy::ref_option_ref,
+        clippy::too_many_arguments,
+        clippy::trivially_copy_pass_by_ref,
+        clippy::type_complexity,
+        clippy::vec_box
+    )]
+    fn entry() -> ::cacheback::Entry<()> {
+        use ::cacheback::__private::{
+            AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
+            NoShareProbe as _, OpaqueProbe as _,
+        };
+        let __cacheback_probe = &::cacheback::__private::Probe::<()>::NEW;
+        let __cacheback_site = ::cacheback::__private::Site::new(
+            ::cacheback::__private::PhantomData::<()>,
+            __cacheback_probe.outcome(),
+            |_| ::cacheback::__private::Box::pin(Self::__cacheback_body()),
+        );
+        let __cacheback_site = __cacheback_site.share((&__cacheback_probe).share());
+        let __cacheback_site = __cacheback_site.describe(__cacheback_probe.describe());
+        let __cacheback_site = __cacheback_site.empty_default();
+        ::cacheback::__private::entry(
+            Self::__cacheback_slot(),
+            ::cacheback::__private::PhantomData::<()>,
+            ::cacheback::__private::PhantomData::<()>,
+            (),
+            __cacheback_site,
+            ::cacheback::__private::args_of_key(),
+        )
+    }
+    ///The cache of [`nothing`](fn@nothing).
+    #[must_use]
+    fn cache() -> ::cacheback::CacheRef {
+        Self::__cacheback_slot().cache()
+    }
+}

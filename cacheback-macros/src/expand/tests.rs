@@ -1,0 +1,88 @@
+//! Expansions, as files that can be read. `UPDATE_EXPECT=1 cargo test` writes them anew.
+
+use expect_test::{ExpectFile, expect_file};
+
+fn check(args: &str, item: &str, expected: &ExpectFile) {
+    let output = crate::expand(crate::tests::tokens(args), crate::tests::tokens(item));
+    let file = syn::parse2(output).unwrap_or_else(|error| panic!("{error}"));
+    expected.assert_eq(&prettyplease::unparse(&file));
+}
+
+#[test]
+fn plain() {
+    check(
+        "lifetime = 600",
+        "/// Tweets of a user.\npub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> { \
+         twitter::timeline(username, limit).await }",
+        &expect_file!["snapshots/plain.rs"],
+    );
+}
+
+#[test]
+fn no_arguments() {
+    check("", "async fn nothing() {}", &expect_file!["snapshots/no_arguments.rs"]);
+}
+
+#[test]
+fn fallible() {
+    check(
+        "fetch_on_miss, cache_err = \"5s\", share_err = |error: &Error| error.copy(), \
+         lifetime_for = |user| user.lifetime, name = \"users\", crate = crate::cacheback",
+        "pub(crate) async fn load(id: u64) -> Result<User, Error> { db::load(id).await }",
+        &expect_file!["snapshots/fallible.rs"],
+    );
+}
+
+#[test]
+fn borrows() {
+    check(
+        "",
+        "async fn borrows(columns: &[&str], pair: (&str, u8), maybe: Option<&str>, text: Cow<'_, str>, nested: &&str) \
+         -> usize { columns.len() }",
+        &expect_file!["snapshots/borrows.rs"],
+    );
+}
+
+#[test]
+fn computed_key() {
+    check(
+        "key = (username.to_lowercase(), limit), skip(db)",
+        "async fn search(db: &Arc<Db>, username: &str, limit: u32, _trace: u64) -> Vec<Tweet> { \
+         db.search(username, limit).await }",
+        &expect_file!["snapshots/computed_key.rs"],
+    );
+}
+
+#[test]
+fn expressions() {
+    check(
+        "lifetime = minutes(limit), retention = KEEP, wait = patience(user), fetch_on_miss = limit > 3, \
+         empty = format!(\"{user}\"), max_refreshes = 8, jitter = 0.1, capacity = 1_000, max_stale = \"1h\"",
+        "async fn expressions(user: &str, mut limit: u64, (a, b): (u8, u8)) -> String { body(user, limit, a, b).await }",
+        &expect_file!["snapshots/expressions.rs"],
+    );
+}
+
+#[test]
+fn without_a_handle() {
+    check(
+        "handle = false, key = (id, names.len())",
+        "async fn alone(id: u32, names: &[&str]) -> Vec<String> { names_of(id, names).await }",
+        &expect_file!["snapshots/without_a_handle.rs"],
+    );
+}
+
+#[test]
+fn attributes() {
+    check(
+        "handle = other",
+        "/// Docs.\n#[cfg(unix)] #[must_use] #[expect(unused, dead_code)] #[instrument(skip(name))] \
+         pub(super) async fn r#match(#[allow(unused)] name: String) -> &'static str { #![allow(x)] \"\" }",
+        &expect_file!["snapshots/attributes.rs"],
+    );
+}
+
+#[test]
+fn refused() {
+    check("ttl = 5", "fn refused(a: &mut u8) {}", &expect_file!["snapshots/refused.rs"]);
+}

@@ -1,0 +1,130 @@
+//! Options that contradict each other. Only what is written as a literal, or left at its default, can be judged
+//! here; the runtime judges the rest when it is known.
+
+use std::time::Duration;
+
+use syn::Ident;
+
+use super::always_waits;
+use crate::args::{Given, Options, Value};
+use crate::error::Errors;
+
+const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
+const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// Reports every contradiction at the option that the user is most likely to change.
+pub(super) fn contradictions(options: &Options, errors: &mut Errors) {
+    let lifetime = Known::of("lifetime", options.lifetime.as_ref(), DEFAULT_LIFETIME, options);
+    let retention = Known::of("retention", options.retention.as_ref(), DEFAULT_RETENTION, options);
+    if let (Some(lifetime), Some(retention)) = (&lifetime, &retention) {
+        check_retention(lifetime, retention, options, errors);
+    }
+    if let Some(lifetime) = &lifetime {
+        check_refresh_ahead(lifetime, options, errors);
+    }
+    check_zero(&options.refresh_timeout, "no fetch could ever finish", errors);
+    check_zero(&options.cache_err, "no error would be kept", errors);
+
+    if let (true, Some(empty)) = (always_waits(options), &options.empty) {
+        errors.on(
+            &empty.name,
+            "`empty` would never be used: with `fetch_on_miss` and no `wait` every caller waits for the fetch\n\
+             remove one of the two, or add `wait = \"2s\"` to answer `empty` when it takes longer",
+        );
+    }
+}
+
+/// A duration that is known at compile time.
+struct Known<'a> {
+    value: Duration,
+    /// The option's name, if the user wrote it.
+    written: Option<&'a Ident>,
+    name: &'static str,
+}
+
+impl<'a> Known<'a> {
+    fn of(
+        name: &'static str,
+        given: Option<&'a Given<Value<Duration>>>,
+        default: Duration,
+        options: &Options,
+    ) -> Option<Self> {
+        match given {
+            Some(given) => Some(Known { value: given.value.fixed()?, written: Some(&given.name), name }),
+            // With an unreadable option about, this one may have been meant by it.
+            None if options.incomplete => None,
+            None => Some(Known { value: default, written: None, name }),
+        }
+    }
+
+    /// `lifetime` (10m), or `lifetime` (10m by default).
+    fn shown(&self) -> String {
+        let by_default = if self.written.is_some() { "" } else { " by default" };
+        format!("`{}` ({}{by_default})", self.name, humantime::format_duration(self.value))
+    }
+
+    /// What to do about this one.
+    fn advice(&self, verb: &str) -> String {
+        if self.written.is_some() {
+            format!("{verb} `{}`", self.name)
+        } else {
+            format!("set `{}` too", self.name)
+        }
+    }
+}
+
+fn check_retention(lifetime: &Known, retention: &Known, options: &Options, errors: &mut Errors) {
+    if retention.value < lifetime.value {
+        let Some(at) = retention.written.or(lifetime.written) else { return };
+        let advice = match (lifetime.written, retention.written) {
+            (Some(_), _) => retention.advice("raise"),
+            (None, _) => lifetime.advice("lower"),
+        };
+        errors.on(
+            at,
+            format_args!(
+                "{} is shorter than {}: entries would be gone before they are stale\n{advice}",
+                retention.shown(),
+                lifetime.shown(),
+            ),
+        );
+        return;
+    }
+    let Some(Given { name, value: Value::Fixed(max_stale, _) }) = &options.max_stale else { return };
+    if lifetime.value.saturating_add(*max_stale) > retention.value {
+        errors.on(
+            name,
+            format_args!(
+                "`max_stale` ({}) after {} is longer than {}\n\
+                 lower `max_stale`, leave it out (stale until `retention`), or {}",
+                humantime::format_duration(*max_stale),
+                lifetime.shown(),
+                retention.shown(),
+                retention.advice("raise"),
+            ),
+        );
+    }
+}
+
+fn check_refresh_ahead(lifetime: &Known, options: &Options, errors: &mut Errors) {
+    let Some(Given { name, value: Value::Fixed(ahead, _) }) = &options.refresh_ahead else { return };
+    if !ahead.is_zero() && *ahead >= lifetime.value {
+        errors.on(
+            name,
+            format_args!(
+                "`refresh_ahead` ({}) covers all of {}: every hit would start a refresh\n\
+                 lower `refresh_ahead`, or {}",
+                humantime::format_duration(*ahead),
+                lifetime.shown(),
+                lifetime.advice("raise"),
+            ),
+        );
+    }
+}
+
+fn check_zero(given: &Option<Given<Value<Duration>>>, why: &str, errors: &mut Errors) {
+    let Some(Given { name, value: Value::Fixed(duration, span) }) = given else { return };
+    if duration.is_zero() {
+        errors.at(*span, format_args!("with `{name} = 0` {why}\nwrite a longer time, or leave `{name}` out"));
+    }
+}

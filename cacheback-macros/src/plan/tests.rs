@@ -1,0 +1,182 @@
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::tests::{errors, plan};
+
+const FUNCTION: &str = "async fn f(user: &str, limit: u64) -> Vec<u8> {}";
+
+#[track_caller]
+fn refused(cases: &[&str], expected: &Expect) {
+    let listed = |args: &&str| format!("{args}\n{}", errors(args, FUNCTION));
+    expected.assert_eq(&cases.iter().map(listed).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn contradictions() {
+    let cases = [
+        "lifetime = 600, retention = 60",
+        "lifetime = \"60 days\"",
+        "retention = 60",
+        "max_stale = \"30 days\"",
+        "lifetime = 60, max_stale = 60, retention = 100",
+        "refresh_ahead = 600",
+        "lifetime = 60, refresh_ahead = \"1m\"",
+        "refresh_timeout = 0",
+        "cache_err = \"0s\"",
+        "fetch_on_miss, empty = vec![]",
+        "fetch_on_miss = true, empty = vec![]",
+        "capacity = limit",
+        "max_refreshes = user.len()",
+        "jitter = limit as f64",
+        "in_impl",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+        lifetime = 600, retention = 60
+        [retention] `retention` (1m) is shorter than `lifetime` (10m): entries would be gone before they are stale / raise `retention`
+
+        lifetime = "60 days"
+        [lifetime] `retention` (30days by default) is shorter than `lifetime` (1month 29days 13h 26m 24s): entries would be gone before they are stale / set `retention` too
+
+        retention = 60
+        [retention] `retention` (1m) is shorter than `lifetime` (10m by default): entries would be gone before they are stale / set `lifetime` too
+
+        max_stale = "30 days"
+        [max_stale] `max_stale` (30days) after `lifetime` (10m by default) is longer than `retention` (30days by default) / lower `max_stale`, leave it out (stale until `retention`), or set `retention` too
+
+        lifetime = 60, max_stale = 60, retention = 100
+        [max_stale] `max_stale` (1m) after `lifetime` (1m) is longer than `retention` (1m 40s) / lower `max_stale`, leave it out (stale until `retention`), or raise `retention`
+
+        refresh_ahead = 600
+        [refresh_ahead] `refresh_ahead` (10m) covers all of `lifetime` (10m by default): every hit would start a refresh / lower `refresh_ahead`, or set `lifetime` too
+
+        lifetime = 60, refresh_ahead = "1m"
+        [refresh_ahead] `refresh_ahead` (1m) covers all of `lifetime` (1m): every hit would start a refresh / lower `refresh_ahead`, or raise `lifetime`
+
+        refresh_timeout = 0
+        [0] with `refresh_timeout = 0` no fetch could ever finish / write a longer time, or leave `refresh_timeout` out
+
+        cache_err = "0s"
+        ["0s"] with `cache_err = 0` no error would be kept / write a longer time, or leave `cache_err` out
+
+        fetch_on_miss, empty = vec![]
+        [empty] `empty` would never be used: with `fetch_on_miss` and no `wait` every caller waits for the fetch / remove one of the two, or add `wait = "2s"` to answer `empty` when it takes longer
+
+        fetch_on_miss = true, empty = vec![]
+        [empty] `empty` would never be used: with `fetch_on_miss` and no `wait` every caller waits for the fetch / remove one of the two, or add `wait = "2s"` to answer `empty` when it takes longer
+
+        capacity = limit
+        [limit] `capacity` is one for all entries and cannot depend on the argument `limit` / write a number, or an expression without arguments
+
+        max_refreshes = user.len()
+        [user.len()] `max_refreshes` is one for all entries and cannot depend on the argument `user` / write a number, or an expression without arguments
+
+        jitter = limit as f64
+        [limit as f64] `jitter` is one for all entries and cannot depend on the argument `limit` / write a number, or an expression without arguments
+
+        in_impl
+        [in_impl] methods are not supported in this version, and a free function is in no `impl` / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_not_known_or_holds_is_no_contradiction() {
+    let cases = [
+        "lifetime = 0, refresh_ahead = 0",
+        "lifetime = 60, max_stale = 40, retention = 100",
+        "lifetime = LONG, retention = 60",
+        "lifetime = \"60 days\", retention = KEEP",
+        "refresh_ahead = AHEAD",
+        "fetch_on_miss, empty = vec![], wait = 0",
+        "fetch_on_miss = limit > 3, empty = vec![]",
+        "fetch_on_miss = false, empty = vec![]",
+        "max_backoff = 0",
+    ];
+    for args in cases {
+        plan(args, FUNCTION);
+    }
+}
+
+#[test]
+fn an_unreadable_option_makes_no_second_error() {
+    assert_eq!(errors("lifetime = \"60 days\", retension = \"90 days\"", FUNCTION).lines().count(), 1);
+}
+
+#[test]
+fn values_are_set_where_they_are_known() {
+    let fields = |assignments: &[Assignment]| assignments.iter().map(|a| a.field).collect::<Vec<_>>();
+    // args, before the first call, for each fetch, depends on arguments
+    let cases: &[(&str, &[&str], &[&str], &[&str])] = &[
+        ("", &[], &[], &[]),
+        ("lifetime = 5, jitter = 0.5, capacity = 3", &["lifetime", "jitter", "capacity"], &[], &[]),
+        ("lifetime = TEN", &["lifetime"], &["lifetime"], &[]),
+        ("lifetime = secs(limit)", &[], &["lifetime"], &["lifetime"]),
+        (
+            "max_stale = secs(limit), max_backoff = TEN",
+            &["max_backoff"],
+            &["max_stale", "max_backoff"],
+            &["max_stale"],
+        ),
+        ("wait = 5", &["wait"], &[], &[]),
+        ("wait = TEN", &["wait"], &[], &[]),
+        ("wait = secs(limit)", &[], &[], &["wait"]),
+        ("fetch_on_miss", &["fetch_on_miss"], &[], &[]),
+        ("fetch_on_miss = ON", &["fetch_on_miss"], &[], &[]),
+        ("fetch_on_miss = limit > 3", &[], &[], &["fetch_on_miss"]),
+        ("max_refreshes = LIMIT", &["max_refreshes"], &[], &[]),
+    ];
+    for (args, constant, varying, varies) in cases {
+        let plan = plan(args, FUNCTION);
+        assert_eq!(fields(&plan.constant), *constant, "{args}");
+        assert_eq!(fields(&plan.varying), *varying, "{args}");
+        assert_eq!(plan.varies, *varies, "{args}");
+    }
+}
+
+#[test]
+fn an_empty_value_is_needed_unless_every_caller_waits() {
+    let empty = |args| plan(args, FUNCTION).empty;
+    assert!(matches!(empty(""), Empty::Default));
+    assert!(matches!(empty("fetch_on_miss"), Empty::Never));
+    assert!(matches!(empty("fetch_on_miss, wait = 5"), Empty::Default));
+    assert!(matches!(empty("fetch_on_miss = limit > 3"), Empty::Default));
+    assert!(matches!(empty("empty = vec![]"), Empty::Written(_)));
+}
+
+#[test]
+fn names_and_handles() {
+    let plan_of = |args| plan(args, "async fn r#match() {}");
+    assert!(matches!(plan_of("").name, Name::Function(name) if name == "match"));
+    assert!(matches!(plan_of("name = \"n\"").name, Name::Given(name) if name.value() == "n"));
+    assert!(plan_of("").companion.is_some_and(|name| name == "r#match"));
+    assert!(plan_of("handle = other").companion.is_some_and(|name| name == "other"));
+    assert!(plan_of("handle = false").companion.is_none());
+}
+
+#[test]
+fn the_docs_say_what_a_call_gets() {
+    let docs = |args: &str| plan(args, &format!("/// Docs.\n{FUNCTION}")).docs.unwrap_or_default();
+    let cases =
+        ["", "lifetime = TEN, handle = other", "fetch_on_miss, handle = false", "fetch_on_miss, wait = 5"];
+    let all: Vec<String> = cases.iter().map(|args| docs(args)).collect();
+    expect![[r#"
+
+         # Caching
+
+         Answered from a cache: a value is fresh for 10m, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
+        ----
+         # Caching
+
+         Answered from a cache: a value that is no longer fresh is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
+        ----
+         # Caching
+
+         Answered from a cache: a value is fresh for 10m, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value.
+        ----
+         # Caching
+
+         Answered from a cache: a value is fresh for 10m, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value, for a limited time. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
+    "#]].assert_eq(&all.join("----"));
+}

@@ -1,0 +1,105 @@
+//! All that generated code may name. Not part of the public API: anything here changes without notice.
+
+pub use std::boxed::Box;
+pub use std::marker::PhantomData;
+pub use std::time::Duration;
+
+pub use crate::key::{CowOf, Nested, Ref, Slice, Val};
+pub use crate::outcome::{
+    AnyOutcome, ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoShareProbe, OpaqueProbe, Probe,
+};
+pub use crate::policy::Policy;
+pub use crate::site::Site;
+pub use crate::slot::Slot;
+
+use crate::engine::{Engine, Target};
+use crate::handle::Entry;
+use crate::key::{Args, ArgsView, Argument, KeyArgs, KeyView, Shape, Shapes};
+use crate::origin::BoxFuture;
+use crate::outcome::Outcome;
+use crate::sync::Arc;
+
+/// The answer to a call where there is one at once and nothing is to be started.
+#[inline]
+pub fn hit<A: KeyArgs, O: Outcome, M: 'static, W: KeyView<A>>(
+    slot: &'static Slot,
+    _: PhantomData<A>,
+    _: O,
+    _: PhantomData<M>,
+    view: W,
+) -> Option<O::Return> {
+    slot.with::<A, O, M, _>(|engine| engine.look(view))
+}
+
+/// The answer to a call that is no plain hit.
+pub fn wait<R: Send + 'static>(entry: Entry<R>) -> BoxFuture<R> {
+    Box::pin(entry.call())
+}
+
+/// The entry of a key: the function's site, and its owned arguments.
+pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: 'static, W: KeyView<A>>(
+    slot: &'static Slot,
+    _: PhantomData<A>,
+    _: PhantomData<M>,
+    view: W,
+    site: Site<F, O>,
+    args: impl OwnedArgs<A, F>,
+) -> Entry<O::Return> {
+    slot.with::<A, O, M, _>(|engine: &Arc<Engine<A, O>>| {
+        let key = Arc::new(view.own());
+        let args = args.of_key(&key);
+        Entry::new(engine, Target { hash: engine.hash(view), key }, site.with(args))
+    })
+}
+
+/// The arguments `F` of a fetch whose key is `A`.
+pub trait OwnedArgs<A: Args, F: Args> {
+    /// The arguments.
+    fn of_key(self, key: &Arc<A::Owned>) -> Arc<F::Owned>;
+}
+
+/// The key is all arguments, in their order: the two are one.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyIsArgs;
+
+impl<A: Args> OwnedArgs<A, A> for KeyIsArgs {
+    fn of_key(self, key: &Arc<A::Owned>) -> Arc<A::Owned> {
+        Arc::clone(key)
+    }
+}
+
+/// Arguments that are more, less or something else than the key.
+#[derive(Debug)]
+pub struct OwnArgs<F: Args>(Arc<F::Owned>);
+
+impl<A: Args, F: Args> OwnedArgs<A, F> for OwnArgs<F> {
+    fn of_key(self, _: &Arc<A::Owned>) -> Arc<F::Owned> {
+        self.0
+    }
+}
+
+/// See [`KeyIsArgs`].
+#[must_use]
+pub fn args_of_key() -> KeyIsArgs {
+    KeyIsArgs
+}
+
+/// Owns the arguments. See [`OwnArgs`].
+pub fn own_args<F: Args, W: ArgsView<F>>(_: PhantomData<F>, view: W) -> OwnArgs<F> {
+    OwnArgs(Arc::new(view.own()))
+}
+
+/// Lends the body an argument.
+pub fn lease<S: Shape>(owned: &S::Owned) -> S::Lease<'_> {
+    S::lease(owned)
+}
+
+/// The shape of a computed key part.
+pub fn by_val<T: Argument>(_: &T) -> PhantomData<Val<T>> {
+    PhantomData
+}
+
+/// The shape of a key of which some part is computed.
+pub fn shapes<S: Shapes>(_: S) -> PhantomData<S::Args> {
+    PhantomData
+}

@@ -1,0 +1,84 @@
+//! Where a call happens: its runtime, and the executor that counts for it.
+//!
+//! Without `test-util` there is one executor a process, and one lane of flights a key. With it each runtime has its
+//! own of both, so that the tests of one process, each on a paused runtime, do not wait for one another.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle, Id, Runtime};
+use tokio::time::Sleep;
+
+use crate::executor::Executor;
+use crate::panics::caught;
+use crate::sync::{Arc, OnceLock};
+
+/// Which flights may be joined: those of one lane.
+pub(crate) type Lane = Option<Id>;
+
+/// The surroundings of a call.
+#[derive(Clone)]
+pub(crate) struct Here {
+    pub(crate) handle: Handle,
+    pub(crate) lane: Lane,
+    pub(crate) executor: Arc<Executor>,
+}
+
+impl Here {
+    /// The caller's runtime; outside of any, the small one of our own.
+    pub(crate) fn find() -> Self {
+        let handle = Handle::try_current().unwrap_or_else(|_| own_runtime().clone());
+        let (lane, executor) = lane_and_executor(handle.id());
+        Self { handle, lane, executor }
+    }
+}
+
+/// A timer of that runtime; of our own where that one was built without timers (tokio says so with a panic).
+pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
+    let timer = |handle: &Handle| {
+        let _entered = handle.enter();
+        tokio::time::sleep(after)
+    };
+    caught(|| timer(handle)).unwrap_or_else(|_| timer(own_runtime()))
+}
+
+/// Two threads for calls that come from outside of any tokio runtime; started by the first such call.
+fn own_runtime() -> &'static Handle {
+    static OWN: OnceLock<Runtime> = OnceLock::new();
+    OWN.get_or_init(|| {
+        Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("cacheback")
+            .enable_all()
+            .build()
+            .expect("cacheback: the system gives no thread to run fetches on")
+    })
+    .handle()
+}
+
+#[cfg(not(feature = "test-util"))]
+fn lane_and_executor(_: Id) -> (Lane, Arc<Executor>) {
+    static EXECUTOR: OnceLock<Arc<Executor>> = OnceLock::new();
+    (None, Arc::clone(EXECUTOR.get_or_init(|| Arc::new(Executor::new()))))
+}
+
+#[cfg(feature = "test-util")]
+fn lane_and_executor(runtime: Id) -> (Lane, Arc<Executor>) {
+    (Some(runtime), crate::testing::executor_of(runtime))
+}
+
+/// Waits until no fetch of the calling runtime runs or waits to run; outside of any runtime, none of our own.
+///
+/// Dropping the future stops the waiting and nothing else.
+///
+/// # Examples
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// // ... calls that started refreshes ...
+/// cacheback_runtime::settle().await;
+/// # });
+/// ```
+pub async fn settle() {
+    let here = Here::find();
+    here.executor.settle(here.handle.id()).await;
+}

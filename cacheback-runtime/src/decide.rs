@@ -1,0 +1,63 @@
+//! The decision: what a caller gets and what happens behind, from what is known of a key and the time.
+//!
+//! It knows no clock, no runtime and no store.
+
+use crate::clock::Moment;
+use crate::entry::{State, Times};
+
+/// What is known of a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// The times of its value, where it has one.
+    pub(crate) times: Option<Times>,
+    /// Until then no fetch is started behind a caller's back: the key is in back-off.
+    pub(crate) rests_until: Moment,
+    /// Until then a kept error answers callers who would wait.
+    pub(crate) error_until: Moment,
+}
+
+impl Facts {
+    /// A key of which nothing is known.
+    pub(crate) const NONE: Self = Self { times: None, rests_until: Moment::PAST, error_until: Moment::PAST };
+}
+
+/// What to do for a caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// The fresh value.
+    Serve,
+    /// The fresh value, which is about to turn stale: and a refresh.
+    ServeAndRefresh,
+    /// The stale value, and nothing else: the key is in back-off.
+    ServeStale,
+    /// The stale value, and a refresh.
+    ServeStaleAndRefresh,
+    /// A fetch that the caller waits for; where it brings no value, the stale one if there is one.
+    FetchNow,
+    /// The error that is kept.
+    ServeError,
+    /// The empty value, and nothing else: the key is in back-off.
+    ServeEmpty,
+    /// The empty value, and a fetch.
+    ServeEmptyAndFetch,
+}
+
+/// Decides for a caller at `now`; `waits_on_miss`: where nothing is cached, this caller waits.
+pub(crate) fn decide(facts: &Facts, now: Moment, waits_on_miss: bool) -> Decision {
+    let rests = now < facts.rests_until;
+    let state = facts.times.as_ref().map_or(State::Missing, |times| times.state(now));
+    match state {
+        State::Fresh if rests || !facts.times.is_some_and(|times| times.due(now)) => Decision::Serve,
+        State::Fresh => Decision::ServeAndRefresh,
+        State::Stale if !rests => Decision::ServeStaleAndRefresh,
+        State::TooStale if !rests => Decision::FetchNow,
+        State::Stale | State::TooStale => Decision::ServeStale,
+        State::Missing if waits_on_miss && now < facts.error_until => Decision::ServeError,
+        State::Missing if waits_on_miss => Decision::FetchNow,
+        State::Missing if rests || now < facts.error_until => Decision::ServeEmpty,
+        State::Missing => Decision::ServeEmptyAndFetch,
+    }
+}
+
+#[cfg(test)]
+mod tests;

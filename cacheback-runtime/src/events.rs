@@ -1,0 +1,255 @@
+//! What happened: counters, and the log lines of the `tracing` target `cacheback`.
+//!
+//! A log line names the function and the cause, never an argument or a value.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+
+const TARGET: &str = "cacheback";
+
+/// Counters of a cached function or cache, since it was first used: a snapshot.
+///
+/// `hits + stale + empty + waited` are the calls that were answered.
+///
+/// # Examples
+///
+/// ```
+/// # fn show(stats: cacheback_runtime::Stats) {
+/// let calls = stats.hits + stale_or_empty(&stats) + stats.waited;
+/// # let _ = calls;
+/// # }
+/// fn stale_or_empty(stats: &cacheback_runtime::Stats) -> u64 {
+///     stats.stale + stats.empty
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Stats {
+    /// Calls answered with a fresh value (or a kept error).
+    pub hits: u64,
+    /// Calls answered with a stale value, at once or after a fetch that failed.
+    pub stale: u64,
+    /// Calls answered with the empty value.
+    pub empty: u64,
+    /// Calls answered with the outcome of a fetch that they waited for.
+    pub waited: u64,
+    /// Runs of the function's body that were started.
+    pub fetches: u64,
+    /// Fetches that ended with an `Err`.
+    pub errors: u64,
+    /// Fetches that panicked.
+    pub panics: u64,
+    /// Fetches that were aborted at `refresh_timeout`.
+    pub timeouts: u64,
+    /// Fetches whose outcome was not stored because the key was written, removed or claimed anew meanwhile.
+    pub discarded: u64,
+    /// Refreshes that the executor refused: too many were waiting.
+    pub refused: u64,
+    /// Queued refreshes that were no longer needed when their turn came.
+    pub skipped: u64,
+    /// Entries that were dropped to stay within `capacity`.
+    pub evicted: u64,
+    /// Values in the store now.
+    pub entries: u64,
+    /// Fetches that run now.
+    pub in_flight: u64,
+}
+
+impl Stats {
+    /// The sum of two, counter by counter.
+    pub(crate) fn plus(self, other: Self) -> Self {
+        Self {
+            hits: self.hits + other.hits,
+            stale: self.stale + other.stale,
+            empty: self.empty + other.empty,
+            waited: self.waited + other.waited,
+            fetches: self.fetches + other.fetches,
+            errors: self.errors + other.errors,
+            panics: self.panics + other.panics,
+            timeouts: self.timeouts + other.timeouts,
+            discarded: self.discarded + other.discarded,
+            refused: self.refused + other.refused,
+            skipped: self.skipped + other.skipped,
+            evicted: self.evicted + other.evicted,
+            entries: self.entries + other.entries,
+            in_flight: self.in_flight + other.in_flight,
+        }
+    }
+}
+
+/// What a call was answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Status {
+    /// A fresh value (or an error that `cache_err` keeps).
+    Fresh,
+    /// A stale value.
+    Stale,
+    /// The empty value: nothing is cached.
+    Empty,
+    /// The outcome, `Err` too, of a fetch that this call waited for.
+    Fetched,
+}
+
+const STRIPES: usize = 8;
+
+/// The counters of reads, a cache line a stripe: two threads on one key do not contend.
+#[repr(align(128))]
+#[derive(Default)]
+struct Stripe([AtomicU64; 4]);
+
+/// The counters of one cache.
+#[derive(Default)]
+pub(crate) struct Counters {
+    reads: [Stripe; STRIPES],
+    pub(crate) fetches: AtomicU64,
+    pub(crate) errors: AtomicU64,
+    pub(crate) panics: AtomicU64,
+    pub(crate) timeouts: AtomicU64,
+    pub(crate) discarded: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) skipped: AtomicU64,
+    pub(crate) in_flight: AtomicU64,
+}
+
+impl Counters {
+    #[inline]
+    pub(crate) fn answered(&self, status: Status) {
+        self.reads[stripe()].0[status as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn snapshot(&self) -> Stats {
+        let read = |status: Status| {
+            self.reads.iter().map(|stripe| stripe.0[status as usize].load(Ordering::Relaxed)).sum()
+        };
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            hits: read(Status::Fresh),
+            stale: read(Status::Stale),
+            empty: read(Status::Empty),
+            waited: read(Status::Fetched),
+            fetches: of(&self.fetches),
+            errors: of(&self.errors),
+            panics: of(&self.panics),
+            timeouts: of(&self.timeouts),
+            discarded: of(&self.discarded),
+            refused: of(&self.refused),
+            skipped: of(&self.skipped),
+            evicted: 0,
+            entries: 0,
+            in_flight: of(&self.in_flight),
+        }
+    }
+}
+
+/// Counts one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// This thread's stripe.
+#[inline]
+fn stripe() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) };
+    }
+    STRIPE
+        .try_with(|mine| {
+            if mine.get() == usize::MAX {
+                mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);
+            }
+            mine.get()
+        })
+        .unwrap_or(0)
+}
+
+/// Lets one log line through each ten seconds.
+#[derive(Default)]
+pub(crate) struct RateLimit(AtomicU64);
+
+impl RateLimit {
+    pub(crate) fn passes(&self, now: Moment) -> bool {
+        let last = self.0.load(Ordering::Relaxed);
+        let due = last == 0 || now.since(Moment::from_bits(last)) >= 10_000_000_000;
+        due && self.0.compare_exchange(last, now.to_bits(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+pub(crate) fn fetch_failed(function: &str, cause: &str) {
+    tracing::warn!(target: TARGET, function, cause, "fetch failed");
+}
+
+pub(crate) fn fetch_panicked(function: &str, cause: &str) {
+    tracing::error!(target: TARGET, function, cause, "fetch panicked");
+}
+
+pub(crate) fn fetch_timed_out(function: &str, limit: Duration) {
+    tracing::warn!(target: TARGET, function, ?limit, "fetch timed out");
+}
+
+pub(crate) fn fetch_lost(function: &str) {
+    tracing::warn!(target: TARGET, function, "fetch lost: its runtime was dropped");
+}
+
+pub(crate) fn fetch_discarded(function: &str) {
+    tracing::debug!(target: TARGET, function, "fetch discarded: the key changed meanwhile");
+}
+
+pub(crate) fn refreshes_refused(function: &str, refused: u64) {
+    tracing::warn!(target: TARGET, function, refused, "refreshes refused: too many are waiting");
+}
+
+pub(crate) fn slower_than_lifetime(function: &str, took: Duration, lifetime: Duration) {
+    tracing::warn!(target: TARGET, function, ?took, ?lifetime, "a fetch takes longer than its value is fresh");
+}
+
+pub(crate) fn options_clamped(function: &str, contradiction: &str) {
+    tracing::warn!(target: TARGET, function, contradiction, "options contradict each other and were clamped");
+}
+
+pub(crate) fn drop_panicked() {
+    tracing::error!(target: TARGET, "the `Drop` of a cached value panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_has_a_counter_of_its_own() {
+        let counters = Counters::default();
+        for (status, times) in
+            [(Status::Fresh, 1), (Status::Stale, 2), (Status::Empty, 3), (Status::Fetched, 4)]
+        {
+            (0..times).for_each(|_| counters.answered(status));
+        }
+        let stats = counters.snapshot();
+        assert_eq!((stats.hits, stats.stale, stats.empty, stats.waited), (1, 2, 3, 4));
+    }
+
+    #[test]
+    fn threads_are_counted_together() {
+        let counters = Counters::default();
+        std::thread::scope(|scope| {
+            for _ in 0..12 {
+                scope.spawn(|| (0..1000).for_each(|_| counters.answered(Status::Fresh)));
+            }
+        });
+        assert_eq!(counters.snapshot().hits, 12_000);
+    }
+
+    #[test]
+    fn a_rate_limit_lets_one_through_each_ten_seconds() {
+        let limit = RateLimit::default();
+        let start = Moment::from_bits(1);
+        assert!(limit.passes(start));
+        assert!(!limit.passes(start.plus(9_999_999_999)));
+        assert!(limit.passes(start.plus(10_000_000_000)));
+    }
+}

@@ -1,0 +1,250 @@
+//! Where refreshes run, and how many at once.
+//!
+//! At most [`RUNNING`] refreshes run and at most [`WAITING`] wait. A place that becomes free goes to the function with
+//! the fewest running ones (max-min fairness), and where the queue is full a function with few in it displaces the
+//! newest of the one with the most: a slow function cannot keep another from being refreshed. Fetches that callers
+//! wait for take no place here.
+
+use std::collections::{BTreeMap, HashMap};
+
+use tokio::runtime::Id;
+use tokio::sync::Notify;
+
+use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+
+/// How many refreshes run at once.
+pub(crate) const RUNNING: usize = 64;
+/// How many wait for a place.
+pub(crate) const WAITING: usize = 1024;
+
+/// A refresh that can be started, or refused.
+pub(crate) trait Refresh: Send {
+    /// Starts it. The place is given back when the permit is dropped; without one it takes no place.
+    fn start(self: Box<Self>, permit: Option<Permit>);
+    /// Gives it up: too many are waiting.
+    fn refuse(self: Box<Self>);
+}
+
+/// Where a refresh stands in line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket {
+    /// The number of the function's cache.
+    pub(crate) function: u64,
+    number: u64,
+}
+
+impl Ticket {
+    pub(crate) fn new(function: u64) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { function, number: NEXT.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+pub(crate) struct Executor {
+    state: Mutex<State>,
+    settled: Notify,
+}
+
+#[derive(Default)]
+struct State {
+    running: usize,
+    waiting: usize,
+    functions: HashMap<u64, Line>,
+    /// Someone is handing out free places; whoever frees another one leaves it to them.
+    dispatching: bool,
+    /// Flights a runtime, queued ones too: what `settle` waits for.
+    live: HashMap<Id, usize>,
+}
+
+/// One function's refreshes.
+struct Line {
+    limit: usize,
+    running: usize,
+    queue: BTreeMap<u64, Box<dyn Refresh>>,
+}
+
+enum Verdict {
+    Start(Box<dyn Refresh>),
+    Queued,
+    Refuse(Box<dyn Refresh>),
+}
+
+impl Executor {
+    pub(crate) fn new() -> Self {
+        Self { state: Mutex::default(), settled: Notify::new() }
+    }
+
+    /// Starts a refresh, queues it or refuses it. At most `limit` of its function run at once.
+    pub(crate) fn submit(self: &Arc<Self>, ticket: Ticket, limit: Option<usize>, refresh: Box<dyn Refresh>) {
+        let verdict = lock(&self.state).place(ticket, limit.unwrap_or(RUNNING), refresh);
+        match verdict {
+            Verdict::Start(refresh) => refresh.start(Some(self.permit(ticket.function))),
+            Verdict::Queued => {}
+            Verdict::Refuse(refresh) => refresh.refuse(),
+        }
+    }
+
+    /// Takes a waiting refresh out of the queue.
+    pub(crate) fn withdraw(&self, ticket: Ticket) -> Option<Box<dyn Refresh>> {
+        let mut state = lock(&self.state);
+        let refresh = state.functions.get_mut(&ticket.function)?.queue.remove(&ticket.number)?;
+        state.waiting -= 1;
+        state.forget_idle(ticket.function);
+        Some(refresh)
+    }
+
+    fn permit(self: &Arc<Self>, function: u64) -> Permit {
+        Permit { executor: Arc::clone(self), function }
+    }
+
+    /// Hands free places out until none is left or nobody waits. A refresh that ends while it is started frees a
+    /// place in turn: the loop that is already running serves that one too.
+    fn dispatch(self: &Arc<Self>) {
+        {
+            let mut state = lock(&self.state);
+            if state.dispatching {
+                return;
+            }
+            state.dispatching = true;
+        }
+        let turn = Turn(self);
+        loop {
+            let next = {
+                let mut state = lock(&self.state);
+                let next = state.next();
+                state.dispatching = next.is_some();
+                next
+            };
+            let Some((function, refresh)) = next else {
+                std::mem::forget(turn);
+                return;
+            };
+            refresh.start(Some(self.permit(function)));
+        }
+    }
+
+    /// Counts a flight of a runtime until the [`Live`] is dropped.
+    pub(crate) fn enlist(self: &Arc<Self>, runtime: Id) -> Live {
+        *lock(&self.state).live.entry(runtime).or_default() += 1;
+        Live { executor: Arc::clone(self), runtime }
+    }
+
+    /// Until no flight of the runtime runs or waits.
+    pub(crate) async fn settle(&self, runtime: Id) {
+        loop {
+            let settled = self.settled.notified();
+            if !lock(&self.state).live.contains_key(&runtime) {
+                return;
+            }
+            settled.await;
+        }
+    }
+}
+
+impl State {
+    fn place(&mut self, ticket: Ticket, limit: usize, refresh: Box<dyn Refresh>) -> Verdict {
+        let line = self.functions.entry(ticket.function).or_insert(Line {
+            limit,
+            running: 0,
+            queue: BTreeMap::new(),
+        });
+        line.limit = limit;
+        if self.running < RUNNING && line.running < limit && line.queue.is_empty() {
+            self.running += 1;
+            line.running += 1;
+            return Verdict::Start(refresh);
+        }
+        if self.waiting < WAITING {
+            line.queue.insert(ticket.number, refresh);
+            self.waiting += 1;
+            return Verdict::Queued;
+        }
+        let mine = line.queue.len();
+        let longest = self.functions.values_mut().max_by_key(|line| line.queue.len());
+        let displaced =
+            longest.filter(|line| line.queue.len() > mine + 1).and_then(|line| line.queue.pop_last());
+        let Some((_, displaced)) = displaced else {
+            self.forget_idle(ticket.function);
+            return Verdict::Refuse(refresh);
+        };
+        if let Some(line) = self.functions.get_mut(&ticket.function) {
+            line.queue.insert(ticket.number, refresh);
+        }
+        Verdict::Refuse(displaced)
+    }
+
+    /// The next refresh to start, with its place taken.
+    fn next(&mut self) -> Option<(u64, Box<dyn Refresh>)> {
+        if self.running >= RUNNING {
+            return None;
+        }
+        let eligible = self.functions.iter_mut().filter(|(_, line)| line.running < line.limit);
+        let waiting = eligible.filter_map(|(function, line)| {
+            let oldest = *line.queue.keys().next()?;
+            Some((line.running, oldest, *function))
+        });
+        let (_, _, function) = waiting.min()?;
+        let line = self.functions.get_mut(&function)?;
+        let (_, refresh) = line.queue.pop_first()?;
+        line.running += 1;
+        self.running += 1;
+        self.waiting -= 1;
+        Some((function, refresh))
+    }
+
+    fn forget_idle(&mut self, function: u64) {
+        let idle = |line: &Line| line.running == 0 && line.queue.is_empty();
+        if self.functions.get(&function).is_some_and(idle) {
+            self.functions.remove(&function);
+        }
+    }
+}
+
+/// Ends a dispatch that a panic cut short, so that the next one can run.
+struct Turn<'e>(&'e Executor);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.state).dispatching = false;
+    }
+}
+
+/// A place among the running refreshes; dropping it gives the place to the next.
+pub(crate) struct Permit {
+    executor: Arc<Executor>,
+    function: u64,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        {
+            let mut state = lock(&self.executor.state);
+            state.running -= 1;
+            if let Some(line) = state.functions.get_mut(&self.function) {
+                line.running -= 1;
+            }
+            state.forget_idle(self.function);
+        }
+        self.executor.dispatch();
+    }
+}
+
+/// A flight that `settle` waits for.
+pub(crate) struct Live {
+    executor: Arc<Executor>,
+    runtime: Id,
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        let mut state = lock(&self.executor.state);
+        if let Some(flights) = state.live.get_mut(&self.runtime) {
+            *flights -= 1;
+            if *flights == 0 {
+                state.live.remove(&self.runtime);
+                drop(state);
+                self.executor.settled.notify_waiters();
+            }
+        }
+    }
+}

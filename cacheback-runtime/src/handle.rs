@@ -1,0 +1,249 @@
+//! One entry as users hold it: [`Entry`], and what it answers with.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::ops::Deref;
+use std::time::Duration;
+
+use crate::engine::{Answer, Engine, OriginOf, Target};
+use crate::error::Error;
+use crate::events::Status;
+use crate::key::{Args, KeyArgs};
+use crate::origin::BoxFuture;
+use crate::outcome::Outcome;
+use crate::sync::Arc;
+
+/// What a call was answered with, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Lookup<R> {
+    /// The function's return value, stored, fetched or empty.
+    pub value: R,
+    /// What was served.
+    pub status: Status,
+    /// The age of the value, from the start of the fetch that made it. An empty answer and an error have none.
+    pub age: Option<Duration>,
+}
+
+/// A cached value, as [`peek`](EntryInner::peek) shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot<T> {
+    /// A copy of the value.
+    pub value: T,
+    /// Its age, from the start of the fetch that made it.
+    pub age: Duration,
+    /// Whether it is within its lifetime.
+    pub fresh: bool,
+}
+
+/// One entry of a cached function: what `NAME::entry(arguments)` returns.
+///
+/// It owns the arguments, can be used more than once, and is cheap to clone. Its methods are on [`EntryInner`], which
+/// it derefs to; for a function that returns `Result<T, E>`, `peek` and `set` speak of the `T`.
+pub struct Entry<R: 'static>(EntryInner<R>);
+
+/// The methods of an [`Entry`].
+///
+/// Every future here can be dropped at any time: a fetch that was started goes on for the others, and a write is done
+/// at the first poll or not at all. Unless a method says otherwise, none of them panics but with the panic of the
+/// function itself, or where the function's options contradict each other.
+pub struct EntryInner<R: 'static> {
+    ops: Arc<dyn Ops<R>>,
+}
+
+/// A stored value without its type: the function's return type says which one it is.
+type Erased = Box<dyn Any + Send>;
+
+/// What an entry can do, without the types of key and value.
+trait Ops<R>: Send + Sync {
+    fn answer(&self, force_wait: bool) -> BoxFuture<Answer<R>>;
+    fn refresh(&self) -> BoxFuture<R>;
+    fn peek(&self) -> Option<Snapshot<Erased>>;
+    fn set(&self, value: Erased);
+    fn invalidate(&self);
+    fn remove(&self);
+    fn name(&self) -> &'static str;
+}
+
+struct Typed<A: KeyArgs, O: Outcome> {
+    engine: Arc<Engine<A, O>>,
+    target: Target<<A as Args>::Owned>,
+    origin: OriginOf<O>,
+}
+
+impl<A: KeyArgs, O: Outcome> Ops<O::Return> for Typed<A, O> {
+    fn answer(&self, force_wait: bool) -> BoxFuture<Answer<O::Return>> {
+        let engine = Arc::clone(&self.engine);
+        Box::pin(engine.answer(self.target.clone(), Arc::clone(&self.origin), force_wait))
+    }
+    fn refresh(&self) -> BoxFuture<O::Return> {
+        let engine = Arc::clone(&self.engine);
+        Box::pin(engine.refresh(self.target.clone(), Arc::clone(&self.origin)))
+    }
+    fn peek(&self) -> Option<Snapshot<Erased>> {
+        let peeked = self.engine.peek(&self.target)?;
+        Some(Snapshot { value: Box::new(peeked.value), age: peeked.age, fresh: peeked.fresh })
+    }
+    fn set(&self, value: Erased) {
+        let Ok(value) = value.downcast::<O::Value>() else {
+            unreachable!("`set` takes the type that `{}` stores", self.engine.name())
+        };
+        self.engine.set(&self.target, &self.origin, *value);
+    }
+    fn invalidate(&self) {
+        self.engine.invalidate(&self.target, &self.origin);
+    }
+    fn remove(&self) {
+        self.engine.remove(&self.target);
+    }
+    fn name(&self) -> &'static str {
+        self.engine.name()
+    }
+}
+
+impl<R: Send + 'static> Entry<R> {
+    pub(crate) fn new<A, O>(
+        engine: &Arc<Engine<A, O>>,
+        target: Target<<A as Args>::Owned>,
+        origin: OriginOf<O>,
+    ) -> Self
+    where
+        A: KeyArgs,
+        O: Outcome<Return = R>,
+    {
+        Self(EntryInner { ops: Arc::new(Typed { engine: Arc::clone(engine), target, origin }) })
+    }
+
+    /// The answer to a plain call.
+    pub(crate) fn call(&self) -> impl Future<Output = R> + Send + use<R> {
+        let answer = self.ops.answer(false);
+        async move { answer.await.value }
+    }
+}
+
+impl<R: Send + 'static> EntryInner<R> {
+    /// The function's answer and how it came about: what was served, and how old it is.
+    pub fn lookup(&self) -> impl Future<Output = Lookup<R>> + Send + use<R> {
+        let answer = self.ops.answer(false);
+        async move {
+            let Answer { value, status, age } = answer.await;
+            Lookup { value, status, age }
+        }
+    }
+
+    /// The function's answer; where nothing is cached this call waits for the fetch, whatever the attribute says.
+    pub fn get_or_fetch(&self) -> impl Future<Output = R> + Send + use<R> {
+        let answer = self.ops.answer(true);
+        async move { answer.await.value }
+    }
+
+    /// The outcome of a fetch: of the one that runs, or of a new one. Ignores `wait` and back-off, and gives a failure
+    /// as it is even where an older value is stored.
+    pub fn refresh(&self) -> impl Future<Output = R> + Send + use<R> {
+        self.ops.refresh()
+    }
+
+    /// The cached value, where there is one; starts nothing and counts nothing.
+    pub fn peek(&self) -> impl Future<Output = Option<Snapshot<R>>> + Send + use<R> {
+        let ops = Arc::clone(&self.ops);
+        async move { peek(&*ops) }
+    }
+
+    /// Stores a value, fresh from now, with the lifetime that the function's options give it. A fetch that runs is
+    /// superseded: it answers those who wait for it and stores nothing. Ends the back-off.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub fn set(&self, value: R) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
+        let ops = Arc::clone(&self.ops);
+        async move {
+            ops.set(Box::new(value));
+            Ok(())
+        }
+    }
+
+    /// Makes the value stale now and starts one refresh. A fetch that runs is superseded by a new one. Does not end
+    /// the back-off; where nothing is cached and nothing runs it does nothing.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub fn invalidate(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
+        let ops = Arc::clone(&self.ops);
+        async move {
+            ops.invalidate();
+            Ok(())
+        }
+    }
+
+    /// Removes the entry and ends its back-off. A fetch that runs is superseded: it answers those who wait for it and
+    /// stores nothing.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub fn remove(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
+        let ops = Arc::clone(&self.ops);
+        async move {
+            ops.remove();
+            Ok(())
+        }
+    }
+}
+
+/// What is stored for a function that returns a `Result` is its `T`.
+impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
+    /// The cached value, where there is one; starts nothing and counts nothing.
+    pub fn peek(&self) -> impl Future<Output = Option<Snapshot<T>>> + Send + use<T, E> {
+        let ops = Arc::clone(&self.ops);
+        async move { peek(&*ops) }
+    }
+
+    /// Stores a value, fresh from now, with the lifetime that the function's options give it. A fetch that runs is
+    /// superseded: it answers those who wait for it and stores nothing. Ends the back-off.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub fn set(&self, value: T) -> impl Future<Output = Result<(), Error>> + Send + use<T, E> {
+        let ops = Arc::clone(&self.ops);
+        async move {
+            ops.set(Box::new(value));
+            Ok(())
+        }
+    }
+}
+
+fn peek<R, T: 'static>(ops: &dyn Ops<R>) -> Option<Snapshot<T>> {
+    let Snapshot { value, age, fresh } = ops.peek()?;
+    let value = value.downcast().ok()?;
+    Some(Snapshot { value: *value, age, fresh })
+}
+
+impl<R> Deref for Entry<R> {
+    type Target = EntryInner<R>;
+    fn deref(&self) -> &EntryInner<R> {
+        &self.0
+    }
+}
+
+impl<R> Clone for Entry<R> {
+    fn clone(&self) -> Self {
+        Self(EntryInner { ops: Arc::clone(&self.0.ops) })
+    }
+}
+
+impl<R> fmt::Debug for Entry<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("function", &self.0.ops.name()).finish_non_exhaustive()
+    }
+}
+
+impl<R> fmt::Debug for EntryInner<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EntryInner").field("function", &self.ops.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,47 @@
+//! Drops what is past its retention, within a minute, also in a process that has gone quiet.
+//!
+//! One thread a process, started by its first cache, that looks each half minute at one number a cache. With
+//! `test-util` the clock is the test's and only its own calls can read it: there the caches tidy up themselves.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use crate::clock::Moment;
+use crate::panics::caught;
+use crate::sync::{Arc, Mutex, OnceLock, lock};
+
+const PERIOD: Duration = Duration::from_secs(30);
+
+/// Something that holds values past their retention.
+pub(crate) trait Sweep: Send + Sync {
+    fn sweep(&self, now: Moment);
+}
+
+static WATCHED: Mutex<Vec<Weak<dyn Sweep>>> = Mutex::new(Vec::new());
+
+/// Sweeps `cache` as long as it lives.
+pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
+    static THREAD: OnceLock<()> = OnceLock::new();
+    let cache: Weak<dyn Sweep> = Arc::downgrade(&(Arc::clone(cache) as Arc<dyn Sweep>));
+    lock(&WATCHED).push(cache);
+    THREAD.get_or_init(|| {
+        // Without a thread to spare nothing is swept: reads are right all the same, memory is bounded by `capacity`.
+        let _ = std::thread::Builder::new().name("cacheback-janitor".into()).spawn(|| {
+            loop {
+                std::thread::sleep(PERIOD);
+                sweep_all(Moment::now());
+            }
+        });
+    });
+}
+
+fn sweep_all(now: Moment) {
+    let watched = {
+        let mut watched = lock(&WATCHED);
+        watched.retain(|cache| cache.strong_count() > 0);
+        watched.clone()
+    };
+    for cache in watched.iter().filter_map(Weak::upgrade) {
+        let _ = caught(|| cache.sweep(now));
+    }
+}

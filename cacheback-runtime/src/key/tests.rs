@@ -1,0 +1,66 @@
+//! A view and its owned form are one key, whatever the shape; different arguments are different keys.
+
+use std::hash::{BuildHasher, RandomState};
+use std::path::Path;
+
+use super::*;
+
+fn hash_of<A: KeyArgs, W: KeyView<A>>(state: &RandomState, view: W) -> u64 {
+    let mut hasher = state.build_hasher();
+    view.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Owning and lending again gives the same key; `other` differs from `this`.
+fn check<A: KeyArgs, W: KeyView<A>>(this: W, other: W) {
+    let state = RandomState::new();
+    let owned = this.own();
+    assert!(this.same(&owned));
+    assert!(!other.same(&owned));
+    assert!(A::equal(&owned, &this.own()));
+    assert!(!A::equal(&owned, &other.own()));
+    assert_eq!(hash_of::<A, W>(&state, this), hash_of::<A, W>(&state, this));
+    assert_ne!(hash_of::<A, W>(&state, this), hash_of::<A, W>(&state, other));
+}
+
+#[test]
+fn values_and_borrows() {
+    check::<(Val<u32>,), _>((&1_u32,), (&2,));
+    check::<(Ref<str>, Val<u8>), _>((&"a", &1_u8), (&"a", &2));
+    check::<(Ref<[u8]>,), _>((&&[1_u8, 2][..],), (&&[1][..],));
+    check::<(Ref<Path>,), _>((&Path::new("a/b"),), (&Path::new("a"),));
+    check::<(CowOf<str>,), _>((&Cow::Borrowed("a"),), (&Cow::Owned("b".to_owned()),));
+}
+
+#[test]
+fn nested_borrows() {
+    check::<(Option<Ref<str>>,), _>((&Some("a"),), (&None,));
+    check::<(Slice<Ref<str>>,), _>((&&["a", "b"][..],), (&&["ab"][..],));
+    check::<((Ref<str>, Val<u8>),), _>((&("a", 1_u8),), (&("a", 2),));
+    check::<(Nested<Ref<str>>,), _>((&&"a",), (&&"b",));
+    check::<(Nested<Option<Ref<str>>>,), _>((&&Some("a"),), (&&None,));
+}
+
+#[test]
+fn neighbours_do_not_run_together() {
+    check::<(Ref<str>, Ref<str>), _>((&"ab", &"c"), (&"a", &"bc"));
+    check::<(Slice<Ref<str>>, Ref<str>), _>((&&["a", "b"][..], &"c"), (&&["a"][..], &"bc"));
+    check::<(Option<Val<u8>>, Option<Val<u8>>), _>((&Some(1), &None), (&None, &Some(1)));
+}
+
+#[test]
+fn leases_lend_what_was_owned() {
+    let names = vec!["a".to_owned(), "b".to_owned()];
+    assert_eq!(<Slice<Ref<str>> as Shape>::lease(&names), ["a", "b"]);
+    assert_eq!(<Option<Ref<str>> as Shape>::lease(&Some("x".to_owned())), Some("x"));
+    assert_eq!(<(Ref<str>, Val<u8>) as Shape>::lease(&("x".to_owned(), 3)), ("x", 3));
+    assert_eq!(<CowOf<str> as Shape>::lease(&"x".to_owned()), Cow::Borrowed("x"));
+    assert_eq!(*<Nested<Ref<str>> as Shape>::lease(&"x".to_owned()), *"x");
+}
+
+#[test]
+fn an_empty_argument_list_is_one_key() {
+    assert!(<() as KeyArgs>::equal(&(), &()));
+    let state = RandomState::new();
+    assert_eq!(hash_of::<(), ()>(&state, ()), hash_of::<(), ()>(&state, ()));
+}

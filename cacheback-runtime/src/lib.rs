@@ -1,0 +1,40 @@
+//! The runtime of [cacheback](https://docs.rs/cacheback): decisions, store, single flight, executor.
+//!
+//! Depend on `cacheback`; this crate is what its attribute's expansion calls, and has no promises of its own.
+
+mod cache;
+mod clock;
+mod context;
+mod decide;
+mod engine;
+mod entry;
+mod error;
+mod events;
+mod executor;
+mod failed;
+mod flight;
+mod handle;
+#[cfg(not(feature = "test-util"))]
+mod janitor;
+mod key;
+mod known;
+mod origin;
+mod outcome;
+mod panics;
+mod policy;
+mod site;
+mod slot;
+mod store;
+mod sync;
+#[cfg(feature = "test-util")]
+pub mod testing;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use cache::CacheRef;
+pub use context::settle;
+pub use error::{Error, FetchError, FetchErrorKind};
+pub use events::{Stats, Status};
+pub use handle::{Entry, EntryInner, Lookup, Snapshot};
+pub use policy::Policy;

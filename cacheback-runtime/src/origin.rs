@@ -1,0 +1,30 @@
+//! Where the values of one entry come from: the function with its arguments, as the engine sees it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use crate::outcome::{Describe, Outcome, Sharing};
+use crate::policy::Policy;
+
+pub(crate) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+
+/// One entry's origin. Every method but [`share`](Origin::share) and [`describe`](Origin::describe) runs user code.
+pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
+    /// One run of the body.
+    fn run(&self) -> BoxFuture<O::Return>;
+    /// The options as they hold for these arguments.
+    fn vary(&self, policy: &mut Policy);
+    /// Whether a caller waits where nothing is cached, where that depends on an expression.
+    fn fetch_on_miss(&self) -> Option<bool>;
+    /// The longest that a caller waits, where that is an expression.
+    fn wait(&self) -> Option<Duration>;
+    /// What a caller gets while nothing is cached.
+    fn empty(&self) -> Option<O::Return>;
+    /// This value's own lifetime.
+    fn lifetime_for(&self, value: &O::Value) -> Option<Duration>;
+    /// How an error is shared.
+    fn share(&self) -> Sharing<O::Error>;
+    /// How an error is described.
+    fn describe(&self) -> Describe<O::Error>;
+}

@@ -1,0 +1,244 @@
+//! What a function asks of its cache: the attribute's options, their defaults and the rules between them.
+
+use std::fmt;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The options of a cached function or cache, as they hold where no argument changes them.
+///
+/// # Examples
+///
+/// ```
+/// let policy = cacheback_runtime::Policy::default();
+/// assert_eq!(policy.lifetime.as_secs(), 600);
+/// assert_eq!(policy.retention.as_secs(), 30 * 24 * 60 * 60);
+/// assert!(!policy.fetch_on_miss);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Policy {
+    /// How long a value is fresh. Default: 600 s.
+    pub lifetime: Duration,
+    /// How long past its lifetime a value is served without waiting; `None`: until `retention`. Default: `None`.
+    pub max_stale: Option<Duration>,
+    /// The age at which a value is gone. Default: 30 days.
+    pub retention: Duration,
+    /// A hit this close to the end of the lifetime starts the refresh. Default: 0.
+    pub refresh_ahead: Duration,
+    /// Whether a caller waits for the fetch where nothing is cached. Default: `false`.
+    pub fetch_on_miss: bool,
+    /// The longest that a caller waits for a fetch; `None`: no limit. Default: `None`.
+    pub wait: Option<Duration>,
+    /// How long a fetch holds its key against another one. Default: 60 s.
+    pub refresh_timeout: Duration,
+    /// The longest pause after failed fetches of a key. Default: 60 s.
+    pub max_backoff: Duration,
+    /// How many refreshes of this function may run at once; `None`: as many as the executor lets. Default: `None`.
+    pub max_refreshes: Option<usize>,
+    /// How long an `Err` answers waiting callers where no value exists; `None`: not at all. Default: `None`.
+    pub cache_err: Option<Duration>,
+    /// The largest share by which a stored lifetime is shortened at random, 0.0 to 1.0. Default: 0.0.
+    pub jitter: f64,
+    /// The most entries that the local store keeps. Default: 10,000.
+    pub capacity: u64,
+    /// Names of the options whose expression depends on the arguments; their fields show the default.
+    pub varies: &'static [&'static str],
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            lifetime: 600 * SECOND,
+            max_stale: None,
+            retention: 30 * DAY,
+            refresh_ahead: Duration::ZERO,
+            fetch_on_miss: false,
+            wait: None,
+            refresh_timeout: 60 * SECOND,
+            max_backoff: 60 * SECOND,
+            max_refreshes: None,
+            cache_err: None,
+            jitter: 0.0,
+            capacity: 10_000,
+            varies: &[],
+        }
+    }
+}
+
+/// Options, or an option and its range, that cannot hold together.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Contradiction {
+    option: &'static str,
+    /// The other options that take part.
+    with: &'static [&'static str],
+    reason: String,
+}
+
+impl fmt::Display for Contradiction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "option `{}`: {}", self.option, self.reason)
+    }
+}
+
+impl Policy {
+    /// The options made to agree; or the first contradiction between those that no argument changes.
+    pub(crate) fn checked(mut self) -> Result<Self, Contradiction> {
+        let varies = |option: &str| self.varies.contains(&option);
+        let constant =
+            |found: &Contradiction| !varies(found.option) && !found.with.iter().any(|with| varies(with));
+        match self.clamp().into_iter().find(constant) {
+            Some(contradiction) => Err(contradiction),
+            None => Ok(self),
+        }
+    }
+
+    /// Makes the options agree, and says what it had to change.
+    pub(crate) fn clamp(&mut self) -> Vec<Contradiction> {
+        let mut found = Vec::new();
+        let mut contradiction = |option, with, reason| found.push(Contradiction { option, with, reason });
+        if self.lifetime > self.retention {
+            contradiction(
+                "retention",
+                &["lifetime"][..],
+                format!("{:?} is shorter than the `lifetime` of {:?}", self.retention, self.lifetime),
+            );
+            self.lifetime = self.retention;
+        }
+        let room = self.retention - self.lifetime;
+        if let Some(max_stale) = self.max_stale.filter(|max_stale| *max_stale > room) {
+            contradiction(
+                "max_stale",
+                &["lifetime", "retention"],
+                format!(
+                    "{max_stale:?} past a `lifetime` of {:?} ends after the `retention` of {:?}",
+                    self.lifetime, self.retention
+                ),
+            );
+            self.max_stale = Some(room);
+        }
+        if !self.refresh_ahead.is_zero() && self.refresh_ahead >= self.lifetime {
+            contradiction(
+                "refresh_ahead",
+                &["lifetime"],
+                format!("{:?} is not shorter than the `lifetime` of {:?}", self.refresh_ahead, self.lifetime),
+            );
+            self.refresh_ahead = self.lifetime / 2;
+        }
+        if self.refresh_timeout.is_zero() {
+            contradiction("refresh_timeout", &[], "a fetch needs more than no time at all".into());
+            self.refresh_timeout = Duration::from_millis(1);
+        }
+        if self.cache_err.is_some_and(|time| time.is_zero()) {
+            contradiction("cache_err", &[], "zero keeps no error; leave the option out".into());
+            self.cache_err = None;
+        }
+        if self.max_refreshes == Some(0) {
+            contradiction("max_refreshes", &[], "with no refresh allowed nothing is ever refreshed".into());
+            self.max_refreshes = Some(1);
+        }
+        if !(0.0..=1.0).contains(&self.jitter) {
+            contradiction("jitter", &[], format!("{} is not within 0.0..=1.0", self.jitter));
+            self.jitter = 0.0;
+        }
+        found
+    }
+
+    /// The pause after the `failures`-th failed fetch in a row, before chance shortens it.
+    pub(crate) fn backoff(&self, failures: u32) -> Duration {
+        let doublings = failures.saturating_sub(1).min(31);
+        SECOND.saturating_mul(1 << doublings).min(self.max_backoff)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secs(secs: u64) -> Duration {
+        Duration::from_secs(secs)
+    }
+
+    #[test]
+    fn the_defaults_agree() {
+        assert_eq!(Policy::default().checked(), Ok(Policy::default()));
+    }
+
+    #[test]
+    fn each_contradiction_names_its_option_and_is_clamped() {
+        let base = Policy::default();
+        let cases: [(&str, Policy, Policy); 7] = [
+            (
+                "retention",
+                Policy { lifetime: secs(10), retention: secs(5), ..base },
+                Policy { lifetime: secs(5), retention: secs(5), ..base },
+            ),
+            (
+                "max_stale",
+                Policy { lifetime: secs(10), max_stale: Some(secs(10)), retention: secs(15), ..base },
+                Policy { lifetime: secs(10), max_stale: Some(secs(5)), retention: secs(15), ..base },
+            ),
+            (
+                "refresh_ahead",
+                Policy { refresh_ahead: secs(600), ..base },
+                Policy { refresh_ahead: secs(300), ..base },
+            ),
+            (
+                "refresh_timeout",
+                Policy { refresh_timeout: Duration::ZERO, ..base },
+                Policy { refresh_timeout: Duration::from_millis(1), ..base },
+            ),
+            ("cache_err", Policy { cache_err: Some(Duration::ZERO), ..base }, base),
+            (
+                "max_refreshes",
+                Policy { max_refreshes: Some(0), ..base },
+                Policy { max_refreshes: Some(1), ..base },
+            ),
+            ("jitter", Policy { jitter: 1.5, ..base }, base),
+        ];
+        for (option, wrong, clamped) in cases {
+            assert_eq!(wrong.checked().unwrap_err().option, option);
+            let mut policy = wrong;
+            assert_eq!(policy.clamp().len(), 1, "{option}");
+            assert_eq!(policy, clamped, "{option}");
+            assert_eq!(policy.checked(), Ok(policy), "{option}");
+        }
+        let nan = Policy { jitter: f64::NAN, ..base };
+        assert_eq!(nan.checked().unwrap_err().option, "jitter");
+    }
+
+    #[test]
+    fn borders_are_allowed() {
+        let base = Policy::default();
+        for fine in [
+            Policy { lifetime: secs(5), retention: secs(5), ..base },
+            Policy { lifetime: secs(5), max_stale: Some(secs(10)), retention: secs(15), ..base },
+            Policy { lifetime: Duration::ZERO, ..base },
+            Policy { lifetime: secs(10), refresh_ahead: secs(9), ..base },
+            Policy { jitter: 1.0, ..base },
+            Policy { retention: Duration::MAX, lifetime: Duration::MAX, ..base },
+        ] {
+            assert_eq!(fine.checked(), Ok(fine), "{fine:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_argument_changes_is_clamped_and_no_contradiction_yet() {
+        let base = Policy::default();
+        let short = Policy { retention: secs(10), varies: &["lifetime"], ..base };
+        assert_eq!(short.checked(), Ok(Policy { lifetime: secs(10), ..short }));
+        let wrong = Policy { jitter: 2.0, ..short };
+        assert_eq!(wrong.checked().unwrap_err().option, "jitter");
+    }
+
+    #[test]
+    fn backoff_doubles_up_to_its_limit() {
+        let policy = Policy { max_backoff: secs(10), ..Policy::default() };
+        let pauses: Vec<_> = (1..=6).map(|failures| policy.backoff(failures).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 10, 10]);
+        assert_eq!(policy.backoff(u32::MAX), secs(10));
+        assert_eq!(Policy { max_backoff: Duration::ZERO, ..policy }.backoff(3), Duration::ZERO);
+    }
+}

@@ -1,0 +1,136 @@
+//! One static a function: the caches of all its instantiations, and what the attribute says.
+//!
+//! A static inside a method can name neither `Self` nor a type parameter, so it is untyped: an append-only list in
+//! which each instantiation finds its own by type. The first, nearly always the only one, is the head of the list.
+
+use std::any::Any;
+use std::marker::PhantomData;
+
+use once_cell::sync::OnceCell;
+
+use crate::cache::{CacheRef, ErasedCache};
+use crate::engine::Engine;
+use crate::key::KeyArgs;
+use crate::outcome::Outcome;
+use crate::policy::Policy;
+use crate::sync::{Arc, OnceLock};
+
+/// The untyped place of a cached function's caches.
+pub struct Slot {
+    name: &'static str,
+    options: fn(&mut Policy),
+    policy: OnceCell<Policy>,
+    head: Link,
+}
+
+/// A place in the list of instantiations.
+pub(crate) type Link = OnceLock<Box<Instance>>;
+
+/// One instantiation: `typed` to be found by its types, `erased` for what needs none.
+pub(crate) struct Instance {
+    typed: Box<dyn Any + Send + Sync>,
+    erased: Arc<dyn ErasedCache>,
+    next: Link,
+}
+
+/// The cache of one instantiation; `M` tells `Self` and the generic arguments apart.
+pub(crate) struct Typed<A: KeyArgs, O: Outcome, M> {
+    pub(crate) engine: Arc<Engine<A, O>>,
+    marker: PhantomData<fn() -> M>,
+}
+
+impl Slot {
+    /// A function's slot: its name, and the options that no argument changes.
+    #[must_use]
+    pub const fn new(name: &'static str, options: fn(&mut Policy)) -> Self {
+        Self { name, options, policy: OnceCell::new(), head: OnceLock::new() }
+    }
+
+    /// The handle of all its caches.
+    #[must_use]
+    pub fn cache(&'static self) -> CacheRef {
+        CacheRef::new(self)
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The options, checked at their first use.
+    ///
+    /// # Panics
+    ///
+    /// Where they contradict each other: at each use.
+    pub(crate) fn policy(&self) -> &Policy {
+        let checked = self.policy.get_or_try_init(|| {
+            let mut policy = Policy::default();
+            (self.options)(&mut policy);
+            policy.checked()
+        });
+        match checked {
+            Ok(policy) => policy,
+            Err(contradiction) => panic!("cacheback: function `{}`: {contradiction}", self.name),
+        }
+    }
+
+    /// Does something with the cache of one instantiation.
+    #[inline]
+    pub(crate) fn with<A: KeyArgs, O: Outcome, M: 'static, R>(
+        &'static self,
+        work: impl FnOnce(&Arc<Engine<A, O>>) -> R,
+    ) -> R {
+        #[cfg(feature = "test-util")]
+        if let Some(head) = crate::testing::isolated(self) {
+            return work(&self.walk::<A, O, M>(&head).engine);
+        }
+        if let Some(instance) = self.head.get() {
+            if let Some(typed) = instance.typed.downcast_ref::<Typed<A, O, M>>() {
+                return work(&typed.engine);
+            }
+        }
+        work(&self.walk::<A, O, M>(&self.head).engine)
+    }
+
+    /// Every cache of the slot that the calling runtime sees.
+    pub(crate) fn all(&'static self) -> Vec<Arc<dyn ErasedCache>> {
+        #[cfg(feature = "test-util")]
+        if let Some(head) = crate::testing::isolated(self) {
+            return all(&head);
+        }
+        all(&self.head)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&self, head: &'l Link) -> &'l Typed<A, O, M> {
+        let mut at = head;
+        loop {
+            let instance = at.get_or_init(|| {
+                let engine = Engine::new(self.name, *self.policy());
+                let erased: Arc<dyn ErasedCache> = Arc::clone(&engine) as _;
+                let typed = Box::new(Typed::<A, O, M> { engine, marker: PhantomData });
+                Box::new(Instance { typed, erased, next: OnceLock::new() })
+            });
+            match instance.typed.downcast_ref() {
+                Some(typed) => return typed,
+                None => at = &instance.next,
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Slot").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+fn all(head: &Link) -> Vec<Arc<dyn ErasedCache>> {
+    let mut all = Vec::new();
+    let mut at = head;
+    while let Some(instance) = at.get() {
+        all.push(Arc::clone(&instance.erased));
+        at = &instance.next;
+    }
+    all
+}

@@ -1,0 +1,340 @@
+//! The local store: which values are kept, and how they are found.
+//!
+//! Reads go to an index, a concurrent map from the key's hash to an immutable [`Node`]; a read takes no lock and runs
+//! the user's `Eq` and `Clone` under a guard that only delays reclamation. moka decides what stays: it knows a number
+//! a key and nothing of the user's types, and its eviction listener takes a node out of the index only where it is
+//! still the very one. A hit tells moka of itself through a gate, when enough was inserted since it last did for
+//! moka's order to matter.
+//!
+//! Changes to one key are made by the engine under that key's lock, with [`Known`] keys: see `known`. Calls into moka
+//! ([`Store::admit`], [`Store::forget`]) come after the lock.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
+use papaya::{Compute, Guard, LocalGuard, Operation};
+
+use crate::clock::Moment;
+use crate::known::{Known, Stranger};
+use crate::sync::{Arc, AtomicU64, Ordering};
+
+mod node;
+pub(crate) use node::{Content, Node};
+
+/// Hashes are made by the engine, with a seed; the maps take them as they are.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only hashes are hashed here");
+    }
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+pub(crate) type BuildAsIs = BuildHasherDefault<AsIs>;
+
+/// The nodes of one hash: nearly always one, all of them where a user's `Hash` collides.
+enum Bucket<K, V, X> {
+    One(Arc<Node<K, V, X>>),
+    Many(Vec<Arc<Node<K, V, X>>>),
+}
+
+impl<K, V, X> Bucket<K, V, X> {
+    fn nodes(&self) -> &[Arc<Node<K, V, X>>] {
+        match self {
+            Self::One(node) => std::slice::from_ref(node),
+            Self::Many(nodes) => nodes,
+        }
+    }
+
+    fn of(mut nodes: Vec<Arc<Node<K, V, X>>>) -> Option<Self> {
+        match nodes.len() {
+            0 => None,
+            1 => nodes.pop().map(Self::One),
+            _ => Some(Self::Many(nodes)),
+        }
+    }
+
+    /// Without the nodes that `gone` names; `None` where none of them is here.
+    fn without(&self, gone: impl Fn(&Node<K, V, X>) -> bool) -> Option<Vec<Arc<Node<K, V, X>>>> {
+        let nodes = self.nodes();
+        let kept: Vec<_> = nodes.iter().filter(|node| !gone(node)).cloned().collect();
+        (kept.len() < nodes.len()).then_some(kept)
+    }
+}
+
+type Index<K, V, X> = papaya::HashMap<u64, Bucket<K, V, X>, BuildAsIs>;
+
+/// What moka keeps of a node: where it is and which one it is.
+#[derive(Clone, Copy)]
+struct Place {
+    hash: u64,
+    stamp: u64,
+}
+
+pub(crate) struct Store<K, V, X> {
+    index: Arc<Index<K, V, X>>,
+    residents: moka::sync::Cache<u64, Place, BuildAsIs>,
+    /// Grows with each `clear`: a node of an older epoch is gone, whether or not it is still here.
+    epoch: AtomicU64,
+    /// Numbers nodes and residencies.
+    serial: AtomicU64,
+    inserted: AtomicU64,
+    /// A hit is told to moka once this many insertions came since it last was.
+    gate: u64,
+    evicted: Arc<AtomicU64>,
+    /// No node is gone before this moment.
+    next_gone: AtomicU64,
+}
+
+impl<K, V, X> Store<K, V, X>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    X: Send + Sync + 'static,
+{
+    pub(crate) fn new(capacity: u64) -> Self {
+        // Batches of one: a value that is gone is dropped when its last reader leaves, not 32 removals later.
+        let collector = seize::Collector::new().batch_size(1);
+        let index: Arc<Index<K, V, X>> =
+            Arc::new(papaya::HashMap::builder().hasher(BuildAsIs::default()).collector(collector).build());
+        let evicted = Arc::new(AtomicU64::new(0));
+        let listener = {
+            let (index, evicted) = (Arc::clone(&index), Arc::clone(&evicted));
+            move |_: Arc<u64>, place: Place, cause: RemovalCause| {
+                let taken = take_where(&index, place.hash, |node| node.stamp == place.stamp);
+                if taken && cause == RemovalCause::Size {
+                    evicted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        };
+        Self {
+            index,
+            residents: moka::sync::Cache::builder()
+                .max_capacity(capacity)
+                .eviction_policy(EvictionPolicy::lru())
+                .eviction_listener(listener)
+                .build_with_hasher(BuildAsIs::default()),
+            epoch: AtomicU64::new(0),
+            serial: AtomicU64::new(1),
+            inserted: AtomicU64::new(0),
+            gate: capacity / 8,
+            evicted,
+            next_gone: AtomicU64::new(Moment::NEVER.to_bits()),
+        }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// A number that no other node of this store has.
+    pub(crate) fn stamp(&self) -> u64 {
+        self.serial.fetch_add(1, Ordering::Relaxed)
+    }
+
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted.load(Ordering::Relaxed)
+    }
+
+    /// Keeps what is removed alive until it is dropped. Take it before a lock of ours, so that no user's `Drop` runs
+    /// under that lock.
+    pub(crate) fn guard(&self) -> LocalGuard<'_> {
+        self.index.guard()
+    }
+
+    /// Looks a key up, without a lock: `read` sees its node where it has one.
+    #[inline]
+    pub(crate) fn read<T>(
+        &self,
+        hash: u64,
+        same: impl Fn(&K) -> bool,
+        read: impl FnOnce(&Arc<Node<K, V, X>>) -> T,
+    ) -> Option<T> {
+        let guard = self.index.guard();
+        let bucket = self.index.get(&hash, &guard)?;
+        let epoch = self.epoch();
+        let node = bucket.nodes().iter().find(|node| node.epoch == epoch && same(&node.key))?;
+        Some(read(node))
+    }
+
+    /// The node of a key, under that key's lock.
+    pub(crate) fn resident(
+        &self,
+        hash: u64,
+        known: &Known<K>,
+        guard: &impl Guard,
+    ) -> Result<Option<Arc<Node<K, V, X>>>, Stranger<K>> {
+        let Some(bucket) = self.index.get(&hash, guard) else { return Ok(None) };
+        let epoch = self.epoch();
+        for node in bucket.nodes() {
+            if known.judge(&node.key)? {
+                return Ok((node.epoch == epoch).then(|| Arc::clone(node)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes `node` the one of its key, under that key's lock. The next read sees it. [`Store::admit`] it afterwards.
+    pub(crate) fn put(
+        &self,
+        node: &Arc<Node<K, V, X>>,
+        known: &Known<K>,
+        guard: &impl Guard,
+    ) -> Result<(), Stranger<K>> {
+        let done = self.index.compute(
+            node.hash,
+            |found| {
+                let Some((_, bucket)) = found else {
+                    node.set_residency(node.stamp);
+                    return Operation::Insert(Bucket::One(Arc::clone(node)));
+                };
+                let mut nodes = Vec::with_capacity(bucket.nodes().len());
+                let mut residency = node.stamp;
+                for other in bucket.nodes() {
+                    match known.judge(&other.key) {
+                        Ok(true) => residency = other.residency(),
+                        Ok(false) => nodes.push(Arc::clone(other)),
+                        Err(stranger) => return Operation::Abort(stranger),
+                    }
+                }
+                node.set_residency(residency);
+                nodes.push(Arc::clone(node));
+                Bucket::of(nodes).map_or(Operation::Remove, Operation::Insert)
+            },
+            guard,
+        );
+        match done {
+            Compute::Aborted(stranger) => Err(stranger),
+            _ => {
+                self.next_gone.fetch_min(node.gone_at().to_bits(), Ordering::Relaxed);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes the node of a key out, under that key's lock. [`Store::forget`] it afterwards.
+    pub(crate) fn take(
+        &self,
+        hash: u64,
+        known: &Known<K>,
+        guard: &impl Guard,
+    ) -> Result<Option<Arc<Node<K, V, X>>>, Stranger<K>> {
+        let node = self.resident(hash, known, guard)?;
+        if let Some(node) = &node {
+            take_where(&self.index, hash, |other| other.stamp == node.stamp);
+        }
+        Ok(node)
+    }
+
+    /// Puts a node that was [`put`](Store::put) under the bound of the store. Calls moka: never under a lock.
+    pub(crate) fn admit(&self, node: &Node<K, V, X>) {
+        let residency = node.residency();
+        let mut stamp = node.stamp;
+        node.record_at(self.inserted.fetch_add(1, Ordering::Relaxed) + 1);
+        // Another write may have come between `put` and here: what moka knows last must be what the index holds.
+        loop {
+            self.residents.insert(residency, Place { hash: node.hash, stamp });
+            match self.stamp_of(node.hash, residency) {
+                Some(current) if current == stamp => return,
+                Some(current) => stamp = current,
+                None => return self.residents.invalidate(&residency),
+            }
+        }
+    }
+
+    /// Takes a node that was [taken](Store::take) off the bound. Calls moka: never under a lock.
+    pub(crate) fn forget(&self, node: &Node<K, V, X>) {
+        self.residents.invalidate(&node.residency());
+    }
+
+    fn stamp_of(&self, hash: u64, residency: u64) -> Option<u64> {
+        let guard = self.index.guard();
+        let bucket = self.index.get(&hash, &guard)?;
+        bucket.nodes().iter().find(|node| node.residency() == residency).map(|node| node.stamp)
+    }
+
+    /// Tells moka of a hit, where that can matter by now. Calls moka: never under a lock.
+    #[inline]
+    pub(crate) fn record(&self, residency: u64) {
+        let _ = self.residents.get(&residency);
+    }
+
+    /// Whether a hit of `node` is worth telling moka: enough was inserted since it last was told.
+    #[inline]
+    pub(crate) fn wants_record(&self, node: &Node<K, V, X>) -> bool {
+        let inserted = self.inserted.load(Ordering::Relaxed);
+        let wants = inserted.saturating_sub(node.recorded_at()) > self.gate;
+        if wants {
+            node.record_at(inserted);
+        }
+        wants
+    }
+
+    /// Everything that is here now is gone from here on. Calls moka: never under a lock.
+    pub(crate) fn clear(&self) {
+        let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
+        self.drop_where(|node| node.epoch < epoch);
+    }
+
+    /// Drops what is past its retention. Calls moka: never under a lock.
+    pub(crate) fn sweep(&self, now: Moment) {
+        self.next_gone.store(Moment::NEVER.to_bits(), Ordering::Relaxed);
+        self.drop_where(|node| node.gone_at() <= now);
+        let guard = self.index.guard();
+        for (_, bucket) in self.index.iter(&guard) {
+            for node in bucket.nodes() {
+                self.next_gone.fetch_min(node.gone_at().to_bits(), Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn next_gone(&self) -> Moment {
+        Moment::from_bits(self.next_gone.load(Ordering::Relaxed))
+    }
+
+    /// How many values a reader at `now` could be given.
+    pub(crate) fn len(&self, now: Moment) -> u64 {
+        let guard = self.index.guard();
+        let epoch = self.epoch();
+        let nodes = self.index.iter(&guard).flat_map(|(_, bucket)| bucket.nodes());
+        nodes.filter(|node| node.epoch == epoch && node.has_value(now)).count() as u64
+    }
+
+    fn drop_where(&self, gone: impl Fn(&Node<K, V, X>) -> bool) {
+        let mut dropped = Vec::new();
+        {
+            let guard = self.index.guard();
+            for (_, bucket) in self.index.iter(&guard) {
+                dropped.extend(bucket.nodes().iter().filter(|node| gone(node)).cloned());
+            }
+        }
+        for node in dropped {
+            // A write that came first took the residency over: it is no longer this node's to give up.
+            if take_where(&self.index, node.hash, |other| other.stamp == node.stamp) {
+                self.forget(&node);
+            }
+        }
+    }
+}
+
+/// Takes the nodes that `gone` names out of the index. Whether there was one.
+fn take_where<K, V, X>(index: &Index<K, V, X>, hash: u64, gone: impl Fn(&Node<K, V, X>) -> bool) -> bool {
+    let guard = index.guard();
+    let done = index.compute(
+        hash,
+        |found| match found.and_then(|(_, bucket)| bucket.without(&gone)) {
+            None => Operation::Abort(()),
+            Some(kept) => Bucket::of(kept).map_or(Operation::Remove, Operation::Insert),
+        },
+        &guard,
+    );
+    !matches!(done, Compute::Aborted(()))
+}

@@ -1,0 +1,115 @@
+//! For tests of code that uses cached functions (feature `test-util`).
+//!
+//! With this feature lifetimes, back-off, `wait` and time-outs follow tokio's clock, which a test can pause and
+//! advance; executor limits are counted for each runtime, and a fetch of another runtime is not joined. So the tests
+//! of one process, each on a runtime of its own, run in parallel without waiting for one another. What they still
+//! share is the stored values: [`isolate`] gives a test its own.
+//!
+//! ```
+//! use std::time::Duration;
+//! # mod cacheback { pub use cacheback_runtime::*; }
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+//! let _own = cacheback::testing::isolate();
+//! // ... call cached functions; their caches are empty, and this runtime's alone ...
+//! tokio::time::advance(Duration::from_secs(600)).await;
+//! cacheback::settle().await;
+//! # });
+//! ```
+
+use std::collections::HashMap;
+
+use tokio::runtime::{Handle, Id};
+
+use crate::executor::Executor;
+use crate::slot::{Link, Slot};
+use crate::sync::{Arc, AtomicUsize, Mutex, OnceLock, Ordering, lock};
+
+/// Gives the calling runtime empty caches, counters and limits of its own until the returned guard is dropped.
+///
+/// Values that the runtime's caches held before are not lost: they are seen again afterwards.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
+/// let _own = cacheback::testing::isolate();
+/// # });
+/// ```
+#[must_use = "the runtime's own caches last as long as the guard"]
+pub fn isolate() -> Isolated {
+    let runtime = Handle::current().id();
+    let world = Arc::new(World::default());
+    let mut runtimes = lock(runtimes());
+    runtimes.entry(runtime).or_default().isolated.push(Arc::clone(&world));
+    ISOLATED.fetch_add(1, Ordering::SeqCst);
+    Isolated { runtime, world }
+}
+
+/// The guard of [`isolate`].
+#[derive(Debug)]
+pub struct Isolated {
+    runtime: Id,
+    world: Arc<World>,
+}
+
+impl Drop for Isolated {
+    fn drop(&mut self) {
+        if let Some(surroundings) = lock(runtimes()).get_mut(&self.runtime) {
+            surroundings.isolated.retain(|world| !Arc::ptr_eq(world, &self.world));
+        }
+        ISOLATED.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// How many guards there are: without any, nothing is looked up.
+static ISOLATED: AtomicUsize = AtomicUsize::new(0);
+
+/// What one isolation has of its own.
+#[derive(Default)]
+struct World {
+    executor: OnceLock<Arc<Executor>>,
+    /// The instantiations of each slot, by its address.
+    slots: Mutex<HashMap<usize, Arc<Link>>>,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Surroundings {
+    executor: OnceLock<Arc<Executor>>,
+    isolated: Vec<Arc<World>>,
+}
+
+fn runtimes() -> &'static Mutex<HashMap<Id, Surroundings>> {
+    static RUNTIMES: OnceLock<Mutex<HashMap<Id, Surroundings>>> = OnceLock::new();
+    RUNTIMES.get_or_init(Mutex::default)
+}
+
+/// The executor of a runtime, or of its isolation.
+pub(crate) fn executor_of(runtime: Id) -> Arc<Executor> {
+    let mut runtimes = lock(runtimes());
+    let surroundings = runtimes.entry(runtime).or_default();
+    let executor = surroundings.isolated.last().map_or(&surroundings.executor, |world| &world.executor);
+    Arc::clone(executor.get_or_init(|| Arc::new(Executor::new())))
+}
+
+/// The isolated caches of a slot on the calling runtime; `None` where nothing is isolated.
+pub(crate) fn isolated(slot: &'static Slot) -> Option<Arc<Link>> {
+    if ISOLATED.load(Ordering::SeqCst) == 0 {
+        return None;
+    }
+    let runtime = Handle::try_current().ok()?.id();
+    let world = lock(runtimes()).get(&runtime)?.isolated.last().cloned()?;
+    let mut slots = lock(&world.slots);
+    Some(Arc::clone(slots.entry(std::ptr::from_ref(slot) as usize).or_default()))
+}

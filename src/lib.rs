@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[doc(inline)]
+pub use cacheback_macros::cacheback;
+pub use cacheback_runtime::{
+    CacheRef, Entry, EntryInner, Error, FetchError, FetchErrorKind, Lookup, Policy, Snapshot, Stats, Status,
+    settle,
+};
+
+#[cfg(feature = "test-util")]
+#[doc(inline)]
+pub use cacheback_runtime::testing;
+
+#[doc(hidden)]
+pub use cacheback_runtime::__private;

@@ -1,0 +1,361 @@
+//! Rules 5 to 8 and 10: ages, failures, back-off, shared errors, panics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cacheback::{FetchError, FetchErrorKind, Status, cacheback, settle, testing};
+use tokio::task::JoinSet;
+
+use crate::support::{Source, advance, millis, run_ready, secs};
+
+#[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
+async fn waited(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+    let _ = id;
+    source.run().await
+}
+
+#[cacheback(lifetime = 10, max_backoff = 8, retention = "1h", skip(source))]
+async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+    let _ = id;
+    source.run().await
+}
+
+/// Rule 5: the age counts from the start of the fetch; a body slower than its lifetime brings a stale value.
+#[tokio::test(start_paused = true)]
+async fn rule_5_the_age_counts_from_the_start_of_the_fetch() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = waited::entry(1, &source);
+    let call = tokio::spawn(entry.lookup());
+    source.started(1).await;
+    advance(secs(12)).await;
+    source.release(1);
+    let lookup = call.await.unwrap();
+    assert_eq!((lookup.value, lookup.status, lookup.age), (Ok(1), Status::Fetched, Some(secs(12))));
+    let kept = entry.peek().await.unwrap();
+    assert_eq!((kept.age, kept.fresh), (secs(12), false));
+}
+
+/// Rule 6: 50 reads over a dead origin within a second.
+#[tokio::test(start_paused = true)]
+async fn rule_6_a_dead_origin_is_asked_a_few_times_only() {
+    for stored in [true, false] {
+        let _own = testing::isolate();
+        let source = Source::open();
+        let entry = served::entry(1, &source);
+        if stored {
+            entry.set(7).await.unwrap();
+            advance(secs(10)).await;
+        }
+        source.fail(true);
+        for _ in 0..50 {
+            let lookup = entry.lookup().await;
+            let expected = if stored { (Ok(7), Status::Stale) } else { (Ok(0), Status::Empty) };
+            assert_eq!((lookup.value, lookup.status), expected);
+            settle().await;
+            advance(millis(20)).await;
+        }
+        assert!((1..=3).contains(&source.runs()), "{} runs, stored: {stored}", source.runs());
+    }
+}
+
+/// Rule 6: the pause doubles up to `max_backoff`, shortened by half at most; a success clears it.
+#[tokio::test(start_paused = true)]
+async fn rule_6_back_off_doubles_and_a_success_clears_it() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = served::entry(1, &source);
+    entry.set(7).await.unwrap();
+    advance(secs(10)).await;
+    source.fail(true);
+    for pause in [1, 2, 4, 8, 8, 8] {
+        let before = source.runs();
+        entry.lookup().await;
+        settle().await;
+        assert_eq!(source.runs(), before + 1);
+        // Never sooner than half of it ...
+        advance(secs(pause) / 2 - millis(1)).await;
+        entry.lookup().await;
+        settle().await;
+        assert_eq!(source.runs(), before + 1, "within half of {pause} s");
+        // ... and never later than all of it.
+        advance(secs(pause) / 2 + millis(1)).await;
+    }
+    source.fail(false);
+    entry.lookup().await;
+    settle().await;
+    assert_eq!(entry.lookup().await.status, Status::Fresh);
+    advance(secs(10)).await;
+    source.fail(true);
+    let before = source.runs();
+    entry.lookup().await;
+    settle().await;
+    advance(secs(1)).await;
+    entry.lookup().await;
+    settle().await;
+    assert_eq!(source.runs(), before + 2, "back to one second");
+}
+
+/// Rule 6: a failure renews neither age nor lifetime nor retention.
+#[tokio::test(start_paused = true)]
+async fn rule_6_a_failed_fetch_renews_nothing() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = served::entry(1, &source);
+    entry.set(7).await.unwrap();
+    source.fail(true);
+    for minute in 1..60 {
+        advance(secs(60)).await;
+        let lookup = entry.lookup().await;
+        assert_eq!((lookup.value, lookup.age), (Ok(7), Some(secs(60 * minute))));
+        settle().await;
+    }
+    advance(secs(60)).await;
+    assert_eq!(entry.lookup().await.status, Status::Empty, "gone at its retention");
+    settle().await;
+}
+
+/// Rule 6: `set`, `remove` and `clear` end the back-off, `invalidate` does not.
+#[tokio::test(start_paused = true)]
+async fn rule_6_writes_and_the_back_off() {
+    for (write, runs) in [("set", 2), ("remove", 2), ("clear", 2), ("invalidate", 1)] {
+        let _own = testing::isolate();
+        let source = Source::open();
+        let entry = served::entry(1, &source);
+        entry.set(7).await.unwrap();
+        advance(secs(10)).await;
+        source.fail(true);
+        entry.lookup().await;
+        settle().await;
+        assert_eq!(source.runs(), 1);
+        match write {
+            "set" => {
+                entry.set(8).await.unwrap();
+                entry.invalidate().await.unwrap();
+            }
+            "remove" => entry.remove().await.unwrap(),
+            "clear" => served::cache().clear().await.unwrap(),
+            _ => entry.invalidate().await.unwrap(),
+        }
+        entry.lookup().await;
+        settle().await;
+        assert_eq!(source.runs(), runs, "{write}");
+    }
+}
+
+/// Rule 6: who has nothing else to get fetches in back-off too.
+#[tokio::test(start_paused = true)]
+async fn rule_6_a_caller_with_nothing_else_to_get_fetches_regardless() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    for run in 1..=3 {
+        assert_eq!(waited(1, &source).await, Err(format!("run {run} failed")));
+    }
+    source.fail(false);
+    assert_eq!(waited(1, &source).await, Ok(4));
+}
+
+/// Rule 7: 200 callers of a failing body.
+#[tokio::test(start_paused = true)]
+async fn rule_7_all_waiters_share_one_error() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    source.fail(true);
+    let mut calls = JoinSet::new();
+    for _ in 0..200 {
+        let source = Arc::clone(&source);
+        calls.spawn(async move { waited(1, &source).await });
+    }
+    source.started(1).await;
+    run_ready().await;
+    source.release_all();
+    for outcome in calls.join_all().await {
+        assert_eq!(outcome, Err("run 1 failed".to_owned()));
+    }
+    assert_eq!(source.runs(), 1, "nobody repeats it in turn");
+    assert_eq!(waited::cache().stats().errors, 1);
+}
+
+#[derive(Debug)]
+struct Refused(u64);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "refused {}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+#[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
+async fn anyhowed(id: u64, source: &Arc<Source>) -> anyhow::Result<u64> {
+    source.run().await.map_err(|_| Refused(id))?;
+    Ok(id)
+}
+
+/// Rule 7, with an error that is not `Clone`: the call that started the fetch gets the original.
+#[tokio::test(start_paused = true)]
+async fn rule_7_with_anyhow() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    source.fail(true);
+    let leader = tokio::spawn(anyhowed::entry(3, &source).get_or_fetch());
+    source.started(1).await;
+    let mut followers = JoinSet::new();
+    for _ in 0..199 {
+        let source = Arc::clone(&source);
+        followers.spawn(async move { anyhowed(3, &source).await });
+    }
+    run_ready().await;
+    source.release_all();
+    let original = leader.await.unwrap().unwrap_err();
+    assert_eq!(original.downcast_ref::<Refused>().unwrap().0, 3);
+    for outcome in followers.join_all().await {
+        let error = outcome.unwrap_err();
+        let shared = error.downcast_ref::<FetchError>().unwrap();
+        assert_eq!(shared.kind(), FetchErrorKind::Error);
+        assert!(shared.function().ends_with("::anyhowed"), "{}", shared.function());
+        assert!(error.to_string().contains("refused 3"), "{error}");
+    }
+    assert_eq!(source.runs(), 1);
+}
+
+/// Rule 7: the leader went away, so the shared error holds the original.
+#[tokio::test(start_paused = true)]
+async fn rule_7_without_its_leader_the_original_is_within() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    source.fail(true);
+    let leader = tokio::spawn(anyhowed::entry(3, &source).get_or_fetch());
+    source.started(1).await;
+    let follower = tokio::spawn(anyhowed::entry(3, &source).get_or_fetch());
+    run_ready().await;
+    leader.abort();
+    assert!(leader.await.unwrap_err().is_cancelled());
+    source.release_all();
+    let error = follower.await.unwrap().unwrap_err();
+    let shared = error.downcast_ref::<FetchError>().unwrap();
+    assert_eq!(shared.downcast_ref::<anyhow::Error>().unwrap().downcast_ref::<Refused>().unwrap().0, 3);
+}
+
+struct ByArc(Arc<Option<ByArc>>);
+
+impl From<Arc<ByArc>> for ByArc {
+    fn from(shared: Arc<ByArc>) -> Self {
+        Self(Arc::new(Some(Self(Arc::clone(&shared.0)))))
+    }
+}
+
+#[cacheback(fetch_on_miss, skip(source))]
+async fn by_arc(id: u64, source: &Arc<Source>) -> Result<u64, ByArc> {
+    let _ = id;
+    source.run().await.map_err(|_| ByArc(Arc::new(None)))
+}
+
+/// Rule 7, with an error made from the shared original.
+#[tokio::test(start_paused = true)]
+async fn rule_7_with_an_arc_of_the_original() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    source.fail(true);
+    let calls: Vec<_> = (0..3).map(|_| tokio::spawn(by_arc::entry(1, &source).get_or_fetch())).collect();
+    source.started(1).await;
+    run_ready().await;
+    source.release_all();
+    for call in calls {
+        let ByArc(shared) = call.await.unwrap().err().unwrap();
+        assert!(shared.is_some(), "made from the original");
+    }
+    // Alone, a caller gets the original itself.
+    let ByArc(original) = by_arc::entry(1, &source).get_or_fetch().await.err().unwrap();
+    assert!(original.is_none());
+}
+
+/// Rule 8: `Err` is not cached, everything else is.
+#[tokio::test(start_paused = true)]
+async fn rule_8_errors_are_not_cached_and_all_values_are() {
+    #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
+    async fn absent(id: u64, source: &Arc<Source>) -> Option<u64> {
+        let _ = (id, source.run().await);
+        None
+    }
+    #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
+    async fn list(id: u64, source: &Arc<Source>) -> Vec<u64> {
+        let _ = (id, source.run().await);
+        vec![]
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    for _ in 0..3 {
+        assert_eq!(absent(1, &source).await, None);
+        assert_eq!(list(1, &source).await, [0; 0]);
+    }
+    assert_eq!(source.runs(), 2);
+    source.fail(true);
+    for _ in 0..3 {
+        assert!(waited(1, &source).await.is_err());
+    }
+    assert_eq!(source.runs(), 5);
+    assert_eq!(waited::cache().len(), 0);
+}
+
+static PANICS: AtomicU64 = AtomicU64::new(0);
+
+#[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
+async fn panicking(id: u64, source: &Arc<Source>) -> u64 {
+    let _ = id;
+    match source.run().await {
+        Ok(run) => run,
+        Err(message) => {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+            panic!("{message}, boldly");
+        }
+    }
+}
+
+/// Rule 10: a panic reaches those who waited and have nothing else; the key goes on.
+#[tokio::test(start_paused = true)]
+async fn rule_10_a_panic_is_a_failed_fetch() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    let call = tokio::spawn(panicking::entry(1, &source).get_or_fetch());
+    let panic = call.await.unwrap_err().into_panic();
+    let message = panic.downcast_ref::<String>().unwrap();
+    assert!(message.contains("::panicking") && message.contains("run 1 failed, boldly"), "{message}");
+    source.fail(false);
+    assert_eq!(panicking(1, &source).await, 2, "the next call works");
+    let stats = panicking::cache().stats();
+    assert_eq!((stats.panics, stats.in_flight), (1, 0));
+
+    // With a stale value to fall back on nobody panics.
+    advance(secs(10)).await;
+    source.fail(true);
+    let lookup = panicking::entry(1, &source).lookup().await;
+    assert_eq!((lookup.value, lookup.status), (2, Status::Stale));
+    settle().await;
+    assert_eq!(panicking::cache().stats().panics, 2);
+    assert!(PANICS.load(Ordering::SeqCst) >= 2);
+}
+
+/// A body that never returns: the next calls work.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
+    #[cacheback(lifetime = 10, refresh_timeout = 5, skip(source))]
+    async fn hanging(id: u64, source: &Arc<Source>) -> u64 {
+        let _ = id;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = hanging::entry(1, &source);
+    assert_eq!(hanging(1, &source).await, 0);
+    source.started(1).await;
+    advance(secs(5)).await;
+    settle().await;
+    advance(secs(1)).await;
+    source.release(2);
+    assert_eq!(entry.get_or_fetch().await, 2);
+    assert_eq!(hanging::cache().stats().timeouts, 1);
+}

@@ -1,0 +1,15 @@
+//! The contract, rule by rule: each test is on a paused runtime of its own, with caches of its own.
+
+mod support;
+
+mod empty;
+mod executor;
+mod failure;
+mod forms;
+mod handles;
+mod isolation;
+mod misuse;
+mod options;
+mod single_flight;
+mod states;
+mod writes;
