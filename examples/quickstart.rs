@@ -47,16 +47,16 @@ async fn main() -> anyhow::Result<()> {
 
     let table = Table::new(&db);
     table.section("Without a cache, every call pays for the query.");
-    let started = Instant::now();
     let direct = Arc::clone(&db);
+    let started = Instant::now();
     let days = spawn_blocking(move || direct.timeline("bob")).await??;
     table.row("the query itself", started.elapsed(), format!("{} days", days.len()));
 
-    cold_key(&db, &table).await?;
-    hits(&db, &table).await?;
-    stale(&db, &table).await?;
-    many_callers(&db, &table).await?;
-    dead_database(&db, &table).await?;
+    cold_key(&table).await?;
+    hits(&table).await?;
+    stale(&table).await?;
+    many_callers(&table).await?;
+    dead_database(&table).await?;
 
     let stats = timeline::cache().stats();
     let calls = stats.hits + stats.stale + stats.empty + stats.waited;
@@ -64,29 +64,24 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn cold_key(db: &Arc<Database>, table: &Table<'_>) -> anyhow::Result<()> {
+async fn cold_key(table: &Table<'_>) -> anyhow::Result<()> {
     table.section("Nothing is cached yet: a call returns an empty list at once, the query runs behind it.");
+    table.call("first call, sets the cache up", "carol").await?;
     let started = Instant::now();
-    let lookup = timeline::entry(db, "carol").lookup().await;
-    table.row("first call, sets the cache up", started.elapsed(), served(&lookup)?);
-    let started = Instant::now();
-    let lookup = timeline::entry(db, "alice").lookup().await;
-    table.row("first call for another author", started.elapsed(), served(&lookup)?);
+    table.call("first call for another author", "alice").await?;
     cacheback::settle().await;
     table.row("until both queries are done", started.elapsed(), "-");
     Ok(())
 }
 
-async fn hits(db: &Arc<Database>, table: &Table<'_>) -> anyhow::Result<()> {
+async fn hits(table: &Table<'_>) -> anyhow::Result<()> {
     table.section("Within the lifetime every call is a read from memory.");
-    let started = Instant::now();
-    let lookup = timeline::entry(db, "alice").lookup().await;
-    table.row("next call", started.elapsed(), served(&lookup)?);
+    table.call("next call", "alice").await?;
     let before = timeline::cache().stats().hits;
     let mut took = Vec::with_capacity(10_000);
     for _ in 0..10_000 {
         let started = Instant::now();
-        timeline(db, "alice").await?;
+        timeline(table.db, "alice").await?;
         took.push(started.elapsed());
     }
     took.sort_unstable();
@@ -95,27 +90,22 @@ async fn hits(db: &Arc<Database>, table: &Table<'_>) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn stale(db: &Arc<Database>, table: &Table<'_>) -> anyhow::Result<()> {
-    table.section(
-        "Past the lifetime a call still returns at once, with the old value, and starts one refresh.",
-    );
+async fn stale(table: &Table<'_>) -> anyhow::Result<()> {
+    table.section("Past the lifetime a call returns the old value at once, and starts one refresh.");
     sleep(Duration::from_millis(1_100)).await;
     let started = Instant::now();
-    let lookup = timeline::entry(db, "alice").lookup().await;
-    table.row("after 1.1 s", started.elapsed(), served(&lookup)?);
+    table.call("after 1.1 s", "alice").await?;
     cacheback::settle().await;
     table.row("until the refresh is done", started.elapsed(), "-");
-    let started = Instant::now();
-    let lookup = timeline::entry(db, "alice").lookup().await;
-    table.row("next call", started.elapsed(), served(&lookup)?);
+    table.call("next call", "alice").await?;
     Ok(())
 }
 
-async fn many_callers(db: &Arc<Database>, table: &Table<'_>) -> anyhow::Result<()> {
+async fn many_callers(table: &Table<'_>) -> anyhow::Result<()> {
     table.section("With `fetch_on_miss` callers wait for the first value, all of them for one query.");
     let mut callers = JoinSet::new();
     for _ in 0..100 {
-        let db = Arc::clone(db);
+        let db = Arc::clone(table.db);
         callers.spawn(async move {
             let started = Instant::now();
             most_liked(&db, 3).await.map(|_| started.elapsed())
@@ -128,42 +118,33 @@ async fn many_callers(db: &Arc<Database>, table: &Table<'_>) -> anyhow::Result<(
     Ok(())
 }
 
-async fn dead_database(db: &Arc<Database>, table: &Table<'_>) -> anyhow::Result<()> {
+async fn dead_database(table: &Table<'_>) -> anyhow::Result<()> {
     table.section("The database goes away: stale values are served, and it is asked about once a second.");
+    let (here, away) = (&table.db.path, table.db.path.with_extension("away"));
     sleep(Duration::from_millis(1_100)).await;
-    let away = db.path.with_extension("away");
-    std::fs::rename(&db.path, &away)?;
-    let (mut stale, mut other, mut slowest) = (0_u32, 0_u32, Duration::ZERO);
+    std::fs::rename(here, &away)?;
+    let before = timeline::cache().stats().stale;
+    let (mut calls, mut slowest) = (0_u32, Duration::ZERO);
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(2) {
         let call = Instant::now();
-        let lookup = timeline::entry(db, "alice").lookup().await;
+        timeline(table.db, "alice").await.context("no stale value was served")?;
         slowest = slowest.max(call.elapsed());
-        match (lookup.status, lookup.value) {
-            (Status::Stale, Ok(_)) => stale += 1,
-            _ => other += 1,
-        }
+        calls += 1;
         sleep(Duration::from_millis(2)).await;
     }
-    let calls = grouped(stale + other);
-    table.row(
-        format!("{calls} calls in 2 s, the slowest"),
-        slowest,
-        format!("Stale, {} times", grouped(stale)),
-    );
+    let stale = timeline::cache().stats().stale - before;
+    let label = format!("{} calls in 2 s, the slowest", grouped(calls));
+    table.row(label, slowest, format!("Stale, {} times", grouped(stale)));
 
-    std::fs::rename(&away, &db.path)?;
+    std::fs::rename(&away, here)?;
     let started = Instant::now();
-    let lookup = loop {
-        let lookup = timeline::entry(db, "alice").lookup().await;
-        if lookup.status == Status::Fresh {
-            break lookup;
-        }
+    while timeline::entry(table.db, "alice").lookup().await.status != Status::Fresh {
         anyhow::ensure!(started.elapsed() < Duration::from_secs(5), "the value stays stale");
         sleep(Duration::from_millis(2)).await;
-    };
-    table.row("it is back: until fresh again", started.elapsed(), served(&lookup)?);
-    Ok(())
+    }
+    table.row("it is back: until fresh again", started.elapsed(), "-");
+    table.call("next call", "alice").await
 }
 
 /// The database, which counts what it is asked.
@@ -216,11 +197,11 @@ impl Database {
 
 /// The table that the program prints, row by row.
 struct Table<'db> {
-    db: &'db Database,
+    db: &'db Arc<Database>,
 }
 
 impl<'db> Table<'db> {
-    fn new(db: &'db Database) -> Self {
+    fn new(db: &'db Arc<Database>) -> Self {
         println!("\n  {:<34}{:>10}   {:<30}{:>7}", "CALL", "TOOK", "SERVED", "QUERIES");
         Self { db }
     }
@@ -229,20 +210,20 @@ impl<'db> Table<'db> {
         println!("\n{sentence}");
     }
 
+    /// Calls `timeline` once and prints what it was answered with.
+    async fn call(&self, call: &str, author: &str) -> anyhow::Result<()> {
+        let started = Instant::now();
+        let Lookup { value, status, age, .. } = timeline::entry(self.db, author).lookup().await;
+        let took = started.elapsed();
+        let age = age.map(|age| format!(", {} old", shown(age))).unwrap_or_default();
+        self.row(call, took, format!("{status:?}: {} days{age}", value?.len()));
+        Ok(())
+    }
+
     fn row(&self, call: impl Display, took: Duration, served: impl Display) {
         let (call, took, served) = (call.to_string(), shown(took), served.to_string());
         println!("  {call:<34}{took:>10}   {served:<30}{:>7}", self.db.queries.load(Ordering::Relaxed));
     }
-}
-
-/// What a lookup was answered with: status, size and age.
-fn served(lookup: &Lookup<anyhow::Result<Vec<Day>>>) -> anyhow::Result<String> {
-    let days = match &lookup.value {
-        Ok(days) => days.len(),
-        Err(error) => anyhow::bail!("no value was served: {error}"),
-    };
-    let age = lookup.age.map(|age| format!(", {} old", shown(age))).unwrap_or_default();
-    Ok(format!("{:?}: {days} days{age}", lookup.status))
 }
 
 /// A time in the unit that suits it.

@@ -124,6 +124,8 @@ fn parse_option(input: ParseStream) -> syn::Result<Raw> {
             return Err(syn::Error::new(equals.span, format!("`{name}` has no value\nwrite `{name} = ..`")));
         }
         RawValue::Expr(input.parse()?)
+    } else if input.peek(Token![:]) {
+        return Err(input.error(format_args!("an option takes its value after `=`\nwrite `{name} = ..`")));
     } else if input.peek(token::Paren) {
         let content;
         syn::parenthesized!(content in input);

@@ -15,25 +15,13 @@ use syn::{Attribute, Ident, MacroDelimiter, Meta, MetaList, Path, Token};
 
 use crate::error::Errors;
 
-/// Clippy's lints about types and arguments as they stand in a signature.
+/// Clippy's lints about nothing but a signature.
 pub(crate) const SIGNATURE_LINTS: &[&str] = &[
-    "borrowed_box",
-    "box_collection",
     "fn_params_excessive_bools",
-    "implicit_hasher",
     "large_types_passed_by_value",
-    "linkedlist",
-    "mutable_key_type",
-    "option_option",
-    "rc_buffer",
-    "rc_mutex",
-    "redundant_allocation",
     "ref_option",
-    "ref_option_ref",
     "too_many_arguments",
     "trivially_copy_pass_by_ref",
-    "type_complexity",
-    "vec_box",
 ];
 
 /// Lints about a function as others see it.
@@ -78,6 +66,8 @@ pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> 
             let attr = Attribute { meta, ..attr.clone() };
             match place {
                 Place::Public => split.public.push(attr),
+                // An expectation is not to be overruled by an allowance that covers it.
+                Place::PublicFirst => split.public.insert(0, attr),
                 Place::Body => split.body.push(attr),
                 Place::Entry => split.entry.push(attr),
                 Place::Companion => split.companion.push(attr),
@@ -91,6 +81,7 @@ pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> 
 #[derive(Clone, Copy, PartialEq)]
 enum Place {
     Public,
+    PublicFirst,
     Body,
     Entry,
     Companion,
@@ -138,7 +129,7 @@ fn expectations(meta: &Meta) -> Option<Vec<(Place, Meta)>> {
     }
     if !body.is_empty() {
         places.push((Place::Body, with(expect, &body)));
-        places.push((Place::Public, with(&allow, &body)));
+        places.push((Place::PublicFirst, with(&allow, &body)));
         places.push((Place::Entry, with(&allow, &body)));
     }
     Some(places)

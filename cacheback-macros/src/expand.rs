@@ -55,6 +55,7 @@ impl<'a> Expansion<'a> {
         let entry_attrs = &plan.attrs.entry;
         let signature_lints = signature_lints();
         let krate = self.paths.krate(self.here);
+        let function = &plan.sig.ident;
 
         let hit = self.hit(&quote!(#companion::__cacheback_slot()));
         let bound = self.bound();
@@ -68,8 +69,8 @@ impl<'a> Expansion<'a> {
         let imports = self.imports();
         let output = &self.output;
         let link = format!("[`{0}`](fn@{0})", syn::ext::IdentExt::unraw(&plan.sig.ident));
-        let entry_docs = format!("The entry of these arguments of {link}.");
-        let cache_docs = format!("The cache of {link}.");
+        let entry_docs = format!(" The entry of these arguments of {link}.");
+        let cache_docs = format!(" The cache of {link}.");
 
         quote! {
             #wrapper
@@ -90,6 +91,11 @@ impl<'a> Expansion<'a> {
                 #[allow(clippy::needless_pass_by_value, clippy::ptr_arg, #signature_lints)]
                 #(#entry_attrs)*
                 #vis fn entry(#parameters) -> #krate::Entry<#output> {
+                    // Who uses the entry uses the function. An item: here an argument may have its name.
+                    fn __cacheback_function() {
+                        let _ = #function;
+                    }
+                    let _ = __cacheback_function;
                     #imports
                     #computed
                     #entry

@@ -52,8 +52,9 @@ pub(crate) fn choose(options: &Options, function: &Function, errors: &mut Errors
         }
     };
     for part in &key.parts {
-        if let Part::Argument(index) = part {
-            check_type(&arguments[*index], errors);
+        match part {
+            Part::Argument(index) if !skipped.contains(index) => check_type(&arguments[*index], errors),
+            _ => {}
         }
     }
     key

@@ -3,6 +3,9 @@
 //! A pipeline, one stage a file: `args` and `signature` read, `shape`, `key` and `attrs` sort, `plan` decides,
 //! `expand` writes. Whatever is wrong is collected in `error`; then `fallback` writes instead.
 
+// A handful of values a function: to box the expressions in them would save nothing and be in the way of matching.
+#![allow(clippy::large_enum_variant)]
+
 mod args;
 mod attrs;
 mod error;
@@ -21,7 +24,278 @@ use proc_macro2::TokenStream;
 use crate::error::Errors;
 use crate::plan::Plan;
 
-/// TODO
+/// Makes every call of an `async fn` a read from a cache that is refreshed behind the callers' backs.
+///
+/// The function keeps its signature. A call returns what is cached, fresh or stale, at once; where it is no longer
+/// fresh, one refresh is started in the background. **While nothing is cached a call returns the empty value
+/// (`Default::default()`), not your data**; write `fetch_on_miss` where that would be wrong.
+///
+/// ```ignore
+/// #[cacheback(lifetime = 600)]
+/// async fn user_tweets(username: &str) -> Vec<Tweet> {
+///     twitter::timeline(username).await
+/// }
+///
+/// let tweets = user_tweets("alice").await;
+/// ```
+///
+/// Beside the function stands a type of the same name, its handle:
+///
+/// ```ignore
+/// user_tweets::entry("alice").invalidate().await?;
+/// user_tweets::entry("alice").set(tweets).await?;
+/// let value = user_tweets::entry("alice").get_or_fetch().await;
+/// let stats = user_tweets::cache().stats();
+/// ```
+///
+/// # Which functions
+///
+/// Free `async fn`s without generics, of up to twelve arguments. Arguments are owned once for a fetch, never for a hit:
+/// `T`, `&T`, `&str`, `&[T]`, `&[&str]`, `Option<&str>`, `(&str, u8)`, `Cow<'_, str>` and their like. What is returned
+/// is `Clone` and holds no borrow; of a `Result` the `Ok` is kept.
+///
+/// # Durations
+///
+/// A whole number is seconds. A string is read when the program is compiled: `"10m"`, `"1h 30m"`, `"500ms"`. Anything
+/// else is an expression of type `Duration`; one that uses arguments is evaluated once for each fetch or write, never
+/// on a hit.
+///
+/// ```ignore
+/// #[cacheback(lifetime = "10m")]
+/// #[cacheback(lifetime = config::LIFETIME)]
+/// #[cacheback(lifetime = if user == "admin" { MINUTE } else { HOUR })]
+/// ```
+///
+/// # Options
+///
+/// Everything is optional. Options that contradict each other are compile errors where they are literals.
+///
+/// | option | takes | default |
+/// |---|---|---|
+/// | [`lifetime`](#lifetime) | duration | 600 s |
+/// | [`max_stale`](#max_stale) | duration | until `retention` |
+/// | [`retention`](#retention) | duration | 30 days |
+/// | [`refresh_ahead`](#refresh_ahead) | duration | 0 |
+/// | [`fetch_on_miss`](#fetch_on_miss) | flag, or `= bool` expression over the arguments | off |
+/// | [`empty`](#empty) | expression over the arguments | `Default::default()` |
+/// | [`wait`](#wait) | duration | no limit |
+/// | [`refresh_timeout`](#refresh_timeout) | duration | 60 s |
+/// | [`max_backoff`](#max_backoff) | duration | 60 s |
+/// | [`max_refreshes`](#max_refreshes) | whole number | the executor's |
+/// | [`lifetime_for`](#lifetime_for) | closure `\|&value\| -> Duration` | none |
+/// | [`cache_err`](#cache_err) | duration | off |
+/// | [`share_err`](#share_err) | closure `\|&E\| -> E` | none |
+/// | [`jitter`](#jitter) | 0.0 to 1.0 | 0 |
+/// | [`key`](#key) | expression or tuple over the arguments | all arguments not skipped |
+/// | [`skip`](#skip) | argument names | none |
+/// | [`capacity`](#capacity) | whole number | 10,000 |
+/// | [`name`](#name) | string | the path of the function |
+/// | [`handle`](#handle) | `false`, or another name | the function's name |
+/// | [`crate`](#crate) | path | `::cacheback` |
+///
+/// The options `in_impl`, `shared`, `tags` and `version` are reserved.
+///
+/// ## `lifetime`
+///
+/// How long a value is fresh, counted from the start of the fetch that made it. Default: 600 seconds.
+///
+/// ```ignore
+/// #[cacheback(lifetime = "5m")]
+/// async fn rates(base: &str) -> Vec<Rate> { bank::rates(base).await }
+/// ```
+///
+/// ## `max_stale`
+///
+/// How long past its lifetime a value is still served without waiting, while it is refreshed. After that a call waits
+/// for the fetch, and gets the stale value only where the fetch fails. Default: until `retention`.
+///
+/// ```ignore
+/// #[cacheback(lifetime = "1m", max_stale = "1h")]
+/// async fn stock(article: u64) -> u32 { warehouse::count(article).await }
+/// ```
+///
+/// ## `retention`
+///
+/// The age at which an entry is gone, fresh or not. Not shorter than `lifetime`. Default: 30 days.
+///
+/// ```ignore
+/// #[cacheback(lifetime = "1h", retention = "1d")]
+/// async fn weather(city: &str) -> Option<Weather> { station::report(city).await }
+/// ```
+///
+/// ## `refresh_ahead`
+///
+/// A hit within this time of the end of the lifetime starts the refresh: keys in use never turn stale. Shorter than
+/// `lifetime`. Default: 0, no refresh while fresh.
+///
+/// ```ignore
+/// #[cacheback(lifetime = "10m", refresh_ahead = "1m")]
+/// async fn front_page() -> Arc<Page> { render::front_page().await }
+/// ```
+///
+/// ## `fetch_on_miss`
+///
+/// While nothing is cached, a caller waits for the value instead of getting the empty one. With an expression over the
+/// arguments, some callers do. Default: off.
+///
+/// ```ignore
+/// #[cacheback(fetch_on_miss)]
+/// async fn user(id: u64) -> Result<User, DbError> { db::user(id).await }
+///
+/// #[cacheback(fetch_on_miss = page == 0)]
+/// async fn listing(page: u32) -> Vec<Item> { db::listing(page).await }
+/// ```
+///
+/// ## `empty`
+///
+/// What a caller gets while nothing is cached: an expression of the return type over the arguments. Default:
+/// `Default::default()`, in `Ok` for a `Result`. Not needed, and refused, with plain `fetch_on_miss` without `wait`.
+///
+/// ```ignore
+/// #[cacheback(empty = format!("user {id}"))]
+/// async fn display_name(id: u64) -> String { db::display_name(id).await }
+/// ```
+///
+/// ## `wait`
+///
+/// The longest that a caller waits for a fetch. Then it gets the stale or the empty value, and the fetch goes on.
+/// Default: no limit.
+///
+/// ```ignore
+/// #[cacheback(fetch_on_miss, wait = "500ms")]
+/// async fn suggestions(word: String) -> Vec<String> { search::suggest(&word).await }
+/// ```
+///
+/// ## `refresh_timeout`
+///
+/// How long a fetch holds its key: after that another may start, and a fetch that nobody waits for is aborted. Not
+/// zero. Default: 60 seconds.
+///
+/// ```ignore
+/// #[cacheback(refresh_timeout = "5m")]
+/// async fn report(year: u16) -> Arc<Report> { warehouse::report(year).await }
+/// ```
+///
+/// ## `max_backoff`
+///
+/// The longest pause after failed fetches of a key. It begins with a second and doubles with each failure. Default: 60
+/// seconds.
+///
+/// ```ignore
+/// #[cacheback(max_backoff = "10m")]
+/// async fn quota(account: u64) -> Result<u64, ApiError> { api::quota(account).await }
+/// ```
+///
+/// ## `max_refreshes`
+///
+/// How many refreshes of this function run at once. A number, or an expression of type `usize` without arguments. Not
+/// zero. Default: the limit that all functions share.
+///
+/// ```ignore
+/// #[cacheback(max_refreshes = 4)]
+/// async fn thumbnail(path: &Path) -> Arc<[u8]> { images::thumbnail(path).await }
+/// ```
+///
+/// ## `lifetime_for`
+///
+/// A closure that gives one value its own lifetime; for a `Result` it sees the `Ok`. Zero: those who wait get the
+/// value, and nothing is stored. Default: none, `lifetime` holds for all.
+///
+/// ```ignore
+/// #[cacheback(lifetime_for = |user| Duration::from_secs(if user.is_some() { 600 } else { 10 }))]
+/// async fn find_user(mail: &str) -> Option<User> { db::find_user(mail).await }
+/// ```
+///
+/// ## `cache_err`
+///
+/// An `Err` is never stored over a value. Where there is none, it answers waiting callers for this long, so that a dead
+/// origin is left alone. Not zero. Default: off.
+///
+/// ```ignore
+/// #[cacheback(fetch_on_miss, cache_err = "5s")]
+/// async fn price(article: u64) -> Result<Price, ShopError> { shop::price(article).await }
+/// ```
+///
+/// ## `share_err`
+///
+/// How one error is handed to many callers who waited for it. Default: `Clone`, else `From<Arc<E>>`, else
+/// `From<cacheback::FetchError>`, whichever the error type has.
+///
+/// ```ignore
+/// #[cacheback(fetch_on_miss, share_err = |error: &IoError| IoError::from(error.kind()))]
+/// async fn motd(host: &str) -> Result<String, IoError> { telnet::motd(host).await }
+/// ```
+///
+/// ## `jitter`
+///
+/// Each stored lifetime is shortened by up to this share, at random, so that what was fetched together is not refreshed
+/// together. From 0.0 to 1.0. Default: 0.
+///
+/// ```ignore
+/// #[cacheback(lifetime = "1h", jitter = 0.1)]
+/// async fn profile(id: u64) -> Option<Profile> { db::profile(id).await }
+/// ```
+///
+/// ## `key`
+///
+/// What tells one entry from another: an expression over the arguments, or a tuple of them. A part that is just an
+/// argument is looked up as it is; another part is evaluated on every call, and is `Clone + Hash + Eq` and owned.
+/// Default: all arguments that are not skipped.
+///
+/// ```ignore
+/// #[cacheback(key = (tenant, mail.to_lowercase()))]
+/// async fn account(tenant: u32, mail: &str) -> Option<Account> { db::account(tenant, mail).await }
+/// ```
+///
+/// ## `skip`
+///
+/// Arguments that are handed to the function but are no part of the key. They are `Clone`, and need no `Hash` and `Eq`.
+///
+/// ```ignore
+/// #[cacheback(skip(db))]
+/// async fn orders(db: &Arc<Db>, customer: u64) -> Vec<Order> { db.orders(customer).await }
+/// ```
+///
+/// ## `capacity`
+///
+/// The most entries that are kept. A number, or an expression of type `u64` without arguments. Not zero. Default:
+/// 10,000.
+///
+/// ```ignore
+/// #[cacheback(capacity = 500)]
+/// async fn avatar(user: u64) -> Arc<[u8]> { images::avatar(user).await }
+/// ```
+///
+/// ## `name`
+///
+/// What the cache is called in logs and metrics. Default: the path of the function.
+///
+/// ```ignore
+/// #[cacheback(name = "billing.invoices")]
+/// async fn invoices(customer: u64) -> Vec<Invoice> { db::invoices(customer).await }
+/// ```
+///
+/// ## `handle`
+///
+/// The name of the handle, where a module, a type or a crate has the function's name; or `false` for none.
+///
+/// ```ignore
+/// mod user;
+///
+/// #[cacheback(handle = user_cache)]
+/// async fn user(id: u64) -> Option<User> { user::load(id).await }
+///
+/// user_cache::entry(42).invalidate().await?;
+/// ```
+///
+/// ## `crate`
+///
+/// Where `cacheback` is, if it is not `::cacheback`: in a crate that re-exports it, for its own macros.
+///
+/// ```ignore
+/// #[cacheback(crate = ::my_framework::cacheback)]
+/// async fn settings() -> Arc<Settings> { config::load().await }
+/// ```
 #[proc_macro_attribute]
 pub fn cacheback(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     expand(args.into(), item.into()).into()

@@ -158,6 +158,18 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
     }
 }
 
+/// A duration in its largest whole unit, as a user would have written it.
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    if duration.subsec_nanos() != 0 {
+        return humantime::format_duration(duration).to_string();
+    }
+    match [(24 * 60 * 60, "days"), (60 * 60, "h"), (60, "min")].iter().find(|(unit, _)| seconds % unit == 0) {
+        Some((unit, name)) if seconds > 0 => format!("{} {name}", seconds / unit),
+        _ => format!("{seconds} s"),
+    }
+}
+
 /// Whether a caller who finds nothing always gets the fetch's outcome.
 fn always_waits(options: &Options) -> bool {
     let always = matches!(&options.fetch_on_miss, Some(Given { value: Condition::Always(_), .. }));

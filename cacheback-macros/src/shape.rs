@@ -168,12 +168,14 @@ fn read_path(path: &TypePath) -> syn::Result<Shape> {
         },
         ("Vec", [_]) => refuse(
             segment.ident.span(),
-            "a `Vec` of borrows cannot be lent to a refresh\ntake a slice (`&[&str]`) or own the values (`Vec<String>`)",
+            "a `Vec` of borrows cannot be lent to a refresh\n\
+             take a slice (`&[&str]`) or own the values (`Vec<String>`)",
         ),
         (name, _) => refuse(
             segment.ident.span(),
             format!(
-                "`{name}` with a borrow inside cannot be owned for a refresh, which outlives the call\ntake owned data: a `{name}` without lifetimes, or what it is made from"
+                "`{name}` with a borrow inside cannot be owned for a refresh, which outlives the call\n\
+                 take owned data: a `{name}` without lifetimes, or what it is made from"
             ),
         ),
     }

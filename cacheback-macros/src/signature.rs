@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
@@ -46,6 +46,13 @@ pub(crate) struct Argument {
     pub(crate) shape: Shape,
 }
 
+impl Argument {
+    /// Where its type stands.
+    pub(crate) fn span(&self) -> Span {
+        self.ty.span()
+    }
+}
+
 impl Function {
     /// The type it returns, if written.
     pub(crate) fn output(&self) -> Option<&Type> {
@@ -67,6 +74,7 @@ pub(crate) fn parse(item: &TokenStream, errors: &mut Errors) -> Option<Function>
     };
     check_qualifiers(&sig, errors);
     check_generics(&sig, errors);
+    check_method(&sig, errors);
     check_output(&sig.output, errors);
     let arguments = read_arguments(&sig, errors);
     Some(Function { attrs, vis, sig, body, arguments })
@@ -85,18 +93,25 @@ impl Parse for Parsed {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         let sig = input.parse()?;
-        let body = match input.parse()? {
-            TokenTree::Group(group) if group.delimiter() == proc_macro2::Delimiter::Brace => group,
-            other => {
-                let message =
-                    "a function without a body cannot be cached\nannotate the implementation instead";
-                return Err(syn::Error::new(other.span(), message));
-            }
-        };
+        let body = read_body(input.parse()?)?;
         if input.is_empty() {
             Ok(Parsed { attrs, vis, sig, body })
         } else {
             Err(input.error("unexpected tokens behind the function's body"))
+        }
+    }
+}
+
+/// The braces, also out of the invisible group that `$body:block` of a `macro_rules!` leaves.
+fn read_body(tree: TokenTree) -> syn::Result<Group> {
+    match tree {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Ok(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => {
+            read_body(syn::parse2(group.stream())?)
+        }
+        other => {
+            let message = "a function without a body cannot be cached\nannotate the implementation instead";
+            Err(syn::Error::new(other.span(), message))
         }
     }
 }
@@ -164,6 +179,27 @@ fn check_generics(sig: &Signature, errors: &mut Errors) {
     }
 }
 
+/// A receiver or `Self` means that the function stands in an `impl`.
+fn check_method(sig: &Signature, errors: &mut Errors) {
+    struct SelfType(Option<Span>);
+    impl<'ast> Visit<'ast> for SelfType {
+        fn visit_ident(&mut self, ident: &'ast Ident) {
+            if ident == "Self" {
+                self.0.get_or_insert(ident.span());
+            }
+        }
+    }
+    let receiver = sig.inputs.iter().find_map(|input| match input {
+        FnArg::Receiver(receiver) => Some(receiver.self_token.span),
+        FnArg::Typed(_) => None,
+    });
+    let mut found = SelfType(receiver);
+    found.visit_signature(sig);
+    if let Some(span) = found.0 {
+        errors.at(span, NO_METHODS);
+    }
+}
+
 fn check_output(output: &ReturnType, errors: &mut Errors) {
     let ReturnType::Type(_, ty) = output else { return };
     let mut opaque = Opaque(None);
@@ -182,15 +218,13 @@ fn check_output(output: &ReturnType, errors: &mut Errors) {
              return an owned value, an `Arc<..>`, or `&'static`",
         );
     }
-    check_self_type(ty, errors);
 }
 
 fn read_arguments(sig: &Signature, errors: &mut Errors) -> Vec<Argument> {
     let mut arguments = Vec::new();
     for input in &sig.inputs {
-        match input {
-            FnArg::Receiver(receiver) => errors.at(receiver.self_token.span, NO_METHODS),
-            FnArg::Typed(typed) => arguments.push(read_argument(typed, arguments.len(), errors)),
+        if let FnArg::Typed(typed) = input {
+            arguments.push(read_argument(typed, arguments.len(), errors));
         }
     }
     if let Some(extra) = sig.inputs.iter().nth(MAX_ARGUMENTS) {
@@ -214,7 +248,6 @@ fn read_argument(typed: &PatType, index: usize, errors: &mut Errors) -> Argument
             );
         }
     }
-    check_self_type(&typed.ty, errors);
     let shape = shape::read(&typed.ty).unwrap_or_else(|error| {
         errors.push(error);
         Shape::Val((*typed.ty).clone())
@@ -239,28 +272,4 @@ fn bindings(pat: &Pat) -> Vec<Ident> {
     let mut found = Bindings(Vec::new());
     found.visit_pat(pat);
     found.0
-}
-
-/// `Self` means that the function stands in an `impl`.
-fn check_self_type(ty: &Type, errors: &mut Errors) {
-    struct SelfType(Option<Span>);
-    impl<'ast> Visit<'ast> for SelfType {
-        fn visit_ident(&mut self, ident: &'ast Ident) {
-            if ident == "Self" {
-                self.0.get_or_insert(ident.span());
-            }
-        }
-    }
-    let mut found = SelfType(None);
-    found.visit_type(ty);
-    if let Some(span) = found.0 {
-        errors.at(span, NO_METHODS);
-    }
-}
-
-/// For messages: where in the signature an argument's type stands.
-impl Argument {
-    pub(crate) fn span(&self) -> Span {
-        self.ty.span()
-    }
 }

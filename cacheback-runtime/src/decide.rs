@@ -19,6 +19,15 @@ pub(crate) struct Facts {
 impl Facts {
     /// A key of which nothing is known.
     pub(crate) const NONE: Self = Self { times: None, rests_until: Moment::PAST, error_until: Moment::PAST };
+
+    /// Whether there is nothing to serve.
+    pub(crate) fn is_missing(&self, now: Moment) -> bool {
+        self.state(now) == State::Missing
+    }
+
+    fn state(&self, now: Moment) -> State {
+        self.times.as_ref().map_or(State::Missing, |times| times.state(now))
+    }
 }
 
 /// What to do for a caller.
@@ -45,8 +54,7 @@ pub(crate) enum Decision {
 /// Decides for a caller at `now`; `waits_on_miss`: where nothing is cached, this caller waits.
 pub(crate) fn decide(facts: &Facts, now: Moment, waits_on_miss: bool) -> Decision {
     let rests = now < facts.rests_until;
-    let state = facts.times.as_ref().map_or(State::Missing, |times| times.state(now));
-    match state {
+    match facts.state(now) {
         State::Fresh if rests || !facts.times.is_some_and(|times| times.due(now)) => Decision::Serve,
         State::Fresh => Decision::ServeAndRefresh,
         State::Stale if !rests => Decision::ServeStaleAndRefresh,

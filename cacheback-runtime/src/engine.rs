@@ -106,8 +106,8 @@ pub(crate) struct Peeked<V> {
 /// What a caller wants.
 #[derive(Clone, Copy)]
 enum Want {
-    /// Whatever the decision says.
-    Answer { waits_on_miss: bool },
+    /// Whatever the decision says; `None`: whether this caller waits on a miss is still to be asked.
+    Answer { waits_on_miss: Option<bool> },
     /// The outcome of a fetch.
     Outcome,
 }
@@ -117,6 +117,8 @@ enum Entered<A: KeyArgs, O: Outcome> {
     Value(Arc<NodeOf<A, O>>, Status),
     Error(ErrorOf<O>),
     Empty,
+    /// Nothing is cached: whether this caller waits then is an expression, to be evaluated outside of the lock.
+    Ask,
     Wait(Seat<Landing<A, O>>),
 }
 
@@ -203,7 +205,11 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         origin: OriginOf<O>,
         force_wait: bool,
     ) -> Answer<O::Return> {
-        let waits_on_miss = force_wait || self.waits_on_miss(&target, &origin);
+        let mut waits_on_miss = match (force_wait, origin.waits_on_miss()) {
+            (true, _) => Some(true),
+            (false, None) => Some(self.policy.fetch_on_miss),
+            (false, Some(_)) => None,
+        };
         let mut losses = 0;
         loop {
             let here = Here::find();
@@ -216,6 +222,11 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 }
                 Entered::Error(kept) => return self.answered(O::join(Err(kept.hand())), Status::Fresh, None),
                 Entered::Empty => return self.empty(&origin),
+                Entered::Ask => {
+                    let waits = origin.waits_on_miss().is_some_and(|waits| waits());
+                    waits_on_miss = Some(waits);
+                    continue;
+                }
                 Entered::Wait(seat) => seat,
             };
             let limit = origin.wait().or(self.policy.wait);
@@ -286,7 +297,11 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             let facts = node.as_ref().map_or(Facts::NONE, |node| node.facts());
             let decision = match want {
                 Want::Outcome => Decision::FetchNow,
-                Want::Answer { waits_on_miss } => decide(&facts, now, waits_on_miss),
+                Want::Answer { waits_on_miss: Some(waits) } => decide(&facts, now, waits),
+                Want::Answer { waits_on_miss: None } if facts.is_missing(now) => {
+                    return Ok((Entered::Ask, None));
+                }
+                Want::Answer { waits_on_miss: None } => decide(&facts, now, false),
             };
             let waits = decision == Decision::FetchNow;
             let fetches = matches!(
@@ -390,17 +405,6 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 events::count(&self.counters.skipped);
             }
         }
-    }
-
-    /// Whether this caller waits where nothing is cached. An expression is asked only where nothing is.
-    fn waits_on_miss(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) -> bool {
-        let now = Moment::now();
-        let cached = || {
-            let has =
-                self.store.read(target.hash, |key| A::equal(key, &target.key), |node| node.has_value(now));
-            has.unwrap_or(false)
-        };
-        self.policy.fetch_on_miss || (!cached() && origin.fetch_on_miss().unwrap_or(false))
     }
 
     /// The answer from a node.

@@ -248,3 +248,6 @@ impl Drop for Live {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -447,3 +447,6 @@ fn desk_of<K, T, J>(shard: &mut Shard<K, T, J>, hash: u64, known: &Known<K>) -> 
     desks.push(Desk { key: Arc::clone(known.me()), lanes: Vec::new() });
     Ok(desks.len() - 1)
 }
+
+#[cfg(test)]
+mod tests;

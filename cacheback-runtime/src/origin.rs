@@ -15,8 +15,8 @@ pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
     fn run(&self) -> BoxFuture<O::Return>;
     /// The options as they hold for these arguments.
     fn vary(&self, policy: &mut Policy);
-    /// Whether a caller waits where nothing is cached, where that depends on an expression.
-    fn fetch_on_miss(&self) -> Option<bool>;
+    /// Whether a caller waits where nothing is cached, where that is an expression: to be evaluated.
+    fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>>;
     /// The longest that a caller waits, where that is an expression.
     fn wait(&self) -> Option<Duration>;
     /// What a caller gets while nothing is cached.

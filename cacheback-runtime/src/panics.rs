@@ -1,10 +1,12 @@
 //! User code that panics: caught, with its message.
 
 use std::any::Any;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
+
+use crate::origin::BoxFuture;
 
 /// Runs user code; `Err` is the message of its panic.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
@@ -12,23 +14,26 @@ pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 /// Polls a user's future to its end; `Err` is the message of its panic. Its `Drop` is caught too.
-pub(crate) async fn caught_future<T>(future: Pin<Box<dyn Future<Output = T> + Send>>) -> Result<T, String> {
-    let mut future = Guarded(Some(future));
-    poll_fn(move |context| {
-        let Some(running) = future.0.as_mut() else { return Poll::Pending };
-        match caught(|| running.as_mut().poll(context)) {
+pub(crate) struct Caught<T>(Option<BoxFuture<T>>);
+
+pub(crate) fn caught_future<T>(future: BoxFuture<T>) -> Caught<T> {
+    Caught(Some(future))
+}
+
+impl<T> Future for Caught<T> {
+    type Output = Result<T, String>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(future) = self.0.as_mut() else { return Poll::Pending };
+        match caught(|| future.as_mut().poll(context)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
             Err(message) => Poll::Ready(Err(message)),
         }
-    })
-    .await
+    }
 }
 
-/// A user's future, dropped where a panic of its `Drop` reaches nobody.
-struct Guarded<T>(Option<Pin<Box<dyn Future<Output = T> + Send>>>);
-
-impl<T> Drop for Guarded<T> {
+impl<T> Drop for Caught<T> {
     fn drop(&mut self) {
         let future = self.0.take();
         let _ = caught(|| drop(future));

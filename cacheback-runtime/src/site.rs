@@ -130,8 +130,9 @@ impl<A: Args, O: Outcome> Origin<O> for Call<A, O> {
             vary(&self.args, policy);
         }
     }
-    fn fetch_on_miss(&self) -> Option<bool> {
-        self.site.fetch_on_miss.map(|waits| waits(&self.args))
+    fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
+        let waits = self.site.fetch_on_miss?;
+        Some(Box::new(move || waits(&self.args)))
     }
     fn wait(&self) -> Option<Duration> {
         self.site.wait.map(|wait| wait(&self.args))

@@ -109,8 +109,9 @@ where
         let listener = {
             let (index, evicted) = (Arc::clone(&index), Arc::clone(&evicted));
             move |_: Arc<u64>, place: Place, cause: RemovalCause| {
-                let taken = take_where(&index, place.hash, |node| node.stamp == place.stamp);
-                if taken && cause == RemovalCause::Size {
+                // What was replaced or removed in moka was so in the index first.
+                let size = cause == RemovalCause::Size;
+                if size && take_where(&index, place.hash, |node| node.stamp == place.stamp) {
                     evicted.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -243,10 +244,14 @@ where
         loop {
             self.residents.insert(residency, Place { hash: node.hash, stamp });
             match self.stamp_of(node.hash, residency) {
-                Some(current) if current == stamp => return,
+                Some(current) if current == stamp => break,
                 Some(current) => stamp = current,
                 None => return self.residents.invalidate(&residency),
             }
+        }
+        // Made before a `clear` that did not find it yet: no reader sees it, and nobody else would drop it.
+        if node.epoch != self.epoch() && take_where(&self.index, node.hash, |other| other.stamp == node.stamp) {
+            self.forget(node);
         }
     }
 
@@ -338,3 +343,6 @@ fn take_where<K, V, X>(index: &Index<K, V, X>, hash: u64, gone: impl Fn(&Node<K,
     );
     !matches!(done, Compute::Aborted(()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,6 +14,8 @@ async fn durations_are_seconds_humantime_or_expressions() {
     async fn literal(id: u64) -> u64 {
         id
     }
+    let _own = testing::isolate();
+    assert_eq!(literal(1).await, 0);
     let policy = literal::cache().policy();
     assert_eq!((policy.lifetime, policy.retention), (secs(90), secs(5400)));
     assert_eq!(policy.refresh_ahead, millis(1500));
@@ -340,6 +342,8 @@ async fn names() {
     async fn named() -> u64 {
         1
     }
+    let _own = testing::isolate();
+    assert_eq!((plain().await, named().await), (0, 0));
     assert_eq!(plain::cache().name(), "suite::options::plain");
     assert_eq!(named::cache().name(), "catalogue/prices");
 }
@@ -350,7 +354,7 @@ async fn capacity_bounds_the_entries() {
     async fn bounded(id: u64) -> u64 {
         id
     }
-    #[cacheback(capacity = u64::MIN)]
+    #[cacheback(capacity = 0)]
     async fn nothing(id: u64) -> u64 {
         id
     }

@@ -156,84 +156,83 @@ fn other_values_that_do_not_fit() {
     refused(
         &cases,
         &expect![[r#"
-        max_refreshes = 0
-        [0] with `max_refreshes = 0` nothing could be refreshed / write 1 or more, or leave `max_refreshes` out
+            max_refreshes = 0
+            [0] with `max_refreshes = 0` nothing could be refreshed / write 1 or more, or leave `max_refreshes` out
 
-        capacity = 0
-        [0] with `capacity = 0` nothing could be stored / write 1 or more, or leave `capacity` out
+            capacity = 0
 
-        capacity = 10u64
-        [10u64] `capacity` takes a number without a suffix / write `capacity = 10`
+            capacity = 10u64
+            [10u64] `capacity` takes a number without a suffix / write `capacity = 10`
 
-        capacity = -1
-        [-1] `capacity` takes a whole number / write for example `capacity = 100`
+            capacity = -1
+            [-1] `capacity` takes a whole number / write for example `capacity = 100`
 
-        capacity = "many"
-        ["many"] `capacity` takes a whole number / write for example `capacity = 100`
+            capacity = "many"
+            ["many"] `capacity` takes a whole number / write for example `capacity = 100`
 
-        capacity = 1.5
-        [1.5] `capacity` takes a whole number / write for example `capacity = 100`
+            capacity = 1.5
+            [1.5] `capacity` takes a whole number / write for example `capacity = 100`
 
-        jitter = 1.5
-        [1.5] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
+            jitter = 1.5
+            [1.5] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
 
-        jitter = -0.1
-        [-0.1] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
+            jitter = -0.1
+            [-0.1] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
 
-        jitter = 2
-        [2] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
+            jitter = 2
+            [2] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
 
-        jitter = "a"
-        ["a"] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
+            jitter = "a"
+            ["a"] `jitter` takes a share between 0.0 and 1.0 / write for example `jitter = 0.1`
 
-        fetch_on_miss = 1
-        [1] `fetch_on_miss` is a flag or takes a `bool` / write `fetch_on_miss`
+            fetch_on_miss = 1
+            [1] `fetch_on_miss` is a flag or takes a `bool` / write `fetch_on_miss`
 
-        lifetime_for = 60
-        [60] `lifetime_for` takes a closure of one argument that is not `async` / write `lifetime_for = |value| Duration::from_secs(60)`
+            lifetime_for = 60
+            [60] `lifetime_for` takes a closure of one argument that is not `async` / write `lifetime_for = |value| Duration::from_secs(60)`
 
-        lifetime_for = || TEN
-        [|| TEN] `lifetime_for` takes a closure of one argument that is not `async` / write `lifetime_for = |value| Duration::from_secs(60)`
+            lifetime_for = || TEN
+            [|| TEN] `lifetime_for` takes a closure of one argument that is not `async` / write `lifetime_for = |value| Duration::from_secs(60)`
 
-        share_err = async |e| e
-        [async |e| e] `share_err` takes a closure of one argument that is not `async` / write `share_err = |error: &MyError| MyError::new(error.to_string())`
+            share_err = async |e| e
+            [async |e| e] `share_err` takes a closure of one argument that is not `async` / write `share_err = |error: &MyError| MyError::new(error.to_string())`
 
-        name = ""
-        [""] a name cannot be empty / write what logs and metrics shall call it
+            name = ""
+            [""] a name cannot be empty / write what logs and metrics shall call it
 
-        name = NAME
-        [NAME] `name` takes a string literal / write `name = "users"`
+            name = NAME
+            [NAME] `name` takes a string literal / write `name = "users"`
 
-        handle
-        [handle] `handle` has no value / write `handle = ..`
+            handle
+            [handle] `handle` has no value / write `handle = ..`
 
-        handle = true
-        [true] `handle` is on unless it is `false` / write `handle = false`, or `handle = other_name`, or leave it out
+            handle = true
+            [true] `handle` is on unless it is `false` / write `handle = false`, or `handle = other_name`, or leave it out
 
-        handle = a::b
-        [a::b] the handle is one new identifier / write `handle = users_cache`
+            handle = a::b
+            [a::b] the handle is one new identifier / write `handle = users_cache`
 
-        crate = 5
-        [5] `crate` takes a path / write `crate = ::my_crate::cacheback`
+            crate = 5
+            [5] `crate` takes a path / write `crate = ::my_crate::cacheback`
 
-        in_impl = true
-        [in_impl] `in_impl` is a flag / write just `in_impl`, or leave it out
+            in_impl = true
+            [in_impl] `in_impl` is a flag / write just `in_impl`, or leave it out
 
-        skip
-        [skip] `skip` takes the names of arguments / write `skip(db)`
+            skip
+            [skip] `skip` takes the names of arguments / write `skip(db)`
 
-        skip = user
-        [skip] `skip` takes the names of arguments / write `skip(db)`
+            skip = user
+            [skip] `skip` takes the names of arguments / write `skip(db)`
 
-        skip()
-        [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
+            skip()
+            [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
 
-        skip(user limit)
-        [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
+            skip(user limit)
+            [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
 
-        skip(user.id)
-        [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
-    "#]],
+            skip(user.id)
+            [skip] `skip` takes the names of arguments, with commas between / write `skip(db, log)`
+        "#]],
     );
 }
 
@@ -350,60 +349,58 @@ fn forms_that_are_none() {
     refused(
         &cases,
         &expect![[r#"
-        600
-        [600] options have names / write `lifetime = 600`
+            600
+            [600] options have names / write `lifetime = 600`
 
-        "10m"
-        ["10m"] options have names / write `lifetime = "10m"`
+            "10m"
+            ["10m"] options have names / write `lifetime = "10m"`
 
-        lifetime
-        [lifetime] `lifetime` has no value / write `lifetime = ..`
+            lifetime
+            [lifetime] `lifetime` has no value / write `lifetime = ..`
 
-        lifetime = 
-        [=] `lifetime` has no value / write `lifetime = ..`
+            lifetime = 
+            [=] `lifetime` has no value / write `lifetime = ..`
 
-        lifetime = , wait = 5
-        [=] `lifetime` has no value / write `lifetime = ..`
+            lifetime = , wait = 5
+            [=] `lifetime` has no value / write `lifetime = ..`
 
-        lifetime(600)
-        [lifetime] `lifetime` takes its value after `=` / write `lifetime = 600`
+            lifetime(600)
+            [lifetime] `lifetime` takes its value after `=` / write `lifetime = 600`
 
-        lifetime: 600
-        [lifetime] `lifetime` has no value / write `lifetime = ..`
-        [:] expected `,` between two options, or `=` before a value
+            lifetime: 600
+            [:] an option takes its value after `=` / write `lifetime = ..`
 
-        lifetime == 600
-        [=] expected an expression
+            lifetime == 600
+            [=] expected an expression
 
-        lifetime = 600 wait = 5
-        [wait] expected `,` between two options, or `=` before a value
+            lifetime = 600 wait = 5
+            [wait] expected `,` between two options, or `=` before a value
 
-        lifetime = 600; wait = 5
-        [;] expected `,` between two options, or `=` before a value
+            lifetime = 600; wait = 5
+            [;] expected `,` between two options, or `=` before a value
 
-        , lifetime = 600
-        [,] expected an option / write for example `lifetime = 600`
+            , lifetime = 600
+            [,] expected an option / write for example `lifetime = 600`
 
-        lifetime = 600,, wait = 5
-        [,] expected an option / write for example `lifetime = 600`
+            lifetime = 600,, wait = 5
+            [,] expected an option / write for example `lifetime = 600`
 
-        empty = [1, 2 + ], ttl = 5
-        []] unexpected end of input, expected an expression
-        [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+            empty = [1, 2 + ], ttl = 5
+            []] unexpected end of input, expected an expression
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
 
-        empty = let, ttl = 5
-        [,] expected one of: identifier, `::`, `<`, `_`, literal, `const`, `ref`, `mut`, `&`, parentheses, square brackets, `..`, `const`
-        [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+            empty = let, ttl = 5
+            [,] expected one of: identifier, `::`, `<`, `_`, literal, `const`, `ref`, `mut`, `&`, parentheses, square brackets, `..`, `const`
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
 
-        lifetime = 600, lifetime = 500, lifetime = 400
-        [lifetime] `lifetime` is given twice / remove one of them
-        [lifetime] `lifetime` is given twice / remove one of them
+            lifetime = 600, lifetime = 500, lifetime = 400
+            [lifetime] `lifetime` is given twice / remove one of them
+            [lifetime] `lifetime` is given twice / remove one of them
 
-        a::b = 5
-        [a] unknown option `a` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `in_impl`, `handle`, `version`, `shared`, `tags`, `crate`
-        [:] expected `,` between two options, or `=` before a value
-        [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `in_impl`, `handle`, `version`, `shared`, `tags`, `crate`
-    "#]],
+            a::b = 5
+            [:] an option takes its value after `=` / write `a = ..`
+            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `in_impl`, `handle`, `version`, `shared`, `tags`, `crate`
+        "#]],
     );
 }
 

@@ -65,7 +65,8 @@ pub(super) fn duration(name: &Ident, expr: Expr) -> syn::Result<Value<Duration>>
             return refuse(
                 span,
                 format!(
-                    "`{name}` takes a duration\nwrite whole seconds, a string such as \"10m\", or a `Duration` expression"
+                    "`{name}` takes a duration\n\
+                     write whole seconds, a string such as \"10m\", or a `Duration` expression"
                 ),
             );
         }
@@ -89,9 +90,11 @@ pub(super) fn count(name: &Ident, expr: Expr) -> syn::Result<Value<u64>> {
     let value = int
         .base10_parse()
         .map_err(|_| syn::Error::new(span, format!("`{int}` is too large for `{name}`")))?;
-    if value == 0 {
-        let why = if name == "capacity" { "nothing could be stored" } else { "nothing could be refreshed" };
-        return refuse(span, format!("with `{name} = 0` {why}\nwrite 1 or more, or leave `{name}` out"));
+    if value == 0 && name == "max_refreshes" {
+        return refuse(
+            span,
+            "with `max_refreshes = 0` nothing could be refreshed\nwrite 1 or more, or leave `max_refreshes` out",
+        );
     }
     Ok(Value::Fixed(value, span))
 }

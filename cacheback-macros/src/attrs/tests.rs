@@ -25,7 +25,7 @@ fn attributes_go_where_they_belong() {
         ("expect(unused)", "allow(unused)", "expect(unused)", "allow(unused)", ""),
         (
             "expect(unused, dead_code, reason = \"r\")",
-            "expect(dead_code,reason=\"r\") allow(unused,reason=\"r\")",
+            "allow(unused,reason=\"r\") expect(dead_code,reason=\"r\")",
             "expect(unused,reason=\"r\")",
             "allow(unused,reason=\"r\")",
             "",

@@ -64,34 +64,33 @@ fn what_cannot_be_skipped_or_be_the_key() {
         &cases,
         FUNCTION,
         &expect![[r#"
-        skip(rate, usr)
-        [usr] there is no argument `usr` / did you mean `user`?
+            skip(rate, usr)
+            [usr] there is no argument `usr` / did you mean `user`?
 
-        skip(rate, nobody)
-        [nobody] there is no argument `nobody` / the arguments are `user`, `limit`, `rate`
+            skip(rate, nobody)
+            [nobody] there is no argument `nobody` / the arguments are `user`, `limit`, `rate`
 
-        skip(rate, self)
-        [self] there is no argument `self` / the arguments are `user`, `limit`, `rate`
+            skip(rate, self)
+            [self] there is no argument `self` / the arguments are `user`, `limit`, `rate`
 
-        skip(rate, a)
-        [a] `a` is bound inside of a pattern / give the argument a name
+            skip(rate, a)
+            [a] `a` is bound inside of a pattern / give the argument a name
 
-        skip(rate, rate)
-        [rate] `rate` is skipped twice / remove one of them
+            skip(rate, rate)
+            [rate] `rate` is skipped twice / remove one of them
 
-        skip(rate), key = (user, rate)
-        [rate] `rate` is skipped and in the key / take it out of `skip` or out of `key`
-        [f64] `f64` cannot be part of a cache key: it is neither `Hash` nor `Eq` / write `key = (.., rate.to_bits())`, or `skip(rate)`
+            skip(rate), key = (user, rate)
+            [rate] `rate` is skipped and in the key / take it out of `skip` or out of `key`
 
-        key = (user, a)
-        [a] `a` is bound inside of a pattern, which only the function's body sees / give the argument a name: `name: (u8, u8)`, and take it apart in the body
+            key = (user, a)
+            [a] `a` is bound inside of a pattern, which only the function's body sees / give the argument a name: `name: (u8, u8)`, and take it apart in the body
 
-        key = format!("{b}", b)
-        [b] `b` is bound inside of a pattern, which only the function's body sees / give the argument a name: `name: (u8, u8)`, and take it apart in the body
+            key = format!("{b}", b)
+            [b] `b` is bound inside of a pattern, which only the function's body sees / give the argument a name: `name: (u8, u8)`, and take it apart in the body
 
-        key = rate
-        [f64] `f64` cannot be part of a cache key: it is neither `Hash` nor `Eq` / write `key = (.., rate.to_bits())`, or `skip(rate)`
-    "#]],
+            key = rate
+            [f64] `f64` cannot be part of a cache key: it is neither `Hash` nor `Eq` / write `key = (.., rate.to_bits())`, or `skip(rate)`
+        "#]],
     );
 }
 

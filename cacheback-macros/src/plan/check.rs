@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use syn::Ident;
 
-use super::always_waits;
+use super::{always_waits, duration};
 use crate::args::{Given, Options, Value};
 use crate::error::Errors;
 
@@ -57,10 +57,10 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// `lifetime` (10m), or `lifetime` (10m by default).
+    /// `lifetime` (10 min), or `lifetime` (10 min by default).
     fn shown(&self) -> String {
         let by_default = if self.written.is_some() { "" } else { " by default" };
-        format!("`{}` ({}{by_default})", self.name, humantime::format_duration(self.value))
+        format!("`{}` ({}{by_default})", self.name, duration(self.value))
     }
 
     /// What to do about this one.
@@ -97,7 +97,7 @@ fn check_retention(lifetime: &Known, retention: &Known, options: &Options, error
             format_args!(
                 "`max_stale` ({}) after {} is longer than {}\n\
                  lower `max_stale`, leave it out (stale until `retention`), or {}",
-                humantime::format_duration(*max_stale),
+                duration(*max_stale),
                 lifetime.shown(),
                 retention.shown(),
                 retention.advice("raise"),
@@ -114,7 +114,7 @@ fn check_refresh_ahead(lifetime: &Known, options: &Options, errors: &mut Errors)
             format_args!(
                 "`refresh_ahead` ({}) covers all of {}: every hit would start a refresh\n\
                  lower `refresh_ahead`, or {}",
-                humantime::format_duration(*ahead),
+                duration(*ahead),
                 lifetime.shown(),
                 lifetime.advice("raise"),
             ),

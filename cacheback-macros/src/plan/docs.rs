@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use syn::Ident;
 
-use super::always_waits;
+use super::{always_waits, duration};
 use crate::args::{Condition, Given, Options, Value};
 
 /// The section, as the rest of a doc comment that has something above it.
@@ -29,7 +29,7 @@ fn lifetime(options: &Options) -> String {
     };
     match (&options.lifetime, fixed) {
         (_, Some(lifetime)) => {
-            let lifetime = humantime::format_duration(lifetime);
+            let lifetime = duration(lifetime);
             format!("a value is fresh for {lifetime}, after that it is refreshed behind the callers' backs.")
         }
         (Some(Given { value: Value::Computed(_), .. }), None) | (_, None) => {

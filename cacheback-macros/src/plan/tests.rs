@@ -33,51 +33,51 @@ fn contradictions() {
     refused(
         &cases,
         &expect![[r#"
-        lifetime = 600, retention = 60
-        [retention] `retention` (1m) is shorter than `lifetime` (10m): entries would be gone before they are stale / raise `retention`
+            lifetime = 600, retention = 60
+            [retention] `retention` (1 min) is shorter than `lifetime` (10 min): entries would be gone before they are stale / raise `retention`
 
-        lifetime = "60 days"
-        [lifetime] `retention` (30days by default) is shorter than `lifetime` (1month 29days 13h 26m 24s): entries would be gone before they are stale / set `retention` too
+            lifetime = "60 days"
+            [lifetime] `retention` (30 days by default) is shorter than `lifetime` (60 days): entries would be gone before they are stale / set `retention` too
 
-        retention = 60
-        [retention] `retention` (1m) is shorter than `lifetime` (10m by default): entries would be gone before they are stale / set `lifetime` too
+            retention = 60
+            [retention] `retention` (1 min) is shorter than `lifetime` (10 min by default): entries would be gone before they are stale / set `lifetime` too
 
-        max_stale = "30 days"
-        [max_stale] `max_stale` (30days) after `lifetime` (10m by default) is longer than `retention` (30days by default) / lower `max_stale`, leave it out (stale until `retention`), or set `retention` too
+            max_stale = "30 days"
+            [max_stale] `max_stale` (30 days) after `lifetime` (10 min by default) is longer than `retention` (30 days by default) / lower `max_stale`, leave it out (stale until `retention`), or set `retention` too
 
-        lifetime = 60, max_stale = 60, retention = 100
-        [max_stale] `max_stale` (1m) after `lifetime` (1m) is longer than `retention` (1m 40s) / lower `max_stale`, leave it out (stale until `retention`), or raise `retention`
+            lifetime = 60, max_stale = 60, retention = 100
+            [max_stale] `max_stale` (1 min) after `lifetime` (1 min) is longer than `retention` (100 s) / lower `max_stale`, leave it out (stale until `retention`), or raise `retention`
 
-        refresh_ahead = 600
-        [refresh_ahead] `refresh_ahead` (10m) covers all of `lifetime` (10m by default): every hit would start a refresh / lower `refresh_ahead`, or set `lifetime` too
+            refresh_ahead = 600
+            [refresh_ahead] `refresh_ahead` (10 min) covers all of `lifetime` (10 min by default): every hit would start a refresh / lower `refresh_ahead`, or set `lifetime` too
 
-        lifetime = 60, refresh_ahead = "1m"
-        [refresh_ahead] `refresh_ahead` (1m) covers all of `lifetime` (1m): every hit would start a refresh / lower `refresh_ahead`, or raise `lifetime`
+            lifetime = 60, refresh_ahead = "1m"
+            [refresh_ahead] `refresh_ahead` (1 min) covers all of `lifetime` (1 min): every hit would start a refresh / lower `refresh_ahead`, or raise `lifetime`
 
-        refresh_timeout = 0
-        [0] with `refresh_timeout = 0` no fetch could ever finish / write a longer time, or leave `refresh_timeout` out
+            refresh_timeout = 0
+            [0] with `refresh_timeout = 0` no fetch could ever finish / write a longer time, or leave `refresh_timeout` out
 
-        cache_err = "0s"
-        ["0s"] with `cache_err = 0` no error would be kept / write a longer time, or leave `cache_err` out
+            cache_err = "0s"
+            ["0s"] with `cache_err = 0` no error would be kept / write a longer time, or leave `cache_err` out
 
-        fetch_on_miss, empty = vec![]
-        [empty] `empty` would never be used: with `fetch_on_miss` and no `wait` every caller waits for the fetch / remove one of the two, or add `wait = "2s"` to answer `empty` when it takes longer
+            fetch_on_miss, empty = vec![]
+            [empty] `empty` would never be used: with `fetch_on_miss` and no `wait` every caller waits for the fetch / remove one of the two, or add `wait = "2s"` to answer `empty` when it takes longer
 
-        fetch_on_miss = true, empty = vec![]
-        [empty] `empty` would never be used: with `fetch_on_miss` and no `wait` every caller waits for the fetch / remove one of the two, or add `wait = "2s"` to answer `empty` when it takes longer
+            fetch_on_miss = true, empty = vec![]
+            [empty] `empty` would never be used: with `fetch_on_miss` and no `wait` every caller waits for the fetch / remove one of the two, or add `wait = "2s"` to answer `empty` when it takes longer
 
-        capacity = limit
-        [limit] `capacity` is one for all entries and cannot depend on the argument `limit` / write a number, or an expression without arguments
+            capacity = limit
+            [limit] `capacity` is one for all entries and cannot depend on the argument `limit` / write a number, or an expression without arguments
 
-        max_refreshes = user.len()
-        [user.len()] `max_refreshes` is one for all entries and cannot depend on the argument `user` / write a number, or an expression without arguments
+            max_refreshes = user.len()
+            [user.len()] `max_refreshes` is one for all entries and cannot depend on the argument `user` / write a number, or an expression without arguments
 
-        jitter = limit as f64
-        [limit as f64] `jitter` is one for all entries and cannot depend on the argument `limit` / write a number, or an expression without arguments
+            jitter = limit as f64
+            [limit as f64] `jitter` is one for all entries and cannot depend on the argument `limit` / write a number, or an expression without arguments
 
-        in_impl
-        [in_impl] methods are not supported in this version, and a free function is in no `impl` / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
-    "#]],
+            in_impl
+            [in_impl] methods are not supported in this version, and a free function is in no `impl` / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+        "#]],
     );
 }
 
@@ -108,7 +108,8 @@ fn an_unreadable_option_makes_no_second_error() {
 fn values_are_set_where_they_are_known() {
     let fields = |assignments: &[Assignment]| assignments.iter().map(|a| a.field).collect::<Vec<_>>();
     // args, before the first call, for each fetch, depends on arguments
-    let cases: &[(&str, &[&str], &[&str], &[&str])] = &[
+    type Fields = &'static [&'static str];
+    let cases: &[(&str, Fields, Fields, Fields)] = &[
         ("", &[], &[], &[]),
         ("lifetime = 5, jitter = 0.5, capacity = 3", &["lifetime", "jitter", "capacity"], &[], &[]),
         ("lifetime = TEN", &["lifetime"], &["lifetime"], &[]),
@@ -165,7 +166,7 @@ fn the_docs_say_what_a_call_gets() {
 
          # Caching
 
-         Answered from a cache: a value is fresh for 10m, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
+         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
         ----
          # Caching
 
@@ -173,10 +174,10 @@ fn the_docs_say_what_a_call_gets() {
         ----
          # Caching
 
-         Answered from a cache: a value is fresh for 10m, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value.
+         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value.
         ----
          # Caching
 
-         Answered from a cache: a value is fresh for 10m, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value, for a limited time. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
+         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value, for a limited time. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
     "#]].assert_eq(&all.join("----"));
 }

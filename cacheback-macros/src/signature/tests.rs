@@ -31,6 +31,14 @@ fn a_body_may_hold_anything() {
 }
 
 #[test]
+fn a_body_may_come_out_of_a_macro() {
+    let body = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote::quote!({ 5 }));
+    let item = quote::quote!(async fn f() -> u8 #body);
+    let output = crate::expand(proc_macro2::TokenStream::new(), item).to_string();
+    assert!(output.contains("-> u8 { 5 }"), "{output}");
+}
+
+#[test]
 fn qualifiers_and_generics() {
     let cases = [
         "fn f() {}",
@@ -89,19 +97,18 @@ fn methods() {
     refused(
         &cases,
         &expect![[r#"
-        async fn f(&self, id: u8) {}
-        [self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+            async fn f(&self, id: u8) {}
+            [self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
 
-        async fn f(self: Arc<Self>) {}
-        [self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+            async fn f(self: Arc<Self>) {}
+            [self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
 
-        async fn f(id: u8) -> Self {}
-        [Self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+            async fn f(id: u8) -> Self {}
+            [Self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
 
-        async fn f(other: &Self) -> Option<Self> {}
-        [Self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
-        [Self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
-    "#]],
+            async fn f(other: &Self) -> Option<Self> {}
+            [Self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+        "#]],
     );
 }
 

@@ -1,6 +1,5 @@
 //! Fetches: how one is set off, what its task does, and how it comes home.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use super::{Engine, FlightOf, KeyOf, Landing, NodeOf, OriginOf, Target, first};
@@ -180,8 +179,8 @@ async fn fly<A: KeyArgs, O: Outcome>(
     aloft.permit = permit;
     let Some(job) = &aloft.job else { return };
     let timer = context::timer(&job.here.handle, policy.refresh_timeout);
-    let mut body = pin!(caught_future(job.origin.run()));
-    let returned = match first(body.as_mut(), timer).await {
+    let mut body = caught_future(job.origin.run());
+    let returned = match first(&mut body, timer).await {
         Ok(returned) => returned,
         Err(()) => {
             // The claim has lapsed: the place is free, and the fetch goes on for those alone who wait for it.
@@ -193,7 +192,7 @@ async fn fly<A: KeyArgs, O: Outcome>(
                     return;
                 }
                 let Some(job) = &aloft.job else { return };
-                if let Ok(returned) = first(body.as_mut(), job.flight.abandoned()).await {
+                if let Ok(returned) = first(&mut body, job.flight.abandoned()).await {
                     break returned;
                 }
             }

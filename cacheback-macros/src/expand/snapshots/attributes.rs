@@ -1,12 +1,12 @@
+#[allow(unused)]
 /// Docs.
 #[cfg(unix)]
 #[must_use]
 #[expect(dead_code)]
-#[allow(unused)]
 /**
  # Caching
 
- Answered from a cache: a value is fresh for 10m, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
+ Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
 */
 pub(super) async fn r#match(name: String) -> &'static str {
     let __cacheback_wait = {
@@ -44,23 +44,11 @@ impl other {
         &SLOT
     }
     #[allow(
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     #[expect(unused)]
     #[instrument(name = "match", skip(name))]
@@ -68,31 +56,23 @@ impl other {
         #![allow(x)]
         ""
     }
-    ///The entry of these arguments of [`match`](fn@match).
+    /// The entry of these arguments of [`match`](fn@match).
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
         clippy::ptr_arg,
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     #[allow(unused)]
     pub(super) fn entry(name: String) -> ::cacheback::Entry<&'static str> {
+        fn __cacheback_function() {
+            let _ = r#match;
+        }
+        let _ = __cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,
@@ -127,7 +107,7 @@ impl other {
             ::cacheback::__private::args_of_key(),
         )
     }
-    ///The cache of [`match`](fn@match).
+    /// The cache of [`match`](fn@match).
     #[must_use]
     pub(super) fn cache() -> ::cacheback::CacheRef {
         Self::__cacheback_slot().cache()

@@ -64,23 +64,11 @@ impl borrows {
         &SLOT
     }
     #[allow(
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     async fn __cacheback_body(
         columns: &[&str],
@@ -91,28 +79,16 @@ impl borrows {
     ) -> usize {
         columns.len()
     }
-    ///The entry of these arguments of [`borrows`](fn@borrows).
+    /// The entry of these arguments of [`borrows`](fn@borrows).
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
         clippy::ptr_arg,
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     fn entry(
         columns: &[&str],
@@ -121,6 +97,10 @@ impl borrows {
         text: Cow<'_, str>,
         nested: &&str,
     ) -> ::cacheback::Entry<usize> {
+        fn __cacheback_function() {
+            let _ = borrows;
+        }
+        let _ = __cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,
@@ -192,7 +172,7 @@ impl borrows {
             ::cacheback::__private::args_of_key(),
         )
     }
-    ///The cache of [`borrows`](fn@borrows).
+    /// The cache of [`borrows`](fn@borrows).
     #[must_use]
     fn cache() -> ::cacheback::CacheRef {
         Self::__cacheback_slot().cache()

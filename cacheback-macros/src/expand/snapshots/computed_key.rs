@@ -46,23 +46,11 @@ impl search {
         &SLOT
     }
     #[allow(
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     async fn __cacheback_body(
         db: &Arc<Db>,
@@ -72,28 +60,16 @@ impl search {
     ) -> Vec<Tweet> {
         db.search(username, limit).await
     }
-    ///The entry of these arguments of [`search`](fn@search).
+    /// The entry of these arguments of [`search`](fn@search).
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
         clippy::ptr_arg,
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     fn entry(
         db: &Arc<Db>,
@@ -101,6 +77,10 @@ impl search {
         limit: u32,
         __cacheback_3: u64,
     ) -> ::cacheback::Entry<Vec<Tweet>> {
+        fn __cacheback_function() {
+            let _ = search;
+        }
+        let _ = __cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,
@@ -161,7 +141,7 @@ impl search {
             ),
         )
     }
-    ///The cache of [`search`](fn@search).
+    /// The cache of [`search`](fn@search).
     #[must_use]
     fn cache() -> ::cacheback::CacheRef {
         Self::__cacheback_slot().cache()

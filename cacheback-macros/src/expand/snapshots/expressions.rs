@@ -47,55 +47,35 @@ impl expressions {
         &SLOT
     }
     #[allow(
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     async fn __cacheback_body(user: &str, mut limit: u64, (a, b): (u8, u8)) -> String {
         body(user, limit, a, b).await
     }
-    ///The entry of these arguments of [`expressions`](fn@expressions).
+    /// The entry of these arguments of [`expressions`](fn@expressions).
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
         clippy::ptr_arg,
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     fn entry(
         user: &str,
         limit: u64,
         __cacheback_2: (u8, u8),
     ) -> ::cacheback::Entry<String> {
+        fn __cacheback_function() {
+            let _ = expressions;
+        }
+        let _ = __cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,
@@ -182,7 +162,7 @@ impl expressions {
             ::cacheback::__private::args_of_key(),
         )
     }
-    ///The cache of [`expressions`](fn@expressions).
+    /// The cache of [`expressions`](fn@expressions).
     #[must_use]
     fn cache() -> ::cacheback::CacheRef {
         Self::__cacheback_slot().cache()

@@ -37,51 +37,31 @@ impl load {
         &SLOT
     }
     #[allow(
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     async fn __cacheback_body(id: u64) -> Result<User, Error> {
         db::load(id).await
     }
-    ///The entry of these arguments of [`load`](fn@load).
+    /// The entry of these arguments of [`load`](fn@load).
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
         clippy::ptr_arg,
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     pub(crate) fn entry(id: u64) -> crate::cacheback::Entry<Result<User, Error>> {
+        fn __cacheback_function() {
+            let _ = load;
+        }
+        let _ = __cacheback_function;
         use crate::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,
@@ -118,7 +98,7 @@ impl load {
             crate::cacheback::__private::args_of_key(),
         )
     }
-    ///The cache of [`load`](fn@load).
+    /// The cache of [`load`](fn@load).
     #[must_use]
     pub(crate) fn cache() -> crate::cacheback::CacheRef {
         Self::__cacheback_slot().cache()

@@ -2,7 +2,7 @@
 /**
  # Caching
 
- Answered from a cache: a value is fresh for 10m, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `user_tweets::entry(..)` takes the same arguments and reaches their entry, `user_tweets::cache()` the whole cache.
+ Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `user_tweets::entry(..)` takes the same arguments and reaches their entry, `user_tweets::cache()` the whole cache.
 */
 pub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> {
     let __cacheback_wait = {
@@ -43,51 +43,31 @@ impl user_tweets {
         &SLOT
     }
     #[allow(
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     async fn __cacheback_body(username: &str, limit: u32) -> Vec<Tweet> {
         twitter::timeline(username, limit).await
     }
-    ///The entry of these arguments of [`user_tweets`](fn@user_tweets).
+    /// The entry of these arguments of [`user_tweets`](fn@user_tweets).
     #[must_use]
     #[allow(
         clippy::needless_pass_by_value,
         clippy::ptr_arg,
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     pub fn entry(username: &str, limit: u32) -> ::cacheback::Entry<Vec<Tweet>> {
+        fn __cacheback_function() {
+            let _ = user_tweets;
+        }
+        let _ = __cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,
@@ -125,7 +105,7 @@ impl user_tweets {
             ::cacheback::__private::args_of_key(),
         )
     }
-    ///The cache of [`user_tweets`](fn@user_tweets).
+    /// The cache of [`user_tweets`](fn@user_tweets).
     #[must_use]
     pub fn cache() -> ::cacheback::CacheRef {
         Self::__cacheback_slot().cache()

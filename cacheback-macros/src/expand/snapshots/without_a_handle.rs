@@ -7,23 +7,11 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
         &SLOT
     }
     #[allow(
-        clippy::borrowed_box,
-        clippy::box_collection,
         clippy::fn_params_excessive_bools,
-        clippy::implicit_hasher,
         clippy::large_types_passed_by_value,
-        clippy::linkedlist,
-        clippy::mutable_key_type,
-        clippy::option_option,
-        clippy::rc_buffer,
-        clippy::rc_mutex,
-        clippy::redundant_allocation,
         clippy::ref_option,
-        clippy::ref_option_ref,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref,
-        clippy::type_complexity,
-        clippy::vec_box
+        clippy::trivially_copy_pass_by_ref
     )]
     async fn __cacheback_body(id: u32, names: &[&str]) -> Vec<String> {
         names_of(id, names).await

@@ -1,0 +1,250 @@
+//! Several runtimes, none at all, and runtimes that are dropped, without `test-util`: as in production.
+//!
+//! No test waits for time to pass; each goes on when what it waits for has happened.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use cacheback::{Status, cacheback, settle};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+/// A body that says when it has started and waits until it may end.
+struct Gate {
+    runs: AtomicU64,
+    started: Semaphore,
+    open: Semaphore,
+}
+
+impl Gate {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { runs: AtomicU64::new(0), started: Semaphore::new(0), open: Semaphore::new(0) })
+    }
+
+    async fn run(&self) -> u64 {
+        let run = self.runs.fetch_add(1, Ordering::SeqCst) + 1;
+        self.started.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+        run
+    }
+
+    async fn started(&self) {
+        self.started.acquire().await.unwrap().forget();
+    }
+
+    fn runs(&self) -> u64 {
+        self.runs.load(Ordering::SeqCst)
+    }
+}
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn multi_thread() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// An executor that is not tokio.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+#[cacheback(fetch_on_miss, skip(gate))]
+async fn number(id: u64, gate: &Arc<Gate>) -> u64 {
+    let _ = id;
+    gate.run().await
+}
+
+/// Rule 1 holds across runtimes.
+#[test]
+fn a_flight_of_another_runtime_is_joined() {
+    let gate = Gate::new();
+    let (one, other) = (multi_thread(), multi_thread());
+    let leader = one.spawn(number::entry(1, &gate).get_or_fetch());
+    one.block_on(gate.started());
+    let followers: Vec<_> = (0..100).map(|_| other.spawn(number::entry(1, &gate).get_or_fetch())).collect();
+    gate.open.add_permits(1);
+    for follower in followers {
+        assert_eq!(other.block_on(follower).unwrap(), 1);
+    }
+    assert_eq!(one.block_on(leader).unwrap(), 1);
+    assert_eq!(gate.runs(), 1);
+}
+
+/// Rule 3: a runtime is dropped in mid-fetch, and a caller on another one waits for it.
+#[test]
+fn a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
+    let gate = Gate::new();
+    let (lost, alive) = (current_thread(), multi_thread());
+    let leader = lost.spawn(number::entry(2, &gate).get_or_fetch());
+    lost.block_on(gate.started());
+    let waits: Vec<_> = (0..10).map(|_| alive.spawn(number::entry(2, &gate).get_or_fetch())).collect();
+    drop(lost);
+    drop(leader);
+    alive.block_on(gate.started());
+    gate.open.add_permits(1);
+    for wait in waits {
+        assert_eq!(alive.block_on(wait).unwrap(), 2);
+    }
+    assert_eq!(gate.runs(), 2, "one fetch for all ten");
+}
+
+/// Rule 3: a runtime is dropped in mid-fetch; the next call works, without a back-off.
+#[test]
+fn the_next_call_after_a_dropped_runtime_works() {
+    #[cacheback(skip(gate))]
+    async fn served(id: u64, gate: &Arc<Gate>) -> u64 {
+        let _ = id;
+        gate.run().await
+    }
+    let gate = Gate::new();
+    for round in 1..=3 {
+        let runtime = current_thread();
+        assert_eq!(runtime.block_on(served(1, &gate)), 0);
+        runtime.block_on(gate.started());
+        drop(runtime);
+        assert_eq!(gate.runs(), round);
+    }
+    let stats = served::cache().stats();
+    assert_eq!((stats.fetches, stats.in_flight, stats.errors), (3, 0, 0));
+    let runtime = current_thread();
+    gate.open.add_permits(1);
+    assert_eq!(runtime.block_on(served::entry(1, &gate).get_or_fetch()), 4);
+}
+
+/// A lost refresh is no failure: the stored value is served, and its waiters fall back to it.
+#[test]
+fn a_waiter_of_a_lost_refresh_gets_the_stored_value() {
+    #[cacheback(lifetime = 0, max_stale = 0, skip(gate))]
+    async fn too_stale(id: u64, gate: &Arc<Gate>) -> u64 {
+        let _ = id;
+        gate.run().await
+    }
+    let gate = Gate::new();
+    let (lost, alive) = (current_thread(), multi_thread());
+    let entry = too_stale::entry(1, &gate);
+    alive.block_on(entry.set(7)).unwrap();
+    let leader = lost.spawn(entry.lookup());
+    lost.block_on(gate.started());
+    let wait = alive.spawn(entry.lookup());
+    while too_stale::cache().stats().in_flight != 1 {
+        thread::yield_now();
+    }
+    drop(lost);
+    drop(leader);
+    // Whether it joined the lost fetch or came after it: nothing hangs, and the value is the stored one or a new one.
+    gate.open.add_permits(1);
+    let lookup = alive.block_on(wait).unwrap();
+    assert!(matches!((lookup.value, lookup.status), (7, Status::Stale) | (2, Status::Fetched)), "{lookup:?}");
+}
+
+/// Calls from outside of any tokio runtime: fetches run on one of our own.
+#[test]
+fn outside_of_any_runtime() {
+    #[cacheback(lifetime = "1h", wait = "20ms", skip(gate))]
+    async fn impatient(id: u64, gate: &Arc<Gate>) -> Option<u64> {
+        Some(gate.run().await + id)
+    }
+    let gate = Gate::new();
+    gate.open.add_permits(1);
+    assert_eq!(block_on(number(10, &gate)), 1);
+    assert_eq!(block_on(number(10, &gate)), 1, "a hit");
+    block_on(settle());
+    assert_eq!(block_on(impatient::entry(1, &gate).get_or_fetch()), None, "its timers run there too");
+    gate.open.add_permits(1);
+    block_on(settle());
+    assert_eq!(block_on(impatient(1, &gate)), Some(3));
+    // From a thread of the blocking pool, and from within `block_in_place`.
+    let runtime = multi_thread();
+    let blocking = Arc::clone(&gate);
+    gate.open.add_permits(2);
+    let from_blocking = runtime.spawn_blocking(move || block_on(number(11, &blocking)));
+    assert_eq!(runtime.block_on(from_blocking).unwrap(), 3);
+    let in_place = Arc::clone(&gate);
+    let from_in_place = runtime.spawn(async move { tokio::task::block_in_place(|| block_on(number(12, &in_place))) });
+    assert_eq!(runtime.block_on(from_in_place).unwrap(), 4);
+}
+
+/// A runtime without timers still fetches: those of our own runtime do.
+#[test]
+fn a_runtime_without_timers() {
+    let gate = Gate::new();
+    gate.open.add_permits(1);
+    let runtime = Builder::new_current_thread().build().unwrap();
+    assert_eq!(runtime.block_on(number(20, &gate)), 1);
+}
+
+/// A body that blocks its thread holds up no other key.
+#[test]
+fn a_body_that_blocks_its_thread() {
+    #[cacheback(fetch_on_miss, skip(held))]
+    async fn blocking(id: u64, held: &Arc<std::sync::Mutex<()>>) -> u64 {
+        if id == 0 {
+            drop(held.lock());
+        }
+        id
+    }
+    let held = Arc::new(std::sync::Mutex::new(()));
+    let runtime = multi_thread();
+    let guard = held.lock().unwrap();
+    let blocked = runtime.spawn(blocking::entry(0, &held).get_or_fetch());
+    for id in 1..50 {
+        assert_eq!(runtime.block_on(runtime.spawn(blocking::entry(id, &held).get_or_fetch())).unwrap(), id);
+    }
+    drop(guard);
+    assert_eq!(runtime.block_on(blocked).unwrap(), 0);
+}
+
+/// Rule 3 by the real clock: a claim lapses, and the key is not stuck.
+#[test]
+fn a_claim_lapses_by_the_real_clock() {
+    #[cacheback(lifetime = 0, refresh_timeout = "30ms", skip(gate))]
+    async fn hanging(id: u64, gate: &Arc<Gate>) -> u64 {
+        let _ = id;
+        gate.run().await
+    }
+    let gate = Gate::new();
+    let runtime = multi_thread();
+    let entry = hanging::entry(1, &gate);
+    runtime.block_on(async {
+        assert_eq!(hanging(1, &gate).await, 0);
+        settle().await;
+        assert_eq!(hanging::cache().stats().timeouts, 1);
+        gate.open.add_permits(1);
+        assert_eq!(entry.get_or_fetch().await, 2);
+    });
+}
+
+/// The clocks of this process agree: an age is never larger than the time that passed.
+#[test]
+fn ages_by_the_real_clock() {
+    let gate = Gate::new();
+    gate.open.add_permits(1);
+    let runtime = current_thread();
+    let before = std::time::Instant::now();
+    runtime.block_on(async {
+        let entry = number::entry(30, &gate);
+        entry.get_or_fetch().await;
+        let age = entry.lookup().await.age.unwrap();
+        assert!(age <= before.elapsed() + Duration::from_millis(10), "{age:?}");
+    });
+}
