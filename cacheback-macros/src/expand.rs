@@ -55,6 +55,7 @@ impl<'a> Expansion<'a> {
         let entry_attrs = &plan.attrs.entry;
         let signature_lints = signature_lints();
         let krate = self.paths.krate(self.here);
+        let private = self.paths.private(self.here);
         let function = &plan.sig.ident;
 
         let hit = self.hit(&quote!(#companion::__cacheback_slot()));
@@ -104,7 +105,7 @@ impl<'a> Expansion<'a> {
                 #[doc = #cache_docs]
                 #[must_use]
                 #vis fn cache() -> #krate::CacheRef {
-                    Self::__cacheback_slot().cache()
+                    #private::cache(Self::__cacheback_slot())
                 }
             }
         }

@@ -134,12 +134,8 @@ fn first_span(tokens: &TokenStream) -> Span {
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     let name = &sig.ident;
     if sig.asyncness.is_none() {
-        errors.at(
-            sig.fn_token.span,
-            format_args!(
-                "only an `async fn` can be cached\nwrite `async fn {name}`, or use `cacheback::Cache`"
-            ),
-        );
+        errors
+            .at(sig.fn_token.span, format_args!("only an `async fn` can be cached\nwrite `async fn {name}`"));
     }
     if let Some(token) = &sig.constness {
         errors.at(token.span, "a `const fn` runs at compile time and cannot be cached\nremove `const`");

@@ -12,6 +12,7 @@ pub use crate::policy::Policy;
 pub use crate::site::Site;
 pub use crate::slot::Slot;
 
+use crate::cache::CacheRef;
 use crate::engine::{Engine, Target};
 use crate::handle::Entry;
 use crate::key::{Args, ArgsView, Argument, KeyArgs, KeyView, Shape, Shapes};
@@ -21,6 +22,7 @@ use crate::sync::Arc;
 
 /// The answer to a call where there is one at once and nothing is to be started.
 #[inline]
+#[must_use]
 pub fn hit<A: KeyArgs, O: Outcome, M: 'static, W: KeyView<A>>(
     slot: &'static Slot,
     _: PhantomData<A>,
@@ -32,11 +34,19 @@ pub fn hit<A: KeyArgs, O: Outcome, M: 'static, W: KeyView<A>>(
 }
 
 /// The answer to a call that is no plain hit.
+#[must_use]
 pub fn wait<R: Send + 'static>(entry: Entry<R>) -> BoxFuture<R> {
     Box::pin(entry.call())
 }
 
+/// The handle of all caches of a function.
+#[must_use]
+pub fn cache(slot: &'static Slot) -> CacheRef {
+    CacheRef::new(slot)
+}
+
 /// The entry of a key: the function's site, and its owned arguments.
+#[must_use]
 pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: 'static, W: KeyView<A>>(
     slot: &'static Slot,
     _: PhantomData<A>,
@@ -95,11 +105,13 @@ pub fn lease<S: Shape>(owned: &S::Owned) -> S::Lease<'_> {
 }
 
 /// The shape of a computed key part.
+#[must_use]
 pub fn by_val<T: Argument>(_: &T) -> PhantomData<Val<T>> {
     PhantomData
 }
 
 /// The shape of a key of which some part is computed.
+#[must_use]
 pub fn shapes<S: Shapes>(_: S) -> PhantomData<S::Args> {
     PhantomData
 }

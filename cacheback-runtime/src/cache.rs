@@ -2,32 +2,10 @@
 
 use std::fmt;
 
-use crate::engine::Engine;
 use crate::error::Error;
 use crate::events::Stats;
-use crate::key::KeyArgs;
-use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::slot::Slot;
-
-/// What can be done with a cache of any type.
-pub(crate) trait ErasedCache: Send + Sync {
-    fn stats(&self) -> Stats;
-    fn len(&self) -> u64;
-    fn clear(&self);
-}
-
-impl<A: KeyArgs, O: Outcome> ErasedCache for Engine<A, O> {
-    fn stats(&self) -> Stats {
-        Engine::stats(self)
-    }
-    fn len(&self) -> u64 {
-        Engine::len(self)
-    }
-    fn clear(&self) {
-        Engine::clear(self);
-    }
-}
 
 /// The cache of a function, over all its instantiations: what `NAME::cache()` returns.
 ///

@@ -14,6 +14,7 @@ mod executor;
 mod failed;
 mod flight;
 mod handle;
+mod hash;
 #[cfg(not(feature = "test-util"))]
 mod janitor;
 mod key;

@@ -9,13 +9,16 @@ use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::policy::Policy;
 use crate::sync::Arc;
 
+/// Something computed from the owned arguments `A` of a call.
+type Over<A, T> = fn(&<A as Args>::Owned) -> T;
+
 /// What a function does with its owned arguments `A`, option by option.
 pub struct Site<A: Args, O: Outcome> {
     body: fn(Arc<A::Owned>) -> BoxFuture<O::Return>,
-    empty: Option<fn(&A::Owned) -> O::Return>,
+    empty: Option<Over<A, O::Return>>,
     vary: Option<fn(&A::Owned, &mut Policy)>,
-    fetch_on_miss: Option<fn(&A::Owned) -> bool>,
-    wait: Option<fn(&A::Owned) -> Duration>,
+    fetch_on_miss: Option<Over<A, bool>>,
+    wait: Option<Over<A, Duration>>,
     lifetime_for: Option<fn(&O::Value) -> Duration>,
     share: Sharing<O::Error>,
     describe: Describe<O::Error>,

@@ -8,8 +8,7 @@ use std::marker::PhantomData;
 
 use once_cell::sync::OnceCell;
 
-use crate::cache::{CacheRef, ErasedCache};
-use crate::engine::Engine;
+use crate::engine::{Engine, ErasedCache};
 use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
@@ -44,12 +43,6 @@ impl Slot {
     #[must_use]
     pub const fn new(name: &'static str, options: fn(&mut Policy)) -> Self {
         Self { name, options, policy: OnceCell::new(), head: OnceLock::new() }
-    }
-
-    /// The handle of all its caches.
-    #[must_use]
-    pub fn cache(&'static self) -> CacheRef {
-        CacheRef::new(self)
     }
 
     pub(crate) fn name(&self) -> &'static str {

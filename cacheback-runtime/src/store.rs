@@ -9,52 +9,35 @@
 //! Changes to one key are made by the engine under that key's lock, with [`Known`] keys: see `known`. Calls into moka
 //! ([`Store::admit`], [`Store::forget`]) come after the lock.
 
-use std::hash::{BuildHasherDefault, Hasher};
-
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use papaya::{Compute, Guard, LocalGuard, Operation};
 
 use crate::clock::Moment;
+use crate::hash::BuildAsIs;
 use crate::known::{Known, Stranger};
 use crate::sync::{Arc, AtomicU64, Ordering};
 
 mod node;
 pub(crate) use node::{Content, Node};
 
-/// Hashes are made by the engine, with a seed; the maps take them as they are.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, _: &[u8]) {
-        unreachable!("only hashes are hashed here");
-    }
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
-
-pub(crate) type BuildAsIs = BuildHasherDefault<AsIs>;
+type Shared<K, V, X> = Arc<Node<K, V, X>>;
 
 /// The nodes of one hash: nearly always one, all of them where a user's `Hash` collides.
 enum Bucket<K, V, X> {
-    One(Arc<Node<K, V, X>>),
-    Many(Vec<Arc<Node<K, V, X>>>),
+    One(Shared<K, V, X>),
+    Many(Vec<Shared<K, V, X>>),
 }
 
 impl<K, V, X> Bucket<K, V, X> {
-    fn nodes(&self) -> &[Arc<Node<K, V, X>>] {
+    fn nodes(&self) -> &[Shared<K, V, X>] {
         match self {
             Self::One(node) => std::slice::from_ref(node),
             Self::Many(nodes) => nodes,
         }
     }
 
-    fn of(mut nodes: Vec<Arc<Node<K, V, X>>>) -> Option<Self> {
+    fn of(mut nodes: Vec<Shared<K, V, X>>) -> Option<Self> {
         match nodes.len() {
             0 => None,
             1 => nodes.pop().map(Self::One),
@@ -63,7 +46,7 @@ impl<K, V, X> Bucket<K, V, X> {
     }
 
     /// Without the nodes that `gone` names; `None` where none of them is here.
-    fn without(&self, gone: impl Fn(&Node<K, V, X>) -> bool) -> Option<Vec<Arc<Node<K, V, X>>>> {
+    fn without(&self, gone: impl Fn(&Node<K, V, X>) -> bool) -> Option<Vec<Shared<K, V, X>>> {
         let nodes = self.nodes();
         let kept: Vec<_> = nodes.iter().filter(|node| !gone(node)).cloned().collect();
         (kept.len() < nodes.len()).then_some(kept)
@@ -157,7 +140,7 @@ where
         &self,
         hash: u64,
         same: impl Fn(&K) -> bool,
-        read: impl FnOnce(&Arc<Node<K, V, X>>) -> T,
+        read: impl FnOnce(&Shared<K, V, X>) -> T,
     ) -> Option<T> {
         let guard = self.index.guard();
         let bucket = self.index.get(&hash, &guard)?;
@@ -172,7 +155,7 @@ where
         hash: u64,
         known: &Known<K>,
         guard: &impl Guard,
-    ) -> Result<Option<Arc<Node<K, V, X>>>, Stranger<K>> {
+    ) -> Result<Option<Shared<K, V, X>>, Stranger<K>> {
         let Some(bucket) = self.index.get(&hash, guard) else { return Ok(None) };
         let epoch = self.epoch();
         for node in bucket.nodes() {
@@ -186,7 +169,7 @@ where
     /// Makes `node` the one of its key, under that key's lock. The next read sees it. [`Store::admit`] it afterwards.
     pub(crate) fn put(
         &self,
-        node: &Arc<Node<K, V, X>>,
+        node: &Shared<K, V, X>,
         known: &Known<K>,
         guard: &impl Guard,
     ) -> Result<(), Stranger<K>> {
@@ -227,7 +210,7 @@ where
         hash: u64,
         known: &Known<K>,
         guard: &impl Guard,
-    ) -> Result<Option<Arc<Node<K, V, X>>>, Stranger<K>> {
+    ) -> Result<Option<Shared<K, V, X>>, Stranger<K>> {
         let node = self.resident(hash, known, guard)?;
         if let Some(node) = &node {
             take_where(&self.index, hash, |other| other.stamp == node.stamp);
@@ -250,7 +233,8 @@ where
             }
         }
         // Made before a `clear` that did not find it yet: no reader sees it, and nobody else would drop it.
-        if node.epoch != self.epoch() && take_where(&self.index, node.hash, |other| other.stamp == node.stamp) {
+        if node.epoch != self.epoch() && take_where(&self.index, node.hash, |other| other.stamp == node.stamp)
+        {
             self.forget(node);
         }
     }

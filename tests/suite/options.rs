@@ -170,7 +170,7 @@ async fn wait_can_depend_on_the_arguments() {
     settle().await;
 }
 
-#[cacheback(lifetime = 100, fetch_on_miss, lifetime_for = |found| secs(found.map_or(5, |n| n * 0)), skip(source))]
+#[cacheback(lifetime = 100, fetch_on_miss, lifetime_for = |found| secs(if found.is_some() { 0 } else { 5 }), skip(source))]
 async fn sized(id: u64, source: &Arc<Source>) -> Option<u64> {
     let run = source.number().await;
     (id > 0).then_some(run)

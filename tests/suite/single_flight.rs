@@ -218,9 +218,9 @@ async fn rule_4_a_write_during_the_fetch_supersedes_it() {
         assert_eq!(joined.join_all().await, [1; 5], "{write}: those who joined before are answered");
         let kept = entry.peek().await;
         match write {
-            "set" => assert_eq!(kept.unwrap().value, 100),
+            "set" => assert_eq!(kept.unwrap().value, 100, "the set value"),
             "equal set" => {
-                assert_eq!(kept.unwrap().age, set_at.elapsed(), "the set value, not the fetched one")
+                assert_eq!(kept.unwrap().age, set_at.elapsed(), "the set value, not the fetched one");
             }
             _ => assert_eq!(kept, None, "{write}: nothing is stored"),
         }

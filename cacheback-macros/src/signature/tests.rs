@@ -54,35 +54,35 @@ fn qualifiers_and_generics() {
     refused(
         &cases,
         &expect![[r#"
-        fn f() {}
-        [fn] only an `async fn` can be cached / write `async fn f`, or use `cacheback::Cache`
+            fn f() {}
+            [fn] only an `async fn` can be cached / write `async fn f`
 
-        const fn f() {}
-        [fn] only an `async fn` can be cached / write `async fn f`, or use `cacheback::Cache`
-        [const] a `const fn` runs at compile time and cannot be cached / remove `const`
+            const fn f() {}
+            [fn] only an `async fn` can be cached / write `async fn f`
+            [const] a `const fn` runs at compile time and cannot be cached / remove `const`
 
-        async unsafe fn f() {}
-        [unsafe] an `unsafe fn` cannot be cached: its contract would have to hold for later refreshes too / wrap it in a safe `async fn`, and annotate that
+            async unsafe fn f() {}
+            [unsafe] an `unsafe fn` cannot be cached: its contract would have to hold for later refreshes too / wrap it in a safe `async fn`, and annotate that
 
-        async extern "C" fn f() {}
-        [extern "C"] an `extern` function cannot be cached / wrap it in an `async fn`, and annotate that
+            async extern "C" fn f() {}
+            [extern "C"] an `extern` function cannot be cached / wrap it in an `async fn`, and annotate that
 
-        async fn f(a: u8, ...) {}
-        [.] variadic functions cannot be cached / take a slice
+            async fn f(a: u8, ...) {}
+            [.] variadic functions cannot be cached / take a slice
 
-        async fn f<'a>(a: &'a str) {}
-        ['a] named lifetimes are not supported in this version / leave the lifetime out: `&str`, `Cow<'_, str>`
+            async fn f<'a>(a: &'a str) {}
+            ['a] named lifetimes are not supported in this version / leave the lifetime out: `&str`, `Cow<'_, str>`
 
-        async fn f<T: Into<u8>, const N: usize>(a: [T; N]) where T: Copy {}
-        [T: Into<u8>] generic functions are not supported in this version / annotate a function with concrete types, and call it from the generic one
-        [const N: usize] generic functions are not supported in this version / annotate a function with concrete types, and call it from the generic one
+            async fn f<T: Into<u8>, const N: usize>(a: [T; N]) where T: Copy {}
+            [T: Into<u8>] generic functions are not supported in this version / annotate a function with concrete types, and call it from the generic one
+            [const N: usize] generic functions are not supported in this version / annotate a function with concrete types, and call it from the generic one
 
-        async fn f() where String: Copy {}
-        [where] `where` clauses are not supported in this version / remove it
+            async fn f() where String: Copy {}
+            [where] `where` clauses are not supported in this version / remove it
 
-        async fn f(a: u8);
-        [;] a function without a body cannot be cached / annotate the implementation instead
-    "#]],
+            async fn f(a: u8);
+            [;] a function without a body cannot be cached / annotate the implementation instead
+        "#]],
     );
 }
 

@@ -34,7 +34,13 @@ impl Notes {
         self.submit_as(executor, function, limit, false)
     }
 
-    fn submit_as(self: &Arc<Self>, executor: &Arc<Executor>, function: u64, limit: Option<usize>, brief: bool) -> Ticket {
+    fn submit_as(
+        self: &Arc<Self>,
+        executor: &Arc<Executor>,
+        function: u64,
+        limit: Option<usize>,
+        brief: bool,
+    ) -> Ticket {
         let ticket = Ticket::new(function);
         executor.submit(ticket, limit, Box::new(Noted { function, notes: Arc::clone(self), brief }));
         ticket
@@ -177,9 +183,8 @@ async fn settle_waits_for_the_flights_of_its_runtime() {
     let here = tokio::runtime::Handle::current().id();
     executor.settle(here).await;
     let live = [executor.enlist(here), executor.enlist(here)];
-    let other = std::thread::spawn(|| {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().handle().id()
-    });
+    let other =
+        std::thread::spawn(|| tokio::runtime::Builder::new_current_thread().build().unwrap().handle().id());
     let _elsewhere = executor.enlist(other.join().unwrap());
     let waiting = Arc::clone(&executor);
     let settled = tokio::spawn(async move { waiting.settle(here).await });

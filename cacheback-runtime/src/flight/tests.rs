@@ -1,6 +1,9 @@
 //! The desk as a state machine: who may claim, join, supersede and end, without a thread or a clock.
 
+use super::desk::Lane;
 use super::*;
+use crate::clock::Moment;
+use crate::context::Lane as LaneId;
 
 type Landed = u64;
 type Bench = Flights<&'static str, Landed, &'static str>;
@@ -113,8 +116,9 @@ fn superseding_cancels_what_nobody_waits_for_and_keeps_the_rest() {
 fn an_invalidation_lets_two_bodies_run_and_parks_the_third() {
     let flights = Bench::new();
     let next = || Arc::new(Flight::new(0, Ticket::new(0)));
-    let succeed =
-        |now, flight: &Arc<Flight<Landed>>, job| at(&flights, move |lane| lane.succeed(moment(now), flight, job));
+    let succeed = |now, flight: &Arc<Flight<Landed>>, job| {
+        at(&flights, move |lane| lane.succeed(moment(now), flight, job))
+    };
     let first = claim(&flights, 0);
     run(&flights, &first, 10);
     let second = next();

@@ -1,5 +1,6 @@
 //! A view and its owned form are one key, whatever the shape; different arguments are different keys.
 
+use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 use std::path::Path;
 

@@ -94,7 +94,8 @@ fn a_hot_key_stays() {
     put(&store, 0, 0, 0);
     for key in 1..20_000 {
         put(&store, key, key, key);
-        let record = store.read(0, |other| *other == 0, |node| store.wants_record(node).then(|| node.residency()));
+        let record =
+            store.read(0, |other| *other == 0, |node| store.wants_record(node).then(|| node.residency()));
         if let Some(residency) = record.unwrap_or_else(|| panic!("evicted after {key} insertions")) {
             store.record(residency);
         }

@@ -180,7 +180,8 @@ fn outside_of_any_runtime() {
     let from_blocking = runtime.spawn_blocking(move || block_on(number(11, &blocking)));
     assert_eq!(runtime.block_on(from_blocking).unwrap(), 3);
     let in_place = Arc::clone(&gate);
-    let from_in_place = runtime.spawn(async move { tokio::task::block_in_place(|| block_on(number(12, &in_place))) });
+    let from_in_place =
+        runtime.spawn(async move { tokio::task::block_in_place(|| block_on(number(12, &in_place))) });
     assert_eq!(runtime.block_on(from_in_place).unwrap(), 4);
 }
 

@@ -110,6 +110,6 @@ impl other {
     /// The cache of [`match`](fn@match).
     #[must_use]
     pub(super) fn cache() -> ::cacheback::CacheRef {
-        Self::__cacheback_slot().cache()
+        ::cacheback::__private::cache(Self::__cacheback_slot())
     }
 }

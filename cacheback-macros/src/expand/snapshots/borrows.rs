@@ -175,6 +175,6 @@ impl borrows {
     /// The cache of [`borrows`](fn@borrows).
     #[must_use]
     fn cache() -> ::cacheback::CacheRef {
-        Self::__cacheback_slot().cache()
+        ::cacheback::__private::cache(Self::__cacheback_slot())
     }
 }

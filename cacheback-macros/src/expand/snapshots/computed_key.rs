@@ -144,6 +144,6 @@ impl search {
     /// The cache of [`search`](fn@search).
     #[must_use]
     fn cache() -> ::cacheback::CacheRef {
-        Self::__cacheback_slot().cache()
+        ::cacheback::__private::cache(Self::__cacheback_slot())
     }
 }

@@ -165,6 +165,6 @@ impl expressions {
     /// The cache of [`expressions`](fn@expressions).
     #[must_use]
     fn cache() -> ::cacheback::CacheRef {
-        Self::__cacheback_slot().cache()
+        ::cacheback::__private::cache(Self::__cacheback_slot())
     }
 }

@@ -101,6 +101,6 @@ impl load {
     /// The cache of [`load`](fn@load).
     #[must_use]
     pub(crate) fn cache() -> crate::cacheback::CacheRef {
-        Self::__cacheback_slot().cache()
+        crate::cacheback::__private::cache(Self::__cacheback_slot())
     }
 }

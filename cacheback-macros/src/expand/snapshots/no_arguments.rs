@@ -77,6 +77,6 @@ impl nothing {
     /// The cache of [`nothing`](fn@nothing).
     #[must_use]
     fn cache() -> ::cacheback::CacheRef {
-        Self::__cacheback_slot().cache()
+        ::cacheback::__private::cache(Self::__cacheback_slot())
     }
 }

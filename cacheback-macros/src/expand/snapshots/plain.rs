@@ -108,6 +108,6 @@ impl user_tweets {
     /// The cache of [`user_tweets`](fn@user_tweets).
     #[must_use]
     pub fn cache() -> ::cacheback::CacheRef {
-        Self::__cacheback_slot().cache()
+        ::cacheback::__private::cache(Self::__cacheback_slot())
     }
 }

@@ -1,0 +1,233 @@
+//! One shape for each form of argument.
+
+use std::borrow::{Borrow, Cow};
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+
+use super::{Argument, Key, KeyPart, KeyShape, Own, Shape};
+
+/// An argument without a borrow in it.
+#[derive(Debug)]
+pub struct Val<T>(PhantomData<fn() -> T>);
+
+impl<T: Argument> Shape for Val<T> {
+    type Owned = T;
+    type Lease<'o> = T;
+    fn lease(owned: &T) -> T {
+        owned.clone()
+    }
+}
+impl<T: Argument + Key> KeyShape for Val<T> {
+    fn equal(a: &T, b: &T) -> bool {
+        a == b
+    }
+}
+impl<T: Argument> Own<Val<T>> for T {
+    fn own(&self) -> T {
+        self.clone()
+    }
+}
+impl<T: Argument + Key> KeyPart<Val<T>> for T {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Hash::hash(self, state);
+    }
+    #[inline]
+    fn same(&self, owned: &T) -> bool {
+        self == owned
+    }
+}
+
+/// `&T`, kept as `T::Owned`: `&str` as a `String`, `&[u8]` as a `Vec<u8>`.
+#[derive(Debug)]
+pub struct Ref<T: ?Sized>(PhantomData<fn() -> Box<T>>);
+
+impl<T: ?Sized + ToOwned + 'static> Shape for Ref<T>
+where
+    T::Owned: Send + Sync,
+{
+    type Owned = T::Owned;
+    type Lease<'o> = &'o T;
+    fn lease(owned: &T::Owned) -> &T {
+        owned.borrow()
+    }
+}
+impl<T: ?Sized + ToOwned + Key + 'static> KeyShape for Ref<T>
+where
+    T::Owned: Send + Sync,
+{
+    fn equal(a: &T::Owned, b: &T::Owned) -> bool {
+        *Borrow::<T>::borrow(a) == *Borrow::<T>::borrow(b)
+    }
+}
+impl<T: ?Sized + ToOwned + 'static> Own<Ref<T>> for &T
+where
+    T::Owned: Send + Sync,
+{
+    fn own(&self) -> T::Owned {
+        (**self).to_owned()
+    }
+}
+impl<T: ?Sized + ToOwned + Key + 'static> KeyPart<Ref<T>> for &T
+where
+    T::Owned: Send + Sync,
+{
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Hash::hash(*self, state);
+    }
+    #[inline]
+    fn same(&self, owned: &T::Owned) -> bool {
+        **self == *Borrow::<T>::borrow(owned)
+    }
+}
+
+/// `Cow<'_, T>`, kept as `T::Owned`.
+#[derive(Debug)]
+pub struct CowOf<T: ?Sized>(PhantomData<fn() -> Box<T>>);
+
+impl<T: ?Sized + ToOwned + 'static> Shape for CowOf<T>
+where
+    T::Owned: Send + Sync,
+{
+    type Owned = T::Owned;
+    type Lease<'o> = Cow<'o, T>;
+    fn lease(owned: &T::Owned) -> Cow<'_, T> {
+        Cow::Borrowed(owned.borrow())
+    }
+}
+impl<T: ?Sized + ToOwned + Key + 'static> KeyShape for CowOf<T>
+where
+    T::Owned: Send + Sync,
+{
+    fn equal(a: &T::Owned, b: &T::Owned) -> bool {
+        Ref::<T>::equal(a, b)
+    }
+}
+impl<T: ?Sized + ToOwned + 'static> Own<CowOf<T>> for Cow<'_, T>
+where
+    T::Owned: Send + Sync,
+{
+    fn own(&self) -> T::Owned {
+        (**self).to_owned()
+    }
+}
+impl<T: ?Sized + ToOwned + Key + 'static> KeyPart<CowOf<T>> for Cow<'_, T>
+where
+    T::Owned: Send + Sync,
+{
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Hash::hash(&**self, state);
+    }
+    #[inline]
+    fn same(&self, owned: &T::Owned) -> bool {
+        **self == *Borrow::<T>::borrow(owned)
+    }
+}
+
+/// `&X` where `X` itself holds borrows: `&&str`, `&Option<&str>`. The body is lent `X`, and borrows that.
+#[derive(Debug)]
+pub struct Nested<S>(PhantomData<fn() -> S>);
+
+impl<S: Shape> Shape for Nested<S> {
+    type Owned = S::Owned;
+    type Lease<'o> = S::Lease<'o>;
+    fn lease(owned: &S::Owned) -> S::Lease<'_> {
+        S::lease(owned)
+    }
+}
+impl<S: KeyShape> KeyShape for Nested<S> {
+    fn equal(a: &S::Owned, b: &S::Owned) -> bool {
+        S::equal(a, b)
+    }
+}
+impl<S: Shape, X: Own<S>> Own<Nested<S>> for &X {
+    fn own(&self) -> S::Owned {
+        (**self).own()
+    }
+}
+impl<S: KeyShape, X: KeyPart<S>> KeyPart<Nested<S>> for &X {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+    #[inline]
+    fn same(&self, owned: &S::Owned) -> bool {
+        (**self).same(owned)
+    }
+}
+
+/// `&[X]` where `X` holds borrows: `&[&str]`. The body is lent a `Vec` of leases.
+#[derive(Debug)]
+pub struct Slice<S>(PhantomData<fn() -> S>);
+
+impl<S: Shape> Shape for Slice<S> {
+    type Owned = Vec<S::Owned>;
+    type Lease<'o> = Vec<S::Lease<'o>>;
+    fn lease(owned: &Self::Owned) -> Self::Lease<'_> {
+        owned.iter().map(S::lease).collect()
+    }
+}
+impl<S: KeyShape> KeyShape for Slice<S> {
+    fn equal(a: &Self::Owned, b: &Self::Owned) -> bool {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| S::equal(a, b))
+    }
+}
+impl<S: Shape, X: Own<S>> Own<Slice<S>> for &[X] {
+    fn own(&self) -> Vec<S::Owned> {
+        self.iter().map(X::own).collect()
+    }
+}
+impl<S: KeyShape, X: KeyPart<S>> KeyPart<Slice<S>> for &[X] {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_usize(self.len());
+        for part in *self {
+            part.hash(state);
+        }
+    }
+    #[inline]
+    fn same(&self, owned: &Vec<S::Owned>) -> bool {
+        self.len() == owned.len() && self.iter().zip(owned).all(|(part, owned)| part.same(owned))
+    }
+}
+
+impl<S: Shape> Shape for Option<S> {
+    type Owned = Option<S::Owned>;
+    type Lease<'o> = Option<S::Lease<'o>>;
+    fn lease(owned: &Self::Owned) -> Self::Lease<'_> {
+        owned.as_ref().map(S::lease)
+    }
+}
+impl<S: KeyShape> KeyShape for Option<S> {
+    fn equal(a: &Self::Owned, b: &Self::Owned) -> bool {
+        match (a, b) {
+            (Some(a), Some(b)) => S::equal(a, b),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+impl<S: Shape, X: Own<S>> Own<Option<S>> for Option<X> {
+    fn own(&self) -> Option<S::Owned> {
+        self.as_ref().map(X::own)
+    }
+}
+impl<S: KeyShape, X: KeyPart<S>> KeyPart<Option<S>> for Option<X> {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u8(u8::from(self.is_some()));
+        if let Some(part) = self {
+            part.hash(state);
+        }
+    }
+    #[inline]
+    fn same(&self, owned: &Option<S::Owned>) -> bool {
+        match (self, owned) {
+            (Some(part), Some(owned)) => part.same(owned),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}

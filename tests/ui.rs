@@ -1,0 +1,9 @@
+//! Mistakes people make, and the sentences that answer them. The messages are those of the toolchain in CI;
+//! `TRYBUILD=overwrite cargo test --test ui` writes them anew.
+
+#[test]
+fn mistakes_are_answered_with_advice() {
+    let cases = trybuild::TestCases::new();
+    cases.compile_fail("tests/ui/*.rs");
+    cases.pass("tests/ui/pass/*.rs");
+}

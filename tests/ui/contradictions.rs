@@ -1,0 +1,23 @@
+use cacheback::cacheback;
+
+#[cacheback(lifetime = "1h", retention = "30m")]
+async fn retention(id: u64) -> u64 {
+    id
+}
+
+#[cacheback(lifetime = 60, refresh_ahead = 60)]
+async fn ahead(id: u64) -> u64 {
+    id
+}
+
+#[cacheback(fetch_on_miss, empty = 0)]
+async fn never_empty(id: u64) -> u64 {
+    id
+}
+
+#[cacheback(capacity = id)]
+async fn per_entry(id: u64) -> u64 {
+    id
+}
+
+fn main() {}

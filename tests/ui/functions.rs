@@ -1,0 +1,31 @@
+use cacheback::cacheback;
+
+#[cacheback]
+fn not_async(id: u64) -> u64 {
+    id
+}
+
+#[cacheback]
+async fn borrowed(name: &str) -> &str {
+    name
+}
+
+#[cacheback]
+async fn mutable(list: &mut Vec<u64>) -> u64 {
+    list.len() as u64
+}
+
+#[cacheback]
+async fn float(at: f64) -> u64 {
+    at as u64
+}
+
+#[cacheback]
+async fn generic<T: Default>(id: u64) -> T {
+    T::default()
+}
+
+#[cacheback]
+struct NotAFunction;
+
+fn main() {}
