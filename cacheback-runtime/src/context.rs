@@ -10,7 +10,7 @@ use tokio::time::Sleep;
 
 use crate::executor::Executor;
 use crate::panics::caught;
-use crate::sync::{Arc, OnceLock};
+use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
 
 /// Which flights may be joined: those of one lane.
 pub(crate) type Lane = Option<Id>;
@@ -32,13 +32,23 @@ impl Here {
     }
 }
 
-/// A timer of that runtime; of our own where that one was built without timers (tokio says so with a panic).
+/// A timer of that runtime; of our own where that one was built without timers. tokio says so with a panic: once a
+/// runtime, then it is remembered.
 pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
+    static WITHOUT: Mutex<Vec<Id>> = Mutex::new(Vec::new());
+    static ANY: AtomicBool = AtomicBool::new(false);
     let timer = |handle: &Handle| {
         let _entered = handle.enter();
         tokio::time::sleep(after)
     };
-    caught(|| timer(handle)).unwrap_or_else(|_| timer(own_runtime()))
+    if ANY.load(Ordering::Relaxed) && lock(&WITHOUT).contains(&handle.id()) {
+        return timer(own_runtime());
+    }
+    caught(|| timer(handle)).unwrap_or_else(|_| {
+        lock(&WITHOUT).push(handle.id());
+        ANY.store(true, Ordering::Relaxed);
+        timer(own_runtime())
+    })
 }
 
 /// Two threads for calls that come from outside of any tokio runtime; started by the first such call.

@@ -13,6 +13,7 @@ use crate::clock::Moment;
 use crate::context::Here;
 use crate::entry::State;
 use crate::events::{self, Counters, RateLimit, Stats, Status};
+use crate::executor::Ticket;
 use crate::failed::{Failed, Kept};
 use crate::flight::{Desk, Flight, Flights, Start};
 use crate::key::{Args, KeyArgs, KeyView};
@@ -176,6 +177,11 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         Some(O::join(Ok(value)))
     }
 
+    /// A fetch to be, for a caller from here.
+    fn new_flight(&self, here: &Here) -> FlightOf<A, O> {
+        Flight::new(self.store.epoch(), Ticket::new(self.number), Some(here.handle.id()))
+    }
+
     /// Work at the desk of a key, under its lock.
     fn at<R>(
         &self,
@@ -185,7 +191,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         self.flights.at(target.hash, &mut Known::new(Arc::clone(&target.key)), A::equal, work)
     }
 
-    /// Drops refreshes that were put off and are not wanted any more.
+    /// Drops refreshes that were put off and are not wanted any more. The user's `Drop` runs here: do it last.
     fn give_up(&self, here: &Here, put_off: Vec<Start<JobOf<A, O>>>) {
         for start in put_off {
             let gone = match start {

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use tokio::runtime::Id;
 use tokio::sync::Notify;
 
+use crate::panics::caught;
 use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
 
 /// How many refreshes run at once.
@@ -107,7 +108,6 @@ impl Executor {
             }
             state.dispatching = true;
         }
-        let turn = Turn(self);
         loop {
             let next = {
                 let mut state = lock(&self.state);
@@ -115,11 +115,9 @@ impl Executor {
                 state.dispatching = next.is_some();
                 next
             };
-            let Some((function, refresh)) = next else {
-                std::mem::forget(turn);
-                return;
-            };
-            refresh.start(Some(self.permit(function)));
+            let Some((function, refresh)) = next else { return };
+            // A type of the user's may panic on the way. That ends this refresh and nothing else.
+            let _ = caught(|| refresh.start(Some(self.permit(function))));
         }
     }
 
@@ -197,15 +195,6 @@ impl State {
         if self.functions.get(&function).is_some_and(idle) {
             self.functions.remove(&function);
         }
-    }
-}
-
-/// Ends a dispatch that a panic cut short, so that the next one can run.
-struct Turn<'e>(&'e Executor);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.state).dispatching = false;
     }
 }
 

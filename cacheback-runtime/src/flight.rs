@@ -5,20 +5,30 @@
 
 use std::collections::HashMap;
 
+use tokio::runtime::Id;
 use tokio::sync::Notify;
 
-use crate::executor::Ticket;
+use crate::clock::Moment;
+use crate::executor::{Permit, Ticket};
 use crate::hash::BuildAsIs;
 use crate::known::{Known, Stranger};
-use crate::sync::{Arc, AtomicBool, AtomicUsize, Mutex, OnceLock, Ordering, lock};
+use crate::panics::caught;
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, lock};
 
 mod desk;
 pub(crate) use desk::{Boarding, Desk, Ended, Start, Succession};
 
 /// One fetch, as those see it who wait for it.
 pub(crate) struct Flight<T> {
-    pub(crate) epoch: u64,
     pub(crate) ticket: Ticket,
+    /// The runtime that its body is to run on.
+    runtime: Option<Id>,
+    /// The store's, when the key was claimed.
+    epoch: AtomicU64,
+    /// When its claim lapses; zero until its body runs.
+    until: AtomicU64,
+    /// Its place among the running refreshes, as long as nobody waits for it.
+    place: Mutex<Option<Permit>>,
     landed: OnceLock<T>,
     done: Notify,
     waiting: AtomicUsize,
@@ -29,10 +39,13 @@ pub(crate) struct Flight<T> {
 }
 
 impl<T> Flight<T> {
-    pub(crate) fn new(epoch: u64, ticket: Ticket) -> Self {
+    pub(crate) fn new(epoch: u64, ticket: Ticket, runtime: Option<Id>) -> Self {
         Self {
-            epoch,
             ticket,
+            runtime,
+            epoch: AtomicU64::new(epoch),
+            until: AtomicU64::new(0),
+            place: Mutex::default(),
             landed: OnceLock::new(),
             done: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -40,6 +53,22 @@ impl<T> Flight<T> {
             lapsed: AtomicBool::new(false),
             abandoned: Notify::new(),
         }
+    }
+
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Keeps its place among the running refreshes until it is given up.
+    pub(crate) fn take_place(&self, place: Option<Permit>) {
+        *lock(&self.place) = place;
+    }
+
+    /// Gives its place back: callers wait for it, or it has lapsed or landed. Starts other refreshes: never under a
+    /// lock.
+    pub(crate) fn give_place_back(&self) {
+        let place = lock(&self.place).take();
+        drop(place);
     }
 
     /// How many callers wait. Grows only under the desk's lock.
@@ -96,6 +125,27 @@ impl<T> Seat<T> {
             }
             done.await;
         }
+    }
+
+    /// Whether the flight is to run on another runtime than this.
+    pub(crate) fn runs_elsewhere(&self, here: Id) -> bool {
+        self.flight.runtime.is_some_and(|runtime| runtime != here)
+    }
+
+    /// When the flight's claim lapses; `None` until its body runs.
+    pub(crate) fn lapses_at(&self) -> Option<Moment> {
+        Some(Moment::from_bits(self.flight.until.load(Ordering::SeqCst)))
+            .filter(|until| *until > Moment::PAST)
+    }
+
+    /// Whether the flight's own task has seen it lapse: somebody drives it.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.flight.lapsed.load(Ordering::SeqCst)
+    }
+
+    /// The flight has a caller, and takes no place among the refreshes any more. Never under a lock.
+    pub(crate) fn give_place_back(&self) {
+        self.flight.give_place_back();
     }
 
     /// Whether this call started the flight.
@@ -157,7 +207,8 @@ impl<K, T, J> Flights<K, T, J> {
                 match worked {
                     Ok((done, idle)) => {
                         drop(shard);
-                        drop(idle);
+                        // A user's `Drop` may panic, and what was done is done.
+                        let _ = caught(|| drop(idle));
                         return done;
                     }
                     Err(stranger) => stranger,
@@ -167,14 +218,26 @@ impl<K, T, J> Flights<K, T, J> {
         }
     }
 
-    /// Supersedes every flight of the cache. What was put off and now never runs comes back.
-    pub(crate) fn supersede_all(&self) -> Vec<Start<J>> {
+    /// Takes a flight from its desk, found by the flight alone: for when a user's `Eq` cannot be asked.
+    pub(crate) fn evict(&self, hash: u64, flight: &Arc<Flight<T>>) {
+        let mut shard = lock(self.shard(hash));
+        let desks = shard.get_mut(&hash);
+        let idle = desks.and_then(|desks| {
+            let at = desks.iter_mut().position(|desk| desk.end(flight))?;
+            desks[at].is_idle().then(|| desks.swap_remove(at))
+        });
+        drop(shard);
+        let _ = caught(|| drop(idle));
+    }
+
+    /// Supersedes every flight from before an epoch. What was put off and now never runs comes back.
+    pub(crate) fn supersede_older(&self, epoch: u64) -> Vec<Start<J>> {
         let mut given_back = Vec::new();
         let mut idle = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
             for desks in shard.values_mut() {
-                given_back.extend(desks.iter_mut().flat_map(Desk::supersede));
+                given_back.extend(desks.iter_mut().flat_map(|desk| desk.supersede_older(epoch)));
                 let (gone, kept): (Vec<_>, _) = std::mem::take(desks).into_iter().partition(Desk::is_idle);
                 idle.extend(gone);
                 *desks = kept;

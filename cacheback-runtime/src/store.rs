@@ -145,7 +145,7 @@ where
         let guard = self.index.guard();
         let bucket = self.index.get(&hash, &guard)?;
         let epoch = self.epoch();
-        let node = bucket.nodes().iter().find(|node| node.epoch == epoch && same(&node.key))?;
+        let node = bucket.nodes().iter().find(|node| node.epoch() == epoch && same(node.key()))?;
         Some(read(node))
     }
 
@@ -159,20 +159,23 @@ where
         let Some(bucket) = self.index.get(&hash, guard) else { return Ok(None) };
         let epoch = self.epoch();
         for node in bucket.nodes() {
-            if known.judge(&node.key)? {
-                return Ok((node.epoch == epoch).then(|| Arc::clone(node)));
+            if known.judge(node.key())? {
+                return Ok((node.epoch() == epoch).then(|| Arc::clone(node)));
             }
         }
         Ok(None)
     }
 
-    /// Makes `node` the one of its key, under that key's lock. The next read sees it. [`Store::admit`] it afterwards.
+    /// Makes `node` the one of its key, under that key's lock. The next read sees it, unless `epoch` has passed.
+    /// [`Store::admit`] it afterwards.
     pub(crate) fn put(
         &self,
         node: &Shared<K, V, X>,
+        epoch: u64,
         known: &Known<K>,
         guard: &impl Guard,
     ) -> Result<(), Stranger<K>> {
+        node.set_epoch(epoch);
         let done = self.index.compute(
             node.hash,
             |found| {
@@ -183,7 +186,7 @@ where
                 let mut nodes = Vec::with_capacity(bucket.nodes().len());
                 let mut residency = node.stamp;
                 for other in bucket.nodes() {
-                    match known.judge(&other.key) {
+                    match known.judge(other.key()) {
                         Ok(true) => residency = other.residency(),
                         Ok(false) => nodes.push(Arc::clone(other)),
                         Err(stranger) => return Operation::Abort(stranger),
@@ -233,7 +236,8 @@ where
             }
         }
         // Made before a `clear` that did not find it yet: no reader sees it, and nobody else would drop it.
-        if node.epoch != self.epoch() && take_where(&self.index, node.hash, |other| other.stamp == node.stamp)
+        if node.epoch() != self.epoch()
+            && take_where(&self.index, node.hash, |other| other.stamp == node.stamp)
         {
             self.forget(node);
         }
@@ -267,10 +271,11 @@ where
         wants
     }
 
-    /// Everything that is here now is gone from here on. Calls moka: never under a lock.
-    pub(crate) fn clear(&self) {
+    /// Everything that is here now is gone from here on. The new epoch. Calls moka: never under a lock.
+    pub(crate) fn clear(&self) -> u64 {
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        self.drop_where(|node| node.epoch < epoch);
+        self.drop_where(|node| node.epoch() < epoch);
+        epoch
     }
 
     /// Drops what is past its retention. Calls moka: never under a lock.
@@ -294,7 +299,7 @@ where
         let guard = self.index.guard();
         let epoch = self.epoch();
         let nodes = self.index.iter(&guard).flat_map(|(_, bucket)| bucket.nodes());
-        nodes.filter(|node| node.epoch == epoch && node.has_value(now)).count() as u64
+        nodes.filter(|node| node.epoch() == epoch && node.has_value(now)).count() as u64
     }
 
     fn drop_where(&self, gone: impl Fn(&Node<K, V, X>) -> bool) {

@@ -10,19 +10,31 @@ use crate::executor::{Live, Permit, Refresh};
 use crate::flight::Ended;
 use crate::key::KeyArgs;
 use crate::outcome::Outcome;
-use crate::panics::caught_future;
+use crate::panics::{caught, caught_future};
 use crate::policy::Policy;
 use crate::sync::{Arc, Ordering};
 
-/// A fetch that has claimed its key and has not begun.
+/// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
 pub(crate) struct Job<A: KeyArgs, O: Outcome> {
     pub(super) engine: Arc<Engine<A, O>>,
-    pub(super) here: Here,
     pub(super) target: Target<KeyOf<A>>,
     pub(super) origin: OriginOf<O>,
     pub(super) flight: Arc<FlightOf<A, O>>,
-    /// Ends with the fetch.
-    pub(super) live: Live,
+    pub(super) progress: Progress,
+    pub(super) here: Here,
+    /// What `settle` waits for: dropped last.
+    _live: Live,
+}
+
+/// How far a fetch has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// It is to begin.
+    Waiting,
+    /// Its body runs, or is about to.
+    Begun,
+    /// It has given its key back and answered those who waited.
+    Home,
 }
 
 impl<A: KeyArgs, O: Outcome> Job<A, O> {
@@ -35,11 +47,12 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     ) -> Box<Self> {
         Box::new(Self {
             engine: Arc::clone(engine),
-            here: here.clone(),
             target: target.clone(),
             origin: Arc::clone(origin),
             flight,
-            live: here.executor.enlist(here.handle.id()),
+            progress: Progress::Waiting,
+            here: here.clone(),
+            _live: here.executor.enlist(here.handle.id()),
         })
     }
 
@@ -58,31 +71,34 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     }
 
     /// Begins the fetch: the claim, and the age of what it brings, count from here.
-    pub(super) fn begin(self, permit: Option<Permit>) {
-        let policy = self.policy();
-        let timeout = match &policy {
-            Ok(policy) => policy.refresh_timeout,
-            Err(_) => self.engine.policy.refresh_timeout,
-        };
+    pub(super) fn begin(mut self: Box<Self>, permit: Option<Permit>) {
+        let policy = self.engine.policy_for(&self.origin);
+        let timeout = policy.as_ref().unwrap_or(&self.engine.policy).refresh_timeout;
         let started = Moment::now();
         if !self.claim(started, timeout) {
             events::count(&self.engine.counters.skipped);
+            self.progress = Progress::Home;
             return;
+        }
+        self.progress = Progress::Begun;
+        self.flight.take_place(permit);
+        if self.flight.waiting() > 0 {
+            self.flight.give_place_back();
         }
         events::count(&self.engine.counters.fetches);
         events::count(&self.engine.counters.in_flight);
-        let handle = self.here.handle.clone();
-        let aloft = Aloft { job: Some(self), permit: None };
         match policy {
-            Err(message) => aloft.land_panicked(&message),
-            // On a runtime that is gone the task is dropped at once, and the fetch is lost.
-            Ok(policy) => drop(handle.spawn(fly(aloft, policy, started, permit))),
+            // An option's expression panicked.
+            Err(message) => {
+                let policy = self.engine.policy;
+                self.land(Err(message), &policy, started);
+            }
+            Ok(policy) => {
+                let handle = self.here.handle.clone();
+                // On a runtime that is gone the task is dropped at once, and the fetch is lost.
+                drop(handle.spawn(fly(self, policy, started)));
+            }
         }
-    }
-
-    /// The options for these arguments; `Err` where an expression panics.
-    fn policy(&self) -> Result<Policy, String> {
-        self.engine.policy_for(&self.origin)
     }
 
     /// Starts the claim. Not where the flight was superseded while it waited, nor where nobody needs it any more.
@@ -112,26 +128,13 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
         self.begin(permit);
     }
 
-    fn refuse(self: Box<Self>) {
-        let Self { engine, target, flight, here, .. } = &*self;
-        let guard = engine.store.guard();
-        let refused = engine.at(target, |desk, known| {
-            let node = engine.store.resident(target.hash, known, &guard)?;
-            if flight.waiting() > 0 {
-                return Ok(false);
-            }
-            if desk.lane(here.lane).end(flight) == Some(Ended::Current) {
-                if let Some(node) = node {
-                    node.hint_rest_only();
-                }
-            }
-            Ok(true)
-        });
-        drop(guard);
-        if !refused {
-            // Someone came to wait meanwhile: such a fetch is never refused.
+    fn refuse(mut self: Box<Self>) {
+        // Someone may have come to wait meanwhile: such a fetch is never refused.
+        if !self.leave(|job| job.flight.waiting() == 0) {
             return self.begin(None);
         }
+        self.progress = Progress::Home;
+        let engine = &self.engine;
         events::count(&engine.counters.refused);
         if engine.refusals.passes(Moment::now()) {
             events::refreshes_refused(engine.name, engine.counters.refused.load(Ordering::Relaxed));
@@ -140,73 +143,40 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 }
 
 /// The task of a fetch.
-async fn fly<A: KeyArgs, O: Outcome>(
-    mut aloft: Aloft<A, O>,
-    policy: Policy,
-    started: Moment,
-    permit: Option<Permit>,
-) {
-    aloft.permit = permit;
-    let Some(job) = &aloft.job else { return };
+async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, started: Moment) {
     let timer = context::timer(&job.here.handle, policy.refresh_timeout);
     let mut body = caught_future(job.origin.run());
     let returned = match first(&mut body, timer).await {
         Ok(returned) => returned,
         Err(()) => {
             // The claim has lapsed: the place is free, and the fetch goes on for those alone who wait for it.
-            drop(aloft.permit.take());
-            let Some(job) = &aloft.job else { return };
+            job.flight.give_place_back();
             job.flight.lapse();
+            job.start_parked();
             loop {
-                if aloft.land_timed_out(&policy) {
-                    return;
+                if let Some(home) = job.time_out(&policy) {
+                    drop(body);
+                    return job.land_timed_out(home, &policy);
                 }
-                let Some(job) = &aloft.job else { return };
                 if let Ok(returned) = first(&mut body, job.flight.abandoned()).await {
                     break returned;
                 }
             }
         }
     };
-    aloft.land(returned, &policy, started);
+    drop(body);
+    job.land(returned, &policy, started);
 }
 
-/// A fetch that runs. Dropped without having landed, it is lost.
-struct Aloft<A: KeyArgs, O: Outcome> {
-    job: Option<Job<A, O>>,
-    permit: Option<Permit>,
-}
-
-impl<A: KeyArgs, O: Outcome> Drop for Aloft<A, O> {
+/// Its runtime was dropped, or a type of the user's panicked on the way: nobody is left waiting, and no key held.
+impl<A: KeyArgs, O: Outcome> Drop for Job<A, O> {
     fn drop(&mut self) {
-        if let Some(job) = self.job.take() {
-            job.land_lost();
+        match self.progress {
+            Progress::Home => {}
+            Progress::Waiting if self.flight.waiting() == 0 => {
+                let _ = caught(|| self.leave(|_| true));
+            }
+            Progress::Waiting | Progress::Begun => self.land_lost(),
         }
-    }
-}
-
-impl<A: KeyArgs, O: Outcome> Aloft<A, O> {
-    /// The body is done.
-    fn land(mut self, returned: Result<O::Return, String>, policy: &Policy, started: Moment) {
-        let Some(job) = self.job.take() else { return };
-        job.warn_if_slow(policy, started);
-        match returned.map(O::split) {
-            Err(message) => job.land_panicked(&message, policy),
-            Ok(Err(error)) => job.land_failed(error, policy),
-            Ok(Ok(value)) => job.land_value(value, policy, started),
-        }
-    }
-
-    /// An option's expression panicked before the body could run.
-    fn land_panicked(mut self, message: &str) {
-        let Some(job) = self.job.take() else { return };
-        let policy = job.engine.policy;
-        job.land_panicked(message, &policy);
-    }
-
-    /// Aborts a fetch that has lapsed, unless somebody waits for it. Whether it did.
-    fn land_timed_out(&mut self, policy: &Policy) -> bool {
-        self.job = self.job.take().and_then(|job| job.land_timed_out(policy));
-        self.job.is_none()
     }
 }

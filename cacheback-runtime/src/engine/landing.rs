@@ -2,21 +2,30 @@
 
 use std::time::Duration;
 
-use super::fetch::Job;
+use super::fetch::{Job, Progress};
 use super::{Engine, ErrorOf, FlightOf, KeyOf, Landing, NodeOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
 use crate::entry::Times;
 use crate::events;
 use crate::failed::Failed;
+use crate::flight::Ended;
 use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
 use crate::store::{Content, Node};
-use crate::sync::{Arc, Ordering};
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// How long a key whose value is not to be stored (`lifetime_for` of zero) is left alone.
 const NOT_STORED_REST: u64 = 1_000_000_000;
+
+/// A key is left alone from a moment on, for a span of nanoseconds; its record lasts `keep` longer.
+struct Rest {
+    from: Moment,
+    span: u64,
+    keep: u64,
+    failures: u32,
+}
 
 /// What a fetch does to its key.
 enum Verdict<A: KeyArgs, O: Outcome> {
@@ -29,7 +38,7 @@ enum Verdict<A: KeyArgs, O: Outcome> {
 }
 
 /// What happened at the desk when a fetch came home.
-struct Homecoming<A: KeyArgs, O: Outcome> {
+pub(super) struct Homecoming<A: KeyArgs, O: Outcome> {
     /// It held its key and its outcome counts.
     counts: bool,
     /// The key was in back-off already.
@@ -43,65 +52,62 @@ struct Homecoming<A: KeyArgs, O: Outcome> {
 }
 
 impl<A: KeyArgs, O: Outcome> Job<A, O> {
-    pub(super) fn land_value(self, value: O::Value, policy: &Policy, started: Moment) {
-        let lifetime = match caught(|| self.origin.lifetime_for(&value)) {
-            Ok(lifetime) => lifetime,
-            Err(message) => return self.land_panicked(&message, policy),
+    /// The body is done; `Err` is the message of a panic.
+    pub(super) fn land(&mut self, returned: Result<O::Return, String>, policy: &Policy, started: Moment) {
+        self.warn_if_slow(policy, started);
+        let landed = match returned.map(O::split) {
+            Err(message) => Err(message),
+            Ok(Err(error)) => self.land_failed(error, policy),
+            Ok(Ok(value)) => self.land_value(value, policy, started),
         };
-        let node = self.engine.value_node(&self.target, self.flight.epoch, value, started, policy, lifetime);
-        let stored = if lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
-            let now = Moment::now();
-            self.engine.resting_node(
-                &self.target,
-                self.flight.epoch,
-                Content::Nothing,
-                now,
-                NOT_STORED_REST,
-                0,
-                0,
-            )
-        } else {
-            Arc::clone(&node)
-        };
-        let verdict = Verdict::Store(Arc::clone(&stored));
-        if let Some(home) = self.come_home(&verdict, policy, |_| true) {
-            let admitted = home.counts.then_some(stored);
-            self.finish(home, Landing::Value(node), admitted);
+        if let Err(message) = landed {
+            self.land_panicked(&message, policy);
         }
     }
 
-    pub(super) fn land_failed(self, error: O::Error, policy: &Policy) {
-        let Self { engine, origin, flight, .. } = &self;
-        events::count(&engine.counters.errors);
-        let mut failed = match caught(|| {
-            let message = origin.describe()(&error);
-            Failed::new(error, message)
-        }) {
-            Ok(failed) => failed,
-            Err(message) => return self.land_panicked(&message, policy),
+    /// `Err` is the message of a panic in `lifetime_for`.
+    fn land_value(&mut self, value: O::Value, policy: &Policy, started: Moment) -> Result<(), String> {
+        let lifetime = caught(|| self.origin.lifetime_for(&value))?;
+        let node = self.engine.value_node(&self.target, value, started, policy, lifetime);
+        let stored = if lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
+            self.engine.not_stored_node(&self.target)
+        } else {
+            Arc::clone(&node)
         };
+        if let Some(home) = self.come_home(&Verdict::Store(Arc::clone(&stored)), policy, |_| true) {
+            let stored = home.counts.then_some(stored);
+            self.finish(home, Landing::Value(node), stored);
+        }
+        Ok(())
+    }
+
+    /// `Err` is the message of a panic of the error's own code.
+    fn land_failed(&mut self, error: O::Error, policy: &Policy) -> Result<(), String> {
+        let describe = self.origin.describe();
+        let mut failed = caught(move || {
+            let message = describe(&error);
+            Failed::new(error, message)
+        })?;
         // Those who wait share the error, and so do later callers where it is kept. Who waits is certain only under
         // the lock: where someone came meanwhile, it is prepared for sharing and brought home again.
         loop {
-            let shared = policy.cache_err.is_some() || self.is_shared();
-            if shared {
-                let prepared = caught(|| failed.keep(engine.name, origin.share(), flight.leader_waits()));
-                if let Err(message) = prepared {
-                    return self.land_panicked(&message, policy);
-                }
+            if policy.cache_err.is_some() || self.is_shared() {
+                caught(|| failed.keep(self.engine.name, self.origin.share(), self.flight.leader_waits()))?;
             }
             let prepared = failed.kept().is_some();
             let verdict = Verdict::Fail { kept: policy.cache_err.and(failed.kept()).map(Arc::clone) };
             let home = self.come_home(&verdict, policy, |job| prepared || !job.is_shared());
             let Some(home) = home else { continue };
+            events::count(&self.engine.counters.errors);
             if home.counts && !home.rested {
-                events::fetch_failed(engine.name, &failed.message);
+                events::fetch_failed(self.engine.name, &failed.message);
             }
-            return self.finish(home, Landing::Failed(Arc::new(failed)), None);
+            self.finish(home, Landing::Failed(Arc::new(failed)), None);
+            return Ok(());
         }
     }
 
-    pub(super) fn land_panicked(self, message: &str, policy: &Policy) {
+    fn land_panicked(&mut self, message: &str, policy: &Policy) {
         events::count(&self.engine.counters.panics);
         events::fetch_panicked(self.engine.name, message);
         if let Some(home) = self.come_home(&Verdict::Fail { kept: None }, policy, |_| true) {
@@ -109,26 +115,75 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         }
     }
 
-    /// The task was dropped before its end.
-    pub(super) fn land_lost(self) {
-        events::fetch_lost(self.engine.name);
-        if let Some(home) = self.come_home(&Verdict::Lost, &self.engine.policy, |_| true) {
-            self.finish(home, Landing::Lost, None);
+    /// The claim has lapsed: ends the fetch, unless somebody waits for it.
+    pub(super) fn time_out(&self, policy: &Policy) -> Option<Homecoming<A, O>> {
+        self.come_home(&Verdict::Fail { kept: None }, policy, |job| job.flight.waiting() == 0)
+    }
+
+    /// After [`time_out`](Job::time_out), when the body is dropped.
+    pub(super) fn land_timed_out(&mut self, home: Homecoming<A, O>, policy: &Policy) {
+        events::count(&self.engine.counters.timeouts);
+        let counts = home.counts;
+        self.finish(home, Landing::TimedOut, None);
+        if counts {
+            events::fetch_timed_out(self.engine.name, policy.refresh_timeout);
         }
     }
 
-    /// The claim has lapsed. Comes back where somebody waits: the fetch goes on for them.
-    pub(super) fn land_timed_out(self, policy: &Policy) -> Option<Self> {
-        let nobody_waits = |job: &Self| job.flight.waiting() == 0;
-        let Some(home) = self.come_home(&Verdict::Fail { kept: None }, policy, nobody_waits) else {
-            return Some(self);
-        };
-        events::count(&self.engine.counters.timeouts);
-        if home.counts {
-            events::fetch_timed_out(self.engine.name, policy.refresh_timeout);
+    /// The claim has lapsed, and holds nothing up any more: what waits for the end of this body need not.
+    pub(super) fn start_parked(&self) {
+        let Self { engine, target, here, .. } = self;
+        let now = Moment::now();
+        if let Some(next) = engine.at(target, |desk, _| Ok(desk.lane(here.lane).unpark(now))) {
+            next.submit();
         }
-        self.finish(home, Landing::TimedOut, None);
-        None
+    }
+
+    /// It has no end. Whatever happens on the way, those who wait are told.
+    pub(super) fn land_lost(&mut self) {
+        let policy = self.engine.policy;
+        match caught(|| self.come_home(&Verdict::Lost, &policy, |_| true)) {
+            Ok(Some(home)) => self.finish(home, Landing::Lost, None),
+            Ok(None) | Err(_) => {
+                self.engine.flights.evict(self.target.hash, &self.flight);
+                self.come_down();
+                self.flight.land(Landing::Lost);
+            }
+        }
+        let _ = caught(|| events::fetch_lost(self.engine.name));
+    }
+
+    /// Gives the key back without a fetch, where it is not `ready` to be one. Whether it did.
+    pub(super) fn leave(&self, ready: impl Fn(&Self) -> bool) -> bool {
+        let Self { engine, target, flight, here, .. } = self;
+        let now = Moment::now();
+        let guard = engine.store.guard();
+        let left = engine.at(target, |desk, known| {
+            let node = engine.store.resident(target.hash, known, &guard)?;
+            if !ready(self) {
+                return Ok(None);
+            }
+            let lane = desk.lane(here.lane);
+            if let (Some(Ended::Current), Some(node)) = (lane.end(flight), node) {
+                node.hint_rest_only();
+            }
+            Ok(Some(lane.unpark(now)))
+        });
+        drop(guard);
+        if let Some(Some(next)) = left {
+            next.submit();
+            return true;
+        }
+        left.is_some()
+    }
+
+    /// It is home: counted no more.
+    fn come_down(&mut self) {
+        self.flight.give_place_back();
+        if self.progress == Progress::Begun {
+            self.engine.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.progress = Progress::Home;
     }
 
     /// Whether others wait than the call that started the fetch.
@@ -154,22 +209,25 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
                 return Ok(None);
             }
             let lane = desk.lane(here.lane);
-            let counts = lane.holds(flight) && store.epoch() == flight.epoch;
+            let newer = |node: &NodeOf<A, O>| matches!(verdict, Verdict::Store(own) if own.started() < node.started());
+            let counts = lane.holds(flight)
+                && store.epoch() == flight.epoch()
+                // Only another runtime's, under `test-util`: elsewhere it would have superseded this one.
+                && !node.as_ref().is_some_and(|node| newer(node));
             let rested = node.as_ref().is_some_and(|node| now < node.facts().rests_until);
             let mut record = None;
             match verdict {
-                Verdict::Store(stored) if counts => store.put(stored, known, &guard)?,
+                Verdict::Store(stored) if counts => store.put(stored, flight.epoch(), known, &guard)?,
                 Verdict::Fail { kept } if counts => {
                     let failures = node.as_ref().map_or(0, |node| node.failures()).saturating_add(1);
-                    let rest = nanos(policy.backoff(failures).mul_f64(1.0 - chance / 2.0));
+                    let span = shortened(nanos(policy.backoff(failures)), chance / 2.0);
                     match &node {
-                        Some(node) if node.has_value(now) => node.rest(now.plus(rest), failures),
+                        Some(node) if node.has_value(now) => node.rest(now.plus(span), failures),
                         _ => {
                             let content = engine.error_content(kept.as_ref(), policy, now);
-                            let keep = nanos(policy.max_backoff);
-                            let node =
-                                engine.resting_node(target, flight.epoch, content, now, rest, keep, failures);
-                            store.put(&node, known, &guard)?;
+                            let rest = Rest { from: now, span, keep: nanos(policy.max_backoff), failures };
+                            let node = engine.resting_node(target, content, &rest);
+                            store.put(&node, flight.epoch(), known, &guard)?;
                             record = Some(node);
                         }
                     }
@@ -190,28 +248,27 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     }
 
     /// After the lock: counts, answers those who wait, and starts what waited for this body's end.
-    fn finish(self, home: Homecoming<A, O>, landing: Landing<A, O>, stored: Option<Arc<NodeOf<A, O>>>) {
+    fn finish(&mut self, home: Homecoming<A, O>, landing: Landing<A, O>, stored: Option<Arc<NodeOf<A, O>>>) {
         let Homecoming { counts, record, answers, next, .. } = home;
-        let Self { engine, flight, live, .. } = self;
-        if !counts && !matches!(landing, Landing::Lost) {
-            events::count(&engine.counters.discarded);
-            events::fetch_discarded(engine.name);
+        let has_outcome = !matches!(landing, Landing::Lost | Landing::TimedOut);
+        if has_outcome && !counts {
+            events::count(&self.engine.counters.discarded);
+            events::fetch_discarded(self.engine.name);
         }
-        engine.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.come_down();
         for lapsed in answers {
             lapsed.land(landing.clone());
         }
-        flight.land(landing);
+        self.flight.land(landing);
         if let Some(node) = stored.or(record) {
-            engine.store.admit(&node);
+            self.engine.store.admit(&node);
         }
         if let Some(next) = next {
             next.submit();
         }
-        drop(live);
     }
 
-    pub(super) fn warn_if_slow(&self, policy: &Policy, started: Moment) {
+    fn warn_if_slow(&self, policy: &Policy, started: Moment) {
         let took = Duration::from_nanos(Moment::now().since(started));
         if took > policy.lifetime && !self.engine.slow_body.swap(true, Ordering::Relaxed) {
             events::slower_than_lifetime(self.engine.name, took, policy.lifetime);
@@ -236,42 +293,44 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     pub(super) fn value_node(
         &self,
         target: &Target<KeyOf<A>>,
-        epoch: u64,
         value: O::Value,
         started: Moment,
         policy: &Policy,
         own: Option<Duration>,
     ) -> Arc<NodeOf<A, O>> {
-        let mut lifetime = own.unwrap_or(policy.lifetime);
+        let mut lifetime = own.unwrap_or(policy.lifetime).min(policy.retention);
         if policy.jitter > 0.0 && !lifetime.is_zero() {
-            lifetime = lifetime.mul_f64(1.0 - policy.jitter * fastrand::f64()).max(Duration::from_nanos(1));
+            let share = policy.jitter * fastrand::f64();
+            lifetime = Duration::from_nanos(shortened(nanos(lifetime), share).max(1));
         }
         let times = Times::new(policy, started, lifetime);
         let key = Arc::clone(&target.key);
-        Arc::new(Node::new(key, target.hash, epoch, self.store.stamp(), times, Content::Value(value)))
+        Arc::new(Node::new(key, target.hash, self.store.stamp(), times, Content::Value(value)))
     }
 
-    /// A node without a value: the key rests for `rest` nanoseconds, and the record lasts `keep` longer.
-    #[allow(clippy::too_many_arguments)]
+    /// The record of a value that is not to be stored.
+    pub(super) fn not_stored_node(&self, target: &Target<KeyOf<A>>) -> Arc<NodeOf<A, O>> {
+        let rest = Rest { from: Moment::now(), span: NOT_STORED_REST, keep: 0, failures: 0 };
+        self.resting_node(target, Content::Nothing, &rest)
+    }
+
+    /// A node without a value.
     fn resting_node(
         &self,
         target: &Target<KeyOf<A>>,
-        epoch: u64,
         content: Content<O::Value, ErrorOf<O>>,
-        now: Moment,
-        rest: u64,
-        keep: u64,
-        failures: u32,
+        rest: &Rest,
     ) -> Arc<NodeOf<A, O>> {
+        let rests_until = rest.from.plus(rest.span);
         let until = match &content {
-            Content::Error { until, .. } => (*until).max(now.plus(rest)),
-            _ => now.plus(rest),
+            Content::Error { until, .. } => rests_until.max(Moment::from_bits(until.load(Ordering::Relaxed))),
+            _ => rests_until,
         };
-        let retention = until.since(now).saturating_add(keep);
-        let times = Times { started: now, lifetime: 0, max_stale: 0, retention, ahead: 0 };
+        let retention = until.since(rest.from).saturating_add(rest.keep);
+        let times = Times { started: rest.from, lifetime: 0, max_stale: 0, retention, ahead: 0 };
         let key = Arc::clone(&target.key);
-        let node = Node::new(key, target.hash, epoch, self.store.stamp(), times, content);
-        node.rest(now.plus(rest), failures);
+        let node = Node::new(key, target.hash, self.store.stamp(), times, content);
+        node.rest(rests_until, rest.failures);
         Arc::new(node)
     }
 
@@ -283,9 +342,16 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     ) -> Content<O::Value, ErrorOf<O>> {
         match (kept, policy.cache_err) {
             (Some(shared), Some(time)) => {
-                Content::Error { shared: Arc::clone(shared), until: now.plus(nanos(time)) }
+                let until = AtomicU64::new(now.plus(nanos(time)).to_bits());
+                Content::Error { shared: Arc::clone(shared), until }
             }
             _ => Content::Nothing,
         }
     }
+}
+
+/// A span without a share of it.
+fn shortened(span: u64, share: f64) -> u64 {
+    // To 53 bits, and saturating: a span is no more exact than the chance that shortens it.
+    span.min((span as f64 * (1.0 - share)) as u64)
 }

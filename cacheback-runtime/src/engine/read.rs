@@ -12,15 +12,18 @@ use crate::decide::{Decision, Facts, decide};
 use crate::entry::State;
 use crate::error::{FetchError, FetchErrorKind};
 use crate::events::Status;
-use crate::executor::Ticket;
 use crate::flight::{Boarding, Seat, Start};
 use crate::key::KeyArgs;
 use crate::outcome::{Outcome, Sharing};
 use crate::store::Content;
 use crate::sync::Arc;
 
-/// How many times a call that waits starts anew because its fetch was lost with its runtime.
+/// How many of its own fetches a call may lose with their runtime before it gives up.
 const LOSSES: u32 = 2;
+
+/// A fetch of another runtime that has not noticed its own time-out this long after it is taken for lost: that
+/// runtime is not driven any more.
+const NOTICE: Duration = Duration::from_secs(1);
 
 /// What a caller wants.
 #[derive(Clone, Copy)]
@@ -74,10 +77,10 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 Entered::Wait(seat) => seat,
             };
             let limit = origin.wait().or(self.policy.wait);
-            let Some(landing) = wait_for(&seat, limit, &here.handle).await else {
+            let Some(landing) = self.wait_for(&seat, limit, &here).await else {
                 return self.stored(&target).unwrap_or_else(|| self.empty(&origin));
             };
-            if let Landing::Value(node) = landing {
+            if let Landing::Value(node) = &landing {
                 if let Content::Value(value) = &node.content {
                     let age = Duration::from_nanos(node.times().age(Moment::now()));
                     return self.answered(O::join(Ok(value.clone())), Status::Fetched, Some(age));
@@ -86,8 +89,13 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             if let Some(answer) = self.stored(&target) {
                 return answer;
             }
-            if let Some(result) = self.failure(landing, &seat, &origin, &mut losses) {
-                return self.answered(O::join(Err(result)), Status::Fetched, None);
+            match self.failure(&landing, &seat, &origin, &mut losses) {
+                Failure::Again => {}
+                Failure::Error(error) => return self.answered(O::join(Err(error)), Status::Fetched, None),
+                Failure::Panic(message) => {
+                    self.counters.answered(Status::Fetched);
+                    panic!("{message}");
+                }
             }
         }
     }
@@ -98,14 +106,16 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         loop {
             let here = Here::find();
             let Entered::Wait(seat) = self.enter(&here, &target, &origin, Want::Outcome) else { continue };
-            let landing = seat.landed().await;
-            if let Landing::Value(node) = landing {
+            let Some(landing) = self.wait_for(&seat, None, &here).await else { continue };
+            if let Landing::Value(node) = &landing {
                 if let Content::Value(value) = &node.content {
                     return O::join(Ok(value.clone()));
                 }
             }
-            if let Some(error) = self.failure(landing, &seat, &origin, &mut losses) {
-                return O::join(Err(error));
+            match self.failure(&landing, &seat, &origin, &mut losses) {
+                Failure::Again => {}
+                Failure::Error(error) => return O::join(Err(error)),
+                Failure::Panic(message) => panic!("{message}"),
             }
         }
     }
@@ -156,8 +166,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                     | Decision::ServeEmptyAndFetch
             );
             let boarding = fetches.then(|| {
-                let ticket = || Ticket::new(self.number);
-                desk.lane(here.lane).board(now, self.store.epoch(), waits, ticket, &mut given_back)
+                let new = || self.new_flight(here);
+                desk.lane(here.lane).board(now, self.store.epoch(), waits, new, &mut given_back)
             });
             if let (Some(node), Some(Boarding::Claimed { .. })) = (&node, &boarding) {
                 node.hint(now.plus(nanos(self.policy.refresh_timeout)));
@@ -178,8 +188,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             Ok((entered, boarding))
         });
         drop(guard);
-        self.give_up(here, given_back);
         let seat = boarding.and_then(|boarding| self.depart(boarding, here, target, origin));
+        self.give_up(here, given_back);
         seat.map_or(entered, Entered::Wait)
     }
 
@@ -194,6 +204,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         match boarding {
             Boarding::Busy => None,
             Boarding::Joined { seat, start } => {
+                seat.give_place_back();
                 match start {
                     Some(Start::Withdraw(ticket)) => {
                         if let Some(refresh) = here.executor.withdraw(ticket) {
@@ -252,41 +263,82 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         Answer { value, status, age }
     }
 
-    /// What a failed fetch means to one who waited for it: an error; a panic; `None` where it is to be tried again.
+    /// What a failed fetch means to one who waited for it.
     fn failure(
         &self,
         landing: &Landing<A, O>,
         seat: &Seat<Landing<A, O>>,
         origin: &OriginOf<O>,
         losses: &mut u32,
-    ) -> Option<O::Error> {
+    ) -> Failure<O::Error> {
         match landing {
-            Landing::Failed(failed) => failed.hand(seat.leads()),
-            Landing::Panicked(message) => {
-                self.counters.answered(Status::Fetched);
-                panic!("`{}` panicked: {message}", self.name)
-            }
+            Landing::Failed(failed) => failed.hand(seat.leads()).map_or(Failure::Again, Failure::Error),
+            Landing::Panicked(message) => Failure::Panic(format!("`{}` panicked: {message}", self.name)),
             // Kept errors and empty records do not land; a flight that others wait for does not time out.
-            Landing::Value(_) | Landing::TimedOut => None,
+            Landing::Value(_) | Landing::TimedOut => Failure::Again,
+            // Others may lose theirs as often as they like.
+            Landing::Lost if !seat.leads() => Failure::Again,
             Landing::Lost => {
                 *losses += 1;
                 if *losses < LOSSES {
-                    return None;
+                    return Failure::Again;
                 }
                 let error = FetchError::new(self.name, FetchErrorKind::Lost, "its runtime was dropped");
                 match origin.share() {
-                    Sharing::Wrapped(from) => Some(from(error)),
-                    _ => panic!("{error}"),
+                    Sharing::Wrapped(from) => Failure::Error(from(error)),
+                    _ => Failure::Panic(error.to_string()),
                 }
+            }
+        }
+    }
+
+    /// Waits for a flight, no longer than `limit`.
+    async fn wait_for(
+        &self,
+        seat: &Seat<Landing<A, O>>,
+        limit: Option<Duration>,
+        here: &Here,
+    ) -> Option<Landing<A, O>> {
+        let landed = async {
+            if seat.runs_elsewhere(here.handle.id()) {
+                let deserted = self.deserted(seat, &here.handle);
+                first(seat.landed(), deserted).await.map_or(Landing::Lost, Landing::clone)
+            } else {
+                seat.landed().await.clone()
+            }
+        };
+        match limit {
+            None => Some(landed.await),
+            Some(limit) => first(landed, context::timer(&here.handle, limit)).await.ok(),
+        }
+    }
+
+    /// Completes where a flight of another runtime has lapsed and its own task does not notice.
+    async fn deserted(&self, seat: &Seat<Landing<A, O>>, handle: &Handle) {
+        loop {
+            // Until its body runs, nothing is known: a caller who waits has it started at once.
+            let until = seat.lapses_at();
+            let left = match until {
+                Some(until) => Duration::from_nanos(until.since(Moment::now())),
+                None => self.policy.refresh_timeout,
+            };
+            context::timer(handle, left.saturating_add(NOTICE)).await;
+            if seat.has_lapsed() {
+                // Driven, and slow: it goes on for those who wait.
+                return std::future::pending().await;
+            }
+            if until.is_some_and(|until| Moment::now() >= until) {
+                return;
             }
         }
     }
 }
 
-/// Waits for a flight, no longer than `limit`.
-async fn wait_for<'s, T>(seat: &'s Seat<T>, limit: Option<Duration>, handle: &Handle) -> Option<&'s T> {
-    match limit {
-        None => Some(seat.landed().await),
-        Some(limit) => first(seat.landed(), context::timer(handle, limit)).await.ok(),
-    }
+/// What is left to a caller whose fetch brought no value.
+enum Failure<E> {
+    Error(E),
+    /// The function panicked, and so does its caller.
+    Panic(String),
+    /// It tries again.
+    Again,
 }

@@ -156,7 +156,7 @@ fn refreshes_that_end_as_they_start_run_in_a_loop() {
 }
 
 #[test]
-fn a_start_that_panics_stops_no_later_dispatch() {
+fn a_start_that_panics_stops_nothing_else() {
     struct Panics;
     impl Refresh for Panics {
         fn start(self: Box<Self>, _: Option<Permit>) {
@@ -168,11 +168,8 @@ fn a_start_that_panics_stops_no_later_dispatch() {
     notes.submit(&executor, 1, Some(1));
     executor.submit(Ticket::new(1), Some(1), Box::new(Panics));
     notes.submit(&executor, 1, Some(1));
-    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| notes.end(1)));
-    assert!(ended.is_err());
-    notes.submit(&executor, 2, None);
-    notes.end(2);
-    assert_eq!(notes.running(1), 1);
+    notes.end(1);
+    assert_eq!(notes.running(1), 1, "the next one has the place");
     notes.end(1);
     assert!(idle(&executor));
 }

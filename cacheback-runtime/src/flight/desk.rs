@@ -5,7 +5,7 @@ use super::{Flight, Seat};
 use crate::clock::Moment;
 use crate::context::Lane as LaneId;
 use crate::executor::Ticket;
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 
 /// How many bodies of one key an invalidation lets run at once: the superseded one and its successor.
 const BODIES: usize = 2;
@@ -101,6 +101,19 @@ impl<K, T, J> Desk<K, T, J> {
         self.lanes.iter_mut().filter_map(|(_, lane)| lane.supersede()).collect()
     }
 
+    /// Supersedes what holds the key from before an epoch.
+    pub(super) fn supersede_older(&mut self, epoch: u64) -> Vec<Start<J>> {
+        let older =
+            |lane: &Lane<T, J>| lane.current.as_ref().is_some_and(|claim| claim.flight.epoch() < epoch);
+        let lanes = self.lanes.iter_mut().map(|(_, lane)| lane).filter(|lane| older(lane));
+        lanes.filter_map(Lane::supersede).collect()
+    }
+
+    /// Ends a flight, whatever lane it is in. Whether it was here.
+    pub(super) fn end(&mut self, flight: &Arc<Flight<T>>) -> bool {
+        self.lanes.iter_mut().any(|(_, lane)| lane.end(flight).is_some())
+    }
+
     /// Whether a fetch holds the key, from whatever runtime.
     pub(crate) fn is_claimed(&self) -> bool {
         self.lanes.iter().any(|(_, lane)| lane.current.is_some())
@@ -125,7 +138,7 @@ impl<T, J> Lane<T, J> {
         now: Moment,
         epoch: u64,
         waits: bool,
-        ticket: impl FnOnce() -> Ticket,
+        new: impl FnOnce() -> Flight<T>,
         given_back: &mut Vec<Start<J>>,
     ) -> Boarding<T, J> {
         if self.current.as_ref().is_some_and(|claim| claim.is_over(now, epoch)) {
@@ -133,7 +146,8 @@ impl<T, J> Lane<T, J> {
         }
         let room = self.bodies(now) < BODIES;
         let Some(claim) = &mut self.current else {
-            let flight = Arc::new(Flight::new(epoch, ticket()));
+            let flight = Arc::new(new());
+            flight.epoch.store(epoch, Ordering::Relaxed);
             let seat = waits.then(|| Seat::take(&flight, true));
             self.current = Some(Claim { flight: Arc::clone(&flight), stage: Stage::Queued });
             return Boarding::Claimed { flight, seat };
@@ -157,13 +171,20 @@ impl<T, J> Lane<T, J> {
     }
 
     /// After an invalidation: `next` is to fetch the key anew, but no more than two bodies of it at once.
-    pub(crate) fn succeed(&mut self, now: Moment, flight: &Arc<Flight<T>>, next: J) -> Succession<J> {
+    pub(crate) fn succeed(
+        &mut self,
+        now: Moment,
+        epoch: u64,
+        flight: &Arc<Flight<T>>,
+        next: J,
+    ) -> Succession<J> {
         match &self.current {
             Some(Claim { stage: Stage::Queued | Stage::Parked(_), .. }) => return Succession::Ahead(next),
             // A running flight has nothing to give back.
             Some(Claim { stage: Stage::Running { .. }, .. }) => drop(self.supersede()),
             None => {}
         }
+        flight.epoch.store(epoch, Ordering::Relaxed);
         let flight = Arc::clone(flight);
         if self.bodies(now) < BODIES {
             self.current = Some(Claim { flight, stage: Stage::Queued });
@@ -182,16 +203,20 @@ impl<T, J> Lane<T, J> {
     /// The body is about to run: the claim, or what is left of it, lasts until then. `None` where the flight is not
     /// to run any more: it was superseded while it waited.
     pub(crate) fn run(&mut self, flight: &Arc<Flight<T>>, until: Moment) -> Option<Ended> {
-        if let Some(claim) = self.current.as_mut().filter(|claim| Arc::ptr_eq(&claim.flight, flight)) {
-            if matches!(claim.stage, Stage::Running { .. }) {
-                return None;
-            }
-            claim.stage = Stage::Running { until };
-            return Some(Ended::Current);
-        }
-        let behind = self.behind.iter_mut().find(|behind| Arc::ptr_eq(&behind.flight, flight))?;
-        behind.until = Some(until);
-        Some(Ended::Superseded)
+        let run =
+            if let Some(claim) = self.current.as_mut().filter(|claim| Arc::ptr_eq(&claim.flight, flight)) {
+                if matches!(claim.stage, Stage::Running { .. }) {
+                    return None;
+                }
+                claim.stage = Stage::Running { until };
+                Ended::Current
+            } else {
+                let behind = self.behind.iter_mut().find(|behind| Arc::ptr_eq(&behind.flight, flight))?;
+                behind.until = Some(until);
+                Ended::Superseded
+            };
+        flight.until.store(until.to_bits(), Ordering::SeqCst);
+        Some(run)
     }
 
     /// The flight is over, or given up. `None` where it was not here any more.
@@ -241,7 +266,7 @@ impl<T, J> Claim<T, J> {
     /// Whether another fetch may take the key.
     fn is_over(&self, now: Moment, epoch: u64) -> bool {
         let lapsed = matches!(self.stage, Stage::Running { until } if now >= until);
-        lapsed || self.flight.epoch != epoch
+        lapsed || self.flight.epoch() != epoch
     }
 
     fn unpark(&mut self, room: bool) -> Option<J> {

@@ -14,13 +14,17 @@ fn moment(at: u64) -> Moment {
     Moment::from_bits(at)
 }
 
+fn new() -> Flight<Landed> {
+    Flight::new(0, Ticket::new(0), None)
+}
+
 fn at<R>(flights: &Bench, work: impl Fn(&mut Lane<Landed, &'static str>) -> R) -> R {
     let mut known = Known::new(Arc::new("key"));
     flights.at(7, &mut known, |a, b| a == b, |desk, _| Ok(work(desk.lane(LANE))))
 }
 
 fn board(flights: &Bench, now: u64, waits: bool) -> Boarding<Landed, &'static str> {
-    at(flights, |lane| lane.board(moment(now), 0, waits, || Ticket::new(0), &mut Vec::new()))
+    at(flights, |lane| lane.board(moment(now), 0, waits, new, &mut Vec::new()))
 }
 
 fn claim(flights: &Bench, now: u64) -> Arc<Flight<Landed>> {
@@ -115,9 +119,9 @@ fn superseding_cancels_what_nobody_waits_for_and_keeps_the_rest() {
 #[test]
 fn an_invalidation_lets_two_bodies_run_and_parks_the_third() {
     let flights = Bench::new();
-    let next = || Arc::new(Flight::new(0, Ticket::new(0)));
+    let next = || Arc::new(new());
     let succeed = |now, flight: &Arc<Flight<Landed>>, job| {
-        at(&flights, move |lane| lane.succeed(moment(now), flight, job))
+        at(&flights, move |lane| lane.succeed(moment(now), 0, flight, job))
     };
     let first = claim(&flights, 0);
     run(&flights, &first, 10);
@@ -138,14 +142,14 @@ fn an_invalidation_lets_two_bodies_run_and_parks_the_third() {
 #[test]
 fn a_parked_flight_is_not_stuck_behind_bodies_that_hang() {
     let flights = Bench::new();
-    let next = || Arc::new(Flight::new(0, Ticket::new(0)));
+    let next = || Arc::new(new());
     for job in ["one", "two"] {
         let flight = next();
-        at(&flights, |lane| lane.succeed(moment(0), &flight, job));
+        at(&flights, |lane| lane.succeed(moment(0), 0, &flight, job));
         run(&flights, &flight, 10);
     }
     let parked = next();
-    assert!(matches!(at(&flights, |lane| lane.succeed(moment(0), &parked, "three")), Succession::Parked));
+    assert!(matches!(at(&flights, |lane| lane.succeed(moment(0), 0, &parked, "three")), Succession::Parked));
     assert!(matches!(board(&flights, 9, false), Boarding::Busy));
     assert!(matches!(board(&flights, 10, false), Boarding::Unparked("three")), "the others have lapsed");
 }
@@ -155,7 +159,7 @@ fn a_flight_from_before_a_clear_is_not_joined() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     run(&flights, &flight, 10);
-    let boarding = at(&flights, |lane| lane.board(moment(0), 1, true, || Ticket::new(0), &mut Vec::new()));
+    let boarding = at(&flights, |lane| lane.board(moment(0), 1, true, new, &mut Vec::new()));
     assert!(matches!(boarding, Boarding::Claimed { seat: Some(_), .. }));
 }
 
@@ -168,7 +172,7 @@ fn colliding_keys_have_desks_of_their_own() {
             7,
             &mut known,
             |a, b| a == b,
-            |desk, _| Ok(desk.lane(LANE).board(moment(0), 0, false, || Ticket::new(0), &mut Vec::new())),
+            |desk, _| Ok(desk.lane(LANE).board(moment(0), 0, false, new, &mut Vec::new())),
         )
     };
     for key in ["one", "two", "three"] {
@@ -176,7 +180,8 @@ fn colliding_keys_have_desks_of_their_own() {
         assert!(matches!(board(key), Boarding::Busy), "{key}");
     }
     assert_eq!(desks(&flights), 3);
-    assert_eq!(flights.supersede_all().len(), 3);
+    assert_eq!(flights.supersede_older(0).len(), 0);
+    assert_eq!(flights.supersede_older(1).len(), 3);
     assert_eq!(desks(&flights), 0);
 }
 

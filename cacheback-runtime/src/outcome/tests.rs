@@ -25,16 +25,16 @@ type Alias<E> = Result<u8, E>;
 
 #[test]
 fn the_first_way_to_share_is_found() {
-    let probe = &Probe::<Alias<Cloned>>::NEW;
-    assert!(matches!((&probe).share(), Sharing::Copied(_)));
-    let probe = &Probe::<Alias<ByArc>>::NEW;
-    assert!(matches!((&probe).share(), Sharing::Shared(_)));
-    let probe = &Probe::<Alias<Wrapped>>::NEW;
-    assert!(matches!((&probe).share(), Sharing::Wrapped(_)));
-    let probe = &Probe::<Alias<Bare>>::NEW;
-    let _: Unshared<Alias<Bare>> = (&probe).share();
-    let probe = &Probe::<Vec<u8>>::NEW;
-    let _: Unshared<Vec<u8>> = (&probe).share();
+    let probe = &&Probe::<Alias<Cloned>>::NEW;
+    assert!(matches!(probe.share(), Sharing::Copied(_)));
+    let probe = &&Probe::<Alias<ByArc>>::NEW;
+    assert!(matches!(probe.share(), Sharing::Shared(_)));
+    let probe = &&Probe::<Alias<Wrapped>>::NEW;
+    assert!(matches!(probe.share(), Sharing::Wrapped(_)));
+    let probe = &&Probe::<Alias<Bare>>::NEW;
+    let _: Unshared<Alias<Bare>> = probe.share();
+    let probe = &&Probe::<Vec<u8>>::NEW;
+    let _: Unshared<Vec<u8>> = probe.share();
 }
 
 #[test]

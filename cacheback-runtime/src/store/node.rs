@@ -1,20 +1,19 @@
 //! One stored record of a key: a value, a kept error, or nothing but a back-off.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::clock::Moment;
 use crate::decide::Facts;
 use crate::entry::Times;
 use crate::events;
+use crate::panics::caught;
 use crate::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 
 /// What a node holds besides its times.
 pub(crate) enum Content<V, X> {
     Value(V),
-    /// An error that answers waiting callers until then.
+    /// An error that answers waiting callers until then; a write forgets it.
     Error {
         shared: X,
-        until: Moment,
+        until: AtomicU64,
     },
     /// The key is in back-off, or was asked to be left alone.
     Nothing,
@@ -22,9 +21,10 @@ pub(crate) enum Content<V, X> {
 
 /// A record of a key. Immutable but for a few numbers, which change under the key's lock and are read without it.
 pub(crate) struct Node<K, V, X> {
-    pub(crate) key: Arc<K>,
+    /// `None` only while it is dropped.
+    key: Option<Arc<K>>,
     pub(crate) hash: u64,
-    pub(crate) epoch: u64,
+    epoch: AtomicU64,
     pub(crate) stamp: u64,
     pub(crate) content: Content<V, X>,
     times: Times,
@@ -39,18 +39,11 @@ pub(crate) struct Node<K, V, X> {
 }
 
 impl<K, V, X> Node<K, V, X> {
-    pub(crate) fn new(
-        key: Arc<K>,
-        hash: u64,
-        epoch: u64,
-        stamp: u64,
-        times: Times,
-        content: Content<V, X>,
-    ) -> Self {
+    pub(crate) fn new(key: Arc<K>, hash: u64, stamp: u64, times: Times, content: Content<V, X>) -> Self {
         Self {
-            key,
+            key: Some(key),
             hash,
-            epoch,
+            epoch: AtomicU64::new(0),
             stamp,
             content,
             times,
@@ -63,6 +56,14 @@ impl<K, V, X> Node<K, V, X> {
         }
     }
 
+    #[inline]
+    pub(crate) fn key(&self) -> &Arc<K> {
+        match &self.key {
+            Some(key) => key,
+            None => unreachable!("a node has its key until it is dropped"),
+        }
+    }
+
     pub(crate) fn times(&self) -> Times {
         Times { lifetime: self.lifetime.load(Ordering::Relaxed), ..self.times }
     }
@@ -71,10 +72,32 @@ impl<K, V, X> Node<K, V, X> {
         Facts {
             times: matches!(self.content, Content::Value(_)).then(|| self.times()),
             rests_until: Moment::from_bits(self.rests_until.load(Ordering::Relaxed)),
-            error_until: match self.content {
-                Content::Error { until, .. } => until,
+            error_until: match &self.content {
+                Content::Error { until, .. } => Moment::from_bits(until.load(Ordering::Relaxed)),
                 _ => Moment::PAST,
             },
+        }
+    }
+
+    /// When the fetch began that made it, or when it was set.
+    pub(crate) fn started(&self) -> Moment {
+        self.times.started
+    }
+
+    /// The epoch in which it was put.
+    #[inline]
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_epoch(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
+    }
+
+    /// A kept error answers nobody any more.
+    pub(crate) fn forget_error(&self) {
+        if let Content::Error { until, .. } = &self.content {
+            until.store(Moment::PAST.to_bits(), Ordering::Relaxed);
         }
     }
 
@@ -148,8 +171,11 @@ impl<K, V, X> Node<K, V, X> {
 impl<K, V, X> Drop for Node<K, V, X> {
     fn drop(&mut self) {
         let content = std::mem::replace(&mut self.content, Content::Nothing);
-        if catch_unwind(AssertUnwindSafe(|| drop(content))).is_err() {
-            events::drop_panicked();
+        let key = self.key.take();
+        for dropped in [caught(|| drop(content)), caught(|| drop(key))] {
+            if dropped.is_err() {
+                events::drop_panicked();
+            }
         }
     }
 }

@@ -9,13 +9,13 @@ const TIMES: Times = Times { started: Moment::PAST, lifetime: 10, max_stale: 0, 
 
 fn node(store: &Small, key: u64, hash: u64, value: u64) -> Arc<Node<u64, Arc<u64>, ()>> {
     let content = Content::Value(Arc::new(value));
-    Arc::new(Node::new(Arc::new(key), hash, store.epoch(), store.stamp(), TIMES, content))
+    Arc::new(Node::new(Arc::new(key), hash, store.stamp(), TIMES, content))
 }
 
 /// Puts and admits, as the engine does.
 fn put(store: &Small, key: u64, hash: u64, value: u64) {
     let node = node(store, key, hash, value);
-    with_known(&node.key, |known| store.put(&node, known, &store.guard()));
+    with_known(node.key(), |known| store.put(&node, store.epoch(), known, &store.guard()));
     store.admit(&node);
 }
 
@@ -108,7 +108,7 @@ fn admissions_in_the_wrong_order_agree_in_the_end() {
     let store = Small::new(100);
     let (one, other) = (node(&store, 1, 11, 1), node(&store, 1, 11, 2));
     for node in [&one, &other] {
-        with_known(&node.key, |known| store.put(node, known, &store.guard()));
+        with_known(node.key(), |known| store.put(node, store.epoch(), known, &store.guard()));
     }
     assert_eq!(one.residency(), other.residency());
     store.admit(&other);
@@ -117,8 +117,8 @@ fn admissions_in_the_wrong_order_agree_in_the_end() {
     assert_eq!(place.stamp, other.stamp);
     assert_eq!(get(&store, 1, 11), Some(2));
     // One that is gone before it is admitted leaves nothing behind.
-    let late = node(&store, 2, 22, 3);
-    with_known(&late.key, |known| store.put(&late, known, &store.guard()));
+    let (late, epoch) = (node(&store, 2, 22, 3), store.epoch());
+    with_known(late.key(), |known| store.put(&late, epoch, known, &store.guard()));
     assert!(take(&store, 2, 22));
     store.admit(&late);
     store.residents.run_pending_tasks();
@@ -129,11 +129,11 @@ fn admissions_in_the_wrong_order_agree_in_the_end() {
 fn a_clear_reaches_what_was_made_before_it() {
     let store = Small::new(100);
     put(&store, 1, 11, 1);
-    let late = node(&store, 2, 22, 2);
+    let (late, epoch) = (node(&store, 2, 22, 2), store.epoch());
     store.clear();
     assert_eq!(get(&store, 1, 11), None);
-    with_known(&late.key, |known| store.put(&late, known, &store.guard()));
-    assert_eq!(get(&store, 2, 22), None, "made before the clear, put after it");
+    with_known(late.key(), |known| store.put(&late, epoch, known, &store.guard()));
+    assert_eq!(get(&store, 2, 22), None, "of an epoch that has passed");
     store.admit(&late);
     store.residents.run_pending_tasks();
     assert_eq!((store.residents.entry_count(), store.index.len()), (0, 0), "and nothing is left of it");
@@ -147,7 +147,7 @@ fn a_sweep_drops_what_is_past_its_retention() {
     assert_eq!(store.next_gone(), Moment::NEVER);
     put(&store, 1, 11, 1);
     assert_eq!(store.next_gone(), Moment::PAST.plus(100));
-    let held = store.read(11, |_| true, |node| Arc::downgrade(node)).unwrap();
+    let held = store.read(11, |_| true, Arc::downgrade).unwrap();
     store.sweep(Moment::PAST.plus(99));
     assert!(held.upgrade().is_some());
     store.sweep(Moment::PAST.plus(100));
@@ -168,9 +168,9 @@ fn a_drop_that_panics_stops_no_eviction() {
     }
     let store: Store<u64, Bomb, ()> = Store::new(10);
     for key in 0..1_000 {
-        let node = Node::new(Arc::new(key), key, 0, store.stamp(), TIMES, Content::Value(Bomb));
+        let node = Node::new(Arc::new(key), key, store.stamp(), TIMES, Content::Value(Bomb));
         let node = Arc::new(node);
-        with_known(&node.key, |known| store.put(&node, known, &store.guard()));
+        with_known(node.key(), |known| store.put(&node, store.epoch(), known, &store.guard()));
         store.admit(&node);
     }
     store.residents.run_pending_tasks();
