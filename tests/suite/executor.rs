@@ -193,3 +193,25 @@ async fn rule_11_a_full_queue_makes_room_for_another_function() {
     settle().await;
     assert_eq!(quick.runs(), 20);
 }
+
+/// A refresh that a caller comes to wait for gives its place back: it does not count any more.
+#[tokio::test(start_paused = true)]
+async fn rule_11_a_refresh_that_is_joined_gives_its_place_back() {
+    #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
+    async fn single(id: u64, source: &Arc<Source>) -> u64 {
+        let _ = id;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = single(1, &source).await;
+    source.started(1).await;
+    let _ = single(2, &source).await;
+    run_ready().await;
+    assert_eq!(source.runs(), 1, "one place");
+    let waits = tokio::spawn(single::entry(1, &source).refresh());
+    source.started(2).await;
+    source.release_all();
+    assert_eq!(waits.await.unwrap(), 1);
+    settle().await;
+}

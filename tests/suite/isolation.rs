@@ -57,6 +57,26 @@ fn a_flight_of_another_runtime_is_not_joined() {
     assert_eq!(one.block_on(call).unwrap(), 1);
 }
 
+/// What began earlier does not overwrite what began later, though each runtime has a flight of its own.
+#[test]
+fn an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() {
+    let real = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (one, other) = (real(), real());
+    let (gated, open) = (Source::gated(), Source::open());
+    let call = {
+        let gated = Arc::clone(&gated);
+        one.spawn(async move { shared(2, &gated).await })
+    };
+    one.block_on(gated.started(1));
+    other.block_on(async {
+        open.number().await;
+        assert_eq!(shared(2, &open).await, 2);
+    });
+    gated.release_all();
+    assert_eq!(one.block_on(call).unwrap(), 1, "its own callers are answered");
+    assert_eq!(other.block_on(shared(2, &open)), 2);
+}
+
 /// Limits too are counted for each runtime.
 #[test]
 fn another_runtimes_refreshes_take_no_place() {

@@ -5,6 +5,7 @@ mod support;
 mod empty;
 mod executor;
 mod failure;
+mod faults;
 mod forms;
 mod handles;
 mod isolation;

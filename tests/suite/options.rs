@@ -219,6 +219,9 @@ async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
     assert_eq!(entry.get_or_fetch().await, 4, "who waits fetches");
     entry.set(9).await.unwrap();
     assert_eq!(entry.peek().await, None);
+    assert_eq!(number(1, &source).await, 0);
+    settle().await;
+    assert_eq!(source.runs(), 4, "a `set` of such a value leaves the key alone for a second too");
 }
 
 #[tokio::test(start_paused = true)]

@@ -350,3 +350,27 @@ async fn rule_4_a_caller_who_waits_starts_a_parked_fetch_at_once() {
     assert_eq!(entry.peek().await.unwrap().value, 3);
     assert_eq!(source.runs(), 3);
 }
+
+/// Rule 4: the bodies ahead of a parked re-run hang, with waiters. It starts when their claims lapse, and answers them.
+#[tokio::test(start_paused = true)]
+async fn rule_4_a_parked_fetch_starts_when_those_ahead_of_it_lapse() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = waited::entry(1, &source);
+    entry.set(100).await.unwrap();
+    let mut waiters = Vec::new();
+    for runs in 1..=2 {
+        waiters.push(tokio::spawn(entry.refresh()));
+        source.started(runs).await;
+        run_ready().await;
+        entry.invalidate().await.unwrap();
+    }
+    run_ready().await;
+    assert_eq!(source.runs(), 2, "parked");
+    source.release(3);
+    for waiter in waiters {
+        assert_eq!(waiter.await.unwrap(), 3, "its own body hangs");
+    }
+    settle().await;
+    assert_eq!((source.runs(), source.running()), (3, 0));
+}

@@ -201,3 +201,56 @@ async fn a_value_that_is_gone_is_dropped_at_once() {
         assert!(held.upgrade().is_none(), "{write}");
     }
 }
+
+/// In back-off an invalidation starts nothing, and leaves nothing that keeps readers from starting it later.
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_in_back_off_holds_nothing_up() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        let _ = id;
+        source.run().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = number::entry(1, &source);
+    entry.set(7).await.unwrap();
+    advance(secs(10)).await;
+    source.fail(true);
+    source.release(1);
+    assert!(entry.refresh().await.is_err());
+    source.fail(false);
+    // A refresh ignores the back-off and runs; the invalidation supersedes it and starts no other.
+    let superseded = tokio::spawn(entry.refresh());
+    source.started(2).await;
+    entry.invalidate().await.unwrap();
+    source.release_all();
+    assert_eq!(superseded.await.unwrap(), Ok(2));
+    settle().await;
+    assert_eq!(source.runs(), 2);
+    advance(secs(1)).await;
+    assert_eq!(entry.lookup().await.value, Ok(7));
+    settle().await;
+    assert_eq!((source.runs(), entry.lookup().await.value), (3, Ok(3)), "the back-off is over");
+}
+
+/// A kept error is forgotten by an invalidation too.
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_forgets_a_kept_error() {
+    #[cacheback(fetch_on_miss, cache_err = 60, skip(source))]
+    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        let _ = id;
+        source.run().await
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    for _ in 0..2 {
+        assert!(number(1, &source).await.is_err());
+    }
+    assert_eq!(source.runs(), 1);
+    number::entry(1, &source).invalidate().await.unwrap();
+    settle().await;
+    assert_eq!(source.runs(), 1, "absent: nothing is started");
+    assert!(number(1, &source).await.is_err());
+    assert_eq!(source.runs(), 2);
+}

@@ -249,3 +249,49 @@ fn ages_by_the_real_clock() {
         assert!(age <= before.elapsed() + Duration::from_millis(10), "{age:?}");
     });
 }
+
+/// A runtime that nobody drives any more: a caller elsewhere gives its fetch up when the claim has lapsed.
+#[test]
+fn a_fetch_on_a_runtime_that_is_not_driven() {
+    #[cacheback(fetch_on_miss, refresh_timeout = "50ms", skip(gate))]
+    async fn deserted(id: u64, gate: &Arc<Gate>) -> u64 {
+        let _ = id;
+        gate.run().await
+    }
+    let gate = Gate::new();
+    let (idle, alive) = (current_thread(), multi_thread());
+    let _leader = idle.spawn(deserted::entry(1, &gate).get_or_fetch());
+    idle.block_on(gate.started());
+    // One is for the body that will never take it.
+    gate.open.add_permits(2);
+    assert_eq!(alive.block_on(deserted(1, &gate)), 2, "a fetch of its own");
+}
+
+/// `settle` sees the end of an aborted fetch when its body is dropped.
+#[test]
+fn settle_waits_for_the_body_of_an_aborted_fetch() {
+    static DROPPED: AtomicU64 = AtomicU64::new(0);
+    struct Slow;
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            // Long enough for the other thread to see a settled runtime, if it were one.
+            for _ in 0..1_000 {
+                thread::yield_now();
+            }
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    #[cacheback(refresh_timeout = "20ms", skip(gate))]
+    async fn aborted(id: u64, gate: &Arc<Gate>) -> u64 {
+        let _slow = Slow;
+        gate.run().await + id
+    }
+    let gate = Gate::new();
+    multi_thread().block_on(async {
+        for id in 0..10 {
+            assert_eq!(aborted(id, &gate).await, 0);
+        }
+        settle().await;
+        assert_eq!(DROPPED.load(Ordering::SeqCst), 10);
+    });
+}

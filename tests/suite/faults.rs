@@ -1,0 +1,312 @@
+//! Types of the user's that panic or call back, and writes in the middle of one another: no key is stuck, nobody waits
+//! for ever, counters come down again.
+
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use cacheback::{cacheback, settle, testing};
+use tokio::time::timeout;
+
+use crate::support::{Source, advance, run_ready, secs};
+
+/// What a test does in the middle of a comparison, or of a drop, of a key.
+#[derive(Default)]
+struct Trap {
+    /// Panics when it comes down to zero.
+    fuse: AtomicI64,
+    blown: AtomicBool,
+    calls_back: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Trap {
+    fn spring(&self) {
+        let callback = self.calls_back.lock().unwrap().take();
+        if let Some(callback) = callback {
+            callback();
+        }
+        if self.fuse.fetch_sub(1, Ordering::SeqCst) == 1 && !std::thread::panicking() {
+            self.blown.store(true, Ordering::SeqCst);
+            panic!("the trap has sprung");
+        }
+    }
+
+    /// Panics at the `n`-th time from here on, counted from one; zero is never.
+    fn arm(&self, n: i64) {
+        self.blown.store(false, Ordering::SeqCst);
+        self.fuse.store(n, Ordering::SeqCst);
+    }
+}
+
+/// A key of one hash for all, whose `Eq` or `Drop` springs its trap.
+#[derive(Clone)]
+struct Key {
+    id: u64,
+    in_eq: Arc<Trap>,
+    in_drop: Arc<Trap>,
+}
+
+impl Key {
+    fn new(id: u64) -> Self {
+        Self { id, in_eq: Arc::default(), in_drop: Arc::default() }
+    }
+
+    /// Another key with the same traps.
+    fn with_id(&self, id: u64) -> Self {
+        Self { id, in_eq: Arc::clone(&self.in_eq), in_drop: Arc::clone(&self.in_drop) }
+    }
+}
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.in_eq.spring();
+        self.id == other.id
+    }
+}
+
+impl Eq for Key {}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.id % 2);
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.in_drop.spring();
+    }
+}
+
+#[cacheback(lifetime = 10, refresh_timeout = 60, key = key, skip(source))]
+async fn keyed(key: Key, source: &Arc<Source>) -> u64 {
+    let _ = key;
+    source.number().await
+}
+
+/// A panic at each place in turn where the user's `Eq` (or `Drop`) runs during a stale read, its refresh and a caller
+/// who joins it.
+async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>) {
+    for place in 1..60 {
+        let _own = testing::isolate();
+        let key = Key::new(1);
+        let source = Source::open();
+        keyed::entry(key.clone(), &source).set(0).await.unwrap();
+        // Two keys of one hash, so that keys are compared at every step.
+        keyed::entry(key.with_id(3), &source).set(0).await.unwrap();
+        advance(secs(10)).await;
+        trap(&key).arm(place);
+        let call = |key: Key| {
+            let source = Arc::clone(&source);
+            tokio::spawn(async move { keyed(key, &source).await })
+        };
+        let refresh = |key: Key| {
+            let source = Arc::clone(&source);
+            tokio::spawn(async move { keyed::entry(key, &source).refresh().await })
+        };
+        let reader = call(key.clone());
+        let waiter = refresh(key.clone());
+        let ended = timeout(secs(120), async { (reader.await.is_ok(), waiter.await.is_ok()) }).await;
+        assert!(ended.is_ok(), "place {place}: a caller waits for ever");
+        let blown = trap(&key).blown.load(Ordering::SeqCst);
+        trap(&key).arm(0);
+        assert!(timeout(secs(120), settle()).await.is_ok(), "place {place}: a fetch never ends");
+        let again = timeout(secs(120), refresh(key.clone())).await;
+        assert!(matches!(again, Ok(Ok(_))), "place {place}: the key is stuck");
+        assert_eq!(keyed::cache().stats().in_flight, 0, "place {place}");
+        if !blown {
+            assert!(place > 3, "the trap was tried");
+            return;
+        }
+    }
+    panic!("the trap sprang at every place: there are more than were tried");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_eq_that_panics_anywhere() {
+    a_panic_at_each_place(|key| &key.in_eq).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drop_of_a_key_that_panics_anywhere() {
+    a_panic_at_each_place(|key| &key.in_drop).await;
+}
+
+/// The executor hands places out in a loop; a panic in one start ends that refresh alone.
+#[tokio::test(start_paused = true)]
+async fn a_panic_as_a_queued_refresh_starts_strands_no_queue() {
+    #[cacheback(lifetime = 10, max_refreshes = 1, key = key, skip(source))]
+    async fn narrow(key: Key, source: &Arc<Source>) -> u64 {
+        let _ = key;
+        source.number().await
+    }
+    for place in 1..8 {
+        let _own = testing::isolate();
+        let key = Key::new(0);
+        let source = Source::gated();
+        for id in 0..8 {
+            assert_eq!(narrow(key.with_id(id), &source).await, 0);
+        }
+        source.started(1).await;
+        key.in_eq.arm(place);
+        source.release_all();
+        assert!(timeout(secs(120), settle()).await.is_ok(), "place {place}: the queue stands still");
+        key.in_eq.arm(0);
+        for id in 10..18 {
+            let _ = narrow(key.with_id(id), &source).await;
+        }
+        assert!(timeout(secs(120), settle()).await.is_ok(), "place {place}: nothing runs any more");
+        for id in 10..18 {
+            assert!(
+                narrow::entry(key.with_id(id), &source).peek().await.is_some(),
+                "place {place}, key {id}"
+            );
+        }
+    }
+}
+
+/// A `set` between the two halves of another write, with a `clear` before it: the later `set` is not wiped.
+#[tokio::test(start_paused = true)]
+async fn a_set_in_the_middle_of_another_across_a_clear() {
+    let _own = testing::isolate();
+    let (key, source) = (Key::new(1), Source::open());
+    let entry = keyed::entry(key.clone(), &source);
+    entry.set(10).await.unwrap();
+    let inner = entry.clone();
+    *key.in_eq.calls_back.lock().unwrap() = Some(Box::new(move || {
+        now(keyed::cache().clear()).unwrap();
+        now(inner.set(12)).unwrap();
+        assert_eq!(now(inner.peek()).unwrap().value, 12);
+    }));
+    entry.set(11).await.unwrap();
+    assert_eq!(entry.peek().await.unwrap().value, 11, "both are done: the key has a value");
+    assert_eq!(keyed::cache().len(), 1);
+}
+
+/// An `invalidate` with a `clear` and a new fetch in its middle: the new one's successor is stored.
+#[tokio::test(start_paused = true)]
+async fn an_invalidate_in_the_middle_of_a_clear_and_a_new_fetch() {
+    let _own = testing::isolate();
+    let (key, source) = (Key::new(1), Source::gated());
+    assert_eq!(keyed(key.clone(), &source).await, 0);
+    source.started(1).await;
+    let (inner, inner_key) = (Arc::clone(&source), key.clone());
+    *key.in_eq.calls_back.lock().unwrap() = Some(Box::new(move || {
+        now(keyed::cache().clear()).unwrap();
+        assert_eq!(now(keyed(inner_key, &inner)), 0);
+    }));
+    keyed::entry(key.clone(), &source).invalidate().await.unwrap();
+    source.release_all();
+    settle().await;
+    assert!(keyed::entry(key, &source).peek().await.is_some());
+}
+
+/// Writes are done at their first poll.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        std::task::Poll::Ready(done) => done,
+        std::task::Poll::Pending => panic!("not done at once"),
+    }
+}
+
+/// An error whose `Display` and `Clone` panic is a panic of its fetch: counted once, answered, and the key goes on.
+#[tokio::test(start_paused = true)]
+async fn an_error_that_cannot_be_described_or_shared() {
+    #[derive(Debug)]
+    struct Rude;
+    impl std::fmt::Display for Rude {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("not to be displayed")
+        }
+    }
+    impl Clone for Rude {
+        fn clone(&self) -> Self {
+            panic!("not to be cloned")
+        }
+    }
+    #[cacheback(fetch_on_miss, skip(source))]
+    async fn rude(id: u64, source: &Arc<Source>) -> Result<u64, Rude> {
+        let _ = id;
+        source.run().await.map_err(|_| Rude)
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    source.fail(true);
+    let calls: Vec<_> = (0..3).map(|_| tokio::spawn(rude::entry(1, &source).get_or_fetch())).collect();
+    source.started(1).await;
+    run_ready().await;
+    source.release_all();
+    for call in calls {
+        let panic = call.await.unwrap_err().into_panic();
+        assert!(panic.downcast_ref::<String>().unwrap().contains("not to be displayed"));
+    }
+    let stats = rude::cache().stats();
+    assert_eq!((stats.fetches, stats.errors, stats.panics, stats.in_flight), (1, 0, 1, 0));
+    source.fail(false);
+    assert_eq!(rude(1, &source).await.unwrap(), 2);
+}
+
+/// Closures of the attribute that panic.
+#[tokio::test(start_paused = true)]
+async fn a_lifetime_for_that_panics() {
+    #[cacheback(fetch_on_miss, lifetime_for = |n| { assert!(*n > 1, "no lifetime"); secs(5) }, skip(source))]
+    async fn picky(id: u64, source: &Arc<Source>) -> u64 {
+        let _ = id;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    let panic = tokio::spawn(picky::entry(1, &source).get_or_fetch()).await.unwrap_err().into_panic();
+    assert!(panic.downcast_ref::<String>().unwrap().contains("no lifetime"));
+    assert_eq!(picky(1, &source).await, 2);
+    assert_eq!(picky::cache().stats().panics, 1);
+}
+
+/// An endless lifetime, shortened by chance.
+#[tokio::test(start_paused = true)]
+async fn the_longest_durations() {
+    #[cacheback(
+        fetch_on_miss,
+        retention = Duration::MAX,
+        lifetime_for = |_| Duration::MAX,
+        max_backoff = Duration::MAX,
+        refresh_timeout = Duration::MAX,
+        wait = Duration::MAX,
+        jitter = 1e-17
+    )]
+    async fn endless(id: u64) -> Result<u64, String> {
+        if id == 0 { Err("zero".to_owned()) } else { Ok(id) }
+    }
+    let _own = testing::isolate();
+    assert_eq!(endless(1).await, Ok(1));
+    assert!(endless(0).await.is_err());
+    advance(Duration::from_secs(100 * 365 * 24 * 3600)).await;
+    assert_eq!(endless::entry(1).peek().await.map(|found| found.fresh), Some(true));
+}
+
+/// A value whose `Drop` calls back into its own cache.
+#[tokio::test(start_paused = true)]
+async fn a_drop_that_calls_back() {
+    #[derive(Clone, Default)]
+    struct Calls;
+    impl Drop for Calls {
+        fn drop(&mut self) {
+            let _ = reentrant::cache().len();
+            now(reentrant::entry(2).remove()).unwrap();
+        }
+    }
+    #[cacheback]
+    async fn reentrant(id: u64) -> Calls {
+        let _ = id;
+        Calls
+    }
+    let _own = testing::isolate();
+    for id in [1, 2, 1, 2] {
+        reentrant::entry(id).set(Calls).await.unwrap();
+    }
+    reentrant::entry(1).remove().await.unwrap();
+    reentrant::cache().clear().await.unwrap();
+    assert!(reentrant::cache().is_empty());
+}
