@@ -37,6 +37,9 @@ const ITEM_LINTS: &[&str] = &[
     "unreachable_pub",
 ];
 
+/// Attributes of functions that a program or a test run calls, and nobody else.
+const RUN_ONCE: &[&str] = &["main", "test", "bench"];
+
 /// The attributes of the function, sorted by where they go.
 #[derive(Default)]
 pub(crate) struct Attributes {
@@ -59,6 +62,18 @@ pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> 
     for attr in attrs {
         if attr.path().segments.last().is_some_and(|segment| segment.ident == "cacheback") {
             errors.on(attr, "`#[cacheback]` is on this function twice\nremove one of them");
+        }
+        if let Some(once) =
+            attr.path().segments.last().filter(|last| RUN_ONCE.iter().any(|name| last.ident == name))
+        {
+            errors.on(
+                attr,
+                format_args!(
+                    "a function under `#[{}]` runs once: from a cache it would not run at all\n\
+                     annotate the functions that it calls",
+                    once.ident
+                ),
+            );
         }
         split.documented |= matches!(&attr.meta, Meta::NameValue(meta) if meta.path.is_ident("doc"));
         hidden |= matches!(&attr.meta, Meta::List(list) if list.path.is_ident("doc") && is_hidden(list));

@@ -87,16 +87,18 @@ impl<'a> Expansion<'a> {
 
                 #body
 
+                // Who uses the entry uses the function. Not in the entry: an argument may have the function's name.
+                #[allow(deprecated)]
+                fn __cacheback_function() {
+                    let _ = #function;
+                }
+
                 #[doc = #entry_docs]
                 #[must_use]
                 #[allow(clippy::needless_pass_by_value, clippy::ptr_arg, #signature_lints)]
                 #(#entry_attrs)*
                 #vis fn entry(#parameters) -> #krate::Entry<#output> {
-                    // Who uses the entry uses the function. An item: here an argument may have its name.
-                    fn __cacheback_function() {
-                        let _ = #function;
-                    }
-                    let _ = __cacheback_function;
+                    let _ = Self::__cacheback_function;
                     #imports
                     #computed
                     #entry

@@ -6,7 +6,7 @@ mod tests;
 use proc_macro2::Span;
 use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
-use syn::{Expr, Ident, Type};
+use syn::{Expr, ExprLit, Ident, Lit, Type};
 
 use crate::args::{self, Given, Options};
 use crate::error::Errors;
@@ -94,9 +94,26 @@ fn no_argument(name: &Ident, arguments: &[Argument]) -> String {
     }
 }
 
+/// A key of literals, the same for all arguments, is hardly ever meant; `()` says that it is.
+fn check_literals(key: &Key, written: &Expr, arguments: &[Argument], errors: &mut Errors) {
+    let literal =
+        |part: &Part| matches!(part, Part::Computed(expr) if matches!(args::peel(expr), Expr::Lit(_)));
+    if arguments.is_empty() || key.parts.is_empty() || !key.parts.iter().all(literal) {
+        return;
+    }
+    let braces = |text: &syn::LitStr| text.value().contains('{');
+    let advice = match args::peel(written) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if braces(text) => {
+            format!("write `key = format!({})`", readable(text))
+        }
+        _ => "write what tells entries apart, or `key = ()` for one entry".to_owned(),
+    };
+    errors.on(written, format_args!("no argument is in the key: all calls would share one entry\n{advice}"));
+}
+
 /// A written key.
-fn written(key: &Expr, skipped: &[usize], arguments: &[Argument], errors: &mut Errors) -> Key {
-    let parts: Vec<&Expr> = match args::peel(key) {
+fn written(written: &Expr, skipped: &[usize], arguments: &[Argument], errors: &mut Errors) -> Key {
+    let parts: Vec<&Expr> = match args::peel(written) {
         Expr::Tuple(tuple) => tuple.elems.iter().collect(),
         single => vec![single],
     };
@@ -117,6 +134,7 @@ fn written(key: &Expr, skipped: &[usize], arguments: &[Argument], errors: &mut E
         }
         key.parts.push(Part::Argument(index));
     }
+    check_literals(&key, written, arguments, errors);
     key
 }
 

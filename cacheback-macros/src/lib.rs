@@ -30,22 +30,33 @@ use crate::plan::Plan;
 /// fresh, one refresh is started in the background. **While nothing is cached a call returns the empty value
 /// (`Default::default()`), not your data**; write `fetch_on_miss` where that would be wrong.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Tweet;
+/// # mod twitter { pub async fn timeline<T: Default>(_: &str) -> T { T::default() } }
 /// #[cacheback(lifetime = 600)]
 /// async fn user_tweets(username: &str) -> Vec<Tweet> {
 ///     twitter::timeline(username).await
 /// }
 ///
+/// # async fn show() {
 /// let tweets = user_tweets("alice").await;
+/// # }
 /// ```
 ///
 /// Beside the function stands a type of the same name, its handle:
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[cacheback]
+/// # async fn user_tweets(username: &str) -> Vec<String> { vec![username.to_owned()] }
+/// # async fn show(tweets: Vec<String>) -> Result<(), cacheback::Error> {
 /// user_tweets::entry("alice").invalidate().await?;
 /// user_tweets::entry("alice").set(tweets).await?;
 /// let value = user_tweets::entry("alice").get_or_fetch().await;
 /// let stats = user_tweets::cache().stats();
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Which functions
@@ -60,10 +71,18 @@ use crate::plan::Plan;
 /// else is an expression of type `Duration`; one that uses arguments is evaluated once for each fetch or write, never
 /// on a hit.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::time::Duration;
+/// # mod config { pub const LIFETIME: std::time::Duration = std::time::Duration::from_secs(60); }
+/// # const MINUTE: Duration = Duration::from_secs(60);
+/// # const HOUR: Duration = Duration::from_secs(60 * 60);
 /// #[cacheback(lifetime = "10m")]
+/// # async fn a(user: &str) -> usize { user.len() }
 /// #[cacheback(lifetime = config::LIFETIME)]
+/// # async fn b(user: &str) -> usize { user.len() }
 /// #[cacheback(lifetime = if user == "admin" { MINUTE } else { HOUR })]
+/// # async fn c(user: &str) -> usize { user.len() }
 /// ```
 ///
 /// # Options
@@ -99,7 +118,10 @@ use crate::plan::Plan;
 ///
 /// How long a value is fresh, counted from the start of the fetch that made it. Default: 600 seconds.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Rate;
+/// # mod bank { pub async fn rates<T: Default>(_: &str) -> T { T::default() } }
 /// #[cacheback(lifetime = "5m")]
 /// async fn rates(base: &str) -> Vec<Rate> { bank::rates(base).await }
 /// ```
@@ -109,7 +131,9 @@ use crate::plan::Plan;
 /// How long past its lifetime a value is still served without waiting, while it is refreshed. After that a call waits
 /// for the fetch, and gets the stale value only where the fetch fails. Default: until `retention`.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # mod warehouse { pub async fn count<T: Default>(_: u64) -> T { T::default() } }
 /// #[cacheback(lifetime = "1m", max_stale = "1h")]
 /// async fn stock(article: u64) -> u32 { warehouse::count(article).await }
 /// ```
@@ -118,7 +142,10 @@ use crate::plan::Plan;
 ///
 /// The age at which an entry is gone, fresh or not. Not shorter than `lifetime`. Default: 30 days.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Weather;
+/// # mod station { pub async fn report<T: Default>(_: &str) -> T { T::default() } }
 /// #[cacheback(lifetime = "1h", retention = "1d")]
 /// async fn weather(city: &str) -> Option<Weather> { station::report(city).await }
 /// ```
@@ -128,7 +155,11 @@ use crate::plan::Plan;
 /// A hit within this time of the end of the lifetime starts the refresh: keys in use never turn stale. Shorter than
 /// `lifetime`. Default: 0, no refresh while fresh.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::sync::Arc;
+/// # #[derive(Clone, Default)] struct Page;
+/// # mod render { pub async fn front_page<T: Default>() -> T { T::default() } }
 /// #[cacheback(lifetime = "10m", refresh_ahead = "1m")]
 /// async fn front_page() -> Arc<Page> { render::front_page().await }
 /// ```
@@ -138,7 +169,15 @@ use crate::plan::Plan;
 /// While nothing is cached, a caller waits for the value instead of getting the empty one. With an expression over the
 /// arguments, some callers do. Default: off.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct User;
+/// # #[derive(Clone, Default)] struct Item;
+/// # #[derive(Clone)] struct DbError;
+/// # mod db {
+/// #     pub async fn user<T: Default, E>(_: u64) -> Result<T, E> { Ok(T::default()) }
+/// #     pub async fn listing<T: Default>(_: u32) -> T { T::default() }
+/// # }
 /// #[cacheback(fetch_on_miss)]
 /// async fn user(id: u64) -> Result<User, DbError> { db::user(id).await }
 ///
@@ -151,7 +190,9 @@ use crate::plan::Plan;
 /// What a caller gets while nothing is cached: an expression of the return type over the arguments. Default:
 /// `Default::default()`, in `Ok` for a `Result`. Not needed, and refused, with plain `fetch_on_miss` without `wait`.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # mod db { pub async fn display_name<T: Default>(_: u64) -> T { T::default() } }
 /// #[cacheback(empty = format!("user {id}"))]
 /// async fn display_name(id: u64) -> String { db::display_name(id).await }
 /// ```
@@ -161,7 +202,9 @@ use crate::plan::Plan;
 /// The longest that a caller waits for a fetch. Then it gets the stale or the empty value, and the fetch goes on.
 /// Default: no limit.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # mod search { pub async fn suggest<T: Default>(_: &str) -> T { T::default() } }
 /// #[cacheback(fetch_on_miss, wait = "500ms")]
 /// async fn suggestions(word: String) -> Vec<String> { search::suggest(&word).await }
 /// ```
@@ -171,7 +214,11 @@ use crate::plan::Plan;
 /// How long a fetch holds its key: after that another may start, and a fetch that nobody waits for is aborted. Not
 /// zero. Default: 60 seconds.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::sync::Arc;
+/// # #[derive(Clone, Default)] struct Report;
+/// # mod warehouse { pub async fn report<T: Default>(_: u16) -> T { T::default() } }
 /// #[cacheback(refresh_timeout = "5m")]
 /// async fn report(year: u16) -> Arc<Report> { warehouse::report(year).await }
 /// ```
@@ -181,7 +228,10 @@ use crate::plan::Plan;
 /// The longest pause after failed fetches of a key. It begins with a second and doubles with each failure. Default: 60
 /// seconds.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone)] struct ApiError;
+/// # mod api { pub async fn quota<T: Default, E>(_: u64) -> Result<T, E> { Ok(T::default()) } }
 /// #[cacheback(max_backoff = "10m")]
 /// async fn quota(account: u64) -> Result<u64, ApiError> { api::quota(account).await }
 /// ```
@@ -191,7 +241,10 @@ use crate::plan::Plan;
 /// How many refreshes of this function run at once. A number, or an expression of type `usize` without arguments. Not
 /// zero. Default: the limit that all functions share.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::{path::Path, sync::Arc};
+/// # mod images { pub async fn thumbnail<T: Default>(_: &std::path::Path) -> T { T::default() } }
 /// #[cacheback(max_refreshes = 4)]
 /// async fn thumbnail(path: &Path) -> Arc<[u8]> { images::thumbnail(path).await }
 /// ```
@@ -201,7 +254,11 @@ use crate::plan::Plan;
 /// A closure that gives one value its own lifetime; for a `Result` it sees the `Ok`. Zero: those who wait get the
 /// value, and nothing is stored. Default: none, `lifetime` holds for all.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::time::Duration;
+/// # #[derive(Clone, Default)] struct User;
+/// # mod db { pub async fn find_user<T: Default>(_: &str) -> T { T::default() } }
 /// #[cacheback(lifetime_for = |user| Duration::from_secs(if user.is_some() { 600 } else { 10 }))]
 /// async fn find_user(mail: &str) -> Option<User> { db::find_user(mail).await }
 /// ```
@@ -211,7 +268,11 @@ use crate::plan::Plan;
 /// An `Err` is never stored over a value. Where there is none, it answers waiting callers for this long, so that a dead
 /// origin is left alone. Not zero. Default: off.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Price;
+/// # #[derive(Clone)] struct ShopError;
+/// # mod shop { pub async fn price<T: Default, E>(_: u64) -> Result<T, E> { Ok(T::default()) } }
 /// #[cacheback(fetch_on_miss, cache_err = "5s")]
 /// async fn price(article: u64) -> Result<Price, ShopError> { shop::price(article).await }
 /// ```
@@ -221,7 +282,10 @@ use crate::plan::Plan;
 /// How one error is handed to many callers who waited for it. Default: `Clone`, else `From<Arc<E>>`, else
 /// `From<cacheback::FetchError>`, whichever the error type has.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::io::Error as IoError;
+/// # mod telnet { pub async fn motd<T: Default, E>(_: &str) -> Result<T, E> { Ok(T::default()) } }
 /// #[cacheback(fetch_on_miss, share_err = |error: &IoError| IoError::from(error.kind()))]
 /// async fn motd(host: &str) -> Result<String, IoError> { telnet::motd(host).await }
 /// ```
@@ -231,7 +295,10 @@ use crate::plan::Plan;
 /// Each stored lifetime is shortened by up to this share, at random, so that what was fetched together is not refreshed
 /// together. From 0.0 to 1.0. Default: 0.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Profile;
+/// # mod db { pub async fn profile<T: Default>(_: u64) -> T { T::default() } }
 /// #[cacheback(lifetime = "1h", jitter = 0.1)]
 /// async fn profile(id: u64) -> Option<Profile> { db::profile(id).await }
 /// ```
@@ -242,7 +309,10 @@ use crate::plan::Plan;
 /// argument is looked up as it is; another part is evaluated on every call, and is `Clone + Hash + Eq` and owned.
 /// Default: all arguments that are not skipped.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Account;
+/// # mod db { pub async fn account<T: Default>(_: u32, _: &str) -> T { T::default() } }
 /// #[cacheback(key = (tenant, mail.to_lowercase()))]
 /// async fn account(tenant: u32, mail: &str) -> Option<Account> { db::account(tenant, mail).await }
 /// ```
@@ -251,17 +321,25 @@ use crate::plan::Plan;
 ///
 /// Arguments that are handed to the function but are no part of the key. They are `Clone`, and need no `Hash` and `Eq`.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::sync::Arc;
+/// # #[derive(Clone, Default)] struct Order;
+/// # struct Db;
+/// # impl Db { async fn orders(&self, _: u64) -> Vec<Order> { vec![] } }
 /// #[cacheback(skip(db))]
 /// async fn orders(db: &Arc<Db>, customer: u64) -> Vec<Order> { db.orders(customer).await }
 /// ```
 ///
 /// ## `capacity`
 ///
-/// The most entries that are kept. A number, or an expression of type `u64` without arguments. Not zero. Default:
-/// 10,000.
+/// The most entries that are kept. A number, or an expression of type `u64` without arguments. Zero: nothing is
+/// kept, and every call that waits fetches. Default: 10,000.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::sync::Arc;
+/// # mod images { pub async fn avatar<T: Default>(_: u64) -> T { T::default() } }
 /// #[cacheback(capacity = 500)]
 /// async fn avatar(user: u64) -> Arc<[u8]> { images::avatar(user).await }
 /// ```
@@ -270,7 +348,10 @@ use crate::plan::Plan;
 ///
 /// What the cache is called in logs and metrics. Default: the path of the function.
 ///
-/// ```ignore
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Invoice;
+/// # mod db { pub async fn invoices<T: Default>(_: u64) -> T { T::default() } }
 /// #[cacheback(name = "billing.invoices")]
 /// async fn invoices(customer: u64) -> Vec<Invoice> { db::invoices(customer).await }
 /// ```
@@ -279,22 +360,36 @@ use crate::plan::Plan;
 ///
 /// The name of the handle, where a module, a type or a crate has the function's name; or `false` for none.
 ///
-/// ```ignore
-/// mod user;
+/// ```
+/// # use cacheback::cacheback;
+/// mod user {
+///     // ...
+/// #     pub async fn load<T: Default>(_: u64) -> T { T::default() }
+/// }
+/// # #[derive(Clone, Default)] struct User;
 ///
 /// #[cacheback(handle = user_cache)]
 /// async fn user(id: u64) -> Option<User> { user::load(id).await }
 ///
+/// # async fn show() -> Result<(), cacheback::Error> {
 /// user_cache::entry(42).invalidate().await?;
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// ## `crate`
 ///
 /// Where `cacheback` is, if it is not `::cacheback`: in a crate that re-exports it, for its own macros.
 ///
-/// ```ignore
-/// #[cacheback(crate = ::my_framework::cacheback)]
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::sync::Arc;
+/// # mod my_framework { pub use ::cacheback; }
+/// # #[derive(Clone, Default)] struct Settings;
+/// # mod config { pub async fn load<T: Default>() -> T { T::default() } }
+/// #[cacheback(crate = crate::my_framework::cacheback)]
 /// async fn settings() -> Arc<Settings> { config::load().await }
+/// # fn main() {}
 /// ```
 #[proc_macro_attribute]
 pub fn cacheback(args: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {

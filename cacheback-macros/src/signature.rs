@@ -133,6 +133,12 @@ fn first_span(tokens: &TokenStream) -> Span {
 
 fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     let name = &sig.ident;
+    if name == "main" {
+        errors.on(
+            name,
+            "`main` runs once: from a cache it would not run at all\nannotate the functions that it calls",
+        );
+    }
     if sig.asyncness.is_none() {
         errors
             .at(sig.fn_token.span, format_args!("only an `async fn` can be cached\nwrite `async fn {name}`"));

@@ -70,6 +70,7 @@ pub(crate) struct Store<K, V, X> {
     /// Numbers nodes and residencies.
     serial: AtomicU64,
     inserted: AtomicU64,
+    capacity: u64,
     /// A hit is told to moka once this many insertions came since it last was.
     gate: u64,
     evicted: Arc<AtomicU64>,
@@ -109,6 +110,7 @@ where
             epoch: AtomicU64::new(0),
             serial: AtomicU64::new(1),
             inserted: AtomicU64::new(0),
+            capacity,
             gate: capacity / 8,
             evicted,
             next_gone: AtomicU64::new(Moment::NEVER.to_bits()),
@@ -223,6 +225,10 @@ where
 
     /// Puts a node that was [`put`](Store::put) under the bound of the store. Calls moka: never under a lock.
     pub(crate) fn admit(&self, node: &Node<K, V, X>) {
+        if self.capacity == 0 {
+            take_where(&self.index, node.hash, |other| other.stamp == node.stamp);
+            return;
+        }
         let residency = node.residency();
         let mut stamp = node.stamp;
         node.record_at(self.inserted.fetch_add(1, Ordering::Relaxed) + 1);
@@ -240,6 +246,10 @@ where
             && take_where(&self.index, node.hash, |other| other.stamp == node.stamp)
         {
             self.forget(node);
+        }
+        // moka would look at its bound each 64 operations only; a small cache would be over it all the time.
+        if self.index.len() as u64 > self.capacity {
+            self.residents.run_pending_tasks();
         }
     }
 

@@ -50,5 +50,5 @@ async fn rule_9_a_value_is_visible_to_the_next_read_in_a_full_cache() {
     }
     settle().await;
     assert!(small::cache().stats().evicted > 0);
-    assert!(small::cache().len() <= 128, "bounded: {}", small::cache().len());
+    assert!(small::cache().len() <= 64, "bounded: {}", small::cache().len());
 }

@@ -116,7 +116,12 @@ async fn no_arguments_and_many() {
         static RUNS: AtomicU64 = AtomicU64::new(0);
         RUNS.fetch_add(1, Ordering::SeqCst)
     }
+    #[cacheback(fetch_on_miss)]
+    async fn same(same: u64) -> u64 {
+        same
+    }
     let _own = testing::isolate();
+    assert_eq!((same(1).await, same::entry(2).get_or_fetch().await), (1, 2));
     assert_eq!((none().await, none().await), (0, 0));
     #[cacheback(fetch_on_miss, skip(runs))]
     #[allow(clippy::too_many_arguments)]

@@ -28,4 +28,8 @@ async fn generic<T: Default>(id: u64) -> T {
 #[cacheback]
 struct NotAFunction;
 
+#[cacheback]
+#[tokio::test]
+async fn a_test() {}
+
 fn main() {}

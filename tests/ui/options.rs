@@ -15,4 +15,9 @@ async fn twice_and_too_early(id: u64) -> u64 {
     id
 }
 
+#[cacheback(key = "user:{id}")]
+async fn one_for_all(id: u64) -> u64 {
+    id
+}
+
 fn main() {}

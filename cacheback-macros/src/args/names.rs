@@ -31,6 +31,9 @@ pub(crate) const OPTIONS: &[&str] = &[
     "crate",
 ];
 
+/// Those that do nothing yet.
+const RESERVED: &[&str] = &["in_impl", "version", "shared", "tags"];
+
 /// What to tell the user of an option that we do not have.
 pub(super) fn unknown(name: &Ident) -> String {
     let text = name.unraw().to_string();
@@ -39,7 +42,10 @@ pub(super) fn unknown(name: &Ident) -> String {
     }
     match nearest(&text, OPTIONS.iter().copied()) {
         Some(near) => format!("unknown option `{text}`\ndid you mean `{near}`?"),
-        None => format!("unknown option `{text}`\nthe options are {}", listed(OPTIONS.iter().copied())),
+        None => format!(
+            "unknown option `{text}`\nthe options are {}",
+            listed(OPTIONS.iter().copied().filter(|name| !RESERVED.contains(name)))
+        ),
     }
 }
 

@@ -263,66 +263,66 @@ fn names_that_are_none() {
     refused(
         &cases,
         &expect![[r##"
-        lifetme = 600
-        [lifetme] unknown option `lifetme` / did you mean `lifetime`?
+            lifetme = 600
+            [lifetme] unknown option `lifetme` / did you mean `lifetime`?
 
-        max_state = 5
-        [max_state] unknown option `max_state` / did you mean `max_stale`?
+            max_state = 5
+            [max_state] unknown option `max_state` / did you mean `max_stale`?
 
-        refresh_time_out = 5
-        [refresh_time_out] unknown option `refresh_time_out` / did you mean `refresh_timeout`?
+            refresh_time_out = 5
+            [refresh_time_out] unknown option `refresh_time_out` / did you mean `refresh_timeout`?
 
-        colour = "red"
-        [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `in_impl`, `handle`, `version`, `shared`, `tags`, `crate`
+            colour = "red"
+            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `handle`, `crate`
 
-        ttl = 5
-        [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+            ttl = 5
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
 
-        time_to_live(5)
-        [time_to_live] `time_to_live` is not an option of `cacheback` / write `lifetime = ..`
+            time_to_live(5)
+            [time_to_live] `time_to_live` is not an option of `cacheback` / write `lifetime = ..`
 
-        size = 5
-        [size] `size` is not an option of `cacheback` / write `capacity = ..`
+            size = 5
+            [size] `size` is not an option of `cacheback` / write `capacity = ..`
 
-        grace = 5
-        [grace] `grace` is not an option of `cacheback` / write `max_stale = ..`
+            grace = 5
+            [grace] `grace` is not an option of `cacheback` / write `max_stale = ..`
 
-        sync_writes = true
-        [sync_writes] `sync_writes` is not an option of `cacheback` / not needed: callers of one key always share one fetch; write `fetch_on_miss` if they should wait for it
+            sync_writes = true
+            [sync_writes] `sync_writes` is not an option of `cacheback` / not needed: callers of one key always share one fetch; write `fetch_on_miss` if they should wait for it
 
-        result
-        [result] `result` is not an option of `cacheback` / not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`
+            result
+            [result] `result` is not an option of `cacheback` / not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`
 
-        option = true
-        [option] `option` is not an option of `cacheback` / not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`
+            option = true
+            [option] `option` is not an option of `cacheback` / not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`
 
-        convert = r#"{ user }"#
-        [convert] `convert` is not an option of `cacheback` / write `key = ..`
+            convert = r#"{ user }"#
+            [convert] `convert` is not an option of `cacheback` / write `key = ..`
 
-        timeout = 5
-        [timeout] `timeout` is not an option of `cacheback` / write `refresh_timeout` (how long a fetch holds its key) or `wait` (how long a caller waits)
+            timeout = 5
+            [timeout] `timeout` is not an option of `cacheback` / write `refresh_timeout` (how long a fetch holds its key) or `wait` (how long a caller waits)
 
-        ignore(user)
-        [ignore] `ignore` is not an option of `cacheback` / write `skip(..)`
+            ignore(user)
+            [ignore] `ignore` is not an option of `cacheback` / write `skip(..)`
 
-        fallback = Vec::new()
-        [fallback] `fallback` is not an option of `cacheback` / write `empty = ..`
+            fallback = Vec::new()
+            [fallback] `fallback` is not an option of `cacheback` / write `empty = ..`
 
-        map_error = |e| e
-        [map_error] `map_error` is not an option of `cacheback` / write `share_err = ..`
+            map_error = |e| e
+            [map_error] `map_error` is not an option of `cacheback` / write `share_err = ..`
 
-        shared
-        [shared] `shared` needs the `redis` feature / leave it out for a cache in this process
+            shared
+            [shared] `shared` needs the `redis` feature / leave it out for a cache in this process
 
-        shared = true
-        [shared] `shared` is a flag / write just `shared`, or leave it out
+            shared = true
+            [shared] `shared` is a flag / write just `shared`, or leave it out
 
-        tags = [user]
-        [tags] `tags` is about shared entries, and `shared` needs the `redis` feature / leave it out for a cache in this process
+            tags = [user]
+            [tags] `tags` is about shared entries, and `shared` needs the `redis` feature / leave it out for a cache in this process
 
-        version = 3
-        [version] `version` is about shared entries, and `shared` needs the `redis` feature / leave it out for a cache in this process
-    "##]],
+            version = 3
+            [version] `version` is about shared entries, and `shared` needs the `redis` feature / leave it out for a cache in this process
+        "##]],
     );
 }
 
@@ -399,7 +399,7 @@ fn forms_that_are_none() {
 
             a::b = 5
             [:] an option takes its value after `=` / write `a = ..`
-            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `in_impl`, `handle`, `version`, `shared`, `tags`, `crate`
+            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `handle`, `crate`
         "#]],
     );
 }

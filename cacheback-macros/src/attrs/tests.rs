@@ -15,7 +15,7 @@ fn attributes_go_where_they_belong() {
         ("must_use", "must_use", "", "", ""),
         ("deprecated", "deprecated", "", "", ""),
         ("inline", "inline", "", "", ""),
-        ("tokio::test", "tokio::test", "", "", ""),
+        ("other::attribute", "other::attribute", "", "", ""),
         ("other::thing(a)", "other::thing(a)", "", "", ""),
         ("cfg(unix)", "cfg(unix)", "", "", "cfg(unix)"),
         ("allow(unused)", "allow(unused)", "allow(unused)", "allow(unused)", ""),
@@ -69,4 +69,13 @@ fn docs_are_appended_only_to_docs() {
 fn twice_is_once_too_often() {
     let errors = errors("", "#[cacheback::cacheback(lifetime = 5)] async fn f() {}");
     assert!(errors.contains("is on this function twice"), "{errors}");
+}
+
+#[test]
+fn what_runs_once_is_refused() {
+    for once in ["#[tokio::main]", "#[tokio::test]", "#[test]"] {
+        let found = errors("", &format!("{once} async fn f() {{}}"));
+        assert!(found.contains("runs once"), "{once}: {found}");
+    }
+    assert!(errors("", "async fn main() {}").contains("`main` runs once"));
 }

@@ -91,6 +91,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             }
             match self.failure(&landing, &seat, &origin, &mut losses) {
                 Failure::Again => {}
+                Failure::Gone => return std::future::pending().await,
                 Failure::Error(error) => return self.answered(O::join(Err(error)), Status::Fetched, None),
                 Failure::Panic(message) => {
                     self.counters.answered(Status::Fetched);
@@ -114,6 +115,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             }
             match self.failure(&landing, &seat, &origin, &mut losses) {
                 Failure::Again => {}
+                Failure::Gone => return std::future::pending().await,
                 Failure::Error(error) => return O::join(Err(error)),
                 Failure::Panic(message) => panic!("{message}"),
             }
@@ -283,6 +285,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 if *losses < LOSSES {
                     return Failure::Again;
                 }
+                if tokio::task::try_id().is_some() {
+                    return Failure::Gone;
+                }
                 let error = FetchError::new(self.name, FetchErrorKind::Lost, "its runtime was dropped");
                 match origin.share() {
                     Sharing::Wrapped(from) => Failure::Error(from(error)),
@@ -341,4 +346,6 @@ enum Failure<E> {
     Panic(String),
     /// It tries again.
     Again,
+    /// Its own runtime is being shut down, and it with it: it waits to be dropped.
+    Gone,
 }

@@ -80,6 +80,7 @@ fn the_bound_holds_and_evictions_leave_the_index() {
     for key in 0..10_000 {
         put(&store, key, key, key);
         assert_eq!(get(&store, key, key), Some(key), "a newcomer is visible");
+        assert!(store.index.len() <= 50, "at every time");
     }
     store.residents.run_pending_tasks();
     assert_eq!(store.len(Moment::PAST), 50);
@@ -99,6 +100,15 @@ fn a_hot_key_stays() {
         if let Some(residency) = record.unwrap_or_else(|| panic!("evicted after {key} insertions")) {
             store.record(residency);
         }
+    }
+}
+
+#[test]
+fn without_capacity_nothing_is_kept() {
+    let store = Small::new(0);
+    for key in 0..1_000 {
+        put(&store, key, key, key);
+        assert_eq!(store.index.len(), 0);
     }
 }
 

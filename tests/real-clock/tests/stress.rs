@@ -64,5 +64,5 @@ fn removed_values_do_not_come_back() {
     assert_eq!(stats.hits + stats.stale + stats.empty + stats.waited, calls);
     assert_eq!((stats.in_flight, stats.errors, stats.panics), (0, 0, 0));
     assert!(stats.evicted > 0, "{stats:?}");
-    assert!(stats.entries <= 64, "{stats:?}");
+    assert!(stats.entries <= 32, "{stats:?}");
 }

@@ -24,6 +24,13 @@ async fn by_entry_only(id: u64) -> u64 {
     id
 }
 
+/// Old.
+#[deprecated]
+#[cacheback]
+pub async fn old(old: u64) -> u64 {
+    old
+}
+
 #[cacheback(handle = false)]
 async fn alone(id: u64) -> u64 {
     id

@@ -56,6 +56,10 @@ impl other {
         #![allow(x)]
         ""
     }
+    #[allow(deprecated)]
+    fn __cacheback_function() {
+        let _ = r#match;
+    }
     /// The entry of these arguments of [`match`](fn@match).
     #[must_use]
     #[allow(
@@ -69,10 +73,7 @@ impl other {
     )]
     #[allow(unused)]
     pub(super) fn entry(name: String) -> ::cacheback::Entry<&'static str> {
-        fn __cacheback_function() {
-            let _ = r#match;
-        }
-        let _ = __cacheback_function;
+        let _ = Self::__cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,

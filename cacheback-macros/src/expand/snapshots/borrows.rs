@@ -79,6 +79,10 @@ impl borrows {
     ) -> usize {
         columns.len()
     }
+    #[allow(deprecated)]
+    fn __cacheback_function() {
+        let _ = borrows;
+    }
     /// The entry of these arguments of [`borrows`](fn@borrows).
     #[must_use]
     #[allow(
@@ -97,10 +101,7 @@ impl borrows {
         text: Cow<'_, str>,
         nested: &&str,
     ) -> ::cacheback::Entry<usize> {
-        fn __cacheback_function() {
-            let _ = borrows;
-        }
-        let _ = __cacheback_function;
+        let _ = Self::__cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,

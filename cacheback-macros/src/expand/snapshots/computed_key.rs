@@ -60,6 +60,10 @@ impl search {
     ) -> Vec<Tweet> {
         db.search(username, limit).await
     }
+    #[allow(deprecated)]
+    fn __cacheback_function() {
+        let _ = search;
+    }
     /// The entry of these arguments of [`search`](fn@search).
     #[must_use]
     #[allow(
@@ -77,10 +81,7 @@ impl search {
         limit: u32,
         __cacheback_3: u64,
     ) -> ::cacheback::Entry<Vec<Tweet>> {
-        fn __cacheback_function() {
-            let _ = search;
-        }
-        let _ = __cacheback_function;
+        let _ = Self::__cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,

@@ -56,6 +56,10 @@ impl expressions {
     async fn __cacheback_body(user: &str, mut limit: u64, (a, b): (u8, u8)) -> String {
         body(user, limit, a, b).await
     }
+    #[allow(deprecated)]
+    fn __cacheback_function() {
+        let _ = expressions;
+    }
     /// The entry of these arguments of [`expressions`](fn@expressions).
     #[must_use]
     #[allow(
@@ -72,10 +76,7 @@ impl expressions {
         limit: u64,
         __cacheback_2: (u8, u8),
     ) -> ::cacheback::Entry<String> {
-        fn __cacheback_function() {
-            let _ = expressions;
-        }
-        let _ = __cacheback_function;
+        let _ = Self::__cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,

@@ -46,6 +46,10 @@ impl load {
     async fn __cacheback_body(id: u64) -> Result<User, Error> {
         db::load(id).await
     }
+    #[allow(deprecated)]
+    fn __cacheback_function() {
+        let _ = load;
+    }
     /// The entry of these arguments of [`load`](fn@load).
     #[must_use]
     #[allow(
@@ -58,10 +62,7 @@ impl load {
         clippy::trivially_copy_pass_by_ref
     )]
     pub(crate) fn entry(id: u64) -> crate::cacheback::Entry<Result<User, Error>> {
-        fn __cacheback_function() {
-            let _ = load;
-        }
-        let _ = __cacheback_function;
+        let _ = Self::__cacheback_function;
         use crate::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,

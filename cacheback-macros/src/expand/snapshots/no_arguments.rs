@@ -36,6 +36,10 @@ impl nothing {
         clippy::trivially_copy_pass_by_ref
     )]
     async fn __cacheback_body() {}
+    #[allow(deprecated)]
+    fn __cacheback_function() {
+        let _ = nothing;
+    }
     /// The entry of these arguments of [`nothing`](fn@nothing).
     #[must_use]
     #[allow(
@@ -48,10 +52,7 @@ impl nothing {
         clippy::trivially_copy_pass_by_ref
     )]
     fn entry() -> ::cacheback::Entry<()> {
-        fn __cacheback_function() {
-            let _ = nothing;
-        }
-        let _ = __cacheback_function;
+        let _ = Self::__cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,

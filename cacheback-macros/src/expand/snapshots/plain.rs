@@ -52,6 +52,10 @@ impl user_tweets {
     async fn __cacheback_body(username: &str, limit: u32) -> Vec<Tweet> {
         twitter::timeline(username, limit).await
     }
+    #[allow(deprecated)]
+    fn __cacheback_function() {
+        let _ = user_tweets;
+    }
     /// The entry of these arguments of [`user_tweets`](fn@user_tweets).
     #[must_use]
     #[allow(
@@ -64,10 +68,7 @@ impl user_tweets {
         clippy::trivially_copy_pass_by_ref
     )]
     pub fn entry(username: &str, limit: u32) -> ::cacheback::Entry<Vec<Tweet>> {
-        fn __cacheback_function() {
-            let _ = user_tweets;
-        }
-        let _ = __cacheback_function;
+        let _ = Self::__cacheback_function;
         use ::cacheback::__private::{
             AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
             NoShareProbe as _, OpaqueProbe as _,
