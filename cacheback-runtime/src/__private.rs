@@ -13,7 +13,7 @@ pub use crate::site::Site;
 pub use crate::slot::Slot;
 
 use crate::cache::CacheRef;
-use crate::engine::{Engine, Target};
+use crate::engine::Engine;
 use crate::handle::Entry;
 use crate::key::{Args, ArgsView, Argument, KeyArgs, KeyView, Shape, Shapes};
 use crate::origin::BoxFuture;
@@ -36,7 +36,7 @@ pub fn hit<A: KeyArgs, O: Outcome, M: 'static, W: KeyView<A>>(
 /// The answer to a call that is no plain hit.
 #[must_use]
 pub fn wait<R: Send + 'static>(entry: Entry<R>) -> BoxFuture<R> {
-    Box::pin(entry.call())
+    entry.call()
 }
 
 /// The handle of all caches of a function.
@@ -56,9 +56,9 @@ pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: 'static, W: KeyView<A>>(
     args: impl OwnedArgs<A, F>,
 ) -> Entry<O::Return> {
     slot.with::<A, O, M, _>(|engine: &Arc<Engine<A, O>>| {
-        let key = Arc::new(view.own());
-        let args = args.of_key(&key);
-        Entry::new(engine, Target { hash: engine.hash(view), key }, site.with(args))
+        let target = engine.target(view);
+        let args = args.of_key(&target.key);
+        Entry::new(engine, target, site.with(args))
     })
 }
 

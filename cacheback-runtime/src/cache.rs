@@ -12,7 +12,8 @@ use crate::slot::Slot;
 /// # Examples
 ///
 /// ```
-/// # async fn show(cache: cacheback_runtime::CacheRef) -> Result<(), cacheback_runtime::Error> {
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// # async fn show(cache: cacheback::CacheRef) -> Result<(), cacheback::Error> {
 /// println!("{}: {} values, {:?}", cache.name(), cache.len(), cache.stats());
 /// cache.clear().await?;
 /// # Ok(())

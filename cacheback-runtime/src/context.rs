@@ -13,13 +13,13 @@ use crate::panics::caught;
 use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
 
 /// Which flights may be joined: those of one lane.
-pub(crate) type Lane = Option<Id>;
+pub(crate) type LaneId = Option<Id>;
 
 /// The surroundings of a call.
 #[derive(Clone)]
 pub(crate) struct Here {
     pub(crate) handle: Handle,
-    pub(crate) lane: Lane,
+    pub(crate) lane: LaneId,
     pub(crate) executor: Arc<Executor>,
 }
 
@@ -45,7 +45,13 @@ pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
         return timer(own_runtime());
     }
     caught(|| timer(handle)).unwrap_or_else(|_| {
-        lock(&WITHOUT).push(handle.id());
+        let mut without = lock(&WITHOUT);
+        // Runtimes come and go; a forgotten one is found again.
+        if without.len() >= 64 {
+            without.clear();
+        }
+        without.push(handle.id());
+        drop(without);
         ANY.store(true, Ordering::Relaxed);
         timer(own_runtime())
     })
@@ -66,13 +72,13 @@ fn own_runtime() -> &'static Handle {
 }
 
 #[cfg(not(feature = "test-util"))]
-fn lane_and_executor(_: Id) -> (Lane, Arc<Executor>) {
+fn lane_and_executor(_: Id) -> (LaneId, Arc<Executor>) {
     static EXECUTOR: OnceLock<Arc<Executor>> = OnceLock::new();
     (None, Arc::clone(EXECUTOR.get_or_init(|| Arc::new(Executor::new()))))
 }
 
 #[cfg(feature = "test-util")]
-fn lane_and_executor(runtime: Id) -> (Lane, Arc<Executor>) {
+fn lane_and_executor(runtime: Id) -> (LaneId, Arc<Executor>) {
     (Some(runtime), crate::testing::executor_of(runtime))
 }
 
@@ -85,7 +91,8 @@ fn lane_and_executor(runtime: Id) -> (Lane, Arc<Executor>) {
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
 /// // ... calls that started refreshes ...
-/// cacheback_runtime::settle().await;
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// cacheback::settle().await;
 /// # });
 /// ```
 pub async fn settle() {

@@ -27,6 +27,7 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 mod fetch;
 mod landing;
 mod read;
+mod record;
 mod write;
 use fetch::Job;
 
@@ -133,6 +134,13 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         hasher.finish()
     }
 
+    /// The key, owned: the very one of its node, where it has one.
+    pub(crate) fn target<W: KeyView<A>>(&self, view: W) -> Target<KeyOf<A>> {
+        let hash = self.hash(view);
+        let stored = self.store.read(hash, |key| view.same(key), |node| Arc::clone(node.key()));
+        Target { hash, key: stored.unwrap_or_else(|| Arc::new(view.own())) }
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         Stats { evicted: self.store.evicted(), entries: self.len(), ..self.counters.snapshot() }
     }
@@ -179,7 +187,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 
     /// A fetch to be, for a caller from here.
     fn new_flight(&self, here: &Here) -> FlightOf<A, O> {
-        Flight::new(self.store.epoch(), Ticket::new(self.number), Some(here.handle.id()))
+        Flight::new(Ticket::new(self.number), Some(here.handle.id()))
     }
 
     /// Work at the desk of a key, under its lock.

@@ -7,11 +7,17 @@ use crate::sync::Arc;
 
 /// Why a write (`set`, `invalidate`, `remove`, `clear`) failed.
 ///
-/// On the local tier no write fails; the type is here so that a shared tier changes no call.
+/// On the local tier no write of a value fails; the type is here so that a shared tier changes no call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Error {
     message: String,
+}
+
+impl Error {
+    pub(crate) fn new(message: &str) -> Self {
+        Self { message: message.to_owned() }
+    }
 }
 
 impl fmt::Display for Error {
@@ -28,9 +34,9 @@ impl std::error::Error for Error {}
 pub enum FetchErrorKind {
     /// The function returned an `Err`.
     Error,
-    /// The function panicked.
+    /// The function panicked. On the local tier such a panic is handed on as a panic.
     Panic,
-    /// The fetch was aborted at its `refresh_timeout`.
+    /// The fetch was aborted at its `refresh_timeout`. On the local tier nobody waits for such a fetch.
     TimedOut,
     /// The fetch ended without an outcome: its runtime was dropped.
     Lost,
@@ -45,7 +51,9 @@ pub enum FetchErrorKind {
 /// # Examples
 ///
 /// ```
-/// # use cacheback_runtime::FetchError;
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// use cacheback::FetchError;
+///
 /// fn report(error: &FetchError) -> String {
 ///     format!("{} failed ({:?}): {error}", error.function(), error.kind())
 /// }

@@ -17,12 +17,10 @@ const TARGET: &str = "cacheback";
 /// # Examples
 ///
 /// ```
-/// # fn show(stats: cacheback_runtime::Stats) {
-/// let calls = stats.hits + stale_or_empty(&stats) + stats.waited;
-/// # let _ = calls;
-/// # }
-/// fn stale_or_empty(stats: &cacheback_runtime::Stats) -> u64 {
-///     stats.stale + stats.empty
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// fn hit_ratio(stats: &cacheback::Stats) -> f64 {
+///     let calls = stats.hits + stats.stale + stats.empty + stats.waited;
+///     stats.hits as f64 / calls.max(1) as f64
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -39,11 +39,11 @@ pub(crate) struct Flight<T> {
 }
 
 impl<T> Flight<T> {
-    pub(crate) fn new(epoch: u64, ticket: Ticket, runtime: Option<Id>) -> Self {
+    pub(crate) fn new(ticket: Ticket, runtime: Option<Id>) -> Self {
         Self {
             ticket,
             runtime,
-            epoch: AtomicU64::new(epoch),
+            epoch: AtomicU64::new(0),
             until: AtomicU64::new(0),
             place: Mutex::default(),
             landed: OnceLock::new(),
@@ -244,6 +244,7 @@ impl<K, T, J> Flights<K, T, J> {
             }
             shard.retain(|_, desks| !desks.is_empty());
         }
+        let _ = caught(|| drop(idle));
         given_back
     }
 

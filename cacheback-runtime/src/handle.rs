@@ -1,12 +1,11 @@
 //! One entry as users hold it: [`Entry`], and what it answers with.
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::engine::{Answer, Engine, OriginOf, Target};
+use crate::engine::{Answer, Engine, OriginOf, Peeked, Target};
 use crate::error::Error;
 use crate::events::Status;
 use crate::key::{Args, KeyArgs};
@@ -15,6 +14,18 @@ use crate::outcome::Outcome;
 use crate::sync::Arc;
 
 /// What a call was answered with, and how.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// use cacheback::{Lookup, Status};
+///
+/// fn age_header(lookup: &Lookup<Vec<u64>>) -> Option<String> {
+///     let age = lookup.age.filter(|_| lookup.status != Status::Fetched)?;
+///     Some(format!("Age: {}", age.as_secs()))
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lookup<R> {
@@ -47,21 +58,27 @@ pub struct Entry<R: 'static>(EntryInner<R>);
 /// The methods of an [`Entry`].
 ///
 /// Every future here can be dropped at any time: a fetch that was started goes on for the others, and a write is done
-/// at the first poll or not at all. Unless a method says otherwise, none of them panics but with the panic of the
-/// function itself, or where the function's options contradict each other.
+/// at the first poll or not at all.
+///
+/// # Panics
+///
+/// A call that waits panics where the function does and no stored value is left to serve. A call that is answered with
+/// the empty value, or asks whether and how long it waits, panics where those expressions do. On a runtime that is
+/// being shut down, outside of its tasks, a call whose fetch cannot run panics unless its error is
+/// `From<`[`FetchError`](crate::FetchError)`>`.
 pub struct EntryInner<R: 'static> {
     ops: Arc<dyn Ops<R>>,
 }
 
-/// A stored value without its type: the function's return type says which one it is.
-type Erased = Box<dyn Any + Send>;
-
 /// What an entry can do, without the types of key and value.
 trait Ops<R>: Send + Sync {
     fn answer(&self, force_wait: bool) -> BoxFuture<Answer<R>>;
+    /// The value of an answer, in one box.
+    fn call(&self) -> BoxFuture<R>;
     fn refresh(&self) -> BoxFuture<R>;
-    fn peek(&self) -> Option<Snapshot<Erased>>;
-    fn set(&self, value: Erased);
+    /// A stored value, as the function would return it.
+    fn peek(&self) -> Option<Snapshot<R>>;
+    fn set(&self, returned: R) -> Result<(), Error>;
     fn invalidate(&self);
     fn remove(&self);
     fn name(&self) -> &'static str;
@@ -78,19 +95,22 @@ impl<A: KeyArgs, O: Outcome> Ops<O::Return> for Typed<A, O> {
         let engine = Arc::clone(&self.engine);
         Box::pin(engine.answer(self.target.clone(), Arc::clone(&self.origin), force_wait))
     }
+    fn call(&self) -> BoxFuture<O::Return> {
+        let answer = Arc::clone(&self.engine).answer(self.target.clone(), Arc::clone(&self.origin), false);
+        Box::pin(async move { answer.await.value })
+    }
     fn refresh(&self) -> BoxFuture<O::Return> {
         let engine = Arc::clone(&self.engine);
         Box::pin(engine.refresh(self.target.clone(), Arc::clone(&self.origin)))
     }
-    fn peek(&self) -> Option<Snapshot<Erased>> {
-        let peeked = self.engine.peek(&self.target)?;
-        Some(Snapshot { value: Box::new(peeked.value), age: peeked.age, fresh: peeked.fresh })
+    fn peek(&self) -> Option<Snapshot<O::Return>> {
+        let Peeked { value, age, fresh } = self.engine.peek(&self.target)?;
+        Some(Snapshot { value: O::join(Ok(value)), age, fresh })
     }
-    fn set(&self, value: Erased) {
-        let Ok(value) = value.downcast::<O::Value>() else {
-            unreachable!("`set` takes the type that `{}` stores", self.engine.name())
-        };
-        self.engine.set(&self.target, &self.origin, *value);
+    fn set(&self, returned: O::Return) -> Result<(), Error> {
+        let value = O::split(returned).map_err(|_| Error::new("an `Err` is not stored"))?;
+        self.engine.set(&self.target, &self.origin, value);
+        Ok(())
     }
     fn invalidate(&self) {
         self.engine.invalidate(&self.target, &self.origin);
@@ -117,9 +137,8 @@ impl<R: Send + 'static> Entry<R> {
     }
 
     /// The answer to a plain call.
-    pub(crate) fn call(&self) -> impl Future<Output = R> + Send + use<R> {
-        let answer = self.ops.answer(false);
-        async move { answer.await.value }
+    pub(crate) fn call(&self) -> BoxFuture<R> {
+        self.ops.call()
     }
 }
 
@@ -133,7 +152,8 @@ impl<R: Send + 'static> EntryInner<R> {
         }
     }
 
-    /// The function's answer; where nothing is cached this call waits for the fetch, whatever the attribute says.
+    /// The function's answer; where nothing is cached this call waits for the fetch, with or without `fetch_on_miss`.
+    /// `wait` is its limit too: where that runs out, the answer is the empty value.
     pub fn get_or_fetch(&self) -> impl Future<Output = R> + Send + use<R> {
         let answer = self.ops.answer(true);
         async move { answer.await.value }
@@ -148,7 +168,7 @@ impl<R: Send + 'static> EntryInner<R> {
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<R>>> + Send + use<R> {
         let ops = Arc::clone(&self.ops);
-        async move { peek(&*ops) }
+        async move { ops.peek() }
     }
 
     /// Stores a value, fresh from now, with the lifetime that the function's options give it. A fetch that runs is
@@ -156,13 +176,14 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// None on the local tier, but for an `Err`, which is not stored.
+    ///
+    /// # Panics
+    ///
+    /// Where an expression of the function's options does, or its `lifetime_for`; nothing is changed then.
     pub fn set(&self, value: R) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = Arc::clone(&self.ops);
-        async move {
-            ops.set(Box::new(value));
-            Ok(())
-        }
+        async move { ops.set(value) }
     }
 
     /// Makes the value stale now and starts one refresh. A fetch that runs is superseded by a new one. Does not end
@@ -199,7 +220,10 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<T>>> + Send + use<T, E> {
         let ops = Arc::clone(&self.ops);
-        async move { peek(&*ops) }
+        async move {
+            let Snapshot { value, age, fresh } = ops.peek()?;
+            Some(Snapshot { value: value.ok()?, age, fresh })
+        }
     }
 
     /// Stores a value, fresh from now, with the lifetime that the function's options give it. A fetch that runs is
@@ -208,19 +232,14 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     /// # Errors
     ///
     /// None on the local tier.
+    ///
+    /// # Panics
+    ///
+    /// Where an expression of the function's options does, or its `lifetime_for`; nothing is changed then.
     pub fn set(&self, value: T) -> impl Future<Output = Result<(), Error>> + Send + use<T, E> {
         let ops = Arc::clone(&self.ops);
-        async move {
-            ops.set(Box::new(value));
-            Ok(())
-        }
+        async move { ops.set(Ok(value)) }
     }
-}
-
-fn peek<R, T: 'static>(ops: &dyn Ops<R>) -> Option<Snapshot<T>> {
-    let Snapshot { value, age, fresh } = ops.peek()?;
-    let value = value.downcast().ok()?;
-    Some(Snapshot { value: *value, age, fresh })
 }
 
 impl<R> Deref for Entry<R> {

@@ -6,26 +6,24 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::origin::BoxFuture;
-
 /// Runs user code; `Err` is the message of its panic.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|payload| message(&*payload))
 }
 
 /// Polls a user's future to its end; `Err` is the message of its panic. Its `Drop` is caught too.
-pub(crate) struct Caught<T>(Option<BoxFuture<T>>);
+pub(crate) struct Caught<F>(Option<F>);
 
-pub(crate) fn caught_future<T>(future: BoxFuture<T>) -> Caught<T> {
+pub(crate) fn caught_future<F: Future + Unpin>(future: F) -> Caught<F> {
     Caught(Some(future))
 }
 
-impl<T> Future for Caught<T> {
-    type Output = Result<T, String>;
+impl<F: Future + Unpin> Future for Caught<F> {
+    type Output = Result<F::Output, String>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = self.0.as_mut() else { return Poll::Pending };
-        match caught(|| future.as_mut().poll(context)) {
+        match caught(|| Pin::new(future).poll(context)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
             Err(message) => Poll::Ready(Err(message)),
@@ -33,7 +31,7 @@ impl<T> Future for Caught<T> {
     }
 }
 
-impl<T> Drop for Caught<T> {
+impl<F> Drop for Caught<F> {
     fn drop(&mut self) {
         let future = self.0.take();
         let _ = caught(|| drop(future));

@@ -11,7 +11,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// # Examples
 ///
 /// ```
-/// let policy = cacheback_runtime::Policy::default();
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// let policy = cacheback::Policy::default();
 /// assert_eq!(policy.lifetime.as_secs(), 600);
 /// assert_eq!(policy.retention.as_secs(), 30 * 24 * 60 * 60);
 /// assert!(!policy.fetch_on_miss);
@@ -84,12 +85,14 @@ impl fmt::Display for Contradiction {
 }
 
 impl Policy {
-    /// The options made to agree; or the first contradiction between those that no argument changes.
-    pub(crate) fn checked(mut self) -> Result<Self, Contradiction> {
+    /// The options as they are; or the first contradiction between those that no argument changes. Where one does, the
+    /// other is left alone: they are clamped together for each entry.
+    pub(crate) fn checked(self) -> Result<Self, Contradiction> {
         let varies = |option: &str| self.varies.contains(&option);
         let constant =
             |found: &Contradiction| !varies(found.option) && !found.with.iter().any(|with| varies(with));
-        match self.clamp().into_iter().find(constant) {
+        let mut clamped = self;
+        match clamped.clamp().into_iter().find(constant) {
             Some(contradiction) => Err(contradiction),
             None => Ok(self),
         }
@@ -225,10 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn what_an_argument_changes_is_clamped_and_no_contradiction_yet() {
+    fn what_an_argument_changes_contradicts_nothing_yet() {
         let base = Policy::default();
         let short = Policy { retention: secs(10), varies: &["lifetime"], ..base };
-        assert_eq!(short.checked(), Ok(Policy { lifetime: secs(10), ..short }));
+        assert_eq!(short.checked(), Ok(short));
         let wrong = Policy { jitter: 2.0, ..short };
         assert_eq!(wrong.checked().unwrap_err().option, "jitter");
     }

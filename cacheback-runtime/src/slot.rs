@@ -96,10 +96,12 @@ impl Slot {
     #[cold]
     #[inline(never)]
     fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&self, head: &'l Link) -> &'l Typed<A, O, M> {
+        // Before the lock of the list: the options' expressions are the user's.
+        let policy = *self.policy();
         let mut at = head;
         loop {
             let instance = at.get_or_init(|| {
-                let engine = Engine::new(self.name, *self.policy());
+                let engine = Engine::new(self.name, policy);
                 let erased: Arc<dyn ErasedCache> = Arc::clone(&engine) as _;
                 let typed = Box::new(Typed::<A, O, M> { engine, marker: PhantomData });
                 Box::new(Instance { typed, erased, next: OnceLock::new() })

@@ -203,7 +203,7 @@ where
         match done {
             Compute::Aborted(stranger) => Err(stranger),
             _ => {
-                self.next_gone.fetch_min(node.gone_at().to_bits(), Ordering::Relaxed);
+                self.next_gone.fetch_min(node.gone_at().to_bits(), Ordering::AcqRel);
                 Ok(())
             }
         }
@@ -290,18 +290,19 @@ where
 
     /// Drops what is past its retention. Calls moka: never under a lock.
     pub(crate) fn sweep(&self, now: Moment) {
-        self.next_gone.store(Moment::NEVER.to_bits(), Ordering::Relaxed);
+        // A node that is put from here on is seen by the walk, or lowers this again.
+        self.next_gone.swap(Moment::NEVER.to_bits(), Ordering::AcqRel);
         self.drop_where(|node| node.gone_at() <= now);
         let guard = self.index.guard();
         for (_, bucket) in self.index.iter(&guard) {
             for node in bucket.nodes() {
-                self.next_gone.fetch_min(node.gone_at().to_bits(), Ordering::Relaxed);
+                self.next_gone.fetch_min(node.gone_at().to_bits(), Ordering::AcqRel);
             }
         }
     }
 
     pub(crate) fn next_gone(&self) -> Moment {
-        Moment::from_bits(self.next_gone.load(Ordering::Relaxed))
+        Moment::from_bits(self.next_gone.load(Ordering::Acquire))
     }
 
     /// How many values a reader at `now` could be given.

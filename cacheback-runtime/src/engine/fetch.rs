@@ -80,13 +80,13 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
             self.progress = Progress::Home;
             return;
         }
+        events::count(&self.engine.counters.fetches);
+        events::count(&self.engine.counters.in_flight);
         self.progress = Progress::Begun;
         self.flight.take_place(permit);
         if self.flight.waiting() > 0 {
             self.flight.give_place_back();
         }
-        events::count(&self.engine.counters.fetches);
-        events::count(&self.engine.counters.in_flight);
         match policy {
             // An option's expression panicked.
             Err(message) => {
@@ -168,14 +168,19 @@ async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, st
     job.land(returned, &policy, started);
 }
 
+impl<A: KeyArgs, O: Outcome> Job<A, O> {
+    /// Gives the key back, where nobody waits and no type of the user's panics.
+    fn leaves_unnoticed(&self) -> bool {
+        caught(|| self.leave(|job| job.flight.waiting() == 0)).unwrap_or(false)
+    }
+}
+
 /// Its runtime was dropped, or a type of the user's panicked on the way: nobody is left waiting, and no key held.
 impl<A: KeyArgs, O: Outcome> Drop for Job<A, O> {
     fn drop(&mut self) {
         match self.progress {
             Progress::Home => {}
-            Progress::Waiting if self.flight.waiting() == 0 => {
-                let _ = caught(|| self.leave(|_| true));
-            }
+            Progress::Waiting if self.leaves_unnoticed() => {}
             Progress::Waiting | Progress::Begun => self.land_lost(),
         }
     }

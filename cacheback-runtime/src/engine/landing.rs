@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::fetch::{Job, Progress};
-use super::{Engine, ErrorOf, FlightOf, KeyOf, Landing, NodeOf, OriginOf, Target};
+use super::record::{Rest, shortened};
+use super::{ErrorOf, FlightOf, Landing, NodeOf};
 use crate::clock::{Moment, nanos};
-use crate::entry::Times;
 use crate::events;
 use crate::failed::Failed;
 use crate::flight::Ended;
@@ -13,19 +13,7 @@ use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Content, Node};
-use crate::sync::{Arc, AtomicU64, Ordering};
-
-/// How long a key whose value is not to be stored (`lifetime_for` of zero) is left alone.
-const NOT_STORED_REST: u64 = 1_000_000_000;
-
-/// A key is left alone from a moment on, for a span of nanoseconds; its record lasts `keep` longer.
-struct Rest {
-    from: Moment,
-    span: u64,
-    keep: u64,
-    failures: u32,
-}
+use crate::sync::{Arc, Ordering};
 
 /// What a fetch does to its key.
 enum Verdict<A: KeyArgs, O: Outcome> {
@@ -209,7 +197,9 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
                 return Ok(None);
             }
             let lane = desk.lane(here.lane);
-            let newer = |node: &NodeOf<A, O>| matches!(verdict, Verdict::Store(own) if own.started() < node.started());
+            let newer = |node: &NodeOf<A, O>| {
+                matches!(verdict, Verdict::Store(own) if node.has_value(now) && own.started() < node.started())
+            };
             let counts = lane.holds(flight)
                 && store.epoch() == flight.epoch()
                 // Only another runtime's, under `test-util`: elsewhere it would have superseded this one.
@@ -274,84 +264,4 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
             events::slower_than_lifetime(self.engine.name, took, policy.lifetime);
         }
     }
-}
-
-impl<A: KeyArgs, O: Outcome> Engine<A, O> {
-    /// The options for one entry's arguments; `Err` where an expression panics.
-    pub(super) fn policy_for(&self, origin: &OriginOf<O>) -> Result<Policy, String> {
-        let mut policy = self.policy;
-        caught(|| origin.vary(&mut policy))?;
-        if let Some(contradiction) = policy.clamp().first() {
-            if self.clamps.passes(Moment::now()) {
-                events::options_clamped(self.name, &contradiction.to_string());
-            }
-        }
-        Ok(policy)
-    }
-
-    /// A node for a value that began at `started`; `own` is the lifetime that `lifetime_for` gives it.
-    pub(super) fn value_node(
-        &self,
-        target: &Target<KeyOf<A>>,
-        value: O::Value,
-        started: Moment,
-        policy: &Policy,
-        own: Option<Duration>,
-    ) -> Arc<NodeOf<A, O>> {
-        let mut lifetime = own.unwrap_or(policy.lifetime).min(policy.retention);
-        if policy.jitter > 0.0 && !lifetime.is_zero() {
-            let share = policy.jitter * fastrand::f64();
-            lifetime = Duration::from_nanos(shortened(nanos(lifetime), share).max(1));
-        }
-        let times = Times::new(policy, started, lifetime);
-        let key = Arc::clone(&target.key);
-        Arc::new(Node::new(key, target.hash, self.store.stamp(), times, Content::Value(value)))
-    }
-
-    /// The record of a value that is not to be stored.
-    pub(super) fn not_stored_node(&self, target: &Target<KeyOf<A>>) -> Arc<NodeOf<A, O>> {
-        let rest = Rest { from: Moment::now(), span: NOT_STORED_REST, keep: 0, failures: 0 };
-        self.resting_node(target, Content::Nothing, &rest)
-    }
-
-    /// A node without a value.
-    fn resting_node(
-        &self,
-        target: &Target<KeyOf<A>>,
-        content: Content<O::Value, ErrorOf<O>>,
-        rest: &Rest,
-    ) -> Arc<NodeOf<A, O>> {
-        let rests_until = rest.from.plus(rest.span);
-        let until = match &content {
-            Content::Error { until, .. } => rests_until.max(Moment::from_bits(until.load(Ordering::Relaxed))),
-            _ => rests_until,
-        };
-        let retention = until.since(rest.from).saturating_add(rest.keep);
-        let times = Times { started: rest.from, lifetime: 0, max_stale: 0, retention, ahead: 0 };
-        let key = Arc::clone(&target.key);
-        let node = Node::new(key, target.hash, self.store.stamp(), times, content);
-        node.rest(rests_until, rest.failures);
-        Arc::new(node)
-    }
-
-    fn error_content(
-        &self,
-        kept: Option<&ErrorOf<O>>,
-        policy: &Policy,
-        now: Moment,
-    ) -> Content<O::Value, ErrorOf<O>> {
-        match (kept, policy.cache_err) {
-            (Some(shared), Some(time)) => {
-                let until = AtomicU64::new(now.plus(nanos(time)).to_bits());
-                Content::Error { shared: Arc::clone(shared), until }
-            }
-            _ => Content::Nothing,
-        }
-    }
-}
-
-/// A span without a share of it.
-fn shortened(span: u64, share: f64) -> u64 {
-    // To 53 bits, and saturating: a span is no more exact than the chance that shortens it.
-    span.min((span as f64 * (1.0 - share)) as u64)
 }

@@ -54,7 +54,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             if let Some(node) = value {
                 node.cut_lifetime(now);
             }
-            if let Some(node) = node.as_ref().filter(|node| now < node.facts().rests_until) {
+            if let Some(node) = value.filter(|node| now < node.facts().rests_until) {
                 node.hint_rest_only();
                 return Ok((desk.supersede(), None));
             }

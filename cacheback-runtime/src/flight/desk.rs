@@ -3,7 +3,7 @@
 
 use super::{Flight, Seat};
 use crate::clock::Moment;
-use crate::context::Lane as LaneId;
+use crate::context::LaneId;
 use crate::executor::Ticket;
 use crate::sync::{Arc, Ordering};
 

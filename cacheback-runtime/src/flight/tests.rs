@@ -3,7 +3,7 @@
 use super::desk::Lane;
 use super::*;
 use crate::clock::Moment;
-use crate::context::Lane as LaneId;
+use crate::context::LaneId;
 
 type Landed = u64;
 type Bench = Flights<&'static str, Landed, &'static str>;
@@ -15,7 +15,7 @@ fn moment(at: u64) -> Moment {
 }
 
 fn new() -> Flight<Landed> {
-    Flight::new(0, Ticket::new(0), None)
+    Flight::new(Ticket::new(0), None)
 }
 
 fn at<R>(flights: &Bench, work: impl Fn(&mut Lane<Landed, &'static str>) -> R) -> R {
