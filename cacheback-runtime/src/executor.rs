@@ -3,15 +3,16 @@
 //! At most [`RUNNING`] refreshes run and at most [`WAITING`] wait. A place that becomes free goes to the function with
 //! the fewest running ones (max-min fairness), and where the queue is full a function with few in it displaces the
 //! newest of the one with the most: a slow function cannot keep another from being refreshed. Fetches that callers
-//! wait for take no place here.
+//! wait for take no place here, and one whose claim has lapsed holds none, whether or not its runtime is driven.
 
 use std::collections::{BTreeMap, HashMap};
 
 use tokio::runtime::Id;
 use tokio::sync::Notify;
 
+use crate::clock::Moment;
 use crate::panics::caught;
-use crate::sync::{Arc, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
 
 /// How many refreshes run at once.
 pub(crate) const RUNNING: usize = 64;
@@ -51,10 +52,19 @@ struct State {
     running: usize,
     waiting: usize,
     functions: HashMap<u64, Line>,
+    places: Vec<Arc<Place>>,
     /// Someone is handing out free places; whoever frees another one leaves it to them.
     dispatching: bool,
     /// Flights a runtime, queued ones too: what `settle` waits for.
     live: HashMap<Id, usize>,
+}
+
+/// A place that a running refresh holds.
+struct Place {
+    function: u64,
+    /// From then on it may be taken away.
+    until: AtomicU64,
+    held: AtomicBool,
 }
 
 /// One function's refreshes.
@@ -65,7 +75,7 @@ struct Line {
 }
 
 enum Verdict {
-    Start(Box<dyn Refresh>),
+    Start(Box<dyn Refresh>, Arc<Place>),
     Queued,
     Refuse(Box<dyn Refresh>),
 }
@@ -77,11 +87,19 @@ impl Executor {
 
     /// Starts a refresh, queues it or refuses it. At most `limit` of its function run at once.
     pub(crate) fn submit(self: &Arc<Self>, ticket: Ticket, limit: Option<usize>, refresh: Box<dyn Refresh>) {
-        let verdict = lock(&self.state).place(ticket, limit.unwrap_or(RUNNING), refresh);
+        let now = Moment::now();
+        let (reclaimed, verdict) = {
+            let mut state = lock(&self.state);
+            let reclaimed = state.reclaim(now);
+            (reclaimed, state.place(ticket, limit.unwrap_or(RUNNING), refresh))
+        };
         match verdict {
-            Verdict::Start(refresh) => refresh.start(Some(self.permit(ticket.function))),
+            Verdict::Start(refresh, place) => refresh.start(Some(self.permit(place))),
             Verdict::Queued => {}
             Verdict::Refuse(refresh) => refresh.refuse(),
+        }
+        if reclaimed {
+            self.dispatch();
         }
     }
 
@@ -94,8 +112,8 @@ impl Executor {
         Some(refresh)
     }
 
-    fn permit(self: &Arc<Self>, function: u64) -> Permit {
-        Permit { executor: Arc::clone(self), function }
+    fn permit(self: &Arc<Self>, place: Arc<Place>) -> Permit {
+        Permit { executor: Arc::clone(self), place }
     }
 
     /// Hands free places out until none is left or nobody waits. A refresh that ends while it is started frees a
@@ -115,9 +133,9 @@ impl Executor {
                 state.dispatching = next.is_some();
                 next
             };
-            let Some((function, refresh)) = next else { return };
+            let Some((place, refresh)) = next else { return };
             // A type of the user's may panic on the way. That ends this refresh and nothing else.
-            let _ = caught(|| refresh.start(Some(self.permit(function))));
+            let _ = caught(|| refresh.start(Some(self.permit(place))));
         }
     }
 
@@ -148,9 +166,8 @@ impl State {
         });
         line.limit = limit;
         if self.running < RUNNING && line.running < limit && line.queue.is_empty() {
-            self.running += 1;
-            line.running += 1;
-            return Verdict::Start(refresh);
+            let place = self.take(ticket.function);
+            return Verdict::Start(refresh, place);
         }
         if self.waiting < WAITING {
             line.queue.insert(ticket.number, refresh);
@@ -172,7 +189,7 @@ impl State {
     }
 
     /// The next refresh to start, with its place taken.
-    fn next(&mut self) -> Option<(u64, Box<dyn Refresh>)> {
+    fn next(&mut self) -> Option<(Arc<Place>, Box<dyn Refresh>)> {
         if self.running >= RUNNING {
             return None;
         }
@@ -184,10 +201,41 @@ impl State {
         let (_, _, function) = waiting.min()?;
         let line = self.functions.get_mut(&function)?;
         let (_, refresh) = line.queue.pop_first()?;
-        line.running += 1;
-        self.running += 1;
         self.waiting -= 1;
-        Some((function, refresh))
+        Some((self.take(function), refresh))
+    }
+
+    fn take(&mut self, function: u64) -> Arc<Place> {
+        let until = AtomicU64::new(Moment::NEVER.to_bits());
+        let place = Arc::new(Place { function, until, held: AtomicBool::new(true) });
+        self.running += 1;
+        if let Some(line) = self.functions.get_mut(&function) {
+            line.running += 1;
+        }
+        self.places.push(Arc::clone(&place));
+        place
+    }
+
+    /// Frees a place, once.
+    fn release(&mut self, place: &Arc<Place>) -> bool {
+        if !place.held.swap(false, Ordering::Relaxed) {
+            return false;
+        }
+        self.places.retain(|other| !Arc::ptr_eq(other, place));
+        self.running -= 1;
+        if let Some(line) = self.functions.get_mut(&place.function) {
+            line.running -= 1;
+        }
+        self.forget_idle(place.function);
+        true
+    }
+
+    /// Takes the places of refreshes whose claim has lapsed. Whether there was one: their own timers do it first,
+    /// unless their runtime stands still.
+    fn reclaim(&mut self, now: Moment) -> bool {
+        let lapsed = |place: &&Arc<Place>| now >= Moment::from_bits(place.until.load(Ordering::Relaxed));
+        let lapsed: Vec<_> = self.places.iter().filter(lapsed).cloned().collect();
+        lapsed.iter().filter(|place| self.release(place)).count() > 0
     }
 
     fn forget_idle(&mut self, function: u64) {
@@ -201,20 +249,22 @@ impl State {
 /// A place among the running refreshes; dropping it gives the place to the next.
 pub(crate) struct Permit {
     executor: Arc<Executor>,
-    function: u64,
+    place: Arc<Place>,
+}
+
+impl Permit {
+    /// The refresh holds its key, and this place, until then.
+    pub(crate) fn lasts_until(&self, until: Moment) {
+        self.place.until.store(until.to_bits(), Ordering::Relaxed);
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        {
-            let mut state = lock(&self.executor.state);
-            state.running -= 1;
-            if let Some(line) = state.functions.get_mut(&self.function) {
-                line.running -= 1;
-            }
-            state.forget_idle(self.function);
+        let released = lock(&self.executor.state).release(&self.place);
+        if released {
+            self.executor.dispatch();
         }
-        self.executor.dispatch();
     }
 }
 

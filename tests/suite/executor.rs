@@ -131,6 +131,29 @@ async fn rule_11_a_queued_refresh_that_is_not_needed_is_skipped() {
     assert_eq!(wide::entry(65, &source).peek().await, None);
 }
 
+/// A queued refresh whose key became fresh meanwhile, by a fetch of another runtime, does not run.
+#[test]
+fn rule_11_a_queued_refresh_of_a_fresh_key_is_skipped() {
+    #[cacheback(lifetime = 1_000, max_refreshes = 1, skip(source))]
+    async fn single(id: u64, source: &Arc<Source>) -> u64 {
+        let _ = id;
+        source.number().await
+    }
+    let real = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (one, other) = (real(), real());
+    let (gated, open) = (Source::gated(), Source::open());
+    one.block_on(async {
+        let _ = single(1, &gated).await;
+        let _ = single(2, &gated).await;
+        gated.started(1).await;
+    });
+    assert_eq!(other.block_on(single::entry(2, &open).refresh()), 1);
+    gated.release_all();
+    one.block_on(settle());
+    assert_eq!(gated.runs(), 1);
+    assert_eq!(single::cache().stats().skipped, 1);
+}
+
 #[cacheback(lifetime = 10, max_refreshes = 2, skip(source))]
 async fn narrow(id: u64, source: &Arc<Source>) -> u64 {
     let _ = id;

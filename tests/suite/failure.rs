@@ -96,6 +96,93 @@ async fn rule_6_back_off_doubles_and_a_success_clears_it() {
     assert_eq!(source.runs(), before + 2, "back to one second");
 }
 
+/// Rule 6: each pause is shortened at random, so that keys which failed together do not come back together.
+#[tokio::test(start_paused = true)]
+async fn rule_6_pauses_differ() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    for id in 0..200 {
+        let _ = served::entry(id, &source).refresh().await;
+    }
+    let mut fetched = Vec::new();
+    for _ in 0..10 {
+        advance(millis(100)).await;
+        let before = source.runs();
+        for id in 0..200 {
+            let _ = served(id, &source).await;
+        }
+        settle().await;
+        fetched.push(source.runs() - before);
+    }
+    assert_eq!(fetched[..4], [0; 4], "none within half a second: {fetched:?}");
+    assert!(fetched[5..9].iter().all(|fetches| *fetches > 0), "spread over the rest: {fetched:?}");
+}
+
+/// Rule 6: the doubling goes on over attempts where there is no value to keep the count with.
+#[tokio::test(start_paused = true)]
+async fn rule_6_an_absent_key_backs_off_too() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    let mut gaps = Vec::new();
+    let mut last = tokio::time::Instant::now();
+    while gaps.len() < 5 {
+        let before = source.runs();
+        let _ = served(1, &source).await;
+        settle().await;
+        if source.runs() > before {
+            gaps.push(last.elapsed());
+            last = tokio::time::Instant::now();
+        }
+        advance(millis(50)).await;
+    }
+    for (gap, pause) in gaps[1..].iter().zip([1, 2, 4, 8]) {
+        assert!(*gap >= secs(pause) / 2 && *gap <= secs(pause) + millis(100), "{gaps:?}");
+    }
+}
+
+/// Rule 6: a panic and an abort at the time-out are failures like any other.
+#[tokio::test(start_paused = true)]
+async fn rule_6_panics_and_time_outs_back_off() {
+    #[cacheback(lifetime = 10, refresh_timeout = std::time::Duration::from_secs(*timeout), skip(source))]
+    async fn wild(timeout: &u64, source: &Arc<Source>) -> u64 {
+        let _ = timeout;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    for hangs in [true, false] {
+        let source = if hangs { Source::gated() } else { Source::open() };
+        source.fail(true);
+        let timeout = if hangs { 3 } else { 4 };
+        let start = tokio::time::Instant::now();
+        for _ in 0..10 {
+            assert_eq!(wild(&timeout, &source).await, 0);
+            settle().await;
+        }
+        assert_eq!(source.runs(), 1, "the key rests, hanging: {hangs}");
+        assert_eq!(start.elapsed(), secs(if hangs { 3 } else { 0 }), "the time-out is the arguments'");
+    }
+}
+
+/// Rule 6: `max_backoff` can depend on the arguments.
+#[tokio::test(start_paused = true)]
+async fn rule_6_the_longest_pause_can_depend_on_the_arguments() {
+    #[cacheback(lifetime = 10, max_backoff = std::time::Duration::from_secs(*limit), skip(source))]
+    async fn bounded(limit: &u64, source: &Arc<Source>) -> Result<u64, String> {
+        let _ = limit;
+        source.run().await
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    for _ in 0..10 {
+        let _ = bounded(&0, &source).await;
+        settle().await;
+    }
+    assert_eq!(source.runs(), 10, "no pause at all");
+}
+
 /// Rule 6: a failure renews neither age nor lifetime nor retention.
 #[tokio::test(start_paused = true)]
 async fn rule_6_a_failed_fetch_renews_nothing() {

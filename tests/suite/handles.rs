@@ -93,3 +93,16 @@ async fn counters_add_up() {
     assert!(stats.errors > 0 && stats.stale > 0 && stats.waited > 0 && stats.discarded > 0, "{stats:?}");
     assert_eq!((stats.in_flight, stats.entries, stats.panics, stats.timeouts), (0, 1, 0, 0));
 }
+
+/// The methods of `EntryInner` know the function's return type alone: an `Err` is nothing to store.
+#[tokio::test(start_paused = true)]
+async fn an_entry_by_its_return_type() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = number::entry(1, &source);
+    let inner: &cacheback::EntryInner<Result<u64, String>> = &entry;
+    inner.set(Ok(3)).await.unwrap();
+    assert_eq!(inner.peek().await.map(|found| found.value), Some(Ok(3)));
+    assert!(inner.set(Err("no".to_owned())).await.unwrap_err().to_string().contains("not stored"));
+    assert_eq!(entry.peek().await.map(|found| found.value), Some(3));
+}

@@ -9,6 +9,7 @@ mod faults;
 mod forms;
 mod handles;
 mod isolation;
+mod logs;
 mod misuse;
 mod options;
 mod single_flight;

@@ -307,6 +307,20 @@ async fn jitter_shortens_lifetimes_by_up_to_its_share() {
     assert_eq!(fresh[10], 0);
 }
 
+/// A whole share of jitter leaves something of every lifetime.
+#[tokio::test(start_paused = true)]
+async fn jitter_never_takes_all_of_a_lifetime() {
+    #[cacheback(lifetime = Duration::from_nanos(1), jitter = 1.0)]
+    async fn brief(id: u64) -> u64 {
+        id
+    }
+    let _own = testing::isolate();
+    for id in 0..100 {
+        brief::entry(id).set(id).await.unwrap();
+        assert!(brief::entry(id).peek().await.unwrap().fresh, "{id}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_key_is_what_the_attribute_says() {
     #[cacheback(fetch_on_miss, key = (tenant, name.to_lowercase()), skip(source))]

@@ -83,6 +83,9 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         events::count(&self.engine.counters.fetches);
         events::count(&self.engine.counters.in_flight);
         self.progress = Progress::Begun;
+        if let Some(permit) = &permit {
+            permit.lasts_until(started.plus(nanos(timeout)));
+        }
         self.flight.take_place(permit);
         if self.flight.waiting() > 0 {
             self.flight.give_place_back();

@@ -190,3 +190,27 @@ async fn settle_waits_for_the_flights_of_its_runtime() {
     drop(live);
     settled.await.unwrap();
 }
+
+/// A refresh whose runtime stands still gives its place back when its claim has lapsed, and not twice.
+#[test]
+fn lapsed_places_are_taken_away() {
+    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    for _ in 0..RUNNING {
+        notes.submit(&executor, 1, None);
+    }
+    notes.submit(&executor, 2, None);
+    assert_eq!(notes.running(2), 0);
+    for (_, permit) in &lock(&notes.running)[..RUNNING / 2] {
+        permit.lasts_until(Moment::PAST);
+    }
+    notes.submit(&executor, 2, None);
+    assert_eq!(notes.running(2), 2, "the one that waited, too");
+    assert_eq!(lock(&executor.state).running, RUNNING / 2 + 2);
+    for _ in 0..RUNNING {
+        notes.end(1);
+    }
+    assert_eq!(lock(&executor.state).running, 2);
+    notes.end(2);
+    notes.end(2);
+    assert!(idle(&executor));
+}
