@@ -73,7 +73,7 @@ impl Slot {
         work: impl FnOnce(&Arc<Engine<A, O>>) -> R,
     ) -> R {
         #[cfg(feature = "test-util")]
-        if let Some(head) = crate::testing::isolated(self) {
+        if let Some(head) = self.isolated() {
             return work(&self.walk::<A, O, M>(&head).engine);
         }
         if let Some(instance) = self.head.get() {
@@ -87,10 +87,16 @@ impl Slot {
     /// Every cache of the slot that the calling runtime sees.
     pub(crate) fn all(&'static self) -> Vec<Arc<dyn ErasedCache>> {
         #[cfg(feature = "test-util")]
-        if let Some(head) = crate::testing::isolated(self) {
+        if let Some(head) = self.isolated() {
             return all(&head);
         }
         all(&self.head)
+    }
+
+    /// The list of the calling runtime's own caches, where it is isolated.
+    #[cfg(feature = "test-util")]
+    fn isolated(&'static self) -> Option<Arc<Link>> {
+        crate::testing::isolated(std::ptr::from_ref(self) as usize)
     }
 
     #[cold]

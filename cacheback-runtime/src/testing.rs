@@ -17,12 +17,12 @@
 //! # });
 //! ```
 
+use std::any::Any;
 use std::collections::HashMap;
 
 use tokio::runtime::{Handle, Id};
 
 use crate::executor::Executor;
-use crate::slot::{Link, Slot};
 use crate::sync::{Arc, AtomicUsize, Mutex, OnceLock, Ordering, lock};
 
 /// Gives the calling runtime empty caches, counters and limits of its own until the returned guard is dropped.
@@ -74,8 +74,8 @@ static ISOLATED: AtomicUsize = AtomicUsize::new(0);
 #[derive(Default)]
 struct World {
     executor: OnceLock<Arc<Executor>>,
-    /// The instantiations of each slot, by its address.
-    slots: Mutex<HashMap<usize, Arc<Link>>>,
+    /// What each slot has, by its address.
+    slots: Mutex<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
 }
 
 impl std::fmt::Debug for World {
@@ -103,13 +103,14 @@ pub(crate) fn executor_of(runtime: Id) -> Arc<Executor> {
     Arc::clone(executor.get_or_init(|| Arc::new(Executor::new())))
 }
 
-/// The isolated caches of a slot on the calling runtime; `None` where nothing is isolated.
-pub(crate) fn isolated(slot: &'static Slot) -> Option<Arc<Link>> {
+/// What a slot has of its own on the calling runtime, empty at first; `None` where nothing is isolated.
+pub(crate) fn isolated<T: Default + Send + Sync + 'static>(slot: usize) -> Option<Arc<T>> {
     if ISOLATED.load(Ordering::SeqCst) == 0 {
         return None;
     }
     let runtime = Handle::try_current().ok()?.id();
     let world = lock(runtimes()).get(&runtime)?.isolated.last().cloned()?;
     let mut slots = lock(&world.slots);
-    Some(Arc::clone(slots.entry(std::ptr::from_ref(slot) as usize).or_default()))
+    let own = slots.entry(slot).or_insert_with(|| Arc::new(T::default()));
+    Arc::clone(own).downcast().ok()
 }
