@@ -197,6 +197,32 @@ async fn rule_3_two_fetches_after_a_lapse_finish_in_both_orders() {
     }
 }
 
+/// Rule 3: how long a fetch holds its key can depend on the arguments.
+#[tokio::test(start_paused = true)]
+async fn rule_3_the_time_out_can_depend_on_the_arguments() {
+    #[cacheback(fetch_on_miss, refresh_timeout = secs(*timeout), skip(source))]
+    async fn varied(timeout: &u64, source: &Arc<Source>) -> u64 {
+        let _ = timeout;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let first = tokio::spawn(varied::entry(&7, &source).get_or_fetch());
+    source.started(1).await;
+    advance(secs(6)).await;
+    let joined = tokio::spawn(varied::entry(&7, &source).get_or_fetch());
+    run_ready().await;
+    assert_eq!(source.runs(), 1, "the claim holds");
+    advance(secs(1)).await;
+    let second = tokio::spawn(varied::entry(&7, &source).get_or_fetch());
+    source.started(2).await;
+    source.release(2);
+    for call in [first, joined, second] {
+        assert_eq!(call.await.unwrap(), 2);
+    }
+    settle().await;
+}
+
 /// Rule 4: each write supersedes; the fetch answers those who joined before and stores nothing.
 #[tokio::test(start_paused = true)]
 async fn rule_4_a_write_during_the_fetch_supersedes_it() {

@@ -86,9 +86,16 @@ impl Source {
         *self.started.borrow()
     }
 
-    /// Until so many runs were started.
+    /// Until so many runs were started. They start without the clock: a paused one moves by itself where everything
+    /// waits, and would bring on time-outs that a test does not mean.
     pub(crate) async fn started(&self, runs: u64) {
+        let asked = tokio::time::Instant::now();
         self.started.subscribe().wait_for(|started| *started >= runs).await.unwrap();
+        assert!(
+            asked.elapsed() < secs(1),
+            "run {runs} was started by a time-out, {:?} later",
+            asked.elapsed()
+        );
     }
 
     /// How many run now.
