@@ -5,7 +5,7 @@
 #[cfg(test)]
 mod tests;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
@@ -162,8 +162,10 @@ fn named_span(meta: &Meta, ident: &Ident) -> Meta {
         Meta::Path(_) => TokenStream::new(),
         Meta::NameValue(_) => return meta.clone(),
     };
-    let text = tokens.to_string();
-    if text.starts_with('"') || text.starts_with("name =") || text.contains(", name =") {
+    // Whole tokens, and none within `fields(..)`.
+    let top: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    let is_name = |pair: &[TokenTree]| matches!(pair, [TokenTree::Ident(name), TokenTree::Punct(equals)] if name == "name" && equals.as_char() == '=');
+    if matches!(top.first(), Some(TokenTree::Literal(_))) || top.windows(2).any(is_name) {
         return meta.clone();
     }
     let name = ident.unraw().to_string();

@@ -284,15 +284,19 @@ where
     /// Everything that is here now is gone from here on. The new epoch. Calls moka: never under a lock.
     pub(crate) fn clear(&self) -> u64 {
         let epoch = self.epoch.fetch_add(1, Ordering::AcqRel) + 1;
-        self.drop_where(|node| node.epoch() < epoch);
+        self.take_all(|node| node.epoch() < epoch, |_| None);
         epoch
     }
 
-    /// Drops what is past its retention. Calls moka: never under a lock.
+    /// Drops what is past its retention; a back-off outlives its value. Calls moka: never under a lock.
     pub(crate) fn sweep(&self, now: Moment) {
         // A node that is put from here on is seen by the walk, or lowers this again.
         self.next_gone.swap(Moment::NEVER.to_bits(), Ordering::AcqRel);
-        self.drop_where(|node| node.gone_at() <= now);
+        for node in
+            self.take_all(|node| node.gone_at() <= now, |node| node.remains(self.stamp(), now).map(Arc::new))
+        {
+            self.admit(&node);
+        }
         let guard = self.index.guard();
         for (_, bucket) in self.index.iter(&guard) {
             for node in bucket.nodes() {
@@ -313,31 +317,56 @@ where
         nodes.filter(|node| node.epoch() == epoch && node.has_value(now)).count() as u64
     }
 
-    fn drop_where(&self, gone: impl Fn(&Node<K, V, X>) -> bool) {
-        let mut dropped = Vec::new();
+    /// Takes out what is `gone`, or puts in its place what `remains` of it: that comes back, to be admitted.
+    fn take_all(
+        &self,
+        gone: impl Fn(&Node<K, V, X>) -> bool,
+        remains: impl Fn(&Node<K, V, X>) -> Option<Shared<K, V, X>>,
+    ) -> Vec<Shared<K, V, X>> {
+        let mut taken = Vec::new();
         {
             let guard = self.index.guard();
             for (_, bucket) in self.index.iter(&guard) {
-                dropped.extend(bucket.nodes().iter().filter(|node| gone(node)).cloned());
+                taken.extend(bucket.nodes().iter().filter(|node| gone(node)).cloned());
             }
         }
-        for node in dropped {
+        let mut put = Vec::new();
+        for node in taken {
+            let remains = remains(&node);
             // A write that came first took the residency over: it is no longer this node's to give up.
-            if take_where(&self.index, node.hash, |other| other.stamp == node.stamp) {
-                self.forget(&node);
+            if !replace(&self.index, node.hash, |other| other.stamp == node.stamp, remains.as_ref()) {
+                continue;
+            }
+            match remains {
+                Some(remains) => put.push(remains),
+                None => self.forget(&node),
             }
         }
+        put
     }
 }
 
 /// Takes the nodes that `gone` names out of the index. Whether there was one.
 fn take_where<K, V, X>(index: &Index<K, V, X>, hash: u64, gone: impl Fn(&Node<K, V, X>) -> bool) -> bool {
+    replace(index, hash, gone, None)
+}
+
+/// Takes the nodes that `gone` names out of the index, and puts `instead` there. Whether there was one.
+fn replace<K, V, X>(
+    index: &Index<K, V, X>,
+    hash: u64,
+    gone: impl Fn(&Node<K, V, X>) -> bool,
+    instead: Option<&Shared<K, V, X>>,
+) -> bool {
     let guard = index.guard();
     let done = index.compute(
         hash,
         |found| match found.and_then(|(_, bucket)| bucket.without(&gone)) {
             None => Operation::Abort(()),
-            Some(kept) => Bucket::of(kept).map_or(Operation::Remove, Operation::Insert),
+            Some(mut kept) => {
+                kept.extend(instead.cloned());
+                Bucket::of(kept).map_or(Operation::Remove, Operation::Insert)
+            }
         },
         &guard,
     );

@@ -142,6 +142,35 @@ async fn rule_6_an_absent_key_backs_off_too() {
     }
 }
 
+/// Rule 6: a back-off outlives the value that it began with.
+#[tokio::test(start_paused = true)]
+async fn rule_6_the_back_off_outlives_the_value() {
+    #[cacheback(lifetime = 1, retention = 12, max_backoff = 8, skip(source))]
+    async fn brief(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        let _ = id;
+        source.run().await
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    brief::entry(1, &source).set(7).await.unwrap();
+    advance(secs(1)).await;
+    source.fail(true);
+    let mut last = tokio::time::Instant::now();
+    let mut gaps = Vec::new();
+    while gaps.len() < 9 {
+        let before = source.runs();
+        let _ = brief(1, &source).await;
+        settle().await;
+        if source.runs() > before {
+            gaps.push(last.elapsed());
+            last = tokio::time::Instant::now();
+        }
+        advance(millis(50)).await;
+    }
+    assert!(gaps[5..].iter().all(|gap| *gap >= secs(4)), "the value was gone after 12 s: {gaps:?}");
+    assert!(brief::cache().is_empty());
+}
+
 /// Rule 6: a panic and an abort at the time-out are failures like any other.
 #[tokio::test(start_paused = true)]
 async fn rule_6_panics_and_time_outs_back_off() {

@@ -35,6 +35,7 @@ fn attributes_go_where_they_belong() {
         ("tracing::instrument(skip(a))", "", "tracing::instrument(name=\"f\",skip(a))", "", ""),
         ("instrument(skip(a), name = \"n\")", "", "instrument(skip(a),name=\"n\")", "", ""),
         ("instrument(\"n\")", "", "instrument(\"n\")", "", ""),
+        ("instrument(fields(a, name = 1))", "", "instrument(name=\"f\",fields(a,name=1))", "", ""),
         (
             "cfg_attr(unix, cfg(a), inline)",
             "cfg_attr(unix,cfg(a)) cfg_attr(unix,inline)",

@@ -211,11 +211,12 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
                 Verdict::Fail { kept } if counts => {
                     let failures = node.as_ref().map_or(0, |node| node.failures()).saturating_add(1);
                     let span = shortened(nanos(policy.backoff(failures)), chance / 2.0);
+                    let keep = nanos(policy.max_backoff);
                     match &node {
-                        Some(node) if node.has_value(now) => node.rest(now.plus(span), failures),
+                        Some(node) if node.has_value(now) => node.rest(now.plus(span), failures, keep),
                         _ => {
                             let content = engine.error_content(kept.as_ref(), policy, now);
-                            let rest = Rest { from: now, span, keep: nanos(policy.max_backoff), failures };
+                            let rest = Rest { from: now, span, keep, failures };
                             let node = engine.resting_node(target, content, &rest);
                             store.put(&node, flight.epoch(), known, &guard)?;
                             record = Some(node);

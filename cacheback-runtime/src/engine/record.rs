@@ -78,7 +78,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let times = Times { started: rest.from, lifetime: 0, max_stale: 0, retention, ahead: 0 };
         let key = Arc::clone(&target.key);
         let node = Node::new(key, target.hash, self.store.stamp(), times, content);
-        node.rest(rests_until, rest.failures);
+        node.rest(rests_until, rest.failures, rest.keep);
         Arc::new(node)
     }
 

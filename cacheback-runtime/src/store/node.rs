@@ -34,6 +34,8 @@ pub(crate) struct Node<K, V, X> {
     quiet_until: AtomicU64,
     rests_until: AtomicU64,
     failures: AtomicU32,
+    /// How long past its rest the count of failures is kept, in nanoseconds.
+    remembers: AtomicU64,
     residency: AtomicU64,
     recorded_at: AtomicU64,
 }
@@ -51,6 +53,7 @@ impl<K, V, X> Node<K, V, X> {
             quiet_until: AtomicU64::new(0),
             rests_until: AtomicU64::new(0),
             failures: AtomicU32::new(0),
+            remembers: AtomicU64::new(0),
             residency: AtomicU64::new(stamp),
             recorded_at: AtomicU64::new(0),
         }
@@ -126,11 +129,30 @@ impl<K, V, X> Node<K, V, X> {
         self.failures.load(Ordering::Relaxed)
     }
 
-    /// The key rests until then, after `failures` failed fetches in a row.
-    pub(crate) fn rest(&self, until: Moment, failures: u32) {
+    /// The key rests until then, after `failures` failed fetches in a row, which are remembered for `keep` nanoseconds
+    /// more.
+    pub(crate) fn rest(&self, until: Moment, failures: u32, keep: u64) {
+        self.remembers.store(keep, Ordering::Relaxed);
         self.failures.store(failures, Ordering::Relaxed);
         self.rests_until.store(until.to_bits(), Ordering::Relaxed);
         self.hint(until);
+    }
+
+    /// What is left of a value past its retention: its back-off, where there is one.
+    pub(crate) fn remains(&self, stamp: u64, now: Moment) -> Option<Self> {
+        let failures = self.failures();
+        let rests_until = self.facts().rests_until;
+        let keep = self.remembers.load(Ordering::Relaxed);
+        let until = rests_until.plus(keep);
+        if !matches!(self.content, Content::Value(_)) || failures == 0 || until <= now {
+            return None;
+        }
+        let times = Times { started: now, lifetime: 0, max_stale: 0, retention: until.since(now), ahead: 0 };
+        let remains = Self::new(Arc::clone(self.key()), self.hash, stamp, times, Content::Nothing);
+        remains.set_epoch(self.epoch());
+        remains.set_residency(self.residency());
+        remains.rest(rests_until, failures, keep);
+        Some(remains)
     }
 
     /// Until then a stale reader has nothing to start.
