@@ -45,3 +45,39 @@ fn sweep_all(now: Moment) {
         let _ = caught(|| cache.sweep(now));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sync::{AtomicUsize, Ordering};
+
+    #[derive(Default)]
+    struct Swept {
+        times: AtomicUsize,
+        panics: bool,
+    }
+
+    impl Sweep for Swept {
+        fn sweep(&self, _: Moment) {
+            self.times.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "in a sweep");
+        }
+    }
+
+    #[test]
+    fn every_living_cache_is_swept_whatever_the_others_do() {
+        let rude = Arc::new(Swept { panics: true, ..Swept::default() });
+        let (one, dropped) = (Arc::new(Swept::default()), Arc::new(Swept::default()));
+        for cache in [&rude, &one, &dropped] {
+            watch(cache);
+        }
+        let watched = lock(&WATCHED).len();
+        drop(dropped);
+        for _ in 0..2 {
+            sweep_all(Moment::now());
+        }
+        assert_eq!(one.times.load(Ordering::Relaxed), 2);
+        assert_eq!(rude.times.load(Ordering::Relaxed), 2);
+        assert!(lock(&WATCHED).len() < watched, "who is gone is forgotten");
+    }
+}
