@@ -57,6 +57,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             (false, None) => Some(self.policy.fetch_on_miss),
             (false, Some(_)) => None,
         };
+        let called = Moment::now();
         let mut losses = 0;
         loop {
             let here = Here::find();
@@ -76,7 +77,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 }
                 Entered::Wait(seat) => seat,
             };
-            let limit = origin.wait().or(self.policy.wait);
+            // One limit for the call, also where its first fetch was lost.
+            let waited = Duration::from_nanos(Moment::now().since(called));
+            let limit = origin.wait().or(self.policy.wait).map(|limit| limit.saturating_sub(waited));
             let Some(landing) = self.wait_for(&seat, limit, &here).await else {
                 return self.stored(&target).unwrap_or_else(|| self.empty(&origin));
             };
