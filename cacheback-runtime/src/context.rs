@@ -57,6 +57,11 @@ pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
     })
 }
 
+/// Some real time, whatever becomes of the caller's runtime.
+pub(crate) async fn pause(span: Duration) {
+    timer(own_runtime(), span).await;
+}
+
 /// Two threads for calls that come from outside of any tokio runtime; started by the first such call.
 fn own_runtime() -> &'static Handle {
     static OWN: OnceLock<Runtime> = OnceLock::new();
@@ -73,8 +78,14 @@ fn own_runtime() -> &'static Handle {
 
 #[cfg(not(feature = "test-util"))]
 fn lane_and_executor(_: Id) -> (LaneId, Arc<Executor>) {
+    (None, Arc::clone(executor()))
+}
+
+/// The executor of the process.
+#[cfg(not(feature = "test-util"))]
+pub(crate) fn executor() -> &'static Arc<Executor> {
     static EXECUTOR: OnceLock<Arc<Executor>> = OnceLock::new();
-    (None, Arc::clone(EXECUTOR.get_or_init(|| Arc::new(Executor::new()))))
+    EXECUTOR.get_or_init(|| Arc::new(Executor::new()))
 }
 
 #[cfg(feature = "test-util")]

@@ -234,6 +234,9 @@ impl<A: KeyArgs, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
         if now >= self.store.next_gone() {
             self.store.sweep(now);
         }
+        for job in self.flights.unpark_all(now) {
+            job.submit();
+        }
     }
 }
 

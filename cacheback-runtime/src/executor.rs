@@ -87,18 +87,19 @@ impl Executor {
 
     /// Starts a refresh, queues it or refuses it. At most `limit` of its function run at once.
     pub(crate) fn submit(self: &Arc<Self>, ticket: Ticket, limit: Option<usize>, refresh: Box<dyn Refresh>) {
-        let now = Moment::now();
-        let (reclaimed, verdict) = {
-            let mut state = lock(&self.state);
-            let reclaimed = state.reclaim(now);
-            (reclaimed, state.place(ticket, limit.unwrap_or(RUNNING), refresh))
-        };
+        self.relieve(Moment::now());
+        let verdict = lock(&self.state).place(ticket, limit.unwrap_or(RUNNING), refresh);
         match verdict {
             Verdict::Start(refresh, place) => refresh.start(Some(self.permit(place))),
             Verdict::Queued => {}
             Verdict::Refuse(refresh) => refresh.refuse(),
         }
-        if reclaimed {
+    }
+
+    /// Takes away the places of refreshes whose claim has lapsed, and hands them out. Their own timers do it first,
+    /// unless their runtime stands still.
+    pub(crate) fn relieve(self: &Arc<Self>, now: Moment) {
+        if lock(&self.state).reclaim(now) {
             self.dispatch();
         }
     }
@@ -230,8 +231,7 @@ impl State {
         true
     }
 
-    /// Takes the places of refreshes whose claim has lapsed. Whether there was one: their own timers do it first,
-    /// unless their runtime stands still.
+    /// Takes the places of refreshes whose claim has lapsed. Whether there was one.
     fn reclaim(&mut self, now: Moment) -> bool {
         let lapsed = |place: &&Arc<Place>| now >= Moment::from_bits(place.until.load(Ordering::Relaxed));
         let lapsed: Vec<_> = self.places.iter().filter(lapsed).cloned().collect();

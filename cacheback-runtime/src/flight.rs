@@ -34,7 +34,8 @@ pub(crate) struct Flight<T> {
     waiting: AtomicUsize,
     /// Whether the call that started the flight waits for it.
     leader: AtomicBool,
-    lapsed: AtomicBool,
+    /// When its own task last showed that it lives, after its claim lapsed; zero before.
+    seen: AtomicU64,
     abandoned: Notify,
 }
 
@@ -50,7 +51,7 @@ impl<T> Flight<T> {
             done: Notify::new(),
             waiting: AtomicUsize::new(0),
             leader: AtomicBool::new(false),
-            lapsed: AtomicBool::new(false),
+            seen: AtomicU64::new(0),
             abandoned: Notify::new(),
         }
     }
@@ -91,9 +92,9 @@ impl<T> Flight<T> {
         self.landed.get()
     }
 
-    /// From here on the flight goes on for those who wait alone.
-    pub(crate) fn lapse(&self) {
-        self.lapsed.store(true, Ordering::SeqCst);
+    /// From here on the flight goes on for those who wait alone; its task says so from time to time.
+    pub(crate) fn lapse(&self, now: Moment) {
+        self.seen.store(now.to_bits(), Ordering::SeqCst);
     }
 
     /// Completes when the last caller leaves a flight that has lapsed.
@@ -138,9 +139,9 @@ impl<T> Seat<T> {
             .filter(|until| *until > Moment::PAST)
     }
 
-    /// Whether the flight's own task has seen it lapse: somebody drives it.
-    pub(crate) fn has_lapsed(&self) -> bool {
-        self.flight.lapsed.load(Ordering::SeqCst)
+    /// When the flight's own task last showed that somebody drives it, after its claim lapsed.
+    pub(crate) fn last_seen(&self) -> Option<Moment> {
+        Some(Moment::from_bits(self.flight.seen.load(Ordering::SeqCst))).filter(|seen| *seen > Moment::PAST)
     }
 
     /// The flight has a caller, and takes no place among the refreshes any more. Never under a lock.
@@ -160,7 +161,7 @@ impl<T> Drop for Seat<T> {
             self.flight.leader.store(false, Ordering::SeqCst);
         }
         let last = self.flight.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && self.flight.lapsed.load(Ordering::SeqCst) {
+        if last && self.flight.seen.load(Ordering::SeqCst) > 0 {
             self.flight.abandoned.notify_one();
         }
     }
@@ -228,6 +229,17 @@ impl<K, T, J> Flights<K, T, J> {
         });
         drop(shard);
         let _ = caught(|| drop(idle));
+    }
+
+    /// What was parked behind bodies that have lapsed since: to be submitted.
+    #[cfg(not(feature = "test-util"))]
+    pub(crate) fn unpark_all(&self, now: Moment) -> Vec<J> {
+        let mut unparked = Vec::new();
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            unparked.extend(shard.values_mut().flatten().flat_map(|desk| desk.unpark(now)));
+        }
+        unparked
     }
 
     /// Supersedes every flight from before an epoch. What was put off and now never runs comes back.

@@ -1,4 +1,5 @@
-//! Drops what is past its retention, within a minute, also in a process that has gone quiet.
+//! Drops what is past its retention, within a minute, also in a process that has gone quiet; and starts what waits
+//! behind a runtime that stands still.
 //!
 //! One thread a process, started by its first cache, that looks each half minute at one number a cache. With
 //! `test-util` the clock is the test's and only its own calls can read it: there the caches tidy up themselves.
@@ -7,6 +8,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use crate::clock::Moment;
+use crate::context;
 use crate::panics::caught;
 use crate::sync::{Arc, Mutex, OnceLock, lock};
 
@@ -30,6 +32,7 @@ pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
             loop {
                 std::thread::sleep(PERIOD);
                 sweep_all(Moment::now());
+                context::executor().relieve(Moment::now());
             }
         });
     });

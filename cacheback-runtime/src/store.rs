@@ -6,6 +6,9 @@
 //! still the very one. A hit tells moka of itself through a gate, when enough was inserted since it last did for
 //! moka's order to matter.
 //!
+//! moka runs the listener under a lock of its own. What the listener takes out is dropped after that: each call into
+//! moka is made under a guard of the index.
+//!
 //! Changes to one key are made by the engine under that key's lock, with [`Known`] keys: see `known`. Calls into moka
 //! ([`Store::admit`], [`Store::forget`]) come after the lock.
 
@@ -53,7 +56,26 @@ impl<K, V, X> Bucket<K, V, X> {
     }
 }
 
-type Index<K, V, X> = papaya::HashMap<u64, Bucket<K, V, X>, BuildAsIs>;
+/// The nodes, by hash, and how many there are.
+struct Index<K, V, X> {
+    map: papaya::HashMap<u64, Bucket<K, V, X>, BuildAsIs>,
+    nodes: AtomicU64,
+}
+
+impl<K, V, X> Index<K, V, X> {
+    /// Counts what a change did.
+    fn count<T>(&self, done: &Compute<'_, u64, Bucket<K, V, X>, T>) {
+        let len = |bucket: &Bucket<K, V, X>| bucket.nodes().len() as u64;
+        let (more, fewer) = match done {
+            Compute::Inserted(_, new) => (len(new), 0),
+            Compute::Updated { old: (_, old), new: (_, new) } => (len(new), len(old)),
+            Compute::Removed(_, old) => (0, len(old)),
+            Compute::Aborted(_) => return,
+        };
+        // Wraps on the way where another thread's removal is counted first.
+        self.nodes.fetch_add(more.wrapping_sub(fewer), Ordering::Relaxed);
+    }
+}
 
 /// What moka keeps of a node: where it is and which one it is.
 #[derive(Clone, Copy)]
@@ -85,10 +107,11 @@ where
     X: Send + Sync + 'static,
 {
     pub(crate) fn new(capacity: u64) -> Self {
-        // Batches of one: a value that is gone is dropped when its last reader leaves, not 32 removals later.
+        // Batches of one: a value that is gone is dropped at once, or at the next removal by the same thread where
+        // somebody reads just then; not 32 removals later.
         let collector = seize::Collector::new().batch_size(1);
-        let index: Arc<Index<K, V, X>> =
-            Arc::new(papaya::HashMap::builder().hasher(BuildAsIs::default()).collector(collector).build());
+        let map = papaya::HashMap::builder().hasher(BuildAsIs::default()).collector(collector).build();
+        let index: Arc<Index<K, V, X>> = Arc::new(Index { map, nodes: AtomicU64::new(0) });
         let evicted = Arc::new(AtomicU64::new(0));
         let listener = {
             let (index, evicted) = (Arc::clone(&index), Arc::clone(&evicted));
@@ -133,7 +156,7 @@ where
     /// Keeps what is removed alive until it is dropped. Take it before a lock of ours, so that no user's `Drop` runs
     /// under that lock.
     pub(crate) fn guard(&self) -> LocalGuard<'_> {
-        self.index.guard()
+        self.index.map.guard()
     }
 
     /// Looks a key up, without a lock: `read` sees its node where it has one.
@@ -144,8 +167,8 @@ where
         same: impl Fn(&K) -> bool,
         read: impl FnOnce(&Shared<K, V, X>) -> T,
     ) -> Option<T> {
-        let guard = self.index.guard();
-        let bucket = self.index.get(&hash, &guard)?;
+        let guard = self.index.map.guard();
+        let bucket = self.index.map.get(&hash, &guard)?;
         let epoch = self.epoch();
         let node = bucket.nodes().iter().find(|node| node.epoch() == epoch && same(node.key()))?;
         Some(read(node))
@@ -158,7 +181,7 @@ where
         known: &Known<K>,
         guard: &impl Guard,
     ) -> Result<Option<Shared<K, V, X>>, Stranger<K>> {
-        let Some(bucket) = self.index.get(&hash, guard) else { return Ok(None) };
+        let Some(bucket) = self.index.map.get(&hash, guard) else { return Ok(None) };
         let epoch = self.epoch();
         for node in bucket.nodes() {
             if known.judge(node.key())? {
@@ -178,7 +201,7 @@ where
         guard: &impl Guard,
     ) -> Result<(), Stranger<K>> {
         node.set_epoch(epoch);
-        let done = self.index.compute(
+        let done = self.index.map.compute(
             node.hash,
             |found| {
                 let Some((_, bucket)) = found else {
@@ -200,6 +223,7 @@ where
             },
             guard,
         );
+        self.index.count(&done);
         match done {
             Compute::Aborted(stranger) => Err(stranger),
             _ => {
@@ -225,6 +249,7 @@ where
 
     /// Puts a node that was [`put`](Store::put) under the bound of the store. Calls moka: never under a lock.
     pub(crate) fn admit(&self, node: &Node<K, V, X>) {
+        let _dropped_after_moka = self.guard();
         if self.capacity == 0 {
             take_where(&self.index, node.hash, |other| other.stamp == node.stamp);
             return;
@@ -248,25 +273,27 @@ where
             self.forget(node);
         }
         // moka would look at its bound each 64 operations only; a small cache would be over it all the time.
-        if self.index.len() as u64 > self.capacity {
+        if self.index.nodes.load(Ordering::Relaxed) > self.capacity {
             self.residents.run_pending_tasks();
         }
     }
 
     /// Takes a node that was [taken](Store::take) off the bound. Calls moka: never under a lock.
     pub(crate) fn forget(&self, node: &Node<K, V, X>) {
+        let _dropped_after_moka = self.guard();
         self.residents.invalidate(&node.residency());
     }
 
     fn stamp_of(&self, hash: u64, residency: u64) -> Option<u64> {
-        let guard = self.index.guard();
-        let bucket = self.index.get(&hash, &guard)?;
+        let guard = self.index.map.guard();
+        let bucket = self.index.map.get(&hash, &guard)?;
         bucket.nodes().iter().find(|node| node.residency() == residency).map(|node| node.stamp)
     }
 
     /// Tells moka of a hit, where that can matter by now. Calls moka: never under a lock.
     #[inline]
     pub(crate) fn record(&self, residency: u64) {
+        let _dropped_after_moka = self.guard();
         let _ = self.residents.get(&residency);
     }
 
@@ -297,8 +324,10 @@ where
         {
             self.admit(&node);
         }
-        let guard = self.index.guard();
-        for (_, bucket) in self.index.iter(&guard) {
+        let guard = self.index.map.guard();
+        // Also what an earlier sweep of this thread took out while it was read.
+        guard.flush();
+        for (_, bucket) in self.index.map.iter(&guard) {
             for node in bucket.nodes() {
                 self.next_gone.fetch_min(node.gone_at().to_bits(), Ordering::AcqRel);
             }
@@ -311,9 +340,9 @@ where
 
     /// How many values a reader at `now` could be given.
     pub(crate) fn len(&self, now: Moment) -> u64 {
-        let guard = self.index.guard();
+        let guard = self.index.map.guard();
         let epoch = self.epoch();
-        let nodes = self.index.iter(&guard).flat_map(|(_, bucket)| bucket.nodes());
+        let nodes = self.index.map.iter(&guard).flat_map(|(_, bucket)| bucket.nodes());
         nodes.filter(|node| node.epoch() == epoch && node.has_value(now)).count() as u64
     }
 
@@ -325,8 +354,8 @@ where
     ) -> Vec<Shared<K, V, X>> {
         let mut taken = Vec::new();
         {
-            let guard = self.index.guard();
-            for (_, bucket) in self.index.iter(&guard) {
+            let guard = self.index.map.guard();
+            for (_, bucket) in self.index.map.iter(&guard) {
                 taken.extend(bucket.nodes().iter().filter(|node| gone(node)).cloned());
             }
         }
@@ -358,8 +387,8 @@ fn replace<K, V, X>(
     gone: impl Fn(&Node<K, V, X>) -> bool,
     instead: Option<&Shared<K, V, X>>,
 ) -> bool {
-    let guard = index.guard();
-    let done = index.compute(
+    let guard = index.map.guard();
+    let done = index.map.compute(
         hash,
         |found| match found.and_then(|(_, bucket)| bucket.without(&gone)) {
             None => Operation::Abort(()),
@@ -370,6 +399,7 @@ fn replace<K, V, X>(
         },
         &guard,
     );
+    index.count(&done);
     !matches!(done, Compute::Aborted(()))
 }
 

@@ -310,3 +310,28 @@ async fn a_drop_that_calls_back() {
     reentrant::cache().clear().await.unwrap();
     assert!(reentrant::cache().is_empty());
 }
+
+/// A value whose `Drop`, in the middle of an eviction, writes to the cache that evicts it.
+#[tokio::test(start_paused = true)]
+async fn a_drop_in_an_eviction_that_writes() {
+    #[derive(Clone, Default)]
+    struct Spill(u64);
+    impl Drop for Spill {
+        fn drop(&mut self) {
+            if self.0 > 0 {
+                now(spilling::entry(self.0 % 7).set(Self(0))).unwrap();
+            }
+        }
+    }
+    #[cacheback(capacity = 4)]
+    async fn spilling(id: u64) -> Spill {
+        Spill(id)
+    }
+    let _own = testing::isolate();
+    for id in 10..200 {
+        spilling::entry(id).set(Spill(id)).await.unwrap();
+        let _ = spilling(id).await;
+    }
+    settle().await;
+    assert!(spilling::cache().len() <= 4);
+}

@@ -154,14 +154,14 @@ async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, st
         Err(()) => {
             // The claim has lapsed: the place is free, and the fetch goes on for those alone who wait for it.
             job.flight.give_place_back();
-            job.flight.lapse();
+            job.flight.lapse(Moment::now());
             job.start_parked();
             loop {
                 if let Some(home) = job.time_out(&policy) {
                     drop(body);
                     return job.land_timed_out(home, &policy);
                 }
-                if let Ok(returned) = first(&mut body, job.flight.abandoned()).await {
+                if let Ok(returned) = first(&mut body, job.abandoned_or_alive()).await {
                     break returned;
                 }
             }
@@ -172,6 +172,18 @@ async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, st
 }
 
 impl<A: KeyArgs, O: Outcome> Job<A, O> {
+    /// Until the last caller leaves; meanwhile it shows callers on other runtimes that it lives. (A paused clock would
+    /// run away with such a timer, and `test-util` has no callers from other runtimes.)
+    async fn abandoned_or_alive(&self) {
+        if cfg!(feature = "test-util") {
+            return self.flight.abandoned().await;
+        }
+        let tick = context::timer(&self.here.handle, Duration::from_secs(1));
+        if first(self.flight.abandoned(), tick).await.is_err() {
+            self.flight.lapse(Moment::now());
+        }
+    }
+
     /// Gives the key back, where nobody waits and no type of the user's panics.
     fn leaves_unnoticed(&self) -> bool {
         caught(|| self.leave(|job| job.flight.waiting() == 0)).unwrap_or(false)

@@ -94,7 +94,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             }
             match self.failure(&landing, &seat, &origin, &mut losses) {
                 Failure::Again => {}
-                Failure::Gone => return std::future::pending().await,
+                Failure::Gone => context::pause(NOTICE).await,
                 Failure::Error(error) => return self.answered(O::join(Err(error)), Status::Fetched, None),
                 Failure::Panic(message) => {
                     self.counters.answered(Status::Fetched);
@@ -118,7 +118,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             }
             match self.failure(&landing, &seat, &origin, &mut losses) {
                 Failure::Again => {}
-                Failure::Gone => return std::future::pending().await,
+                Failure::Gone => context::pause(NOTICE).await,
                 Failure::Error(error) => return O::join(Err(error)),
                 Failure::Panic(message) => panic!("{message}"),
             }
@@ -207,7 +207,11 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         origin: &OriginOf<O>,
     ) -> Option<Seat<Landing<A, O>>> {
         match boarding {
-            Boarding::Busy => None,
+            Boarding::Busy => {
+                // What it waits for may itself wait behind a runtime that nobody drives.
+                here.executor.relieve(Moment::now());
+                None
+            }
             Boarding::Joined { seat, start } => {
                 seat.give_place_back();
                 match start {
@@ -288,7 +292,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 if *losses < LOSSES {
                     return Failure::Again;
                 }
-                if tokio::task::try_id().is_some() {
+                if *losses == LOSSES && tokio::task::try_id().is_some() {
                     return Failure::Gone;
                 }
                 let error = FetchError::new(self.name, FetchErrorKind::Lost, "its runtime was dropped");
@@ -321,7 +325,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         }
     }
 
-    /// Completes where a flight of another runtime has lapsed and its own task does not notice.
+    /// Completes where a flight of another runtime has lapsed and its own task does not notice, or no longer lives.
     async fn deserted(&self, seat: &Seat<Landing<A, O>>, handle: &Handle) {
         loop {
             // Until its body runs, nothing is known: a caller who waits has it started at once.
@@ -331,12 +335,13 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 None => self.policy.refresh_timeout,
             };
             context::timer(handle, left.saturating_add(NOTICE)).await;
-            if seat.has_lapsed() {
+            let now = Moment::now();
+            match seat.last_seen() {
                 // Driven, and slow: it goes on for those who wait.
-                return std::future::pending().await;
-            }
-            if until.is_some_and(|until| Moment::now() >= until) {
-                return;
+                Some(seen) if now.since(seen) <= 3 * nanos(NOTICE) => {}
+                Some(_) => return,
+                None if until.is_some_and(|until| now >= until) => return,
+                None => {}
             }
         }
     }
@@ -349,6 +354,6 @@ enum Failure<E> {
     Panic(String),
     /// It tries again.
     Again,
-    /// Its own runtime is being shut down, and it with it: it waits to be dropped.
+    /// Its own runtime is being shut down, and most likely it with it: it gives that some time, and tries once more.
     Gone,
 }

@@ -114,6 +114,12 @@ impl<K, T, J> Desk<K, T, J> {
         self.lanes.iter_mut().any(|(_, lane)| lane.end(flight).is_some())
     }
 
+    /// The flights that were parked, where there is room for them now.
+    #[cfg(not(feature = "test-util"))]
+    pub(super) fn unpark(&mut self, now: Moment) -> Vec<J> {
+        self.lanes.iter_mut().filter_map(|(_, lane)| lane.unpark(now)).collect()
+    }
+
     /// Whether a fetch holds the key, from whatever runtime.
     pub(crate) fn is_claimed(&self) -> bool {
         self.lanes.iter().any(|(_, lane)| lane.current.is_some())

@@ -80,7 +80,7 @@ fn the_bound_holds_and_evictions_leave_the_index() {
     for key in 0..10_000 {
         put(&store, key, key, key);
         assert_eq!(get(&store, key, key), Some(key), "a newcomer is visible");
-        assert!(store.index.len() <= 50, "at every time");
+        assert!(store.index.map.len() <= 50, "at every time");
     }
     store.residents.run_pending_tasks();
     assert_eq!(store.len(Moment::PAST), 50);
@@ -103,12 +103,26 @@ fn a_hot_key_stays() {
     }
 }
 
+/// Many nodes of one hash are as many entries.
+#[test]
+fn the_bound_counts_nodes_and_not_hashes() {
+    let store = Small::new(4);
+    for key in 0..500 {
+        put(&store, key, key % 2, key);
+        assert_eq!(get(&store, key, key % 2), Some(key));
+        assert!(store.len(Moment::PAST) <= 4);
+    }
+    assert_eq!(store.index.nodes.load(Ordering::Relaxed), store.len(Moment::PAST));
+    store.clear();
+    assert_eq!(store.index.nodes.load(Ordering::Relaxed), 0);
+}
+
 #[test]
 fn without_capacity_nothing_is_kept() {
     let store = Small::new(0);
     for key in 0..1_000 {
         put(&store, key, key, key);
-        assert_eq!(store.index.len(), 0);
+        assert_eq!(store.index.map.len(), 0);
     }
 }
 
@@ -146,7 +160,7 @@ fn a_clear_reaches_what_was_made_before_it() {
     assert_eq!(get(&store, 2, 22), None, "of an epoch that has passed");
     store.admit(&late);
     store.residents.run_pending_tasks();
-    assert_eq!((store.residents.entry_count(), store.index.len()), (0, 0), "and nothing is left of it");
+    assert_eq!((store.residents.entry_count(), store.index.map.len()), (0, 0), "and nothing is left of it");
     put(&store, 1, 11, 3);
     assert_eq!(get(&store, 1, 11), Some(3));
 }
@@ -163,7 +177,7 @@ fn a_sweep_drops_what_is_past_its_retention() {
     store.sweep(Moment::PAST.plus(100));
     assert!(held.upgrade().is_none());
     store.residents.run_pending_tasks();
-    assert_eq!((store.index.len(), store.residents.entry_count()), (0, 0));
+    assert_eq!((store.index.map.len(), store.residents.entry_count()), (0, 0));
     assert_eq!((store.next_gone(), store.evicted()), (Moment::NEVER, 0));
 }
 
@@ -184,5 +198,5 @@ fn a_drop_that_panics_stops_no_eviction() {
         store.admit(&node);
     }
     store.residents.run_pending_tasks();
-    assert_eq!(store.index.len(), 10);
+    assert_eq!(store.index.map.len(), 10);
 }
