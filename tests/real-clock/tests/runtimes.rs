@@ -295,3 +295,41 @@ fn settle_waits_for_the_body_of_an_aborted_fetch() {
         assert_eq!(DROPPED.load(Ordering::SeqCst), 10);
     });
 }
+
+/// A blocking thread that waits for a cached call does not keep its runtime from being dropped.
+#[test]
+fn a_blocking_thread_does_not_hold_its_runtime() {
+    let gate = Gate::new();
+    let runtime = multi_thread();
+    let (handle, held) = (runtime.handle().clone(), Arc::clone(&gate));
+    let blocked = thread::spawn(move || {
+        let inner = handle.clone();
+        let waiting = handle.spawn_blocking(move || inner.block_on(number(50, &held)));
+        drop(waiting);
+    });
+    blocked.join().unwrap();
+    runtime.block_on(gate.started());
+    drop(runtime);
+}
+
+/// A refresh that waits behind the refreshes of a runtime that nobody drives starts when their claims have lapsed.
+#[test]
+fn a_refresh_queued_behind_a_runtime_that_is_not_driven() {
+    #[cacheback(lifetime = 0, max_refreshes = 1, refresh_timeout = "20ms", skip(gate))]
+    async fn narrow(id: u64, gate: &Arc<Gate>) -> u64 {
+        let _ = id;
+        gate.run().await
+    }
+    let (held, open) = (Gate::new(), Gate::new());
+    open.open.add_permits(1_000);
+    let (idle, alive) = (current_thread(), multi_thread());
+    assert_eq!(idle.block_on(narrow(1, &held)), 0);
+    idle.block_on(held.started());
+    alive.block_on(async {
+        // Queued behind it; readers who come later see that its place is free.
+        while narrow(2, &open).await == 0 {
+            tokio::task::yield_now().await;
+        }
+        settle().await;
+    });
+}
