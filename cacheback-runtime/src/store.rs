@@ -205,11 +205,11 @@ where
             node.hash,
             |found| {
                 let Some((_, bucket)) = found else {
-                    node.set_residency(node.stamp);
+                    node.set_residency(spread(node.stamp));
                     return Operation::Insert(Bucket::One(Arc::clone(node)));
                 };
                 let mut nodes = Vec::with_capacity(bucket.nodes().len());
-                let mut residency = node.stamp;
+                let mut residency = spread(node.stamp);
                 for other in bucket.nodes() {
                     match known.judge(other.key()) {
                         Ok(true) => residency = other.residency(),
@@ -373,6 +373,12 @@ where
         }
         put
     }
+}
+
+/// A number of its own for each stamp, over the whole range: moka takes it for a hash, and chooses by its high bits.
+fn spread(stamp: u64) -> u64 {
+    // Odd, so that no two meet: 2^64 divided by the golden ratio (Knuth, The Art of Computer Programming 3, 6.4).
+    stamp.wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// Takes the nodes that `gone` names out of the index. Whether there was one.

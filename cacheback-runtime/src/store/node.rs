@@ -54,7 +54,7 @@ impl<K, V, X> Node<K, V, X> {
             rests_until: AtomicU64::new(0),
             failures: AtomicU32::new(0),
             remembers: AtomicU64::new(0),
-            residency: AtomicU64::new(stamp),
+            residency: AtomicU64::new(0),
             recorded_at: AtomicU64::new(0),
         }
     }
