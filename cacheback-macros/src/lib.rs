@@ -307,7 +307,7 @@ use crate::plan::Plan;
 ///
 /// What tells one entry from another: an expression over the arguments, or a tuple of them. A part that is just an
 /// argument is looked up as it is; another part is evaluated on every call, and is `Clone + Hash + Eq` and owned.
-/// Default: all arguments that are not skipped.
+/// Default: all arguments that are not skipped. A literal is refused, for it would be one entry for all; `()` is that.
 ///
 /// ```
 /// # use cacheback::cacheback;

@@ -196,13 +196,8 @@ impl<K, T, J> Flights<K, T, J> {
             let stranger = {
                 let mut shard = lock(self.shard(hash));
                 let worked = desk_of(&mut shard, hash, known).and_then(|at| {
-                    let desks = shard.entry(hash).or_default();
-                    let done = work(&mut desks[at], known);
-                    // A desk without flights goes; its key is dropped after the lock.
-                    let idle = desks[at].is_idle().then(|| desks.swap_remove(at));
-                    if desks.is_empty() {
-                        shard.remove(&hash);
-                    }
+                    let done = work(&mut shard.entry(hash).or_default()[at], known);
+                    let idle = close_idle(&mut shard, hash, at);
                     done.map(|done| (done, idle))
                 });
                 match worked {
@@ -222,11 +217,8 @@ impl<K, T, J> Flights<K, T, J> {
     /// Takes a flight from its desk, found by the flight alone: for when a user's `Eq` cannot be asked.
     pub(crate) fn evict(&self, hash: u64, flight: &Arc<Flight<T>>) {
         let mut shard = lock(self.shard(hash));
-        let desks = shard.get_mut(&hash);
-        let idle = desks.and_then(|desks| {
-            let at = desks.iter_mut().position(|desk| desk.end(flight))?;
-            desks[at].is_idle().then(|| desks.swap_remove(at))
-        });
+        let at = shard.get_mut(&hash).and_then(|desks| desks.iter_mut().position(|desk| desk.end(flight)));
+        let idle = at.and_then(|at| close_idle(&mut shard, hash, at));
         drop(shard);
         let _ = caught(|| drop(idle));
     }
@@ -275,6 +267,16 @@ fn desk_of<K, T, J>(shard: &mut Shard<K, T, J>, hash: u64, known: &Known<K>) -> 
     }
     desks.push(Desk::open(Arc::clone(known.me())));
     Ok(desks.len() - 1)
+}
+
+/// Takes a desk without flights away. It comes back, so that its key is dropped after the lock.
+fn close_idle<K, T, J>(shard: &mut Shard<K, T, J>, hash: u64, at: usize) -> Option<Desk<K, T, J>> {
+    let desks = shard.get_mut(&hash)?;
+    let idle = desks[at].is_idle().then(|| desks.swap_remove(at));
+    if desks.is_empty() {
+        shard.remove(&hash);
+    }
+    idle
 }
 
 #[cfg(test)]

@@ -214,3 +214,15 @@ async fn the_last_caller_of_a_lapsed_flight_says_so() {
     drop(seat);
     flight.abandoned().await;
 }
+
+#[test]
+fn a_flight_is_evicted_without_a_look_at_its_key() {
+    let flights = Bench::new();
+    let flight = claim(&flights, 0);
+    run(&flights, &flight, 10);
+    flights.evict(7, &flight);
+    assert_eq!(desks(&flights), 0);
+    assert!(flights.shards.iter().all(|shard| lock(shard).is_empty()), "nothing is left of it");
+    flights.evict(7, &flight);
+    let _ = claim(&flights, 0);
+}
