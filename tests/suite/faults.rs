@@ -17,6 +17,8 @@ struct Trap {
     /// Panics when it comes down to zero.
     fuse: AtomicI64,
     blown: AtomicBool,
+    /// Once it has panicked, it does so each time until it is armed anew.
+    relentless: AtomicBool,
     calls_back: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
@@ -26,7 +28,9 @@ impl Trap {
         if let Some(callback) = callback {
             callback();
         }
-        if self.fuse.fetch_sub(1, Ordering::SeqCst) == 1 && !std::thread::panicking() {
+        let first = self.fuse.fetch_sub(1, Ordering::SeqCst) == 1 && !std::thread::panicking();
+        let again = self.relentless.load(Ordering::SeqCst) && self.blown.load(Ordering::SeqCst);
+        if first || again {
             self.blown.store(true, Ordering::SeqCst);
             panic!("the trap has sprung");
         }
@@ -87,7 +91,7 @@ async fn keyed(key: Key, source: &Arc<Source>) -> u64 {
 
 /// A panic at each place in turn where the user's `Eq` (or `Drop`) runs during a stale read, its refresh and a caller
 /// who joins it.
-async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>) {
+async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>, relentless: bool) {
     for place in 1..60 {
         let _own = testing::isolate();
         let key = Key::new(1);
@@ -96,6 +100,7 @@ async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>) {
         // Two keys of one hash, so that keys are compared at every step.
         keyed::entry(key.with_id(3), &source).set(0).await.unwrap();
         advance(secs(10)).await;
+        trap(&key).relentless.store(relentless, Ordering::SeqCst);
         trap(&key).arm(place);
         let call = |key: Key| {
             let source = Arc::clone(&source);
@@ -125,12 +130,18 @@ async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>) {
 
 #[tokio::test(start_paused = true)]
 async fn an_eq_that_panics_anywhere() {
-    a_panic_at_each_place(|key| &key.in_eq).await;
+    a_panic_at_each_place(|key| &key.in_eq, false).await;
+}
+
+/// Also where it goes on panicking, and the key cannot be found by it any more.
+#[tokio::test(start_paused = true)]
+async fn an_eq_that_goes_on_panicking() {
+    a_panic_at_each_place(|key| &key.in_eq, true).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drop_of_a_key_that_panics_anywhere() {
-    a_panic_at_each_place(|key| &key.in_drop).await;
+    a_panic_at_each_place(|key| &key.in_drop, false).await;
 }
 
 /// The executor hands places out in a loop; a panic in one start ends that refresh alone.
@@ -319,7 +330,7 @@ async fn a_drop_in_an_eviction_that_writes() {
     impl Drop for Spill {
         fn drop(&mut self) {
             if self.0 > 0 {
-                now(spilling::entry(self.0 % 7).set(Self(0))).unwrap();
+                now(spilling::entry(1_000 + self.0).set(Self(0))).unwrap();
             }
         }
     }
@@ -330,7 +341,6 @@ async fn a_drop_in_an_eviction_that_writes() {
     let _own = testing::isolate();
     for id in 10..200 {
         spilling::entry(id).set(Spill(id)).await.unwrap();
-        let _ = spilling(id).await;
     }
     settle().await;
     assert!(spilling::cache().len() <= 4);

@@ -43,13 +43,15 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     /// The body is done; `Err` is the message of a panic.
     pub(super) fn land(&mut self, returned: Result<O::Return, String>, policy: &Policy, started: Moment) {
         self.warn_if_slow(policy, started);
-        let landed = match returned.map(O::split) {
+        let landed = caught(|| match returned.map(O::split) {
             Err(message) => Err(message),
             Ok(Err(error)) => self.land_failed(error, policy),
             Ok(Ok(value)) => self.land_value(value, policy, started),
-        };
-        if let Err(message) = landed {
-            self.land_panicked(&message, policy);
+        });
+        let Err(message) = landed.and_then(|landed| landed) else { return };
+        // Where a type of the user's goes on panicking the key is not found by it: it is given back without.
+        if self.progress != Progress::Home && caught(|| self.land_panicked(&message, policy)).is_err() {
+            self.give_up(Landing::Panicked(message.into()));
         }
     }
 
@@ -132,13 +134,16 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         let policy = self.engine.policy;
         match caught(|| self.come_home(&Verdict::Lost, &policy, |_| true)) {
             Ok(Some(home)) => self.finish(home, Landing::Lost, None),
-            Ok(None) | Err(_) => {
-                self.engine.flights.evict(self.target.hash, &self.flight);
-                self.come_down();
-                self.flight.land(Landing::Lost);
-            }
+            Ok(None) | Err(_) => self.give_up(Landing::Lost),
         }
         let _ = caught(|| events::fetch_lost(self.engine.name));
+    }
+
+    /// Gives the key back by the flight alone, and answers those who wait.
+    fn give_up(&mut self, landing: Landing<A, O>) {
+        self.engine.flights.evict(self.target.hash, &self.flight);
+        self.come_down();
+        self.flight.land(landing);
     }
 
     /// Gives the key back without a fetch, where it is not `ready` to be one. Whether it did.
