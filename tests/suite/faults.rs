@@ -96,9 +96,9 @@ async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>, relentless: bool) {
         let _own = testing::isolate();
         let key = Key::new(1);
         let source = Source::open();
-        keyed::entry(key.clone(), &source).set(0).await.unwrap();
-        // Two keys of one hash, so that keys are compared at every step.
+        // Two keys of one hash, and the other one is met first: keys are compared at every step.
         keyed::entry(key.with_id(3), &source).set(0).await.unwrap();
+        keyed::entry(key.clone(), &source).set(0).await.unwrap();
         advance(secs(10)).await;
         trap(&key).relentless.store(relentless, Ordering::SeqCst);
         trap(&key).arm(place);
