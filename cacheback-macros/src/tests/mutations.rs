@@ -115,7 +115,8 @@ fn mutated_once(tokens: TokenStream, random: &mut Random) -> TokenStream {
         4 => trees[at] = Group::new(Delimiter::None, trees[at].to_token_stream()).into(),
         5 => trees[at] = Group::new(Delimiter::Parenthesis, trees[at].to_token_stream()).into(),
         _ => {
-            let words = ["self", "Self", "crate", "_", "limit", "async", "mut", "username"];
+            // Not `crate`: syn takes a block that begins with it for an item, and cannot read `{ crate }`.
+            let words = ["self", "Self", "super", "_", "limit", "async", "mut", "username"];
             trees[at] = Ident::new(words[random.below(words.len())], Span::call_site()).into();
         }
     }
