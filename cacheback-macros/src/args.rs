@@ -16,7 +16,7 @@ use syn::{Expr, Ident, Lit, LitStr, Path, Token, token};
 
 use crate::error::Errors;
 pub(crate) use names::{listed, nearest};
-pub(crate) use value::{Condition, Handle, Value, peel};
+pub(crate) use value::{Condition, Eviction, Handle, Value, peel};
 
 /// An option as the user gave it.
 #[derive(Clone)]
@@ -46,6 +46,9 @@ pub(crate) struct Options {
     pub(crate) key: Option<Given<Expr>>,
     pub(crate) skip: Option<Given<Vec<Ident>>>,
     pub(crate) capacity: Option<Given<Value<u64>>>,
+    pub(crate) max_bytes: Option<Given<Value<u64>>>,
+    pub(crate) weigh: Option<Given<Expr>>,
+    pub(crate) eviction: Option<Given<Eviction>>,
     pub(crate) name: Option<Given<LitStr>>,
     pub(crate) in_impl: Option<Given<()>>,
     pub(crate) handle: Option<Given<Handle>>,
@@ -173,6 +176,8 @@ impl Options {
             "cache_err" => give(&mut self.cache_err, name, value, value::duration),
             "max_refreshes" => give(&mut self.max_refreshes, name, value, value::count),
             "capacity" => give(&mut self.capacity, name, value, value::count),
+            "max_bytes" => give(&mut self.max_bytes, name, value, value::bytes),
+            "eviction" => give(&mut self.eviction, name, value, |_, expr| value::eviction(&expr)),
             "jitter" => give(&mut self.jitter, name, value, value::fraction),
             "empty" => give(&mut self.empty, name, value, |_, expr| Ok(expr)),
             "key" => give(&mut self.key, name, value, |_, expr| Ok(expr)),
@@ -181,6 +186,9 @@ impl Options {
             "crate" => give(&mut self.krate, name, value, |name, expr| value::path(name, &expr)),
             "lifetime_for" => give(&mut self.lifetime_for, name, value, |name, expr| {
                 value::closure(name, "|value| Duration::from_secs(60)", expr)
+            }),
+            "weigh" => give(&mut self.weigh, name, value, |name, expr| {
+                value::closure(name, "|value| value.len()", expr)
             }),
             "share_err" => give(&mut self.share_err, name, value, |name, expr| {
                 value::closure(name, "|error: &MyError| MyError::new(error.to_string())", expr)

@@ -264,6 +264,13 @@ impl<'a> Expansion<'a> {
         if let Some(closure) = &plan.lifetime_for {
             add(located(closure.span()), "lifetime_for", quote!(#closure));
         }
+        if let Some(closure) = &plan.weigh {
+            let at = located(closure.span());
+            let private = self.paths.private(at);
+            let weighed =
+                quote_spanned!(at=> |__cacheback_value| #private::weighed(__cacheback_value, #closure));
+            add(at, "weigh", weighed);
+        }
         tokens
     }
 

@@ -108,6 +108,9 @@ use crate::plan::Plan;
 /// | [`key`](#key) | expression or tuple over the arguments | all arguments not skipped |
 /// | [`skip`](#skip) | argument names | none |
 /// | [`capacity`](#capacity) | whole number | 10,000 |
+/// | [`max_bytes`](#max_bytes) | whole number of bytes, or a string such as `"64MiB"` | none |
+/// | [`weigh`](#weigh) | closure `\|&value\| -> bytes` | none |
+/// | [`eviction`](#eviction) | `"lru"` or `"tiny_lfu"` | `"lru"` |
 /// | [`name`](#name) | string | the path of the function |
 /// | [`handle`](#handle) | `false`, or another name | the function's name |
 /// | [`crate`](#crate) | path | `::cacheback` |
@@ -342,6 +345,58 @@ use crate::plan::Plan;
 /// # mod images { pub async fn avatar<T: Default>(_: u64) -> T { T::default() } }
 /// #[cacheback(capacity = 500)]
 /// async fn avatar(user: u64) -> Arc<[u8]> { images::avatar(user).await }
+/// ```
+///
+/// ## `max_bytes`
+///
+/// The most bytes that are kept, in place of `capacity`. Bytes are what [`weigh`](#weigh) counts: it takes both. A whole
+/// number, an expression of type `u64` without arguments, or a string that is read when the program is compiled: kB, MB
+/// and GB are 1000s, KiB, MiB and GiB 1024s. Zero: nothing is kept, and every call that waits fetches. Default: none,
+/// `capacity` counts the entries.
+///
+/// A value that alone weighs more than `max_bytes` answers those who wait and is not stored. An older value of its key
+/// is dropped, and for a second nothing is fetched in the background.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::sync::Arc;
+/// # mod images { pub async fn photo<T: Default>(_: u64) -> T { T::default() } }
+/// #[cacheback(max_bytes = "64MiB", weigh = |photo| photo.len())]
+/// async fn photo(id: u64) -> Arc<[u8]> { images::photo(id).await }
+///
+/// assert_eq!(photo::cache().policy().max_bytes, Some(64 * 1024 * 1024));
+/// ```
+///
+/// ## `weigh`
+///
+/// A closure that says how many bytes a value counts against [`max_bytes`](#max_bytes), as any unsigned integer; for a
+/// `Result` it sees the `Ok`. It is asked once for each value that is stored, so it should be cheap, and need not be
+/// exact: keys and bookkeeping are not counted. Zero counts as 1, as does what is remembered of a key without a value.
+/// Where it panics, the value answers those who wait and is not stored, as one that is too heavy. Default: none.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Article { title: String, text: String }
+/// # #[derive(Clone)] struct DbError;
+/// # mod db { pub async fn article<T: Default, E>(_: u64) -> Result<T, E> { Ok(T::default()) } }
+/// #[cacheback(max_bytes = 50_000_000, weigh = |article| article.title.len() + article.text.len())]
+/// async fn article(id: u64) -> Result<Article, DbError> { db::article(id).await }
+/// ```
+///
+/// ## `eviction`
+///
+/// Which values are dropped first when there are more than [`capacity`](#capacity). `"lru"`: those that were not read
+/// for the longest time; a value that was just stored stays. `"tiny_lfu"`: those that are asked for least often, which
+/// may be the new one, so that a scan over many keys does not push out what is in use. Not `"tiny_lfu"` with
+/// `max_bytes`. Default: `"lru"`.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # mod dictionary { pub async fn meaning<T: Default>(_: &str) -> T { T::default() } }
+/// #[cacheback(capacity = 1_000, eviction = "tiny_lfu")]
+/// async fn meaning(word: &str) -> Option<String> { dictionary::meaning(word).await }
+///
+/// assert_eq!(meaning::cache().policy().eviction, cacheback::Eviction::TinyLfu);
 /// ```
 ///
 /// ## `name`

@@ -13,7 +13,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, Ident, LitStr, Path, Signature, Type, Visibility};
 
-use crate::args::{Condition, Given, Handle, Options, Value};
+use crate::args::{Condition, Eviction, Given, Handle, Options, Value};
 use crate::attrs::{self, Attributes};
 use crate::error::Errors;
 use crate::key::{self, Key};
@@ -49,6 +49,7 @@ pub(crate) struct Plan {
     pub(crate) fetch_on_miss: Option<Scoped>,
     pub(crate) wait: Option<Scoped>,
     pub(crate) lifetime_for: Option<Expr>,
+    pub(crate) weigh: Option<Expr>,
     pub(crate) share_err: Option<Expr>,
 }
 
@@ -88,6 +89,7 @@ pub(crate) enum Setting {
     Duration(Duration, Span),
     Count(u64, Span),
     Fraction(f64, Span),
+    Eviction(Eviction, Span),
     Flag(bool, Span),
     Expr(Scoped),
 }
@@ -154,6 +156,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         fetch_on_miss,
         wait,
         lifetime_for: options.lifetime_for.map(|closure| closure.value),
+        weigh: options.weigh.map(|closure| closure.value),
         share_err: options.share_err.map(|closure| closure.value),
     }
 }
@@ -231,6 +234,12 @@ fn settings(options: &Options, arguments: &[Argument], errors: &mut Errors) -> S
     }
     if let Some(Given { name, value }) = &options.capacity {
         add_constant("capacity", false, name, constant(value, Setting::Count));
+    }
+    if let Some(Given { name, value }) = &options.max_bytes {
+        add_constant("max_bytes", true, name, constant(value, Setting::Count));
+    }
+    if let Some(Given { name, value }) = &options.eviction {
+        add_constant("eviction", false, name, Setting::Eviction(*value, name.span()));
     }
     settings
 }

@@ -38,4 +38,4 @@ pub use context::settle;
 pub use error::{Error, FetchError, FetchErrorKind};
 pub use events::{Stats, Status};
 pub use handle::{Entry, EntryInner, Lookup, Snapshot};
-pub use policy::Policy;
+pub use policy::{Eviction, Policy};

@@ -43,10 +43,34 @@ pub struct Policy {
     pub cache_err: Option<Duration>,
     /// The largest share by which a stored lifetime is shortened at random, 0.0 to 1.0. Default: 0.0.
     pub jitter: f64,
-    /// The most entries that the local store keeps. Default: 10,000.
+    /// The most entries that the local store keeps, unless `max_bytes` bounds it. Default: 10,000.
     pub capacity: u64,
+    /// The most bytes that the local store keeps, as `weigh` counts them, in place of `capacity`; `None`: entries are
+    /// counted. Default: `None`.
+    pub max_bytes: Option<u64>,
+    /// Which values are dropped first where the local store is full. Default: [`Eviction::Lru`].
+    pub eviction: Eviction,
     /// Names of the options whose expression depends on the arguments; their fields show the default.
     pub varies: &'static [&'static str],
+}
+
+/// Which values are dropped first where the local store is full.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// assert_eq!(cacheback::Policy::default().eviction, cacheback::Eviction::Lru);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub enum Eviction {
+    /// Those that were not read for the longest time.
+    #[default]
+    Lru,
+    /// Those that are asked for least often. That may be a new value, at once.
+    TinyLfu,
 }
 
 impl Default for Policy {
@@ -64,6 +88,8 @@ impl Default for Policy {
             cache_err: None,
             jitter: 0.0,
             capacity: 10_000,
+            max_bytes: None,
+            eviction: Eviction::Lru,
             varies: &[],
         }
     }
@@ -146,6 +172,14 @@ impl Policy {
             contradiction("jitter", &[], format!("{} is not within 0.0..=1.0", self.jitter));
             self.jitter = 0.0;
         }
+        if self.max_bytes.is_some() && self.eviction == Eviction::TinyLfu {
+            contradiction(
+                "eviction",
+                &["max_bytes"],
+                "`TinyLfu` counts entries, and with `max_bytes` they are not counted".into(),
+            );
+            self.eviction = Eviction::Lru;
+        }
         found
     }
 
@@ -172,7 +206,7 @@ mod tests {
     #[test]
     fn each_contradiction_names_its_option_and_is_clamped() {
         let base = Policy::default();
-        let cases: [(&str, Policy, Policy); 7] = [
+        let cases: [(&str, Policy, Policy); 8] = [
             (
                 "retention",
                 Policy { lifetime: secs(10), retention: secs(5), ..base },
@@ -200,6 +234,11 @@ mod tests {
                 Policy { max_refreshes: Some(1), ..base },
             ),
             ("jitter", Policy { jitter: 1.5, ..base }, base),
+            (
+                "eviction",
+                Policy { max_bytes: Some(1), eviction: Eviction::TinyLfu, ..base },
+                Policy { max_bytes: Some(1), ..base },
+            ),
         ];
         for (option, wrong, clamped) in cases {
             assert_eq!(wrong.checked().unwrap_err().option, option);
@@ -221,6 +260,8 @@ mod tests {
             Policy { lifetime: Duration::ZERO, ..base },
             Policy { lifetime: secs(10), refresh_ahead: secs(9), ..base },
             Policy { jitter: 1.0, ..base },
+            Policy { eviction: Eviction::TinyLfu, ..base },
+            Policy { max_bytes: Some(0), ..base },
             Policy { retention: Duration::MAX, lifetime: Duration::MAX, ..base },
         ] {
             assert_eq!(fine.checked(), Ok(fine), "{fine:?}");

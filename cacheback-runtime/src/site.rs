@@ -20,6 +20,7 @@ pub struct Site<A: Args, O: Outcome> {
     fetch_on_miss: Option<Over<A, bool>>,
     wait: Option<Over<A, Duration>>,
     lifetime_for: Option<fn(&O::Value) -> Duration>,
+    weigh: Option<fn(&O::Value) -> u64>,
     share: Sharing<O::Error>,
     describe: Describe<O::Error>,
 }
@@ -35,6 +36,7 @@ impl<A: Args, O: Outcome> Site<A, O> {
             fetch_on_miss: None,
             wait: None,
             lifetime_for: None,
+            weigh: None,
             share: Sharing::Never,
             describe: |_| String::new(),
         }
@@ -106,6 +108,13 @@ impl<A: Args, O: Outcome> Site<A, O> {
         self
     }
 
+    /// A value counts this many bytes.
+    #[must_use]
+    pub fn weigh(mut self, weigh: fn(&O::Value) -> u64) -> Self {
+        self.weigh = Some(weigh);
+        self
+    }
+
     /// This function with these arguments.
     pub(crate) fn with(self, args: Arc<A::Owned>) -> Arc<dyn Origin<O>> {
         Arc::new(Call { site: self, args })
@@ -145,6 +154,9 @@ impl<A: Args, O: Outcome> Origin<O> for Call<A, O> {
     }
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
         self.site.lifetime_for.map(|lifetime_for| lifetime_for(value))
+    }
+    fn weigh(&self, value: &O::Value) -> Option<u64> {
+        self.site.weigh.map(|weigh| weigh(value))
     }
     fn share(&self) -> Sharing<O::Error> {
         self.site.share

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use cacheback::{Status, cacheback, settle, testing};
+use cacheback::{Eviction, Status, cacheback, settle, testing};
 
 use crate::support::{Source, advance, millis, run_ready, secs};
 
@@ -363,6 +363,43 @@ async fn names() {
     assert_eq!((plain().await, named().await), (0, 0));
     assert_eq!(plain::cache().name(), "suite::options::plain");
     assert_eq!(named::cache().name(), "catalogue/prices");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_bounds_of_the_store_are_in_the_policy() {
+    const KIB: u64 = 1 << 10;
+    #[cacheback(max_bytes = "64MiB", weigh = |text| text.len() + 24)]
+    async fn text(id: u64) -> String {
+        id.to_string()
+    }
+    #[cacheback(max_bytes = 64 * KIB, weigh = |text| text.len() as u64, eviction = "lru")]
+    async fn computed(id: u64) -> String {
+        id.to_string()
+    }
+    #[cacheback(max_bytes = 1_000, weigh = |list| list[0], fetch_on_miss)]
+    async fn list(id: u64) -> Result<Vec<u8>, String> {
+        id.to_string().parse().map(|byte| vec![byte]).map_err(|_| "large".into())
+    }
+    #[cacheback(max_bytes = 0, weigh = str_len)]
+    async fn by_path(id: u64) -> Arc<str> {
+        id.to_string().into()
+    }
+    fn str_len(text: &Arc<str>) -> u32 {
+        u32::try_from(text.len()).unwrap_or(u32::MAX)
+    }
+    #[cacheback(capacity = 5, eviction = "tiny_lfu")]
+    async fn frequent(id: u64) -> u64 {
+        id
+    }
+    let _own = testing::isolate();
+    let bounds = [text::cache(), computed::cache(), list::cache(), by_path::cache(), frequent::cache()]
+        .map(|cache| (cache.policy().max_bytes, cache.policy().eviction));
+    let (lru, tiny_lfu) = (Eviction::Lru, Eviction::TinyLfu);
+    let expected =
+        [(Some(67_108_864), lru), (Some(65_536), lru), (Some(1_000), lru), (Some(0), lru), (None, tiny_lfu)];
+    assert_eq!(bounds, expected);
+    assert_eq!((text(1).await, computed(1).await, &*by_path(1).await), (String::new(), String::new(), ""));
+    assert_eq!((list(7).await, frequent(1).await), (Ok(vec![7]), 0));
 }
 
 #[tokio::test(start_paused = true)]

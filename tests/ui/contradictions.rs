@@ -20,4 +20,14 @@ async fn per_entry(id: u64) -> u64 {
     id
 }
 
+#[cacheback(capacity = 100, max_bytes = "1MiB", eviction = "tiny_lfu")]
+async fn two_bounds(id: u64) -> String {
+    id.to_string()
+}
+
+#[cacheback(weigh = |text| text.len())]
+async fn no_bound(id: u64) -> String {
+    id.to_string()
+}
+
 fn main() {}

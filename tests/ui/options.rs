@@ -20,4 +20,14 @@ async fn one_for_all(id: u64) -> u64 {
     id
 }
 
+#[cacheback(max_bytes = "64M", weigh = 100, eviction = "lfu")]
+async fn bounds(id: u64) -> String {
+    id.to_string()
+}
+
+#[cacheback(weigher = |_, text| text.len(), max_memory = 64MiB, eviction = "fifo")]
+async fn other_bounds(id: u64) -> String {
+    id.to_string()
+}
+
 fn main() {}

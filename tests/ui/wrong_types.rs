@@ -7,4 +7,29 @@ async fn load(id: u64) -> u64 {
     id
 }
 
+#[cacheback(max_bytes = 100, weigh = |text| text.len() as f64)]
+async fn weighed(id: u64) -> String {
+    id.to_string()
+}
+
+#[cacheback(max_bytes = 100, weigh = |_| 1)]
+async fn signed(id: u64) -> String {
+    id.to_string()
+}
+
+#[cacheback(max_bytes = 100, weigh = |text: &Vec<u8>| text.len())]
+async fn of_another(id: u64) -> String {
+    id.to_string()
+}
+
+#[cacheback(max_bytes = 100, weigh = |text| text.size())]
+async fn unknown_method(id: u64) -> Result<String, String> {
+    Ok(id.to_string())
+}
+
+#[cacheback(max_bytes = 100, weigh = |text| text.len() + id)]
+async fn of_an_argument(id: usize) -> String {
+    id.to_string()
+}
+
 fn main() {}

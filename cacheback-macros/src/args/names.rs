@@ -22,6 +22,9 @@ pub(crate) const OPTIONS: &[&str] = &[
     "key",
     "skip",
     "capacity",
+    "max_bytes",
+    "weigh",
+    "eviction",
     "name",
     "in_impl",
     "handle",
@@ -67,7 +70,10 @@ fn foreign(name: &str) -> Option<String> {
     let ours = match name {
         "ttl" | "ttl_secs" | "ttl_millis" | "time" | "time_to_live" | "expire_after" | "expires"
         | "cache_ttl" | "fresh_for" | "max_age" => "lifetime",
-        "size" | "max_size" | "max_entries" | "max_capacity" | "limit" => "capacity",
+        "size" | "max_size" | "max_entries" | "limit" => "capacity",
+        "max_memory" | "max_weight" | "memory" | "bytes" => "max_bytes",
+        "weigher" | "weight" => "weigh",
+        "eviction_policy" | "policy" => "eviction",
         "fetch_on_stale_threshold"
         | "grace"
         | "swr"
@@ -93,6 +99,9 @@ fn foreign(name: &str) -> Option<String> {
                 "not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`"
                     .to_owned(),
             );
+        }
+        "max_capacity" => {
+            return Some("write `capacity = ..` (entries), or `max_bytes = ..` and `weigh = ..`".to_owned());
         }
         "timeout" => {
             return Some(

@@ -46,7 +46,7 @@ fn every_option_is_read() {
                empty = Vec::<u8>::new(), wait = 0, refresh_timeout = 1, max_backoff = 1, max_refreshes = 1, \
                lifetime_for = |tweets: &HashMap<u8, u8>| Duration::ZERO, cache_err = 1, share_err = Clone::clone, \
                jitter = 1, key = (user,), skip(limit,), capacity = 1_0, name = \"n\", handle = other, \
-               crate = crate::cacheback, in_impl,";
+               crate = crate::cacheback, in_impl, max_bytes = \"1kB\", weigh = Vec::len, eviction = \"tiny_lfu\"";
     let (options, errors) = options(all);
     assert_eq!(errors, "");
     assert!(options.lifetime.is_some() && options.max_stale.is_some() && options.retention.is_some());
@@ -54,6 +54,9 @@ fn every_option_is_read() {
     assert!(options.max_backoff.is_some() && options.cache_err.is_some() && options.empty.is_some());
     assert!(options.lifetime_for.is_some() && options.share_err.is_some() && options.key.is_some());
     assert!(options.krate.is_some() && options.in_impl.is_some() && !options.incomplete);
+    assert!(options.weigh.is_some());
+    assert!(matches!(options.max_bytes, Some(Given { value: Value::Fixed(1000, _), .. })));
+    assert!(matches!(options.eviction, Some(Given { value: Eviction::TinyLfu, .. })));
     assert!(matches!(options.fetch_on_miss, Some(Given { value: Condition::When(_), .. })));
     assert!(matches!(options.max_refreshes, Some(Given { value: Value::Fixed(1, _), .. })));
     assert!(matches!(options.capacity, Some(Given { value: Value::Fixed(10, _), .. })));
@@ -61,6 +64,171 @@ fn every_option_is_read() {
     assert!(options.jitter.and_then(|given| given.value.fixed()).is_some_and(|jitter| jitter == 1.0));
     assert!(options.skip.is_some_and(|skip| skip.value == ["limit"]));
     assert!(options.name.is_some_and(|name| name.value.value() == "n"));
+}
+
+#[test]
+fn bytes_are_a_number_or_a_string_or_an_expression() {
+    let fixed = [
+        ("0", 0),
+        ("1_000", 1000),
+        ("0x10", 16),
+        ("(60)", 60),
+        ("\"100B\"", 100),
+        ("\"1kB\"", 1000),
+        ("\"1 KB\"", 1000),
+        ("\"2MB\"", 2_000_000),
+        ("\"3GB\"", 3_000_000_000),
+        ("\"1KiB\"", 1 << 10),
+        ("\"64MiB\"", 64 << 20),
+        ("\"64 mib\"", 64 << 20),
+        ("\"2GiB\"", 2 << 30),
+        ("\"1.5GiB\"", 3 << 29),
+        ("\"18446744073709551615B\"", u64::MAX),
+    ];
+    for (text, expected) in fixed {
+        let (options, errors) = options(&format!("max_bytes = {text}"));
+        assert_eq!(errors, "", "{text}");
+        let value = options.max_bytes.and_then(|given| given.value.fixed());
+        assert_eq!(value, Some(expected), "{text}");
+    }
+    for text in ["SIZE", "64 << 20", "config::bytes()", "-X"] {
+        let (options, errors) = options(&format!("max_bytes = {text}"));
+        assert_eq!(errors, "", "{text}");
+        assert!(options.max_bytes.is_some_and(|given| given.value.fixed().is_none()), "{text}");
+    }
+}
+
+#[test]
+fn bytes_that_are_none() {
+    let cases = [
+        "max_bytes = 64MiB",
+        "max_bytes = 1.5GiB",
+        "max_bytes = 64u64",
+        "max_bytes = 1.5",
+        "max_bytes = -1",
+        "max_bytes = -\"1MiB\"",
+        "max_bytes = true",
+        "max_bytes = \"64\"",
+        "max_bytes = \"64M\"",
+        "max_bytes = \"a lot\"",
+        "max_bytes = \"-1MiB\"",
+        "max_bytes = \"\"",
+        "max_bytes = \"16EiB\"",
+        "max_bytes = 99999999999999999999",
+        "max_bytes",
+        "max_bytes(64)",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+        max_bytes = 64MiB
+        [64MiB] a number of bytes with a unit is a string / write `max_bytes = "64MiB"`
+
+        max_bytes = 1.5GiB
+        [1.5GiB] a number of bytes with a unit is a string / write `max_bytes = "1.5GiB"`
+
+        max_bytes = 64u64
+        [64u64] whole bytes have no suffix / write `max_bytes = 64`
+
+        max_bytes = 1.5
+        [1.5] bytes are whole / write for example `max_bytes = "1.5MiB"`
+
+        max_bytes = -1
+        [-1] `max_bytes` takes a number of bytes / write a whole number, a string such as "64MiB", or a `u64` expression
+
+        max_bytes = -"1MiB"
+        [-"1MiB"] `max_bytes` takes a number of bytes / write a whole number, a string such as "64MiB", or a `u64` expression
+
+        max_bytes = true
+        [true] `max_bytes` takes a number of bytes / write a whole number, a string such as "64MiB", or a `u64` expression
+
+        max_bytes = "64"
+        ["64"] `64` is not a number of bytes with its unit (kB, MB, GB for 1000s; KiB, MiB, GiB for 1024s) / write for example `max_bytes = "64MiB"`
+
+        max_bytes = "64M"
+        ["64M"] `64M` is not a number of bytes with its unit (kB, MB, GB for 1000s; KiB, MiB, GiB for 1024s) / write for example `max_bytes = "64MiB"`
+
+        max_bytes = "a lot"
+        ["a lot"] `a lot` is not a number of bytes with its unit (kB, MB, GB for 1000s; KiB, MiB, GiB for 1024s) / write for example `max_bytes = "64MiB"`
+
+        max_bytes = "-1MiB"
+        ["-1MiB"] `-1MiB` is not a number of bytes with its unit (kB, MB, GB for 1000s; KiB, MiB, GiB for 1024s) / write for example `max_bytes = "64MiB"`
+
+        max_bytes = ""
+        [""] `` is not a number of bytes with its unit (kB, MB, GB for 1000s; KiB, MiB, GiB for 1024s) / write for example `max_bytes = "64MiB"`
+
+        max_bytes = "16EiB"
+        ["16EiB"] `16EiB` is too large for `max_bytes`
+
+        max_bytes = 99999999999999999999
+        [99999999999999999999] `99999999999999999999` is too large for `max_bytes`
+
+        max_bytes
+        [max_bytes] `max_bytes` has no value / write `max_bytes = ..`
+
+        max_bytes(64)
+        [max_bytes] `max_bytes` takes its value after `=` / write `max_bytes = 64`
+    "#]],
+    );
+}
+
+#[test]
+fn ways_of_eviction() {
+    for (text, expected) in [("lru", Eviction::Lru), ("tiny_lfu", Eviction::TinyLfu)] {
+        let (options, errors) = options(&format!("eviction = \"{text}\""));
+        assert_eq!(errors, "");
+        assert_eq!(options.eviction.map(|given| given.value), Some(expected));
+    }
+    let cases = [
+        "eviction = \"lfu\"",
+        "eviction = \"TinyLFU\"",
+        "eviction = \"w-tinylfu\"",
+        "eviction = \"LRU\"",
+        "eviction = \"fifo\"",
+        "eviction = \"random\"",
+        "eviction = \"\"",
+        "eviction = lru",
+        "eviction = Eviction::TinyLfu",
+        "eviction = 5",
+        "eviction",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+        eviction = "lfu"
+        ["lfu"] `lfu` is not a way to choose what is dropped / did you mean `eviction = "tiny_lfu"`?
+
+        eviction = "TinyLFU"
+        ["TinyLFU"] `TinyLFU` is not a way to choose what is dropped / did you mean `eviction = "tiny_lfu"`?
+
+        eviction = "w-tinylfu"
+        ["w-tinylfu"] `w-tinylfu` is not a way to choose what is dropped / did you mean `eviction = "tiny_lfu"`?
+
+        eviction = "LRU"
+        ["LRU"] `LRU` is not a way to choose what is dropped / did you mean `eviction = "lru"`?
+
+        eviction = "fifo"
+        ["fifo"] `fifo` is not a way to choose what is dropped / write `eviction = "lru"` or `eviction = "tiny_lfu"`
+
+        eviction = "random"
+        ["random"] `random` is not a way to choose what is dropped / write `eviction = "lru"` or `eviction = "tiny_lfu"`
+
+        eviction = ""
+        [""] `` is not a way to choose what is dropped / write `eviction = "lru"` or `eviction = "tiny_lfu"`
+
+        eviction = lru
+        [lru] `eviction` takes a string literal / write `eviction = "lru"` or `eviction = "tiny_lfu"`
+
+        eviction = Eviction::TinyLfu
+        [Eviction::TinyLfu] `eviction` takes a string literal / write `eviction = "lru"` or `eviction = "tiny_lfu"`
+
+        eviction = 5
+        [5] `eviction` takes a string literal / write `eviction = "lru"` or `eviction = "tiny_lfu"`
+
+        eviction
+        [eviction] `eviction` has no value / write `eviction = ..`
+    "#]],
+    );
 }
 
 #[test]
@@ -139,6 +307,9 @@ fn other_values_that_do_not_fit() {
         "fetch_on_miss = 1",
         "lifetime_for = 60",
         "lifetime_for = || TEN",
+        "weigh = 60",
+        "weigh = |value, more| value.len()",
+        "weigh = async |value| value.len()",
         "share_err = async |e| e",
         "name = \"\"",
         "name = NAME",
@@ -194,6 +365,15 @@ fn other_values_that_do_not_fit() {
             lifetime_for = || TEN
             [|| TEN] `lifetime_for` takes a closure of one argument that is not `async` / write `lifetime_for = |value| Duration::from_secs(60)`
 
+            weigh = 60
+            [60] `weigh` takes a closure of one argument that is not `async` / write `weigh = |value| value.len()`
+
+            weigh = |value, more| value.len()
+            [|value, more| value.len()] `weigh` takes a closure of one argument that is not `async` / write `weigh = |value| value.len()`
+
+            weigh = async |value| value.len()
+            [async |value| value.len()] `weigh` takes a closure of one argument that is not `async` / write `weigh = |value| value.len()`
+
             share_err = async |e| e
             [async |e| e] `share_err` takes a closure of one argument that is not `async` / write `share_err = |error: &MyError| MyError::new(error.to_string())`
 
@@ -246,6 +426,16 @@ fn names_that_are_none() {
         "ttl = 5",
         "time_to_live(5)",
         "size = 5",
+        "max_capacity = 5",
+        "max_memory = 5",
+        "max_weight = 5",
+        "bytes = 5",
+        "memory = 5",
+        "weigher = |_, value| value.len()",
+        "weight = 5",
+        "policy = lru",
+        "eviction_policy = lru",
+        "max_byte = 5",
         "grace = 5",
         "sync_writes = true",
         "result",
@@ -273,7 +463,7 @@ fn names_that_are_none() {
             [refresh_time_out] unknown option `refresh_time_out` / did you mean `refresh_timeout`?
 
             colour = "red"
-            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `handle`, `crate`
+            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `handle`, `crate`
 
             ttl = 5
             [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
@@ -283,6 +473,36 @@ fn names_that_are_none() {
 
             size = 5
             [size] `size` is not an option of `cacheback` / write `capacity = ..`
+
+            max_capacity = 5
+            [max_capacity] `max_capacity` is not an option of `cacheback` / write `capacity = ..` (entries), or `max_bytes = ..` and `weigh = ..`
+
+            max_memory = 5
+            [max_memory] `max_memory` is not an option of `cacheback` / write `max_bytes = ..`
+
+            max_weight = 5
+            [max_weight] `max_weight` is not an option of `cacheback` / write `max_bytes = ..`
+
+            bytes = 5
+            [bytes] `bytes` is not an option of `cacheback` / write `max_bytes = ..`
+
+            memory = 5
+            [memory] `memory` is not an option of `cacheback` / write `max_bytes = ..`
+
+            weigher = |_, value| value.len()
+            [weigher] `weigher` is not an option of `cacheback` / write `weigh = ..`
+
+            weight = 5
+            [weight] `weight` is not an option of `cacheback` / write `weigh = ..`
+
+            policy = lru
+            [policy] `policy` is not an option of `cacheback` / write `eviction = ..`
+
+            eviction_policy = lru
+            [eviction_policy] `eviction_policy` is not an option of `cacheback` / write `eviction = ..`
+
+            max_byte = 5
+            [max_byte] unknown option `max_byte` / did you mean `max_bytes`?
 
             grace = 5
             [grace] `grace` is not an option of `cacheback` / write `max_stale = ..`
@@ -399,7 +619,7 @@ fn forms_that_are_none() {
 
             a::b = 5
             [:] an option takes its value after `=` / write `a = ..`
-            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `name`, `handle`, `crate`
+            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `handle`, `crate`
         "#]],
     );
 }

@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use parse_size::{ByteSuffix, Config};
 use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitFloat, LitInt, LitStr, Path, UnOp};
+
+use super::names::nearest;
 
 /// A literal, known here, or an expression, known when it runs.
 #[derive(Clone)]
@@ -37,6 +40,13 @@ pub(crate) enum Condition {
 pub(crate) enum Handle {
     Off,
     Named(Ident),
+}
+
+/// Which values are dropped first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Eviction {
+    Lru,
+    TinyLfu,
 }
 
 pub(super) fn duration(name: &Ident, expr: Expr) -> syn::Result<Value<Duration>> {
@@ -97,6 +107,82 @@ pub(super) fn count(name: &Ident, expr: Expr) -> syn::Result<Value<u64>> {
         );
     }
     Ok(Value::Fixed(value, span))
+}
+
+pub(super) fn bytes(name: &Ident, expr: Expr) -> syn::Result<Value<u64>> {
+    let span = expr.span();
+    let (text, unit) = match literal(&expr) {
+        None => return Ok(Value::Computed(expr)),
+        Some((Lit::Int(int), false)) if int.suffix().is_empty() => return count(name, expr),
+        Some((Lit::Int(int), false)) => (format!("{}{}", int.base10_digits(), int.suffix()), int.suffix()),
+        Some((Lit::Float(float), false)) => {
+            (format!("{}{}", float.base10_digits(), float.suffix()), float.suffix())
+        }
+        Some((Lit::Str(text), false)) => return size(name, &text.value(), span),
+        Some(_) => {
+            return refuse(
+                span,
+                format!(
+                    "`{name}` takes a number of bytes\n\
+                     write a whole number, a string such as \"64MiB\", or a `u64` expression"
+                ),
+            );
+        }
+    };
+    if size(name, &text, span).is_ok() {
+        return refuse(
+            span,
+            format!("a number of bytes with a unit is a string\nwrite `{name} = \"{text}\"`"),
+        );
+    }
+    match text.strip_suffix(unit) {
+        Some(digits) if !unit.is_empty() && !digits.contains('.') => {
+            refuse(span, format!("whole bytes have no suffix\nwrite `{name} = {digits}`"))
+        }
+        _ => refuse(span, format!("bytes are whole\nwrite for example `{name} = \"1.5MiB\"`")),
+    }
+}
+
+/// A number of bytes with its unit. The unit ends with `B`: whether `64M` means 1,000s or 1,024s is anyone's guess.
+fn size(name: &Ident, text: &str, span: Span) -> syn::Result<Value<u64>> {
+    match Config::new().with_byte_suffix(ByteSuffix::Require).parse_size(text) {
+        Ok(bytes) => Ok(Value::Fixed(bytes, span)),
+        Err(parse_size::Error::PosOverflow) => refuse(span, format!("`{text}` is too large for `{name}`")),
+        Err(_) => refuse(
+            span,
+            format!(
+                "`{text}` is not a number of bytes with its unit (kB, MB, GB for 1000s; KiB, MiB, GiB for 1024s)\n\
+                 write for example `{name} = \"64MiB\"`"
+            ),
+        ),
+    }
+}
+
+pub(super) fn eviction(expr: &Expr) -> syn::Result<Eviction> {
+    let Some((Lit::Str(text), false)) = literal(expr) else {
+        return refuse(
+            expr.span(),
+            "`eviction` takes a string literal\nwrite `eviction = \"lru\"` or `eviction = \"tiny_lfu\"`",
+        );
+    };
+    let text = text.value();
+    // As others spell it: `TinyLFU`, `w-tinylfu`, `LFU`.
+    let letters = text.to_lowercase().replace(|char: char| !char.is_alphanumeric(), "");
+    match text.as_str() {
+        "lru" => Ok(Eviction::Lru),
+        "tiny_lfu" => Ok(Eviction::TinyLfu),
+        _ => {
+            let near = match nearest(&letters, ["lru", "lfu", "tinylfu", "wtinylfu"].into_iter()) {
+                Some("lru") => Some("lru"),
+                other => other.map(|_| "tiny_lfu"),
+            };
+            let advice = match near {
+                Some(near) => format!("did you mean `eviction = \"{near}\"`?"),
+                None => "write `eviction = \"lru\"` or `eviction = \"tiny_lfu\"`".to_owned(),
+            };
+            refuse(expr.span(), format!("`{text}` is not a way to choose what is dropped\n{advice}"))
+        }
+    }
 }
 
 pub(super) fn fraction(name: &Ident, expr: Expr) -> syn::Result<Value<f64>> {

@@ -9,6 +9,7 @@ use syn::spanned::Spanned;
 use syn::{FnArg, Ident, Pat, PatIdent, PatType, Path, Token};
 
 use super::Expansion;
+use crate::args::Eviction;
 use crate::key::Part;
 use crate::plan::{Assignment, Scoped, Setting};
 use crate::shape::Shape;
@@ -251,6 +252,15 @@ impl Expansion<'_> {
             }
             Setting::Fraction(share, span) => {
                 (located(*span), literal(Literal::f64_unsuffixed(*share), located(*span)))
+            }
+            Setting::Eviction(eviction, span) => {
+                let at = located(*span);
+                let private = self.paths.private(at);
+                let variant = match eviction {
+                    Eviction::Lru => quote_spanned!(at=> Lru),
+                    Eviction::TinyLfu => quote_spanned!(at=> TinyLfu),
+                };
+                (at, quote_spanned!(at=> #private::Eviction::#variant))
             }
             Setting::Flag(flag, span) => {
                 let at = located(*span);

@@ -57,9 +57,19 @@ fn computed_key() {
 fn expressions() {
     check(
         "lifetime = minutes(limit), retention = KEEP, wait = patience(user), fetch_on_miss = limit > 3, \
-         empty = format!(\"{user}\"), max_refreshes = 8, jitter = 0.1, capacity = 1_000, max_stale = \"1h\"",
+         empty = format!(\"{user}\"), max_refreshes = 8, jitter = 0.1, capacity = 1_000, max_stale = \"1h\", \
+         eviction = \"tiny_lfu\"",
         "async fn expressions(user: &str, mut limit: u64, (a, b): (u8, u8)) -> String { body(user, limit, a, b).await }",
         &expect_file!["snapshots/expressions.rs"],
+    );
+}
+
+#[test]
+fn weighed() {
+    check(
+        "max_bytes = \"64MiB\", weigh = |text| text.len(), eviction = \"lru\"",
+        "async fn weighed() -> String { body().await }",
+        &expect_file!["snapshots/weighed.rs"],
     );
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use syn::Ident;
 
 use super::{always_waits, duration};
-use crate::args::{Given, Options, Value};
+use crate::args::{Eviction, Given, Options, Value};
 use crate::error::Errors;
 
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -24,6 +24,7 @@ pub(super) fn contradictions(options: &Options, errors: &mut Errors) {
     }
     check_zero(&options.refresh_timeout, "no fetch could ever finish", errors);
     check_zero(&options.cache_err, "no error would be kept", errors);
+    check_bound(options, errors);
 
     if let (true, Some(empty)) = (always_waits(options), &options.empty) {
         errors.on(
@@ -126,5 +127,43 @@ fn check_zero(given: &Option<Given<Value<Duration>>>, why: &str, errors: &mut Er
     let Some(Given { name, value: Value::Fixed(duration, span) }) = given else { return };
     if duration.is_zero() {
         errors.at(*span, format_args!("with `{name} = 0` {why}\nwrite a longer time, or leave `{name}` out"));
+    }
+}
+
+/// A store is bounded by its entries, or by the bytes that `weigh` counts.
+fn check_bound(options: &Options, errors: &mut Errors) {
+    let Options { capacity, max_bytes, weigh, eviction, .. } = options;
+    if let (Some(capacity), Some(_)) = (capacity, max_bytes) {
+        errors.on(
+            &capacity.name,
+            "`capacity` counts entries and `max_bytes` bytes: only one can be the bound\nremove one of the two",
+        );
+    }
+    match (max_bytes, weigh) {
+        // With an unreadable option about, the missing one may have been meant by it.
+        _ if options.incomplete => {}
+        (Some(max_bytes), None) => errors.on(
+            &max_bytes.name,
+            "`max_bytes` needs `weigh`, which says how many bytes a value counts\n\
+             write for example `weigh = |value| value.len()` too, or `capacity = ..` to count entries",
+        ),
+        (None, Some(weigh)) => {
+            let advice = match capacity {
+                Some(_) => "write `max_bytes = \"64MiB\"` in place of `capacity`, or remove `weigh`",
+                None => "write for example `max_bytes = \"64MiB\"` too, or remove `weigh`",
+            };
+            errors.on(
+                &weigh.name,
+                format_args!("`weigh` counts for `max_bytes` alone, and there is none\n{advice}"),
+            );
+        }
+        _ => {}
+    }
+    if let (Some(Given { name, value: Eviction::TinyLfu }), Some(_)) = (eviction, max_bytes) {
+        errors.on(
+            name,
+            "`eviction = \"tiny_lfu\"` counts entries, and with `max_bytes` they are not counted\n\
+             write `capacity = ..` in place of `max_bytes`, or remove `eviction`",
+        );
     }
 }

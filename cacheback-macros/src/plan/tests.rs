@@ -28,6 +28,13 @@ fn contradictions() {
         "capacity = limit",
         "max_refreshes = user.len()",
         "jitter = limit as f64",
+        "max_bytes = limit, weigh = Vec::len",
+        "max_bytes = \"1MiB\"",
+        "weigh = |value| value.len()",
+        "weigh = |value| value.len(), capacity = 5",
+        "max_bytes = 0, weigh = Vec::len, capacity = 0",
+        "max_bytes = 5, capacity = FEW",
+        "eviction = \"tiny_lfu\", max_bytes = SIZE, weigh = Vec::len",
         "in_impl",
     ];
     refused(
@@ -75,6 +82,28 @@ fn contradictions() {
             jitter = limit as f64
             [limit as f64] `jitter` is one for all entries and cannot depend on the argument `limit` / write a number, or an expression without arguments
 
+            max_bytes = limit, weigh = Vec::len
+            [limit] `max_bytes` is one for all entries and cannot depend on the argument `limit` / write a number, or an expression without arguments
+
+            max_bytes = "1MiB"
+            [max_bytes] `max_bytes` needs `weigh`, which says how many bytes a value counts / write for example `weigh = |value| value.len()` too, or `capacity = ..` to count entries
+
+            weigh = |value| value.len()
+            [weigh] `weigh` counts for `max_bytes` alone, and there is none / write for example `max_bytes = "64MiB"` too, or remove `weigh`
+
+            weigh = |value| value.len(), capacity = 5
+            [weigh] `weigh` counts for `max_bytes` alone, and there is none / write `max_bytes = "64MiB"` in place of `capacity`, or remove `weigh`
+
+            max_bytes = 0, weigh = Vec::len, capacity = 0
+            [capacity] `capacity` counts entries and `max_bytes` bytes: only one can be the bound / remove one of the two
+
+            max_bytes = 5, capacity = FEW
+            [capacity] `capacity` counts entries and `max_bytes` bytes: only one can be the bound / remove one of the two
+            [max_bytes] `max_bytes` needs `weigh`, which says how many bytes a value counts / write for example `weigh = |value| value.len()` too, or `capacity = ..` to count entries
+
+            eviction = "tiny_lfu", max_bytes = SIZE, weigh = Vec::len
+            [eviction] `eviction = "tiny_lfu"` counts entries, and with `max_bytes` they are not counted / write `capacity = ..` in place of `max_bytes`, or remove `eviction`
+
             in_impl
             [in_impl] methods are not supported in this version, and a free function is in no `impl` / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
         "#]],
@@ -93,6 +122,10 @@ fn what_is_not_known_or_holds_is_no_contradiction() {
         "fetch_on_miss = limit > 3, empty = vec![]",
         "fetch_on_miss = false, empty = vec![]",
         "max_backoff = 0",
+        "max_bytes = 0, weigh = Vec::len",
+        "max_bytes = SIZE, weigh = |value| value.len(), eviction = \"lru\"",
+        "eviction = \"tiny_lfu\"",
+        "eviction = \"tiny_lfu\", capacity = 5",
     ];
     for args in cases {
         plan(args, FUNCTION);
@@ -101,7 +134,17 @@ fn what_is_not_known_or_holds_is_no_contradiction() {
 
 #[test]
 fn an_unreadable_option_makes_no_second_error() {
-    assert_eq!(errors("lifetime = \"60 days\", retension = \"90 days\"", FUNCTION).lines().count(), 1);
+    for args in [
+        "lifetime = \"60 days\", retension = \"90 days\"",
+        "max_bytes = \"64M\", weigh = |value| value.len()",
+        "max_bytes = \"64MiB\", weigh = 5",
+        "max_bytes = \"64MiB\", weigher = |_, value| value.len()",
+        "max_byte = \"64MiB\", weigh = |value| value.len()",
+        "max_bytes = \"64M\", weigh = |value| value.len(), capacity = 5",
+        "max_bytes = \"64M\", weigh = |value| value.len(), eviction = \"tiny_lfu\"",
+    ] {
+        assert_eq!(errors(args, FUNCTION).lines().count(), 1, "{args}");
+    }
 }
 
 #[test]
@@ -127,6 +170,7 @@ fn values_are_set_where_they_are_known() {
         ("fetch_on_miss = ON", &["fetch_on_miss"], &[], &[]),
         ("fetch_on_miss = limit > 3", &[], &[], &["fetch_on_miss"]),
         ("max_refreshes = LIMIT", &["max_refreshes"], &[], &[]),
+        ("max_bytes = SIZE, weigh = Vec::len, eviction = \"lru\"", &["max_bytes", "eviction"], &[], &[]),
     ];
     for (args, constant, varying, varies) in cases {
         let plan = plan(args, FUNCTION);

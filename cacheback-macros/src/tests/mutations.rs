@@ -17,6 +17,9 @@ const ATTRIBUTES: &[&str] = &[
     "key = (username, limit / 10, format!(\"{limit}\")), skip(db), capacity = 1_000, max_refreshes = 8",
     "name = \"tweets\", handle = other, crate = ::my::cacheback, max_backoff = ttl(username), refresh_timeout = 1",
     "handle = false, lifetime = Duration::from_secs(u64::from(limit)), wait = LIMIT",
+    "max_bytes = \"64MiB\", weigh = |tweets| tweets.len() * 280, eviction = \"lru\"",
+    "max_bytes = SIZE, weigh = Vec::len",
+    "capacity = FEW, eviction = \"tiny_lfu\"",
     "in_impl, shared, version = 3, tags = [\"a\", username], ttl = 3",
 ];
 

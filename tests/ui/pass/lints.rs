@@ -31,11 +31,16 @@ pub async fn old(old: u64) -> u64 {
     old
 }
 
+#[cacheback(max_bytes = "1MiB", weigh = |text| text.len() + 24, eviction = "lru")]
+async fn weighed(id: u64) -> String {
+    id.to_string()
+}
+
 #[cacheback(handle = false)]
 async fn alone(id: u64) -> u64 {
     id
 }
 
 fn main() {
-    let _ = (private(&["a"], None), alone(1), by_entry_only::entry(1));
+    let _ = (private(&["a"], None), alone(1), weighed(1), by_entry_only::entry(1));
 }

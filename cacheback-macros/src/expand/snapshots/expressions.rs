@@ -41,6 +41,7 @@ impl expressions {
                 __cacheback_policy.max_refreshes = ::core::option::Option::Some(8);
                 __cacheback_policy.jitter = 0.1;
                 __cacheback_policy.capacity = 1000;
+                __cacheback_policy.eviction = ::cacheback::__private::Eviction::TinyLfu;
                 __cacheback_policy.varies = &["lifetime", "wait", "fetch_on_miss"];
             },
         );
