@@ -1,16 +1,15 @@
 //! Time as the cache sees it: nanoseconds of a monotonic clock.
 //!
+//! A hit reads the kernel's coarse clock, which costs a quarter of the exact one and is behind it by up to one tick of
+//! the kernel (1 to 10 ms): [`Moment::recent`]. Where there is none, the two are one.
+//!
 //! With `test-util` it is tokio's clock, which a test can pause and advance. Two runtimes may then read different
 //! times, and a time may lie before one that is stored: every difference saturates, so such an age is zero.
 
-use std::time::{Duration, Instant};
-
-use crate::sync::OnceLock;
+use std::time::Duration;
 
 /// The process's origin of time lies here on our scale, so that a paused clock may read earlier than it.
 const ORIGIN: u64 = 1 << 62;
-
-static EPOCH: OnceLock<Instant> = OnceLock::new();
 
 /// A point in time, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,15 +22,13 @@ impl Moment {
     pub(crate) const NEVER: Self = Self(u64::MAX);
 
     pub(crate) fn now() -> Self {
-        Self::from_instant(instant())
+        source::now()
     }
 
-    fn from_instant(now: Instant) -> Self {
-        let epoch = *EPOCH.get_or_init(|| now);
-        match now.checked_duration_since(epoch) {
-            Some(after) => Self(ORIGIN.saturating_add(nanos(after))),
-            None => Self(ORIGIN.saturating_sub(nanos(epoch - now))),
-        }
+    /// Now, or up to a tick of the kernel before: never later, and never earlier than another thread has read it.
+    #[inline]
+    pub(crate) fn recent() -> Self {
+        source::recent()
     }
 
     /// Nanoseconds from `earlier` to here; zero where the clock stood still or went back.
@@ -58,14 +55,66 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-#[cfg(feature = "test-util")]
-fn instant() -> Instant {
-    tokio::time::Instant::now().into_std()
+#[cfg(all(target_os = "linux", not(feature = "test-util")))]
+mod source {
+    use super::{Moment, ORIGIN};
+
+    pub(super) fn now() -> Moment {
+        read(libc::CLOCK_MONOTONIC)
+    }
+
+    #[inline]
+    pub(super) fn recent() -> Moment {
+        read(libc::CLOCK_MONOTONIC_COARSE)
+    }
+
+    // No safe way to the coarse clock: std has none, and rustix reads it in a way that valgrind cannot follow.
+    #[allow(unsafe_code)]
+    #[inline]
+    fn read(clock: libc::clockid_t) -> Moment {
+        let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `now` is a valid `timespec` to write to. Of a clock that the system has nothing fails, and where it
+        // has none `now` stays zero: time stands still, and no age grows.
+        unsafe { libc::clock_gettime(clock, &raw mut now) };
+        Moment(ORIGIN + now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
+    }
 }
 
-#[cfg(not(feature = "test-util"))]
-fn instant() -> Instant {
-    Instant::now()
+#[cfg(any(not(target_os = "linux"), feature = "test-util"))]
+mod source {
+    use std::time::Instant;
+
+    use super::{Moment, ORIGIN, nanos};
+    use crate::sync::OnceLock;
+
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+
+    pub(super) fn now() -> Moment {
+        of(instant())
+    }
+
+    #[inline]
+    pub(super) fn recent() -> Moment {
+        now()
+    }
+
+    pub(super) fn of(now: Instant) -> Moment {
+        let epoch = *EPOCH.get_or_init(|| now);
+        match now.checked_duration_since(epoch) {
+            Some(after) => Moment(ORIGIN.saturating_add(nanos(after))),
+            None => Moment(ORIGIN.saturating_sub(nanos(epoch - now))),
+        }
+    }
+
+    #[cfg(feature = "test-util")]
+    fn instant() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    #[cfg(not(feature = "test-util"))]
+    fn instant() -> Instant {
+        Instant::now()
+    }
 }
 
 #[cfg(test)]
@@ -82,13 +131,25 @@ mod tests {
         assert_eq!(later.plus(u64::MAX), Moment::NEVER);
     }
 
+    #[cfg(any(not(target_os = "linux"), feature = "test-util"))]
     #[test]
     fn an_instant_before_the_epoch_has_its_place() {
-        let now = Instant::now();
-        let epoch = Moment::from_instant(now);
+        let now = std::time::Instant::now();
+        let epoch = source::of(now);
         let Some(earlier) = now.checked_sub(Duration::from_millis(5)) else { return };
-        assert!(Moment::from_instant(earlier) < epoch);
-        assert_eq!(epoch.since(Moment::from_instant(earlier)), 5_000_000);
+        assert!(source::of(earlier) < epoch);
+        assert_eq!(epoch.since(source::of(earlier)), 5_000_000);
+    }
+
+    /// What was cut off at the recent time is past at every later reading of either clock.
+    #[test]
+    fn the_recent_time_is_never_ahead_and_never_goes_back() {
+        let mut before = Moment::PAST;
+        for _ in 0..100_000 {
+            let recent = Moment::recent();
+            assert!(before <= recent && recent <= Moment::now());
+            before = recent;
+        }
     }
 
     #[test]

@@ -9,19 +9,22 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use papaya::Guard;
+
 use crate::clock::Moment;
 use crate::context::Here;
-use crate::entry::State;
+use crate::entry::{Spans, Times};
 use crate::events::{self, Counters, RateLimit, Stats, Status};
 use crate::executor::Ticket;
 use crate::failed::{Failed, Kept};
-use crate::flight::{Desk, Flight, Flights, Start};
+use crate::flight::{Desk, Flight, Flights, Lane, Start};
 use crate::key::{Args, KeyArgs, KeyView};
-use crate::known::{Known, Stranger};
+use crate::known::{Face, Known, Strangers};
 use crate::origin::Origin;
 use crate::outcome::Outcome;
+use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Content, Node, Store};
+use crate::store::{Change, Content, Limit, Node, Store};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
 mod fetch;
@@ -35,9 +38,10 @@ type KeyOf<A> = <A as Args>::Owned;
 type ErrorOf<O> = Arc<Kept<<O as Outcome>::Error>>;
 type NodeOf<A, O> = Node<KeyOf<A>, <O as Outcome>::Value, ErrorOf<O>>;
 type JobOf<A, O> = Box<Job<A, O>>;
-type DeskOf<A, O> = Desk<KeyOf<A>, Landing<A, O>, JobOf<A, O>>;
-type FlightsOf<A, O> = Flights<KeyOf<A>, Landing<A, O>, JobOf<A, O>>;
-type FlightOf<A, O> = Flight<Landing<A, O>>;
+type DeskOf<A, O> = Desk<KeyOf<A>, Landing<O>, JobOf<A, O>>;
+type FlightsOf<A, O> = Flights<KeyOf<A>, Landing<O>, JobOf<A, O>>;
+type LaneOf<A, O> = Lane<Landing<O>, JobOf<A, O>>;
+type FlightOf<O> = Flight<Landing<O>>;
 pub(crate) type OriginOf<O> = Arc<dyn Origin<O>>;
 
 /// The cache of one function (of one instantiation, where it is generic).
@@ -51,6 +55,7 @@ pub(crate) struct Engine<A: KeyArgs, O: Outcome> {
     counters: Counters,
     refusals: RateLimit,
     clamps: RateLimit,
+    heavy: RateLimit,
     slow_body: AtomicBool,
     swept: AtomicU64,
 }
@@ -59,33 +64,41 @@ pub(crate) struct Engine<A: KeyArgs, O: Outcome> {
 pub(crate) struct Target<K> {
     pub(crate) hash: u64,
     pub(crate) key: Arc<K>,
+    /// The number of its node, where one was seen.
+    node: Option<u64>,
 }
 
 impl<K> Clone for Target<K> {
     fn clone(&self) -> Self {
-        Self { hash: self.hash, key: Arc::clone(&self.key) }
+        Self { hash: self.hash, key: Arc::clone(&self.key), node: self.node }
     }
 }
 
 /// How a flight came home.
-pub(crate) enum Landing<A: KeyArgs, O: Outcome> {
-    Value(Arc<NodeOf<A, O>>),
+pub(crate) enum Landing<O: Outcome> {
+    Value(Arc<Brought<O::Value>>),
     Failed(Arc<Failed<O::Error>>),
     Panicked(Arc<str>),
     TimedOut,
     Lost,
 }
 
-impl<A: KeyArgs, O: Outcome> Clone for Landing<A, O> {
+impl<O: Outcome> Clone for Landing<O> {
     fn clone(&self) -> Self {
         match self {
-            Self::Value(node) => Self::Value(Arc::clone(node)),
+            Self::Value(brought) => Self::Value(Arc::clone(brought)),
             Self::Failed(failed) => Self::Failed(Arc::clone(failed)),
             Self::Panicked(message) => Self::Panicked(Arc::clone(message)),
             Self::TimedOut => Self::TimedOut,
             Self::Lost => Self::Lost,
         }
     }
+}
+
+/// A value for those who waited for it, whether or not it was stored.
+pub(crate) struct Brought<V> {
+    pub(crate) value: V,
+    pub(crate) started: Moment,
 }
 
 /// What a call is answered with.
@@ -110,11 +123,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             policy,
             hasher: foldhash::fast::RandomState::default(),
-            store: Store::new(policy.capacity),
+            store: Store::new(Limit::of(&policy), policy.eviction, Spans::of(&policy)),
             flights: Flights::new(),
             counters: Counters::default(),
             refusals: RateLimit::default(),
             clamps: RateLimit::default(),
+            heavy: RateLimit::default(),
             slow_body: AtomicBool::new(false),
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
@@ -134,11 +148,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         hasher.finish()
     }
 
-    /// The key, owned: the very one of its node, where it has one.
+    /// The key, owned.
     pub(crate) fn target<W: KeyView<A>>(&self, view: W) -> Target<KeyOf<A>> {
         let hash = self.hash(view);
-        let stored = self.store.read(hash, |key| view.same(key), |node| Arc::clone(node.key()));
-        Target { hash, key: stored.unwrap_or_else(|| Arc::new(view.own())) }
+        let guard = self.store.guard();
+        let node = self.store.find(hash, |key| view.same(key), &guard).map(Node::id);
+        Target { hash, key: Arc::new(view.own()), node }
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -155,38 +170,20 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     #[inline]
     pub(crate) fn look<W: KeyView<A>>(&self, view: W) -> Option<O::Return> {
         let hash = self.hash(view);
-        let found = self.store.read(
-            hash,
-            |key| view.same(key),
-            |node| {
-                let Content::Value(value) = &node.content else { return None };
-                let now = Moment::now();
-                let times = node.times();
-                let status = if times.age(now) < times.quiet_age() {
-                    Status::Fresh
-                } else if now < node.quiet_until() {
-                    match times.state(now) {
-                        State::Fresh => Status::Fresh,
-                        State::Stale => Status::Stale,
-                        State::TooStale | State::Missing => return None,
-                    }
-                } else {
-                    return None;
-                };
-                let record = self.store.wants_record(node).then(|| node.residency());
-                Some((value.clone(), status, record))
-            },
-        );
-        let (value, status, record) = found??;
-        if let Some(residency) = record {
-            self.store.record(residency);
+        let guard = self.store.guard();
+        let node = self.store.find(hash, |key| view.same(key), &guard)?;
+        let (value, status) = node.quiet_value(Moment::recent())?;
+        let value = value.clone();
+        self.counters.answered_on(guard.thread_id(), status);
+        if let Some(place) = self.store.wants_record(node) {
+            drop(guard);
+            self.store.record(place);
         }
-        self.counters.answered(status);
         Some(O::join(Ok(value)))
     }
 
     /// A fetch to be, for a caller from here.
-    fn new_flight(&self, here: &Here) -> FlightOf<A, O> {
+    fn new_flight(&self, here: &Here) -> FlightOf<O> {
         Flight::new(Ticket::new(self.number), Some(here.handle.id()))
     }
 
@@ -194,9 +191,14 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     fn at<R>(
         &self,
         target: &Target<KeyOf<A>>,
-        work: impl FnMut(&mut DeskOf<A, O>, &Known<KeyOf<A>>) -> Result<R, Stranger<KeyOf<A>>>,
+        work: impl FnMut(&mut DeskOf<A, O>, &Known<KeyOf<A>>) -> Result<R, Strangers<KeyOf<A>>>,
     ) -> R {
-        self.flights.at(target.hash, &mut Known::new(Arc::clone(&target.key)), A::equal, work)
+        let mut known = Known::new(Arc::clone(&target.key), target.node);
+        let compare = |me: &KeyOf<A>, face: &Face<KeyOf<A>>| match face {
+            Face::Key(key) => Some(A::equal(me, key)),
+            Face::Node(id) => self.store.compare(target.hash, *id, |key| A::equal(me, key)),
+        };
+        self.flights.at(target.hash, &mut known, compare, work)
     }
 
     /// Drops refreshes that were put off and are not wanted any more. The user's `Drop` runs here: do it last.
@@ -223,7 +225,36 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             && now.since(Moment::from_bits(self.swept.load(Ordering::Relaxed))) >= 10_000_000_000;
         if due {
             self.swept.store(now.to_bits(), Ordering::Relaxed);
-            self.store.sweep(now);
+            self.sweep_store(now);
+        }
+    }
+
+    /// Drops what is past its retention; a back-off outlives its value.
+    fn sweep_store(&self, now: Moment) {
+        let guard = self.store.guard();
+        for (node, remains) in self.store.sweep(now, &guard) {
+            let copies = caught(|| (A::copy(node.key()), A::copy(node.key())));
+            let Ok((key, own)) = copies else {
+                self.store.drop_out(node);
+                continue;
+            };
+            let target = Target { hash: node.hash(), key: Arc::new(key), node: Some(node.id()) };
+            let retention = remains.rests_until.plus(remains.keep).since(now);
+            let times = Times::of_nothing(now, retention);
+            let record = Node::new(own, target.hash, times, &self.store.spans, Content::Nothing);
+            record.rest(remains, &self.store.spans);
+            let mut record = Some(record);
+            let change = self.at(&target, |_, known| {
+                // A write that came first has replaced it.
+                match self.store.resident(target.hash, known, &guard)? {
+                    Some(current) if current.id() == node.id() => {
+                        let weight = self.store.limit.record_weight();
+                        Ok(self.store.put(&mut record, weight, self.store.epoch(), Some(current), &guard))
+                    }
+                    _ => Ok(Change::default()),
+                }
+            });
+            self.store.carry_out(change);
         }
     }
 }
@@ -232,7 +263,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 impl<A: KeyArgs, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
     fn sweep(&self, now: Moment) {
         if now >= self.store.next_gone() {
-            self.store.sweep(now);
+            self.sweep_store(now);
         }
         for job in self.flights.unpark_all(now) {
             job.submit();

@@ -19,6 +19,24 @@ pub(crate) struct Times {
     pub(crate) ahead: u64,
 }
 
+/// What most values of a cache have in common. Nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spans {
+    pub(crate) max_stale: u64,
+    pub(crate) retention: u64,
+    pub(crate) ahead: u64,
+}
+
+impl Spans {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        Self {
+            max_stale: policy.max_stale.map_or(u64::MAX, nanos),
+            retention: nanos(policy.retention),
+            ahead: nanos(policy.refresh_ahead),
+        }
+    }
+}
+
 /// What an entry is at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -35,14 +53,23 @@ impl Times {
     /// hit: half of it is left alone.
     pub(crate) fn new(policy: &Policy, started: Moment, lifetime: Duration) -> Self {
         let lifetime = nanos(lifetime.min(policy.retention));
-        let ahead = nanos(policy.refresh_ahead);
-        Self {
-            started,
-            lifetime,
-            max_stale: policy.max_stale.map_or(u64::MAX, nanos),
-            retention: nanos(policy.retention),
-            ahead: if ahead < lifetime { ahead } else { lifetime / 2 },
-        }
+        let spans = Spans::of(policy);
+        let ahead = if spans.ahead < lifetime { spans.ahead } else { lifetime / 2 };
+        Self::of(started, lifetime, Spans { ahead, ..spans })
+    }
+
+    pub(crate) fn of(started: Moment, lifetime: u64, spans: Spans) -> Self {
+        let Spans { max_stale, retention, ahead } = spans;
+        Self { started, lifetime, max_stale, retention, ahead }
+    }
+
+    /// A record without a value, from `started` for `retention` nanoseconds.
+    pub(crate) fn of_nothing(started: Moment, retention: u64) -> Self {
+        Self::of(started, 0, Spans { max_stale: 0, retention, ahead: 0 })
+    }
+
+    pub(crate) fn spans(&self) -> Spans {
+        Spans { max_stale: self.max_stale, retention: self.retention, ahead: self.ahead }
     }
 
     pub(crate) fn age(&self, now: Moment) -> u64 {
@@ -62,7 +89,12 @@ impl Times {
         }
     }
 
-    /// Below this age a read serves the value and has nothing else to do.
+    /// Before this moment a read serves the value and has nothing else to do.
+    pub(crate) fn quiet_until(&self) -> Moment {
+        self.started.plus(self.quiet_age())
+    }
+
+    /// That age.
     pub(crate) fn quiet_age(&self) -> u64 {
         (self.lifetime - self.ahead.min(self.lifetime)).min(self.retention)
     }
@@ -70,10 +102,5 @@ impl Times {
     /// Whether a refresh is wanted: the value is no longer fresh, or soon.
     pub(crate) fn due(&self, now: Moment) -> bool {
         self.age(now) >= self.quiet_age()
-    }
-
-    /// The first moment at which the value is gone.
-    pub(crate) fn gone_at(&self) -> Moment {
-        self.started.plus(self.retention)
     }
 }

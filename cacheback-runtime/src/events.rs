@@ -49,7 +49,7 @@ pub struct Stats {
     pub refused: u64,
     /// Queued refreshes that were no longer needed when their turn came.
     pub skipped: u64,
-    /// Entries that were dropped to stay within `capacity`.
+    /// Entries that were dropped to stay within `capacity` or `max_bytes`.
     pub evicted: u64,
     /// Values in the store now.
     pub entries: u64,
@@ -118,7 +118,13 @@ pub(crate) struct Counters {
 impl Counters {
     #[inline]
     pub(crate) fn answered(&self, status: Status) {
-        self.reads[stripe()].0[status as usize].fetch_add(1, Ordering::Relaxed);
+        self.answered_on(stripe(), status);
+    }
+
+    /// As [`answered`](Counters::answered), by a thread that has a number already.
+    #[inline]
+    pub(crate) fn answered_on(&self, thread: usize, status: Status) {
+        self.reads[thread % STRIPES].0[status as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
@@ -209,6 +215,14 @@ pub(crate) fn slower_than_lifetime(function: &str, took: Duration, lifetime: Dur
 
 pub(crate) fn options_clamped(function: &str, contradiction: &str) {
     tracing::warn!(target: TARGET, function, contradiction, "options contradict each other and were clamped");
+}
+
+pub(crate) fn value_too_heavy(function: &str, bytes: u64, max_bytes: u64) {
+    tracing::warn!(target: TARGET, function, bytes, max_bytes, "a value is larger than `max_bytes`: not stored");
+}
+
+pub(crate) fn weigh_panicked(function: &str, cause: &str) {
+    tracing::error!(target: TARGET, function, cause, "`weigh` panicked: the value is not stored");
 }
 
 pub(crate) fn drop_panicked() {

@@ -11,12 +11,12 @@ use tokio::sync::Notify;
 use crate::clock::Moment;
 use crate::executor::{Permit, Ticket};
 use crate::hash::BuildAsIs;
-use crate::known::{Known, Stranger};
+use crate::known::{Face, Known, Strangers};
 use crate::panics::caught;
 use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, lock};
 
 mod desk;
-pub(crate) use desk::{Boarding, Desk, Ended, Start, Succession};
+pub(crate) use desk::{Boarding, Desk, Ended, Lane, Start, Succession};
 
 /// One fetch, as those see it who wait for it.
 pub(crate) struct Flight<T> {
@@ -183,17 +183,17 @@ impl<K, T, J> Flights<K, T, J> {
 
     /// Does `work` at the desk of a key, under its lock.
     ///
-    /// `work` runs no user code and calls nothing that takes a lock of ours; where it meets a [`Stranger`] it has
-    /// changed nothing yet, and is called again once that one is known.
+    /// `work` runs no user code and calls nothing that takes a lock of ours; where it meets [`Strangers`] it has
+    /// changed nothing yet, and is called again once they are known.
     pub(crate) fn at<R>(
         &self,
         hash: u64,
         known: &mut Known<K>,
-        equal: impl Fn(&K, &K) -> bool,
-        mut work: impl FnMut(&mut Desk<K, T, J>, &Known<K>) -> Result<R, Stranger<K>>,
+        compare: impl Fn(&K, &Face<K>) -> Option<bool>,
+        mut work: impl FnMut(&mut Desk<K, T, J>, &Known<K>) -> Result<R, Strangers<K>>,
     ) -> R {
         loop {
-            let stranger = {
+            let strangers = {
                 let mut shard = lock(self.shard(hash));
                 let worked = desk_of(&mut shard, hash, known).and_then(|at| {
                     let done = work(&mut shard.entry(hash).or_default()[at], known);
@@ -207,10 +207,10 @@ impl<K, T, J> Flights<K, T, J> {
                         let _ = caught(|| drop(idle));
                         return done;
                     }
-                    Err(stranger) => stranger,
+                    Err(strangers) => strangers,
                 }
             };
-            known.meet(stranger, &equal);
+            known.meet(strangers, &compare);
         }
     }
 
@@ -258,7 +258,7 @@ impl<K, T, J> Flights<K, T, J> {
 }
 
 /// Finds the desk of a key, or opens one.
-fn desk_of<K, T, J>(shard: &mut Shard<K, T, J>, hash: u64, known: &Known<K>) -> Result<usize, Stranger<K>> {
+fn desk_of<K, T, J>(shard: &mut Shard<K, T, J>, hash: u64, known: &Known<K>) -> Result<usize, Strangers<K>> {
     let desks = shard.entry(hash).or_default();
     for (at, desk) in desks.iter().enumerate() {
         if known.judge(&desk.key)? {

@@ -45,6 +45,8 @@ pub trait Shape: 'static {
 pub trait KeyShape: Shape {
     /// Whether two owned forms are the same key.
     fn equal(a: &Self::Owned, b: &Self::Owned) -> bool;
+    /// One more of an owned form.
+    fn copy(owned: &Self::Owned) -> Self::Owned;
 }
 
 /// A borrowed argument of the shape `S`, which can be owned.
@@ -75,6 +77,8 @@ pub trait Args: 'static {
 pub trait KeyArgs: Args {
     /// Whether two owned keys are the same.
     fn equal(a: &Self::Owned, b: &Self::Owned) -> bool;
+    /// One more of an owned key.
+    fn copy(owned: &Self::Owned) -> Self::Owned;
 }
 
 /// References to the arguments of a call, in the order of `A`, which can be owned.

@@ -24,7 +24,6 @@ pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
     /// This value's own lifetime.
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration>;
     /// How many bytes this value counts; `None`: values are not weighed.
-    #[expect(dead_code, reason = "the store counts entries only, so far")]
     fn weigh(&self, value: &O::Value) -> Option<u64>;
     /// How an error is shared.
     fn share(&self) -> Sharing<O::Error>;

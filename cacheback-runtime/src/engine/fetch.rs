@@ -19,7 +19,7 @@ pub(crate) struct Job<A: KeyArgs, O: Outcome> {
     pub(super) engine: Arc<Engine<A, O>>,
     pub(super) target: Target<KeyOf<A>>,
     pub(super) origin: OriginOf<O>,
-    pub(super) flight: Arc<FlightOf<A, O>>,
+    pub(super) flight: Arc<FlightOf<O>>,
     pub(super) progress: Progress,
     pub(super) here: Here,
     /// What `settle` waits for: dropped last.
@@ -43,7 +43,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         here: &Here,
         target: &Target<KeyOf<A>>,
         origin: &OriginOf<O>,
-        flight: Arc<FlightOf<A, O>>,
+        flight: Arc<FlightOf<O>>,
     ) -> Box<Self> {
         Box::new(Self {
             engine: Arc::clone(engine),
@@ -112,14 +112,15 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         engine.at(target, |desk, known| {
             let node = engine.store.resident(target.hash, known, &guard)?;
             let lane = desk.lane(here.lane);
-            let fresh = node.as_ref().is_some_and(|node| node.has_value(now) && !node.times().due(now));
+            let spans = &engine.store.spans;
+            let fresh = node.is_some_and(|node| node.has_value(now, spans) && !node.times(spans).due(now));
             if fresh && flight.waiting() == 0 && lane.holds(flight) {
                 lane.end(flight);
                 return Ok(false);
             }
             let run = lane.run(flight, until);
-            if let (Some(Ended::Current), Some(node)) = (run, &node) {
-                node.hint(until);
+            if let (Some(Ended::Current), Some(node)) = (run, node) {
+                node.hint(until, spans);
             }
             Ok(run.is_some())
         })

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::fetch::{Job, Progress};
-use super::record::{Rest, shortened};
-use super::{ErrorOf, FlightOf, Landing, NodeOf};
+use super::record::{Record, Rest, shortened};
+use super::{Brought, Engine, ErrorOf, FlightOf, KeyOf, Landing, LaneOf, NodeOf};
 use crate::clock::{Moment, nanos};
 use crate::events;
 use crate::failed::Failed;
@@ -13,14 +13,15 @@ use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
+use crate::store::{Change, Content, Remains};
 use crate::sync::{Arc, Ordering};
 
 /// What a fetch does to its key.
 enum Verdict<A: KeyArgs, O: Outcome> {
-    /// Stores a value, or the record that there is none to be stored.
-    Store(Arc<NodeOf<A, O>>),
-    /// Sets a back-off; where the key has no value, an error may be kept.
-    Fail { kept: Option<ErrorOf<O>> },
+    /// Stores a value, or the record that there is none to be stored. The node goes where it is put.
+    Store { node: Option<NodeOf<A, O>>, weight: u32, started: Moment },
+    /// Sets a back-off; where the key has no value, under its key in a record of its own, and an error may be kept.
+    Fail { key: Option<KeyOf<A>>, kept: Option<ErrorOf<O>> },
     /// Leaves the key as it is.
     Lost,
 }
@@ -31,10 +32,10 @@ pub(super) struct Homecoming<A: KeyArgs, O: Outcome> {
     counts: bool,
     /// The key was in back-off already.
     rested: bool,
-    /// Made by a failure that left the key without a value.
-    record: Option<Arc<NodeOf<A, O>>>,
+    /// What it did to the store.
+    change: Change,
     /// Those who wait for a lapsed fetch are answered by this one.
-    answers: Vec<Arc<FlightOf<A, O>>>,
+    answers: Vec<Arc<FlightOf<O>>>,
     /// Waited for this body's end.
     next: Option<Box<Job<A, O>>>,
 }
@@ -58,17 +59,33 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     /// `Err` is the message of a panic in `lifetime_for`.
     fn land_value(&mut self, value: O::Value, policy: &Policy, started: Moment) -> Result<(), String> {
         let lifetime = caught(|| self.origin.lifetime_for(&value))?;
-        let node = self.engine.value_node(&self.target, value, started, policy, lifetime);
-        let stored = if lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
-            self.engine.not_stored_node(&self.target)
-        } else {
-            Arc::clone(&node)
-        };
-        if let Some(home) = self.come_home(&Verdict::Store(Arc::clone(&stored)), policy, |_| true) {
-            let stored = home.counts.then_some(stored);
-            self.finish(home, Landing::Value(node), stored);
+        let engine = &self.engine;
+        let (record, not_stored) =
+            caught(|| engine.record(&self.target, &self.origin, value, started, policy, lifetime))?;
+        let Record { node, weight } = record;
+        let mut brought = not_stored.map(|value| Arc::new(Brought { value, started }));
+        let mut verdict: Verdict<A, O> = Verdict::Store { node: Some(node), weight, started };
+        let mut awaited = self.flight.waiting() > 0;
+        // Those who wait are given one more of the value. Who waits is certain only under the lock: where someone came
+        // meanwhile, it is brought home again.
+        loop {
+            if let (None, Verdict::Store { node: Some(node), .. }) = (&brought, &verdict) {
+                if let (true, Content::Value(value)) = (awaited, node.content()) {
+                    let value = caught(|| O::Value::clone(value))?;
+                    brought = Some(Arc::new(Brought { value, started }));
+                }
+            }
+            let prepared = brought.is_some();
+            let ready = |job: &Self, lane: &LaneOf<A, O>| {
+                prepared || (job.flight.waiting() == 0 && !lane.has_lapsed(Moment::now()))
+            };
+            let Some(home) = self.come_home(&mut verdict, policy, ready) else {
+                awaited = true;
+                continue;
+            };
+            self.finish(home, brought.map(Landing::Value));
+            return Ok(());
         }
-        Ok(())
     }
 
     /// `Err` is the message of a panic of the error's own code.
@@ -85,14 +102,14 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
                 caught(|| failed.keep(self.engine.name, self.origin.share(), self.flight.leader_waits()))?;
             }
             let prepared = failed.kept().is_some();
-            let verdict = Verdict::Fail { kept: policy.cache_err.and(failed.kept()).map(Arc::clone) };
-            let home = self.come_home(&verdict, policy, |job| prepared || !job.is_shared());
+            let mut verdict = self.failure(policy.cache_err.and(failed.kept()))?;
+            let home = self.come_home(&mut verdict, policy, |job, _| prepared || !job.is_shared());
             let Some(home) = home else { continue };
             events::count(&self.engine.counters.errors);
             if home.counts && !home.rested {
                 events::fetch_failed(self.engine.name, &failed.message);
             }
-            self.finish(home, Landing::Failed(Arc::new(failed)), None);
+            self.finish(home, Some(Landing::Failed(Arc::new(failed))));
             return Ok(());
         }
     }
@@ -100,21 +117,32 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     fn land_panicked(&mut self, message: &str, policy: &Policy) {
         events::count(&self.engine.counters.panics);
         events::fetch_panicked(self.engine.name, message);
-        if let Some(home) = self.come_home(&Verdict::Fail { kept: None }, policy, |_| true) {
-            self.finish(home, Landing::Panicked(message.into()), None);
+        // A key that cannot be copied keeps no back-off of its own.
+        let mut verdict = self.failure(None).unwrap_or(Verdict::Fail { key: None, kept: None });
+        if let Some(home) = self.come_home(&mut verdict, policy, |_, _| true) {
+            self.finish(home, Some(Landing::Panicked(message.into())));
         }
+    }
+
+    /// `Err` is the message of a panic of the key's own code.
+    fn failure(&self, kept: Option<&ErrorOf<O>>) -> Result<Verdict<A, O>, String> {
+        let key = caught(|| A::copy(&self.target.key))?;
+        Ok(Verdict::Fail { key: Some(key), kept: kept.map(Arc::clone) })
     }
 
     /// The claim has lapsed: ends the fetch, unless somebody waits for it.
     pub(super) fn time_out(&self, policy: &Policy) -> Option<Homecoming<A, O>> {
-        self.come_home(&Verdict::Fail { kept: None }, policy, |job| job.flight.waiting() == 0)
+        let mut verdict = self.failure(None).unwrap_or(Verdict::Fail { key: None, kept: None });
+        let home = self.come_home(&mut verdict, policy, |job, _| job.flight.waiting() == 0);
+        let _ = caught(|| drop(verdict));
+        home
     }
 
     /// After [`time_out`](Job::time_out), when the body is dropped.
     pub(super) fn land_timed_out(&mut self, home: Homecoming<A, O>, policy: &Policy) {
         events::count(&self.engine.counters.timeouts);
         let counts = home.counts;
-        self.finish(home, Landing::TimedOut, None);
+        self.finish(home, Some(Landing::TimedOut));
         if counts {
             events::fetch_timed_out(self.engine.name, policy.refresh_timeout);
         }
@@ -132,15 +160,15 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     /// It has no end. Whatever happens on the way, those who wait are told.
     pub(super) fn land_lost(&mut self) {
         let policy = self.engine.policy;
-        match caught(|| self.come_home(&Verdict::Lost, &policy, |_| true)) {
-            Ok(Some(home)) => self.finish(home, Landing::Lost, None),
+        match caught(|| self.come_home(&mut Verdict::Lost, &policy, |_, _| true)) {
+            Ok(Some(home)) => self.finish(home, Some(Landing::Lost)),
             Ok(None) | Err(_) => self.give_up(Landing::Lost),
         }
         let _ = caught(|| events::fetch_lost(self.engine.name));
     }
 
     /// Gives the key back by the flight alone, and answers those who wait.
-    fn give_up(&mut self, landing: Landing<A, O>) {
+    fn give_up(&mut self, landing: Landing<O>) {
         self.engine.flights.evict(self.target.hash, &self.flight);
         self.come_down();
         self.flight.land(landing);
@@ -187,78 +215,87 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     /// Gives the key back and does to it what the fetch brought, in one step. `None` where it is not `ready` yet.
     fn come_home(
         &self,
-        verdict: &Verdict<A, O>,
+        verdict: &mut Verdict<A, O>,
         policy: &Policy,
-        ready: impl Fn(&Self) -> bool,
+        ready: impl Fn(&Self, &LaneOf<A, O>) -> bool,
     ) -> Option<Homecoming<A, O>> {
         let Self { engine, target, flight, here, .. } = self;
         let store = &engine.store;
+        let spans = &store.spans;
         let now = Moment::now();
+        // Where it is not put in: dropped after the lock.
+        let mut record = None;
         let chance = fastrand::f64();
         let guard = store.guard();
         engine.at(target, |desk, known| {
             let node = store.resident(target.hash, known, &guard)?;
-            if !ready(self) {
+            let lane = desk.lane(here.lane);
+            if !ready(self, lane) {
                 return Ok(None);
             }
-            let lane = desk.lane(here.lane);
-            let newer = |node: &NodeOf<A, O>| {
-                matches!(verdict, Verdict::Store(own) if node.has_value(now) && own.started() < node.started())
+            let newer = |node: &NodeOf<A, O>| match verdict {
+                Verdict::Store { started, .. } => node.has_value(now, spans) && *started < node.started,
+                Verdict::Fail { .. } | Verdict::Lost => false,
             };
             let counts = lane.holds(flight)
                 && store.epoch() == flight.epoch()
                 // Only another runtime's, under `test-util`: elsewhere it would have superseded this one.
-                && !node.as_ref().is_some_and(|node| newer(node));
-            let rested = node.as_ref().is_some_and(|node| now < node.facts().rests_until);
-            let mut record = None;
+                && !node.is_some_and(newer);
+            let rested = node.is_some_and(|node| now < node.rests_until());
+            let mut change = Change::default();
+            let mut brings_value = false;
             match verdict {
-                Verdict::Store(stored) if counts => store.put(stored, flight.epoch(), known, &guard)?,
-                Verdict::Fail { kept } if counts => {
-                    let failures = node.as_ref().map_or(0, |node| node.failures()).saturating_add(1);
+                Verdict::Store { node: own, weight, .. } if counts => {
+                    brings_value = own.as_ref().is_some_and(|own| own.has_value(now, spans));
+                    change = store.put(own, *weight, flight.epoch(), node, &guard);
+                }
+                Verdict::Fail { key, kept } if counts => {
+                    let failures = node.map_or(0, |node| node.failures()).saturating_add(1);
                     let span = shortened(nanos(policy.backoff(failures)), chance / 2.0);
                     let keep = nanos(policy.max_backoff);
-                    match &node {
-                        Some(node) if node.has_value(now) => node.rest(now.plus(span), failures, keep),
-                        _ => {
-                            let content = engine.error_content(kept.as_ref(), policy, now);
-                            let rest = Rest { from: now, span, keep, failures };
-                            let node = engine.resting_node(target, content, &rest);
-                            store.put(&node, flight.epoch(), known, &guard)?;
-                            record = Some(node);
-                        }
+                    let with_value = node.filter(|node| node.has_value(now, spans));
+                    if let Some(node) = with_value {
+                        node.rest(Remains { rests_until: now.plus(span), failures, keep }, spans);
+                    } else if let Some(key) = key.take() {
+                        let kept = Engine::<A, O>::kept_error(kept.as_ref(), policy, now);
+                        let rest = Rest { from: now, span, keep, failures };
+                        let Record { node: own, weight } =
+                            engine.resting_record(key, target.hash, kept, &rest);
+                        record = Some(own);
+                        change = store.put(&mut record, weight, flight.epoch(), node, &guard);
                     }
                 }
                 Verdict::Lost if counts => {
-                    if let Some(node) = &node {
+                    if let Some(node) = node {
                         node.hint_rest_only();
                     }
                 }
                 _ => {}
             }
             let _ = lane.end(flight);
-            let brings_value = counts && matches!(verdict, Verdict::Store(node) if node.has_value(now));
             let answers = if brings_value { lane.lapsed(now) } else { Vec::new() };
             let next = lane.unpark(now);
-            Ok(Some(Homecoming { counts, rested, record, answers, next }))
+            Ok(Some(Homecoming { counts, rested, change, answers, next }))
         })
     }
 
     /// After the lock: counts, answers those who wait, and starts what waited for this body's end.
-    fn finish(&mut self, home: Homecoming<A, O>, landing: Landing<A, O>, stored: Option<Arc<NodeOf<A, O>>>) {
-        let Homecoming { counts, record, answers, next, .. } = home;
-        let has_outcome = !matches!(landing, Landing::Lost | Landing::TimedOut);
+    /// `None`: a value, and nobody waits.
+    fn finish(&mut self, home: Homecoming<A, O>, landing: Option<Landing<O>>) {
+        let Homecoming { counts, change, answers, next, .. } = home;
+        let has_outcome = !matches!(landing, Some(Landing::Lost | Landing::TimedOut));
         if has_outcome && !counts {
             events::count(&self.engine.counters.discarded);
             events::fetch_discarded(self.engine.name);
         }
         self.come_down();
-        for lapsed in answers {
-            lapsed.land(landing.clone());
+        if let Some(landing) = landing {
+            for lapsed in answers {
+                lapsed.land(landing.clone());
+            }
+            self.flight.land(landing);
         }
-        self.flight.land(landing);
-        if let Some(node) = stored.or(record) {
-            self.engine.store.admit(&node);
-        }
+        self.engine.store.carry_out(change);
         if let Some(next) = next {
             next.submit();
         }

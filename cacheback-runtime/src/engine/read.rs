@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::fetch::Job;
-use super::{Answer, Engine, ErrorOf, JobOf, KeyOf, Landing, NodeOf, OriginOf, Peeked, Target, first};
+use super::{Answer, Brought, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target, first};
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::decide::{Decision, Facts, decide};
@@ -34,14 +34,21 @@ enum Want {
     Outcome,
 }
 
+/// What a caller finds under the key's lock.
+enum Found<'g, N> {
+    Node(&'g N, Status),
+    Nothing,
+    Ask,
+}
+
 /// What a caller finds.
-enum Entered<A: KeyArgs, O: Outcome> {
-    Value(Arc<NodeOf<A, O>>, Status),
+enum Entered<O: Outcome> {
+    Value(Answer<O::Return>),
     Error(ErrorOf<O>),
     Empty,
     /// Nothing is cached: whether this caller waits then is an expression, to be evaluated outside of the lock.
     Ask,
-    Wait(Seat<Landing<A, O>>),
+    Wait(Seat<Landing<O>>),
 }
 
 impl<A: KeyArgs, O: Outcome> Engine<A, O> {
@@ -62,12 +69,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         loop {
             let here = Here::find();
             let seat = match self.enter(&here, &target, &origin, Want::Answer { waits_on_miss }) {
-                Entered::Value(node, status) => {
-                    if let Some(answer) = self.serve(&node, status) {
-                        return answer;
-                    }
-                    continue;
-                }
+                Entered::Value(answer) => return answer,
                 Entered::Error(kept) => return self.answered(O::join(Err(kept.hand())), Status::Fresh, None),
                 Entered::Empty => return self.empty(&origin),
                 Entered::Ask => {
@@ -83,11 +85,10 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             let Some(landing) = self.wait_for(&seat, limit, &here).await else {
                 return self.stored(&target).unwrap_or_else(|| self.empty(&origin));
             };
-            if let Landing::Value(node) = &landing {
-                if let Content::Value(value) = &node.content {
-                    let age = Duration::from_nanos(node.times().age(Moment::now()));
-                    return self.answered(O::join(Ok(value.clone())), Status::Fetched, Some(age));
-                }
+            if let Landing::Value(brought) = &landing {
+                let Brought { value, started } = &**brought;
+                let age = Duration::from_nanos(Moment::now().since(*started));
+                return self.answered(O::join(Ok(value.clone())), Status::Fetched, Some(age));
             }
             if let Some(answer) = self.stored(&target) {
                 return answer;
@@ -111,10 +112,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             let here = Here::find();
             let Entered::Wait(seat) = self.enter(&here, &target, &origin, Want::Outcome) else { continue };
             let Some(landing) = self.wait_for(&seat, None, &here).await else { continue };
-            if let Landing::Value(node) = &landing {
-                if let Content::Value(value) = &node.content {
-                    return O::join(Ok(value.clone()));
-                }
+            if let Landing::Value(brought) = &landing {
+                return O::join(Ok(brought.value.clone()));
             }
             match self.failure(&landing, &seat, &origin, &mut losses) {
                 Failure::Again => {}
@@ -126,17 +125,13 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     pub(crate) fn peek(&self, target: &Target<KeyOf<A>>) -> Option<Peeked<O::Value>> {
-        self.store.read(
-            target.hash,
-            |key| A::equal(key, &target.key),
-            |node| {
-                let now = Moment::now();
-                let value = node.value(now)?.clone();
-                let times = node.times();
-                let age = Duration::from_nanos(times.age(now));
-                Some(Peeked { value, age, fresh: times.state(now) == State::Fresh })
-            },
-        )?
+        let guard = self.store.guard();
+        let node = self.store.find(target.hash, |key| A::equal(key, &target.key), &guard)?;
+        let now = Moment::now();
+        let value = node.value(now, &self.store.spans)?.clone();
+        let times = node.times(&self.store.spans);
+        let age = Duration::from_nanos(times.age(now));
+        Some(Peeked { value, age, fresh: times.state(now) == State::Fresh })
     }
 
     /// Decides for a caller, under the key's lock, and sets off what is to be started.
@@ -146,19 +141,20 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         target: &Target<KeyOf<A>>,
         origin: &OriginOf<O>,
         want: Want,
-    ) -> Entered<A, O> {
+    ) -> Entered<O> {
         let now = Moment::now();
         self.tidy(now);
         let mut given_back = Vec::new();
+        let spans = &self.store.spans;
         let guard = self.store.guard();
-        let (entered, boarding) = self.at(target, |desk, known| {
+        let (found, boarding) = self.at(target, |desk, known| {
             let node = self.store.resident(target.hash, known, &guard)?;
-            let facts = node.as_ref().map_or(Facts::NONE, |node| node.facts());
+            let facts = node.map_or(Facts::NONE, |node| node.facts(spans));
             let decision = match want {
                 Want::Outcome => Decision::FetchNow,
                 Want::Answer { waits_on_miss: Some(waits) } => decide(&facts, now, waits),
                 Want::Answer { waits_on_miss: None } if facts.is_missing(now) => {
-                    return Ok((Entered::Ask, None));
+                    return Ok((Found::Ask, None));
                 }
                 Want::Answer { waits_on_miss: None } => decide(&facts, now, false),
             };
@@ -174,38 +170,46 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 let new = || self.new_flight(here);
                 desk.lane(here.lane).board(now, self.store.epoch(), waits, new, &mut given_back)
             });
-            if let (Some(node), Some(Boarding::Claimed { .. })) = (&node, &boarding) {
-                node.hint(now.plus(nanos(self.policy.refresh_timeout)));
+            if let (Some(node), Some(Boarding::Claimed { .. })) = (node, &boarding) {
+                node.hint(now.plus(nanos(self.policy.refresh_timeout)), spans);
             }
-            let entered = match (decision, node) {
-                (Decision::Serve | Decision::ServeAndRefresh, Some(node)) => {
-                    Entered::Value(node, Status::Fresh)
-                }
+            let found = match (decision, node) {
+                (Decision::Serve | Decision::ServeAndRefresh, Some(node)) => Found::Node(node, Status::Fresh),
                 (Decision::ServeStale | Decision::ServeStaleAndRefresh, Some(node)) => {
-                    Entered::Value(node, Status::Stale)
+                    Found::Node(node, Status::Stale)
                 }
-                (Decision::ServeError, Some(node)) => match &node.content {
-                    Content::Error { shared, .. } => Entered::Error(Arc::clone(shared)),
-                    Content::Value(_) | Content::Nothing => Entered::Empty,
-                },
-                _ => Entered::Empty,
+                (Decision::ServeError, Some(node)) => Found::Node(node, Status::Fresh),
+                _ => Found::Nothing,
             };
-            Ok((entered, boarding))
+            Ok((found, boarding))
         });
-        drop(guard);
         let seat = boarding.and_then(|boarding| self.depart(boarding, here, target, origin));
         self.give_up(here, given_back);
-        seat.map_or(entered, Entered::Wait)
+        if let Some(seat) = seat {
+            return Entered::Wait(seat);
+        }
+        match found {
+            Found::Ask => Entered::Ask,
+            Found::Nothing => Entered::Empty,
+            Found::Node(node, status) => match node.content() {
+                Content::Value(value) => {
+                    let age = Duration::from_nanos(now.since(node.started));
+                    Entered::Value(self.answered(O::join(Ok(value.clone())), status, Some(age)))
+                }
+                Content::Error(shared) => Entered::Error(Arc::clone(shared)),
+                Content::Nothing => Entered::Empty,
+            },
+        }
     }
 
     /// Does what a boarding asks for, outside of the lock. The caller's seat, where it waits.
     fn depart(
         self: &Arc<Self>,
-        boarding: Boarding<Landing<A, O>, JobOf<A, O>>,
+        boarding: Boarding<Landing<O>, JobOf<A, O>>,
         here: &Here,
         target: &Target<KeyOf<A>>,
         origin: &OriginOf<O>,
-    ) -> Option<Seat<Landing<A, O>>> {
+    ) -> Option<Seat<Landing<O>>> {
         match boarding {
             Boarding::Busy => {
                 // What it waits for may itself wait behind a runtime that nobody drives.
@@ -245,14 +249,6 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         }
     }
 
-    /// The answer from a node.
-    fn serve(&self, node: &NodeOf<A, O>, status: Status) -> Option<Answer<O::Return>> {
-        let now = Moment::now();
-        let value = node.value(now)?.clone();
-        let age = Duration::from_nanos(node.times().age(now));
-        Some(self.answered(O::join(Ok(value)), status, Some(age)))
-    }
-
     /// The answer from what is stored now, whatever its age within the retention.
     fn stored(&self, target: &Target<KeyOf<A>>) -> Option<Answer<O::Return>> {
         let Peeked { value, age, fresh } = self.peek(target)?;
@@ -275,15 +271,15 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// What a failed fetch means to one who waited for it.
     fn failure(
         &self,
-        landing: &Landing<A, O>,
-        seat: &Seat<Landing<A, O>>,
+        landing: &Landing<O>,
+        seat: &Seat<Landing<O>>,
         origin: &OriginOf<O>,
         losses: &mut u32,
     ) -> Failure<O::Error> {
         match landing {
             Landing::Failed(failed) => failed.hand(seat.leads()).map_or(Failure::Again, Failure::Error),
             Landing::Panicked(message) => Failure::Panic(format!("`{}` panicked: {message}", self.name)),
-            // Kept errors and empty records do not land; a flight that others wait for does not time out.
+            // A value was served before; a flight that others wait for does not time out.
             Landing::Value(_) | Landing::TimedOut => Failure::Again,
             // Others may lose theirs as often as they like.
             Landing::Lost if !seat.leads() => Failure::Again,
@@ -307,10 +303,10 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// Waits for a flight, no longer than `limit`.
     async fn wait_for(
         &self,
-        seat: &Seat<Landing<A, O>>,
+        seat: &Seat<Landing<O>>,
         limit: Option<Duration>,
         here: &Here,
-    ) -> Option<Landing<A, O>> {
+    ) -> Option<Landing<O>> {
         let landed = async {
             if seat.runs_elsewhere(here.handle.id()) {
                 let deserted = self.deserted(seat, &here.handle);
@@ -326,7 +322,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     /// Completes where a flight of another runtime has lapsed and its own task does not notice, or no longer lives.
-    async fn deserted(&self, seat: &Seat<Landing<A, O>>, handle: &Handle) {
+    async fn deserted(&self, seat: &Seat<Landing<O>>, handle: &Handle) {
         loop {
             // Until its body runs, nothing is known: a caller who waits has it started at once.
             let until = seat.lapses_at();

@@ -10,11 +10,17 @@ use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Content, Node};
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::store::{Content, Node, Remains};
+use crate::sync::Arc;
 
-/// How long a key whose value is not to be stored (`lifetime_for` of zero) is left alone.
+/// How long a key whose value is not to be stored is left alone.
 const NOT_STORED_REST: u64 = 1_000_000_000;
+
+/// A node on its way into the store, and how much of the bound it takes.
+pub(super) struct Record<N> {
+    pub(super) node: N,
+    pub(super) weight: u32,
+}
 
 /// A key is left alone from a moment on, for a span of nanoseconds; its record lasts `keep` longer.
 pub(super) struct Rest {
@@ -37,64 +43,82 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         Ok(policy)
     }
 
-    /// A node for a value that began at `started`; `own` is the lifetime that `lifetime_for` gives it.
-    pub(super) fn value_node(
+    /// The record of a value that began at `started`; `own` is the lifetime that `lifetime_for` gives it. A value that
+    /// is not to be stored comes back, and the record says to leave its key alone. Runs user code.
+    pub(super) fn record(
         &self,
         target: &Target<KeyOf<A>>,
+        origin: &OriginOf<O>,
         value: O::Value,
         started: Moment,
         policy: &Policy,
         own: Option<Duration>,
-    ) -> Arc<NodeOf<A, O>> {
+    ) -> (Record<NodeOf<A, O>>, Option<O::Value>) {
+        let key = A::copy(&target.key);
+        let is_kept = own.is_none_or(|lifetime| !lifetime.is_zero());
+        let weight = if is_kept { self.weight(origin, &value) } else { None };
+        let Some(weight) = weight else {
+            let rest = Rest { from: Moment::now(), span: NOT_STORED_REST, keep: 0, failures: 0 };
+            return (self.resting_record(key, target.hash, None, &rest), Some(value));
+        };
         let mut lifetime = own.unwrap_or(policy.lifetime).min(policy.retention);
         if policy.jitter > 0.0 && !lifetime.is_zero() {
             let share = policy.jitter * fastrand::f64();
             lifetime = Duration::from_nanos(shortened(nanos(lifetime), share).max(1));
         }
         let times = Times::new(policy, started, lifetime);
-        let key = Arc::clone(&target.key);
-        Arc::new(Node::new(key, target.hash, self.store.stamp(), times, Content::Value(value)))
+        let node = Node::new(key, target.hash, times, &self.store.spans, Content::Value(value));
+        (Record { node, weight }, None)
     }
 
-    /// The record of a value that is not to be stored.
-    pub(super) fn not_stored_node(&self, target: &Target<KeyOf<A>>) -> Arc<NodeOf<A, O>> {
-        let rest = Rest { from: Moment::now(), span: NOT_STORED_REST, keep: 0, failures: 0 };
-        self.resting_node(target, Content::Nothing, &rest)
-    }
-
-    /// A node without a value.
-    pub(super) fn resting_node(
-        &self,
-        target: &Target<KeyOf<A>>,
-        content: Content<O::Value, ErrorOf<O>>,
-        rest: &Rest,
-    ) -> Arc<NodeOf<A, O>> {
-        let rests_until = rest.from.plus(rest.span);
-        let until = match &content {
-            Content::Error { until, .. } => rests_until.max(Moment::from_bits(until.load(Ordering::Relaxed))),
-            _ => rests_until,
+    /// How much of the bound a value takes; `None` where it is not to be stored.
+    fn weight(&self, origin: &OriginOf<O>, value: &O::Value) -> Option<u32> {
+        let bytes = match caught(|| origin.weigh(value)) {
+            Ok(bytes) => bytes.unwrap_or(0),
+            Err(message) => {
+                events::weigh_panicked(self.name, &message);
+                return None;
+            }
         };
-        let retention = until.since(rest.from).saturating_add(rest.keep);
-        let times = Times { started: rest.from, lifetime: 0, max_stale: 0, retention, ahead: 0 };
-        let key = Arc::clone(&target.key);
-        let node = Node::new(key, target.hash, self.store.stamp(), times, content);
-        node.rest(rests_until, rest.failures, rest.keep);
-        Arc::new(node)
+        let weight = self.store.limit.weight(bytes);
+        if weight.is_none() && self.heavy.passes(Moment::now()) {
+            events::value_too_heavy(self.name, bytes, self.policy.max_bytes.unwrap_or(0));
+        }
+        weight
     }
 
-    pub(super) fn error_content(
+    /// A record without a value. An error that is to be `kept` comes with the moment until which it answers. Runs no
+    /// user code.
+    pub(super) fn resting_record(
         &self,
+        key: KeyOf<A>,
+        hash: u64,
+        kept: Option<(ErrorOf<O>, Moment)>,
+        rest: &Rest,
+    ) -> Record<NodeOf<A, O>> {
+        let spans = &self.store.spans;
+        let rests_until = rest.from.plus(rest.span);
+        let until = kept.as_ref().map_or(rests_until, |(_, until)| rests_until.max(*until));
+        let times = Times::of_nothing(rest.from, until.since(rest.from).saturating_add(rest.keep));
+        let (content, error_until) = match kept {
+            Some((shared, until)) => (Content::Error(shared), Some(until)),
+            None => (Content::Nothing, None),
+        };
+        let node = Node::new(key, hash, times, spans, content);
+        if let Some(until) = error_until {
+            node.keep_error(until, spans);
+        }
+        node.rest(Remains { rests_until, failures: rest.failures, keep: rest.keep }, spans);
+        Record { node, weight: self.store.limit.record_weight() }
+    }
+
+    /// An error that is kept, and until when.
+    pub(super) fn kept_error(
         kept: Option<&ErrorOf<O>>,
         policy: &Policy,
         now: Moment,
-    ) -> Content<O::Value, ErrorOf<O>> {
-        match (kept, policy.cache_err) {
-            (Some(shared), Some(time)) => {
-                let until = AtomicU64::new(now.plus(nanos(time)).to_bits());
-                Content::Error { shared: Arc::clone(shared), until }
-            }
-            _ => Content::Nothing,
-        }
+    ) -> Option<(ErrorOf<O>, Moment)> {
+        Some((Arc::clone(kept?), now.plus(nanos(policy.cache_err?))))
     }
 }
 

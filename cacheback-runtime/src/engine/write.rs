@@ -1,6 +1,7 @@
 //! Writes from outside: each supersedes the fetch that runs, in one step with what it does to the entry.
 
 use super::fetch::Job;
+use super::record::Record;
 use super::{Engine, KeyOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
 use crate::context::Here;
@@ -18,19 +19,18 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let own = origin.lifetime_for(&value);
         let now = Moment::now();
         self.tidy(now);
-        let node = if own.is_some_and(|lifetime| lifetime.is_zero()) {
-            self.not_stored_node(target)
-        } else {
-            self.value_node(target, value, now, &policy, own)
-        };
+        let (record, not_stored) = self.record(target, origin, value, now, &policy, own);
+        let Record { node, weight } = record;
+        let mut node = Some(node);
         let guard = self.store.guard();
-        let put_off = self.at(target, |desk, known| {
-            self.store.put(&node, self.store.epoch(), known, &guard)?;
-            Ok(desk.supersede())
+        let (change, put_off) = self.at(target, |desk, known| {
+            let old = self.store.resident(target.hash, known, &guard)?;
+            Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &guard), desk.supersede()))
         });
         drop(guard);
-        self.store.admit(&node);
+        self.store.carry_out(change);
         self.give_up(&here, put_off);
+        drop((node, not_stored));
     }
 
     /// Ends the lifetime now and starts one refresh. An absent key: a fetch that runs is superseded and one started
@@ -41,29 +41,33 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         self.tidy(now);
         let flight = Arc::new(self.new_flight(&here));
         let mut next = Some(Job::new(self, &here, target, origin, Arc::clone(&flight)));
+        let spans = &self.store.spans;
         let guard = self.store.guard();
         let (put_off, succession) = self.at(target, |desk, known| {
             let node = self.store.resident(target.hash, known, &guard)?;
-            let value = node.as_ref().filter(|node| node.has_value(now));
-            if let Some(node) = &node {
+            let value = node.filter(|node| node.has_value(now, spans));
+            if let Some(node) = node {
                 node.forget_error();
             }
             if value.is_none() && !desk.is_claimed() {
                 return Ok((Vec::new(), None));
             }
             if let Some(node) = value {
-                node.cut_lifetime(now);
+                // A hit reads the recent time: what it sees next is not earlier than this.
+                node.cut_lifetime(Moment::recent().min(now), spans);
             }
-            if let Some(node) = value.filter(|node| now < node.facts().rests_until) {
+            if let Some(node) = value.filter(|node| now < node.rests_until()) {
                 node.hint_rest_only();
                 return Ok((desk.supersede(), None));
             }
             let put_off = desk.supersede_others(here.lane);
             let Some(next) = next.take() else { return Ok((put_off, None)) };
             let succession = desk.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
-            if let Some(node) = &node {
+            if let Some(node) = node {
                 match &succession {
-                    Succession::Submit(_) => node.hint(now.plus(nanos(self.policy.refresh_timeout))),
+                    Succession::Submit(_) => {
+                        node.hint(now.plus(nanos(self.policy.refresh_timeout)), spans);
+                    }
                     Succession::Parked => node.hint_rest_only(),
                     Succession::Ahead(_) => {}
                 }
@@ -81,13 +85,13 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     pub(crate) fn remove(&self, target: &Target<KeyOf<A>>) {
         let here = Here::find();
         let guard = self.store.guard();
-        let (put_off, old) = self.at(target, |desk, known| {
-            let old = self.store.take(target.hash, known, &guard)?;
-            Ok((desk.supersede(), old))
+        let (put_off, change) = self.at(target, |desk, known| {
+            let old = self.store.resident(target.hash, known, &guard)?;
+            Ok((desk.supersede(), old.map(|old| self.store.take(old))))
         });
         drop(guard);
-        if let Some(old) = old {
-            self.store.forget(&old);
+        if let Some(change) = change {
+            self.store.carry_out(change);
         }
         self.give_up(&here, put_off);
     }

@@ -248,6 +248,11 @@ impl<T, J> Lane<T, J> {
         lapsed.map(|behind| Arc::clone(&behind.flight)).collect()
     }
 
+    /// Whether there are any.
+    pub(crate) fn has_lapsed(&self, now: Moment) -> bool {
+        self.behind.iter().any(|behind| behind.until.is_some_and(|until| now >= until))
+    }
+
     /// Superseded bodies that still run within their time; one that has lapsed holds nothing up.
     fn bodies(&self, now: Moment) -> usize {
         self.behind.iter().filter(|behind| behind.until.is_none_or(|until| now < until)).count()

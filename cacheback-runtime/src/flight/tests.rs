@@ -1,6 +1,5 @@
 //! The desk as a state machine: who may claim, join, supersede and end, without a thread or a clock.
 
-use super::desk::Lane;
 use super::*;
 use crate::clock::Moment;
 use crate::context::LaneId;
@@ -14,13 +13,20 @@ fn moment(at: u64) -> Moment {
     Moment::from_bits(at)
 }
 
+fn compare(me: &&'static str, face: &Face<&'static str>) -> Option<bool> {
+    match face {
+        Face::Key(key) => Some(*me == **key),
+        Face::Node(_) => None,
+    }
+}
+
 fn new() -> Flight<Landed> {
     Flight::new(Ticket::new(0), None)
 }
 
 fn at<R>(flights: &Bench, work: impl Fn(&mut Lane<Landed, &'static str>) -> R) -> R {
-    let mut known = Known::new(Arc::new("key"));
-    flights.at(7, &mut known, |a, b| a == b, |desk, _| Ok(work(desk.lane(LANE))))
+    let mut known = Known::new(Arc::new("key"), None);
+    flights.at(7, &mut known, compare, |desk, _| Ok(work(desk.lane(LANE))))
 }
 
 fn board(flights: &Bench, now: u64, waits: bool) -> Boarding<Landed, &'static str> {
@@ -43,8 +49,8 @@ fn end(flights: &Bench, flight: &Arc<Flight<Landed>>) -> Option<Ended> {
 }
 
 fn supersede(flights: &Bench) -> Vec<Start<&'static str>> {
-    let mut known = Known::new(Arc::new("key"));
-    flights.at(7, &mut known, |a, b| a == b, |desk, _| Ok(desk.supersede()))
+    let mut known = Known::new(Arc::new("key"), None);
+    flights.at(7, &mut known, compare, |desk, _| Ok(desk.supersede()))
 }
 
 fn desks(flights: &Bench) -> usize {
@@ -167,13 +173,10 @@ fn a_flight_from_before_a_clear_is_not_joined() {
 fn colliding_keys_have_desks_of_their_own() {
     let flights = Bench::new();
     let board = |key: &'static str| {
-        let mut known = Known::new(Arc::new(key));
-        flights.at(
-            7,
-            &mut known,
-            |a, b| a == b,
-            |desk, _| Ok(desk.lane(LANE).board(moment(0), 0, false, new, &mut Vec::new())),
-        )
+        let mut known = Known::new(Arc::new(key), None);
+        flights.at(7, &mut known, compare, |desk, _| {
+            Ok(desk.lane(LANE).board(moment(0), 0, false, new, &mut Vec::new()))
+        })
     };
     for key in ["one", "two", "three"] {
         assert!(matches!(board(key), Boarding::Claimed { .. }), "{key}");

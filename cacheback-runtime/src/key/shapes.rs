@@ -21,6 +21,9 @@ impl<T: Argument + Key> KeyShape for Val<T> {
     fn equal(a: &T, b: &T) -> bool {
         a == b
     }
+    fn copy(owned: &T) -> T {
+        owned.clone()
+    }
 }
 impl<T: Argument> Own<Val<T>> for T {
     fn own(&self) -> T {
@@ -58,6 +61,9 @@ where
 {
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         *Borrow::<T>::borrow(a) == *Borrow::<T>::borrow(b)
+    }
+    fn copy(owned: &T::Owned) -> T::Owned {
+        Borrow::<T>::borrow(owned).to_owned()
     }
 }
 impl<T: ?Sized + ToOwned + 'static> Own<Ref<T>> for &T
@@ -103,6 +109,9 @@ where
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         Ref::<T>::equal(a, b)
     }
+    fn copy(owned: &T::Owned) -> T::Owned {
+        Ref::<T>::copy(owned)
+    }
 }
 impl<T: ?Sized + ToOwned + 'static> Own<CowOf<T>> for Cow<'_, T>
 where
@@ -141,6 +150,9 @@ impl<S: KeyShape> KeyShape for Nested<S> {
     fn equal(a: &S::Owned, b: &S::Owned) -> bool {
         S::equal(a, b)
     }
+    fn copy(owned: &S::Owned) -> S::Owned {
+        S::copy(owned)
+    }
 }
 impl<S: Shape, X: Own<S>> Own<Nested<S>> for &X {
     fn own(&self) -> S::Owned {
@@ -172,6 +184,9 @@ impl<S: Shape> Shape for Slice<S> {
 impl<S: KeyShape> KeyShape for Slice<S> {
     fn equal(a: &Self::Owned, b: &Self::Owned) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| S::equal(a, b))
+    }
+    fn copy(owned: &Self::Owned) -> Self::Owned {
+        owned.iter().map(S::copy).collect()
     }
 }
 impl<S: Shape, X: Own<S>> Own<Slice<S>> for &[X] {
@@ -207,6 +222,9 @@ impl<S: KeyShape> KeyShape for Option<S> {
             (None, None) => true,
             _ => false,
         }
+    }
+    fn copy(owned: &Self::Owned) -> Self::Owned {
+        owned.as_ref().map(S::copy)
     }
 }
 impl<S: Shape, X: Own<S>> Own<Option<S>> for Option<X> {

@@ -15,6 +15,10 @@ macro_rules! tuples {
             fn equal(a: &Self::Owned, b: &Self::Owned) -> bool {
                 true $(&& $S::equal(&a.$i, &b.$i))*
             }
+            #[allow(unused_variables, clippy::unused_unit)]
+            fn copy(owned: &Self::Owned) -> Self::Owned {
+                ($($S::copy(&owned.$i),)*)
+            }
         }
         impl<$($S: Shape, $X: Own<$S>),*> ArgsView<($($S,)*)> for ($(&$X,)*) {
             #[allow(clippy::unused_unit)]
@@ -45,6 +49,9 @@ macro_rules! tuples {
         impl<$($S: KeyShape),*> KeyShape for ($($S,)*) {
             fn equal(a: &<Self as Shape>::Owned, b: &<Self as Shape>::Owned) -> bool {
                 <Self as KeyArgs>::equal(a, b)
+            }
+            fn copy(owned: &<Self as Shape>::Owned) -> <Self as Shape>::Owned {
+                <Self as KeyArgs>::copy(owned)
             }
         }
         impl<$($S: Shape, $X: Own<$S>),*> Own<($($S,)*)> for ($($X,)*) {

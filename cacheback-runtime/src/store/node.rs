@@ -1,203 +1,319 @@
 //! One stored record of a key: a value, a kept error, or nothing but a back-off.
+//!
+//! A hit touches what lies here side by side: hash, key, value and until when it is fresh. What few entries need, and
+//! only once they are stale, failed or invalidated, is in a box of its own.
+
+use std::hash::{Hash, Hasher};
+
+use once_cell::race::OnceBox;
 
 use crate::clock::Moment;
 use crate::decide::Facts;
-use crate::entry::Times;
-use crate::events;
+use crate::entry::{Spans, State, Times};
+use crate::events::{self, Status};
 use crate::panics::caught;
-use crate::sync::{Arc, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
-/// What a node holds besides its times.
+/// What a node holds besides its key and its times.
 pub(crate) enum Content<V, X> {
     Value(V),
-    /// An error that answers waiting callers until then; a write forgets it.
-    Error {
-        shared: X,
-        until: AtomicU64,
-    },
+    /// An error that answers waiting callers for a while; a write forgets it.
+    Error(X),
     /// The key is in back-off, or was asked to be left alone.
     Nothing,
+}
+
+struct Stored<K, V, X> {
+    key: K,
+    content: Content<V, X>,
 }
 
 /// A record of a key. Immutable but for a few numbers, which change under the key's lock and are read without it.
 pub(crate) struct Node<K, V, X> {
     /// `None` only while it is dropped.
-    key: Option<Arc<K>>,
-    pub(crate) hash: u64,
-    epoch: AtomicU64,
-    pub(crate) stamp: u64,
-    pub(crate) content: Content<V, X>,
-    times: Times,
-    /// The lifetime; `invalidate` cuts it.
+    stored: Option<Stored<K, V, X>>,
+    /// Where the index has it: the key's hash, or near it.
+    pub(super) at: u64,
+    /// Its number in the store.
+    pub(super) id: u64,
+    /// When the fetch began that made it, or when it was set.
+    pub(crate) started: Moment,
+    /// Until then a reader has nothing to do but to take the value.
+    fresh_until: AtomicU64,
+    /// Says what it knows before `fresh_until` does: whoever reads that one first misses nothing here.
+    more: OnceBox<More>,
+    /// How many insertions there had been when a hit was last told to moka; wraps.
+    recorded_at: AtomicU32,
+}
+
+/// What most nodes never need.
+struct More {
+    spans: Spans,
+    /// `invalidate` cuts it.
     lifetime: AtomicU64,
     /// Until then a stale reader has nothing to start: a hint, the truth is in `rests_until` and with the flight.
     quiet_until: AtomicU64,
     rests_until: AtomicU64,
-    failures: AtomicU32,
+    /// Until then a kept error answers.
+    error_until: AtomicU64,
     /// How long past its rest the count of failures is kept, in nanoseconds.
     remembers: AtomicU64,
-    residency: AtomicU64,
-    recorded_at: AtomicU64,
+    failures: AtomicU32,
+}
+
+/// A back-off that outlives its value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remains {
+    pub(crate) rests_until: Moment,
+    pub(crate) failures: u32,
+    pub(crate) keep: u64,
 }
 
 impl<K, V, X> Node<K, V, X> {
-    pub(crate) fn new(key: Arc<K>, hash: u64, stamp: u64, times: Times, content: Content<V, X>) -> Self {
-        Self {
-            key: Some(key),
-            hash,
-            epoch: AtomicU64::new(0),
-            stamp,
-            content,
-            times,
-            lifetime: AtomicU64::new(times.lifetime),
-            quiet_until: AtomicU64::new(0),
-            rests_until: AtomicU64::new(0),
-            failures: AtomicU32::new(0),
-            remembers: AtomicU64::new(0),
-            residency: AtomicU64::new(0),
-            recorded_at: AtomicU64::new(0),
+    /// A record that began at `times.started`. `standard` are the spans that most values of its store have.
+    pub(crate) fn new(key: K, hash: u64, times: Times, standard: &Spans, content: Content<V, X>) -> Self {
+        let fresh_until = match content {
+            Content::Value(_) => times.quiet_until(),
+            Content::Error(_) | Content::Nothing => Moment::PAST,
+        };
+        let node = Self {
+            at: hash,
+            id: 0,
+            started: times.started,
+            fresh_until: AtomicU64::new(fresh_until.to_bits()),
+            more: OnceBox::new(),
+            recorded_at: AtomicU32::new(0),
+            stored: Some(Stored { key, content }),
+        };
+        if times.spans() != *standard || !matches!(node.content(), Content::Value(_)) {
+            node.more_of(times);
         }
+        node
     }
 
     #[inline]
-    pub(crate) fn key(&self) -> &Arc<K> {
-        match &self.key {
-            Some(key) => key,
+    fn stored(&self) -> &Stored<K, V, X> {
+        match &self.stored {
+            Some(stored) => stored,
             None => unreachable!("a node has its key until it is dropped"),
         }
     }
 
-    pub(crate) fn times(&self) -> Times {
-        Times { lifetime: self.lifetime.load(Ordering::Relaxed), ..self.times }
+    #[inline]
+    pub(crate) fn key(&self) -> &K {
+        &self.stored().key
     }
 
-    pub(crate) fn facts(&self) -> Facts {
-        Facts {
-            times: matches!(self.content, Content::Value(_)).then(|| self.times()),
-            rests_until: Moment::from_bits(self.rests_until.load(Ordering::Relaxed)),
-            error_until: match &self.content {
-                Content::Error { until, .. } => Moment::from_bits(until.load(Ordering::Relaxed)),
-                _ => Moment::PAST,
-            },
+    #[inline]
+    pub(crate) fn content(&self) -> &Content<V, X> {
+        &self.stored().content
+    }
+
+    /// What tells it from every other node of its store, now and later.
+    #[inline]
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The value, where a reader may take it and has nothing else to do.
+    #[inline]
+    pub(crate) fn quiet_value(&self, now: Moment) -> Option<(&V, Status)> {
+        let status = if now.to_bits() < self.fresh_until.load(Ordering::Relaxed) {
+            Status::Fresh
+        } else {
+            self.quiet_status(now)?
+        };
+        match self.content() {
+            Content::Value(value) => Some((value, status)),
+            Content::Error(_) | Content::Nothing => None,
         }
     }
 
-    /// When the fetch began that made it, or when it was set.
-    pub(crate) fn started(&self) -> Moment {
-        self.times.started
+    /// What a reader sees who would start a refresh, but one runs or the key rests.
+    fn quiet_status(&self, now: Moment) -> Option<Status> {
+        let more = self.more.get()?;
+        if now.to_bits() >= more.quiet_until.load(Ordering::Relaxed) {
+            return None;
+        }
+        match more.times(self.started).state(now) {
+            State::Fresh => Some(Status::Fresh),
+            State::Stale => Some(Status::Stale),
+            State::TooStale | State::Missing => None,
+        }
     }
 
-    /// The epoch in which it was put.
-    #[inline]
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Relaxed)
+    pub(crate) fn times(&self, standard: &Spans) -> Times {
+        // In this order: see `more`.
+        let fresh_until = Moment::from_bits(self.fresh_until.load(Ordering::Acquire));
+        match self.more.get() {
+            Some(more) => more.times(self.started),
+            None => {
+                let lifetime = fresh_until.since(self.started).saturating_add(standard.ahead);
+                Times::of(self.started, lifetime, *standard)
+            }
+        }
     }
 
-    pub(crate) fn set_epoch(&self, epoch: u64) {
-        self.epoch.store(epoch, Ordering::Relaxed);
+    /// Under the key's lock.
+    fn more(&self, standard: &Spans) -> &More {
+        self.more_of(self.times(standard))
+    }
+
+    fn more_of(&self, times: Times) -> &More {
+        self.more.get_or_init(|| {
+            Box::new(More {
+                spans: times.spans(),
+                lifetime: AtomicU64::new(times.lifetime),
+                quiet_until: AtomicU64::new(0),
+                rests_until: AtomicU64::new(0),
+                error_until: AtomicU64::new(0),
+                remembers: AtomicU64::new(0),
+                failures: AtomicU32::new(0),
+            })
+        })
+    }
+
+    /// One of the numbers that most nodes do not have.
+    fn moment(&self, number: impl Fn(&More) -> &AtomicU64) -> Moment {
+        self.more.get().map_or(Moment::PAST, |more| Moment::from_bits(number(more).load(Ordering::Relaxed)))
+    }
+
+    pub(crate) fn facts(&self, standard: &Spans) -> Facts {
+        Facts {
+            times: matches!(self.content(), Content::Value(_)).then(|| self.times(standard)),
+            rests_until: self.rests_until(),
+            error_until: self.moment(|more| &more.error_until),
+        }
+    }
+
+    pub(crate) fn rests_until(&self) -> Moment {
+        self.moment(|more| &more.rests_until)
+    }
+
+    /// The kept error answers until then.
+    pub(crate) fn keep_error(&self, until: Moment, standard: &Spans) {
+        self.more(standard).error_until.store(until.to_bits(), Ordering::Relaxed);
     }
 
     /// A kept error answers nobody any more.
     pub(crate) fn forget_error(&self) {
-        if let Content::Error { until, .. } = &self.content {
-            until.store(Moment::PAST.to_bits(), Ordering::Relaxed);
+        if let Some(more) = self.more.get() {
+            more.error_until.store(Moment::PAST.to_bits(), Ordering::Relaxed);
         }
     }
 
-    pub(crate) fn gone_at(&self) -> Moment {
-        self.times.gone_at()
+    pub(crate) fn gone_at(&self, standard: &Spans) -> Moment {
+        self.started.plus(self.retention(standard))
+    }
+
+    fn retention(&self, standard: &Spans) -> u64 {
+        self.more.get().map_or(standard.retention, |more| more.spans.retention)
     }
 
     /// The value, where it is not past its retention.
-    pub(crate) fn value(&self, now: Moment) -> Option<&V> {
-        match &self.content {
-            Content::Value(value) if self.times.age(now) < self.times.retention => Some(value),
+    pub(crate) fn value(&self, now: Moment, standard: &Spans) -> Option<&V> {
+        match self.content() {
+            Content::Value(value) if now.since(self.started) < self.retention(standard) => Some(value),
             _ => None,
         }
     }
 
-    pub(crate) fn has_value(&self, now: Moment) -> bool {
-        self.value(now).is_some()
+    pub(crate) fn has_value(&self, now: Moment, standard: &Spans) -> bool {
+        self.value(now, standard).is_some()
     }
 
     /// Ends the lifetime at the present age.
-    pub(crate) fn cut_lifetime(&self, now: Moment) {
-        self.lifetime.fetch_min(self.times.age(now), Ordering::Relaxed);
+    pub(crate) fn cut_lifetime(&self, now: Moment, standard: &Spans) {
+        self.more(standard).lifetime.fetch_min(now.since(self.started), Ordering::Relaxed);
+        self.fresh_until.store(Moment::PAST.to_bits(), Ordering::Release);
     }
 
     pub(crate) fn failures(&self) -> u32 {
-        self.failures.load(Ordering::Relaxed)
+        self.more.get().map_or(0, |more| more.failures.load(Ordering::Relaxed))
     }
 
     /// The key rests until then, after `failures` failed fetches in a row, which are remembered for `keep` nanoseconds
     /// more.
-    pub(crate) fn rest(&self, until: Moment, failures: u32, keep: u64) {
-        self.remembers.store(keep, Ordering::Relaxed);
-        self.failures.store(failures, Ordering::Relaxed);
-        self.rests_until.store(until.to_bits(), Ordering::Relaxed);
-        self.hint(until);
+    pub(crate) fn rest(&self, rest: Remains, standard: &Spans) {
+        let more = self.more(standard);
+        more.remembers.store(rest.keep, Ordering::Relaxed);
+        more.failures.store(rest.failures, Ordering::Relaxed);
+        more.rests_until.store(rest.rests_until.to_bits(), Ordering::Relaxed);
+        more.quiet_until.store(rest.rests_until.to_bits(), Ordering::Relaxed);
     }
 
     /// What is left of a value past its retention: its back-off, where there is one.
-    pub(crate) fn remains(&self, stamp: u64, now: Moment) -> Option<Self> {
-        let failures = self.failures();
-        let rests_until = self.facts().rests_until;
-        let keep = self.remembers.load(Ordering::Relaxed);
-        let until = rests_until.plus(keep);
-        if !matches!(self.content, Content::Value(_)) || failures == 0 || until <= now {
-            return None;
-        }
-        let times = Times { started: now, lifetime: 0, max_stale: 0, retention: until.since(now), ahead: 0 };
-        let remains = Self::new(Arc::clone(self.key()), self.hash, stamp, times, Content::Nothing);
-        remains.set_epoch(self.epoch());
-        remains.set_residency(self.residency());
-        remains.rest(rests_until, failures, keep);
-        Some(remains)
+    pub(crate) fn remains(&self, now: Moment) -> Option<Remains> {
+        let more = self.more.get().filter(|_| matches!(self.content(), Content::Value(_)))?;
+        let remains = Remains {
+            rests_until: self.rests_until(),
+            failures: self.failures(),
+            keep: more.remembers.load(Ordering::Relaxed),
+        };
+        (remains.failures > 0 && now < remains.rests_until.plus(remains.keep)).then_some(remains)
     }
 
     /// Until then a stale reader has nothing to start.
-    pub(crate) fn hint(&self, quiet_until: Moment) {
-        self.quiet_until.store(quiet_until.to_bits(), Ordering::Relaxed);
+    pub(crate) fn hint(&self, quiet_until: Moment, standard: &Spans) {
+        self.more(standard).quiet_until.store(quiet_until.to_bits(), Ordering::Relaxed);
     }
 
     /// Back to what the back-off alone says.
     pub(crate) fn hint_rest_only(&self) {
-        self.quiet_until.store(self.rests_until.load(Ordering::Relaxed), Ordering::Relaxed);
+        if let Some(more) = self.more.get() {
+            more.quiet_until.store(more.rests_until.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
     }
 
     #[inline]
-    pub(crate) fn quiet_until(&self) -> Moment {
-        Moment::from_bits(self.quiet_until.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn residency(&self) -> u64 {
-        self.residency.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn set_residency(&self, residency: u64) {
-        self.residency.store(residency, Ordering::Relaxed);
-    }
-
-    #[inline]
-    pub(crate) fn recorded_at(&self) -> u64 {
+    pub(super) fn recorded_at(&self) -> u32 {
         self.recorded_at.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn record_at(&self, inserted: u64) {
+    pub(super) fn record_at(&self, inserted: u32) {
         self.recorded_at.store(inserted, Ordering::Relaxed);
     }
 }
+
+impl More {
+    fn times(&self, started: Moment) -> Times {
+        Times::of(started, self.lifetime.load(Ordering::Relaxed), self.spans)
+    }
+}
+
+/// As the index finds it: by where it is, and by its number.
+impl<K, V, X> Hash for Node<K, V, X> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.at);
+    }
+}
+impl<K, V, X> PartialEq for Node<K, V, X> {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+impl<K, V, X> Eq for Node<K, V, X> {}
 
 /// A node is dropped wherever its last reader happens to be: on another caller's hit, in the eviction listener. A
 /// user's `Drop` that panics must not reach them.
 impl<K, V, X> Drop for Node<K, V, X> {
     fn drop(&mut self) {
-        let content = std::mem::replace(&mut self.content, Content::Nothing);
-        let key = self.key.take();
+        let Some(Stored { key, content }) = self.stored.take() else { return };
         for dropped in [caught(|| drop(content)), caught(|| drop(key))] {
             if dropped.is_err() {
                 events::drop_panicked();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a value of eight bytes under a key of eight costs, of which 24 bytes are its own, key and tag included.
+    #[test]
+    fn a_small_record_is_small() {
+        assert_eq!(size_of::<Node<u64, u64, std::sync::Arc<()>>>(), 72);
     }
 }

@@ -4,65 +4,104 @@ use super::*;
 use crate::entry::Times;
 
 type Small = Store<u64, Arc<u64>, ()>;
+type SmallNode = Node<u64, Arc<u64>, ()>;
 
-const TIMES: Times = Times { started: Moment::PAST, lifetime: 10, max_stale: 0, retention: 100, ahead: 0 };
+const SPANS: Spans = Spans { max_stale: 0, retention: 100, ahead: 0 };
 
-fn node(store: &Small, key: u64, hash: u64, value: u64) -> Arc<Node<u64, Arc<u64>, ()>> {
-    let content = Content::Value(Arc::new(value));
-    Arc::new(Node::new(Arc::new(key), hash, store.stamp(), TIMES, content))
+fn times() -> Times {
+    Times::of(Moment::PAST, 10, SPANS)
 }
 
-/// Puts and admits, as the engine does.
+fn of(capacity: u64) -> Small {
+    Store::new(Limit::Entries(capacity), Eviction::Lru, SPANS)
+}
+
+fn node(key: u64, hash: u64, value: Arc<u64>) -> SmallNode {
+    Node::new(key, hash, times(), &SPANS, Content::Value(value))
+}
+
+/// Puts, and says what moka is to be told.
+fn put_of_epoch(store: &Small, epoch: u64, weight: u32, node: SmallNode) -> Change {
+    let (key, hash) = (*node.key(), node.hash());
+    let mut node = Some(node);
+    let guard = store.guard();
+    with_known(store, key, hash, |known| {
+        let replaced = store.resident(hash, known, &guard)?;
+        Ok(store.put(&mut node, weight, epoch, replaced, &guard))
+    })
+}
+
+/// Puts, as the engine does.
 fn put(store: &Small, key: u64, hash: u64, value: u64) {
-    let node = node(store, key, hash, value);
-    with_known(node.key(), |known| store.put(&node, store.epoch(), known, &store.guard()));
-    store.admit(&node);
+    let change = put_of_epoch(store, store.epoch(), 1, node(key, hash, Arc::new(value)));
+    store.carry_out(change);
 }
 
 fn take(store: &Small, key: u64, hash: u64) -> bool {
-    let taken = with_known(&Arc::new(key), |known| store.take(hash, known, &store.guard()));
-    if let Some(node) = &taken {
-        store.forget(node);
+    let guard = store.guard();
+    let change = with_known(store, key, hash, |known| {
+        Ok(store.resident(hash, known, &guard)?.map(|it| store.take(it)))
+    });
+    let taken = change.is_some();
+    if let Some(change) = change {
+        store.carry_out(change);
     }
-    taken.is_some()
+    taken
 }
 
-fn with_known<R>(key: &Arc<u64>, work: impl Fn(&Known<u64>) -> Result<R, Stranger<u64>>) -> R {
-    let mut known = Known::new(Arc::clone(key));
+fn with_known<R>(
+    store: &Small,
+    key: u64,
+    hash: u64,
+    mut work: impl FnMut(&Known<u64>) -> Result<R, Strangers<u64>>,
+) -> R {
+    let mut known = Known::new(Arc::new(key), None);
     loop {
         match work(&known) {
             Ok(done) => return done,
-            Err(stranger) => known.meet(stranger, |a, b| a == b),
+            Err(strangers) => known.meet(strangers, |me, face| match face {
+                crate::known::Face::Key(other) => Some(*me == **other),
+                crate::known::Face::Node(id) => store.compare(hash, *id, |other| me == other),
+            }),
         }
     }
 }
 
 fn get(store: &Small, key: u64, hash: u64) -> Option<u64> {
-    store.read(hash, |other| *other == key, |node| node.value(Moment::PAST).map(|value| **value))?
+    let guard = store.guard();
+    let node = store.find(hash, |other| *other == key, &guard)?;
+    node.value(Moment::PAST, &SPANS).map(|value| **value)
+}
+
+/// How many nodes index and moka have.
+fn counts(store: &Small) -> (u64, u64) {
+    store.bound.settle();
+    assert_eq!(store.index.iter(&store.guard()).count() as u64, store.index.nodes());
+    (store.index.nodes(), store.bound.residents())
 }
 
 #[test]
 fn what_is_put_is_found_until_it_is_replaced_or_taken() {
-    let store = Small::new(100);
+    let store = of(100);
     put(&store, 1, 11, 5);
     assert_eq!(get(&store, 1, 11), Some(5));
     put(&store, 1, 11, 6);
     assert_eq!(get(&store, 1, 11), Some(6));
-    assert_eq!(store.len(Moment::PAST), 1);
+    assert_eq!((store.len(Moment::PAST), counts(&store)), (1, (1, 1)));
     assert!(take(&store, 1, 11));
     assert!(!take(&store, 1, 11));
-    assert_eq!(get(&store, 1, 11), None);
+    assert_eq!((get(&store, 1, 11), counts(&store)), (None, (0, 0)));
 }
 
 #[test]
 fn keys_of_one_hash_live_side_by_side() {
-    let store = Small::new(100);
-    for key in 0..20 {
+    let store = of(1_000);
+    for key in 0..500 {
         put(&store, key, 7, key);
     }
     assert!(take(&store, 3, 7));
     put(&store, 4, 7, 44);
-    for key in 0..20 {
+    for key in 0..500 {
         let expected = match key {
             3 => None,
             4 => Some(44),
@@ -70,114 +109,204 @@ fn keys_of_one_hash_live_side_by_side() {
         };
         assert_eq!(get(&store, key, 7), expected, "{key}");
     }
-    store.residents.run_pending_tasks();
-    assert_eq!(store.residents.entry_count(), 19);
+    assert_eq!(counts(&store), (499, 499));
+    let guard = store.guard();
+    assert!(store.index.iter(&guard).all(|node| node.hash() == 7));
 }
 
 #[test]
 fn the_bound_holds_and_evictions_leave_the_index() {
-    let store = Small::new(50);
+    let store = of(50);
     for key in 0..10_000 {
         put(&store, key, key, key);
         assert_eq!(get(&store, key, key), Some(key), "a newcomer is visible");
-        assert!(store.index.map.len() <= 50, "at every time");
+        assert!(store.index.nodes() <= 50, "at every time");
     }
-    store.residents.run_pending_tasks();
-    assert_eq!(store.len(Moment::PAST), 50);
-    assert_eq!(store.evicted(), 9_950);
-    assert_eq!(store.residents.entry_count(), 50);
+    assert_eq!((store.len(Moment::PAST), store.evicted(), counts(&store)), (50, 9_950, (50, 50)));
+}
+
+/// A refresh of a full cache is no reason to drop anything.
+#[test]
+fn a_value_that_replaces_another_takes_its_room() {
+    let store = of(50);
+    for round in 0..20 {
+        for key in 0..50 {
+            put(&store, key, key, round);
+        }
+    }
+    assert_eq!((store.len(Moment::PAST), store.evicted(), counts(&store)), (50, 0, (50, 50)));
 }
 
 /// The gate: hits of a hot key reach moka once enough was inserted, so it outlives the cold ones.
 #[test]
 fn a_hot_key_stays() {
-    let store = Small::new(512);
+    let store = of(512);
     put(&store, 0, 0, 0);
+    let mut told = 0;
     for key in 1..20_000 {
         put(&store, key, key, key);
-        let record =
-            store.read(0, |other| *other == 0, |node| store.wants_record(node).then(|| node.residency()));
-        if let Some(residency) = record.unwrap_or_else(|| panic!("evicted after {key} insertions")) {
-            store.record(residency);
+        let record = {
+            let guard = store.guard();
+            let node = store.find(0, |other| *other == 0, &guard);
+            store.wants_record(node.unwrap_or_else(|| panic!("evicted after {key} insertions")))
+        };
+        if let Some(place) = record {
+            told += 1;
+            store.record(place);
         }
     }
+    assert_eq!(told, 19_999 / (512 / 8 + 1), "once each eighth of the capacity");
+}
+
+/// TinyLFU alone may refuse a newcomer for ever; here each is seen, and what is in use survives a scan.
+#[test]
+fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
+    let store: Small = Store::new(Limit::Entries(1_000), Eviction::TinyLfu, SPANS);
+    let read = |key: u64| {
+        let guard = store.guard();
+        let found = store.find(spread(key), |other| *other == key, &guard);
+        let place = found.and_then(|node| store.wants_record(node));
+        drop(guard);
+        if let Some(place) = place {
+            store.record(place);
+        }
+    };
+    for key in 0..900 {
+        put(&store, key, spread(key), key);
+    }
+    for key in 10_000..30_000 {
+        put(&store, key, spread(key), key);
+        assert_eq!(get(&store, key, spread(key)), Some(key), "a newcomer is visible");
+        assert!(store.index.nodes() <= 1_000);
+        (0..900).filter(|hot| hot % 50 == key % 50).for_each(read);
+    }
+    let kept = (0..900).filter(|key| get(&store, *key, spread(*key)).is_some()).count();
+    assert!(kept >= 850, "{kept} of 900");
+    let (nodes, residents) = counts(&store);
+    assert_eq!(nodes, residents);
+}
+
+/// As a hash would be.
+fn spread(key: u64) -> u64 {
+    key.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+#[test]
+fn a_bound_of_one_is_one() {
+    for eviction in [Eviction::Lru, Eviction::TinyLfu] {
+        let store: Small = Store::new(Limit::Entries(1), eviction, SPANS);
+        for key in 0..100 {
+            put(&store, key, key, key);
+            assert_eq!(get(&store, key, key), Some(key), "{eviction:?}");
+            assert_eq!(counts(&store), (1, 1), "{eviction:?}");
+        }
+    }
+}
+
+#[test]
+fn bytes_are_the_bound_where_they_are_counted() {
+    let store: Small = Store::new(Limit::Bytes(1_000), Eviction::Lru, SPANS);
+    for key in 0..1_000 {
+        let weight = u32::try_from(1 + key % 100).unwrap();
+        let change = put_of_epoch(&store, store.epoch(), weight, node(key, key, Arc::new(weight.into())));
+        store.carry_out(change);
+        let guard = store.guard();
+        let total: u64 =
+            store.index.iter(&guard).map(|node| **node.value(Moment::PAST, &SPANS).unwrap()).sum();
+        assert!(total <= 1_000 && get(&store, key, key).is_some(), "{key}: {total}");
+    }
+    let (nodes, residents) = counts(&store);
+    assert!(nodes == residents && nodes > 8, "{nodes} {residents}");
+}
+
+#[test]
+fn weights_fit_whatever_the_bound() {
+    let small = Limit::Bytes(1_000);
+    assert_eq!([0, 1, 1_000].map(|bytes| small.weight(bytes)), [Some(1), Some(1), Some(1_000)]);
+    assert_eq!([1_001, u64::MAX].map(|bytes| small.weight(bytes)), [None, None]);
+    assert_eq!((small.record_weight(), Limit::Bytes(1 << 20).record_weight()), (125, 256));
+    assert_eq!((Limit::Bytes(0).weight(0), Limit::Bytes(0).record_weight()), (Some(1), 1));
+    // More than 32 bits: moka's unit grows.
+    let large = Limit::Bytes(1 << 40);
+    assert_eq!(large.weight(1), Some(1));
+    let whole = u64::from(large.weight(1 << 40).unwrap());
+    assert!(u64::from(large.weight(1 << 39).unwrap()) <= whole / 2 + 1);
+    assert_eq!(Limit::Bytes(u64::MAX).weight(u64::MAX), Some(u32::MAX));
+    assert_eq!(Limit::Entries(3).weight(u64::MAX), Some(1), "entries are not weighed");
 }
 
 /// Many nodes of one hash are as many entries.
 #[test]
 fn the_bound_counts_nodes_and_not_hashes() {
-    let store = Small::new(4);
+    let store = of(4);
     for key in 0..500 {
         put(&store, key, key % 2, key);
         assert_eq!(get(&store, key, key % 2), Some(key));
         assert!(store.len(Moment::PAST) <= 4);
     }
-    assert_eq!(store.index.nodes.load(Ordering::Relaxed), store.len(Moment::PAST));
     store.clear();
-    assert_eq!(store.index.nodes.load(Ordering::Relaxed), 0);
+    assert_eq!(counts(&store), (0, 0));
 }
 
 #[test]
 fn without_capacity_nothing_is_kept() {
-    let store = Small::new(0);
-    for key in 0..1_000 {
-        put(&store, key, key, key);
-        assert_eq!(store.index.map.len(), 0);
+    for limit in [Limit::Entries(0), Limit::Bytes(0)] {
+        let store = Store::new(limit, Eviction::Lru, SPANS);
+        for key in 0..1_000 {
+            put(&store, key, key, key);
+            assert_eq!(store.index.nodes(), 0);
+        }
     }
 }
 
-/// Writes to one key out of step with moka: what moka holds last is what the index holds.
+/// Writes to one key out of step with moka: what moka holds in the end is what the index holds.
 #[test]
-fn admissions_in_the_wrong_order_agree_in_the_end() {
-    let store = Small::new(100);
-    let (one, other) = (node(&store, 1, 11, 1), node(&store, 1, 11, 2));
-    for node in [&one, &other] {
-        with_known(node.key(), |known| store.put(node, store.epoch(), known, &store.guard()));
-    }
-    assert_eq!(one.residency(), other.residency());
-    store.admit(&other);
-    store.admit(&one);
-    let place = store.residents.get(&other.residency()).unwrap();
-    assert_eq!(place.stamp, other.stamp);
-    assert_eq!(get(&store, 1, 11), Some(2));
-    // One that is gone before it is admitted leaves nothing behind.
-    let (late, epoch) = (node(&store, 2, 22, 3), store.epoch());
-    with_known(late.key(), |known| store.put(&late, epoch, known, &store.guard()));
+fn changes_in_the_wrong_order_agree_in_the_end() {
+    let store = of(100);
+    let one = put_of_epoch(&store, store.epoch(), 1, node(1, 11, Arc::new(1)));
+    let other = put_of_epoch(&store, store.epoch(), 1, node(1, 11, Arc::new(2)));
+    store.carry_out(other);
+    store.carry_out(one);
+    assert_eq!((get(&store, 1, 11), counts(&store)), (Some(2), (1, 1)));
+    // One that is gone before moka hears of it leaves nothing behind.
+    let late = put_of_epoch(&store, store.epoch(), 1, node(2, 22, Arc::new(3)));
     assert!(take(&store, 2, 22));
-    store.admit(&late);
-    store.residents.run_pending_tasks();
-    assert_eq!(store.residents.entry_count(), 1);
+    store.carry_out(late);
+    assert_eq!(counts(&store), (1, 1));
 }
 
 #[test]
 fn a_clear_reaches_what_was_made_before_it() {
-    let store = Small::new(100);
+    let store = of(100);
     put(&store, 1, 11, 1);
-    let (late, epoch) = (node(&store, 2, 22, 2), store.epoch());
-    store.clear();
+    let epoch = store.epoch();
+    let late = put_of_epoch(&store, epoch, 1, node(3, 33, Arc::new(3)));
+    assert_eq!(store.clear(), epoch + 1);
     assert_eq!(get(&store, 1, 11), None);
-    with_known(late.key(), |known| store.put(&late, epoch, known, &store.guard()));
+    let later = put_of_epoch(&store, epoch, 1, node(2, 22, Arc::new(2)));
     assert_eq!(get(&store, 2, 22), None, "of an epoch that has passed");
-    store.admit(&late);
-    store.residents.run_pending_tasks();
-    assert_eq!((store.residents.entry_count(), store.index.map.len()), (0, 0), "and nothing is left of it");
+    store.carry_out(later);
+    store.carry_out(late);
+    assert_eq!(counts(&store), (0, 0), "and nothing is left of it");
     put(&store, 1, 11, 3);
     assert_eq!(get(&store, 1, 11), Some(3));
 }
 
 #[test]
 fn a_sweep_drops_what_is_past_its_retention() {
-    let store = Small::new(100);
+    let store = of(100);
+    let sweep = |now: u64| store.sweep(Moment::from_bits(now), &store.guard()).len();
     assert_eq!(store.next_gone(), Moment::NEVER);
-    put(&store, 1, 11, 1);
+    let value = Arc::new(1);
+    let held = Arc::downgrade(&value);
+    let change = put_of_epoch(&store, 0, 1, node(1, 11, value));
+    store.carry_out(change);
     assert_eq!(store.next_gone(), Moment::PAST.plus(100));
-    let held = store.read(11, |_| true, Arc::downgrade).unwrap();
-    store.sweep(Moment::PAST.plus(99));
+    assert_eq!(sweep(99), 0);
     assert!(held.upgrade().is_some());
-    store.sweep(Moment::PAST.plus(100));
+    assert_eq!(sweep(100), 0);
     assert!(held.upgrade().is_none());
-    store.residents.run_pending_tasks();
-    assert_eq!((store.index.map.len(), store.residents.entry_count()), (0, 0));
+    assert_eq!(counts(&store), (0, 0));
     assert_eq!((store.next_gone(), store.evicted()), (Moment::NEVER, 0));
 }
 
@@ -190,13 +319,12 @@ fn a_drop_that_panics_stops_no_eviction() {
             panic!("in drop");
         }
     }
-    let store: Store<u64, Bomb, ()> = Store::new(10);
+    let store: Store<u64, Bomb, ()> = Store::new(Limit::Entries(10), Eviction::Lru, SPANS);
     for key in 0..1_000 {
-        let node = Node::new(Arc::new(key), key, store.stamp(), TIMES, Content::Value(Bomb));
-        let node = Arc::new(node);
-        with_known(node.key(), |known| store.put(&node, store.epoch(), known, &store.guard()));
-        store.admit(&node);
+        let mut node = Some(Node::new(key, key, times(), &SPANS, Content::Value(Bomb)));
+        let change = store.put(&mut node, 1, 0, None, &store.guard());
+        store.carry_out(change);
     }
-    store.residents.run_pending_tasks();
-    assert_eq!(store.index.map.len(), 10);
+    store.bound.settle();
+    assert_eq!(store.index.nodes(), 10);
 }

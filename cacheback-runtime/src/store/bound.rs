@@ -1,0 +1,159 @@
+//! What stays: moka decides, and knows a number a node and nothing of the user's types.
+
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
+
+use super::index::Place;
+use crate::hash::BuildAsIs;
+use crate::policy::{Eviction, Policy};
+use crate::sync::Arc;
+
+/// The share of the bound that newcomers have for themselves under TinyLFU, as in W-TinyLFU (Einziger, Friedman and
+/// Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", 2017): one in a hundred.
+const WINDOW: u64 = 100;
+
+/// What a record without a value counts where bytes are counted: about what it takes.
+const RECORD: u64 = 256;
+
+type Residents = moka::sync::Cache<Place, (), BuildAsIs>;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Limit {
+    Entries(u64),
+    Bytes(u64),
+}
+
+pub(super) struct Bound {
+    limit: Limit,
+    main: Residents,
+    /// Under TinyLFU, which may refuse a newcomer at once: here it stays until others came after it.
+    window: Option<Residents>,
+}
+
+impl Limit {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        policy.max_bytes.map_or(Self::Entries(policy.capacity), Self::Bytes)
+    }
+
+    fn size(self) -> u64 {
+        let (Self::Entries(size) | Self::Bytes(size)) = self;
+        size
+    }
+
+    /// So many bytes are one unit of weight: moka counts a node's in 32 bits.
+    fn unit(self) -> u64 {
+        match self {
+            Self::Entries(_) => 1,
+            Self::Bytes(size) => size / u64::from(u32::MAX) + 1,
+        }
+    }
+
+    /// The weight of a value of so many bytes; `None` where it is more than all that may be kept.
+    pub(crate) fn weight(self, bytes: u64) -> Option<u32> {
+        match self {
+            Self::Entries(_) => Some(1),
+            Self::Bytes(size) if bytes > size => None,
+            Self::Bytes(_) => u32::try_from(bytes.div_ceil(self.unit()).max(1)).ok(),
+        }
+    }
+
+    /// The weight of a record without a value: an eighth of a small bound, so that a key's back-off has room in it.
+    pub(crate) fn record_weight(self) -> u32 {
+        self.weight(RECORD.min(self.size() / 8)).unwrap_or(1)
+    }
+}
+
+impl Bound {
+    /// A bound that calls `evicted` for each node it does not keep: under locks of moka, so `evicted` must not call
+    /// back here.
+    pub(super) fn new(
+        limit: Limit,
+        eviction: Eviction,
+        evicted: impl Fn(Place) + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let dropped = move |place: Arc<Place>, (), cause| {
+            // What was removed from here was so in the index first.
+            if cause == RemovalCause::Size {
+                evicted(*place);
+            }
+        };
+        let size = limit.size() / limit.unit();
+        let builder = |size| {
+            let builder = moka::sync::Cache::builder().max_capacity(size);
+            match limit {
+                Limit::Entries(_) => builder,
+                Limit::Bytes(_) => builder.weigher(|place: &Place, ()| place.weight),
+            }
+        };
+        let build = |size, policy| builder(size).eviction_policy(policy);
+        // One entry leaves nothing to choose.
+        if eviction == Eviction::Lru || size < 2 {
+            let main = build(size, EvictionPolicy::lru()).eviction_listener(dropped);
+            return Self { limit, main: main.build_with_hasher(BuildAsIs::default()), window: None };
+        }
+        let newcomers = (size / WINDOW).max(1);
+        let main: Residents = build(size - newcomers, EvictionPolicy::tiny_lfu())
+            .eviction_listener(dropped)
+            .build_with_hasher(BuildAsIs::default());
+        let grown_up = {
+            let main = main.clone();
+            move |place: Arc<Place>, (), cause| {
+                if cause == RemovalCause::Size {
+                    main.insert(*place, ());
+                }
+            }
+        };
+        let window = build(newcomers, EvictionPolicy::lru())
+            .eviction_listener(grown_up)
+            .build_with_hasher(BuildAsIs::default());
+        Self { limit, main, window: Some(window) }
+    }
+
+    pub(super) fn keeps_nothing(&self) -> bool {
+        self.limit.size() == 0
+    }
+
+    /// A node is here.
+    pub(super) fn insert(&self, place: Place) {
+        self.window.as_ref().unwrap_or(&self.main).insert(place, ());
+    }
+
+    /// A node is gone.
+    pub(super) fn remove(&self, place: Place) {
+        if let Some(window) = &self.window {
+            window.invalidate(&place);
+        }
+        self.main.invalidate(&place);
+    }
+
+    /// A node was read.
+    pub(super) fn touch(&self, place: Place) {
+        if let Some(window) = &self.window {
+            let _ = window.get(&place);
+        }
+        let _ = self.main.get(&place);
+    }
+
+    /// Drops what is too much now: of itself moka looks each 64 operations only. `nodes` is how many there are.
+    pub(super) fn enforce(&self, nodes: u64) {
+        match self.limit {
+            Limit::Entries(size) if nodes <= size => {}
+            Limit::Entries(_) | Limit::Bytes(_) => self.settle(),
+        }
+    }
+
+    /// Brings moka up to date.
+    pub(super) fn settle(&self) {
+        if let Some(window) = &self.window {
+            window.run_pending_tasks();
+        }
+        self.main.run_pending_tasks();
+    }
+
+    /// How many nodes moka knows of, once [settled](Bound::settle).
+    #[cfg(test)]
+    pub(super) fn residents(&self) -> u64 {
+        self.main.entry_count() + self.window.as_ref().map_or(0, moka::sync::Cache::entry_count)
+    }
+}

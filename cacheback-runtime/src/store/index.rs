@@ -1,0 +1,210 @@
+//! Where a key's node is: a concurrent set, read without a lock.
+//!
+//! A node lies at its key's hash. The set finds room for a few nodes of one hash only, so where a user's `Hash`
+//! collides the next ones lie at places derived from it, a *rank* further each time one is crowded.
+
+use std::cell::Cell;
+use std::hash::{Hash, Hasher};
+
+use papaya::{Equivalent, Guard, HashSet, LocalGuard, ResizeMode};
+
+use super::node::Node;
+use crate::hash::BuildAsIs;
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+/// So many nodes at one place are a crowd.
+const CROWD: usize = 8;
+/// Nodes further down than this are not kept: half a million keys of one hash.
+const RANKS: u32 = 1 << RANK_BITS;
+const RANK_BITS: u32 = 16;
+
+pub(super) struct Index<K, V, X> {
+    set: HashSet<Node<K, V, X>, BuildAsIs>,
+    /// How many there are; wraps on the way where another thread's removal is counted first.
+    nodes: AtomicU64,
+    /// The highest rank that any node has had.
+    deepest: AtomicU32,
+}
+
+/// Which node, as moka keeps it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    at: u64,
+    id: u64,
+    /// How much of the bound it takes.
+    pub(super) weight: u32,
+}
+
+impl<K, V, X> Index<K, V, X> {
+    pub(super) fn new() -> Self {
+        // Batches of one: a value that is gone is dropped at once, or at the next removal by the same thread where
+        // somebody reads just then; not 32 removals later.
+        let collector = seize::Collector::new().batch_size(1);
+        let set = HashSet::builder()
+            .hasher(BuildAsIs::default())
+            .collector(collector)
+            // In the other mode a set between two sizes stays so until somebody writes, and each read of a key that
+            // came since looks through the old table first: ten times the instructions, for as long as that lasts.
+            .resize_mode(ResizeMode::Blocking)
+            .build();
+        Self { set, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0) }
+    }
+
+    /// Keeps what is removed alive until it is dropped.
+    #[inline]
+    pub(super) fn guard(&self) -> LocalGuard<'_> {
+        self.set.guard()
+    }
+
+    pub(super) fn nodes(&self) -> u64 {
+        self.nodes.load(Ordering::Relaxed)
+    }
+
+    /// The node of this hash, numbered `floor` or higher, that `is` the one.
+    #[inline]
+    pub(super) fn find<'g>(
+        &self,
+        hash: u64,
+        floor: u64,
+        is: impl Fn(&Node<K, V, X>) -> bool,
+        guard: &'g impl Guard,
+    ) -> Option<&'g Node<K, V, X>> {
+        match self.set.get(&Search { at: hash, floor, is: &is }, guard) {
+            Some(node) => Some(node),
+            None => self.find_deeper(hash, floor, is, guard),
+        }
+    }
+
+    #[cold]
+    fn find_deeper<'g>(
+        &self,
+        hash: u64,
+        floor: u64,
+        is: impl Fn(&Node<K, V, X>) -> bool,
+        guard: &'g impl Guard,
+    ) -> Option<&'g Node<K, V, X>> {
+        let deepest = self.deepest.load(Ordering::Acquire);
+        (1..=deepest).find_map(|rank| self.set.get(&Search { at: at(hash, rank), floor, is: &is }, guard))
+    }
+
+    /// The very node, where it is still here.
+    pub(super) fn get<'g>(&self, place: Place, guard: &'g impl Guard) -> Option<&'g Node<K, V, X>> {
+        self.set.get(&place, guard)
+    }
+
+    /// Puts a node in, numbered `serial`; where there is no room for one more of its hash it stays where it is. Under
+    /// the lock of the key, and of every key of its hash.
+    pub(super) fn insert(
+        &self,
+        node: &mut Option<Node<K, V, X>>,
+        serial: u64,
+        weight: u32,
+        guard: &impl Guard,
+    ) -> Option<Place> {
+        let hash = node.as_ref()?.at;
+        let rank = (0..RANKS).find(|rank| self.count_at(at(hash, *rank), guard) < CROWD)?;
+        let mut node = node.take()?;
+        node.at = at(hash, rank);
+        node.id = id(serial) + u64::from(rank);
+        let place = Place { at: node.at, id: node.id, weight };
+        self.deepest.fetch_max(rank, Ordering::AcqRel);
+        self.nodes.fetch_add(1, Ordering::Relaxed);
+        self.set.insert(node, guard);
+        Some(place)
+    }
+
+    /// Takes the very node out. Whether it was here.
+    pub(super) fn remove(&self, place: Place) -> bool {
+        let removed = self.set.remove(&place, &self.guard());
+        if removed {
+            self.nodes.fetch_sub(1, Ordering::Relaxed);
+        }
+        removed
+    }
+
+    /// Every node.
+    pub(super) fn iter<'g>(&self, guard: &'g LocalGuard<'_>) -> impl Iterator<Item = &'g Node<K, V, X>>
+    where
+        Node<K, V, X>: 'g,
+    {
+        self.set.iter(guard)
+    }
+
+    fn count_at(&self, at: u64, guard: &impl Guard) -> usize {
+        let seen = Cell::new(0);
+        let count = |_: &Node<K, V, X>| {
+            seen.set(seen.get() + 1);
+            false
+        };
+        let _ = self.set.get(&Search { at, floor: 0, is: &count }, guard);
+        seen.get()
+    }
+}
+
+impl<K, V, X> Node<K, V, X> {
+    pub(super) fn place(&self) -> Place {
+        Place { at: self.at, id: self.id, weight: 0 }
+    }
+
+    /// Its key's hash.
+    pub(crate) fn hash(&self) -> u64 {
+        // What `at` did, undone.
+        at(self.at, (self.id % u64::from(RANKS)) as u32)
+    }
+}
+
+impl Place {
+    pub(super) fn id(self) -> u64 {
+        self.id
+    }
+}
+
+/// The lowest number that a node with this serial has.
+pub(super) fn id(serial: u64) -> u64 {
+    serial << RANK_BITS
+}
+
+/// Where the nodes of a hash are that have this rank. The same again leads back.
+fn at(hash: u64, rank: u32) -> u64 {
+    // 2^64 divided by the golden ratio, odd: no two ranks meet (Knuth, The Art of Computer Programming 3, 6.4).
+    hash ^ u64::from(rank).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// A node that lies somewhere and `is` what is looked for.
+struct Search<'f, F> {
+    at: u64,
+    floor: u64,
+    is: &'f F,
+}
+
+impl<F> Hash for Search<'_, F> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.at);
+    }
+}
+
+impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Search<'_, F> {
+    #[inline]
+    fn equivalent(&self, node: &Node<K, V, X>) -> bool {
+        node.at == self.at && node.id >= self.floor && (self.is)(node)
+    }
+}
+
+/// moka's view of a place: found where the key lies, told apart by the number.
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.at);
+    }
+}
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+impl Eq for Place {}
+
+impl<K, V, X> Equivalent<Node<K, V, X>> for Place {
+    fn equivalent(&self, node: &Node<K, V, X>) -> bool {
+        node.id == self.id
+    }
+}
