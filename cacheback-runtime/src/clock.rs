@@ -8,9 +8,6 @@
 
 use std::time::Duration;
 
-/// The process's origin of time lies here on our scale, so that a paused clock may read earlier than it.
-const ORIGIN: u64 = 1 << 62;
-
 /// A point in time, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(u64);
@@ -57,7 +54,7 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 
 #[cfg(all(target_os = "linux", not(feature = "test-util")))]
 mod source {
-    use super::{Moment, ORIGIN};
+    use super::Moment;
 
     pub(super) fn now() -> Moment {
         read(libc::CLOCK_MONOTONIC)
@@ -73,10 +70,10 @@ mod source {
     #[inline]
     fn read(clock: libc::clockid_t) -> Moment {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `now` is a valid `timespec` to write to. Of a clock that the system has nothing fails, and where it
-        // has none `now` stays zero: time stands still, and no age grows.
+        // SAFETY: `now` is a valid `timespec` to write to. Where the system has no such clock `now` stays zero: time
+        // stands still, and no age grows.
         unsafe { libc::clock_gettime(clock, &raw mut now) };
-        Moment(ORIGIN + now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
+        Moment(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
     }
 }
 
@@ -84,8 +81,11 @@ mod source {
 mod source {
     use std::time::Instant;
 
-    use super::{Moment, ORIGIN, nanos};
+    use super::{Moment, nanos};
     use crate::sync::OnceLock;
+
+    /// The process's origin of time lies here on our scale, so that a paused clock may read earlier than it.
+    const ORIGIN: u64 = 1 << 62;
 
     static EPOCH: OnceLock<Instant> = OnceLock::new();
 

@@ -9,8 +9,6 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use papaya::Guard;
-
 use crate::clock::Moment;
 use crate::context::Here;
 use crate::entry::{Spans, Times};
@@ -151,8 +149,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// The key, owned.
     pub(crate) fn target<W: KeyView<A>>(&self, view: W) -> Target<KeyOf<A>> {
         let hash = self.hash(view);
-        let guard = self.store.guard();
-        let node = self.store.find(hash, |key| view.same(key), &guard).map(Node::id);
+        let pin = self.store.pin();
+        let node = self.store.find(hash, |key| view.same(key), &pin).map(Node::id);
         Target { hash, key: Arc::new(view.own()), node }
     }
 
@@ -170,13 +168,13 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     #[inline]
     pub(crate) fn look<W: KeyView<A>>(&self, view: W) -> Option<O::Return> {
         let hash = self.hash(view);
-        let guard = self.store.guard();
-        let node = self.store.find(hash, |key| view.same(key), &guard)?;
+        let pin = self.store.pin();
+        let node = self.store.find(hash, move |key| view.same(key), &pin)?;
         let (value, status) = node.quiet_value(Moment::recent())?;
         let value = value.clone();
-        self.counters.answered_on(guard.thread_id(), status);
+        self.counters.answered(status);
         if let Some(place) = self.store.wants_record(node) {
-            drop(guard);
+            drop(pin);
             self.store.record(place);
         }
         Some(O::join(Ok(value)))
@@ -231,8 +229,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 
     /// Drops what is past its retention; a back-off outlives its value.
     fn sweep_store(&self, now: Moment) {
-        let guard = self.store.guard();
-        for (node, remains) in self.store.sweep(now, &guard) {
+        let pin = self.store.pin();
+        for (node, remains) in self.store.sweep(now, &pin) {
             let copies = caught(|| (A::copy(node.key()), A::copy(node.key())));
             let Ok((key, own)) = copies else {
                 self.store.drop_out(node);
@@ -246,10 +244,10 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             let mut record = Some(record);
             let change = self.at(&target, |_, known| {
                 // A write that came first has replaced it.
-                match self.store.resident(target.hash, known, &guard)? {
+                match self.store.resident(target.hash, known, &pin)? {
                     Some(current) if current.id() == node.id() => {
                         let weight = self.store.limit.record_weight();
-                        Ok(self.store.put(&mut record, weight, self.store.epoch(), Some(current), &guard))
+                        Ok(self.store.put(&mut record, weight, self.store.epoch(), Some(current), &pin))
                     }
                     _ => Ok(Change::default()),
                 }

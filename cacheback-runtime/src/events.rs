@@ -118,13 +118,7 @@ pub(crate) struct Counters {
 impl Counters {
     #[inline]
     pub(crate) fn answered(&self, status: Status) {
-        self.answered_on(stripe(), status);
-    }
-
-    /// As [`answered`](Counters::answered), by a thread that has a number already.
-    #[inline]
-    pub(crate) fn answered_on(&self, thread: usize, status: Status) {
-        self.reads[thread % STRIPES].0[status as usize].fetch_add(1, Ordering::Relaxed);
+        self.reads[stripe()].0[status as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
@@ -161,16 +155,16 @@ pub(crate) fn count(counter: &AtomicU64) {
 fn stripe() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
-        static STRIPE: Cell<usize> = const { Cell::new(usize::MAX) };
+        /// One more than the number of the thread's stripe; zero until it has one.
+        static STRIPE: Cell<usize> = const { Cell::new(0) };
     }
-    STRIPE
-        .try_with(|mine| {
-            if mine.get() == usize::MAX {
-                mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES);
-            }
-            mine.get()
-        })
-        .unwrap_or(0)
+    let mine = STRIPE.try_with(|mine| {
+        if mine.get() == 0 {
+            mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES + 1);
+        }
+        mine.get()
+    });
+    mine.unwrap_or(0) % STRIPES
 }
 
 /// Lets one log line through each ten seconds.

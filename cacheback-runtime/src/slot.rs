@@ -3,7 +3,7 @@
 //! A static inside a method can name neither `Self` nor a type parameter, so it is untyped: an append-only list in
 //! which each instantiation finds its own by type. The first, nearly always the only one, is the head of the list.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 
 use once_cell::sync::OnceCell;
@@ -27,6 +27,8 @@ pub(crate) type Link = OnceLock<Box<Instance>>;
 
 /// One instantiation: `typed` to be found by its types, `erased` for what needs none.
 pub(crate) struct Instance {
+    /// The type that is behind `typed`.
+    id: TypeId,
     typed: Box<dyn Any + Send + Sync>,
     erased: Arc<dyn ErasedCache>,
     next: Link,
@@ -77,7 +79,7 @@ impl Slot {
             return work(&self.walk::<A, O, M>(&head).engine);
         }
         if let Some(instance) = self.head.get() {
-            if let Some(typed) = instance.typed.downcast_ref::<Typed<A, O, M>>() {
+            if let Some(typed) = instance.typed::<Typed<A, O, M>>() {
                 return work(&typed.engine);
             }
         }
@@ -109,14 +111,27 @@ impl Slot {
             let instance = at.get_or_init(|| {
                 let engine = Engine::new(self.name, policy);
                 let erased: Arc<dyn ErasedCache> = Arc::clone(&engine) as _;
-                let typed = Box::new(Typed::<A, O, M> { engine, marker: PhantomData });
-                Box::new(Instance { typed, erased, next: OnceLock::new() })
+                Box::new(Instance::new(Typed::<A, O, M> { engine, marker: PhantomData }, erased))
             });
-            match instance.typed.downcast_ref() {
+            match instance.typed() {
                 Some(typed) => return typed,
                 None => at = &instance.next,
             }
         }
+    }
+}
+
+impl Instance {
+    fn new<T: Send + Sync + 'static>(typed: T, erased: Arc<dyn ErasedCache>) -> Self {
+        Self { id: TypeId::of::<T>(), typed: Box::new(typed), erased, next: OnceLock::new() }
+    }
+
+    /// As `downcast_ref`, which would ask the value for its type through a pointer: eight instructions of each hit.
+    #[allow(unsafe_code)]
+    #[inline]
+    fn typed<T: Send + Sync + 'static>(&self) -> Option<&T> {
+        // SAFETY: `id` is the type of what is behind `typed`; both are set in `new` alone, and together.
+        (self.id == TypeId::of::<T>()).then(|| unsafe { &*std::ptr::from_ref(&*self.typed).cast::<T>() })
     }
 }
 

@@ -3,7 +3,7 @@
 //! Reads go to an [index](Index), a concurrent set of [nodes](Node); a read takes no lock and runs the user's `Eq` and
 //! `Clone` under a guard that only delays reclamation. moka decides what stays ([`Bound`]): it knows a number a node
 //! and nothing of the user's types, and what it evicts is taken out of the index. A hit tells moka of itself through a
-//! gate, when enough was inserted since it last did for moka's order to matter.
+//! gate: once for each eighth of the capacity that is put in, since before that moka's order cannot matter much.
 //!
 //! moka runs its eviction listener under a lock of its own. What the listener takes out is dropped after that: each
 //! call into moka is made under a guard of the index.
@@ -13,8 +13,6 @@
 //! after the lock.
 
 use std::cell::RefCell;
-
-use papaya::{Guard, LocalGuard};
 
 use crate::clock::Moment;
 use crate::entry::Spans;
@@ -27,19 +25,19 @@ mod index;
 mod node;
 use bound::Bound;
 pub(crate) use bound::Limit;
-use index::Index;
 pub(crate) use index::Place;
+use index::{Index, Pin};
 pub(crate) use node::{Content, Node, Remains};
 
 pub(crate) struct Store<K, V, X> {
     index: Arc<Index<K, V, X>>,
     /// Nodes with a lower number are gone, whether or not they are still here.
     floor: AtomicU64,
-    /// How many nodes were put in; wraps.
-    inserted: AtomicU32,
-    /// A hit is told to moka once this many insertions came since it last was: an eighth of what there is room for.
-    /// Hit ratios are then those of recording every hit, to a tenth of a point.
-    gate: AtomicU32,
+    /// Grows each time that an eighth of what there is room for was put in; wraps. A node's first hit in each round is
+    /// told to moka. Hit ratios are then those of recording every hit, to a tenth of a point.
+    round: AtomicU32,
+    /// How many nodes were put in.
+    inserted: AtomicU64,
     /// What most of its values have in common.
     pub(crate) spans: Spans,
     pub(crate) limit: Limit,
@@ -81,11 +79,8 @@ where
         Self {
             index,
             floor: AtomicU64::new(0),
-            inserted: AtomicU32::new(0),
-            gate: AtomicU32::new(match limit {
-                Limit::Entries(capacity) => eighth(capacity),
-                Limit::Bytes(_) => 0,
-            }),
+            round: AtomicU32::new(0),
+            inserted: AtomicU64::new(0),
             spans,
             limit,
             bound: Bound::new(limit, eviction, listener),
@@ -107,8 +102,8 @@ where
     /// Keeps what is removed alive until it is dropped. Take it before a lock of ours, so that no user's `Drop` runs
     /// under that lock.
     #[inline]
-    pub(crate) fn guard(&self) -> LocalGuard<'_> {
-        self.index.guard()
+    pub(crate) fn pin(&self) -> Pin<'_, K, V, X> {
+        self.index.pin()
     }
 
     /// The node of a key that `same` knows, without a lock.
@@ -116,11 +111,11 @@ where
     pub(crate) fn find<'g>(
         &self,
         hash: u64,
-        same: impl Fn(&K) -> bool,
-        guard: &'g LocalGuard<'_>,
+        same: impl Fn(&K) -> bool + Copy,
+        pin: &'g Pin<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         let floor = self.floor.load(Ordering::Acquire);
-        self.index.find(hash, floor, |node| same(node.key()), guard)
+        self.index.find(hash, floor, move |node| same(node.key()), pin)
     }
 
     /// The node of a key, under that key's lock.
@@ -128,18 +123,18 @@ where
         &self,
         hash: u64,
         known: &Known<K>,
-        guard: &'g LocalGuard<'_>,
+        pin: &'g Pin<'_, K, V, X>,
     ) -> Result<Option<&'g Node<K, V, X>>, Strangers<K>> {
         let met = RefCell::new(Vec::new());
         let is = |node: &Node<K, V, X>| {
             let judged = known.judge_node(node.id());
-            if judged.is_none() {
+            if judged.is_none() && node.hash() == hash {
                 met.borrow_mut().push(node.id());
             }
             judged == Some(true)
         };
         // A key has one node: where it is found the others need not be known.
-        let found = self.index.find(hash, self.floor.load(Ordering::Acquire), is, guard);
+        let found = self.index.find(hash, self.floor.load(Ordering::Acquire), is, pin);
         match (found, Strangers::among(met.into_inner())) {
             (None, Some(strangers)) => Err(strangers),
             (found, _) => Ok(found),
@@ -148,8 +143,8 @@ where
 
     /// Whether the key of this node is one that `same` knows; `None` where the node is gone. Runs user code.
     pub(crate) fn compare(&self, hash: u64, id: u64, same: impl FnOnce(&K) -> bool) -> Option<bool> {
-        let guard = self.guard();
-        let node = self.index.find(hash, 0, |node| node.id() == id, &guard)?;
+        let pin = self.pin();
+        let node = self.index.find(hash, 0, |node| node.id() == id, &pin)?;
         Some(same(node.key()))
     }
 
@@ -161,30 +156,26 @@ where
         weight: u32,
         epoch: u64,
         replaced: Option<&Node<K, V, X>>,
-        guard: &LocalGuard<'_>,
+        pin: &Pin<'_, K, V, X>,
     ) -> Change {
         // Numbered before the epoch is read: a `clear` that this does not see yet takes its floor above that number.
         let serial = self.serial.fetch_add(1, Ordering::SeqCst);
         if self.epoch() != epoch {
             return Change::default();
         }
-        let inserted = self.inserted.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let round = self.round_of_one_more();
         let Some(gone_at) = node.as_ref().map(|node| {
-            node.record_at(inserted);
+            node.record_in(round);
             node.gone_at(&self.spans)
         }) else {
             return Change::default();
         };
         // In before the other is out: a reader finds one of them.
-        let came = self.index.insert(node, serial, weight, guard);
+        let came = self.index.insert(node, serial, weight, pin);
         if came.is_some() {
             self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
         }
         let went = replaced.map(Node::place).filter(|place| self.index.remove(*place));
-        if let Limit::Bytes(_) = self.limit {
-            // How many entries there is room for depends on the values.
-            self.gate.store(eighth(self.index.nodes()), Ordering::Relaxed);
-        }
         Change { came, went }
     }
 
@@ -197,7 +188,7 @@ where
     /// Tells moka of a change, and keeps the bound. Never under a lock.
     pub(crate) fn carry_out(&self, change: Change) {
         let Change { came, went } = change;
-        let _dropped_after_moka = self.guard();
+        let _dropped_after_moka = self.pin();
         // First, so that moka never counts both.
         if let Some(went) = went {
             self.bound.remove(went);
@@ -213,7 +204,7 @@ where
             self.index.remove(came);
         }
         // Replaced or removed by another write before moka knew of it, which then had nothing to forget.
-        if self.index.get(came, &self.guard()).is_none() {
+        if !self.index.contains(came) {
             self.bound.remove(came);
         }
         self.bound.enforce(self.index.nodes());
@@ -222,20 +213,33 @@ where
     /// Tells moka of a hit. Never under a lock.
     #[cold]
     pub(crate) fn record(&self, place: Place) {
-        let _dropped_after_moka = self.guard();
+        let _dropped_after_moka = self.pin();
         self.bound.touch(place);
     }
 
-    /// Where a hit of `node` is to be [recorded](Store::record), if it is worth telling moka: enough was inserted
-    /// since it last was told.
+    /// Where a hit of `node` is to be [recorded](Store::record), if it is worth telling moka: it is the first in this
+    /// round.
     #[inline]
     pub(crate) fn wants_record(&self, node: &Node<K, V, X>) -> Option<Place> {
-        let inserted = self.inserted.load(Ordering::Relaxed);
-        if inserted.wrapping_sub(node.recorded_at()) <= self.gate.load(Ordering::Relaxed) {
-            return None;
+        let round = self.round.load(Ordering::Relaxed);
+        (round != node.recorded_in()).then(|| {
+            node.record_in(round);
+            node.place()
+        })
+    }
+
+    /// Counts one node that is put in.
+    fn round_of_one_more(&self) -> u32 {
+        let room = match self.limit {
+            Limit::Entries(capacity) => capacity,
+            // How many entries there is room for depends on the values.
+            Limit::Bytes(_) => self.index.nodes(),
+        };
+        let inserted = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
+        if inserted % (room / 8).max(1) == 0 {
+            return self.round.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         }
-        node.record_at(inserted);
-        Some(node.place())
+        self.round.load(Ordering::Relaxed)
     }
 
     /// Everything that is here now is gone from here on. The new epoch. Never under a lock.
@@ -244,8 +248,8 @@ where
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
         let floor = index::id(self.serial.fetch_add(1, Ordering::SeqCst));
         self.floor.fetch_max(floor, Ordering::SeqCst);
-        let guard = self.guard();
-        for node in self.index.iter(&guard).filter(|node| node.id() < floor) {
+        let pin = self.pin();
+        for node in pin.iter().filter(|node| node.id() < floor) {
             self.drop_out(node);
         }
         epoch
@@ -256,12 +260,12 @@ where
     pub(crate) fn sweep<'g>(
         &self,
         now: Moment,
-        guard: &'g LocalGuard<'_>,
+        pin: &'g Pin<'_, K, V, X>,
     ) -> Vec<(&'g Node<K, V, X>, Remains)> {
         // A node that is put from here on is seen by the walk, or lowers this again.
         self.next_gone.swap(Moment::NEVER.to_bits(), Ordering::AcqRel);
         let mut remaining = Vec::new();
-        for node in self.index.iter(guard) {
+        for node in pin {
             let gone_at = node.gone_at(&self.spans);
             if now < gone_at {
                 self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
@@ -272,7 +276,7 @@ where
             }
         }
         // Also what an earlier sweep of this thread took out while it was read.
-        guard.flush();
+        self.index.flush();
         remaining
     }
 
@@ -288,15 +292,11 @@ where
 
     /// How many values a reader at `now` could be given.
     pub(crate) fn len(&self, now: Moment) -> u64 {
-        let guard = self.guard();
+        let pin = self.pin();
         let floor = self.floor.load(Ordering::Acquire);
         let seen = |node: &&Node<K, V, X>| node.id() >= floor && node.has_value(now, &self.spans);
-        self.index.iter(&guard).filter(seen).count() as u64
+        pin.iter().filter(seen).count() as u64
     }
-}
-
-fn eighth(entries: u64) -> u32 {
-    u32::try_from(entries / 8).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

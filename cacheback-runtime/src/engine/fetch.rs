@@ -108,9 +108,9 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     fn claim(&self, now: Moment, timeout: Duration) -> bool {
         let Self { engine, target, flight, here, .. } = self;
         let until = now.plus(nanos(timeout));
-        let guard = engine.store.guard();
+        let pin = engine.store.pin();
         engine.at(target, |desk, known| {
-            let node = engine.store.resident(target.hash, known, &guard)?;
+            let node = engine.store.resident(target.hash, known, &pin)?;
             let lane = desk.lane(here.lane);
             let spans = &engine.store.spans;
             let fresh = node.is_some_and(|node| node.has_value(now, spans) && !node.times(spans).due(now));

@@ -13,7 +13,7 @@ use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Change, Content, Remains};
+use crate::store::{Change, Content, Node, Remains};
 use crate::sync::{Arc, Ordering};
 
 /// What a fetch does to its key.
@@ -178,9 +178,9 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     pub(super) fn leave(&self, ready: impl Fn(&Self) -> bool) -> bool {
         let Self { engine, target, flight, here, .. } = self;
         let now = Moment::now();
-        let guard = engine.store.guard();
+        let pin = engine.store.pin();
         let left = engine.at(target, |desk, known| {
-            let node = engine.store.resident(target.hash, known, &guard)?;
+            let node = engine.store.resident(target.hash, known, &pin)?;
             if !ready(self) {
                 return Ok(None);
             }
@@ -190,7 +190,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
             }
             Ok(Some(lane.unpark(now)))
         });
-        drop(guard);
+        drop(pin);
         if let Some(Some(next)) = left {
             next.submit();
             return true;
@@ -226,9 +226,9 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         // Where it is not put in: dropped after the lock.
         let mut record = None;
         let chance = fastrand::f64();
-        let guard = store.guard();
+        let pin = store.pin();
         engine.at(target, |desk, known| {
-            let node = store.resident(target.hash, known, &guard)?;
+            let node = store.resident(target.hash, known, &pin)?;
             let lane = desk.lane(here.lane);
             if !ready(self, lane) {
                 return Ok(None);
@@ -247,10 +247,10 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
             match verdict {
                 Verdict::Store { node: own, weight, .. } if counts => {
                     brings_value = own.as_ref().is_some_and(|own| own.has_value(now, spans));
-                    change = store.put(own, *weight, flight.epoch(), node, &guard);
+                    change = store.put(own, *weight, flight.epoch(), node, &pin);
                 }
                 Verdict::Fail { key, kept } if counts => {
-                    let failures = node.map_or(0, |node| node.failures()).saturating_add(1);
+                    let failures = node.map_or(0, Node::failures).saturating_add(1);
                     let span = shortened(nanos(policy.backoff(failures)), chance / 2.0);
                     let keep = nanos(policy.max_backoff);
                     let with_value = node.filter(|node| node.has_value(now, spans));
@@ -262,7 +262,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
                         let Record { node: own, weight } =
                             engine.resting_record(key, target.hash, kept, &rest);
                         record = Some(own);
-                        change = store.put(&mut record, weight, flight.epoch(), node, &guard);
+                        change = store.put(&mut record, weight, flight.epoch(), node, &pin);
                     }
                 }
                 Verdict::Lost if counts => {

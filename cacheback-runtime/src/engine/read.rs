@@ -125,8 +125,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     pub(crate) fn peek(&self, target: &Target<KeyOf<A>>) -> Option<Peeked<O::Value>> {
-        let guard = self.store.guard();
-        let node = self.store.find(target.hash, |key| A::equal(key, &target.key), &guard)?;
+        let pin = self.store.pin();
+        let node = self.store.find(target.hash, |key| A::equal(key, &target.key), &pin)?;
         let now = Moment::now();
         let value = node.value(now, &self.store.spans)?.clone();
         let times = node.times(&self.store.spans);
@@ -146,9 +146,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         self.tidy(now);
         let mut given_back = Vec::new();
         let spans = &self.store.spans;
-        let guard = self.store.guard();
+        let pin = self.store.pin();
         let (found, boarding) = self.at(target, |desk, known| {
-            let node = self.store.resident(target.hash, known, &guard)?;
+            let node = self.store.resident(target.hash, known, &pin)?;
             let facts = node.map_or(Facts::NONE, |node| node.facts(spans));
             let decision = match want {
                 Want::Outcome => Decision::FetchNow,

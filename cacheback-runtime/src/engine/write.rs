@@ -22,12 +22,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let (record, not_stored) = self.record(target, origin, value, now, &policy, own);
         let Record { node, weight } = record;
         let mut node = Some(node);
-        let guard = self.store.guard();
+        let pin = self.store.pin();
         let (change, put_off) = self.at(target, |desk, known| {
-            let old = self.store.resident(target.hash, known, &guard)?;
-            Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &guard), desk.supersede()))
+            let old = self.store.resident(target.hash, known, &pin)?;
+            Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pin), desk.supersede()))
         });
-        drop(guard);
+        drop(pin);
         self.store.carry_out(change);
         self.give_up(&here, put_off);
         drop((node, not_stored));
@@ -42,9 +42,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let flight = Arc::new(self.new_flight(&here));
         let mut next = Some(Job::new(self, &here, target, origin, Arc::clone(&flight)));
         let spans = &self.store.spans;
-        let guard = self.store.guard();
+        let pin = self.store.pin();
         let (put_off, succession) = self.at(target, |desk, known| {
-            let node = self.store.resident(target.hash, known, &guard)?;
+            let node = self.store.resident(target.hash, known, &pin)?;
             let value = node.filter(|node| node.has_value(now, spans));
             if let Some(node) = node {
                 node.forget_error();
@@ -74,7 +74,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             }
             Ok((put_off, Some(succession)))
         });
-        drop(guard);
+        drop(pin);
         if let Some(Succession::Submit(job)) = succession {
             job.submit();
         }
@@ -84,12 +84,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// Gone.
     pub(crate) fn remove(&self, target: &Target<KeyOf<A>>) {
         let here = Here::find();
-        let guard = self.store.guard();
+        let pin = self.store.pin();
         let (put_off, change) = self.at(target, |desk, known| {
-            let old = self.store.resident(target.hash, known, &guard)?;
+            let old = self.store.resident(target.hash, known, &pin)?;
             Ok((desk.supersede(), old.map(|old| self.store.take(old))))
         });
-        drop(guard);
+        drop(pin);
         if let Some(change) = change {
             self.store.carry_out(change);
         }

@@ -6,11 +6,16 @@
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 
-use papaya::{Equivalent, Guard, HashSet, LocalGuard, ResizeMode};
+use papaya::{Equivalent, Guard as _, HashSet, HashSetRef, LocalGuard, ResizeMode};
 
 use super::node::Node;
 use crate::hash::BuildAsIs;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
+
+type Set<K, V, X> = HashSet<Node<K, V, X>, BuildAsIs>;
+
+/// Keeps what is removed alive until it is dropped.
+pub(crate) type Pin<'s, K, V, X> = HashSetRef<'s, Node<K, V, X>, BuildAsIs, LocalGuard<'s>>;
 
 /// So many nodes at one place are a crowd.
 const CROWD: usize = 8;
@@ -19,7 +24,7 @@ const RANKS: u32 = 1 << RANK_BITS;
 const RANK_BITS: u32 = 16;
 
 pub(super) struct Index<K, V, X> {
-    set: HashSet<Node<K, V, X>, BuildAsIs>,
+    set: Set<K, V, X>,
     /// How many there are; wraps on the way where another thread's removal is counted first.
     nodes: AtomicU64,
     /// The highest rank that any node has had.
@@ -50,46 +55,51 @@ impl<K, V, X> Index<K, V, X> {
         Self { set, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0) }
     }
 
-    /// Keeps what is removed alive until it is dropped.
     #[inline]
-    pub(super) fn guard(&self) -> LocalGuard<'_> {
-        self.set.guard()
+    pub(super) fn pin(&self) -> Pin<'_, K, V, X> {
+        self.set.pin()
+    }
+
+    /// Drops what this thread took out while it was read, where it is not read any more.
+    pub(super) fn flush(&self) {
+        self.set.guard().flush();
     }
 
     pub(super) fn nodes(&self) -> u64 {
         self.nodes.load(Ordering::Relaxed)
     }
 
-    /// The node of this hash, numbered `floor` or higher, that `is` the one.
+    /// The node numbered `floor` or higher that `is` the one of this hash. `is` may be asked of others.
     #[inline]
     pub(super) fn find<'g>(
         &self,
         hash: u64,
         floor: u64,
-        is: impl Fn(&Node<K, V, X>) -> bool,
-        guard: &'g impl Guard,
+        is: impl Fn(&Node<K, V, X>) -> bool + Copy,
+        pin: &'g Pin<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
-        match self.set.get(&Search { at: hash, floor, is: &is }, guard) {
+        match pin.get(&Search { at: hash, floor, is }) {
             Some(node) => Some(node),
-            None => self.find_deeper(hash, floor, is, guard),
+            None => self.find_deeper(hash, floor, is, pin),
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn find_deeper<'g>(
         &self,
         hash: u64,
         floor: u64,
-        is: impl Fn(&Node<K, V, X>) -> bool,
-        guard: &'g impl Guard,
+        is: impl Fn(&Node<K, V, X>) -> bool + Copy,
+        pin: &'g Pin<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         let deepest = self.deepest.load(Ordering::Acquire);
-        (1..=deepest).find_map(|rank| self.set.get(&Search { at: at(hash, rank), floor, is: &is }, guard))
+        (1..=deepest).find_map(|rank| pin.get(&Search { at: at(hash, rank), floor, is }))
     }
 
     /// The very node, where it is still here.
-    pub(super) fn get<'g>(&self, place: Place, guard: &'g impl Guard) -> Option<&'g Node<K, V, X>> {
-        self.set.get(&place, guard)
+    pub(super) fn contains(&self, place: Place) -> bool {
+        self.pin().contains(&place)
     }
 
     /// Puts a node in, numbered `serial`; where there is no room for one more of its hash it stays where it is. Under
@@ -99,44 +109,36 @@ impl<K, V, X> Index<K, V, X> {
         node: &mut Option<Node<K, V, X>>,
         serial: u64,
         weight: u32,
-        guard: &impl Guard,
+        pin: &Pin<'_, K, V, X>,
     ) -> Option<Place> {
         let hash = node.as_ref()?.at;
-        let rank = (0..RANKS).find(|rank| self.count_at(at(hash, *rank), guard) < CROWD)?;
+        let rank = (0..RANKS).find(|rank| Self::count_at(at(hash, *rank), pin) < CROWD)?;
         let mut node = node.take()?;
         node.at = at(hash, rank);
         node.id = id(serial) + u64::from(rank);
         let place = Place { at: node.at, id: node.id, weight };
         self.deepest.fetch_max(rank, Ordering::AcqRel);
         self.nodes.fetch_add(1, Ordering::Relaxed);
-        self.set.insert(node, guard);
+        pin.insert(node);
         Some(place)
     }
 
     /// Takes the very node out. Whether it was here.
     pub(super) fn remove(&self, place: Place) -> bool {
-        let removed = self.set.remove(&place, &self.guard());
+        let removed = self.pin().remove(&place);
         if removed {
             self.nodes.fetch_sub(1, Ordering::Relaxed);
         }
         removed
     }
 
-    /// Every node.
-    pub(super) fn iter<'g>(&self, guard: &'g LocalGuard<'_>) -> impl Iterator<Item = &'g Node<K, V, X>>
-    where
-        Node<K, V, X>: 'g,
-    {
-        self.set.iter(guard)
-    }
-
-    fn count_at(&self, at: u64, guard: &impl Guard) -> usize {
+    fn count_at(at: u64, pin: &Pin<'_, K, V, X>) -> usize {
         let seen = Cell::new(0);
-        let count = |_: &Node<K, V, X>| {
-            seen.set(seen.get() + 1);
+        let count = |node: &Node<K, V, X>| {
+            seen.set(seen.get() + usize::from(node.at == at));
             false
         };
-        let _ = self.set.get(&Search { at, floor: 0, is: &count }, guard);
+        let _ = pin.get(&Search { at, floor: 0, is: count });
         seen.get()
     }
 }
@@ -170,23 +172,23 @@ fn at(hash: u64, rank: u32) -> u64 {
     hash ^ u64::from(rank).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// A node that lies somewhere and `is` what is looked for.
-struct Search<'f, F> {
+/// A node that lies at some place and `is` what is looked for.
+struct Search<F> {
     at: u64,
     floor: u64,
-    is: &'f F,
+    is: F,
 }
 
-impl<F> Hash for Search<'_, F> {
+impl<F> Hash for Search<F> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.at);
     }
 }
 
-impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Search<'_, F> {
+impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Search<F> {
     #[inline]
     fn equivalent(&self, node: &Node<K, V, X>) -> bool {
-        node.at == self.at && node.id >= self.floor && (self.is)(node)
+        node.id >= self.floor && (self.is)(node)
     }
 }
 

@@ -42,8 +42,8 @@ pub(crate) struct Node<K, V, X> {
     fresh_until: AtomicU64,
     /// Says what it knows before `fresh_until` does: whoever reads that one first misses nothing here.
     more: OnceBox<More>,
-    /// How many insertions there had been when a hit was last told to moka; wraps.
-    recorded_at: AtomicU32,
+    /// The round in which a hit was last told to moka.
+    recorded_in: AtomicU32,
 }
 
 /// What most nodes never need.
@@ -82,7 +82,7 @@ impl<K, V, X> Node<K, V, X> {
             started: times.started,
             fresh_until: AtomicU64::new(fresh_until.to_bits()),
             more: OnceBox::new(),
-            recorded_at: AtomicU32::new(0),
+            recorded_in: AtomicU32::new(0),
             stored: Some(Stored { key, content }),
         };
         if times.spans() != *standard || !matches!(node.content(), Content::Value(_)) {
@@ -118,18 +118,15 @@ impl<K, V, X> Node<K, V, X> {
     /// The value, where a reader may take it and has nothing else to do.
     #[inline]
     pub(crate) fn quiet_value(&self, now: Moment) -> Option<(&V, Status)> {
-        let status = if now.to_bits() < self.fresh_until.load(Ordering::Relaxed) {
-            Status::Fresh
-        } else {
-            self.quiet_status(now)?
-        };
-        match self.content() {
-            Content::Value(value) => Some((value, status)),
-            Content::Error(_) | Content::Nothing => None,
-        }
+        let Some(Stored { content: Content::Value(value), .. }) = &self.stored else { return None };
+        let is_fresh = now.to_bits() < self.fresh_until.load(Ordering::Relaxed);
+        let status = if is_fresh { Status::Fresh } else { self.quiet_status(now)? };
+        Some((value, status))
     }
 
     /// What a reader sees who would start a refresh, but one runs or the key rests.
+    #[cold]
+    #[inline(never)]
     fn quiet_status(&self, now: Moment) -> Option<Status> {
         let more = self.more.get()?;
         if now.to_bits() >= more.quiet_until.load(Ordering::Relaxed) {
@@ -266,12 +263,12 @@ impl<K, V, X> Node<K, V, X> {
     }
 
     #[inline]
-    pub(super) fn recorded_at(&self) -> u32 {
-        self.recorded_at.load(Ordering::Relaxed)
+    pub(super) fn recorded_in(&self) -> u32 {
+        self.recorded_in.load(Ordering::Relaxed)
     }
 
-    pub(super) fn record_at(&self, inserted: u32) {
-        self.recorded_at.store(inserted, Ordering::Relaxed);
+    pub(super) fn record_in(&self, round: u32) {
+        self.recorded_in.store(round, Ordering::Relaxed);
     }
 }
 
