@@ -1,5 +1,9 @@
 //! All that generated code may name. Not part of the public API: anything here changes without notice.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 pub use std::boxed::Box;
 pub use std::marker::PhantomData;
 pub use std::time::Duration;
@@ -13,7 +17,6 @@ pub use crate::site::Site;
 pub use crate::slot::Slot;
 
 use crate::cache::CacheRef;
-use crate::engine::Engine;
 use crate::handle::Entry;
 use crate::key::{Args, ArgsView, Argument, KeyArgs, KeyView, Shape, Shapes};
 use crate::origin::BoxFuture;
@@ -21,7 +24,8 @@ use crate::outcome::Outcome;
 use crate::sync::Arc;
 
 /// The answer to a call where there is one at once and nothing is to be started.
-#[inline]
+// One of these a cached function: shared between functions of the same types it would cost each call 20 instructions.
+#[inline(always)]
 #[must_use]
 pub fn hit<A: KeyArgs, O: Outcome, M: 'static, W: KeyView<A>>(
     slot: &'static Slot,
@@ -30,13 +34,50 @@ pub fn hit<A: KeyArgs, O: Outcome, M: 'static, W: KeyView<A>>(
     _: PhantomData<M>,
     view: W,
 ) -> Option<O::Return> {
-    slot.with::<A, O, M, _>(|engine| engine.look(view))
+    slot.engine::<A, O, M>().look(view)
 }
 
 /// The answer to a call that is no plain hit.
 #[must_use]
-pub fn wait<R: Send + 'static>(entry: Entry<R>) -> BoxFuture<R> {
-    entry.call()
+pub fn wait<R: Send + 'static>(entry: Entry<R>) -> Wait<R> {
+    Wait(Some(Box::new(entry.call())))
+}
+
+/// The future of [`wait`], boxed twice: one pointer is all that the caller's future has to hold. `None` only while it
+/// is dropped.
+pub struct Wait<R>(Option<Box<BoxFuture<R>>>);
+
+impl<R> Future for Wait<R> {
+    type Output = R;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
+        match &mut self.0 {
+            Some(wait) => (**wait).as_mut().poll(context),
+            None => unreachable!("it is polled before it is dropped"),
+        }
+    }
+}
+
+/// Out of line: the caller's future is dropped after each hit too.
+impl<R> Drop for Wait<R> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(wait) = self.0.take() {
+            leave(wait);
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn leave<R>(wait: Box<BoxFuture<R>>) {
+    drop(wait);
+}
+
+impl<R> std::fmt::Debug for Wait<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wait").finish_non_exhaustive()
+    }
 }
 
 /// The handle of all caches of a function.
@@ -55,11 +96,10 @@ pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: 'static, W: KeyView<A>>(
     site: Site<F, O>,
     args: impl OwnedArgs<A, F>,
 ) -> Entry<O::Return> {
-    slot.with::<A, O, M, _>(|engine: &Arc<Engine<A, O>>| {
-        let target = engine.target(view);
-        let args = args.of_key(&target.key);
-        Entry::new(engine, target, site.with(args))
-    })
+    let engine = slot.engine::<A, O, M>();
+    let target = engine.target(view);
+    let args = args.of_key(&target.key);
+    Entry::new(engine.clone(), target, site.with(args))
 }
 
 /// The arguments `F` of a fetch whose key is `A`.

@@ -165,7 +165,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     /// The hit path: the answer where there is one at once and nothing is to be started.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn look<W: KeyView<A>>(&self, view: W) -> Option<O::Return> {
         let hash = self.hash(view);
         let pin = self.store.pin();

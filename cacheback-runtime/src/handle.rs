@@ -125,7 +125,7 @@ impl<A: KeyArgs, O: Outcome> Ops<O::Return> for Typed<A, O> {
 
 impl<R: Send + 'static> Entry<R> {
     pub(crate) fn new<A, O>(
-        engine: &Arc<Engine<A, O>>,
+        engine: Arc<Engine<A, O>>,
         target: Target<<A as Args>::Owned>,
         origin: OriginOf<O>,
     ) -> Self
@@ -133,7 +133,7 @@ impl<R: Send + 'static> Entry<R> {
         A: KeyArgs,
         O: Outcome<Return = R>,
     {
-        Self(EntryInner { ops: Arc::new(Typed { engine: Arc::clone(engine), target, origin }) })
+        Self(EntryInner { ops: Arc::new(Typed { engine, target, origin }) })
     }
 
     /// The answer to a plain call.

@@ -40,6 +40,12 @@ pub(crate) struct Typed<A: KeyArgs, O: Outcome, M> {
     marker: PhantomData<fn() -> M>,
 }
 
+/// What a slot lends: with `test-util` an isolation may end while a call goes on.
+#[cfg(feature = "test-util")]
+pub(crate) type FoundEngine<A, O> = Arc<Engine<A, O>>;
+#[cfg(not(feature = "test-util"))]
+pub(crate) type FoundEngine<A, O> = &'static Arc<Engine<A, O>>;
+
 impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
     #[must_use]
@@ -68,22 +74,20 @@ impl Slot {
         }
     }
 
-    /// Does something with the cache of one instantiation.
+    /// The cache of one instantiation.
     #[inline]
-    pub(crate) fn with<A: KeyArgs, O: Outcome, M: 'static, R>(
-        &'static self,
-        work: impl FnOnce(&Arc<Engine<A, O>>) -> R,
-    ) -> R {
+    pub(crate) fn engine<A: KeyArgs, O: Outcome, M: 'static>(&'static self) -> FoundEngine<A, O> {
         #[cfg(feature = "test-util")]
-        if let Some(head) = self.isolated() {
-            return work(&self.walk::<A, O, M>(&head).engine);
+        {
+            let own = self.isolated();
+            let head = own.as_deref().unwrap_or(&self.head);
+            Arc::clone(&self.walk::<A, O, M>(head).engine)
         }
-        if let Some(instance) = self.head.get() {
-            if let Some(typed) = instance.typed::<Typed<A, O, M>>() {
-                return work(&typed.engine);
-            }
+        #[cfg(not(feature = "test-util"))]
+        {
+            let head = self.head.get().and_then(|instance| instance.typed::<Typed<A, O, M>>());
+            &head.unwrap_or_else(|| self.walk::<A, O, M>(&self.head)).engine
         }
-        work(&self.walk::<A, O, M>(&self.head).engine)
     }
 
     /// Every cache of the slot that the calling runtime sees.

@@ -2,6 +2,7 @@
 
 mod support;
 
+mod bound;
 mod empty;
 mod executor;
 mod failure;

@@ -403,31 +403,6 @@ async fn the_bounds_of_the_store_are_in_the_policy() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn capacity_bounds_the_entries() {
-    #[cacheback(capacity = 100)]
-    async fn bounded(id: u64) -> u64 {
-        id
-    }
-    #[cacheback(capacity = 0)]
-    async fn nothing(id: u64) -> u64 {
-        id
-    }
-    let _own = testing::isolate();
-    for id in 0..5_000 {
-        bounded::entry(id).set(id).await.unwrap();
-    }
-    let stats = bounded::cache().stats();
-    assert_eq!(stats.entries, 100, "{stats:?}");
-    assert_eq!(stats.evicted + stats.entries, 5_000);
-    for id in 0..200 {
-        assert_eq!(nothing::entry(id).get_or_fetch().await, id);
-        settle().await;
-    }
-    let stats = nothing::cache().stats();
-    assert_eq!((stats.entries, stats.fetches, stats.errors), (0, 200, 0), "answered, not stored");
-}
-
-#[tokio::test(start_paused = true)]
 async fn companions_can_be_renamed_or_left_out() {
     #[cacheback(fetch_on_miss, handle = user_cache)]
     async fn user(id: u64) -> u64 {

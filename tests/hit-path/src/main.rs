@@ -1,0 +1,198 @@
+//! The gate of the hit path: counts the instructions of a hit and compares them with `limits.txt`.
+//!
+//! `cargo run --release -p cacheback-hit-path-tests` runs this program again under `valgrind --tool=callgrind`, for each
+//! kind of call with two numbers of hits. The difference, divided by the hits, is what one hit takes; what the loop
+//! itself takes is measured with a plain function and subtracted. It fails where a kind takes 3 % more than its limit.
+//! With `--update` it writes what it measured as the new limits.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::hint::black_box;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use cacheback::cacheback;
+
+const LIMITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/limits.txt");
+/// Over its limit by more than this share a kind fails.
+const TOLERANCE: f64 = 0.03;
+const HITS: [u32; 2] = [10_000, 20_000];
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        [] => check(false),
+        ["--update"] => check(true),
+        ["hit", kind, hits] => hit(kind, hits.parse()?),
+        _ => Err("usage: cacheback-hit-path-tests [--update]".into()),
+    }
+}
+
+/// What is measured: the kind's name, and the kind whose loop is like it.
+const KINDS: [(&str, &str); 5] = [
+    ("u64", "plain u64"),
+    ("&str", "plain &str"),
+    ("three arguments", "plain three arguments"),
+    ("no argument", "plain u64"),
+    ("stale, refresh running", "plain u64"),
+];
+
+fn check(update: bool) -> Outcome<()> {
+    let limits = read_limits()?;
+    let mut measured = BTreeMap::new();
+    let mut over = Vec::new();
+    println!("instructions of a hit");
+    for (kind, plain) in KINDS {
+        let of_loop = instructions(plain)?;
+        let of_hit = instructions(kind)? - of_loop;
+        let limit = limits.get(kind).copied();
+        println!("{kind:>24} {of_hit:6.1}   limit {:>5}   loop {of_loop:5.1}", shown(limit));
+        if limit.is_none_or(|limit| of_hit > limit * (1.0 + TOLERANCE)) {
+            over.push(kind);
+        }
+        measured.insert(kind, of_hit);
+    }
+    if update {
+        let lines: String = measured.iter().map(|(kind, of_hit)| format!("{of_hit:.0} {kind}\n")).collect();
+        fs::write(LIMITS, lines)?;
+        return Ok(());
+    }
+    match over[..] {
+        [] => Ok(()),
+        _ => Err(format!("more than 3 % over the limit: {}", over.join("; ")).into()),
+    }
+}
+
+fn shown(limit: Option<f64>) -> String {
+    limit.map_or_else(|| "none".to_owned(), |limit| format!("{limit:.0}"))
+}
+
+/// A line is a number and the kind that it limits.
+fn read_limits() -> Outcome<BTreeMap<String, f64>> {
+    let lines = fs::read_to_string(LIMITS)?;
+    let limits = lines.lines().map(|line| {
+        let (limit, kind) = line.split_once(' ').ok_or(format!("no limit in `{line}`"))?;
+        Ok((kind.to_owned(), limit.parse()?))
+    });
+    limits.collect()
+}
+
+/// Instructions of one call of this kind, its loop included.
+fn instructions(kind: &str) -> Outcome<f64> {
+    let directory = std::env::temp_dir().join(format!("cacheback-gate-{}", std::process::id()));
+    fs::create_dir_all(&directory)?;
+    let counts = HITS.map(|hits| count(kind, hits, &directory.join("callgrind.out")));
+    fs::remove_dir_all(&directory)?;
+    let [few, many] = counts;
+    Ok((many? - few?) as f64 / f64::from(HITS[1] - HITS[0]))
+}
+
+fn count(kind: &str, hits: u32, out: &Path) -> Outcome<i64> {
+    let run = Command::new("valgrind")
+        .arg("--tool=callgrind")
+        .arg(format!("--callgrind-out-file={}", out.display()))
+        .arg(std::env::current_exe()?)
+        .args(["hit", kind, &hits.to_string()])
+        .output()
+        .map_err(|error| format!("valgrind does not start: {error}"))?;
+    if !run.status.success() {
+        return Err(String::from_utf8_lossy(&run.stderr).into());
+    }
+    let lines = fs::read_to_string(out)?;
+    let total =
+        lines.lines().find_map(|line| line.strip_prefix("summary: ")).ok_or("callgrind counted nothing")?;
+    Ok(total.trim().parse()?)
+}
+
+/// The program that is counted: one key in each cache, so that chance has no part in where it lies.
+#[tokio::main(flavor = "current_thread")]
+async fn hit(kind: &str, hits: u32) -> Outcome<()> {
+    let text = format!("{:032}", 7);
+    let shared = Arc::new(text.clone());
+    number::entry(7).set([7; 16]).await?;
+    stale::entry(7).set([7; 16]).await?;
+    name::entry(&text).set(Arc::clone(&shared)).await?;
+    mixed::entry(3, &text, true).set([7; 16]).await?;
+    nothing::entry().set([7; 16]).await?;
+    match kind {
+        "u64" => repeat!(hits, number(black_box(7))),
+        "plain u64" => repeat!(hits, plain_number(black_box(7))),
+        "&str" => repeat!(hits, name(black_box(&text))),
+        "plain &str" => repeat!(hits, plain_name(black_box(&text), &shared)),
+        "three arguments" => repeat!(hits, mixed(black_box(3), black_box(&text), black_box(true))),
+        "plain three arguments" => {
+            repeat!(hits, plain_mixed(black_box(3), black_box(&text), black_box(true)));
+        }
+        "no argument" => repeat!(hits, nothing()),
+        "stale, refresh running" => {
+            // It is not polled before the runtime is left.
+            stale::entry(7).invalidate().await?;
+            repeat!(hits, stale(black_box(7)));
+        }
+        _ => return Err(format!("no kind `{kind}`").into()),
+    }
+    for cache in [number::cache(), name::cache(), mixed::cache(), nothing::cache()] {
+        assert_eq!(cache.stats().fetches, 0, "each call was a hit");
+    }
+    assert!(stale::cache().stats().fetches <= 1);
+    Ok(())
+}
+
+/// Calls and awaits, as a user's function does.
+macro_rules! repeat {
+    ($hits:expr, $call:expr) => {
+        for _ in 0..$hits {
+            black_box($call.await);
+        }
+    };
+}
+use repeat;
+
+#[cacheback(lifetime = "1h", capacity = 200_000)]
+async fn number(id: u64) -> [u8; 16] {
+    plain_number(id).await
+}
+
+#[cacheback(lifetime = "1h", capacity = 200_000)]
+async fn stale(id: u64) -> [u8; 16] {
+    plain_number(id).await
+}
+
+#[cacheback(lifetime = "1h", capacity = 200_000)]
+async fn name(name: &str) -> Arc<String> {
+    Arc::new(name.to_owned())
+}
+
+#[cacheback(lifetime = "1h", capacity = 200_000)]
+async fn mixed(id: u32, name: &str, flag: bool) -> [u8; 16] {
+    plain_mixed(id, name, flag).await
+}
+
+#[cacheback(lifetime = "1h")]
+async fn nothing() -> [u8; 16] {
+    plain_number(0).await
+}
+
+/// What a call costs that does nothing: a function's body, out of line.
+async fn plain_number(id: u64) -> [u8; 16] {
+    body(id)
+}
+
+async fn plain_name(name: &str, value: &Arc<String>) -> Arc<String> {
+    body(name.len() as u64);
+    Arc::clone(value)
+}
+
+async fn plain_mixed(id: u32, name: &str, flag: bool) -> [u8; 16] {
+    body(u64::from(id) + name.len() as u64 + u64::from(flag))
+}
+
+#[inline(never)]
+fn body(id: u64) -> [u8; 16] {
+    black_box([id as u8; 16])
+}

@@ -1,0 +1,176 @@
+//! Nothing is allocated on a hit, fresh or stale, and the caller's future is small, whatever the body holds.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::Arc;
+
+use cacheback::{Status, cacheback};
+use tokio::sync::Notify;
+
+/// The system's allocator, and how often each thread asks it for something.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed on to the system's allocator as it is.
+#[allow(unsafe_code)]
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// What a call allocates on this thread, and what it returns.
+async fn allocations<T>(call: impl Future<Output = T>) -> (u64, T) {
+    let before = ALLOCATIONS.get();
+    let returned = call.await;
+    (ALLOCATIONS.get() - before, returned)
+}
+
+/// Bodies wait here, for ever: a refresh that was started goes on running.
+static GATE: Notify = Notify::const_new();
+
+/// A body whose future is large.
+async fn large<T>(value: T) -> T {
+    let array = std::hint::black_box([1_u8; 4096]);
+    GATE.notified().await;
+    assert_eq!(std::hint::black_box(array)[7], 1);
+    value
+}
+
+type Shared = Arc<String>;
+
+#[cacheback(lifetime = "1h")]
+async fn no_argument() -> u64 {
+    large(1).await
+}
+
+#[cacheback(lifetime = "1h")]
+async fn number(id: u64) -> [u8; 16] {
+    large([id as u8; 16]).await
+}
+
+#[cacheback(lifetime = "1h", fetch_on_miss)]
+async fn text(name: &str) -> Shared {
+    large(Arc::new(name.to_owned())).await
+}
+
+#[cacheback(lifetime = "1h", fetch_on_miss)]
+async fn three(id: u32, name: &str, flag: bool) -> u64 {
+    large(u64::from(id) + name.len() as u64 + u64::from(flag)).await
+}
+
+#[cacheback(lifetime = "1h", key = id % 10)]
+async fn computed(id: u64) -> u64 {
+    large(id).await
+}
+
+#[cacheback(lifetime = "1h", key = (name, id / 2), skip(db))]
+async fn mixed(db: &Shared, name: &str, id: u64) -> Option<u64> {
+    large(Some(id + db.len() as u64 + name.len() as u64)).await
+}
+
+#[cacheback(lifetime = "1h", fetch_on_miss)]
+async fn fallible(id: u64) -> Result<u64, String> {
+    Ok(large(id).await)
+}
+
+#[cacheback(lifetime = "1h", max_bytes = "1MiB", weigh = |list| list.len())]
+async fn weighed(id: u64) -> Arc<[u64]> {
+    large(Arc::from([id])).await
+}
+
+/// A fresh hit, and a stale one whose refresh runs, of a value that was set: neither allocates.
+macro_rules! hits {
+    ($($test:ident: $function:ident($($argument:expr),*) = $value:expr => $returned:expr;)*) => {$(
+        #[tokio::test]
+        async fn $test() {
+            let entry = $function::entry($($argument),*);
+            entry.set($value).await.unwrap();
+            // The first calls of a thread set things up.
+            let _ = $function($($argument),*).await;
+            for _ in 0..100 {
+                assert_eq!(allocations($function($($argument),*)).await, (0, $returned));
+            }
+            entry.invalidate().await.unwrap();
+            while $function::cache().stats().fetches == 0 {
+                tokio::task::yield_now().await;
+            }
+            assert_eq!(entry.lookup().await.status, Status::Stale);
+            for _ in 0..100 {
+                assert_eq!(allocations($function($($argument),*)).await, (0, $returned));
+            }
+            let stats = $function::cache().stats();
+            assert_eq!((stats.hits, stats.stale, stats.fetches), (101, 101, 1));
+        }
+    )*};
+}
+
+hits! {
+    without_arguments: no_argument() = 3 => 3;
+    of_a_number: number(7) = [1; 16] => [1; 16];
+    of_a_borrowed_text: text("somebody") = shared() => shared();
+    of_three_arguments: three(1, "somebody", true) = 5 => 5;
+    of_a_computed_key: computed(27) = 5 => 5;
+    of_a_key_with_a_borrowed_and_a_computed_part: mixed(&shared(), "somebody", 4) = Some(5) => Some(5);
+    of_a_result: fallible(7) = 8 => Ok(8);
+    of_a_weighed_value: weighed(7) = numbers() => numbers();
+}
+
+thread_local! {
+    static SHARED: Shared = Arc::new("shared".to_owned());
+    static NUMBERS: Arc<[u64]> = Arc::from([1, 2, 3]);
+}
+
+fn shared() -> Shared {
+    SHARED.with(Arc::clone)
+}
+
+fn numbers() -> Arc<[u64]> {
+    NUMBERS.with(Arc::clone)
+}
+
+/// The test of the tests: what allocates is seen to.
+#[tokio::test]
+async fn a_miss_allocates() {
+    #[cacheback(lifetime = "1h", fetch_on_miss)]
+    async fn missing(id: u64) -> u64 {
+        id
+    }
+    let (count, returned) = allocations(missing(7)).await;
+    assert!(count > 3 && returned == 7, "{count}");
+}
+
+/// Bytes of a call's future beyond its arguments.
+fn beyond<F: Future>(arguments: usize, call: &F) -> usize {
+    size_of_val(call) - arguments
+}
+
+#[test]
+fn a_call_is_small_however_large_the_body() {
+    assert!(size_of_val(&large(1_u64)) > 4096);
+    let db = shared();
+    let text_size = size_of::<&str>();
+    let sizes = [
+        beyond(0, &no_argument()),
+        beyond(8, &number(7)),
+        beyond(text_size, &text("somebody")),
+        beyond(size_of::<(u32, &str, bool)>(), &three(1, "somebody", true)),
+        beyond(8, &computed(27)),
+        beyond(8 + text_size + 8, &mixed(&db, "somebody", 4)),
+        beyond(8, &fallible(7)),
+        beyond(8, &weighed(7)),
+    ];
+    assert_eq!(sizes, [16, 16, 16, 8, 16, 16, 16, 16]);
+}

@@ -1,0 +1,210 @@
+//! How much is kept: entries or bytes, and what goes first. What is not kept is answered all the same, and nothing else
+//! is disturbed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cacheback::{Status, cacheback, settle, testing};
+
+use crate::support::{Source, advance, millis, secs};
+
+#[tokio::test(start_paused = true)]
+async fn capacity_bounds_the_entries() {
+    #[cacheback(capacity = 100)]
+    async fn bounded(id: u64) -> u64 {
+        id
+    }
+    #[cacheback(capacity = 0)]
+    async fn nothing(id: u64) -> u64 {
+        id
+    }
+    let _own = testing::isolate();
+    for id in 0..5_000 {
+        bounded::entry(id).set(id).await.unwrap();
+    }
+    let stats = bounded::cache().stats();
+    assert_eq!(stats.entries, 100, "{stats:?}");
+    assert_eq!(stats.evicted + stats.entries, 5_000);
+    for id in 0..200 {
+        assert_eq!(nothing::entry(id).get_or_fetch().await, id);
+        settle().await;
+    }
+    let stats = nothing::cache().stats();
+    assert_eq!((stats.entries, stats.fetches, stats.errors), (0, 200, 0), "answered, not stored");
+}
+
+/// Answered with a list of this length; weighs as much.
+#[cacheback(lifetime = 60, max_bytes = 1_000, weigh = |list| list.len(), fetch_on_miss, skip(source))]
+async fn heavy(id: u64, length: usize, source: &Arc<Source>) -> Vec<u64> {
+    source.number().await;
+    vec![id; length]
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_bound_the_values() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    for id in 0..100 {
+        assert_eq!(heavy(id, 90, &source).await.len(), 90);
+        assert!(heavy::cache().len() <= 11, "{} of 90 bytes", heavy::cache().len());
+        assert_eq!(
+            heavy::entry(id, 90, &source).lookup().await.status,
+            Status::Fresh,
+            "a newcomer is visible"
+        );
+    }
+    assert_eq!(heavy::cache().len(), 11);
+    // A large one takes the place of several small ones, and one that weighs nothing counts one.
+    heavy(1, 900, &source).await;
+    heavy(2, 0, &source).await;
+    let stats = heavy::cache().stats();
+    assert_eq!((stats.entries, stats.entries + stats.evicted), (3, 102), "900, 90 and 0 bytes: {stats:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_larger_than_the_bound_is_answered_and_not_stored() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    heavy(1, 500, &source).await;
+    let large = heavy::entry(2, 1_001, &source);
+    // Each who waits is answered, by a fetch of its own: nothing is stored.
+    for fetches in 2..5 {
+        let lookup = large.lookup().await;
+        assert_eq!((lookup.value.len(), lookup.status), (1_001, Status::Fetched));
+        assert_eq!(heavy::cache().stats().fetches, fetches);
+    }
+    assert!(large.peek().await.is_none());
+    assert_eq!(
+        heavy::entry(1, 500, &source).lookup().await.status,
+        Status::Fresh,
+        "nothing else is disturbed"
+    );
+    // One that is just as large as the bound is stored, alone.
+    heavy(3, 1_000, &source).await;
+    assert_eq!(heavy::cache().len(), 1);
+}
+
+/// Weighs what it says.
+#[cacheback(lifetime = 60, max_bytes = 1_000, weigh = |weight: &u64| *weight, skip(source))]
+async fn growing(id: u64, source: &Arc<Source>) -> u64 {
+    1_000 * source.number().await - 1_000 + id
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_that_grew_too_large_drops_the_older_one_and_is_left_alone_for_a_second() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = growing::entry(1, &source);
+    assert_eq!(entry.get_or_fetch().await, 1);
+    entry.invalidate().await.unwrap();
+    settle().await;
+    assert!(entry.peek().await.is_none(), "it is 1,001 now");
+    for _ in 0..10 {
+        assert_eq!(entry.lookup().await.status, Status::Empty);
+        settle().await;
+    }
+    assert_eq!(source.runs(), 2);
+    advance(secs(1)).await;
+    assert_eq!(entry.lookup().await.status, Status::Empty);
+    settle().await;
+    assert_eq!(source.runs(), 3);
+    // Nor is one that is set.
+    entry.set(7).await.unwrap();
+    entry.set(u64::MAX).await.unwrap();
+    assert!(entry.peek().await.is_none(), "the older one is gone too");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_weigher_that_panics_disturbs_nobody() {
+    #[cacheback(max_bytes = 1_000, weigh = |list| list[0], fetch_on_miss, skip(source))]
+    async fn weighed(id: u64, source: &Arc<Source>) -> Vec<u64> {
+        if source.number().await == 2 { Vec::new() } else { vec![id] }
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    assert_eq!(weighed(1, &source).await, [1]);
+    let entry = weighed::entry(2, &source);
+    let (one, other) = tokio::join!(entry.lookup(), entry.lookup());
+    assert_eq!((&one.value, one.status), (&Vec::new(), Status::Fetched));
+    assert_eq!(one, other, "both are answered");
+    let stats = weighed::cache().stats();
+    assert_eq!((stats.entries, stats.errors, stats.panics, stats.in_flight), (1, 0, 0, 0));
+    entry.set(Vec::new()).await.unwrap();
+    assert!(entry.peek().await.is_none());
+    assert_eq!(weighed::entry(1, &source).lookup().await.status, Status::Fresh);
+    // The key is not stuck.
+    assert_eq!(weighed(2, &source).await, [2]);
+    assert_eq!(entry.lookup().await.status, Status::Fresh);
+}
+
+/// Records of failures take room as well: a dead origin fills no memory.
+#[tokio::test(start_paused = true)]
+async fn records_without_a_value_count_too() {
+    #[cacheback(max_bytes = 10_000, weigh = |_| 1_u64)]
+    async fn failing(id: u64) -> Result<u64, String> {
+        Err(id.to_string())
+    }
+    let _own = testing::isolate();
+    for id in 0..1_000 {
+        assert_eq!(failing(id).await, Ok(0));
+        settle().await;
+    }
+    let stats = failing::cache().stats();
+    assert_eq!((stats.entries, stats.errors), (0, 1_000));
+    assert!(stats.evicted >= 1_000 - 10_000 / 256 - 1, "{stats:?}");
+    // The newest rests.
+    assert_eq!(failing(999).await, Ok(0));
+    settle().await;
+    assert_eq!(failing::cache().stats().fetches, 1_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_stored_value_is_weighed_once() {
+    static WEIGHED: AtomicU64 = AtomicU64::new(0);
+    #[cacheback(lifetime = 10, max_bytes = "1kB", fetch_on_miss, weigh = |text: &String| {
+        WEIGHED.fetch_add(1, Ordering::SeqCst);
+        text.len()
+    })]
+    async fn counted(id: u64) -> Result<String, String> {
+        if id == 0 { Err("no".to_owned()) } else { Ok(id.to_string()) }
+    }
+    let _own = testing::isolate();
+    for _ in 0..5 {
+        counted(1).await.unwrap();
+        counted(0).await.unwrap_err();
+        advance(millis(1)).await;
+    }
+    assert_eq!(WEIGHED.load(Ordering::SeqCst), 1, "not on a hit, not of an error");
+    counted::entry(1).set("text".to_owned()).await.unwrap();
+    assert_eq!(WEIGHED.load(Ordering::SeqCst), 2);
+}
+
+/// What is in use survives a scan over many keys, and each of those is seen by the next read.
+#[tokio::test(start_paused = true)]
+async fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
+    #[cacheback(lifetime = 3_600, capacity = 200, eviction = "tiny_lfu", fetch_on_miss, skip(source))]
+    async fn scanned(id: u64, source: &Arc<Source>) -> u64 {
+        source.number().await;
+        id
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    for round in 0..40 {
+        for hot in 0..100 {
+            scanned(hot, &source).await;
+        }
+        // As many as would push out all that was not read since.
+        for cold in 0..150 {
+            let id = 1_000 + round * 150 + cold;
+            scanned(id, &source).await;
+            assert_eq!(
+                scanned::entry(id, &source).lookup().await.status,
+                Status::Fresh,
+                "a newcomer is visible"
+            );
+        }
+        assert!(scanned::cache().len() <= 200);
+    }
+    let fetches = source.runs();
+    assert!(fetches < 6_000 + 500, "the hot hundred stayed: {fetches} fetches for 6,000 cold keys");
+}
