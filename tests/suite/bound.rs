@@ -34,7 +34,7 @@ async fn capacity_bounds_the_entries() {
 }
 
 /// Answered with a list of this length; weighs as much.
-#[cacheback(lifetime = 60, max_bytes = 1_000, weigh = |list| list.len(), fetch_on_miss, skip(source))]
+#[cacheback(lifetime = 60, max_bytes = 1_000, weigh = Vec::len, fetch_on_miss, skip(source))]
 async fn heavy(id: u64, length: usize, source: &Arc<Source>) -> Vec<u64> {
     source.number().await;
     vec![id; length]
