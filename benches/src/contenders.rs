@@ -49,15 +49,17 @@ pub(crate) struct Contender<K> {
     pub(crate) read: Box<dyn Fn(&[K]) + Send + Sync>,
     /// Bytes of the future of one read.
     pub(crate) future: Option<usize>,
+    /// Fetches so far, where that is counted.
+    pub(crate) misses: Option<fn() -> u64>,
 }
 
 impl<K: Key> Contender<K> {
     fn called<V>(read: impl Fn(K) -> V + Send + Sync + 'static) -> Self {
-        Self { read: Box::new(move |keys| run::called(keys, &read)), future: None }
+        Self { read: Box::new(move |keys| run::called(keys, &read)), future: None, misses: None }
     }
 
     /// `future` is one that is never polled: that of the call itself, without what this harness puts around it.
     fn polled<V>(future: &impl Future, read: impl AsyncFn(K) -> V + Send + Sync + 'static) -> Self {
-        Self { read: Box::new(move |keys| run::polled(keys, &read)), future: Some(size_of_val(future)) }
+        Self { read: Box::new(move |keys| run::polled(keys, &read)), future: Some(size_of_val(future)), misses: None }
     }
 }

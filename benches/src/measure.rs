@@ -8,9 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::sync::mpsc;
+
 use crate::case::Key;
 use crate::contenders::Contender;
 use crate::plan::Plan;
+use crate::run;
 
 /// Which keys are read.
 #[derive(Clone, Copy, Debug)]
@@ -78,18 +81,30 @@ fn slice<K: Key>(
         batch.run(contender);
         (start, Instant::now())
     };
-    let spans: Vec<(Instant, Instant)> = if threads == 1 {
-        vec![work(0)]
-    } else {
-        thread::scope(|scope| {
-            let work = &work;
-            let handles: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
-            handles.into_iter().map(|handle| handle.join().expect("a worker")).collect()
-        })
-    };
+    let spans = if threads == 1 { vec![work(0)] } else { together(threads, &work) };
     let start = spans.iter().map(|span| span.0).min().expect("a thread");
     let end = spans.iter().map(|span| span.1).max().expect("a thread");
     end.duration_since(start).as_nanos() as f64 / operations as f64
+}
+
+/// Runs the work on threads. The calling thread drives its runtime meanwhile: caches that fetch on the runtime that they
+/// were made on would wait for ever.
+fn together<T: Send>(threads: usize, work: &(impl Fn(usize) -> T + Sync)) -> Vec<T> {
+    let (done, mut results) = mpsc::unbounded_channel();
+    thread::scope(|scope| {
+        for thread in 0..threads {
+            let done = done.clone();
+            scope.spawn(move || done.send(work(thread)));
+        }
+        drop(done);
+        run::drive(async {
+            let mut all = Vec::with_capacity(threads);
+            while let Some(result) = results.recv().await {
+                all.push(result);
+            }
+            all
+        })
+    })
 }
 
 /// Keys to be read, at hand before the clock starts.
@@ -136,7 +151,7 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&seen);
         let read = Box::new(move |keys: &[u64]| record.lock().unwrap().extend_from_slice(keys));
-        (Contender { read, future: None }, seen)
+        (Contender { read, future: None, misses: None }, seen)
     }
 
     #[test]

@@ -3,13 +3,16 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
-use std::{env, fs};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use crate::figure::{Figure, Figures};
 use crate::loads::{self, LOADS, Load};
 use crate::plan::Plan;
 use crate::{machine, report};
+
+/// A part that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Every load: into `benches/`, unless only at a glance.
 pub(crate) fn all(plan: &Plan) -> ExitCode {
@@ -60,8 +63,22 @@ fn run(load: &Load, part: &str, plan: &Plan) -> Option<Vec<Figure>> {
         command.arg("--quick");
     }
     let mut child = command.spawn().expect("this program starts");
-    let mut text = String::new();
-    child.stdout.take().expect("a pipe").read_to_string(&mut text).expect("text");
-    let status = child.wait().expect("a process that ends");
+    let mut pipe = child.stdout.take().expect("a pipe");
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        pipe.read_to_string(&mut text).map(|_| text)
+    });
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status;
+        }
+        if start.elapsed() > LIMIT {
+            eprintln!("         gives up on it after {} s", LIMIT.as_secs());
+            child.kill().expect("a child");
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    let text = reader.join().expect("a reader").ok()?;
     status.success().then(|| text.lines().filter_map(Figure::parse).collect())
 }

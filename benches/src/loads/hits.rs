@@ -48,6 +48,9 @@ fn of<K: Key>(makers: &[Maker<K>], part: &str, plan: &Plan, sink: Sink) {
         let series = measure::rounds(&contenders, Keys::Trace(&trace), threads, plan);
         report(&series, &format!("{part}|{threads}"), sink);
     }
+    for (name, contender) in &contenders {
+        assert!(contender.misses.is_none_or(|misses| misses() == 0), "{name}: a read was not a hit");
+    }
 }
 
 fn zipf_trace<K: Key>(keys: &[K]) -> Vec<K> {
