@@ -6,8 +6,8 @@ use crate::plan::Plan;
 
 mod allocations;
 mod build;
-mod hit_ratio;
-mod hits;
+pub(crate) mod hit_ratio;
+pub(crate) mod hits;
 pub(crate) mod instructions;
 mod memory;
 mod misses;
