@@ -60,6 +60,10 @@ impl<K: Key> Contender<K> {
 
     /// `future` is one that is never polled: that of the call itself, without what this harness puts around it.
     fn polled<V>(future: &impl Future, read: impl AsyncFn(K) -> V + Send + Sync + 'static) -> Self {
-        Self { read: Box::new(move |keys| run::polled(keys, &read)), future: Some(size_of_val(future)), misses: None }
+        Self {
+            read: Box::new(move |keys| run::polled(keys, &read)),
+            future: Some(size_of_val(future)),
+            misses: None,
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use crate::contenders::{CONCURRENT_CACHED, FIBRE, HITBOX, OURS, QUICK, UNIT};
 use crate::figure::Figures;
 use crate::loads::{hit_ratio, hits, instructions};
-use crate::plot::number;
+use crate::plot::{count, number};
 
 /// A figure that has to stay at or below a bound.
 struct Goal<'a> {
@@ -19,7 +19,8 @@ struct Goal<'a> {
 pub(crate) fn table(figures: &Figures) -> String {
     let mut text = "| | must | aim | measured | met | shown by |\n|---|---|---|---|---|---|\n".to_owned();
     for goal in list(figures) {
-        let bound = |bound: Option<f64>| bound.map_or_else(String::new, |bound| format!("<= {}", number(bound)));
+        let bound =
+            |bound: Option<f64>| bound.map_or_else(String::new, |bound| format!("<= {}", count(bound)));
         let met = match goal.measured {
             None => "not measured",
             Some(value) if goal.aim.is_some_and(|aim| value <= aim) => "aim",
@@ -29,7 +30,8 @@ pub(crate) fn table(figures: &Figures) -> String {
         };
         let measured = goal.measured.map_or_else(|| "-".to_owned(), number);
         let (must, aim) = (bound(goal.must), bound(goal.aim));
-        let _ = writeln!(text, "| {} | {must} | {aim} | {measured} | {met} | `-- {}` |", goal.text, goal.load);
+        let _ =
+            writeln!(text, "| {} | {must} | {aim} | {measured} | {met} | `-- {}` |", goal.text, goal.load);
     }
     text
 }
@@ -65,7 +67,14 @@ fn list(figures: &Figures) -> Vec<Goal<'_>> {
         timed("hot key, 1 thread, x moka", "hot", 1, UNIT, Some(0.15), None),
         timed("hot key, 1 thread, x quick_cache get", "hot", 1, QUICK, None, Some(1.0)),
         timed("zipf 100k, 1 thread, x moka", "zipf 100k", 1, UNIT, Some(0.15), None),
-        timed("zipf 100k, 1 thread, x `#[concurrent_cached]`", "zipf 100k", 1, CONCURRENT_CACHED, Some(0.75), None),
+        timed(
+            "zipf 100k, 1 thread, x `#[concurrent_cached]`",
+            "zipf 100k",
+            1,
+            CONCURRENT_CACHED,
+            Some(0.75),
+            None,
+        ),
         timed("zipf 100k, 1 thread, x fibre_cache", "zipf 100k", 1, FIBRE, Some(0.4), None),
         timed("zipf 100k, 1 thread, x quick_cache get", "zipf 100k", 1, QUICK, None, Some(1.3)),
         timed("hot key, 2 threads, x moka", "hot", 2, UNIT, Some(0.10), None),
@@ -117,7 +126,12 @@ fn worst_hit_ratio(figures: &Figures) -> Option<f64> {
         let percent = |name| figures.get("hit-ratio", case, name, "percent");
         Some(percent(hit_ratio::LRU)? - percent(OURS)?)
     };
-    figures.cases("hit-ratio").into_iter().filter_map(behind).max_by(f64::total_cmp).map(|worst| worst.max(0.0))
+    figures
+        .cases("hit-ratio")
+        .into_iter()
+        .filter_map(behind)
+        .max_by(f64::total_cmp)
+        .map(|worst| worst.max(0.0))
 }
 
 #[cfg(test)]
@@ -139,8 +153,10 @@ mod tests {
     #[test]
     fn a_goal_is_met_at_its_bound_and_not_above() {
         let row = |bytes| {
-            let figures =
-                figures(&[("memory", "u64 -> u64", UNIT, "bytes", 100.0), ("memory", "u64 -> u64", OURS, "bytes", bytes)]);
+            let figures = figures(&[
+                ("memory", "u64 -> u64", UNIT, "bytes", 100.0),
+                ("memory", "u64 -> u64", OURS, "bytes", bytes),
+            ]);
             table(&figures).lines().find(|line| line.contains("memory an entry")).expect("the row").to_owned()
         };
         assert!(row(120.0).contains("| 1.20 | aim |"), "{}", row(120.0));

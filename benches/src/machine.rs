@@ -16,7 +16,8 @@ pub(crate) fn version(package: &str) -> String {
 }
 
 fn highest(lock: &str, package: &str) -> Option<String> {
-    let numbers = |version: &String| version.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u64>>();
+    let numbers =
+        |version: &String| version.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u64>>();
     let name = format!("name = \"{package}\"");
     let lines: Vec<&str> = lock.lines().collect();
     lines
@@ -33,9 +34,9 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
     let memory = field("/proc/meminfo", "MemTotal")
         .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
         .map_or_else(|| "unknown".to_owned(), |kib| format!("{:.0} GiB", kib / 1_048_576.0));
-    let system = fs::read_to_string("/etc/os-release")
-        .ok()
-        .and_then(|text| Some(text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?.replace('"', "")));
+    let system = fs::read_to_string("/etc/os-release").ok().and_then(|text| {
+        Some(text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?.replace('"', ""))
+    });
     let kernel = output("uname", &["-sr"]).unwrap_or_default();
     vec![
         ("date", output("date", &["-u", "+%Y-%m-%d"]).unwrap_or_default()),

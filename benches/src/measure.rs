@@ -37,7 +37,8 @@ pub(crate) fn rounds<K: Key>(
     threads: usize,
     plan: &Plan,
 ) -> Vec<Series> {
-    let operations: Vec<usize> = contenders.iter().map(|(_, one)| calibrate(one, keys, threads, plan.slice)).collect();
+    let operations: Vec<usize> =
+        contenders.iter().map(|(_, one)| calibrate(one, keys, threads, plan.slice)).collect();
     let mut series: Vec<Series> =
         contenders.iter().map(|&(name, _)| Series { name, ns: Vec::with_capacity(plan.rounds) }).collect();
     for round in 0..plan.rounds {
@@ -177,6 +178,9 @@ mod tests {
         let contenders = [("a", recorder().0), ("b", recorder().0)];
         let plan = Plan { rounds: 3, slice: Duration::from_micros(50), quick: true };
         let series = rounds(&contenders, Keys::Trace(&[1]), 2, &plan);
-        assert_eq!(series.iter().map(|one| (one.name, one.ns.len())).collect::<Vec<_>>(), [("a", 3), ("b", 3)]);
+        assert_eq!(
+            series.iter().map(|one| (one.name, one.ns.len())).collect::<Vec<_>>(),
+            [("a", 3), ("b", 3)]
+        );
     }
 }

@@ -11,7 +11,12 @@ const OURS: RGBColor = RGBColor(200, 60, 30);
 const OTHERS: RGBColor = RGBColor(150, 160, 175);
 
 /// A horizontal bar a value, with the value beside it. Short and long bars share a picture: the axis is logarithmic.
-pub(crate) fn bars(path: &Path, title: &str, unit: &str, values: &[(&str, f64, bool)]) -> Result<(), Failure> {
+pub(crate) fn bars(
+    path: &Path,
+    title: &str,
+    unit: &str,
+    values: &[(&str, f64, bool)],
+) -> Result<(), Failure> {
     let values: Vec<_> = values.iter().filter(|one| one.1 > 0.0).collect();
     let lowest = values.iter().map(|one| one.1).fold(f64::INFINITY, f64::min) / 2.0;
     let highest = values.iter().map(|one| one.1).fold(0.0, f64::max) * 3.0;
@@ -40,7 +45,11 @@ pub(crate) fn bars(path: &Path, title: &str, unit: &str, values: &[(&str, f64, b
         let color = if *ours { OURS } else { OTHERS };
         chart.draw_series([Rectangle::new([(lowest, row + 0.15), (*value, row + 0.85)], color.filled())])?;
         let label = ("sans-serif", 13).into_font().color(&BLACK);
-        chart.draw_series([Text::new(format!(" {}", number(*value)), (*value, row + 0.72), label.clone())])?;
+        chart.draw_series([Text::new(
+            format!(" {}", number(*value)),
+            (*value, row + 0.72),
+            label.clone(),
+        )])?;
         let (_, y) = chart.backend_coord(&(lowest, row + 0.72));
         root.draw_text(name, &label, (origin.min(12), y))?;
     }
@@ -49,7 +58,11 @@ pub(crate) fn bars(path: &Path, title: &str, unit: &str, values: &[(&str, f64, b
 }
 
 /// One line a contender, over the number of entries.
-pub(crate) fn curves(path: &Path, title: &str, lines: &[(&str, Vec<(f64, f64)>, bool)]) -> Result<(), Failure> {
+pub(crate) fn curves(
+    path: &Path,
+    title: &str,
+    lines: &[(&str, Vec<(f64, f64)>, bool)],
+) -> Result<(), Failure> {
     let points = || lines.iter().flat_map(|line| &line.1);
     let ends = |values: &mut dyn Iterator<Item = f64>| {
         values.fold((f64::INFINITY, 0.0f64), |(low, high), value| (low.min(value), high.max(value)))
@@ -75,7 +88,11 @@ pub(crate) fn curves(path: &Path, title: &str, lines: &[(&str, Vec<(f64, f64)>, 
         .draw()?;
     let mut labels: Vec<(&str, f64, RGBAColor)> = Vec::new();
     for (index, (name, points, ours)) in lines.iter().enumerate() {
-        let color = if *ours { OURS.to_rgba() } else { Palette99::pick(index + 3).mix(0.8) };
+        let color = if *ours {
+            OURS.to_rgba()
+        } else {
+            HSLColor(index as f64 / lines.len() as f64, 0.55, 0.42).to_rgba()
+        };
         let style = color.stroke_width(if *ours { 3 } else { 1 });
         chart.draw_series(LineSeries::new(points.iter().copied(), style))?;
         chart.draw_series(points.iter().map(|&point| Circle::new(point, 2, color.filled())))?;
@@ -92,6 +109,11 @@ pub(crate) fn curves(path: &Path, title: &str, lines: &[(&str, Vec<(f64, f64)>, 
     }
     root.present()?;
     Ok(())
+}
+
+/// A number of things: whole where it is whole.
+pub(crate) fn count(value: f64) -> String {
+    if value.fract() == 0.0 { grouped(value as u64) } else { number(value) }
 }
 
 /// Three digits that count.
@@ -116,6 +138,7 @@ mod tests {
     #[test]
     fn numbers_keep_three_digits() {
         let written = [0.0, 0.0123, 0.123, 1.234, 12.34, 1234.5, 1_000_000.0, 1_234_567.0].map(number);
+        assert_eq!([0.0, 8.0, 1_448.0, 13.09].map(count), ["0", "8", "1,448", "13.1"]);
         assert_eq!(written, ["0.00", "0.012", "0.12", "1.23", "12.3", "1,235", "1M", "1.235M"]);
     }
 }

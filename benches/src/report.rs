@@ -7,7 +7,7 @@ use crate::contenders::{OURS, ROOMY, UNIT};
 use crate::figure::Figures;
 use crate::loads::{hit_ratio, hits};
 use crate::plan::Plan;
-use crate::plot::{self, number};
+use crate::plot::{self, count, number};
 use crate::{goals, machine};
 
 /// What is said about a run.
@@ -21,8 +21,17 @@ pub(crate) struct Facts<'a> {
 
 /// The packages whose versions are named.
 const PEERS: [&str; 11] = [
-    "cacheback", "moka", "quick_cache", "cached", "fibre_cache", "foyer", "hitbox-fn", "hitbox-moka", "cacheflight",
-    "cachekit-rs", "papaya",
+    "cacheback",
+    "moka",
+    "quick_cache",
+    "cached",
+    "fibre_cache",
+    "foyer",
+    "hitbox-fn",
+    "hitbox-moka",
+    "cacheflight",
+    "cachekit-rs",
+    "papaya",
 ];
 
 /// The text; plots go to `plots/` in the folder.
@@ -81,7 +90,8 @@ fn head(facts: &Facts<'_>) -> String {
     for (name, value) in machine::describe() {
         let _ = writeln!(text, "| {name} | {value} |");
     }
-    let versions: Vec<String> = PEERS.iter().map(|name| format!("{name} {}", machine::version(name))).collect();
+    let versions: Vec<String> =
+        PEERS.iter().map(|name| format!("{name} {}", machine::version(name))).collect();
     let _ = writeln!(text, "| versions | {} |\n", versions.join(", "));
     let _ = write!(
         text,
@@ -99,7 +109,11 @@ fn head(facts: &Facts<'_>) -> String {
         facts.plan.slice.as_millis()
     );
     if !facts.failed.is_empty() {
-        let _ = writeln!(text, "Not measured, because the process failed or hung: {}.\n", facts.failed.join("; "));
+        let _ = writeln!(
+            text,
+            "Not measured, because the process failed or hung: {}.\n",
+            facts.failed.join("; ")
+        );
     }
     text
 }
@@ -114,15 +128,29 @@ fn hits_section(text: &mut String, figures: &Figures, folder: &Path) {
     );
     let cases = figures.cases("hits");
     for threads in Plan::threads() {
-        let of_main: Vec<&str> =
-            cases.iter().copied().filter(|case| case.starts_with(hits::MAIN) && ends(case, threads)).collect();
-        let _ = write!(text, "\n### {}, {threads} thread{}\n\n", hits::MAIN, if threads == 1 { "" } else { "s" });
+        let of_main: Vec<&str> = cases
+            .iter()
+            .copied()
+            .filter(|case| case.starts_with(hits::MAIN) && ends(case, threads))
+            .collect();
+        let _ =
+            write!(text, "\n### {}, {threads} thread{}\n\n", hits::MAIN, if threads == 1 { "" } else { "s" });
         ratios(text, figures, "hits", &of_main, load);
         for of_load in ["hot", "zipf 100k"] {
             let case = format!("{}|{of_load}|{threads}", hits::MAIN);
-            let title = format!("{of_load}, {threads} thread(s), {}: time of a hit", hits::MAIN);
+            let title = format!("{of_load}, {}, {}: time of a hit", self::threads(&case), hits::MAIN);
             let file = format!("hits-{}-{threads}.svg", of_load.replace(' ', "-"));
-            bars(text, figures, folder, &file, &title, "ratio to moka sync (logarithmic)", "hits", &case, "ratio");
+            bars(
+                text,
+                figures,
+                folder,
+                &file,
+                &title,
+                "ratio to moka sync (logarithmic)",
+                "hits",
+                &case,
+                "ratio",
+            );
         }
     }
     growth(text, figures, folder);
@@ -143,8 +171,11 @@ fn hits_section(text: &mut String, figures: &Figures, folder: &Path) {
 /// The curves of a hit over the number of entries.
 fn growth(text: &mut String, figures: &Figures, folder: &Path) {
     let size = |case: &str| load(case).strip_prefix("zipf ")?.strip_suffix('k')?.parse::<f64>().ok();
-    let main: Vec<&str> =
-        figures.cases("hits").into_iter().filter(|case| case.starts_with(hits::MAIN) && ends(case, 1)).collect();
+    let main: Vec<&str> = figures
+        .cases("hits")
+        .into_iter()
+        .filter(|case| case.starts_with(hits::MAIN) && ends(case, 1))
+        .collect();
     let lines: Vec<_> = figures
         .contenders("hits", main.first().copied())
         .into_iter()
@@ -154,7 +185,11 @@ fn growth(text: &mut String, figures: &Figures, folder: &Path) {
         })
         .collect();
     let file = "hits-by-entries.svg";
-    draw(text, plot::curves(&folder.join("plots").join(file), "zipf, 1 thread: time of a hit by entries", &lines), file);
+    draw(
+        text,
+        plot::curves(&folder.join("plots").join(file), "zipf, 1 thread: time of a hit by entries", &lines),
+        file,
+    );
 }
 
 fn stale_section(text: &mut String, figures: &Figures) {
@@ -171,7 +206,7 @@ fn stale_section(text: &mut String, figures: &Figures) {
     for name in figures.contenders("stale", None) {
         let _ = write!(text, "| {} |", shown(name));
         for case in &cases {
-            let running = figures.get("stale", case, name, "running").map_or_else(String::new, number);
+            let running = figures.get("stale", case, name, "running").map_or_else(String::new, count);
             let _ = write!(text, " {} | {running} |", ratio(figures, "stale", case, name));
         }
         text.push('\n');
@@ -191,7 +226,12 @@ fn waiters_section(text: &mut String, figures: &Figures, folder: &Path) {
         figures,
         "waiters",
         "10,000",
-        &[("over the fetch, ms", "wall"), ("ratio", "wall ratio"), ("CPU, ms", "cpu"), ("CPU ratio", "cpu ratio")],
+        &[
+            ("over the fetch, ms", "wall"),
+            ("ratio", "wall ratio"),
+            ("CPU, ms", "cpu"),
+            ("CPU ratio", "cpu ratio"),
+        ],
     );
     bars(text, figures, folder, "waiters.svg", "10,000 waiters: CPU time", "ms", "waiters", "10,000", "cpu");
 }
@@ -211,7 +251,17 @@ fn memory_section(text: &mut String, figures: &Figures, folder: &Path) {
         let _ = writeln!(text, "| {} | {} | {ratio} |", shown(name), number(bytes));
     }
     text.push('\n');
-    bars(text, figures, folder, "memory.svg", "memory of an entry, u64 -> u64", "bytes", "memory", case, "bytes");
+    bars(
+        text,
+        figures,
+        folder,
+        "memory.svg",
+        "memory of an entry, u64 -> u64",
+        "bytes",
+        "memory",
+        case,
+        "bytes",
+    );
 }
 
 fn allocations_section(text: &mut String, figures: &Figures) {
@@ -266,7 +316,8 @@ fn instructions_section(text: &mut String, figures: &Figures, folder: &Path) {
     );
     for case in figures.cases("instructions") {
         for name in figures.contenders("instructions", Some(case)) {
-            let count = figures.get("instructions", case, name, "instructions").map_or_else(String::new, number);
+            let count =
+                figures.get("instructions", case, name, "instructions").map_or_else(String::new, number);
             let _ = writeln!(text, "| {} | {case} | {count} |", shown(name));
         }
     }
@@ -323,7 +374,7 @@ fn columns(text: &mut String, figures: &Figures, load: &str, case: &str, metrics
     for name in figures.contenders(load, Some(case)) {
         let cells: Vec<String> = metrics
             .iter()
-            .map(|metric| figures.get(load, case, name, metric.1).map_or_else(String::new, number))
+            .map(|metric| figures.get(load, case, name, metric.1).map_or_else(String::new, count))
             .collect();
         let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
     }
@@ -370,7 +421,9 @@ fn load(case: &str) -> String {
 }
 
 fn threads(case: &str) -> String {
-    case.rsplit('|').next().map_or_else(String::new, |threads| format!("{threads} thread(s)"))
+    case.rsplit('|').next().map_or_else(String::new, |threads| {
+        format!("{threads} thread{}", if threads == "1" { "" } else { "s" })
+    })
 }
 
 fn ends(case: &str, threads: usize) -> bool {

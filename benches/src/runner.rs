@@ -28,7 +28,8 @@ pub(crate) fn one(name: &str, plan: &Plan) -> ExitCode {
 }
 
 fn aside() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| machine::root().join("target"), PathBuf::from);
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| machine::root().join("target"), PathBuf::from);
     target.join("benches")
 }
 
@@ -45,10 +46,15 @@ fn measure(loads: &[Load], plan: &Plan, folder: PathBuf, command: &str) -> ExitC
             }
         }
     }
-    let command = if plan.quick { format!("{command} --quick") } else { command.to_owned() };
+    let command = match (plan.quick, command.contains(" -- ")) {
+        (false, _) => command.to_owned(),
+        (true, false) => format!("{command} -- --quick"),
+        (true, true) => format!("{command} --quick"),
+    };
     let minutes = start.elapsed().as_secs_f64() / 60.0;
     fs::create_dir_all(folder.join("plots")).expect("a folder that can be made");
-    let text = report::write(&figures, &folder, &report::Facts { command, minutes, plan: *plan, failed: &failed });
+    let text =
+        report::write(&figures, &folder, &report::Facts { command, minutes, plan: *plan, failed: &failed });
     let path = folder.join("RESULTS.md");
     fs::write(&path, text).expect("a file that can be written");
     eprintln!("{:>5.0} s  written to {}", start.elapsed().as_secs_f64(), path.display());

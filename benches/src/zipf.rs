@@ -94,7 +94,11 @@ mod tests {
         let total = zeta(ranks, theta);
         for rank in [0usize, 1] {
             let expected = ((rank + 1) as f64).powf(-theta) / total;
-            assert!((shares[rank] / expected - 1.0).abs() < 0.02, "rank {rank}: {} for {expected}", shares[rank]);
+            assert!(
+                (shares[rank] / expected - 1.0).abs() < 0.02,
+                "rank {rank}: {} for {expected}",
+                shares[rank]
+            );
         }
     }
 

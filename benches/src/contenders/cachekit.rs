@@ -68,7 +68,9 @@ macro_rules! contender {
             let cache = client(setup.capacity, 0.9);
             run::polled(setup.keys, async |key| $function(&cache, key).await);
             let handle = cache.clone();
-            Contender::polled(&$function(&handle, 0), async move |key| $function(&cache, key).await.expect("a value"))
+            Contender::polled(&$function(&handle, 0), async move |key| {
+                $function(&cache, key).await.expect("a value")
+            })
         }
     };
 }

@@ -120,8 +120,11 @@ pub(super) fn foyer<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
 
 /// Keys are strings and values bytes: what is not, its user turns into that.
 pub(super) fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
-    let cache = ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(DAY, DAY);
-    run::polled(setup.keys, async |key| cache.run(key.to_string(), || async { Ok(vec![7; 16]) }).await.map(drop));
+    let cache =
+        ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(DAY, DAY);
+    run::polled(setup.keys, async |key| {
+        cache.run(key.to_string(), || async { Ok(vec![7; 16]) }).await.map(drop)
+    });
     let handle = cache.clone();
     let future = handle.run("0", || async { Ok(vec![7; 16]) }).into_future();
     Contender::polled(&future, async move |key: u64| {

@@ -44,7 +44,10 @@ macro_rules! contender {
             let call = $function(0).cache(&cache).into_future();
             let future = Contender::<u64>::polled(&call, async |_| ()).future;
             drop(call);
-            Contender { future, ..Contender::polled(&async {}, async move |key| $function(key).cache(&cache).await) }
+            Contender {
+                future,
+                ..Contender::polled(&async {}, async move |key| $function(key).cache(&cache).await)
+            }
         }
     };
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    CONCURRENT_CACHED, FIBRE, HITBOX, MOKA_FUTURE, Maker, OURS, QUICK, UNIT, cachekit, functions, generic, hitbox, ours,
+    CONCURRENT_CACHED, FIBRE, HITBOX, MOKA_FUTURE, Maker, OURS, QUICK, UNIT, cachekit, functions, generic,
+    hitbox, ours,
 };
 use crate::case::{Key, Value};
 

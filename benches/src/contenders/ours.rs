@@ -1,7 +1,7 @@
 //! Ours, through the macro as a user calls it.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cacheback::cacheback;
 
@@ -64,6 +64,10 @@ pub(crate) fn hit_ratio(trace: &[u64], capacity: u64) -> u64 {
     run::polled(trace, read);
     let fetches = FETCHES.load(Ordering::Relaxed);
     let stats = read::cache().stats();
-    assert_eq!((stats.hits, stats.fetches), (trace.len() as u64 - fetches, fetches), "the cache counts as the body");
+    assert_eq!(
+        (stats.hits, stats.fetches),
+        (trace.len() as u64 - fetches, fetches),
+        "the cache counts as the body"
+    );
     trace.len() as u64 - fetches
 }

@@ -2,8 +2,8 @@
 //! never end.
 
 use std::future::pending;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::cachekit::{CacheKit, CachekitError, cachekit};
@@ -89,10 +89,13 @@ fn hitbox(setup: Setup<'_, u64>) -> Contender<u64> {
 }
 
 fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
-    let cache = ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(FRESH, DAY);
+    let cache =
+        ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(FRESH, DAY);
     let fetch = |key: u64| move || async move { Ok(origin(key).await.to_le_bytes().to_vec()) };
     run::polled(setup.keys, async |key| cache.run(key.to_string(), fetch(key)).await.map(drop));
-    Contender::polled(&async {}, async move |key: u64| cache.run(key.to_string(), fetch(key)).await.expect("a value"))
+    Contender::polled(&async {}, async move |key: u64| {
+        cache.run(key.to_string(), fetch(key)).await.expect("a value")
+    })
 }
 
 #[cachekit(client = cache, ttl = 3_600, interop = "stale", namespace = "bench")]

@@ -129,7 +129,8 @@ fn hitbox() -> Herd {
 
 fn cacheflight() -> Herd {
     let day = Duration::from_secs(86_400);
-    let cache = ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(day, day);
+    let cache =
+        ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(day, day);
     herd(move |key| {
         let cache = cache.clone();
         async move {

@@ -87,7 +87,11 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
 }
 
 fn build(folder: &Path, kind: &Kind) {
-    let status = cargo(folder).args(["build", "--quiet", "-p", kind.package]).stdout(Stdio::null()).status().expect("cargo runs");
+    let status = cargo(folder)
+        .args(["build", "--quiet", "-p", kind.package])
+        .stdout(Stdio::null())
+        .status()
+        .expect("cargo runs");
     assert!(status.success(), "{} does not build", kind.package);
 }
 
@@ -117,7 +121,10 @@ fn cargo(folder: &Path) -> Command {
 fn generate(folder: &Path) {
     let root = machine::root();
     let members: Vec<String> = KINDS.iter().map(|kind| format!("{:?}", kind.package)).collect();
-    write(folder.join("Cargo.toml"), &format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n", members.join(", ")));
+    write(
+        folder.join("Cargo.toml"),
+        &format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n", members.join(", ")),
+    );
     // The versions that everything else here was measured with.
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
     for kind in &KINDS {

@@ -23,7 +23,12 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let percent = |hits: u64| hits as f64 * 100.0 / trace.len() as f64;
     sink.put(part, OURS, "percent", percent(contenders::hit_ratio(&trace, capacity)));
     sink.put(part, LRU, "percent", percent(moka(&trace, capacity, moka::policy::EvictionPolicy::lru())));
-    sink.put(part, TINY_LFU, "percent", percent(moka(&trace, capacity, moka::policy::EvictionPolicy::tiny_lfu())));
+    sink.put(
+        part,
+        TINY_LFU,
+        "percent",
+        percent(moka(&trace, capacity, moka::policy::EvictionPolicy::tiny_lfu())),
+    );
 }
 
 fn moka(trace: &[u64], capacity: u64, policy: moka::policy::EvictionPolicy) -> u64 {
@@ -53,7 +58,9 @@ fn trace(name: &str, capacity: u64, accesses: u64) -> Vec<u64> {
         // An LRU cache of the exact size would never hit.
         "loop" => Box::new(|at| at % (capacity + capacity / 10)),
         // The popular keys are others after each twentieth of the trace.
-        "moving hot set" => Box::new(|at| (zipf.rank(&mut random) + at / (accesses / 20).max(1) * 1_000) % KEYS),
+        "moving hot set" => {
+            Box::new(|at| (zipf.rank(&mut random) + at / (accesses / 20).max(1) * 1_000) % KEYS)
+        }
         _ => panic!("no such trace: {name}"),
     };
     (0..accesses).map(numbers).map(scattered).collect()

@@ -17,8 +17,10 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let keys: Vec<u64> = (0..part.parse().expect("a number")).collect();
-    let contenders: Vec<_> =
-        stale::makers().iter().map(|one| (one.name, (one.make)(Setup { keys: &keys, capacity: FULL }))).collect();
+    let contenders: Vec<_> = stale::makers()
+        .iter()
+        .map(|one| (one.name, (one.make)(Setup { keys: &keys, capacity: FULL })))
+        .collect();
     // Some of them end the lifetime up to a tenth later, at random.
     thread::sleep(FRESH.mul_f64(1.5));
     stale::block();
@@ -27,7 +29,7 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
         // The first round starts the refreshes, the second finds those that were not started at once.
         for _ in 0..2 {
             (contender.read)(&keys);
-            run::drive(tokio::time::sleep(Duration::from_millis(20)));
+            run::drive(async { tokio::time::sleep(Duration::from_millis(20)).await });
         }
         sink.put(part, name, "running", (stale::started() - before) as f64);
     }
