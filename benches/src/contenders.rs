@@ -43,10 +43,13 @@ pub(crate) struct Maker<K> {
     pub(crate) make: fn(Setup<'_, K>) -> Contender<K>,
 }
 
+/// Reads keys, one after the other.
+pub(crate) type Read<K> = Box<dyn Fn(&[K]) + Send + Sync>;
+
 /// A cache, filled.
 pub(crate) struct Contender<K> {
     /// Reads all of the keys, in order. What is missing is fetched.
-    pub(crate) read: Box<dyn Fn(&[K]) + Send + Sync>,
+    pub(crate) read: Read<K>,
     /// Bytes of the future of one read.
     pub(crate) future: Option<usize>,
     /// Fetches so far, where that is counted.

@@ -4,6 +4,9 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
+/// Its name, its points, and whether it is ours.
+pub(crate) type Line<'a> = (&'a str, Vec<(f64, f64)>, bool);
+
 type Failure = Box<dyn std::error::Error>;
 
 /// The colour of ours; the others are grey or from a palette.
@@ -58,11 +61,7 @@ pub(crate) fn bars(
 }
 
 /// One line a contender, over the number of entries.
-pub(crate) fn curves(
-    path: &Path,
-    title: &str,
-    lines: &[(&str, Vec<(f64, f64)>, bool)],
-) -> Result<(), Failure> {
+pub(crate) fn curves(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(), Failure> {
     let points = || lines.iter().flat_map(|line| &line.1);
     let ends = |values: &mut dyn Iterator<Item = f64>| {
         values.fold((f64::INFINITY, 0.0f64), |(low, high), value| (low.min(value), high.max(value)))

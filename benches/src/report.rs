@@ -47,7 +47,7 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
              eviction where there is a bound (100,000 entries; `cached` with a ttl alone and cacheflight's memory have \
              none). Ratio to moka sync (`get`, then `insert`), ns a call in brackets.\n\n"
         );
-        ratios(&mut text, figures, "misses", &figures.cases("misses"), |case| threads(case));
+        ratios(&mut text, figures, "misses", &figures.cases("misses"), threads);
     }
     if figures.has("stale") {
         stale_section(&mut text, figures);

@@ -107,15 +107,16 @@ pub(super) fn foyer<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
     for key in setup.keys {
         cache.insert(key.own(), V::make());
     }
-    // A fetch is spawned, so even a future that is not polled needs a runtime around.
-    let future = run::drive(async {
-        let present = K::of(0);
-        cache.get_or_fetch(present.look(), || async { Ok::<V, Infallible>(V::make()) })
+    // A miss is spawned, so even a future that is not polled needs a runtime around it.
+    let size = run::drive(async {
+        let key = K::of(0);
+        size_of_val(&cache.get_or_fetch(key.look(), || async { Ok::<V, Infallible>(V::make()) }))
     });
-    Contender::polled(&future, async move |key: K| {
+    let contender = Contender::polled(&async {}, async move |key: K| {
         let entry = cache.get_or_fetch(key.look(), || async { Ok::<V, Infallible>(V::make()) }).await;
         entry.expect("a value").value().clone()
-    })
+    });
+    Contender { future: Some(size), ..contender }
 }
 
 /// Keys are strings and values bytes: what is not, its user turns into that.
