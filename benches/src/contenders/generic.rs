@@ -1,0 +1,140 @@
+//! Caches that are values, for any key and value.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::thread;
+use std::time::Duration;
+
+use super::{Contender, Setup};
+use crate::case::{Key, Value};
+use crate::run;
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+pub(super) fn std_map<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
+    let mut map: HashMap<K::Owned, V, foldhash::fast::RandomState> = HashMap::default();
+    map.extend(setup.keys.iter().map(|key| (key.own(), V::make())));
+    Contender::called(move |key: K| map.get(key.look()).cloned())
+}
+
+pub(super) fn papaya<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
+    let map: ::papaya::HashMap<K::Owned, V, foldhash::fast::RandomState> = ::papaya::HashMap::default();
+    for key in setup.keys {
+        map.pin().insert(key.own(), V::make());
+    }
+    Contender::called(move |key: K| map.pin().get(key.look()).cloned())
+}
+
+pub(super) fn moka_sync<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
+    let cache: moka::sync::Cache<K::Owned, V> = moka::sync::Cache::new(setup.capacity);
+    for key in setup.keys {
+        cache.insert(key.own(), V::make());
+    }
+    while cache.entry_count() < setup.keys.len() as u64 {
+        cache.run_pending_tasks();
+    }
+    Contender::called(move |key: K| {
+        cache.get(key.look()).unwrap_or_else(|| {
+            let value = V::make();
+            cache.insert(key.own(), value.clone());
+            value
+        })
+    })
+}
+
+pub(super) fn moka_future<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
+    let cache: moka::future::Cache<K::Owned, V> = moka::future::Cache::new(setup.capacity);
+    run::drive(async {
+        for key in setup.keys {
+            cache.insert(key.own(), V::make()).await;
+        }
+        while cache.entry_count() < setup.keys.len() as u64 {
+            cache.run_pending_tasks().await;
+        }
+    });
+    let handle = cache.clone();
+    Contender::polled(&handle.get_with(K::of(0).own(), async { V::make() }), async move |key: K| {
+        cache.get_with_by_ref(key.look(), async { V::make() }).await
+    })
+}
+
+pub(super) fn quick_get<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
+    let cache = quick::<K, V>(setup);
+    Contender::called(move |key: K| {
+        cache.get(key.look()).unwrap_or_else(|| {
+            let value = V::make();
+            cache.insert(key.own(), value.clone());
+            value
+        })
+    })
+}
+
+pub(super) fn quick_async<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
+    let cache = std::sync::Arc::new(quick::<K, V>(setup));
+    let handle = std::sync::Arc::clone(&cache);
+    let key = K::of(0);
+    let fetch = async { Ok::<_, Infallible>(V::make()) };
+    Contender::polled(&handle.get_or_insert_async(key.look(), fetch), async move |key: K| {
+        cache.get_or_insert_async(key.look(), async { Ok::<_, Infallible>(V::make()) }).await
+    })
+}
+
+fn quick<K: Key, V: Value>(setup: Setup<'_, K>) -> quick_cache::sync::Cache<K::Owned, V> {
+    let cache = quick_cache::sync::Cache::new(setup.capacity as usize);
+    for key in setup.keys {
+        cache.insert(key.own(), V::make());
+    }
+    cache
+}
+
+pub(super) fn fibre<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
+    let builder = fibre_cache::CacheBuilder::<K::Owned, V>::default()
+        .capacity(setup.capacity)
+        .time_to_live(DAY)
+        .stale_while_revalidate(DAY)
+        .async_loader(|_: K::Owned| async { (V::make(), 1) });
+    // It asks for its runtime while it is built.
+    let cache = run::drive(async { builder.build_async() }).expect("a cache");
+    let cache = std::sync::Arc::new(cache);
+    run::polled(setup.keys, async |key| cache.insert(key.own(), V::make(), 1).await);
+    let handle = std::sync::Arc::clone(&cache);
+    let key = K::of(0).own();
+    Contender::polled(&handle.fetch_with(&key), async move |key: K| cache.fetch_with(&key.own()).await)
+}
+
+pub(super) fn foyer<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
+    let cache: ::foyer::Cache<K::Owned, V> = ::foyer::CacheBuilder::new(setup.capacity as usize).build();
+    for key in setup.keys {
+        cache.insert(key.own(), V::make());
+    }
+    // A miss is spawned, so even a future that is not polled needs a runtime around it.
+    let size = run::drive(async {
+        let key = K::of(0);
+        size_of_val(&cache.get_or_fetch(key.look(), || async { Ok::<V, Infallible>(V::make()) }))
+    });
+    let contender = Contender::polled(&async {}, async move |key: K| {
+        let entry = cache.get_or_fetch(key.look(), || async { Ok::<V, Infallible>(V::make()) }).await;
+        entry.expect("a value").value().clone()
+    });
+    Contender { future: Some(size), ..contender }
+}
+
+/// Keys are strings and values bytes: what is not, its user turns into that.
+pub(super) fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
+    let cache =
+        ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(DAY, DAY);
+    run::polled(setup.keys, async |key| {
+        cache.run(key.to_string(), || async { Ok(vec![7; 16]) }).await.map(drop)
+    });
+    let handle = cache.clone();
+    let future = handle.run("0", || async { Ok(vec![7; 16]) }).into_future();
+    Contender::polled(&future, async move |key: u64| {
+        cache.run(key.to_string(), || async { Ok(vec![7; 16]) }).await.expect("a value")
+    })
+}
+
+/// Time for maintenance that a cache puts off.
+pub(crate) fn settle() {
+    run::drive(cacheback::settle());
+    thread::sleep(Duration::from_millis(500));
+}

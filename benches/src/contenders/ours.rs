@@ -1,0 +1,73 @@
+//! Ours, through the macro as a user calls it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cacheback::cacheback;
+
+use super::{Contender, FULL, ROOMY, Setup};
+use crate::case::{Key, Value};
+use crate::run;
+
+/// A cached function of one key, and the contender that calls it.
+macro_rules! function {
+    ($name:ident, $key:ty, $static_key:ty, $value:ty, $capacity:expr $(, $option:ident)?) => {
+        pub(super) fn $name(setup: Setup<'_, $static_key>) -> Contender<$static_key> {
+            #[cacheback(lifetime = 86_400, capacity = $capacity $(, $option)?)]
+            async fn read(key: $key) -> $value {
+                let _ = key;
+                <$value>::make()
+            }
+
+            run::polled(setup.keys, async |key| read::entry(key).set(<$value>::make()).await);
+            run::drive(cacheback::settle());
+            assert_eq!(read::cache().len(), setup.keys.len(), "all keys are in");
+            let contender = Contender::polled(&read(Key::of(0)), async |key| read(key).await);
+            Contender { misses: Some(|| read::cache().stats().fetches), ..contender }
+        }
+    };
+}
+
+function!(u64_bytes, u64, u64, [u8; 16], ROOMY);
+function!(u64_arc, u64, u64, Arc<String>, ROOMY);
+function!(u64_string, u64, u64, String, ROOMY);
+function!(str_bytes, &str, &'static str, [u8; 16], ROOMY);
+function!(str_arc, &str, &'static str, Arc<String>, ROOMY);
+function!(misses, u64, u64, [u8; 16], FULL, fetch_on_miss);
+function!(memory, u64, u64, u64, ROOMY);
+
+/// Three arguments made of one number.
+pub(super) fn three_arguments(setup: Setup<'_, &'static str>) -> Contender<&'static str> {
+    #[cacheback(lifetime = 86_400, capacity = ROOMY)]
+    async fn read(tenant: u64, name: &str, page: u32) -> [u8; 16] {
+        let _ = (tenant, name, page);
+        <[u8; 16]>::make()
+    }
+
+    run::polled(setup.keys, async |key| read::entry(1, key, 2).set(<[u8; 16]>::make()).await);
+    run::drive(cacheback::settle());
+    Contender::polled(&read(1, Key::of(0), 2), async |key| read(1, key, 2).await)
+}
+
+/// How many reads of the trace were hits, in a cache of this capacity. Once a process: the capacity is set once.
+pub(crate) fn hit_ratio(trace: &[u64], capacity: u64) -> u64 {
+    static CAPACITY: AtomicU64 = AtomicU64::new(0);
+    static FETCHES: AtomicU64 = AtomicU64::new(0);
+
+    #[cacheback(lifetime = 86_400, capacity = CAPACITY.load(Ordering::Relaxed), fetch_on_miss)]
+    async fn read(key: u64) -> u64 {
+        FETCHES.fetch_add(1, Ordering::Relaxed);
+        key
+    }
+
+    CAPACITY.store(capacity, Ordering::Relaxed);
+    run::polled(trace, read);
+    let fetches = FETCHES.load(Ordering::Relaxed);
+    let stats = read::cache().stats();
+    assert_eq!(
+        (stats.hits, stats.fetches),
+        (trace.len() as u64 - fetches, fetches),
+        "the cache counts as the body"
+    );
+    trace.len() as u64 - fetches
+}

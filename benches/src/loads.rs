@@ -1,0 +1,37 @@
+//! The loads. Each part of a load runs in a process of its own: functions have static caches, and what one part leaves
+//! behind is not to be seen in the next.
+
+use crate::figure::Sink;
+use crate::plan::Plan;
+
+mod allocations;
+mod build;
+pub(crate) mod hit_ratio;
+pub(crate) mod hits;
+pub(crate) mod instructions;
+mod memory;
+mod misses;
+mod stale;
+mod waiters;
+
+pub(crate) struct Load {
+    pub(crate) name: &'static str,
+    pub(crate) parts: fn(&Plan) -> Vec<String>,
+    pub(crate) run: fn(&str, &Plan, Sink),
+}
+
+pub(crate) const LOADS: &[Load] = &[
+    Load { name: "hits", parts: hits::parts, run: hits::run },
+    Load { name: "misses", parts: misses::parts, run: misses::run },
+    Load { name: "stale", parts: stale::parts, run: stale::run },
+    Load { name: "waiters", parts: waiters::parts, run: waiters::run },
+    Load { name: "memory", parts: memory::parts, run: memory::run },
+    Load { name: "allocations", parts: allocations::parts, run: allocations::run },
+    Load { name: "hit-ratio", parts: hit_ratio::parts, run: hit_ratio::run },
+    Load { name: "instructions", parts: instructions::parts, run: instructions::run },
+    Load { name: "build", parts: build::parts, run: build::run },
+];
+
+pub(crate) fn named(name: &str) -> Option<&'static Load> {
+    LOADS.iter().find(|load| load.name == name)
+}

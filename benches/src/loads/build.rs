@@ -1,0 +1,171 @@
+//! What an annotation costs at build time: crates with a hundred functions each, rebuilt alone, and the number of
+//! packages that come along.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+use std::{env, fs};
+
+use crate::contenders::{HITBOX, OURS};
+use crate::figure::Sink;
+use crate::machine;
+use crate::plan::Plan;
+use crate::stats::median;
+
+const FUNCTIONS: usize = 100;
+
+/// A way to write the functions.
+struct Kind {
+    name: &'static str,
+    package: &'static str,
+    /// Lines of `[dependencies]`, besides those that all have; `{root}` and `{version:NAME}` are filled in.
+    dependencies: &'static str,
+    /// What stands above all functions.
+    head: &'static str,
+    attribute: &'static str,
+    error: &'static str,
+}
+
+const KINDS: [Kind; 4] = [
+    Kind { name: "no annotation", package: "plain", dependencies: "", head: "", attribute: "", error: "" },
+    Kind {
+        name: OURS,
+        package: "ours",
+        dependencies: "cacheback = { path = \"{root}\" }\n",
+        head: "use cacheback::cacheback;\n",
+        attribute: "#[cacheback(lifetime = 60, fetch_on_miss)]\n",
+        error: "",
+    },
+    Kind {
+        name: "cached, #[cached] ttl",
+        package: "memo",
+        dependencies: "cached = { version = \"={version:cached}\", features = [\"async\"] }\n",
+        head: "use cached::macros::cached;\n",
+        attribute: "#[cached(ttl_secs = 60, key = \"(String, u64)\", convert = r#\"{ (name.to_string(), page) }\"#)]\n",
+        error: "",
+    },
+    Kind {
+        name: HITBOX,
+        package: "boxed",
+        dependencies: "hitbox = \"={version:hitbox}\"\nhitbox-moka = \"={version:hitbox-moka}\"\n\
+                       hitbox-fn = { version = \"={version:hitbox-fn}\", features = [\"derive\"] }\n",
+        head: "use hitbox_fn::cached;\n",
+        attribute: "#[cached]\n",
+        error: "",
+    },
+];
+
+pub(super) fn parts(_: &Plan) -> Vec<String> {
+    vec![format!("{FUNCTIONS} functions")]
+}
+
+pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
+    let folder = env::temp_dir().join(format!("cacheback-build-{}", std::process::id()));
+    generate(&folder);
+    eprintln!("build: dependencies");
+    for kind in &KINDS {
+        build(&folder, kind);
+    }
+    let mut seconds = vec![Vec::new(); KINDS.len()];
+    for round in 0..if plan.quick { 1 } else { 3 } {
+        for turn in 0..KINDS.len() {
+            let index = (round + turn) % KINDS.len();
+            let source = folder.join(KINDS[index].package).join("src/lib.rs");
+            let text = fs::read_to_string(&source).expect("the source");
+            fs::write(&source, format!("{text}\n")).expect("a file that can be written");
+            let start = Instant::now();
+            build(&folder, &KINDS[index]);
+            seconds[index].push(start.elapsed().as_secs_f64());
+        }
+    }
+    for (kind, seconds) in KINDS.iter().zip(&seconds) {
+        sink.put(part, kind.name, "seconds", median(seconds));
+        sink.put(part, kind.name, "packages", packages(&folder, kind) as f64);
+    }
+    let _ = fs::remove_dir_all(&folder);
+}
+
+fn build(folder: &Path, kind: &Kind) {
+    let status = cargo(folder)
+        .args(["build", "--quiet", "-p", kind.package])
+        .stdout(Stdio::null())
+        .status()
+        .expect("cargo runs");
+    assert!(status.success(), "{} does not build", kind.package);
+}
+
+/// Packages that the dependencies of this kind are made of, those of plain functions not counted.
+fn packages(folder: &Path, kind: &Kind) -> usize {
+    let tree = |package: &str| {
+        let output = cargo(folder)
+            .args(["tree", "--quiet", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"])
+            .output()
+            .expect("cargo runs");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let mut names: Vec<String> = text.lines().skip(1).map(|line| line.replace(" (*)", "")).collect();
+        names.sort();
+        names.dedup();
+        names
+    };
+    let plain = tree(KINDS[0].package);
+    tree(kind.package).iter().filter(|name| !plain.contains(name)).count()
+}
+
+fn cargo(folder: &Path) -> Command {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(folder).env("CARGO_TARGET_DIR", folder.join("target"));
+    cargo
+}
+
+fn generate(folder: &Path) {
+    let root = machine::root();
+    let members: Vec<String> = KINDS.iter().map(|kind| format!("{:?}", kind.package)).collect();
+    write(
+        folder.join("Cargo.toml"),
+        &format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n", members.join(", ")),
+    );
+    // The versions that everything else here was measured with.
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
+    for kind in &KINDS {
+        let mut dependencies = kind.dependencies.replace("{root}", &root.display().to_string());
+        while let Some(start) = dependencies.find("{version:") {
+            let end = start + dependencies[start..].find('}').expect("a closing brace");
+            let version = machine::version(&dependencies[start + "{version:".len()..end]);
+            dependencies.replace_range(start..=end, &version);
+        }
+        let manifest = format!(
+            "[package]\nname = \"{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
+             serde = {{ version = \"1\", features = [\"derive\"] }}\n{dependencies}",
+            kind.package
+        );
+        write(folder.join(kind.package).join("Cargo.toml"), &manifest);
+        write(folder.join(kind.package).join("src/lib.rs"), &source(kind));
+    }
+}
+
+fn source(kind: &Kind) -> String {
+    let mut text = format!(
+        "{}\n#[derive(Clone, Debug)]\npub struct MyError(pub String);\n{}\n\
+         async fn ask(_: &str, _: u64) -> Result<String, MyError> {{\n    Ok(String::new())\n}}\n",
+        kind.head, kind.error
+    );
+    for number in 0..FUNCTIONS {
+        // hitbox-fn takes owned arguments.
+        let name_type = if kind.name == HITBOX { "String" } else { "&str" };
+        let lend = if kind.name == HITBOX { "&" } else { "" };
+        let _ = write!(
+            text,
+            "\n{}pub async fn lookup_{number}(name: {name_type}, page: u64) -> Result<Vec<String>, MyError> {{\n    \
+             let first = ask({lend}name, page).await?;\n    let second = ask(&first, page + {number}).await?;\n    \
+             Ok(vec![first, second])\n}}\n",
+            kind.attribute
+        );
+    }
+    text
+}
+
+fn write(path: PathBuf, text: &str) {
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder that can be made");
+    fs::write(path, text).expect("a file that can be written");
+}

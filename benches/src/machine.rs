@@ -1,0 +1,78 @@
+//! Where and with what was measured.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{fs, thread};
+
+/// The root of the workspace.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// The version of a package in the lock file, the highest where there are several.
+pub(crate) fn version(package: &str) -> String {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap_or_default();
+    highest(&lock, package).unwrap_or_else(|| "?".to_owned())
+}
+
+fn highest(lock: &str, package: &str) -> Option<String> {
+    let numbers =
+        |version: &String| version.split('.').map(|part| part.parse().unwrap_or(0)).collect::<Vec<u64>>();
+    let name = format!("name = \"{package}\"");
+    let lines: Vec<&str> = lock.lines().collect();
+    lines
+        .windows(2)
+        .filter(|pair| pair[0] == name)
+        .filter_map(|pair| Some(pair[1].strip_prefix("version = \"")?.strip_suffix('"')?.to_owned()))
+        .max_by_key(numbers)
+}
+
+/// Lines that describe machine and compiler.
+pub(crate) fn describe() -> Vec<(&'static str, String)> {
+    let cpu = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
+    let cores = thread::available_parallelism().map_or(0, usize::from);
+    let memory = field("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.split(' ').next()?.parse::<f64>().ok())
+        .map_or_else(|| "unknown".to_owned(), |kib| format!("{:.0} GiB", kib / 1_048_576.0));
+    let system = fs::read_to_string("/etc/os-release").ok().and_then(|text| {
+        Some(text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="))?.replace('"', ""))
+    });
+    let kernel = output("uname", &["-sr"]).unwrap_or_default();
+    vec![
+        ("date", output("date", &["-u", "+%Y-%m-%d"]).unwrap_or_default()),
+        ("CPU", format!("{cpu}, {cores} cores")),
+        ("memory", memory),
+        ("system", format!("{}, {kernel}", system.unwrap_or_else(|| "unknown".to_owned()))),
+        ("compiler", output("rustc", &["-V"]).unwrap_or_default()),
+        ("valgrind", output("valgrind", &["--version"]).unwrap_or_else(|| "not there".to_owned())),
+    ]
+}
+
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_highest_version_of_the_very_name_is_found() {
+        let lock = "name = \"moka\"\nversion = \"0.9.0\"\n\nname = \"moka\"\nversion = \"0.12.16\"\n\n\
+                    name = \"hitbox-moka\"\nversion = \"7.0.0\"\n";
+        assert_eq!(highest(lock, "moka").as_deref(), Some("0.12.16"));
+        assert_eq!(highest(lock, "mok"), None);
+    }
+
+    #[test]
+    fn the_lock_file_is_where_it_is_looked_for() {
+        assert_ne!(version("moka"), "?");
+    }
+}

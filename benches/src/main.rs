@@ -1,0 +1,55 @@
+//! Measures cacheback against other caches, and writes RESULTS.md.
+//!
+//! ```sh
+//! cargo run --release -p cacheback-benches                  # everything, into benches/RESULTS.md
+//! cargo run --release -p cacheback-benches -- --quick       # a glance at everything, into target/benches/
+//! cargo run --release -p cacheback-benches -- memory        # one load, into target/benches/
+//! ```
+
+mod alloc;
+mod case;
+mod contenders;
+mod figure;
+mod goals;
+mod loads;
+mod machine;
+mod measure;
+mod plan;
+mod plot;
+mod report;
+mod run;
+mod runner;
+mod stats;
+mod zipf;
+
+use std::env;
+use std::process::ExitCode;
+
+use figure::Sink;
+use loads::LOADS;
+use plan::Plan;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let plan = Plan::new(arguments.iter().any(|argument| argument == "--quick"));
+    let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|&word| word != "--quick").collect();
+    match words.as_slice() {
+        // How the program calls itself.
+        ["--part", load, part] => {
+            let load = loads::named(load).expect("a load");
+            (load.run)(part, &plan, Sink { load: load.name });
+            ExitCode::SUCCESS
+        }
+        ["--under-valgrind", part, reads] => {
+            loads::instructions::under_valgrind(part, reads.parse().expect("a number"));
+            ExitCode::SUCCESS
+        }
+        [] => runner::all(&plan),
+        [name] if loads::named(name).is_some() => runner::one(name, &plan),
+        _ => {
+            let names: Vec<&str> = LOADS.iter().map(|load| load.name).collect();
+            eprintln!("cacheback-benches [--quick] [LOAD], where LOAD is one of: {}", names.join(", "));
+            ExitCode::FAILURE
+        }
+    }
+}

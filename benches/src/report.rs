@@ -1,0 +1,431 @@
+//! RESULTS.md: tables and plots of the figures of one run.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::contenders::{OURS, ROOMY, UNIT};
+use crate::figure::Figures;
+use crate::loads::{hit_ratio, hits};
+use crate::plan::Plan;
+use crate::plot::{self, count, number};
+use crate::{goals, machine};
+
+/// What is said about a run.
+pub(crate) struct Facts<'a> {
+    pub(crate) command: String,
+    pub(crate) minutes: f64,
+    pub(crate) plan: Plan,
+    /// Parts that did not end well.
+    pub(crate) failed: &'a [String],
+}
+
+/// The packages whose versions are named.
+const PEERS: [&str; 11] = [
+    "cacheback",
+    "moka",
+    "quick_cache",
+    "cached",
+    "fibre_cache",
+    "foyer",
+    "hitbox-fn",
+    "hitbox-moka",
+    "cacheflight",
+    "cachekit-rs",
+    "papaya",
+];
+
+/// The text; plots go to `plots/` in the folder.
+pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> String {
+    let mut text = head(facts);
+    if figures.has("hits") {
+        hits_section(&mut text, figures, folder);
+    }
+    if figures.has("misses") {
+        let _ = write!(
+            text,
+            "## misses\n\nEvery key is new: the call, the fetch of a body that is ready at once, the insertion, and an \
+             eviction where there is a bound (100,000 entries; `cached` with a ttl alone and cacheflight's memory have \
+             none). Ratio to moka sync (`get`, then `insert`), ns a call in brackets.\n\n"
+        );
+        ratios(&mut text, figures, "misses", &figures.cases("misses"), threads);
+    }
+    if figures.has("stale") {
+        stale_section(&mut text, figures);
+    }
+    if figures.has("waiters") {
+        waiters_section(&mut text, figures, folder);
+    }
+    if figures.has("memory") {
+        memory_section(&mut text, figures, folder);
+    }
+    if figures.has("allocations") {
+        allocations_section(&mut text, figures);
+    }
+    if figures.has("hit-ratio") {
+        hit_ratio_section(&mut text, figures);
+    }
+    if figures.has("instructions") {
+        instructions_section(&mut text, figures, folder);
+    }
+    if figures.has("build") {
+        build_section(&mut text, figures);
+    }
+    if figures.has("hits") {
+        let _ = write!(text, "## Goals\n\nWhat the project set itself, by the figures of this run.\n\n");
+        text += &goals::table(figures);
+    }
+    text
+}
+
+fn head(facts: &Facts<'_>) -> String {
+    let mut text = format!(
+        "# Results\n\nWritten by `{}` in {:.0} minutes; do not edit. One load alone: `-- LOAD`, where LOAD is a \
+         heading below.\n\n",
+        facts.command, facts.minutes
+    );
+    if facts.plan.quick {
+        text += "A glance: the rounds are too few and too short to compare anything.\n\n";
+    }
+    text += "| | |\n|---|---|\n";
+    for (name, value) in machine::describe() {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
+    let versions: Vec<String> =
+        PEERS.iter().map(|name| format!("{name} {}", machine::version(name))).collect();
+    let _ = writeln!(text, "| versions | {} |\n", versions.join(", "));
+    let _ = write!(
+        text,
+        "How it is measured: contenders take turns, in {} rounds with a slice of {} ms each and an order that \
+         rotates. A ratio is the median of the ratios to {UNIT} of the same round; a time is the median over the \
+         rounds. Futures are polled on a current-thread tokio runtime, and what that costs is in their figures. \
+         Each part runs in a process of its own. Lifetimes are a day. Each cache is used the way its own \
+         documentation tells, with its own hasher; keys are handed over as the caller has them, and what a cache \
+         needs to own is part of its figure.\n\n\
+         {OURS} stands for the annotated function, called and awaited. cachekit-rs is its in-process level over a \
+         backend that keeps nothing. hitbox-fn takes part where its key and response traits know the types, \
+         cacheflight (text to bytes) and cachekit-rs in the complete row only. The two maps at the end are no caches: \
+         they show what a lookup and a clone cost.\n\n",
+        facts.plan.rounds,
+        facts.plan.slice.as_millis()
+    );
+    if !facts.failed.is_empty() {
+        let _ = writeln!(
+            text,
+            "Not measured, because the process failed or hung: {}.\n",
+            facts.failed.join("; ")
+        );
+    }
+    text
+}
+
+fn hits_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## hits\n\nEvery read hits. Bounded caches have room for {} entries. `hot`: one key of 100,000; `zipf 10k`: \
+         10,000 keys, drawn with an exponent of 0.99. With several threads each of them reads, and a time is that of \
+         one read of one thread. Ratio to {UNIT}, ns a read in brackets.\n",
+        number(ROOMY as f64)
+    );
+    let cases = figures.cases("hits");
+    for threads in Plan::threads() {
+        let of_main: Vec<&str> = cases
+            .iter()
+            .copied()
+            .filter(|case| case.starts_with(hits::MAIN) && ends(case, threads))
+            .collect();
+        let _ =
+            write!(text, "\n### {}, {threads} thread{}\n\n", hits::MAIN, if threads == 1 { "" } else { "s" });
+        ratios(text, figures, "hits", &of_main, load);
+        for of_load in ["hot", "zipf 100k"] {
+            let case = format!("{}|{of_load}|{threads}", hits::MAIN);
+            let title = format!("{of_load}, {}, {}: time of a hit", self::threads(&case), hits::MAIN);
+            let file = format!("hits-{}-{threads}.svg", of_load.replace(' ', "-"));
+            bars(
+                text,
+                figures,
+                folder,
+                &file,
+                &title,
+                "ratio to moka sync (logarithmic)",
+                "hits",
+                &case,
+                "ratio",
+            );
+        }
+    }
+    growth(text, figures, folder);
+    let mut others: Vec<&str> = cases.iter().filter_map(|case| case.split('|').next()).collect();
+    others.dedup();
+    for types in others.into_iter().filter(|&types| types != hits::MAIN) {
+        let of_types: Vec<&str> = cases
+            .iter()
+            .copied()
+            .filter(|case| case.starts_with(&format!("{types}|")) && (ends(case, 1) || ends(case, 2)))
+            .collect();
+        let _ = write!(text, "\n### {types}\n\n");
+        ratios(text, figures, "hits", &of_types, |case| format!("{}, {}", load(case), threads(case)));
+    }
+    text.push('\n');
+}
+
+/// The curves of a hit over the number of entries.
+fn growth(text: &mut String, figures: &Figures, folder: &Path) {
+    let size = |case: &str| load(case).strip_prefix("zipf ")?.strip_suffix('k')?.parse::<f64>().ok();
+    let main: Vec<&str> = figures
+        .cases("hits")
+        .into_iter()
+        .filter(|case| case.starts_with(hits::MAIN) && ends(case, 1))
+        .collect();
+    let lines: Vec<_> = figures
+        .contenders("hits", main.first().copied())
+        .into_iter()
+        .map(|name| {
+            let point = |case: &&str| Some((size(case)? * 1_000.0, figures.get("hits", case, name, "ns")?));
+            (name, main.iter().filter_map(point).collect::<Vec<_>>(), name == OURS)
+        })
+        .collect();
+    let file = "hits-by-entries.svg";
+    draw(
+        text,
+        plot::curves(&folder.join("plots").join(file), "zipf, 1 thread: time of a hit by entries", &lines),
+        file,
+    );
+}
+
+fn stale_section(text: &mut String, figures: &Figures) {
+    let _ = write!(
+        text,
+        "## stale\n\nReads of values that are stale, while refreshes are under way whose bodies do not end. Each of 1, \
+         100 and 10,000 keys was asked for; `running` says how many bodies that started ({OURS} runs 64 at once, \
+         keeps others waiting, and refuses what is more). Ratio to {UNIT} of fresh values, ns a read in brackets. \
+         `cached`, foyer, moka and quick_cache do not serve stale values by themselves (`cached` shows a recipe).\n\n"
+    );
+    let cases = figures.cases("stale");
+    let heads: Vec<String> = cases.iter().map(|case| format!("{case} pending | running")).collect();
+    let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---|---".repeat(cases.len()));
+    for name in figures.contenders("stale", None) {
+        let _ = write!(text, "| {} |", shown(name));
+        for case in &cases {
+            let running = figures.get("stale", case, name, "running").map_or_else(String::new, count);
+            let _ = write!(text, " {} | {running} |", ratio(figures, "stale", case, name));
+        }
+        text.push('\n');
+    }
+    text.push('\n');
+}
+
+fn waiters_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## waiters\n\n10,000 tasks on a multi-thread runtime wait for one missing key whose fetch takes 200 ms. `over \
+         the fetch`: from the first spawn to the last answer, less those 200 ms. CPU time is that of the whole \
+         process. Ratios are to moka future `get_with`; without any cache, the tasks share one future.\n\n"
+    );
+    columns(
+        text,
+        figures,
+        "waiters",
+        "10,000",
+        &[
+            ("over the fetch, ms", "wall"),
+            ("ratio", "wall ratio"),
+            ("CPU, ms", "cpu"),
+            ("CPU ratio", "cpu ratio"),
+        ],
+    );
+    bars(text, figures, folder, "waiters.svg", "10,000 waiters: CPU time", "ms", "waiters", "10,000", "cpu");
+}
+
+fn memory_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## memory\n\nBytes an entry, u64 -> u64, after 1,000,000 entries were filled in one by one, as the allocator \
+         rounds them up; caches have room for {}.\n\n| | bytes | ratio to moka sync |\n|---|---|---|\n",
+        number(ROOMY as f64)
+    );
+    let case = "u64 -> u64";
+    let unit = figures.get("memory", case, UNIT, "bytes");
+    for name in figures.contenders("memory", None) {
+        let Some(bytes) = figures.get("memory", case, name, "bytes") else { continue };
+        let ratio = unit.map_or_else(String::new, |unit| number(bytes / unit));
+        let _ = writeln!(text, "| {} | {} | {ratio} |", shown(name), number(bytes));
+    }
+    text.push('\n');
+    bars(
+        text,
+        figures,
+        folder,
+        "memory.svg",
+        "memory of an entry, u64 -> u64",
+        "bytes",
+        "memory",
+        case,
+        "bytes",
+    );
+}
+
+fn allocations_section(text: &mut String, figures: &Figures) {
+    let _ = write!(
+        text,
+        "## allocations\n\nAllocations of a fresh hit, and bytes of the future of one call, its arguments included (8 \
+         bytes for a u64, 16 for a `&str`). A future of 16 bytes is a pointer to one on the heap.\n\n"
+    );
+    for case in figures.cases("allocations") {
+        let _ = write!(text, "### {case}\n\n");
+        columns(
+            text,
+            figures,
+            "allocations",
+            case,
+            &[("allocations a hit", "allocations"), ("future, bytes", "future")],
+        );
+    }
+}
+
+fn hit_ratio_section(text: &mut String, figures: &Figures) {
+    let _ = write!(
+        text,
+        "## hit-ratio\n\nPercent of the reads that hit, over 2,000,000 reads of 100,000 keys (scans read other 10,000), \
+         with a capacity of 1, 5, 20 and 50 % of them: {OURS} with `fetch_on_miss`, by its counters; moka by `get`, \
+         then `insert`. {OURS} records few reads with moka's LRU policy; the second line records them all.\n\n"
+    );
+    let cases = figures.cases("hit-ratio");
+    let mut traces: Vec<&str> = cases.iter().filter_map(|case| case.split('|').next()).collect();
+    traces.dedup();
+    let heads: Vec<String> = hit_ratio::SHARES.iter().map(|share| format!("{share} %")).collect();
+    let _ = writeln!(text, "| | | {} |\n|---|---{}|", heads.join(" | "), "|---".repeat(heads.len()));
+    for trace in traces {
+        for (row, name) in figures.contenders("hit-ratio", None).into_iter().enumerate() {
+            let cells: Vec<String> = hit_ratio::SHARES
+                .iter()
+                .map(|share| figures.get("hit-ratio", &format!("{trace}|{share}"), name, "percent"))
+                .map(|percent| percent.map_or_else(String::new, |percent| format!("{percent:.2}")))
+                .collect();
+            let trace = if row == 0 { trace } else { "" };
+            let _ = writeln!(text, "| {trace} | {} | {} |", shown(name), cells.join(" | "));
+        }
+    }
+    text.push('\n');
+}
+
+fn instructions_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## instructions\n\nInstructions of a hit of one hot key, counted by callgrind: the difference of two numbers of \
+         reads.\n\n| | types | instructions |\n|---|---|---|\n"
+    );
+    for case in figures.cases("instructions") {
+        for name in figures.contenders("instructions", Some(case)) {
+            let count =
+                figures.get("instructions", case, name, "instructions").map_or_else(String::new, number);
+            let _ = writeln!(text, "| {} | {case} | {count} |", shown(name));
+        }
+    }
+    text.push('\n');
+    let title = format!("instructions of a hit, {}", hits::MAIN);
+    bars(
+        text,
+        figures,
+        folder,
+        "instructions.svg",
+        &title,
+        "instructions (logarithmic)",
+        "instructions",
+        hits::MAIN,
+        "instructions",
+    );
+}
+
+fn build_section(text: &mut String, figures: &Figures) {
+    let _ = write!(
+        text,
+        "## build\n\nA crate with 100 functions of two arguments and a `Result`, rebuilt alone by `cargo build` in the dev \
+         profile after a change; and the packages that the default features bring along (normal dependencies, those \
+         of the crate without annotations left out; `cached` with `async`, hitbox-fn with `derive`).\n\n"
+    );
+    for case in figures.cases("build") {
+        columns(text, figures, "build", case, &[("rebuild, s", "seconds"), ("packages", "packages")]);
+    }
+}
+
+/// A row a contender, a column a case.
+fn ratios(text: &mut String, figures: &Figures, load: &str, cases: &[&str], head: impl Fn(&str) -> String) {
+    let heads: Vec<String> = cases.iter().map(|case| head(case)).collect();
+    let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---".repeat(cases.len()));
+    for name in figures.contenders(load, cases.first().copied()) {
+        let cells: Vec<String> = cases.iter().map(|case| ratio(figures, load, case, name)).collect();
+        let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
+    }
+    text.push('\n');
+}
+
+fn ratio(figures: &Figures, load: &str, case: &str, name: &str) -> String {
+    let get = |metric| figures.get(load, case, name, metric);
+    match (get("ratio"), get("ns")) {
+        (Some(ratio), Some(ns)) => format!("{} ({})", number(ratio), number(ns)),
+        _ => String::new(),
+    }
+}
+
+/// A row a contender, a column a metric.
+fn columns(text: &mut String, figures: &Figures, load: &str, case: &str, metrics: &[(&str, &str)]) {
+    let heads: Vec<&str> = metrics.iter().map(|metric| metric.0).collect();
+    let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---".repeat(heads.len()));
+    for name in figures.contenders(load, Some(case)) {
+        let cells: Vec<String> = metrics
+            .iter()
+            .map(|metric| figures.get(load, case, name, metric.1).map_or_else(String::new, count))
+            .collect();
+        let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
+    }
+    text.push('\n');
+}
+
+#[allow(clippy::too_many_arguments, reason = "where it goes, what it says, and which figures it shows")]
+fn bars(
+    text: &mut String,
+    figures: &Figures,
+    folder: &Path,
+    file: &str,
+    title: &str,
+    unit: &str,
+    load: &str,
+    case: &str,
+    metric: &str,
+) {
+    let values: Vec<(&str, f64, bool)> = figures
+        .contenders(load, Some(case))
+        .into_iter()
+        .filter_map(|name| Some((name, figures.get(load, case, name, metric)?, name == OURS)))
+        .collect();
+    draw(text, plot::bars(&folder.join("plots").join(file), title, unit, &values), file);
+}
+
+fn draw(text: &mut String, drawn: Result<(), Box<dyn std::error::Error>>, file: &str) {
+    match drawn {
+        Ok(()) => {
+            let _ = write!(text, "![{}](plots/{file})\n\n", file.trim_end_matches(".svg"));
+        }
+        Err(error) => eprintln!("no plot {file}: {error}"),
+    }
+}
+
+/// Ours stands out.
+fn shown(name: &str) -> String {
+    if name == OURS { format!("**{name}**") } else { name.to_owned() }
+}
+
+/// The parts of the case `types|load|threads`.
+fn load(case: &str) -> String {
+    case.split('|').nth(1).unwrap_or(case).to_owned()
+}
+
+fn threads(case: &str) -> String {
+    case.rsplit('|').next().map_or_else(String::new, |threads| {
+        format!("{threads} thread{}", if threads == "1" { "" } else { "s" })
+    })
+}
+
+fn ends(case: &str, threads: usize) -> bool {
+    case.rsplit('|').next() == Some(&threads.to_string())
+}
