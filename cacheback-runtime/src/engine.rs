@@ -170,10 +170,10 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let hash = self.hash(view);
         let pin = self.store.pin();
         let node = self.store.find(hash, move |key| view.same(key), &pin)?;
-        let (value, status) = node.quiet_value(Moment::recent())?;
+        let (value, status, told) = node.quiet_value(Moment::recent())?;
         let value = value.clone();
         self.counters.answered(status);
-        if let Some(place) = self.store.wants_record(node) {
+        if let Some(place) = self.store.wants_record(node, told) {
             drop(pin);
             self.store.record(place);
         }

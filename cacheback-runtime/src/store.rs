@@ -27,7 +27,7 @@ use bound::Bound;
 pub(crate) use bound::Limit;
 pub(crate) use index::Place;
 use index::{Index, Pin};
-pub(crate) use node::{Content, Node, Remains};
+pub(crate) use node::{Content, Node, Remains, Round};
 
 pub(crate) struct Store<K, V, X> {
     index: Arc<Index<K, V, X>>,
@@ -165,7 +165,9 @@ where
         }
         let round = self.round_of_one_more();
         let Some(gone_at) = node.as_ref().map(|node| {
-            node.record_in(round);
+            if let Content::Value(_, told) = node.content() {
+                told.is_first(round);
+            }
             node.gone_at(&self.spans)
         }) else {
             return Change::default();
@@ -220,12 +222,9 @@ where
     /// Where a hit of `node` is to be [recorded](Store::record), if it is worth telling moka: it is the first in this
     /// round.
     #[inline]
-    pub(crate) fn wants_record(&self, node: &Node<K, V, X>) -> Option<Place> {
+    pub(crate) fn wants_record(&self, node: &Node<K, V, X>, told: &Round) -> Option<Place> {
         let round = self.round.load(Ordering::Relaxed);
-        (round != node.recorded_in()).then(|| {
-            node.record_in(round);
-            node.place()
-        })
+        told.is_first(round).then(|| node.place())
     }
 
     /// Counts one node that is put in.

@@ -70,7 +70,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         // meanwhile, it is brought home again.
         loop {
             if let (None, Verdict::Store { node: Some(node), .. }) = (&brought, &verdict) {
-                if let (true, Content::Value(value)) = (awaited, node.content()) {
+                if let (true, Content::Value(value, _)) = (awaited, node.content()) {
                     let value = caught(|| O::Value::clone(value))?;
                     brought = Some(Arc::new(Brought { value, started }));
                 }

@@ -192,7 +192,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             Found::Ask => Entered::Ask,
             Found::Nothing => Entered::Empty,
             Found::Node(node, status) => match node.content() {
-                Content::Value(value) => {
+                Content::Value(value, _) => {
                     let age = Duration::from_nanos(now.since(node.started));
                     Entered::Value(self.answered(O::join(Ok(value.clone())), status, Some(age)))
                 }

@@ -10,7 +10,7 @@ use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Content, Node, Remains};
+use crate::store::{Content, Node, Remains, Round};
 use crate::sync::Arc;
 
 /// How long a key whose value is not to be stored is left alone.
@@ -67,7 +67,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             lifetime = Duration::from_nanos(shortened(nanos(lifetime), share).max(1));
         }
         let times = Times::new(policy, started, lifetime);
-        let node = Node::new(key, target.hash, times, &self.store.spans, Content::Value(value));
+        let node =
+            Node::new(key, target.hash, times, &self.store.spans, Content::Value(value, Round::default()));
         (Record { node, weight }, None)
     }
 

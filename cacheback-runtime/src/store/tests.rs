@@ -17,7 +17,7 @@ fn of(capacity: u64) -> Small {
 }
 
 fn node(key: u64, hash: u64, value: Arc<u64>) -> SmallNode {
-    Node::new(key, hash, times(), &SPANS, Content::Value(value))
+    Node::new(key, hash, times(), &SPANS, Content::Value(value, Round::default()))
 }
 
 /// Puts, and says what moka is to be told.
@@ -70,6 +70,12 @@ fn get(store: &Small, key: u64, hash: u64) -> Option<u64> {
     let pin = store.pin();
     let node = store.find(hash, |other| *other == key, &pin)?;
     node.value(Moment::PAST, &SPANS).map(|value| **value)
+}
+
+/// A hit: where it is to be recorded.
+fn wants_record(store: &Small, node: &SmallNode) -> Option<Place> {
+    let (_, _, told) = node.quiet_value(Moment::PAST)?;
+    store.wants_record(node, told)
 }
 
 /// How many nodes index and moka have.
@@ -147,7 +153,7 @@ fn a_hot_key_stays() {
         let record = {
             let pin = store.pin();
             let node = store.find(0, |other| *other == 0, &pin);
-            store.wants_record(node.unwrap_or_else(|| panic!("evicted after {key} insertions")))
+            wants_record(&store, node.unwrap_or_else(|| panic!("evicted after {key} insertions")))
         };
         if let Some(place) = record {
             told += 1;
@@ -164,7 +170,7 @@ fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
     let read = |key: u64| {
         let pin = store.pin();
         let found = store.find(spread(key), |other| *other == key, &pin);
-        let place = found.and_then(|node| store.wants_record(node));
+        let place = found.and_then(|node| wants_record(&store, node));
         drop(pin);
         if let Some(place) = place {
             store.record(place);
@@ -319,7 +325,7 @@ fn a_drop_that_panics_stops_no_eviction() {
     }
     let store: Store<u64, Bomb, ()> = Store::new(Limit::Entries(10), Eviction::Lru, SPANS);
     for key in 0..1_000 {
-        let mut node = Some(Node::new(key, key, times(), &SPANS, Content::Value(Bomb)));
+        let mut node = Some(Node::new(key, key, times(), &SPANS, Content::Value(Bomb, Round::default())));
         let change = store.put(&mut node, 1, 0, None, &store.pin());
         store.carry_out(change);
     }
