@@ -2,11 +2,13 @@
 //!
 //! A log line names the function and the cause, never an argument or a value.
 
-use std::cell::Cell;
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::sync::{AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicU64, Ordering};
+
+mod stripes;
+use stripes::Stripes;
 
 const TARGET: &str = "cacheback";
 
@@ -94,17 +96,11 @@ pub enum Status {
     Fetched,
 }
 
-const STRIPES: usize = 8;
-
-/// The counters of reads, a cache line a stripe: two threads on one key do not contend.
-#[repr(align(128))]
-#[derive(Default)]
-struct Stripe([AtomicU64; 4]);
-
 /// The counters of one cache.
 #[derive(Default)]
 pub(crate) struct Counters {
-    reads: [Stripe; STRIPES],
+    /// By [`Status`].
+    reads: Stripes,
     pub(crate) fetches: AtomicU64,
     pub(crate) errors: AtomicU64,
     pub(crate) panics: AtomicU64,
@@ -118,13 +114,11 @@ pub(crate) struct Counters {
 impl Counters {
     #[inline]
     pub(crate) fn answered(&self, status: Status) {
-        self.reads[stripe()].0[status as usize].fetch_add(1, Ordering::Relaxed);
+        self.reads.count(status as usize);
     }
 
     pub(crate) fn snapshot(&self) -> Stats {
-        let read = |status: Status| {
-            self.reads.iter().map(|stripe| stripe.0[status as usize].load(Ordering::Relaxed)).sum()
-        };
+        let read = |status: Status| self.reads.sum(status as usize);
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
             hits: read(Status::Fresh),
@@ -148,23 +142,6 @@ impl Counters {
 /// Counts one.
 pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
-}
-
-/// This thread's stripe.
-#[inline]
-fn stripe() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        /// One more than the number of the thread's stripe; zero until it has one.
-        static STRIPE: Cell<usize> = const { Cell::new(0) };
-    }
-    let mine = STRIPE.try_with(|mine| {
-        if mine.get() == 0 {
-            mine.set(NEXT.fetch_add(1, Ordering::Relaxed) % STRIPES + 1);
-        }
-        mine.get()
-    });
-    mine.unwrap_or(0) % STRIPES
 }
 
 /// Lets one log line through each ten seconds.
