@@ -1,8 +1,12 @@
 //! Where and with what was measured.
 
+use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 use std::{fs, thread};
+
+use crate::stats::median;
 
 /// The root of the workspace.
 pub(crate) fn root() -> PathBuf {
@@ -43,9 +47,33 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
         ("CPU", format!("{cpu}, {cores} cores")),
         ("memory", memory),
         ("system", format!("{}, {kernel}", system.unwrap_or_else(|| "unknown".to_owned()))),
+        (
+            "cores at work",
+            format!("all at once each take {:.2} times as long for plain arithmetic as one alone", scaling()),
+        ),
         ("compiler", output("rustc", &["-V"]).unwrap_or_default()),
         ("valgrind", output("valgrind", &["--version"]).unwrap_or_else(|| "not there".to_owned())),
     ]
+}
+
+/// How much longer arithmetic takes while every core does it. Near one on cores of their own; more where they share
+/// what they compute with, and then no cache can do better with several threads.
+fn scaling() -> f64 {
+    let work = || {
+        let start = Instant::now();
+        let mut x = 1u64;
+        for i in 0..300_000_000u64 {
+            x = black_box(x.wrapping_mul(i | 1) ^ i);
+        }
+        start.elapsed().as_secs_f64()
+    };
+    let alone = work();
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let together: Vec<f64> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("arithmetic")).collect()
+    });
+    median(&together) / alone
 }
 
 fn field(path: &str, name: &str) -> Option<String> {

@@ -1,0 +1,102 @@
+//! Rows and columns, plots, and what cases are called.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::contenders::OURS;
+use crate::figure::Figures;
+use crate::plot::{self, count, number};
+
+/// A row a contender, a column a case.
+pub(super) fn ratios(
+    text: &mut String,
+    figures: &Figures,
+    load: &str,
+    cases: &[&str],
+    head: impl Fn(&str) -> String,
+) {
+    let heads: Vec<String> = cases.iter().map(|case| head(case)).collect();
+    let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---".repeat(cases.len()));
+    for name in figures.contenders(load, cases.first().copied()) {
+        let cells: Vec<String> = cases.iter().map(|case| ratio(figures, load, case, name)).collect();
+        let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
+    }
+    text.push('\n');
+}
+
+pub(super) fn ratio(figures: &Figures, load: &str, case: &str, name: &str) -> String {
+    let get = |metric| figures.get(load, case, name, metric);
+    match (get("ratio"), get("ns")) {
+        (Some(ratio), Some(ns)) => format!("{} ({})", number(ratio), number(ns)),
+        _ => String::new(),
+    }
+}
+
+/// A row a contender, a column a metric.
+pub(super) fn columns(
+    text: &mut String,
+    figures: &Figures,
+    load: &str,
+    case: &str,
+    metrics: &[(&str, &str)],
+) {
+    let heads: Vec<&str> = metrics.iter().map(|metric| metric.0).collect();
+    let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---".repeat(heads.len()));
+    for name in figures.contenders(load, Some(case)) {
+        let cells: Vec<String> = metrics
+            .iter()
+            .map(|metric| figures.get(load, case, name, metric.1).map_or_else(String::new, count))
+            .collect();
+        let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
+    }
+    text.push('\n');
+}
+
+#[allow(clippy::too_many_arguments, reason = "where it goes, what it says, and which figures it shows")]
+pub(super) fn bars(
+    text: &mut String,
+    figures: &Figures,
+    folder: &Path,
+    file: &str,
+    title: &str,
+    unit: &str,
+    load: &str,
+    case: &str,
+    metric: &str,
+) {
+    let values: Vec<(&str, f64, bool)> = figures
+        .contenders(load, Some(case))
+        .into_iter()
+        .filter_map(|name| Some((name, figures.get(load, case, name, metric)?, name == OURS)))
+        .collect();
+    draw(text, plot::bars(&folder.join("plots").join(file), title, unit, &values), file);
+}
+
+pub(super) fn draw(text: &mut String, drawn: Result<(), Box<dyn std::error::Error>>, file: &str) {
+    match drawn {
+        Ok(()) => {
+            let _ = write!(text, "![{}](plots/{file})\n\n", file.trim_end_matches(".svg"));
+        }
+        Err(error) => eprintln!("no plot {file}: {error}"),
+    }
+}
+
+/// Ours stands out.
+pub(super) fn shown(name: &str) -> String {
+    if name == OURS { format!("**{name}**") } else { name.to_owned() }
+}
+
+/// The parts of the case `types|load|threads`.
+pub(super) fn load(case: &str) -> String {
+    case.split('|').nth(1).unwrap_or(case).to_owned()
+}
+
+pub(super) fn threads(case: &str) -> String {
+    case.rsplit('|').next().map_or_else(String::new, |threads| {
+        format!("{threads} thread{}", if threads == "1" { "" } else { "s" })
+    })
+}
+
+pub(super) fn ends(case: &str, threads: usize) -> bool {
+    case.rsplit('|').next() == Some(&threads.to_string())
+}
