@@ -5,7 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, Hasher};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -155,7 +155,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        Stats { evicted: self.store.evicted(), entries: self.len(), ..self.counters.snapshot() }
+        // In this order: what is too much is evicted first.
+        let entries = self.len();
+        Stats { entries, evicted: self.store.evicted(), ..self.counters.snapshot() }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -289,11 +291,12 @@ impl<A: KeyArgs, O: Outcome> ErasedCache for Engine<A, O> {
 }
 
 /// Whichever future is ready first; the former where both are.
-async fn first<T, U>(one: impl Future<Output = T>, other: impl Future<Output = U>) -> Result<T, U> {
-    let (mut one, mut other) = (pin!(one), pin!(other));
-    poll_fn(|context| match one.as_mut().poll(context) {
+fn first<T, U>(
+    mut one: impl Future<Output = T> + Unpin,
+    mut other: impl Future<Output = U> + Unpin,
+) -> impl Future<Output = Result<T, U>> {
+    poll_fn(move |context| match Pin::new(&mut one).poll(context) {
         Poll::Ready(done) => Poll::Ready(Ok(done)),
-        Poll::Pending => other.as_mut().poll(context).map(Err),
+        Poll::Pending => Pin::new(&mut other).poll(context).map(Err),
     })
-    .await
 }

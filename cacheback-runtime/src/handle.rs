@@ -96,8 +96,8 @@ impl<A: KeyArgs, O: Outcome> Ops<O::Return> for Typed<A, O> {
         Box::pin(engine.answer(self.target.clone(), Arc::clone(&self.origin), force_wait))
     }
     fn call(&self) -> BoxFuture<O::Return> {
-        let answer = Arc::clone(&self.engine).answer(self.target.clone(), Arc::clone(&self.origin), false);
-        Box::pin(async move { answer.await.value })
+        let engine = Arc::clone(&self.engine);
+        Box::pin(engine.call(self.target.clone(), Arc::clone(&self.origin)))
     }
     fn refresh(&self) -> BoxFuture<O::Return> {
         let engine = Arc::clone(&self.engine);

@@ -4,12 +4,17 @@
 //! same hash. Code under a lock judges by pointers and numbers alone. Where it meets a key it has not seen it gives up
 //! with the [`Strangers`]; the lock is left, the user's `Eq` is asked, and the work is done again with that answer known.
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::sync::Arc;
+
+/// Nearly always one.
+type Faces<K> = SmallVec<[Face<K>; 1]>;
 
 pub(crate) struct Known<K> {
     me: Arc<K>,
-    same: Vec<Face<K>>,
-    others: Vec<Face<K>>,
+    same: Faces<K>,
+    others: Faces<K>,
 }
 
 /// Where a key is met.
@@ -23,7 +28,7 @@ pub(crate) enum Face<K> {
 
 /// Keys of the same hash that have not been compared yet.
 #[derive(Debug)]
-pub(crate) struct Strangers<K>(Vec<Face<K>>);
+pub(crate) struct Strangers<K>(Faces<K>);
 
 impl<K> Strangers<K> {
     /// The keys of the nodes of these numbers; none, where there are none.
@@ -45,7 +50,7 @@ impl<K> Face<K> {
 impl<K> Known<K> {
     /// A key, and the number of its node where that was seen.
     pub(crate) fn new(me: Arc<K>, node: Option<u64>) -> Self {
-        Self { me, same: node.into_iter().map(Face::Node).collect(), others: Vec::new() }
+        Self { me, same: node.into_iter().map(Face::Node).collect(), others: Faces::new() }
     }
 
     pub(crate) fn me(&self) -> &Arc<K> {
@@ -58,7 +63,7 @@ impl<K> Known<K> {
             return Ok(true);
         }
         let face = Face::Key(Arc::clone(key));
-        self.judge_face(&face).ok_or_else(|| Strangers(vec![face]))
+        self.judge_face(&face).ok_or_else(|| Strangers(smallvec![face]))
     }
 
     /// Whether the node of this number has the same key; `None` where that is not known. Runs no user code.

@@ -209,7 +209,7 @@ where
         if !self.index.contains(came) {
             self.bound.remove(came);
         }
-        self.bound.enforce(self.index.nodes());
+        self.bound.enforce(came, self.index.nodes());
     }
 
     /// Tells moka of a hit. Never under a lock.
@@ -289,8 +289,15 @@ where
         Moment::from_bits(self.next_gone.load(Ordering::Acquire))
     }
 
-    /// How many values a reader at `now` could be given.
+    /// How many values a reader at `now` could be given: never more than are to be kept. Calls moka: never under a
+    /// lock.
     pub(crate) fn len(&self, now: Moment) -> u64 {
+        {
+            let _dropped_after_moka = self.pin();
+            if self.bound.is_over(self.index.nodes()) {
+                self.bound.settle();
+            }
+        }
         let pin = self.pin();
         let floor = self.floor.load(Ordering::Acquire);
         let seen = |node: &&Node<K, V, X>| node.id() >= floor && node.has_value(now, &self.spans);

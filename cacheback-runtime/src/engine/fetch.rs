@@ -1,5 +1,6 @@
 //! Fetches: how one is set off, and what its task does. How it comes home is in `landing`.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use super::{Engine, FlightOf, KeyOf, OriginOf, Target, first};
@@ -148,7 +149,7 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 
 /// The task of a fetch.
 async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, started: Moment) {
-    let timer = context::timer(&job.here.handle, policy.refresh_timeout);
+    let timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
     let mut body = caught_future(job.origin.run());
     let returned = match first(&mut body, timer).await {
         Ok(returned) => returned,
@@ -162,7 +163,7 @@ async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, st
                     drop(body);
                     return job.land_timed_out(home, &policy);
                 }
-                if let Ok(returned) = first(&mut body, job.abandoned_or_alive()).await {
+                if let Ok(returned) = first(&mut body, pin!(job.abandoned_or_alive())).await {
                     break returned;
                 }
             }
@@ -179,8 +180,8 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         if cfg!(feature = "test-util") {
             return self.flight.abandoned().await;
         }
-        let tick = context::timer(&self.here.handle, Duration::from_secs(1));
-        if first(self.flight.abandoned(), tick).await.is_err() {
+        let tick = pin!(context::timer(&self.here.handle, Duration::from_secs(1)));
+        if first(pin!(self.flight.abandoned()), tick).await.is_err() {
             self.flight.lapse(Moment::now());
         }
     }

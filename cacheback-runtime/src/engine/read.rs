@@ -1,11 +1,14 @@
 //! Reads: what a call is answered with where it is no plain hit.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use super::fetch::Job;
-use super::{Answer, Brought, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target, first};
+use super::{Answer, Brought, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target};
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::decide::{Decision, Facts, decide};
@@ -52,6 +55,11 @@ enum Entered<O: Outcome> {
 }
 
 impl<A: KeyArgs, O: Outcome> Engine<A, O> {
+    /// The value of an answer to a plain call.
+    pub(crate) async fn call(self: Arc<Self>, target: Target<KeyOf<A>>, origin: OriginOf<O>) -> O::Return {
+        self.answer(target, origin, false).await.value
+    }
+
     /// Answers a call. Where `force_wait`, it waits on a miss whatever the function's options say.
     pub(crate) async fn answer(
         self: Arc<Self>,
@@ -95,7 +103,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             }
             match self.failure(&landing, &seat, &origin, &mut losses) {
                 Failure::Again => {}
-                Failure::Gone => context::pause(NOTICE).await,
+                Failure::Gone => Box::pin(context::pause(NOTICE)).await,
                 Failure::Error(error) => return self.answered(O::join(Err(error)), Status::Fetched, None),
                 Failure::Panic(message) => {
                     self.counters.answered(Status::Fetched);
@@ -117,7 +125,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             }
             match self.failure(&landing, &seat, &origin, &mut losses) {
                 Failure::Again => {}
-                Failure::Gone => context::pause(NOTICE).await,
+                Failure::Gone => Box::pin(context::pause(NOTICE)).await,
                 Failure::Error(error) => return O::join(Err(error)),
                 Failure::Panic(message) => panic!("{message}"),
             }
@@ -307,18 +315,24 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         limit: Option<Duration>,
         here: &Here,
     ) -> Option<Landing<O>> {
-        let landed = async {
-            if seat.runs_elsewhere(here.handle.id()) {
-                let deserted = self.deserted(seat, &here.handle);
-                first(seat.landed(), deserted).await.map_or(Landing::Lost, Landing::clone)
-            } else {
-                seat.landed().await.clone()
+        // Boxed: what few callers need, and timers are large.
+        let elsewhere = seat.runs_elsewhere(here.handle.id());
+        let mut deserted = elsewhere.then(|| Box::pin(self.deserted(seat, &here.handle)));
+        let mut timer = limit.map(|limit| Box::pin(context::timer(&here.handle, limit)));
+        let mut landed = pin!(seat.landed());
+        poll_fn(|context| {
+            if let Poll::Ready(landing) = landed.as_mut().poll(context) {
+                return Poll::Ready(Some(landing.clone()));
             }
-        };
-        match limit {
-            None => Some(landed.await),
-            Some(limit) => first(landed, context::timer(&here.handle, limit)).await.ok(),
-        }
+            if deserted.as_mut().is_some_and(|deserted| deserted.as_mut().poll(context).is_ready()) {
+                return Poll::Ready(Some(Landing::Lost));
+            }
+            if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {
+                return Poll::Ready(None);
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// Completes where a flight of another runtime has lapsed and its own task does not notice, or no longer lives.

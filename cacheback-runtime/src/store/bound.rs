@@ -6,7 +6,7 @@ use moka::policy::EvictionPolicy;
 use super::index::Place;
 use crate::hash::BuildAsIs;
 use crate::policy::{Eviction, Policy};
-use crate::sync::Arc;
+use crate::sync::{Arc, AtomicU64, Ordering};
 
 /// The share of the bound that newcomers have for themselves under TinyLFU, as in W-TinyLFU (Einziger, Friedman and
 /// Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", 2017): one in a hundred.
@@ -29,11 +29,21 @@ pub(super) struct Bound {
     main: Residents,
     /// Under TinyLFU, which may refuse a newcomer at once: here it stays until others came after it.
     window: Option<Residents>,
+    /// The weight that came since moka was brought up to date, where bytes are counted.
+    pending: AtomicU64,
 }
 
 impl Limit {
     pub(crate) fn of(policy: &Policy) -> Self {
         policy.max_bytes.map_or(Self::Entries(policy.capacity), Self::Bytes)
+    }
+
+    /// So much more is kept at times, so that moka need not look at its bound at each insertion.
+    fn slack(self) -> u64 {
+        match self {
+            Self::Entries(size) => (size / 128).min(64),
+            Self::Bytes(size) => size / self.unit() / 128,
+        }
     }
 
     fn size(self) -> u64 {
@@ -90,7 +100,12 @@ impl Bound {
         // One entry leaves nothing to choose.
         if eviction == Eviction::Lru || size < 2 {
             let main = build(size, EvictionPolicy::lru()).eviction_listener(dropped);
-            return Self { limit, main: main.build_with_hasher(BuildAsIs::default()), window: None };
+            return Self {
+                limit,
+                main: main.build_with_hasher(BuildAsIs::default()),
+                window: None,
+                pending: AtomicU64::new(0),
+            };
         }
         let newcomers = (size / WINDOW).max(1);
         let main: Residents = build(size - newcomers, EvictionPolicy::tiny_lfu())
@@ -107,7 +122,7 @@ impl Bound {
         let window = build(newcomers, EvictionPolicy::lru())
             .eviction_listener(grown_up)
             .build_with_hasher(BuildAsIs::default());
-        Self { limit, main, window: Some(window) }
+        Self { limit, main, window: Some(window), pending: AtomicU64::new(0) }
     }
 
     pub(super) fn keeps_nothing(&self) -> bool {
@@ -135,16 +150,32 @@ impl Bound {
         let _ = self.main.get(&place);
     }
 
-    /// Drops what is too much now: of itself moka looks each 64 operations only. `nodes` is how many there are.
-    pub(super) fn enforce(&self, nodes: u64) {
+    /// Drops what is too much now that this came: of itself moka looks each 64 operations only. `nodes` is how many
+    /// there are.
+    pub(super) fn enforce(&self, came: Place, nodes: u64) {
+        let over = match self.limit {
+            Limit::Entries(size) => nodes > size.saturating_add(self.limit.slack()),
+            Limit::Bytes(_) => {
+                let weight = u64::from(came.weight);
+                self.pending.fetch_add(weight, Ordering::Relaxed) + weight > self.limit.slack()
+            }
+        };
+        if over {
+            self.settle();
+        }
+    }
+
+    /// Whether there may be more than is to be kept.
+    pub(super) fn is_over(&self, nodes: u64) -> bool {
         match self.limit {
-            Limit::Entries(size) if nodes <= size => {}
-            Limit::Entries(_) | Limit::Bytes(_) => self.settle(),
+            Limit::Entries(size) => nodes > size,
+            Limit::Bytes(_) => self.pending.load(Ordering::Relaxed) > 0,
         }
     }
 
     /// Brings moka up to date.
     pub(super) fn settle(&self) {
+        self.pending.store(0, Ordering::Relaxed);
         if let Some(window) = &self.window {
             window.run_pending_tasks();
         }
