@@ -337,7 +337,8 @@ use crate::plan::Plan;
 /// ## `capacity`
 ///
 /// The most entries that are kept. A number, or an expression of type `u64` without arguments. Zero: nothing is
-/// kept, and every call that waits fetches. Default: 10,000.
+/// kept, and every call that waits fetches. In the midst of insertions up to 64 more are held, of a bound above 128; who
+/// asks `cache().len()` never sees them. Default: 10,000.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -371,8 +372,9 @@ use crate::plan::Plan;
 ///
 /// A closure that says how many bytes a value counts against [`max_bytes`](#max_bytes), as any unsigned integer; for a
 /// `Result` it sees the `Ok`. It is asked once for each value that is stored, so it should be cheap, and need not be
-/// exact: keys and bookkeeping are not counted. Zero counts as 1, as does what is remembered of a key without a value.
-/// Where it panics, the value answers those who wait and is not stored, as one that is too heavy. Default: none.
+/// exact: keys and bookkeeping (some 350 bytes an entry) are not counted. Zero counts as 1. What is remembered of a key
+/// without a value, such as the rest after a failure, counts 256, or an eighth of a bound below 2 kB. Where it panics, the
+/// value answers those who wait and is not stored, as one that is too heavy. Default: none.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -386,9 +388,10 @@ use crate::plan::Plan;
 /// ## `eviction`
 ///
 /// Which values are dropped first when there are more than [`capacity`](#capacity). `"lru"`: those that were not read
-/// for the longest time; a value that was just stored stays. `"tiny_lfu"`: those that are asked for least often, which
-/// may be the new one, so that a scan over many keys does not push out what is in use. Not `"tiny_lfu"` with
-/// `max_bytes`. Default: `"lru"`.
+/// for the longest time. `"tiny_lfu"`: those that are asked for least often, so that a scan over many keys does not push
+/// out what is in use; it is slower to follow when what is in use changes. Either way a value that was just stored is
+/// seen by the next read: with `"tiny_lfu"` one in a hundred entries is kept for newcomers (W-TinyLFU: Einziger, Friedman
+/// and Manes, 2017). Not `"tiny_lfu"` with `max_bytes`. Default: `"lru"`.
 ///
 /// ```
 /// # use cacheback::cacheback;

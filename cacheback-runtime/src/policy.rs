@@ -69,7 +69,7 @@ pub enum Eviction {
     /// Those that were not read for the longest time.
     #[default]
     Lru,
-    /// Those that are asked for least often. That may be a new value, at once.
+    /// Those that are asked for least often (W-TinyLFU); a new value is seen by the next read all the same.
     TinyLfu,
 }
 

@@ -5,14 +5,12 @@
 
 use std::hash::{Hash, Hasher};
 
-use once_cell::race::OnceBox;
-
 use crate::clock::Moment;
 use crate::decide::Facts;
 use crate::entry::{Spans, State, Times};
 use crate::events::{self, Status};
 use crate::panics::caught;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
 
 /// What a node holds besides its key and its times.
 pub(crate) enum Content<V, X> {
