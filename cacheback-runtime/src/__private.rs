@@ -96,10 +96,10 @@ pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: 'static, W: KeyView<A>>(
     site: Site<F, O>,
     args: impl OwnedArgs<A, F>,
 ) -> Entry<O::Return> {
-    let engine = slot.engine::<A, O, M>();
+    let engine = slot.shared_engine::<A, O, M>();
     let target = engine.target(view);
     let args = args.of_key(&target.key);
-    Entry::new(engine.clone(), target, site.with(args))
+    Entry::new(engine, target, site.with(args))
 }
 
 /// The arguments `F` of a fetch whose key is `A`.

@@ -25,26 +25,26 @@ pub struct Slot {
 /// A place in the list of instantiations.
 pub(crate) type Link = OnceLock<Box<Instance>>;
 
-/// One instantiation: `typed` to be found by its types, `erased` for what needs none.
+/// One instantiation: its engine, to be found by its types, and `erased` for what needs none.
 pub(crate) struct Instance {
-    /// The type that is behind `typed`.
+    /// That of [`Of`] its types.
     id: TypeId,
-    typed: Box<dyn Any + Send + Sync>,
+    engine: Arc<dyn Any + Send + Sync>,
+    /// The same again, for hits: it lives as long as its static, and is reached without a detour through the `Arc`.
+    #[cfg(not(feature = "test-util"))]
+    for_hits: &'static (dyn Any + Send + Sync),
     erased: Arc<dyn ErasedCache>,
     next: Link,
 }
 
-/// The cache of one instantiation; `M` tells `Self` and the generic arguments apart.
-pub(crate) struct Typed<A: KeyArgs, O: Outcome, M> {
-    pub(crate) engine: Arc<Engine<A, O>>,
-    marker: PhantomData<fn() -> M>,
-}
+/// Names an instantiation: `M` tells `Self` and the generic arguments apart.
+type Of<A, O, M> = PhantomData<(A, O, M)>;
 
 /// What a slot lends: with `test-util` an isolation may end while a call goes on.
 #[cfg(feature = "test-util")]
 pub(crate) type FoundEngine<A, O> = Arc<Engine<A, O>>;
 #[cfg(not(feature = "test-util"))]
-pub(crate) type FoundEngine<A, O> = &'static Arc<Engine<A, O>>;
+pub(crate) type FoundEngine<A, O> = &'static Engine<A, O>;
 
 impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
@@ -74,20 +74,31 @@ impl Slot {
         }
     }
 
-    /// The cache of one instantiation.
+    /// The cache of one instantiation, for a hit.
     #[inline]
     pub(crate) fn engine<A: KeyArgs, O: Outcome, M: 'static>(&'static self) -> FoundEngine<A, O> {
         #[cfg(feature = "test-util")]
-        {
-            let own = self.isolated();
-            let head = own.as_deref().unwrap_or(&self.head);
-            Arc::clone(&self.walk::<A, O, M>(head).engine)
-        }
+        return self.shared_engine::<A, O, M>();
         #[cfg(not(feature = "test-util"))]
-        {
-            let head = self.head.get().and_then(|instance| instance.typed::<Typed<A, O, M>>());
-            &head.unwrap_or_else(|| self.walk::<A, O, M>(&self.head)).engine
+        match self.head.get().and_then(|instance| instance.engine::<A, O, M>()) {
+            Some(engine) => engine,
+            None => {
+                let instance = self.walk::<A, O, M>(&self.head);
+                instance.engine::<A, O, M>().unwrap_or_else(|| unreachable!("it was found by its types"))
+            }
         }
+    }
+
+    /// The cache of one instantiation, for an entry.
+    pub(crate) fn shared_engine<A: KeyArgs, O: Outcome, M: 'static>(&'static self) -> Arc<Engine<A, O>> {
+        #[cfg(feature = "test-util")]
+        let own = self.isolated();
+        #[cfg(feature = "test-util")]
+        let head = own.as_deref().unwrap_or(&self.head);
+        #[cfg(not(feature = "test-util"))]
+        let head = &self.head;
+        let engine = Arc::clone(&self.walk::<A, O, M>(head).engine);
+        engine.downcast().unwrap_or_else(|_| unreachable!("it was found by its types"))
     }
 
     /// Every cache of the slot that the calling runtime sees.
@@ -107,35 +118,41 @@ impl Slot {
 
     #[cold]
     #[inline(never)]
-    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&self, head: &'l Link) -> &'l Typed<A, O, M> {
+    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&self, head: &'l Link) -> &'l Instance {
         // Before the lock of the list: the options' expressions are the user's.
         let policy = *self.policy();
+        let id = TypeId::of::<Of<A, O, M>>();
         let mut at = head;
         loop {
             let instance = at.get_or_init(|| {
-                let engine = Engine::new(self.name, policy);
-                let erased: Arc<dyn ErasedCache> = Arc::clone(&engine) as _;
-                Box::new(Instance::new(Typed::<A, O, M> { engine, marker: PhantomData }, erased))
+                let engine = Engine::<A, O>::new(self.name, policy);
+                Box::new(Instance {
+                    id,
+                    #[cfg(not(feature = "test-util"))]
+                    for_hits: &**Box::leak(Box::new(Arc::clone(&engine))),
+                    erased: Arc::clone(&engine) as _,
+                    engine,
+                    next: OnceLock::new(),
+                })
             });
-            match instance.typed() {
-                Some(typed) => return typed,
-                None => at = &instance.next,
+            if instance.id == id {
+                return instance;
             }
+            at = &instance.next;
         }
     }
 }
 
 impl Instance {
-    fn new<T: Send + Sync + 'static>(typed: T, erased: Arc<dyn ErasedCache>) -> Self {
-        Self { id: TypeId::of::<T>(), typed: Box::new(typed), erased, next: OnceLock::new() }
-    }
-
-    /// As `downcast_ref`, which would ask the value for its type through a pointer: eight instructions of each hit.
+    /// The engine, where it is the one of these types. As `downcast_ref`, which would ask the engine for its type
+    /// through a pointer: eight instructions of each hit.
+    #[cfg(not(feature = "test-util"))]
     #[allow(unsafe_code)]
     #[inline]
-    fn typed<T: Send + Sync + 'static>(&self) -> Option<&T> {
-        // SAFETY: `id` is the type of what is behind `typed`; both are set in `new` alone, and together.
-        (self.id == TypeId::of::<T>()).then(|| unsafe { &*std::ptr::from_ref(&*self.typed).cast::<T>() })
+    fn engine<A: KeyArgs, O: Outcome, M: 'static>(&self) -> Option<&Engine<A, O>> {
+        // SAFETY: an instance is made in `walk` alone, which sets the `id` of the types that its engine has.
+        (self.id == TypeId::of::<Of<A, O, M>>())
+            .then(|| unsafe { &*std::ptr::from_ref(self.for_hits).cast::<Engine<A, O>>() })
     }
 }
 
