@@ -3,6 +3,25 @@
 use crate::case::Key;
 use crate::run;
 
+/// A contender that awaits one read a key, in a loop of its own, as a user's function would: nothing is between the loop
+/// and the call. The first future is never polled: it is that of the call itself, to be measured.
+macro_rules! polled {
+    ($future:expr, $key:ident => $read:expr) => {
+        $crate::contenders::Contender {
+            read: Box::new(move |keys| {
+                $crate::run::drive(async {
+                    for &$key in keys {
+                        let $key = std::hint::black_box($key);
+                        let _ = std::hint::black_box($read);
+                    }
+                })
+            }),
+            future: Some(size_of_val($future)),
+            misses: None,
+        }
+    };
+}
+
 mod cachekit;
 mod functions;
 mod generic;
@@ -59,14 +78,5 @@ pub(crate) struct Contender<K> {
 impl<K: Key> Contender<K> {
     fn called<V>(read: impl Fn(K) -> V + Send + Sync + 'static) -> Self {
         Self { read: Box::new(move |keys| run::called(keys, &read)), future: None, misses: None }
-    }
-
-    /// `future` is one that is never polled: that of the call itself, without what this harness puts around it.
-    fn polled<V>(future: &impl Future, read: impl AsyncFn(K) -> V + Send + Sync + 'static) -> Self {
-        Self {
-            read: Box::new(move |keys| run::polled(keys, &read)),
-            future: Some(size_of_val(future)),
-            misses: None,
-        }
     }
 }

@@ -68,7 +68,7 @@ macro_rules! contender {
             let cache = client(setup.capacity, 0.9);
             run::polled(setup.keys, async |key| $function(&cache, key).await);
             let handle = cache.clone();
-            Contender::polled(&$function(&handle, 0), async move |key| {
+            polled!(&$function(&handle, 0), key => {
                 $function(&cache, key).await.expect("a value")
             })
         }

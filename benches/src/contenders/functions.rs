@@ -19,7 +19,7 @@ macro_rules! function {
             }
 
             run::polled(setup.keys, async |key| read(key).await);
-            Contender::polled(&read(Key::of(0)), async |key| read(key).await)
+            polled!(&read(Key::of(0)), key => read(key).await)
         }
     };
     (str: $name:ident, $attribute:ident, $value:ty) => {
@@ -31,7 +31,7 @@ macro_rules! function {
             }
 
             run::polled(setup.keys, async |key| read(key).await);
-            Contender::polled(&read(Key::of(0)), async |key| read(key).await)
+            polled!(&read(Key::of(0)), key => read(key).await)
         }
     };
 }

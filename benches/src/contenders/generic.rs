@@ -53,7 +53,7 @@ pub(super) fn moka_future<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K>
         }
     });
     let handle = cache.clone();
-    Contender::polled(&handle.get_with(K::of(0).own(), async { V::make() }), async move |key: K| {
+    polled!(&handle.get_with(K::of(0).own(), async { V::make() }), key => {
         cache.get_with_by_ref(key.look(), async { V::make() }).await
     })
 }
@@ -74,7 +74,7 @@ pub(super) fn quick_async<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K>
     let handle = std::sync::Arc::clone(&cache);
     let key = K::of(0);
     let fetch = async { Ok::<_, Infallible>(V::make()) };
-    Contender::polled(&handle.get_or_insert_async(key.look(), fetch), async move |key: K| {
+    polled!(&handle.get_or_insert_async(key.look(), fetch), key => {
         cache.get_or_insert_async(key.look(), async { Ok::<_, Infallible>(V::make()) }).await
     })
 }
@@ -99,7 +99,7 @@ pub(super) fn fibre<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
     run::polled(setup.keys, async |key| cache.insert(key.own(), V::make(), 1).await);
     let handle = std::sync::Arc::clone(&cache);
     let key = K::of(0).own();
-    Contender::polled(&handle.fetch_with(&key), async move |key: K| cache.fetch_with(&key.own()).await)
+    polled!(&handle.fetch_with(&key), key => cache.fetch_with(&key.own()).await)
 }
 
 pub(super) fn foyer<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
@@ -112,7 +112,7 @@ pub(super) fn foyer<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
         let key = K::of(0);
         size_of_val(&cache.get_or_fetch(key.look(), || async { Ok::<V, Infallible>(V::make()) }))
     });
-    let contender = Contender::polled(&async {}, async move |key: K| {
+    let contender: Contender<K> = polled!(&async {}, key => {
         let entry = cache.get_or_fetch(key.look(), || async { Ok::<V, Infallible>(V::make()) }).await;
         entry.expect("a value").value().clone()
     });
@@ -128,7 +128,7 @@ pub(super) fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
     });
     let handle = cache.clone();
     let future = handle.run("0", || async { Ok(vec![7; 16]) }).into_future();
-    Contender::polled(&future, async move |key: u64| {
+    polled!(&future, key => {
         cache.run(key.to_string(), || async { Ok(vec![7; 16]) }).await.expect("a value")
     })
 }

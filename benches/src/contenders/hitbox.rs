@@ -42,11 +42,11 @@ macro_rules! contender {
                 .build();
             run::polled(setup.keys, async |key| $function(key).cache(&cache).await);
             let call = $function(0).cache(&cache).into_future();
-            let future = Contender::<u64>::polled(&call, async |_| ()).future;
+            let future = Some(size_of_val(&call));
             drop(call);
             Contender {
                 future,
-                ..Contender::polled(&async {}, async move |key| $function(key).cache(&cache).await)
+                ..polled!(&async {}, key => $function(key).cache(&cache).await)
             }
         }
     };

@@ -21,7 +21,7 @@ macro_rules! function {
 
             run::polled(setup.keys, async |key| read::entry(key).set(<$value>::make()).await);
             run::drive(cacheback::settle());
-            let contender = Contender::polled(&read(Key::of(0)), async |key| read(key).await);
+            let contender = polled!(&read(Key::of(0)), key => read(key).await);
             Contender { misses: Some(|| read::cache().stats().fetches), ..contender }
         }
     };
@@ -45,7 +45,7 @@ pub(super) fn three_arguments(setup: Setup<'_, &'static str>) -> Contender<&'sta
 
     run::polled(setup.keys, async |key| read::entry(1, key, 2).set(<[u8; 16]>::make()).await);
     run::drive(cacheback::settle());
-    Contender::polled(&read(1, Key::of(0), 2), async |key| read(1, key, 2).await)
+    polled!(&read(1, Key::of(0), 2), key => read(1, key, 2).await)
 }
 
 /// How many reads of the trace were hits, in a cache of this capacity. Once a process: the capacity is set once.

@@ -58,7 +58,7 @@ fn ours(setup: Setup<'_, u64>) -> Contender<u64> {
     }
 
     run::polled(setup.keys, async |key| read::entry(key).set(key).await);
-    Contender::polled(&read(0), read)
+    polled!(&read(0), key => read(key).await)
 }
 
 fn fibre(setup: Setup<'_, u64>) -> Contender<u64> {
@@ -69,7 +69,7 @@ fn fibre(setup: Setup<'_, u64>) -> Contender<u64> {
         .async_loader(|key: u64| async move { (origin(key).await, 1) });
     let cache = Arc::new(run::drive(async { builder.build_async() }).expect("a cache"));
     run::polled(setup.keys, async |key| cache.insert(key, key, 1).await);
-    Contender::polled(&async {}, async move |key| cache.fetch_with(&key).await)
+    polled!(&async {}, key => cache.fetch_with(&key).await)
 }
 
 #[cached]
@@ -85,7 +85,7 @@ fn hitbox(setup: Setup<'_, u64>) -> Contender<u64> {
         .offload(OffloadManager::with_defaults())
         .build();
     run::polled(setup.keys, async |key| stale_number_of(key).cache(&cache).await);
-    Contender::polled(&async {}, async move |key| stale_number_of(key).cache(&cache).await)
+    polled!(&async {}, key => stale_number_of(key).cache(&cache).await)
 }
 
 fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
@@ -93,7 +93,7 @@ fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
         ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(FRESH, DAY);
     let fetch = |key: u64| move || async move { Ok(origin(key).await.to_le_bytes().to_vec()) };
     run::polled(setup.keys, async |key| cache.run(key.to_string(), fetch(key)).await.map(drop));
-    Contender::polled(&async {}, async move |key: u64| {
+    polled!(&async {}, key => {
         cache.run(key.to_string(), fetch(key)).await.expect("a value")
     })
 }
@@ -106,5 +106,5 @@ async fn stale_kit(cache: &CacheKit, key: u64) -> Result<u64, CachekitError> {
 fn cachekit(setup: Setup<'_, u64>) -> Contender<u64> {
     let cache = super::cachekit::client(setup.capacity, FRESH.as_secs_f64() / 3_600.0);
     run::polled(setup.keys, async |key| stale_kit(&cache, key).await.map(drop));
-    Contender::polled(&async {}, async move |key| stale_kit(&cache, key).await.expect("a value"))
+    polled!(&async {}, key => stale_kit(&cache, key).await.expect("a value"))
 }
