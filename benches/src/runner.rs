@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::{machine, report};
 
 /// A part that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(240);
 
 /// Every load: into `benches/`, unless only at a glance.
 pub(crate) fn all(plan: &Plan) -> ExitCode {

@@ -25,10 +25,26 @@ struct Kind {
     head: &'static str,
     attribute: &'static str,
     error: &'static str,
+    /// What stands before all calls.
+    before: &'static str,
+    /// What stands between a call and its `await`.
+    call: &'static str,
+    /// The packages that are named in `dependencies`.
+    brings: &'static [&'static str],
 }
 
 const KINDS: [Kind; 4] = [
-    Kind { name: "no annotation", package: "plain", dependencies: "", head: "", attribute: "", error: "" },
+    Kind {
+        name: "no annotation",
+        package: "plain",
+        dependencies: "",
+        head: "",
+        attribute: "",
+        error: "",
+        before: "",
+        call: "",
+        brings: &[],
+    },
     Kind {
         name: OURS,
         package: "ours",
@@ -36,6 +52,9 @@ const KINDS: [Kind; 4] = [
         head: "use cacheback::cacheback;\n",
         attribute: "#[cacheback(lifetime = 60, fetch_on_miss)]\n",
         error: "",
+        before: "",
+        call: "",
+        brings: &["cacheback"],
     },
     Kind {
         name: "cached, #[cached] ttl",
@@ -44,6 +63,9 @@ const KINDS: [Kind; 4] = [
         head: "use cached::macros::cached;\n",
         attribute: "#[cached(ttl_secs = 60, key = \"(String, u64)\", convert = r#\"{ (name.to_string(), page) }\"#)]\n",
         error: "",
+        before: "",
+        call: "",
+        brings: &["cached"],
     },
     Kind {
         name: HITBOX,
@@ -53,41 +75,58 @@ const KINDS: [Kind; 4] = [
         head: "use hitbox_fn::cached;\n",
         attribute: "#[cached]\n",
         error: "",
+        before: "let cache = hitbox_fn::Cache::builder()\n        \
+                 .backend(hitbox_moka::MokaBackend::builder().max_entries(10_000).build())\n        \
+                 .policy(hitbox::policy::PolicyConfig::builder().ttl(std::time::Duration::from_secs(60)).build())\n        \
+                 .build();\n    ",
+        call: ".cache(&cache)",
+        brings: &["hitbox", "hitbox-fn", "hitbox-moka"],
     },
 ];
 
 pub(super) fn parts(_: &Plan) -> Vec<String> {
-    vec![format!("{FUNCTIONS} functions")]
+    ["whole", "changed"].map(|unit| format!("{FUNCTIONS} functions|{unit}")).to_vec()
 }
 
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let folder = env::temp_dir().join(format!("cacheback-build-{}", std::process::id()));
     generate(&folder);
+    let (case, unit) = part.split_once('|').expect("functions|unit");
+    let incremental = if unit == "whole" { "0" } else { "1" };
+    for (kind, seconds) in KINDS.iter().zip(rebuilds(&folder, incremental, plan)) {
+        sink.put(case, kind.name, unit, median(&seconds));
+        if unit == "whole" {
+            sink.put(case, kind.name, "packages", packages(&folder, kind) as f64);
+        }
+    }
+    let _ = fs::remove_dir_all(&folder);
+}
+
+/// Seconds of building each kind's crate alone again, its dependencies built before.
+fn rebuilds(folder: &Path, incremental: &str, plan: &Plan) -> Vec<Vec<f64>> {
     eprintln!("build: dependencies");
     for kind in &KINDS {
-        build(&folder, kind);
+        build(folder, incremental, kind);
     }
     let mut seconds = vec![Vec::new(); KINDS.len()];
     for round in 0..if plan.quick { 1 } else { 3 } {
         for turn in 0..KINDS.len() {
             let index = (round + turn) % KINDS.len();
-            let source = folder.join(KINDS[index].package).join("src/lib.rs");
+            let source = folder.join(KINDS[index].package).join("src/main.rs");
             let text = fs::read_to_string(&source).expect("the source");
             fs::write(&source, format!("{text}\n")).expect("a file that can be written");
             let start = Instant::now();
-            build(&folder, &KINDS[index]);
+            build(folder, incremental, &KINDS[index]);
             seconds[index].push(start.elapsed().as_secs_f64());
         }
     }
-    for (kind, seconds) in KINDS.iter().zip(&seconds) {
-        sink.put(part, kind.name, "seconds", median(seconds));
-        sink.put(part, kind.name, "packages", packages(&folder, kind) as f64);
-    }
-    let _ = fs::remove_dir_all(&folder);
+    seconds
 }
 
-fn build(folder: &Path, kind: &Kind) {
+fn build(folder: &Path, incremental: &str, kind: &Kind) {
     let status = cargo(folder)
+        .env("CARGO_INCREMENTAL", incremental)
+        .env("CARGO_TARGET_DIR", folder.join("target"))
         .args(["build", "--quiet", "-p", kind.package])
         .stdout(Stdio::null())
         .status()
@@ -95,26 +134,25 @@ fn build(folder: &Path, kind: &Kind) {
     assert!(status.success(), "{} does not build", kind.package);
 }
 
-/// Packages that the dependencies of this kind are made of, those of plain functions not counted.
+/// Packages that come along, those that are named included.
 fn packages(folder: &Path, kind: &Kind) -> usize {
-    let tree = |package: &str| {
+    let mut names: Vec<String> = Vec::new();
+    for package in kind.brings {
         let output = cargo(folder)
             .args(["tree", "--quiet", "-p", package, "-e", "normal", "--prefix", "none", "--format", "{p}"])
             .output()
             .expect("cargo runs");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let mut names: Vec<String> = text.lines().skip(1).map(|line| line.replace(" (*)", "")).collect();
-        names.sort();
-        names.dedup();
-        names
-    };
-    let plain = tree(KINDS[0].package);
-    tree(kind.package).iter().filter(|name| !plain.contains(name)).count()
+        names.extend(text.lines().map(|line| line.replace(" (*)", "")));
+    }
+    names.sort();
+    names.dedup();
+    names.len()
 }
 
 fn cargo(folder: &Path) -> Command {
     let mut cargo = Command::new("cargo");
-    cargo.current_dir(folder).env("CARGO_TARGET_DIR", folder.join("target"));
+    cargo.current_dir(folder);
     cargo
 }
 
@@ -136,11 +174,12 @@ fn generate(folder: &Path) {
         }
         let manifest = format!(
             "[package]\nname = \"{}\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[dependencies]\n\
-             serde = {{ version = \"1\", features = [\"derive\"] }}\n{dependencies}",
+             serde = {{ version = \"1\", features = [\"derive\"] }}\n\
+             tokio = {{ version = \"1\", features = [\"rt\", \"time\"] }}\n{dependencies}",
             kind.package
         );
         write(folder.join(kind.package).join("Cargo.toml"), &manifest);
-        write(folder.join(kind.package).join("src/lib.rs"), &source(kind));
+        write(folder.join(kind.package).join("src/main.rs"), &source(kind));
     }
 }
 
@@ -150,6 +189,7 @@ fn source(kind: &Kind) -> String {
          async fn ask(_: &str, _: u64) -> Result<String, MyError> {{\n    Ok(String::new())\n}}\n",
         kind.head, kind.error
     );
+    let mut calls = String::new();
     for number in 0..FUNCTIONS {
         // hitbox-fn takes owned arguments.
         let name_type = if kind.name == HITBOX { "String" } else { "&str" };
@@ -161,7 +201,16 @@ fn source(kind: &Kind) -> String {
              Ok(vec![first, second])\n}}\n",
             kind.attribute
         );
+        let owned = if kind.name == HITBOX { ".to_owned()" } else { "" };
+        let _ = writeln!(calls, "    let _ = lookup_{number}(\"name\"{owned}, 1){}.await;", kind.call);
     }
+    // Called, or nothing would be generated of them.
+    let _ = write!(
+        text,
+        "\nasync fn all() {{\n    {}{calls}}}\n\nfn main() {{\n    \
+         tokio::runtime::Builder::new_current_thread().enable_time().build().expect(\"a runtime\").block_on(all());\n}}\n",
+        kind.before
+    );
     text
 }
 
