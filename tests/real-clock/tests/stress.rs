@@ -1,68 +1,105 @@
-//! The real store under many threads: nothing removed comes back, nothing newer is overwritten, counters add up.
+//! The real store under many threads: nothing removed comes back, nothing newer is overwritten, what was invalidated is
+//! not called fresh, counters add up.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cacheback::{cacheback, settle};
+use cacheback::{Status, cacheback, settle};
 use tokio::runtime::Builder;
 
 /// What the origin would answer now; it only grows.
 static VERSION: AtomicU64 = AtomicU64::new(1);
 
-/// Values are the version that was current when the body started, so an older one that comes back shows.
-#[cacheback(lifetime = "5ms", capacity = 32, fetch_on_miss)]
-async fn version(key: u64) -> Arc<(u64, u64)> {
-    let version = VERSION.load(Ordering::SeqCst);
-    tokio::task::yield_now().await;
-    Arc::new((key, version))
+const TASKS: u64 = 8;
+const KEYS: u64 = 8;
+
+/// A key like any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Plain(u64);
+
+/// Keys that all have one hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Colliding(u64);
+
+impl Hash for Colliding {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u8(7);
+    }
 }
 
-/// Each task owns some keys: what it has removed at version `n` must never be read again with an older version.
-#[test]
-fn removed_values_do_not_come_back() {
-    const TASKS: u64 = 8;
-    const KEYS: u64 = 8;
-    let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
-    let calls = runtime.block_on(async {
-        let tasks: Vec<_> = (0..TASKS)
-            .map(|task| {
-                tokio::spawn(async move {
-                    let mut calls = 0_u64;
-                    for round in 0..4_000_u64 {
-                        let key = task * KEYS + round % KEYS;
-                        let entry = version::entry(key);
-                        let floor = VERSION.fetch_add(1, Ordering::SeqCst) + 1;
-                        match round % 5 {
-                            0 => entry.remove().await.unwrap(),
-                            1 => entry.set(Arc::new((key, floor))).await.unwrap(),
-                            2 if task == 0 && round % 50 == 2 => version::cache().clear().await.unwrap(),
-                            // Foreign keys are read only, so that each key has one writer.
-                            _ => {
-                                let other = (key + 3) % (TASKS * KEYS);
-                                assert_eq!(version(other).await.0, other);
-                                calls += 1;
-                                continue;
-                            }
+/// Each task owns some keys: what it has removed or replaced at version `n` must never be read again with an older
+/// version.
+macro_rules! stress {
+    ($($test:ident: $key:ident, $rounds:expr, $most:expr, ($($options:tt)*);)*) => {$(
+        #[test]
+        fn $test() {
+            /// Values are the version that was current when the body started, so an older one that comes back shows.
+            #[cacheback(lifetime = "5ms", fetch_on_miss, $($options)*)]
+            async fn version(key: $key) -> Arc<(u64, u64)> {
+                let version = VERSION.load(Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                Arc::new((key.0, version))
+            }
+
+            async fn task(task: u64) -> u64 {
+                let mut calls = 0;
+                for round in 0..$rounds {
+                    let key = task * KEYS + round % KEYS;
+                    let entry = version::entry($key(key));
+                    let floor = VERSION.fetch_add(1, Ordering::SeqCst) + 1;
+                    match round % 6 {
+                        0 => entry.remove().await.unwrap(),
+                        1 => entry.set(Arc::new((key, floor))).await.unwrap(),
+                        2 if task == 0 && round % 60 == 2 => version::cache().clear().await.unwrap(),
+                        3 => {
+                            entry.invalidate().await.unwrap();
+                            let lookup = entry.lookup().await;
+                            calls += 1;
+                            let newer = lookup.value.1 >= floor;
+                            assert!(newer || lookup.status != Status::Fresh, "key {key}: {lookup:?} after {floor}");
+                            continue;
                         }
-                        let read = version(key).await;
-                        calls += 1;
-                        assert_eq!(read.0, key);
-                        assert!(read.1 >= floor, "key {key}: read {} after a write at {floor}", read.1);
+                        // Foreign keys are read only, so that each key has one writer.
+                        _ => {
+                            let other = (key + 3) % (TASKS * KEYS);
+                            assert_eq!(version($key(other)).await.0, other);
+                            calls += 1;
+                            continue;
+                        }
                     }
-                    calls
-                })
-            })
-            .collect();
-        let mut calls = 0;
-        for task in tasks {
-            calls += task.await.unwrap();
+                    let read = version($key(key)).await;
+                    calls += 1;
+                    assert_eq!(read.0, key);
+                    assert!(read.1 >= floor, "key {key}: read {} after a write at {floor}", read.1);
+                }
+                calls
+            }
+
+            let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+            let calls = runtime.block_on(async {
+                let tasks: Vec<_> = (0..TASKS).map(|number| tokio::spawn(task(number))).collect();
+                let mut calls = 0;
+                for task in tasks {
+                    calls += task.await.unwrap();
+                }
+                settle().await;
+                calls
+            });
+            let stats = version::cache().stats();
+            assert_eq!(stats.hits + stats.stale + stats.empty + stats.waited, calls);
+            assert_eq!((stats.in_flight, stats.errors, stats.panics), (0, 0, 0));
+            assert!(stats.evicted > 0, "{stats:?}");
+            assert!(stats.entries <= $most, "{stats:?}");
         }
-        settle().await;
-        calls
-    });
-    let stats = version::cache().stats();
-    assert_eq!(stats.hits + stats.stale + stats.empty + stats.waited, calls);
-    assert_eq!((stats.in_flight, stats.errors, stats.panics), (0, 0, 0));
-    assert!(stats.evicted > 0, "{stats:?}");
-    assert!(stats.entries <= 32, "{stats:?}");
+    )*};
+}
+
+stress! {
+    lru: Plain, 4_000, 32, (capacity = 32);
+    tiny_lfu: Plain, 4_000, 32, (capacity = 32, eviction = "tiny_lfu");
+    one_entry: Plain, 2_000, 1, (capacity = 1);
+    bytes: Plain, 4_000, 32, (max_bytes = 320, weigh = |_| 10_u64);
+    colliding_keys: Colliding, 1_500, 32, (capacity = 32);
+    colliding_keys_under_tiny_lfu: Colliding, 1_500, 32, (capacity = 32, eviction = "tiny_lfu");
 }

@@ -1,0 +1,32 @@
+//! Hits on the real clock: they read a coarser one than writes do, and must not show it.
+
+use cacheback::{Status, cacheback};
+use tokio::sync::Notify;
+
+static GATE: Notify = Notify::const_new();
+
+/// Fetches never end.
+#[cacheback(lifetime = "1h")]
+async fn held(key: u64) -> u64 {
+    GATE.notified().await;
+    key
+}
+
+/// What was made stale is not called fresh by the next hit, however short a time lies between.
+#[tokio::test]
+async fn an_invalidated_value_is_stale_at_once() {
+    const TIMES: u64 = 2_000;
+    for key in 0..TIMES {
+        let entry = held::entry(key);
+        entry.set(key + 1).await.unwrap();
+        assert_eq!(held(key).await, key + 1);
+        entry.invalidate().await.unwrap();
+        // The refresh runs, or waits: this is a hit of the stale value, by the coarse clock.
+        assert_eq!(held(key).await, key + 1);
+        if key < 32 {
+            assert_eq!(entry.lookup().await.status, Status::Stale);
+        }
+    }
+    let stats = held::cache().stats();
+    assert_eq!((stats.hits, stats.stale), (TIMES, TIMES + 32), "{stats:?}");
+}
