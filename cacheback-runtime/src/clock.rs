@@ -70,9 +70,12 @@ mod source {
     #[inline]
     fn read(clock: libc::clockid_t) -> Moment {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: `now` is a valid `timespec` to write to. Where the system has no such clock `now` stays zero: time
-        // stands still, and no age grows.
-        unsafe { libc::clock_gettime(clock, &raw mut now) };
+        // SAFETY: `now` is a valid `timespec` to write to.
+        let failed = unsafe { libc::clock_gettime(clock, &raw mut now) } != 0;
+        // A system that forbids the coarse clock: time must not stand still. The other one is always there.
+        if failed && clock != libc::CLOCK_MONOTONIC {
+            return self::now();
+        }
         Moment(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
     }
 }

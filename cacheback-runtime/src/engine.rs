@@ -22,7 +22,7 @@ use crate::origin::Origin;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Change, Content, Limit, Node, Store};
+use crate::store::{Change, Content, Limit, Node, Pinned, Remains, Store};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
 mod fetch;
@@ -233,29 +233,39 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     fn sweep_store(&self, now: Moment) {
         let pin = self.store.pin();
         for (node, remains) in self.store.sweep(now, &pin) {
-            let copies = caught(|| (A::copy(node.key()), A::copy(node.key())));
-            let Ok((key, own)) = copies else {
+            // Where a type of the user's panics, the back-off is forgotten.
+            if caught(|| self.keep_remains(node, remains, now, &pin)).is_err() {
                 self.store.drop_out(node);
-                continue;
-            };
-            let target = Target { hash: node.hash(), key: Arc::new(key), node: Some(node.id()) };
-            let retention = remains.rests_until.plus(remains.keep).since(now);
-            let times = Times::of_nothing(now, retention);
-            let record = Node::new(own, target.hash, times, &self.store.spans, Content::Nothing);
-            record.rest(remains, &self.store.spans);
-            let mut record = Some(record);
-            let change = self.at(&target, |_, known| {
-                // A write that came first has replaced it.
-                match self.store.resident(target.hash, known, &pin)? {
-                    Some(current) if current.id() == node.id() => {
-                        let weight = self.store.limit.record_weight();
-                        Ok(self.store.put(&mut record, weight, self.store.epoch(), Some(current), &pin))
-                    }
-                    _ => Ok(Change::default()),
-                }
-            });
-            self.store.carry_out(change);
+            }
         }
+    }
+
+    /// Puts what remains of a node in its place.
+    fn keep_remains(
+        &self,
+        node: &NodeOf<A, O>,
+        remains: Remains,
+        now: Moment,
+        pin: &Pinned<'_, KeyOf<A>, O::Value, ErrorOf<O>>,
+    ) {
+        let (key, own) = (A::copy(node.key()), A::copy(node.key()));
+        let target = Target { hash: node.hash(), key: Arc::new(key), node: Some(node.id()) };
+        let retention = remains.rests_until.plus(remains.keep).since(now);
+        let times = Times::of_nothing(now, retention);
+        let record = Node::new(own, target.hash, times, &self.store.spans, Content::Nothing);
+        record.rest(remains, &self.store.spans);
+        let mut record = Some(record);
+        let change = self.at(&target, |_, known| {
+            // A write that came first has replaced it.
+            match self.store.resident(target.hash, known, pin)? {
+                Some(current) if current.id() == node.id() => {
+                    let weight = self.store.limit.record_weight();
+                    Ok(self.store.put(&mut record, weight, self.store.epoch(), Some(current), pin))
+                }
+                _ => Ok(Change::default()),
+            }
+        });
+        self.store.carry_out(change);
     }
 }
 

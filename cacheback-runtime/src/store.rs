@@ -1,6 +1,6 @@
 //! The local store: which values are kept, and how they are found.
 //!
-//! Reads go to an [index](Index), a concurrent set of [nodes](Node); a read takes no lock and runs the user's `Eq` and
+//! Reads go to an [index](Index), a concurrent map of [nodes](Node); a read takes no lock and runs the user's `Eq` and
 //! `Clone` under a guard that only delays reclamation. moka decides what stays ([`Bound`]): it knows a number a node
 //! and nothing of the user's types, and what it evicts is taken out of the index. A hit tells moka of itself through a
 //! gate: once for each eighth of the capacity that is put in, since before that moka's order cannot matter much.
@@ -9,7 +9,7 @@
 //! call into moka is made under a guard of the index.
 //!
 //! Nodes are put in by the engine alone, under their key's lock, with [`Known`] keys: see `known`. So a key has one
-//! node that readers see, or, in the midst of a [`put`](Store::put), two. Calls into moka ([`Store::carry_out`]) come
+//! node that readers see. Calls into moka ([`Store::carry_out`]) come
 //! after the lock.
 
 use std::cell::RefCell;
@@ -25,8 +25,8 @@ mod index;
 mod node;
 use bound::Bound;
 pub(crate) use bound::Limit;
-pub(crate) use index::Place;
-use index::{Index, Pin};
+use index::Index;
+pub(crate) use index::{Pinned, Place};
 pub(crate) use node::{Content, Node, Remains, Round};
 
 pub(crate) struct Store<K, V, X> {
@@ -76,6 +76,10 @@ where
                 }
             }
         };
+        let is_here = {
+            let index = Arc::clone(&index);
+            move |place| index.contains(place)
+        };
         Self {
             index,
             floor: AtomicU64::new(0),
@@ -83,7 +87,7 @@ where
             inserted: AtomicU64::new(0),
             spans,
             limit,
-            bound: Bound::new(limit, eviction, listener),
+            bound: Bound::new(limit, eviction, listener, is_here),
             serial: AtomicU64::new(1),
             epoch: AtomicU64::new(0),
             evicted,
@@ -102,7 +106,7 @@ where
     /// Keeps what is removed alive until it is dropped. Take it before a lock of ours, so that no user's `Drop` runs
     /// under that lock.
     #[inline]
-    pub(crate) fn pin(&self) -> Pin<'_, K, V, X> {
+    pub(crate) fn pin(&self) -> Pinned<'_, K, V, X> {
         self.index.pin()
     }
 
@@ -112,7 +116,7 @@ where
         &self,
         hash: u64,
         same: impl Fn(&K) -> bool + Copy,
-        pin: &'g Pin<'_, K, V, X>,
+        pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         let floor = self.floor.load(Ordering::Acquire);
         self.index.find(hash, floor, move |node| same(node.key()), pin)
@@ -123,7 +127,7 @@ where
         &self,
         hash: u64,
         known: &Known<K>,
-        pin: &'g Pin<'_, K, V, X>,
+        pin: &'g Pinned<'_, K, V, X>,
     ) -> Result<Option<&'g Node<K, V, X>>, Strangers<K>> {
         let met = RefCell::new(Vec::new());
         let is = |node: &Node<K, V, X>| {
@@ -156,7 +160,7 @@ where
         weight: u32,
         epoch: u64,
         replaced: Option<&Node<K, V, X>>,
-        pin: &Pin<'_, K, V, X>,
+        pin: &Pinned<'_, K, V, X>,
     ) -> Change {
         // Numbered before the epoch is read: a `clear` that this does not see yet takes its floor above that number.
         let serial = self.serial.fetch_add(1, Ordering::SeqCst);
@@ -172,13 +176,11 @@ where
         }) else {
             return Change::default();
         };
-        // In before the other is out: a reader finds one of them.
-        let came = self.index.insert(node, serial, weight, pin);
-        if came.is_some() {
-            self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
-        }
-        let went = replaced.map(Node::place).filter(|place| self.index.remove(*place));
-        Change { came, went }
+        let Some((came, went)) = self.index.insert(node, serial, weight, replaced, pin) else {
+            return Change::default();
+        };
+        self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
+        Change { came: Some(came), went }
     }
 
     /// Takes a node out, under its key's lock.
@@ -248,7 +250,7 @@ where
         let floor = index::id(self.serial.fetch_add(1, Ordering::SeqCst));
         self.floor.fetch_max(floor, Ordering::SeqCst);
         let pin = self.pin();
-        for node in pin.iter().filter(|node| node.id() < floor) {
+        for node in pin.keys().filter(|node| node.id() < floor) {
             self.drop_out(node);
         }
         epoch
@@ -259,12 +261,12 @@ where
     pub(crate) fn sweep<'g>(
         &self,
         now: Moment,
-        pin: &'g Pin<'_, K, V, X>,
+        pin: &'g Pinned<'_, K, V, X>,
     ) -> Vec<(&'g Node<K, V, X>, Remains)> {
         // A node that is put from here on is seen by the walk, or lowers this again.
         self.next_gone.swap(Moment::NEVER.to_bits(), Ordering::AcqRel);
         let mut remaining = Vec::new();
-        for node in pin {
+        for node in pin.keys() {
             let gone_at = node.gone_at(&self.spans);
             if now < gone_at {
                 self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
@@ -301,7 +303,7 @@ where
         let pin = self.pin();
         let floor = self.floor.load(Ordering::Acquire);
         let seen = |node: &&Node<K, V, X>| node.id() >= floor && node.has_value(now, &self.spans);
-        pin.iter().filter(seen).count() as u64
+        pin.keys().filter(seen).count() as u64
     }
 }
 

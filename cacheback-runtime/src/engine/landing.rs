@@ -106,10 +106,13 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
             let home = self.come_home(&mut verdict, policy, |job, _| prepared || !job.is_shared());
             let Some(home) = home else { continue };
             events::count(&self.engine.counters.errors);
-            if home.counts && !home.rested {
+            let told = home.counts && !home.rested;
+            let failed = Arc::new(failed);
+            self.finish(home, Some(Landing::Failed(Arc::clone(&failed))));
+            // Last: a subscriber is the user's code too.
+            if told {
                 events::fetch_failed(self.engine.name, &failed.message);
             }
-            self.finish(home, Some(Landing::Failed(Arc::new(failed))));
             return Ok(());
         }
     }

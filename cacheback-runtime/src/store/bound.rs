@@ -75,12 +75,13 @@ impl Limit {
 }
 
 impl Bound {
-    /// A bound that calls `evicted` for each node it does not keep: under locks of moka, so `evicted` must not call
-    /// back here.
+    /// A bound that calls `evicted` for each node it does not keep, and asks of some whether it `is_here`: under locks
+    /// of moka, so neither may call back.
     pub(super) fn new(
         limit: Limit,
         eviction: Eviction,
         evicted: impl Fn(Place) + Clone + Send + Sync + 'static,
+        is_here: impl Fn(Place) -> bool + Send + Sync + 'static,
     ) -> Self {
         let dropped = move |place: Arc<Place>, (), cause| {
             // What was removed from here was so in the index first.
@@ -116,6 +117,10 @@ impl Bound {
             move |place: Arc<Place>, (), cause| {
                 if cause == RemovalCause::Size {
                     main.insert(*place, ());
+                    // Removed while it was in neither of the two, by someone who found nothing to remove.
+                    if !is_here(*place) {
+                        main.invalidate(&*place);
+                    }
                 }
             }
         };

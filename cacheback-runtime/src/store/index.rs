@@ -1,21 +1,23 @@
-//! Where a key's node is: a concurrent set, read without a lock.
+//! Where a key's node is: a concurrent map, read without a lock.
 //!
-//! A node lies at its key's hash. The set finds room for a few nodes of one hash only, so where a user's `Hash`
+//! A node lies at its key's hash, and one that replaces another in the very place of that one: the map does not use a
+//! place again that was left empty, and would be copied whole each time that some key has gone through enough of them.
+//! The map finds room for a few nodes of one hash only, so where a user's `Hash`
 //! collides the next ones lie at places derived from it, a *rank* further each time one is crowded.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 
-use papaya::{Equivalent, Guard as _, HashSet, HashSetRef, LocalGuard, ResizeMode};
+use papaya::{Equivalent, Guard as _, HashMap, HashMapRef, LocalGuard, ResizeMode};
 
 use super::node::Node;
 use crate::hash::BuildAsIs;
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
-type Set<K, V, X> = HashSet<Node<K, V, X>, BuildAsIs>;
+type Map<K, V, X> = HashMap<Node<K, V, X>, (), BuildAsIs>;
 
 /// Keeps what is removed alive until it is dropped.
-pub(crate) type Pin<'s, K, V, X> = HashSetRef<'s, Node<K, V, X>, BuildAsIs, LocalGuard<'s>>;
+pub(crate) type Pinned<'s, K, V, X> = HashMapRef<'s, Node<K, V, X>, (), BuildAsIs, LocalGuard<'s>>;
 
 /// So many nodes at one place are a crowd.
 const CROWD: usize = 8;
@@ -24,7 +26,7 @@ const RANKS: u32 = 1 << RANK_BITS;
 const RANK_BITS: u32 = 16;
 
 pub(super) struct Index<K, V, X> {
-    set: Set<K, V, X>,
+    map: Map<K, V, X>,
     /// How many there are; wraps on the way where another thread's removal is counted first.
     nodes: AtomicU64,
     /// The highest rank that any node has had.
@@ -45,24 +47,24 @@ impl<K, V, X> Index<K, V, X> {
         // Batches of one: a value that is gone is dropped at once, or at the next removal by the same thread where
         // somebody reads just then; not 32 removals later.
         let collector = seize::Collector::new().batch_size(1);
-        let set = HashSet::builder()
+        let map = HashMap::builder()
             .hasher(BuildAsIs::default())
             .collector(collector)
-            // In the other mode a set between two sizes stays so until somebody writes, and each read of a key that
+            // In the other mode a map between two sizes stays so until somebody writes, and each read of a key that
             // came since looks through the old table first: ten times the instructions, for as long as that lasts.
             .resize_mode(ResizeMode::Blocking)
             .build();
-        Self { set, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0) }
+        Self { map, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0) }
     }
 
     #[inline]
-    pub(super) fn pin(&self) -> Pin<'_, K, V, X> {
-        self.set.pin()
+    pub(super) fn pin(&self) -> Pinned<'_, K, V, X> {
+        self.map.pin()
     }
 
     /// Drops what this thread took out while it was read, where it is not read any more.
     pub(super) fn flush(&self) {
-        self.set.guard().flush();
+        self.map.guard().flush();
     }
 
     pub(super) fn nodes(&self) -> u64 {
@@ -76,10 +78,10 @@ impl<K, V, X> Index<K, V, X> {
         hash: u64,
         floor: u64,
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
-        pin: &'g Pin<'_, K, V, X>,
+        pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
-        match pin.get(&Search { at: hash, floor, is }) {
-            Some(node) => Some(node),
+        match pin.get_key_value(&Search { at: hash, floor, is }) {
+            Some((node, ())) => Some(node),
             None => self.find_deeper(hash, floor, is, pin),
         }
     }
@@ -91,48 +93,61 @@ impl<K, V, X> Index<K, V, X> {
         hash: u64,
         floor: u64,
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
-        pin: &'g Pin<'_, K, V, X>,
+        pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         let deepest = self.deepest.load(Ordering::Acquire);
-        (1..=deepest).find_map(|rank| pin.get(&Search { at: at(hash, rank), floor, is }))
+        (1..=deepest).find_map(|rank| {
+            let found = pin.get_key_value(&Search { at: at(hash, rank), floor, is });
+            found.map(|(node, ())| node)
+        })
     }
 
     /// The very node, where it is still here.
     pub(super) fn contains(&self, place: Place) -> bool {
-        self.pin().contains(&place)
+        self.pin().contains_key(&place)
     }
 
-    /// Puts a node in, numbered `serial`; where there is no room for one more of its hash it stays where it is. Under
-    /// the lock of the key, and of every key of its hash.
+    /// Puts a node in, numbered `serial`, in the place of the one that its key has; where there is no room for one more
+    /// of its hash it stays where it is. Where the node is now, and where the replaced one was. Under the lock of the
+    /// key, and of every key of its hash.
     pub(super) fn insert(
         &self,
         node: &mut Option<Node<K, V, X>>,
         serial: u64,
         weight: u32,
-        pin: &Pin<'_, K, V, X>,
-    ) -> Option<Place> {
+        replaced: Option<&Node<K, V, X>>,
+        pin: &Pinned<'_, K, V, X>,
+    ) -> Option<(Place, Option<Place>)> {
         let hash = node.as_ref()?.at;
-        let rank = (0..RANKS).find(|rank| Self::count_at(at(hash, *rank), pin) < CROWD)?;
+        let rank = match replaced {
+            Some(replaced) => replaced.rank(),
+            None => (0..RANKS).find(|rank| Self::count_at(at(hash, *rank), pin) < CROWD)?,
+        };
         let mut node = node.take()?;
         node.at = at(hash, rank);
         node.id = id(serial) + u64::from(rank);
-        let place = Place { at: node.at, id: node.id, weight };
+        node.life = replaced.map_or(node.id, |replaced| replaced.life);
+        let came = Place { at: node.at, id: node.id, weight };
         self.deepest.fetch_max(rank, Ordering::AcqRel);
         self.nodes.fetch_add(1, Ordering::Relaxed);
-        pin.insert(node);
-        Some(place)
+        if pin.insert(node, ()).is_none() {
+            // Whatever was to be replaced was evicted just before.
+            return Some((came, None));
+        }
+        self.nodes.fetch_sub(1, Ordering::Relaxed);
+        Some((came, replaced.map(Node::place)))
     }
 
-    /// Takes the very node out. Whether it was here.
+    /// Takes the very node out, and not one that replaces it just then. Whether it was here.
     pub(super) fn remove(&self, place: Place) -> bool {
-        let removed = self.pin().remove(&place);
+        let removed = matches!(self.pin().remove_if(&place, |node, ()| node.id == place.id), Ok(Some(_)));
         if removed {
             self.nodes.fetch_sub(1, Ordering::Relaxed);
         }
         removed
     }
 
-    fn count_at(at: u64, pin: &Pin<'_, K, V, X>) -> usize {
+    fn count_at(at: u64, pin: &Pinned<'_, K, V, X>) -> usize {
         let seen = Cell::new(0);
         let count = |node: &Node<K, V, X>| {
             seen.set(seen.get() + usize::from(node.at == at));
@@ -148,10 +163,14 @@ impl<K, V, X> Node<K, V, X> {
         Place { at: self.at, id: self.id, weight: 0 }
     }
 
+    fn rank(&self) -> u32 {
+        (self.id % u64::from(RANKS)) as u32
+    }
+
     /// Its key's hash.
     pub(crate) fn hash(&self) -> u64 {
         // What `at` did, undone.
-        at(self.at, (self.id % u64::from(RANKS)) as u32)
+        at(self.at, self.rank())
     }
 }
 

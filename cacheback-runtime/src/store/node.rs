@@ -57,6 +57,8 @@ pub(crate) struct Node<K, V, X> {
     stored: Option<Stored<K, V, X>>,
     /// Where the index has it: the key's hash, or near it.
     pub(super) at: u64,
+    /// The number of the first node in its place: that of all that replaced it, one after the other.
+    pub(super) life: u64,
     /// When the fetch began that made it, or when it was set.
     pub(crate) started: Moment,
     /// Says what it knows before `fresh_until` does: whoever reads that one first misses nothing here.
@@ -96,6 +98,7 @@ impl<K, V, X> Node<K, V, X> {
         let node = Self {
             at: hash,
             id: 0,
+            life: 0,
             started: times.started,
             fresh_until: AtomicU64::new(fresh_until.to_bits()),
             more: OnceBox::new(),
@@ -285,7 +288,7 @@ impl More {
     }
 }
 
-/// As the index finds it: by where it is, and by its number.
+/// As the index replaces it: by where it is, and whose place it takes.
 impl<K, V, X> Hash for Node<K, V, X> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.at);
@@ -293,7 +296,7 @@ impl<K, V, X> Hash for Node<K, V, X> {
 }
 impl<K, V, X> PartialEq for Node<K, V, X> {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
+        self.life == other.life
     }
 }
 impl<K, V, X> Eq for Node<K, V, X> {}
@@ -317,10 +320,10 @@ mod tests {
 
     type Small<V> = Node<u64, V, std::sync::Arc<()>>;
 
-    /// Forty bytes beside key, value and the tag that tells it from an error.
+    /// Six words beside key, value and the tag that tells it from an error.
     #[test]
     fn a_small_record_is_small() {
-        assert_eq!(size_of::<Small<u64>>(), 40 + 8 + 8 + 8);
-        assert_eq!(size_of::<Small<[u8; 16]>>(), 40 + 8 + 16 + 8);
+        assert_eq!(size_of::<Small<u64>>(), 48 + 8 + 8 + 8);
+        assert_eq!(size_of::<Small<[u8; 16]>>(), 48 + 8 + 16 + 8);
     }
 }

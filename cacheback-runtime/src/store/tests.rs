@@ -81,7 +81,7 @@ fn wants_record(store: &Small, node: &SmallNode) -> Option<Place> {
 /// How many nodes index and moka have.
 fn counts(store: &Small) -> (u64, u64) {
     store.bound.settle();
-    assert_eq!(store.pin().iter().count() as u64, store.index.nodes());
+    assert_eq!(store.pin().keys().count() as u64, store.index.nodes());
     (store.index.nodes(), store.bound.residents())
 }
 
@@ -116,7 +116,7 @@ fn keys_of_one_hash_live_side_by_side() {
     }
     assert_eq!(counts(&store), (499, 499));
     let pin = store.pin();
-    assert!(pin.iter().all(|node| node.hash() == 7));
+    assert!(pin.keys().all(|node| node.hash() == 7));
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn bytes_are_the_bound_where_they_are_counted() {
         let change = put_of_epoch(&store, store.epoch(), weight, node(key, key, Arc::new(weight.into())));
         store.carry_out(change);
         let pin = store.pin();
-        let total: u64 = pin.iter().map(|node| **node.value(Moment::PAST, &SPANS).unwrap()).sum();
+        let total: u64 = pin.keys().map(|node| **node.value(Moment::PAST, &SPANS).unwrap()).sum();
         assert!(total <= 1_000 && get(&store, key, key).is_some(), "{key}: {total}");
     }
     let (nodes, residents) = counts(&store);
@@ -256,6 +256,65 @@ fn weights_fit_whatever_the_bound() {
     assert!(u64::from(large.weight(1 << 39).unwrap()) <= whole / 2 + 1);
     assert_eq!(Limit::Bytes(u64::MAX).weight(u64::MAX), Some(u32::MAX));
     assert_eq!(Limit::Entries(3).weight(u64::MAX), Some(1), "entries are not weighed");
+}
+
+/// A key that is refreshed again and again costs what any other does: each value lies where the one before it was. The
+/// map counts the places that it looks through.
+#[test]
+fn a_key_that_is_refreshed_often_stays_where_it_is() {
+    let store = of(10_000);
+    for key in 0..1_000 {
+        put(&store, key, spread(key), key);
+    }
+    let looked_at = |key: u64| {
+        let compared = std::cell::Cell::new(0);
+        let pin = store.pin();
+        let _ = store.find(
+            spread(key),
+            |other| {
+                compared.set(compared.get() + 1);
+                *other == key
+            },
+            &pin,
+        );
+        let address = store.find(spread(key), |other| *other == key, &pin).map(|node| node.life);
+        (compared.get(), address)
+    };
+    let before = looked_at(7);
+    for round in 0..5_000 {
+        put(&store, 7, spread(7), round);
+        assert_eq!(get(&store, 7, spread(7)), Some(round));
+    }
+    assert_eq!(looked_at(7), before, "the same place");
+    assert_eq!((store.evicted(), counts(&store)), (0, (1_000, 1_000)));
+}
+
+/// One that is evicted just as it is replaced takes nothing of its successor with it.
+#[test]
+fn an_eviction_takes_only_the_very_node() {
+    let store = of(100);
+    put(&store, 1, 11, 1);
+    let old = {
+        let pin = store.pin();
+        store.find(11, |_| true, &pin).unwrap().place()
+    };
+    let change = put_of_epoch(&store, 0, 1, node(1, 11, Arc::new(2)));
+    assert!(!store.index.remove(old), "it is gone already");
+    store.carry_out(change);
+    assert_eq!((get(&store, 1, 11), counts(&store)), (Some(2), (1, 1)));
+    // And one that was evicted before its successor came leaves a place to it.
+    let old = {
+        let pin = store.pin();
+        store.find(11, |_| true, &pin).unwrap().place()
+    };
+    let pin = store.pin();
+    let replaced = store.find(11, |_| true, &pin);
+    assert!(store.index.remove(old));
+    let mut newer = Some(node(1, 11, Arc::new(3)));
+    let change = store.put(&mut newer, 1, 0, replaced, &pin);
+    store.carry_out(change);
+    store.bound.remove(old);
+    assert_eq!((get(&store, 1, 11), counts(&store)), (Some(3), (1, 1)));
 }
 
 /// Many nodes of one hash are as many entries.
