@@ -374,6 +374,21 @@ fn a_clear_reaches_what_was_made_before_it() {
     assert_eq!(get(&store, 1, 11), Some(3));
 }
 
+/// `put` in slow motion: it has its number and has seen the epoch when a whole `clear` comes, and only then is the node
+/// put in. No reader sees it, and it is gone when moka is told.
+#[test]
+fn a_clear_between_the_number_and_the_node() {
+    let store = of(100);
+    let serial = store.serial.fetch_add(1, Ordering::SeqCst);
+    store.clear();
+    let mut late = Some(node(1, 11, Arc::new(1)));
+    let (came, went) = store.index.insert(&mut late, serial, 1, None, &store.pin()).unwrap();
+    assert!(went.is_none());
+    assert_eq!(get(&store, 1, 11), None, "it is from before the clear");
+    store.carry_out(Change { came: Some(came), went });
+    assert_eq!(counts(&store), (0, 0));
+}
+
 #[test]
 fn a_sweep_drops_what_is_past_its_retention() {
     let store = of(100);
