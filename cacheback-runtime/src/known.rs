@@ -15,6 +15,8 @@ pub(crate) struct Known<K> {
     me: Arc<K>,
     same: Faces<K>,
     others: Faces<K>,
+    /// The numbers of nodes of other keys, in order: with a poor `Hash` there may be many.
+    other_nodes: Vec<u64>,
 }
 
 /// Where a key is met.
@@ -50,7 +52,12 @@ impl<K> Face<K> {
 impl<K> Known<K> {
     /// A key, and the number of its node where that was seen.
     pub(crate) fn new(me: Arc<K>, node: Option<u64>) -> Self {
-        Self { me, same: node.into_iter().map(Face::Node).collect(), others: Faces::new() }
+        Self {
+            me,
+            same: node.into_iter().map(Face::Node).collect(),
+            others: Faces::new(),
+            other_nodes: Vec::new(),
+        }
     }
 
     pub(crate) fn me(&self) -> &Arc<K> {
@@ -74,22 +81,26 @@ impl<K> Known<K> {
     fn judge_face(&self, face: &Face<K>) -> Option<bool> {
         if self.same.iter().any(|known| known.is(face)) {
             Some(true)
-        } else if self.others.iter().any(|known| known.is(face)) {
-            Some(false)
         } else {
-            None
+            let is_other = match face {
+                Face::Key(_) => self.others.iter().any(|known| known.is(face)),
+                Face::Node(id) => self.other_nodes.binary_search(id).is_ok(),
+            };
+            is_other.then_some(false)
         }
     }
 
     /// Compares strangers; `None` where one is gone by now. Runs the user's `Eq`: never under a lock.
     pub(crate) fn meet(&mut self, strangers: Strangers<K>, compare: impl Fn(&K, &Face<K>) -> Option<bool>) {
         for face in strangers.0 {
-            match compare(&self.me, &face) {
-                Some(true) => self.same.push(face),
-                Some(false) => self.others.push(face),
-                None => {}
+            match (compare(&self.me, &face), face) {
+                (Some(true), face) => self.same.push(face),
+                (Some(false), Face::Node(id)) => self.other_nodes.push(id),
+                (Some(false), face) => self.others.push(face),
+                (None, _) => {}
             }
         }
+        self.other_nodes.sort_unstable();
     }
 }
 

@@ -8,7 +8,14 @@ use std::task::{Context, Poll};
 
 /// Runs user code; `Err` is the message of its panic.
 pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| message(&*payload))
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let message = message(&*payload);
+        // What was panicked with is the user's too, and so may its `Drop` be. Enough is enough after that.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            std::mem::forget(again);
+        }
+        message
+    })
 }
 
 /// Polls a user's future to its end; `Err` is the message of its panic. Its `Drop` is caught too.
@@ -66,6 +73,8 @@ mod tests {
         let odd = caught(|| std::panic::panic_any(7));
         assert_eq!(odd, Err::<(), _>("(a panic without a message)".to_owned()));
         assert_eq!(caught(|| 3), Ok(3));
+        let rude = caught(|| std::panic::panic_any(PanicsOnDrop));
+        assert_eq!(rude, Err::<(), _>("(a panic without a message)".to_owned()));
     }
 
     #[tokio::test]

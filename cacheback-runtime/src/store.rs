@@ -148,7 +148,7 @@ where
     /// Whether the key of this node is one that `same` knows; `None` where the node is gone. Runs user code.
     pub(crate) fn compare(&self, hash: u64, id: u64, same: impl FnOnce(&K) -> bool) -> Option<bool> {
         let pin = self.pin();
-        let node = self.index.find(hash, 0, |node| node.id() == id, &pin)?;
+        let node = self.index.get(hash, id, &pin)?;
         Some(same(node.key()))
     }
 

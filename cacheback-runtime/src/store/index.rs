@@ -102,6 +102,17 @@ impl<K, V, X> Index<K, V, X> {
         })
     }
 
+    /// The node of this hash and number. Asks no other.
+    pub(super) fn get<'g>(
+        &self,
+        hash: u64,
+        id: u64,
+        pin: &'g Pinned<'_, K, V, X>,
+    ) -> Option<&'g Node<K, V, X>> {
+        let found = pin.get_key_value(&Place { at: at(hash, rank(id)), id, weight: 0 });
+        found.map(|(node, ())| node)
+    }
+
     /// The very node, where it is still here.
     pub(super) fn contains(&self, place: Place) -> bool {
         self.pin().contains_key(&place)
@@ -164,7 +175,7 @@ impl<K, V, X> Node<K, V, X> {
     }
 
     fn rank(&self) -> u32 {
-        (self.id % u64::from(RANKS)) as u32
+        rank(self.id)
     }
 
     /// Its key's hash.
@@ -183,6 +194,11 @@ impl Place {
 /// The lowest number that a node with this serial has.
 pub(super) fn id(serial: u64) -> u64 {
     serial << RANK_BITS
+}
+
+/// How far down the node of this number lies.
+fn rank(id: u64) -> u32 {
+    (id % u64::from(RANKS)) as u32
 }
 
 /// Where the nodes of a hash are that have this rank. The same again leads back.

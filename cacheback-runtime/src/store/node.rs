@@ -92,6 +92,8 @@ impl<K, V, X> Node<K, V, X> {
     /// A record that began at `times.started`. `standard` are the spans that most values of its store have.
     pub(crate) fn new(key: K, hash: u64, times: Times, standard: &Spans, content: Content<V, X>) -> Self {
         let fresh_until = match content {
+            // Not for an instant: a hit's clock may be behind the one that began it.
+            Content::Value(..) if times.quiet_age() == 0 => Moment::PAST,
             Content::Value(..) => times.quiet_until(),
             Content::Error(_) | Content::Nothing => Moment::PAST,
         };
@@ -104,7 +106,7 @@ impl<K, V, X> Node<K, V, X> {
             more: OnceBox::new(),
             stored: Some(Stored { key, content }),
         };
-        if times.spans() != *standard || !matches!(node.content(), Content::Value(..)) {
+        if times.spans() != *standard || fresh_until == Moment::PAST {
             node.more_of(times);
         }
         node
@@ -325,5 +327,18 @@ mod tests {
     fn a_small_record_is_small() {
         assert_eq!(size_of::<Small<u64>>(), 48 + 8 + 8 + 8);
         assert_eq!(size_of::<Small<[u8; 16]>>(), 48 + 8 + 16 + 8);
+    }
+
+    /// A hit's clock may be a tick behind the one by which a value began.
+    #[test]
+    fn without_a_lifetime_a_value_is_fresh_to_nobody() {
+        let spans = Spans { max_stale: u64::MAX, retention: 1_000, ahead: 0 };
+        let quiet = |lifetime| {
+            let times = Times::of(Moment::from_bits(100), lifetime, spans);
+            let node: Small<u64> = Node::new(1, 1, times, &spans, Content::Value(1, Round::default()));
+            assert_eq!(node.times(&spans), times);
+            node.quiet_value(Moment::from_bits(95)).is_some()
+        };
+        assert!(!quiet(0) && quiet(1));
     }
 }

@@ -98,6 +98,28 @@ fn what_is_put_is_found_until_it_is_replaced_or_taken() {
     assert_eq!((get(&store, 1, 11), counts(&store)), (None, (0, 0)));
 }
 
+/// A node is found by its number alone, however many lie beside it.
+#[test]
+fn strangers_of_one_hash_are_each_met_once() {
+    let store = of(1_000);
+    for key in 0..500 {
+        put(&store, key, 7, key);
+    }
+    let asked = std::cell::Cell::new(0);
+    let pin = store.pin();
+    let mut known = Known::new(Arc::new(1_000), None);
+    let strangers = store.resident(7, &known, &pin).err().unwrap();
+    known.meet(strangers, |me, face| {
+        let crate::known::Face::Node(id) = face else { unreachable!() };
+        store.compare(7, *id, |other| {
+            asked.set(asked.get() + 1);
+            me == other
+        })
+    });
+    assert_eq!(asked.get(), 500);
+    assert!(store.resident(7, &known, &pin).is_ok_and(|node| node.is_none()));
+}
+
 #[test]
 fn keys_of_one_hash_live_side_by_side() {
     let store = of(1_000);
