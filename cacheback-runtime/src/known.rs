@@ -8,15 +8,12 @@ use smallvec::{SmallVec, smallvec};
 
 use crate::sync::Arc;
 
-/// Nearly always one.
-type Faces<K> = SmallVec<[Face<K>; 1]>;
-
+/// A key, and what is known of others: which are the same. Nearly always there is one of each.
 pub(crate) struct Known<K> {
     me: Arc<K>,
-    same: Faces<K>,
-    others: Faces<K>,
-    /// The numbers of nodes of other keys, in order: with a poor `Hash` there may be many.
-    other_nodes: Vec<u64>,
+    keys: SmallVec<[(Arc<K>, bool); 1]>,
+    /// In the order of their numbers: with a poor `Hash` there may be many.
+    nodes: SmallVec<[(u64, bool); 1]>,
 }
 
 /// Where a key is met.
@@ -30,7 +27,7 @@ pub(crate) enum Face<K> {
 
 /// Keys of the same hash that have not been compared yet.
 #[derive(Debug)]
-pub(crate) struct Strangers<K>(Faces<K>);
+pub(crate) struct Strangers<K>(SmallVec<[Face<K>; 1]>);
 
 impl<K> Strangers<K> {
     /// The keys of the nodes of these numbers; none, where there are none.
@@ -39,25 +36,10 @@ impl<K> Strangers<K> {
     }
 }
 
-impl<K> Face<K> {
-    fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Key(one), Self::Key(other)) => Arc::ptr_eq(one, other),
-            (Self::Node(one), Self::Node(other)) => one == other,
-            _ => false,
-        }
-    }
-}
-
 impl<K> Known<K> {
     /// A key, and the number of its node where that was seen.
     pub(crate) fn new(me: Arc<K>, node: Option<u64>) -> Self {
-        Self {
-            me,
-            same: node.into_iter().map(Face::Node).collect(),
-            others: Faces::new(),
-            other_nodes: Vec::new(),
-        }
+        Self { me, keys: SmallVec::new(), nodes: node.into_iter().map(|id| (id, true)).collect() }
     }
 
     pub(crate) fn me(&self) -> &Arc<K> {
@@ -69,38 +51,26 @@ impl<K> Known<K> {
         if Arc::ptr_eq(&self.me, key) {
             return Ok(true);
         }
-        let face = Face::Key(Arc::clone(key));
-        self.judge_face(&face).ok_or_else(|| Strangers(smallvec![face]))
+        let known = self.keys.iter().find(|(known, _)| Arc::ptr_eq(known, key));
+        known.map(|(_, same)| *same).ok_or_else(|| Strangers(smallvec![Face::Key(Arc::clone(key))]))
     }
 
     /// Whether the node of this number has the same key; `None` where that is not known. Runs no user code.
     pub(crate) fn judge_node(&self, id: u64) -> Option<bool> {
-        self.judge_face(&Face::Node(id))
-    }
-
-    fn judge_face(&self, face: &Face<K>) -> Option<bool> {
-        if self.same.iter().any(|known| known.is(face)) {
-            Some(true)
-        } else {
-            let is_other = match face {
-                Face::Key(_) => self.others.iter().any(|known| known.is(face)),
-                Face::Node(id) => self.other_nodes.binary_search(id).is_ok(),
-            };
-            is_other.then_some(false)
-        }
+        let at = self.nodes.binary_search_by_key(&id, |(known, _)| *known).ok()?;
+        Some(self.nodes[at].1)
     }
 
     /// Compares strangers; `None` where one is gone by now. Runs the user's `Eq`: never under a lock.
     pub(crate) fn meet(&mut self, strangers: Strangers<K>, compare: impl Fn(&K, &Face<K>) -> Option<bool>) {
         for face in strangers.0 {
-            match (compare(&self.me, &face), face) {
-                (Some(true), face) => self.same.push(face),
-                (Some(false), Face::Node(id)) => self.other_nodes.push(id),
-                (Some(false), face) => self.others.push(face),
-                (None, _) => {}
+            let Some(same) = compare(&self.me, &face) else { continue };
+            match face {
+                Face::Key(key) => self.keys.push((key, same)),
+                Face::Node(id) => self.nodes.push((id, same)),
             }
         }
-        self.other_nodes.sort_unstable();
+        self.nodes.sort_unstable();
     }
 }
 
@@ -124,8 +94,9 @@ mod tests {
             assert_eq!(known.judge(key).unwrap(), expected);
         }
         assert_eq!([8, 9, 10].map(|id| known.judge_node(id)), [None; 3]);
-        known.meet(Strangers::among(vec![8, 9, 10]).unwrap(), compare);
-        assert_eq!([8, 9].map(|id| known.judge_node(id)), [Some(true), Some(false)]);
+        known.meet(Strangers::among(vec![9, 3, 10, 8]).unwrap(), compare);
+        assert_eq!([3, 7, 8, 9].map(|id| known.judge_node(id) == Some(true)), [false, true, true, false]);
+        assert_eq!([3, 9].map(|id| known.judge_node(id)), [Some(false); 2]);
         assert_eq!(known.judge_node(10), None, "of one that is gone nothing is learnt");
     }
 }

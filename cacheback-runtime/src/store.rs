@@ -9,8 +9,7 @@
 //! call into moka is made under a guard of the index.
 //!
 //! Nodes are put in by the engine alone, under their key's lock, with [`Known`] keys: see `known`. So a key has one
-//! node that readers see. Calls into moka ([`Store::carry_out`]) come
-//! after the lock.
+//! node that readers see. Calls into moka ([`Store::carry_out`]) come after the lock.
 
 use std::cell::RefCell;
 

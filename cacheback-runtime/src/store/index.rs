@@ -2,8 +2,8 @@
 //!
 //! A node lies at its key's hash, and one that replaces another in the very place of that one: the map does not use a
 //! place again that was left empty, and would be copied whole each time that some key has gone through enough of them.
-//! The map finds room for a few nodes of one hash only, so where a user's `Hash`
-//! collides the next ones lie at places derived from it, a *rank* further each time one is crowded.
+//! It finds room for a few nodes of one hash only, so where a user's `Hash` collides the next ones lie at places
+//! derived from it, a *rank* further each time one is crowded.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -27,7 +27,7 @@ const RANK_BITS: u32 = 16;
 
 pub(super) struct Index<K, V, X> {
     map: Map<K, V, X>,
-    /// How many there are; wraps on the way where another thread's removal is counted first.
+    /// How many there are; in the midst of a replacement one more.
     nodes: AtomicU64,
     /// The highest rank that any node has had.
     deepest: AtomicU32,

@@ -232,6 +232,21 @@ fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
     assert_eq!(nodes, residents);
 }
 
+/// A node may be removed in the moment between moka's two parts, and then neither has it to forget.
+#[test]
+fn what_is_gone_on_its_way_through_the_window_leaves_nothing_behind() {
+    let store: Small = Store::new(Limit::Entries(2), Eviction::TinyLfu, SPANS);
+    put(&store, 1, 11, 1);
+    {
+        let pin = store.pin();
+        let node = store.find(11, |key| *key == 1, &pin).unwrap();
+        // What moka would be told of finds nothing there yet.
+        let _ = store.take(node);
+    }
+    put(&store, 2, 22, 2);
+    assert_eq!(counts(&store), (1, 1));
+}
+
 /// As a hash would be.
 fn spread(key: u64) -> u64 {
     key.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
