@@ -4,8 +4,8 @@
 #[doc(inline)]
 pub use cacheback_macros::cacheback;
 pub use cacheback_runtime::{
-    CacheRef, Entry, EntryInner, Error, Eviction, FetchError, FetchErrorKind, Lookup, Policy, Snapshot,
-    Stats, Status, settle,
+    Cache, CacheBuilder, CacheRef, Entry, EntryInner, Error, Eviction, FetchError, FetchErrorKind, Lookup,
+    Policy, Snapshot, Stats, Status, settle,
 };
 
 #[cfg(feature = "test-util")]

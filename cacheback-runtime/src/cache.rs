@@ -1,61 +1,252 @@
-//! A cache as a whole: its handle, without its types.
+//! Caches as objects, without the macro: [`Cache`], and [`CacheRef`] for any cache without its types.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher, Hash};
 
+use crate::engine::{Engine, ErasedCache};
 use crate::error::Error;
 use crate::events::Stats;
+use crate::handle::{Entry, Snapshot};
+use crate::key::{Argument, Key, Whole};
+use crate::outcome::Outcome;
 use crate::policy::Policy;
-use crate::slot::Slot;
+use crate::sync::Arc;
 
-/// The cache of a function, over all its instantiations: what `NAME::cache()` returns.
+mod builder;
+mod erased;
+mod recipe;
+pub use builder::CacheBuilder;
+pub use erased::CacheRef;
+use recipe::{Once, Recipe};
+
+/// A cache as a value: in a static, a field, an application's state. A field of it is a cache per instance.
+///
+/// What the attribute makes of a function this makes of a closure, with the same options, the same states of an entry
+/// and the same rules. `V` is what a call returns; for a fetcher that can fail it is a `Result<T, E>`, of which the `T`
+/// is cached.
+///
+/// A key is looked up by what it borrows as (`&str` for a `String`), and owned for a fetch alone. A hit allocates
+/// nothing beyond the value's `Clone`.
+///
+/// Cloning is cheap, and a clone is the same cache. With the last clone it is dropped with all that it holds: what
+/// waits to be fetched is given up, and a fetch that runs goes on to its end for those who wait for it and stores
+/// nothing. Entries that were taken from it go on working, on an empty cache.
 ///
 /// # Examples
 ///
+/// With a fetcher:
+///
 /// ```
 /// # mod cacheback { pub use cacheback_runtime::*; }
-/// # async fn show(cache: cacheback::CacheRef) -> Result<(), cacheback::Error> {
-/// println!("{}: {} values, {:?}", cache.name(), cache.len(), cache.stats());
-/// cache.clear().await?;
-/// # Ok(())
-/// # }
+/// use std::time::Duration;
+/// use cacheback::Cache;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let lengths: Cache<String, usize> = Cache::builder()
+///     .lifetime(Duration::from_secs(60))
+///     .fetch_on_miss()
+///     .fetcher(|word: String| async move { word.len() })
+///     .build()?;
+///
+/// assert_eq!(lengths.get("four").await, 4);
+/// assert_eq!(lengths.entry("four").lookup().await.status, cacheback::Status::Fresh);
+/// # Ok::<_, cacheback::Error>(()) }).unwrap();
 /// ```
-#[derive(Clone, Copy)]
-pub struct CacheRef {
-    slot: &'static Slot,
+///
+/// Without one, each call brings its own:
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// use cacheback::Cache;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let squares: Cache<u64, u64> = Cache::builder().build()?;
+/// assert_eq!(squares.get_or_fetch(&7, || async { 7 * 7 }).await, 49);
+/// assert_eq!(squares.get_or_fetch(&7, || async { unreachable!("it is cached") }).await, 49);
+/// # Ok::<_, cacheback::Error>(()) }).unwrap();
+/// ```
+pub struct Cache<K: 'static, V: 'static> {
+    object: Arc<dyn Typed<K, V>>,
+    hasher: foldhash::fast::RandomState,
 }
 
-impl CacheRef {
-    pub(crate) fn new(slot: &'static Slot) -> Self {
-        Self { slot }
-    }
+/// A cache of a known key and return type; whether that is a `Result` is behind it.
+trait Typed<K, V>: Send + Sync {
+    fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<V>;
+    fn entry(&self, hash: u64, key: K, once: Option<Once<V>>) -> Entry<V>;
+    fn has_fetcher(&self) -> bool;
+    fn engine(&self) -> Arc<dyn ErasedCache>;
+    fn erased(&self) -> &dyn ErasedCache;
+}
 
-    /// The function's path, or the attribute's `name`.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.slot.name()
-    }
+struct Object<K: Argument + Key, O: Outcome> {
+    engine: Arc<Engine<Whole<K>, O>>,
+    recipe: Arc<Recipe<K, O>>,
+}
 
-    /// The function's options, as they hold where no argument changes them.
+impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V> {
+    /// A cache to be: options, and where its values come from.
+    pub fn builder() -> CacheBuilder<K, V> {
+        CacheBuilder::new()
+    }
+}
+
+impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V> {
+    /// The value: from the cache, from a fetch, or empty, as the options say.
     ///
     /// # Panics
     ///
-    /// Where options contradict each other, naming the function and the option.
+    /// Where the cache has no fetcher. Else as a cached function does: see [`Entry`](crate::EntryInner).
+    ///
+    /// # Cancellation
+    ///
+    /// A fetch that was started goes on for the others.
+    pub async fn get<Q>(&self, key: &Q) -> V
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        let wait = {
+            let hash = self.hasher.hash_one(key);
+            if let Some(value) = self.look(hash, key) {
+                return value;
+            }
+            assert!(
+                self.object.has_fetcher(),
+                "cacheback: cache `{}` has no fetcher: call `get_or_fetch`",
+                self.name()
+            );
+            self.object.entry(hash, key.to_owned(), None).call()
+        };
+        wait.await
+    }
+
+    /// The value: from the cache, where it is stale at once and `fetch` refreshes it behind the caller's back, else
+    /// from `fetch`. Callers of one key share one fetch, which is that of the first.
+    ///
+    /// `fetch` runs at most once, as a task of its own. A cache that has a fetcher runs `fetch` in its place.
+    ///
+    /// # Panics
+    ///
+    /// Where `fetch` does and no stored value is left to serve; and where its runtime was dropped before it ended.
+    ///
+    /// # Cancellation
+    ///
+    /// A fetch that was started goes on for the others.
+    pub async fn get_or_fetch<Q, F, R>(&self, key: &Q, fetch: F) -> V
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+        F: FnOnce() -> R + Send + 'static,
+        R: Future<Output = V> + Send + 'static,
+    {
+        let wait = {
+            let hash = self.hasher.hash_one(key);
+            if let Some(value) = self.look(hash, key) {
+                return value;
+            }
+            let once: Once<V> = Box::new(move || Box::pin(fetch()));
+            self.object.entry(hash, key.to_owned(), Some(once)).get_or_fetch()
+        };
+        wait.await
+    }
+
+    /// The entry of a key: everything that can be done with it. Without a fetcher its `get_or_fetch`, `lookup` and
+    /// `refresh` panic where they would fetch.
     #[must_use]
-    pub fn policy(&self) -> Policy {
-        *self.slot.policy()
+    pub fn entry<Q>(&self, key: &Q) -> Entry<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.object.entry(self.hasher.hash_one(key), key.to_owned(), None)
+    }
+
+    /// The cached value, where there is one; starts nothing and counts nothing.
+    pub fn peek<Q>(&self, key: &Q) -> impl Future<Output = Option<Snapshot<V>>> + Send + use<K, V, Q>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        (*self.entry(key)).peek()
+    }
+
+    /// Stores a value, fresh from now. A fetch that runs is superseded: it answers those who wait for it and stores
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier, but for an `Err`, which is not stored.
+    ///
+    /// # Panics
+    ///
+    /// Where `vary` or `lifetime_for` does; nothing is changed then.
+    pub fn set<Q>(&self, key: &Q, value: V) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        (*self.entry(key)).set(value)
+    }
+
+    /// Makes the value stale now, and starts one refresh where the cache has a fetcher; else the next caller's is it.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub fn invalidate<Q>(&self, key: &Q) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.entry(key).invalidate()
+    }
+
+    /// Removes the entry and ends its back-off. A fetch that runs is superseded.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub fn remove<Q>(&self, key: &Q) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        self.entry(key).remove()
+    }
+
+    fn look<Q>(&self, hash: u64, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Eq + ?Sized,
+    {
+        self.object.look(hash, &|stored| stored.borrow() == key)
+    }
+}
+
+impl<K, V> Cache<K, V> {
+    /// Removes every entry: as [`CacheRef::clear`].
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.object.erased().clear();
+        Ok(())
     }
 
     /// A snapshot of the counters. Counts the entries one by one.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.slot.all().iter().fold(Stats::default(), |sum, cache| sum.plus(cache.stats()))
+        self.object.erased().stats()
     }
 
     /// How many values are cached. Counts them one by one.
     #[must_use]
     pub fn len(&self) -> usize {
-        let len: u64 = self.slot.all().iter().map(|cache| cache.len()).sum();
-        usize::try_from(len).unwrap_or(usize::MAX)
+        usize::try_from(self.object.erased().len()).unwrap_or(usize::MAX)
     }
 
     /// Whether no value is cached.
@@ -64,25 +255,62 @@ impl CacheRef {
         self.len() == 0
     }
 
-    /// Removes every entry. Fetches that run answer those who wait for them and store nothing; back-off ends.
-    ///
-    /// # Errors
-    ///
-    /// None on the local tier.
-    ///
-    /// # Cancellation
-    ///
-    /// The cache is cleared at the first poll.
-    pub async fn clear(&self) -> Result<(), Error> {
-        for cache in self.slot.all() {
-            cache.clear();
-        }
-        Ok(())
+    /// The cache's name; without one that of its type.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.object.erased().name()
+    }
+
+    /// The options, as they hold where no key changes them.
+    #[must_use]
+    pub fn policy(&self) -> Policy {
+        self.object.erased().policy()
+    }
+
+    /// The same cache without its types.
+    #[must_use]
+    pub fn handle(&self) -> CacheRef {
+        CacheRef::of_object(self.object.engine())
     }
 }
 
-impl fmt::Debug for CacheRef {
+impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
+    fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<O::Return> {
+        self.engine.look_hashed(hash, same)
+    }
+    fn entry(&self, hash: u64, key: K, once: Option<Once<O::Return>>) -> Entry<O::Return> {
+        let target = self.engine.target_of(hash, key);
+        let origin = self.recipe.with(&target.key, once);
+        Entry::new(Arc::clone(&self.engine), target, origin)
+    }
+    fn has_fetcher(&self) -> bool {
+        self.recipe.fetcher.is_some()
+    }
+    fn engine(&self) -> Arc<dyn ErasedCache> {
+        Arc::clone(&self.engine) as _
+    }
+    fn erased(&self) -> &dyn ErasedCache {
+        &*self.engine
+    }
+}
+
+/// What still holds the engine holds no value of it: a fetch that runs, an entry, a handle.
+impl<K: Argument + Key, O: Outcome> Drop for Object<K, O> {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.engine) > 1 {
+            self.engine.clear();
+        }
+    }
+}
+
+impl<K, V> Clone for Cache<K, V> {
+    fn clone(&self) -> Self {
+        Self { object: Arc::clone(&self.object), hasher: self.hasher.clone() }
+    }
+}
+
+impl<K, V> fmt::Debug for Cache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CacheRef").field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("Cache").field("name", &self.name()).finish_non_exhaustive()
     }
 }

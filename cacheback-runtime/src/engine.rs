@@ -146,12 +146,21 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         hasher.finish()
     }
 
+    /// How keys are hashed.
+    pub(crate) fn hasher(&self) -> foldhash::fast::RandomState {
+        self.hasher.clone()
+    }
+
     /// The key, owned.
     pub(crate) fn target<W: KeyView<A>>(&self, view: W) -> Target<KeyOf<A>> {
-        let hash = self.hash(view);
+        self.target_of(self.hash(view), view.own())
+    }
+
+    /// The same, of a key that was hashed already.
+    pub(crate) fn target_of(&self, hash: u64, key: KeyOf<A>) -> Target<KeyOf<A>> {
         let pin = self.store.pin();
-        let node = self.store.find(hash, |key| view.same(key), &pin).map(Node::id);
-        Target { hash, key: Arc::new(view.own()), node }
+        let node = self.store.find(hash, |stored| A::equal(stored, &key), &pin).map(Node::id);
+        Target { hash, key: Arc::new(key), node }
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -169,9 +178,18 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// The hit path: the answer where there is one at once and nothing is to be started.
     #[inline(always)]
     pub(crate) fn look<W: KeyView<A>>(&self, view: W) -> Option<O::Return> {
-        let hash = self.hash(view);
+        self.look_hashed(self.hash(view), move |key| view.same(key))
+    }
+
+    /// The same, of a key that was hashed already.
+    #[inline(always)]
+    pub(crate) fn look_hashed(
+        &self,
+        hash: u64,
+        same: impl Fn(&KeyOf<A>) -> bool + Copy,
+    ) -> Option<O::Return> {
         let pin = self.store.pin();
-        let node = self.store.find(hash, move |key| view.same(key), &pin)?;
+        let node = self.store.find(hash, same, &pin)?;
         let (value, status, told) = node.quiet_value(Moment::recent())?;
         let value = value.clone();
         self.counters.answered(status);
@@ -283,12 +301,20 @@ impl<A: KeyArgs, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
 
 /// What can be done with a cache of any type.
 pub(crate) trait ErasedCache: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn policy(&self) -> Policy;
     fn stats(&self) -> Stats;
     fn len(&self) -> u64;
     fn clear(&self);
 }
 
 impl<A: KeyArgs, O: Outcome> ErasedCache for Engine<A, O> {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn policy(&self) -> Policy {
+        self.policy
+    }
     fn stats(&self) -> Stats {
         Engine::stats(self)
     }

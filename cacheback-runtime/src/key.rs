@@ -9,7 +9,9 @@ use std::hash::{Hash, Hasher};
 
 mod shapes;
 mod tuples;
+mod whole;
 pub use shapes::{CowOf, Nested, Ref, Slice, Val};
+pub(crate) use whole::Whole;
 
 /// A type that can be handed to a fetch: owned, and lent to each run of the body.
 #[diagnostic::on_unimplemented(

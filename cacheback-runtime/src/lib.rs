@@ -30,10 +30,12 @@ mod sync;
 #[cfg(feature = "test-util")]
 pub mod testing;
 
+mod weight;
+
 #[doc(hidden)]
 pub mod __private;
 
-pub use cache::CacheRef;
+pub use cache::{Cache, CacheBuilder, CacheRef};
 pub use context::settle;
 pub use error::{Error, FetchError, FetchErrorKind};
 pub use events::{Stats, Status};

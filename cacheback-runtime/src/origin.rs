@@ -9,9 +9,14 @@ use crate::policy::Policy;
 
 pub(crate) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
-/// One entry's origin. Every method but [`share`](Origin::share) and [`describe`](Origin::describe) runs user code.
+/// One entry's origin. Every method from [`run`](Origin::run) to [`weigh`](Origin::weigh) runs
+/// user code.
 pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
-    /// One run of the body.
+    /// Whether there is a body to run where no caller brings one.
+    fn can_run(&self) -> bool {
+        true
+    }
+    /// One run of the body; what panics there panics in the future.
     fn run(&self) -> BoxFuture<O::Return>;
     /// The options as they hold for these arguments.
     fn vary(&self, policy: &mut Policy);

@@ -12,6 +12,7 @@ mod handles;
 mod isolation;
 mod logs;
 mod misuse;
+mod objects;
 mod options;
 mod single_flight;
 mod states;

@@ -33,14 +33,14 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         drop((node, not_stored));
     }
 
-    /// Ends the lifetime now and starts one refresh. An absent key: a fetch that runs is superseded and one started
-    /// anew; else nothing.
+    /// Ends the lifetime now and starts one refresh, where there is a body to run. An absent key: a fetch that runs is
+    /// superseded and one started anew; else nothing.
     pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) {
         let here = Here::find();
         let now = Moment::now();
         self.tidy(now);
         let flight = Arc::new(self.new_flight(&here));
-        let mut next = Some(Job::new(self, &here, target, origin, Arc::clone(&flight)));
+        let mut next = origin.can_run().then(|| Job::new(self, &here, target, origin, Arc::clone(&flight)));
         let spans = &self.store.spans;
         let pin = self.store.pin();
         let (put_off, succession) = self.at(target, |desk, known| {
@@ -60,8 +60,13 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 node.hint_rest_only();
                 return Ok((desk.supersede(), None));
             }
+            let Some(next) = next.take() else {
+                if let Some(node) = value {
+                    node.hint_rest_only();
+                }
+                return Ok((desk.supersede(), None));
+            };
             let put_off = desk.supersede_others(here.lane);
-            let Some(next) = next.take() else { return Ok((put_off, None)) };
             let succession = desk.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
             if let Some(node) = node {
                 match &succession {

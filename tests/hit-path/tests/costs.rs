@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::Arc;
 
-use cacheback::{Status, cacheback};
+use cacheback::{Cache, Status, cacheback};
 use tokio::sync::Notify;
 
 /// The system's allocator, and how often each thread asks it for something.
@@ -126,6 +126,27 @@ hits! {
     of_a_key_with_a_borrowed_and_a_computed_part: mixed(&shared(), "somebody", 4) = Some(5) => Some(5);
     of_a_result: fallible(7) = 8 => Ok(8);
     of_a_weighed_value: weighed(7) = numbers() => numbers();
+}
+
+/// The same of an object, looked up by what its key borrows as.
+#[tokio::test]
+async fn of_an_object() {
+    let cache: Cache<String, u64> = Cache::builder().fetcher(|_| async { large(1).await }).build().unwrap();
+    cache.set("somebody", 3).await.unwrap();
+    assert_eq!(cache.get("somebody").await, 3);
+    for _ in 0..100 {
+        assert_eq!(allocations(cache.get("somebody")).await, (0, 3));
+        assert_eq!(allocations(cache.get_or_fetch("somebody", || large(1))).await, (0, 3));
+    }
+    cache.invalidate("somebody").await.unwrap();
+    while cache.stats().fetches == 0 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..100 {
+        assert_eq!(allocations(cache.get("somebody")).await, (0, 3));
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.hits, stats.stale, stats.fetches), (201, 100, 1));
 }
 
 thread_local! {

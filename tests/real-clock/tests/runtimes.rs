@@ -3,6 +3,7 @@
 //! No test waits for time to pass; each goes on when what it waits for has happened.
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +11,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::Duration;
 
-use cacheback::{Status, cacheback, settle};
+use cacheback::{Cache, Status, cacheback, settle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
@@ -106,6 +107,35 @@ fn a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
         assert_eq!(alive.block_on(wait).unwrap(), 2);
     }
     assert_eq!(gate.runs(), 2, "one fetch for all ten");
+}
+
+/// A fetch that a call brought is lost with its runtime and cannot run again: who waits with another one runs that, and
+/// the call itself says what became of it.
+#[test]
+fn a_lost_fetch_that_can_run_only_once() {
+    let gate = Gate::new();
+    let cache: Cache<u64, u64> = Cache::builder().build().unwrap();
+    let (lost, alive) = (current_thread(), multi_thread());
+    let call = |gate: &Arc<Gate>| {
+        let (cache, gate) = (cache.clone(), Arc::clone(gate));
+        async move { cache.get_or_fetch(&1, move || async move { gate.run().await }).await }
+    };
+    let mut leader = Box::pin(call(&gate));
+    lost.block_on(async {
+        tokio::select! {
+            biased;
+            _ = &mut leader => unreachable!("the gate is closed"),
+            () = gate.started() => {}
+        }
+    });
+    drop(lost);
+    let panicked = catch_unwind(AssertUnwindSafe(|| block_on(leader))).unwrap_err();
+    let message = panicked.downcast_ref::<String>().unwrap();
+    assert!(message.ends_with("it can run only once"), "{message}");
+    let other = alive.spawn(call(&gate));
+    alive.block_on(gate.started());
+    gate.open.add_permits(1);
+    assert_eq!(alive.block_on(other).unwrap(), 2);
 }
 
 /// Rule 3: a runtime is dropped in mid-fetch; the next call works, without a back-off.

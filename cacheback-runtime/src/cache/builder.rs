@@ -1,0 +1,509 @@
+//! [`CacheBuilder`]: a cache to be.
+
+use std::convert::Infallible;
+use std::fmt::{self, Display};
+use std::future::Future;
+use std::hash::Hash;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use super::recipe::{Fetcher, Over, Recipe, Vary};
+use super::{Cache, Object};
+use crate::engine::Engine;
+use crate::error::Error;
+use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Plain, Sharing, Value};
+use crate::policy::{Eviction, Policy};
+use crate::sync::Arc;
+use crate::weight::Weight;
+
+/// Makes a [`Cache`]: the options of the attribute, with the same names, defaults and checks.
+///
+/// While nothing is cached a caller gets the empty value, which is `Default::default()` unless [`empty`](Self::empty)
+/// says another; [`fetch_on_miss`](Self::fetch_on_miss) lets callers wait instead, and then none is needed.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// use std::time::Duration;
+/// use cacheback::Cache;
+///
+/// # #[derive(Clone)] struct User;
+/// # #[derive(Clone)] struct Database;
+/// # impl Database { async fn user(&self, id: u64) -> Result<User, String> { Ok(User) } }
+/// struct Repository {
+///     users: Cache<u64, Result<User, String>>,
+/// }
+///
+/// impl Repository {
+///     fn new(database: Database) -> Result<Self, cacheback::Error> {
+///         let users = Cache::builder()
+///             .name("repository.users")
+///             .lifetime(Duration::from_secs(60))
+///             .fetch_on_miss()
+///             .try_fetcher(move |id: u64| {
+///                 let database = database.clone();
+///                 async move { database.user(id).await }
+///             })
+///             .build()?;
+///         Ok(Self { users })
+///     }
+/// }
+/// ```
+#[must_use = "a builder does nothing until `build` is called"]
+pub struct CacheBuilder<K, V, P = Undecided, N = Closures> {
+    name: Option<&'static str>,
+    policy: Policy,
+    empty: Option<Over<K, V>>,
+    vary: Option<Vary<K>>,
+    parts: P,
+    needs: PhantomData<fn() -> N>,
+}
+
+/// Whether what is fetched can fail was not said yet.
+#[derive(Debug)]
+pub struct Undecided(());
+
+/// What depends on the type of the cached value: for an outcome `O`, whose error is shared in the way `S`.
+pub struct Parts<K, O: Outcome, S> {
+    fetcher: Option<Fetcher<K, O::Return>>,
+    lifetime_for: Option<Over<O::Value, Duration>>,
+    weigh: Option<Over<O::Value, u64>>,
+    share: Option<Copies<O::Error>>,
+    shares: PhantomData<fn() -> S>,
+}
+
+/// An error is cloned for each who waits for it.
+#[derive(Debug)]
+pub enum ByClone {}
+/// `share_err` makes the error for each who waits for it.
+#[derive(Debug)]
+pub enum ByClosure {}
+
+/// Makes another of an error.
+type Copies<E> = fn(&E) -> E;
+
+/// A builder of a cache that keeps whole values.
+type OfValues<K, V, N> = CacheBuilder<K, V, Parts<K, Plain<V>, ByClone>, N>;
+/// A builder of a cache that keeps the `Ok` of a `Result`.
+type OfResults<K, T, E, S, N> = CacheBuilder<K, Result<T, E>, Parts<K, Fallible<T, E>, S>, N>;
+
+/// No fetcher yet: each call brings its own.
+#[derive(Debug)]
+pub enum Closures {}
+/// A caller may be answered with the default value.
+#[derive(Debug)]
+pub enum NeedsEmpty {}
+/// It was said what a caller gets while nothing is cached.
+#[derive(Debug)]
+pub enum Settled {}
+
+/// What a builder needs that is given a fetcher.
+pub trait Fetching {
+    /// What it needs then.
+    type Needs;
+}
+impl Fetching for Closures {
+    type Needs = NeedsEmpty;
+}
+impl Fetching for NeedsEmpty {
+    type Needs = Self;
+}
+impl Fetching for Settled {
+    type Needs = Self;
+}
+
+/// What a caller gets while nothing is cached, where the builder was not told.
+pub trait Empties<O: Outcome> {
+    /// The default value, where one is needed.
+    fn by_default<K>() -> Option<Over<K, O::Return>>;
+}
+impl<O: Outcome> Empties<O> for Closures {
+    fn by_default<K>() -> Option<Over<K, O::Return>> {
+        None
+    }
+}
+impl<O: Outcome> Empties<O> for Settled {
+    fn by_default<K>() -> Option<Over<K, O::Return>> {
+        None
+    }
+}
+impl<O: Outcome> Empties<O> for NeedsEmpty
+where
+    O::Value: Empty,
+{
+    fn by_default<K>() -> Option<Over<K, O::Return>> {
+        Some(Box::new(|_| O::join(Ok(O::Value::empty()))))
+    }
+}
+
+/// How an error of the outcome `O` is handed to many.
+#[diagnostic::on_unimplemented(
+    message = "the error of this cache cannot be handed to several waiting callers",
+    label = "an error is `Clone + Display`, unless `share_err` says how to make another of it",
+    note = "call `.share_err(|error| ..)`, or have the fetcher wrap the error in an `Arc`"
+)]
+pub trait SharesError<O: Outcome> {
+    /// The way, and how the error is described.
+    fn sharing(told: Option<Copies<O::Error>>) -> (Sharing<O::Error>, Describe<O::Error>);
+}
+impl<V: Value> SharesError<Plain<V>> for ByClone {
+    fn sharing(_: Option<Copies<Infallible>>) -> (Sharing<Infallible>, Describe<Infallible>) {
+        (Sharing::Never, |never| match *never {})
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<T: Value, E: Failure + Clone + Display> SharesError<Fallible<T, E>> for ByClone {
+    fn sharing(_: Option<Copies<E>>) -> (Sharing<E>, Describe<E>) {
+        (Sharing::Copied(E::clone), E::to_string)
+    }
+}
+#[diagnostic::do_not_recommend]
+impl<T: Value, E: Failure + Display> SharesError<Fallible<T, E>> for ByClosure {
+    fn sharing(told: Option<Copies<E>>) -> (Sharing<E>, Describe<E>) {
+        (told.map_or(Sharing::Never, Sharing::Copied), E::to_string)
+    }
+}
+
+impl<K, V> CacheBuilder<K, V> {
+    pub(super) fn new() -> Self {
+        Self {
+            name: None,
+            policy: Policy::default(),
+            empty: None,
+            vary: None,
+            parts: Undecided(()),
+            needs: PhantomData,
+        }
+    }
+}
+
+/// Options of every cache.
+impl<K, V, P, N> CacheBuilder<K, V, P, N> {
+    /// The cache's name in logs, metrics and errors; without one it is called by its type.
+    pub fn name(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// How long a value is fresh. Default: 600 s.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.policy.lifetime = lifetime;
+        self
+    }
+
+    /// How long past its lifetime a value is served without waiting. Default: until `retention`.
+    pub fn max_stale(mut self, max_stale: Duration) -> Self {
+        self.policy.max_stale = Some(max_stale);
+        self
+    }
+
+    /// The age at which a value is gone. Default: 30 days.
+    pub fn retention(mut self, retention: Duration) -> Self {
+        self.policy.retention = retention;
+        self
+    }
+
+    /// A hit this close to the end of the lifetime starts the refresh. Default: 0.
+    pub fn refresh_ahead(mut self, refresh_ahead: Duration) -> Self {
+        self.policy.refresh_ahead = refresh_ahead;
+        self
+    }
+
+    /// The longest that a caller waits for a fetch; then it gets the stale or the empty value. Default: no limit.
+    pub fn wait(mut self, wait: Duration) -> Self {
+        self.policy.wait = Some(wait);
+        self
+    }
+
+    /// How long a fetch holds its key against another one. Default: 60 s.
+    pub fn refresh_timeout(mut self, refresh_timeout: Duration) -> Self {
+        self.policy.refresh_timeout = refresh_timeout;
+        self
+    }
+
+    /// The longest pause after failed fetches of a key. Default: 60 s.
+    pub fn max_backoff(mut self, max_backoff: Duration) -> Self {
+        self.policy.max_backoff = max_backoff;
+        self
+    }
+
+    /// How many refreshes of this cache may run at once. Default: as many as the executor lets.
+    pub fn max_refreshes(mut self, max_refreshes: usize) -> Self {
+        self.policy.max_refreshes = Some(max_refreshes);
+        self
+    }
+
+    /// The largest share by which a lifetime is shortened at random, 0.0 to 1.0. Default: 0.0.
+    pub fn jitter(mut self, jitter: f64) -> Self {
+        self.policy.jitter = jitter;
+        self
+    }
+
+    /// The most entries that are kept. Default: 10,000.
+    pub fn capacity(mut self, capacity: u64) -> Self {
+        self.policy.capacity = capacity;
+        self
+    }
+
+    /// The most bytes that are kept, as `weigh` counts them, in place of `capacity`.
+    pub fn max_bytes(mut self, max_bytes: u64) -> Self {
+        self.policy.max_bytes = Some(max_bytes);
+        self
+    }
+
+    /// Which values are dropped first where the cache is full. Default: [`Eviction::Lru`].
+    pub fn eviction(mut self, eviction: Eviction) -> Self {
+        self.policy.eviction = eviction;
+        self
+    }
+
+    /// Options that depend on the key: `vary` changes the others for it, at each fetch, miss and `set`, never at a hit.
+    /// Those that contradict each other then are clamped, with a warning. It has no say in what concerns the whole
+    /// cache (`capacity`, `max_bytes`, `eviction`, `max_refreshes`), nor in who waits how long where no empty value
+    /// exists.
+    pub fn vary(mut self, vary: impl Fn(&K, &mut Policy) + Send + Sync + 'static) -> Self {
+        self.vary = Some(Box::new(vary));
+        self
+    }
+
+    /// What a caller gets while nothing is cached. Default: `Default::default()`, in `Ok` for a `Result`.
+    pub fn empty(
+        mut self,
+        empty: impl Fn(&K) -> V + Send + Sync + 'static,
+    ) -> CacheBuilder<K, V, P, Settled> {
+        self.empty = Some(Box::new(empty));
+        self.with(|parts| parts)
+    }
+
+    /// A caller waits for the fetch where nothing is cached. No empty value is needed then.
+    pub fn fetch_on_miss(mut self) -> CacheBuilder<K, V, P, Settled> {
+        self.policy.fetch_on_miss = true;
+        self.with(|parts| parts)
+    }
+
+    fn with<Q, M>(self, parts: impl FnOnce(P) -> Q) -> CacheBuilder<K, V, Q, M> {
+        let Self { name, policy, empty, vary, parts: old, needs: _ } = self;
+        CacheBuilder { name, policy, empty, vary, parts: parts(old), needs: PhantomData }
+    }
+}
+
+/// A cache whose values are kept whole.
+impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
+    /// Where values come from: run as a task of its own, with a key of its own. What it returns is cached whole; where
+    /// that is a `Result`, [`try_fetcher`](Self::try_fetcher) caches its `Ok` alone.
+    pub fn fetcher<F, R>(self, fetcher: F) -> OfValues<K, V, N::Needs>
+    where
+        N: Fetching,
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = V> + Send + 'static,
+    {
+        self.decided().fetcher(fetcher)
+    }
+
+    /// This value's own lifetime. Zero: it answers those who wait, is not stored, and nothing is fetched in the
+    /// background for 1 s. With a `try_fetcher`, call that first.
+    pub fn lifetime_for(
+        self,
+        lifetime_for: impl Fn(&V) -> Duration + Send + Sync + 'static,
+    ) -> OfValues<K, V, N> {
+        self.decided().lifetime_for(lifetime_for)
+    }
+
+    /// How many bytes a value counts, as any unsigned integer. With a `try_fetcher`, call that first.
+    pub fn weigh<W: Weight>(self, weigh: impl Fn(&V) -> W + Send + Sync + 'static) -> OfValues<K, V, N> {
+        self.decided().weigh(weigh)
+    }
+}
+
+impl<K, V: Value, N: Fetching> OfValues<K, V, N> {
+    /// Where values come from: run as a task of its own, with a key of its own.
+    pub fn fetcher<F, R>(self, fetcher: F) -> OfValues<K, V, N::Needs>
+    where
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = V> + Send + 'static,
+    {
+        self.with(|parts| parts.fetched_by(fetcher))
+    }
+}
+
+/// A cache of the `Ok` of a `Result`.
+impl<K, T: Value, E: Failure, N> CacheBuilder<K, Result<T, E>, Undecided, N> {
+    /// Where values come from: run as a task of its own, with a key of its own. An `Err` is not cached. All who waited
+    /// for it get a clone of it, or what [`share_err`](Self::share_err) makes of it.
+    pub fn try_fetcher<F, R>(self, fetcher: F) -> OfResults<K, T, E, ByClone, N::Needs>
+    where
+        N: Fetching,
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.decided::<_, ByClone>().try_fetcher(fetcher)
+    }
+
+    /// How to hand one error to many waiting callers, where it is not `Clone`; and, without a fetcher, that the `Err`
+    /// of a `Result` is not cached.
+    pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
+        self.decided::<_, ByClone>().share_err(share)
+    }
+}
+
+impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
+    /// Where values come from: run as a task of its own, with a key of its own. An `Err` is not cached.
+    pub fn try_fetcher<F, R>(self, fetcher: F) -> OfResults<K, T, E, S, N::Needs>
+    where
+        N: Fetching,
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.with(|parts| parts.fetched_by(fetcher))
+    }
+
+    /// How to hand one error to many waiting callers, where it is not `Clone`.
+    pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
+        self.with(|Parts { fetcher, lifetime_for, weigh, .. }| Parts {
+            fetcher,
+            lifetime_for,
+            weigh,
+            share: Some(share),
+            shares: PhantomData,
+        })
+    }
+
+    /// Where no value exists, an `Err` answers waiting callers that long. Default: not at all.
+    pub fn cache_err(mut self, cache_err: Duration) -> Self {
+        self.policy.cache_err = Some(cache_err);
+        self
+    }
+}
+
+/// Options about values.
+impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
+    /// This value's own lifetime. Zero: it answers those who wait, is not stored, and nothing is fetched in the
+    /// background for 1 s.
+    pub fn lifetime_for(
+        mut self,
+        lifetime_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.parts.lifetime_for = Some(Box::new(lifetime_for));
+        self
+    }
+
+    /// How many bytes a value counts, as any unsigned integer.
+    pub fn weigh<W: Weight>(mut self, weigh: impl Fn(&O::Value) -> W + Send + Sync + 'static) -> Self {
+        self.parts.weigh = Some(Box::new(move |value| weigh(value).bytes()));
+        self
+    }
+}
+
+impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    /// The cache.
+    ///
+    /// # Errors
+    ///
+    /// Where options contradict each other: all of them, with their names.
+    pub fn build(self) -> Result<Cache<K, V>, Error>
+    where
+        N: Empties<Plain<V>>,
+    {
+        self.decided::<Plain<V>, ByClone>().build()
+    }
+}
+
+impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    /// The cache.
+    ///
+    /// # Errors
+    ///
+    /// Where options contradict each other: all of them, with their names.
+    // The bounds are those of the method, so that what is missing is said in our words.
+    pub fn build(self) -> Result<Cache<K, O::Return>, Error>
+    where
+        S: SharesError<O>,
+        N: Empties<O>,
+    {
+        let Self { name, mut policy, empty, vary, parts, needs: _ } = self;
+        let empty = empty.or_else(N::by_default);
+        let mut contradictions: Vec<String> = policy.clamp().iter().map(ToString::to_string).collect();
+        let mut contradiction = |text: &str| contradictions.push(text.to_owned());
+        if policy.wait.is_some() && empty.is_none() {
+            contradiction("option `wait`: a caller who has waited needs a value: say with `empty` which");
+        }
+        match (policy.max_bytes, &parts.weigh) {
+            (Some(_), None) => {
+                contradiction("option `max_bytes`: `weigh` has to say how many bytes a value counts");
+            }
+            (None, Some(_)) => contradiction("option `weigh`: it counts for `max_bytes`, and there is none"),
+            _ => {}
+        }
+        let name = name.unwrap_or_else(std::any::type_name::<Cache<K, O::Return>>);
+        if !contradictions.is_empty() {
+            return Err(Error::new(&format!("cacheback: cache `{name}`: {}", contradictions.join("; "))));
+        }
+        if vary.is_some() {
+            policy.varies = VARIES;
+        }
+        let Parts { fetcher, lifetime_for, weigh, share, shares: _ } = parts;
+        let (share, describe) = S::sharing(share);
+        let recipe: Recipe<K, O> =
+            Recipe { policy, fetcher, empty, vary, lifetime_for, weigh, share, describe };
+        let engine = Engine::new(name, policy);
+        let hasher = engine.hasher();
+        Ok(Cache { object: Arc::new(Object { engine, recipe: Arc::new(recipe) }), hasher })
+    }
+}
+
+/// What `vary` may change.
+const VARIES: &[&str] = &[
+    "lifetime",
+    "max_stale",
+    "retention",
+    "refresh_ahead",
+    "fetch_on_miss",
+    "wait",
+    "refresh_timeout",
+    "max_backoff",
+    "cache_err",
+    "jitter",
+];
+
+impl<K, V, N> CacheBuilder<K, V, Undecided, N> {
+    fn decided<O: Outcome<Return = V>, S>(self) -> CacheBuilder<K, V, Parts<K, O, S>, N> {
+        self.with(|_| Parts {
+            fetcher: None,
+            lifetime_for: None,
+            weigh: None,
+            share: None,
+            shares: PhantomData,
+        })
+    }
+}
+
+impl<K, O: Outcome, S> Parts<K, O, S> {
+    fn fetched_by<F, R>(mut self, fetcher: F) -> Self
+    where
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = O::Return> + Send + 'static,
+    {
+        self.fetcher = Some(Box::new(move |key| Box::pin(fetcher(key))));
+        self
+    }
+}
+
+impl<K, O: Outcome, S> fmt::Debug for Parts<K, O, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+impl<K, V, P, N> fmt::Debug for CacheBuilder<K, V, P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, policy, .. } = self;
+        f.debug_struct("CacheBuilder").field("name", name).field("policy", policy).finish_non_exhaustive()
+    }
+}
