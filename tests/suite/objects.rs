@@ -195,6 +195,28 @@ async fn without_a_fetcher_invalidate_supersedes_what_runs() {
     assert_eq!((cache.get(&1).await, cache.stats().discarded), (2, 1));
 }
 
+/// The refresh of a stale value too: the next caller does not wait for it to time out.
+#[tokio::test(start_paused = true)]
+async fn without_a_fetcher_invalidate_makes_room_for_the_next_refresh() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let cache: Cache<u64, u64> = Cache::builder().lifetime(secs(10)).build().unwrap();
+    let call = |cache: &Cache<u64, u64>| {
+        let (cache, source) = (cache.clone(), Arc::clone(&source));
+        async move { cache.get_or_fetch(&1, move || async move { source.number().await }).await }
+    };
+    cache.set(&1, 7).await.unwrap();
+    advance(secs(10)).await;
+    assert_eq!(call(&cache).await, 7);
+    source.started(1).await;
+    cache.invalidate(&1).await.unwrap();
+    assert_eq!(call(&cache).await, 7);
+    source.started(2).await;
+    source.release_all();
+    settle().await;
+    assert_eq!((cache.get(&1).await, cache.stats().discarded), (2, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_read_that_nothing_can_answer_says_what_to_call() {
     let _own = testing::isolate();
@@ -382,6 +404,38 @@ async fn options_may_depend_on_the_key() {
     source.release_all();
     settle().await;
     assert!(cache.policy().varies.contains(&"lifetime"));
+}
+
+/// Nobody can be answered with a value that does not exist, whatever `vary` says.
+#[tokio::test(start_paused = true)]
+async fn where_no_empty_value_exists_callers_wait() {
+    #[derive(Clone, Debug, PartialEq)]
+    struct NoDefault(u64);
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let fetched = Arc::clone(&source);
+    let cache: Cache<u64, NoDefault> = Cache::builder()
+        .fetch_on_miss()
+        .vary(|_, policy| {
+            policy.fetch_on_miss = false;
+            policy.wait = Some(secs(1));
+        })
+        .fetcher(move |_| {
+            let source = Arc::clone(&fetched);
+            async move { NoDefault(source.number().await) }
+        })
+        .build()
+        .unwrap();
+    let waits = {
+        let cache = cache.clone();
+        tokio::spawn(async move { cache.get(&1).await })
+    };
+    source.started(1).await;
+    advance(secs(2)).await;
+    run_ready().await;
+    assert!(!waits.is_finished());
+    source.release_all();
+    assert_eq!(waits.await.unwrap(), NoDefault(1));
 }
 
 #[tokio::test(start_paused = true)]
