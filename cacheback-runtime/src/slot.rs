@@ -8,10 +8,12 @@ use std::marker::PhantomData;
 
 use once_cell::sync::OnceCell;
 
+use crate::cache::CacheRef;
 use crate::engine::{Engine, ErasedCache};
 use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
+use crate::registry::{self, Listed};
 use crate::sync::{Arc, OnceLock};
 
 /// The untyped place of a cached function's caches.
@@ -20,6 +22,17 @@ pub struct Slot {
     options: fn(&mut Policy),
     policy: OnceCell<Policy>,
     head: Link,
+    /// Its entry among the process's caches, from its first use on.
+    listed: OnceLock<Arc<Used>>,
+}
+
+/// A function that was used, among the process's caches.
+struct Used(&'static Slot);
+
+impl Listed for Used {
+    fn handle(self: Arc<Self>) -> Option<CacheRef> {
+        (!self.0.all().is_empty()).then(|| CacheRef::new(self.0))
+    }
 }
 
 /// A place in the list of instantiations.
@@ -50,7 +63,7 @@ impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
     #[must_use]
     pub const fn new(name: &'static str, options: fn(&mut Policy)) -> Self {
-        Self { name, options, policy: OnceCell::new(), head: OnceLock::new() }
+        Self { name, options, policy: OnceCell::new(), head: OnceLock::new(), listed: OnceLock::new() }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -118,9 +131,14 @@ impl Slot {
 
     #[cold]
     #[inline(never)]
-    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&self, head: &'l Link) -> &'l Instance {
+    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&'static self, head: &'l Link) -> &'l Instance {
         // Before the lock of the list: the options' expressions are the user's.
         let policy = *self.policy();
+        self.listed.get_or_init(|| {
+            let used = Arc::new(Used(self));
+            registry::list(&used);
+            used
+        });
         let id = TypeId::of::<Of<A, O, M>>();
         let mut at = head;
         loop {

@@ -95,12 +95,11 @@ fn runtimes() -> &'static Mutex<HashMap<Id, Surroundings>> {
     RUNTIMES.get_or_init(Mutex::default)
 }
 
-/// The executor of a runtime, or of its isolation.
-pub(crate) fn executor_of(runtime: Id) -> Arc<Executor> {
+/// Where the executor of a runtime is kept, or that of its isolation.
+pub(crate) fn with_executor<R>(runtime: Id, work: impl FnOnce(&OnceLock<Arc<Executor>>) -> R) -> R {
     let mut runtimes = lock(runtimes());
     let surroundings = runtimes.entry(runtime).or_default();
-    let executor = surroundings.isolated.last().map_or(&surroundings.executor, |world| &world.executor);
-    Arc::clone(executor.get_or_init(|| Arc::new(Executor::new())))
+    work(surroundings.isolated.last().map_or(&surroundings.executor, |world| &world.executor))
 }
 
 /// What a slot has of its own on the calling runtime, empty at first; `None` where nothing is isolated.

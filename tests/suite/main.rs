@@ -3,6 +3,8 @@
 mod support;
 
 mod bound;
+mod caches;
+mod configure;
 mod empty;
 mod executor;
 mod failure;
@@ -13,6 +15,7 @@ mod isolation;
 mod logs;
 mod misuse;
 mod options;
+mod shutdown;
 mod single_flight;
 mod states;
 mod writes;
