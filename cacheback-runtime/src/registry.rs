@@ -1,10 +1,11 @@
 //! Every cache of the process, for dashboards and operations.
 //!
-//! The list holds nothing alive: a function's static does that for its own entry, and what is dropped drops out.
+//! The list holds nothing alive: what is dropped drops out. A function's caches never are.
 
 use std::sync::Weak;
 
 use crate::cache::CacheRef;
+use crate::slot::Slot;
 use crate::sync::{Arc, Mutex, lock};
 
 /// What the list is made of.
@@ -14,6 +15,26 @@ pub(crate) trait Listed: Send + Sync {
 }
 
 static LISTED: Mutex<Vec<Weak<dyn Listed>>> = Mutex::new(Vec::new());
+
+/// A function that was used.
+struct Used(&'static Slot);
+
+impl Listed for Used {
+    fn handle(self: Arc<Self>) -> Option<CacheRef> {
+        (!self.0.all().is_empty()).then(|| CacheRef::new(self.0))
+    }
+}
+
+/// Lists the caches of a function, at their first use.
+#[inline]
+pub(crate) fn list_function(slot: &'static Slot) {
+    if slot.is_first_use() {
+        let used = Arc::new(Used(slot));
+        list(&used);
+        // It lives as long as the static.
+        std::mem::forget(used);
+    }
+}
 
 /// Lists a cache for as long as it lives.
 pub(crate) fn list<L: Listed + 'static>(cache: &Arc<L>) {

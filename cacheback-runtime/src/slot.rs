@@ -8,13 +8,11 @@ use std::marker::PhantomData;
 
 use once_cell::sync::OnceCell;
 
-use crate::cache::CacheRef;
 use crate::engine::{Engine, ErasedCache};
 use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
-use crate::registry::{self, Listed};
-use crate::sync::{Arc, OnceLock};
+use crate::sync::{Arc, AtomicBool, OnceLock, Ordering};
 
 /// The untyped place of a cached function's caches.
 pub struct Slot {
@@ -22,17 +20,7 @@ pub struct Slot {
     options: fn(&mut Policy),
     policy: OnceCell<Policy>,
     head: Link,
-    /// Its entry among the process's caches, from its first use on.
-    listed: OnceLock<Arc<Used>>,
-}
-
-/// A function that was used, among the process's caches.
-struct Used(&'static Slot);
-
-impl Listed for Used {
-    fn handle(self: Arc<Self>) -> Option<CacheRef> {
-        (!self.0.all().is_empty()).then(|| CacheRef::new(self.0))
-    }
+    used: AtomicBool,
 }
 
 /// A place in the list of instantiations.
@@ -63,7 +51,7 @@ impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
     #[must_use]
     pub const fn new(name: &'static str, options: fn(&mut Policy)) -> Self {
-        Self { name, options, policy: OnceCell::new(), head: OnceLock::new(), listed: OnceLock::new() }
+        Self { name, options, policy: OnceCell::new(), head: OnceLock::new(), used: AtomicBool::new(false) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -114,6 +102,11 @@ impl Slot {
         engine.downcast().unwrap_or_else(|_| unreachable!("it was found by its types"))
     }
 
+    /// Whether this is asked for the first time.
+    pub(crate) fn is_first_use(&self) -> bool {
+        !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
+    }
+
     /// Every cache of the slot that the calling runtime sees.
     pub(crate) fn all(&'static self) -> Vec<Arc<dyn ErasedCache>> {
         #[cfg(feature = "test-util")]
@@ -131,14 +124,9 @@ impl Slot {
 
     #[cold]
     #[inline(never)]
-    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&'static self, head: &'l Link) -> &'l Instance {
+    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&self, head: &'l Link) -> &'l Instance {
         // Before the lock of the list: the options' expressions are the user's.
         let policy = *self.policy();
-        self.listed.get_or_init(|| {
-            let used = Arc::new(Used(self));
-            registry::list(&used);
-            used
-        });
         let id = TypeId::of::<Of<A, O, M>>();
         let mut at = head;
         loop {
