@@ -152,10 +152,43 @@ async fn at_the_limit_what_nobody_waits_for_is_aborted() {
     assert_eq!(source.running(), 0, "the bodies are dropped");
     let stats = number::cache().stats();
     assert_eq!((stats.in_flight, stats.timeouts, stats.errors), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_aborted_fetch_is_no_failure() {
+    #[cacheback(lifetime = 10, max_stale = 0, skip(source))]
+    async fn too_stale(id: u64, source: &Arc<Source>) -> u64 {
+        let _ = id;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = too_stale::entry(1, &source);
+    entry.set(7).await.unwrap();
+    entry.invalidate().await.unwrap();
+    source.started(1).await;
+    assert_eq!(counts(shutdown(secs(1)).await), (0, 1));
     source.release_all();
-    // In a back-off this would be stale at once.
-    advance(secs(30 * 24 * 3600)).await;
-    assert_eq!(number::entry(2, &source).get_or_fetch().await, 6);
+    // In a back-off it would be the stale value, at once.
+    let lookup = entry.lookup().await;
+    assert_eq!((lookup.value, lookup.status), (2, Status::Fetched));
+}
+
+/// A caller who comes at the very limit, before the fetch has noticed it: it goes on, and holds nothing up.
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_comes_at_the_limit() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = number(1, &source).await;
+    source.started(1).await;
+    let before = Instant::now();
+    let ending = async {
+        assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
+        assert_eq!(before.elapsed(), secs(0));
+        source.release_all();
+    };
+    let (_, waited) = tokio::join!(ending, number::entry(1, &source).refresh());
+    assert_eq!(waited, 1);
 }
 
 /// At the limit a fetch with callers goes on for them, and ends with the last of them.
@@ -309,6 +342,46 @@ async fn a_fetch_that_has_asked_for_it_is_not_aborted() {
     source.release_all();
     assert_eq!(counts(shutdown(secs(5)).await), (1, 0));
     assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
+}
+
+/// One that asks for it only after the limit, as it went on for a caller who then leaves.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn ends(source: &Arc<Source>) -> (u64, u64) {
+        source.number().await;
+        let ended = counts(shutdown(secs(1)).await);
+        source.number().await;
+        ended
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let waits = tokio::spawn(ends::entry(&source).get_or_fetch());
+    source.started(1).await;
+    assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
+    source.release(1);
+    source.started(2).await;
+    waits.abort();
+    run_ready().await;
+    source.release_all();
+    settle().await;
+    assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
+}
+
+/// It lasts no longer than any other fetch.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_has_asked_for_it_times_out() {
+    #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
+    async fn ends(source: &Arc<Source>) -> u64 {
+        shutdown(secs(0)).await;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = ends(&source).await;
+    source.started(1).await;
+    assert_eq!(counts(shutdown(secs(60)).await), (1, 0));
+    assert_eq!((ends::cache().stats().timeouts, source.running()), (1, 0));
 }
 
 /// Dropped half way it aborts nothing; refreshes stay refused. Before its first poll it does nothing at all.
