@@ -24,7 +24,7 @@ pub fn configure() -> Configure {
     Configure { settings: Settings::default() }
 }
 
-/// A configuration of the executor: see [`configure`].
+/// A configuration of the executor: see [`configure()`].
 #[derive(Clone, Debug)]
 #[must_use = "nothing is configured before `apply`"]
 pub struct Configure {

@@ -128,7 +128,7 @@ pub(crate) fn install(settings: Settings, user: &str) -> Result<(), String> {
 }
 
 /// Waits until no fetch of the calling runtime runs or waits to run; outside of any runtime, none of our own. Where
-/// [`configure`](crate::configure) has named a runtime for fetches, until none of that one does either.
+/// [`configure`](crate::configure()) has named a runtime for fetches, until none of that one does either.
 ///
 /// Not for the body of a cached function, whose own fetch it would wait for.
 ///

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::sync::Arc;
 
-/// Why a write (`set`, `invalidate`, `remove`, `clear`) or [`configure`](crate::configure) failed.
+/// Why a write (`set`, `invalidate`, `remove`, `clear`) or [`configure`](crate::configure()) failed.
 ///
 /// On the local tier no write of a value fails; the type is here so that a shared tier changes no call.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use crate::engine::first;
 /// How long an aborted fetch has to notice that. One that blocks its thread does so later, or never.
 const NOTICE: Duration = Duration::from_millis(100);
 
-/// What became of the fetches that ran: what [`shutdown`] returns.
+/// What became of the fetches that ran: what [`shutdown()`] returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Shutdown {
