@@ -4,8 +4,8 @@
 #[doc(inline)]
 pub use cacheback_macros::cacheback;
 pub use cacheback_runtime::{
-    Cache, CacheBuilder, CacheRef, Entry, EntryInner, Error, Eviction, FetchError, FetchErrorKind, Lookup,
-    Policy, Snapshot, Stats, Status, settle,
+    Cache, CacheBuilder, CacheRef, Configure, Entry, EntryInner, Error, Eviction, FetchError, FetchErrorKind,
+    Lookup, Policy, Shutdown, Snapshot, Stats, Status, caches, configure, settle, shutdown,
 };
 
 #[cfg(feature = "test-util")]

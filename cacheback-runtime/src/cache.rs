@@ -18,7 +18,7 @@ mod builder;
 mod erased;
 mod recipe;
 pub use builder::CacheBuilder;
-pub use erased::CacheRef;
+pub use erased::{CacheRef, caches};
 use recipe::{Once, Recipe};
 
 /// A cache as a value: in a static, a field, an application's state. A field of it is a cache per instance.

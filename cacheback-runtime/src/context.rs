@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Id, Runtime};
 use tokio::time::Sleep;
 
-use crate::executor::Executor;
+use crate::executor::{Executor, Settings};
 use crate::panics::caught;
 use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
 
@@ -18,18 +18,31 @@ pub(crate) type LaneId = Option<Id>;
 /// The surroundings of a call.
 #[derive(Clone)]
 pub(crate) struct Here {
+    /// The caller's runtime; outside of any, the small one of our own.
+    pub(crate) caller: Handle,
+    /// Where a fetch is to run: there too, unless a runtime was configured.
     pub(crate) handle: Handle,
     pub(crate) lane: LaneId,
     pub(crate) executor: Arc<Executor>,
 }
 
 impl Here {
-    /// The caller's runtime; outside of any, the small one of our own.
-    pub(crate) fn find() -> Self {
-        let handle = Handle::try_current().unwrap_or_else(|_| own_runtime().clone());
-        let (lane, executor) = lane_and_executor(handle.id());
-        Self { handle, lane, executor }
+    /// `user` is the name of the function that asks.
+    pub(crate) fn find(user: &str) -> Self {
+        let caller = calling_runtime();
+        let (lane, executor) = lane_and_executor(caller.id(), user);
+        let handle = executor.runtime.as_ref().unwrap_or(&caller).clone();
+        Self { caller, handle, lane, executor }
     }
+
+    /// The same, but a fetch is to run on the caller's own runtime.
+    pub(crate) fn at_the_callers(self) -> Self {
+        Self { handle: self.caller.clone(), ..self }
+    }
+}
+
+fn calling_runtime() -> Handle {
+    Handle::try_current().unwrap_or_else(|_| own_runtime().clone())
 }
 
 /// A timer of that runtime; of our own where that one was built without timers. tokio says so with a panic: once a
@@ -77,23 +90,47 @@ fn own_runtime() -> &'static Handle {
 }
 
 #[cfg(not(feature = "test-util"))]
-fn lane_and_executor(_: Id) -> (LaneId, Arc<Executor>) {
-    (None, Arc::clone(executor()))
-}
-
-/// The executor of the process.
-#[cfg(not(feature = "test-util"))]
-pub(crate) fn executor() -> &'static Arc<Executor> {
-    static EXECUTOR: OnceLock<Arc<Executor>> = OnceLock::new();
-    EXECUTOR.get_or_init(|| Arc::new(Executor::new()))
+fn lane_and_executor(_: Id, user: &str) -> (LaneId, Arc<Executor>) {
+    (None, executor_in(&EXECUTOR, user))
 }
 
 #[cfg(feature = "test-util")]
-fn lane_and_executor(runtime: Id) -> (LaneId, Arc<Executor>) {
-    (Some(runtime), crate::testing::executor_of(runtime))
+fn lane_and_executor(runtime: Id, user: &str) -> (LaneId, Arc<Executor>) {
+    (Some(runtime), crate::testing::with_executor(runtime, |place| executor_in(place, user)))
 }
 
-/// Waits until no fetch of the calling runtime runs or waits to run; outside of any runtime, none of our own.
+/// The executor of the process, from its first use on.
+#[cfg(not(feature = "test-util"))]
+static EXECUTOR: OnceLock<Arc<Executor>> = OnceLock::new();
+
+#[cfg(not(feature = "test-util"))]
+pub(crate) fn executor() -> Option<&'static Arc<Executor>> {
+    EXECUTOR.get()
+}
+
+fn executor_in(place: &OnceLock<Arc<Executor>>, user: &str) -> Arc<Executor> {
+    Arc::clone(place.get_or_init(|| Arc::new(Executor::new(Settings::default(), user))))
+}
+
+/// Puts the executor with these settings where the calling runtime finds it. `Err` where there is one already: the
+/// name of the function that used it first.
+pub(crate) fn install(settings: Settings, user: &str) -> Result<(), String> {
+    let executor = Arc::new(Executor::new(settings, user));
+    let put = |place: &OnceLock<Arc<Executor>>| {
+        place
+            .set(executor)
+            .map_err(|_| place.get().map_or_else(String::new, |first| first.first_use().to_owned()))
+    };
+    #[cfg(feature = "test-util")]
+    return crate::testing::with_executor(calling_runtime().id(), put);
+    #[cfg(not(feature = "test-util"))]
+    put(&EXECUTOR)
+}
+
+/// Waits until no fetch of the calling runtime runs or waits to run; outside of any runtime, none of our own. Where
+/// [`configure`](crate::configure()) has named a runtime for fetches, until none of that one does either.
+///
+/// Not for the body of a cached function, whose own fetch it would wait for.
 ///
 /// Dropping the future stops the waiting and nothing else.
 ///
@@ -107,6 +144,6 @@ fn lane_and_executor(runtime: Id) -> (LaneId, Arc<Executor>) {
 /// # });
 /// ```
 pub async fn settle() {
-    let here = Here::find();
-    here.executor.settle(here.handle.id()).await;
+    let here = Here::find("cacheback::settle");
+    here.executor.settle(&[here.caller.id(), here.handle.id()]).await;
 }

@@ -327,7 +327,7 @@ impl<A: KeyArgs, O: Outcome> ErasedCache for Engine<A, O> {
 }
 
 /// Whichever future is ready first; the former where both are.
-fn first<T, U>(
+pub(crate) fn first<T, U>(
     mut one: impl Future<Output = T> + Unpin,
     mut other: impl Future<Output = U> + Unpin,
 ) -> impl Future<Output = Result<T, U>> {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::sync::Arc;
 
-/// Why a write (`set`, `invalidate`, `remove`, `clear`) failed.
+/// Why a write (`set`, `invalidate`, `remove`, `clear`) or [`configure`](crate::configure()) failed.
 ///
 /// On the local tier no write of a value fails; the type is here so that a shared tier changes no call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,8 +15,8 @@ pub struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(message: &str) -> Self {
-        Self { message: message.to_owned() }
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Stats {
     pub timeouts: u64,
     /// Fetches whose outcome was not stored because the key was written, removed or claimed anew meanwhile.
     pub discarded: u64,
-    /// Refreshes that the executor refused: too many were waiting.
+    /// Refreshes that the executor refused: too many were waiting, or it was shut down.
     pub refused: u64,
     /// Queued refreshes that were no longer needed when their turn came.
     pub skipped: u64,
@@ -170,6 +170,10 @@ pub(crate) fn fetch_timed_out(function: &str, limit: Duration) {
 
 pub(crate) fn fetch_lost(function: &str) {
     tracing::warn!(target: TARGET, function, "fetch lost: its runtime was dropped");
+}
+
+pub(crate) fn fetch_aborted(function: &str) {
+    tracing::warn!(target: TARGET, function, "fetch aborted: shut down, and nobody waits for it");
 }
 
 pub(crate) fn fetch_discarded(function: &str) {

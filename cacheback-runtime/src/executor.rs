@@ -1,30 +1,55 @@
 //! Where refreshes run, and how many at once.
 //!
-//! At most [`RUNNING`] refreshes run and at most [`WAITING`] wait. A place that becomes free goes to the function with
-//! the fewest running ones (max-min fairness), and where the queue is full a function with few in it displaces the
-//! newest of the one with the most: a slow function cannot keep another from being refreshed. Fetches that callers
-//! wait for take no place here, and one whose claim has lapsed holds none, whether or not its runtime is driven.
+//! At most [`Settings::max_refreshes`] run and at most [`Settings::max_waiting`] wait. A place that becomes free goes
+//! to the function with the fewest running ones (max-min fairness), and where the queue is full a function with few
+//! in it displaces the newest of the one with the most: a slow function cannot keep another from being refreshed.
+//! Fetches that callers wait for take no place here, and one whose claim has lapsed holds none, whether or not its
+//! runtime is driven. `roster` knows every fetch that lives, with a place or without.
 
 use std::collections::{BTreeMap, HashMap};
 
-use tokio::runtime::Id;
-use tokio::sync::Notify;
+use tokio::runtime::Handle;
 
 use crate::clock::Moment;
 use crate::panics::caught;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
 
-/// How many refreshes run at once.
-pub(crate) const RUNNING: usize = 64;
-/// How many wait for a place.
-pub(crate) const WAITING: usize = 1024;
+mod roster;
+use roster::Roster;
+pub(crate) use roster::{Fetch, Live};
+
+/// What `configure` decides.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// How many refreshes run at once.
+    pub(crate) max_refreshes: usize,
+    /// How many wait for a place.
+    pub(crate) max_waiting: usize,
+    /// Where fetches run; `None`: on their callers' runtimes.
+    pub(crate) runtime: Option<Handle>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { max_refreshes: 64, max_waiting: 1024, runtime: None }
+    }
+}
 
 /// A refresh that can be started, or refused.
 pub(crate) trait Refresh: Send {
     /// Starts it. The place is given back when the permit is dropped; without one it takes no place.
     fn start(self: Box<Self>, permit: Option<Permit>);
-    /// Gives it up: too many are waiting.
-    fn refuse(self: Box<Self>);
+    /// Gives it up.
+    fn refuse(self: Box<Self>, why: Refusal);
+}
+
+/// Why a refresh is given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// Too many are waiting.
+    QueueFull,
+    /// None is started any more.
+    ShutDown,
 }
 
 /// Where a refresh stands in line.
@@ -43,20 +68,25 @@ impl Ticket {
 }
 
 pub(crate) struct Executor {
+    /// Where fetches run; `None`: on their callers' runtimes.
+    pub(crate) runtime: Option<Handle>,
+    /// What brought it into being: from then on it cannot be configured.
+    first_use: Box<str>,
     state: Mutex<State>,
-    settled: Notify,
+    roster: Roster,
 }
 
-#[derive(Default)]
 struct State {
+    max_running: usize,
+    max_waiting: usize,
+    /// Shut down: nothing is placed any more, and the queue is empty.
+    closed: bool,
     running: usize,
     waiting: usize,
     functions: HashMap<u64, Line>,
     places: Vec<Arc<Place>>,
     /// Someone is handing out free places; whoever frees another one leaves it to them.
     dispatching: bool,
-    /// Flights a runtime, queued ones too: what `settle` waits for.
-    live: HashMap<Id, usize>,
 }
 
 /// A place that a running refresh holds.
@@ -77,22 +107,47 @@ struct Line {
 enum Verdict {
     Start(Box<dyn Refresh>, Arc<Place>),
     Queued,
-    Refuse(Box<dyn Refresh>),
+    Refuse(Box<dyn Refresh>, Refusal),
 }
 
 impl Executor {
-    pub(crate) fn new() -> Self {
-        Self { state: Mutex::default(), settled: Notify::new() }
+    /// `first_use` is the name of the function that needed it first.
+    pub(crate) fn new(settings: Settings, first_use: &str) -> Self {
+        let Settings { max_refreshes, max_waiting, runtime } = settings;
+        let state = State {
+            max_running: max_refreshes,
+            max_waiting,
+            closed: false,
+            running: 0,
+            waiting: 0,
+            functions: HashMap::new(),
+            places: Vec::new(),
+            dispatching: false,
+        };
+        Self { runtime, first_use: first_use.into(), state: Mutex::new(state), roster: Roster::default() }
+    }
+
+    pub(crate) fn first_use(&self) -> &str {
+        &self.first_use
     }
 
     /// Starts a refresh, queues it or refuses it. At most `limit` of its function run at once.
     pub(crate) fn submit(self: &Arc<Self>, ticket: Ticket, limit: Option<usize>, refresh: Box<dyn Refresh>) {
         self.relieve(Moment::now());
-        let verdict = lock(&self.state).place(ticket, limit.unwrap_or(RUNNING), refresh);
+        let verdict = lock(&self.state).place(ticket, limit.unwrap_or(usize::MAX), refresh);
         match verdict {
             Verdict::Start(refresh, place) => refresh.start(Some(self.permit(place))),
             Verdict::Queued => {}
-            Verdict::Refuse(refresh) => refresh.refuse(),
+            Verdict::Refuse(refresh, why) => refresh.refuse(why),
+        }
+    }
+
+    /// Refuses every refresh from here on, those in the queue first. What has its place runs on.
+    pub(crate) fn close(&self) {
+        let queued = lock(&self.state).close();
+        for refresh in queued {
+            // A type of the user's may panic on the way. That ends this refresh and nothing else.
+            let _ = caught(|| refresh.refuse(Refusal::ShutDown));
         }
     }
 
@@ -139,38 +194,24 @@ impl Executor {
             let _ = caught(|| refresh.start(Some(self.permit(place))));
         }
     }
-
-    /// Counts a flight of a runtime until the [`Live`] is dropped.
-    pub(crate) fn enlist(self: &Arc<Self>, runtime: Id) -> Live {
-        *lock(&self.state).live.entry(runtime).or_default() += 1;
-        Live { executor: Arc::clone(self), runtime }
-    }
-
-    /// Until no flight of the runtime runs or waits.
-    pub(crate) async fn settle(&self, runtime: Id) {
-        loop {
-            let settled = self.settled.notified();
-            if !lock(&self.state).live.contains_key(&runtime) {
-                return;
-            }
-            settled.await;
-        }
-    }
 }
 
 impl State {
     fn place(&mut self, ticket: Ticket, limit: usize, refresh: Box<dyn Refresh>) -> Verdict {
+        if self.closed {
+            return Verdict::Refuse(refresh, Refusal::ShutDown);
+        }
         let line = self.functions.entry(ticket.function).or_insert(Line {
             limit,
             running: 0,
             queue: BTreeMap::new(),
         });
         line.limit = limit;
-        if self.running < RUNNING && line.running < limit && line.queue.is_empty() {
+        if self.running < self.max_running && line.running < limit && line.queue.is_empty() {
             let place = self.take(ticket.function);
             return Verdict::Start(refresh, place);
         }
-        if self.waiting < WAITING {
+        if self.waiting < self.max_waiting {
             line.queue.insert(ticket.number, refresh);
             self.waiting += 1;
             return Verdict::Queued;
@@ -181,17 +222,27 @@ impl State {
             longest.filter(|line| line.queue.len() > mine + 1).and_then(|line| line.queue.pop_last());
         let Some((_, displaced)) = displaced else {
             self.forget_idle(ticket.function);
-            return Verdict::Refuse(refresh);
+            return Verdict::Refuse(refresh, Refusal::QueueFull);
         };
         if let Some(line) = self.functions.get_mut(&ticket.function) {
             line.queue.insert(ticket.number, refresh);
         }
-        Verdict::Refuse(displaced)
+        Verdict::Refuse(displaced, Refusal::QueueFull)
+    }
+
+    /// Places nothing any more. What waited comes back.
+    fn close(&mut self) -> Vec<Box<dyn Refresh>> {
+        self.closed = true;
+        self.waiting = 0;
+        let queues = self.functions.values_mut().map(|line| std::mem::take(&mut line.queue));
+        let queued = queues.flat_map(BTreeMap::into_values).collect();
+        self.functions.retain(|_, line| line.running > 0);
+        queued
     }
 
     /// The next refresh to start, with its place taken.
     fn next(&mut self) -> Option<(Arc<Place>, Box<dyn Refresh>)> {
-        if self.running >= RUNNING {
+        if self.running >= self.max_running {
             return None;
         }
         let eligible = self.functions.iter_mut().filter(|(_, line)| line.running < line.limit);
@@ -264,26 +315,6 @@ impl Drop for Permit {
         let released = lock(&self.executor.state).release(&self.place);
         if released {
             self.executor.dispatch();
-        }
-    }
-}
-
-/// A flight that `settle` waits for.
-pub(crate) struct Live {
-    executor: Arc<Executor>,
-    runtime: Id,
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        let mut state = lock(&self.executor.state);
-        if let Some(flights) = state.live.get_mut(&self.runtime) {
-            *flights -= 1;
-            if *flights == 0 {
-                state.live.remove(&self.runtime);
-                drop(state);
-                self.executor.settled.notify_waiters();
-            }
         }
     }
 }

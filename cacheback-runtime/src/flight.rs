@@ -7,9 +7,10 @@ use std::collections::HashMap;
 
 use tokio::runtime::Id;
 use tokio::sync::Notify;
+use tokio::task;
 
 use crate::clock::Moment;
-use crate::executor::{Permit, Ticket};
+use crate::executor::{Fetch, Permit, Ticket};
 use crate::hash::BuildAsIs;
 use crate::known::{Face, Known, Strangers};
 use crate::panics::caught;
@@ -37,6 +38,10 @@ pub(crate) struct Flight<T> {
     /// When its own task last showed that it lives, after its claim lapsed; zero before.
     seen: AtomicU64,
     abandoned: Notify,
+    /// The task that its body runs in.
+    task: OnceLock<task::Id>,
+    /// Its body has asked for a shutdown.
+    spared: AtomicBool,
 }
 
 impl<T> Flight<T> {
@@ -53,6 +58,8 @@ impl<T> Flight<T> {
             leader: AtomicBool::new(false),
             seen: AtomicU64::new(0),
             abandoned: Notify::new(),
+            task: OnceLock::new(),
+            spared: AtomicBool::new(false),
         }
     }
 
@@ -100,6 +107,29 @@ impl<T> Flight<T> {
     /// Completes when the last caller leaves a flight that has lapsed.
     pub(crate) async fn abandoned(&self) {
         self.abandoned.notified().await;
+    }
+
+    /// Its body is about to run, in this task.
+    pub(crate) fn begins_in(&self, task: task::Id) {
+        let _ = self.task.set(task);
+    }
+}
+
+impl<T: Send + Sync> Fetch for Flight<T> {
+    fn has_begun(&self) -> bool {
+        self.until.load(Ordering::SeqCst) > 0
+    }
+    fn is_awaited(&self) -> bool {
+        self.waiting() > 0
+    }
+    fn runs_in(&self, task: task::Id) -> bool {
+        self.task.get() == Some(&task)
+    }
+    fn spare(&self) {
+        self.spared.store(true, Ordering::SeqCst);
+    }
+    fn is_spared(&self) -> bool {
+        self.spared.load(Ordering::SeqCst)
     }
 }
 

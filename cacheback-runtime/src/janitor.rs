@@ -32,7 +32,9 @@ pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
             loop {
                 std::thread::sleep(PERIOD);
                 sweep_all(Moment::now());
-                context::executor().relieve(Moment::now());
+                if let Some(executor) = context::executor() {
+                    executor.relieve(Moment::now());
+                }
             }
         });
     });

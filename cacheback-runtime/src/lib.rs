@@ -4,6 +4,7 @@
 
 mod cache;
 mod clock;
+mod configure;
 mod context;
 mod decide;
 mod engine;
@@ -23,6 +24,8 @@ mod origin;
 mod outcome;
 mod panics;
 mod policy;
+mod registry;
+mod shutdown;
 mod site;
 mod slot;
 mod store;
@@ -35,9 +38,11 @@ mod weight;
 #[doc(hidden)]
 pub mod __private;
 
-pub use cache::{Cache, CacheBuilder, CacheRef};
+pub use cache::{Cache, CacheBuilder, CacheRef, caches};
+pub use configure::{Configure, configure};
 pub use context::settle;
 pub use error::{Error, FetchError, FetchErrorKind};
 pub use events::{Stats, Status};
 pub use handle::{Entry, EntryInner, Lookup, Snapshot};
 pub use policy::{Eviction, Policy};
+pub use shutdown::{Shutdown, shutdown};

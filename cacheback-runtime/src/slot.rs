@@ -12,7 +12,7 @@ use crate::engine::{Engine, ErasedCache};
 use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
-use crate::sync::{Arc, OnceLock};
+use crate::sync::{Arc, AtomicBool, OnceLock, Ordering};
 
 /// The untyped place of a cached function's caches.
 pub struct Slot {
@@ -20,6 +20,7 @@ pub struct Slot {
     options: fn(&mut Policy),
     policy: OnceCell<Policy>,
     head: Link,
+    used: AtomicBool,
 }
 
 /// A place in the list of instantiations.
@@ -50,7 +51,7 @@ impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
     #[must_use]
     pub const fn new(name: &'static str, options: fn(&mut Policy)) -> Self {
-        Self { name, options, policy: OnceCell::new(), head: OnceLock::new() }
+        Self { name, options, policy: OnceCell::new(), head: OnceLock::new(), used: AtomicBool::new(false) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -99,6 +100,11 @@ impl Slot {
         let head = &self.head;
         let engine = Arc::clone(&self.walk::<A, O, M>(head).engine);
         engine.downcast().unwrap_or_else(|_| unreachable!("it was found by its types"))
+    }
+
+    /// Whether this is asked for the first time.
+    pub(crate) fn is_first_use(&self) -> bool {
+        !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
     }
 
     /// Every cache of the slot that the calling runtime sees.

@@ -23,7 +23,7 @@ use std::collections::HashMap;
 use tokio::runtime::{Handle, Id};
 
 use crate::executor::Executor;
-use crate::sync::{Arc, AtomicUsize, Mutex, OnceLock, Ordering, lock};
+use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, lock};
 
 /// Gives the calling runtime empty caches, counters and limits of its own until the returned guard is dropped.
 ///
@@ -44,7 +44,9 @@ use crate::sync::{Arc, AtomicUsize, Mutex, OnceLock, Ordering, lock};
 #[must_use = "the runtime's own caches last as long as the guard"]
 pub fn isolate() -> Isolated {
     let runtime = Handle::current().id();
-    let world = Arc::new(World::default());
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let world = Arc::new(World { number, ..World::default() });
     let mut runtimes = lock(runtimes());
     runtimes.entry(runtime).or_default().isolated.push(Arc::clone(&world));
     ISOLATED.fetch_add(1, Ordering::SeqCst);
@@ -73,6 +75,8 @@ static ISOLATED: AtomicUsize = AtomicUsize::new(0);
 /// What one isolation has of its own.
 #[derive(Default)]
 struct World {
+    /// Which one it is.
+    number: u64,
     executor: OnceLock<Arc<Executor>>,
     /// What each slot has, by its address.
     slots: Mutex<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
@@ -95,21 +99,30 @@ fn runtimes() -> &'static Mutex<HashMap<Id, Surroundings>> {
     RUNTIMES.get_or_init(Mutex::default)
 }
 
-/// The executor of a runtime, or of its isolation.
-pub(crate) fn executor_of(runtime: Id) -> Arc<Executor> {
+/// Where the executor of a runtime is kept, or that of its isolation.
+pub(crate) fn with_executor<R>(runtime: Id, work: impl FnOnce(&OnceLock<Arc<Executor>>) -> R) -> R {
     let mut runtimes = lock(runtimes());
     let surroundings = runtimes.entry(runtime).or_default();
-    let executor = surroundings.isolated.last().map_or(&surroundings.executor, |world| &world.executor);
-    Arc::clone(executor.get_or_init(|| Arc::new(Executor::new())))
+    work(surroundings.isolated.last().map_or(&surroundings.executor, |world| &world.executor))
 }
 
-/// What a slot has of its own on the calling runtime, empty at first; `None` where nothing is isolated.
-pub(crate) fn isolated<T: Default + Send + Sync + 'static>(slot: usize) -> Option<Arc<T>> {
+/// The isolation of the calling runtime.
+fn world() -> Option<Arc<World>> {
     if ISOLATED.load(Ordering::SeqCst) == 0 {
         return None;
     }
     let runtime = Handle::try_current().ok()?.id();
-    let world = lock(runtimes()).get(&runtime)?.isolated.last().cloned()?;
+    lock(runtimes()).get(&runtime)?.isolated.last().cloned()
+}
+
+/// Which isolation the calling runtime has.
+pub(crate) fn number() -> Option<u64> {
+    world().map(|world| world.number)
+}
+
+/// What a slot has of its own on the calling runtime, empty at first; `None` where nothing is isolated.
+pub(crate) fn isolated<T: Default + Send + Sync + 'static>(slot: usize) -> Option<Arc<T>> {
+    let world = world()?;
     let mut slots = lock(&world.slots);
     let own = slots.entry(slot).or_insert_with(|| Arc::new(T::default()));
     Arc::clone(own).downcast().ok()

@@ -170,6 +170,10 @@ async fn rule_11_a_function_can_have_a_lower_limit() {
     }
     run_ready().await;
     assert_eq!(source.running(), 2);
+    // A place that is given back starts one, not all that wait.
+    source.release(1);
+    run_ready().await;
+    assert_eq!((source.running(), source.runs()), (2, 3));
     source.release_all();
     settle().await;
     assert_eq!((source.runs(), source.peak()), (20, 2));

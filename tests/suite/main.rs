@@ -3,6 +3,8 @@
 mod support;
 
 mod bound;
+mod caches;
+mod configure;
 mod empty;
 mod executor;
 mod failure;
@@ -14,6 +16,7 @@ mod logs;
 mod misuse;
 mod objects;
 mod options;
+mod shutdown;
 mod single_flight;
 mod states;
 mod writes;

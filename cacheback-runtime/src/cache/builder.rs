@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use super::recipe::{Fetcher, Over, Recipe, Vary};
 use super::{Cache, Object};
-use crate::engine::Engine;
+use crate::engine::{Engine, ErasedCache};
 use crate::error::Error;
 use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Plain, Sharing, Value};
 use crate::policy::{Eviction, Policy};
+use crate::registry;
 use crate::sync::Arc;
 use crate::weight::Weight;
 
@@ -180,7 +181,8 @@ impl<K, V> CacheBuilder<K, V> {
 
 /// Options of every cache.
 impl<K, V, P, N> CacheBuilder<K, V, P, N> {
-    /// The cache's name in logs, metrics and errors; without one it is called by its type.
+    /// The cache's name in logs, metrics and errors, and in the list of [`caches`](crate::caches); without one it is called
+    /// by its type and not listed.
     pub fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self
@@ -441,9 +443,10 @@ where
             (None, Some(_)) => contradiction("option `weigh`: it counts for `max_bytes`, and there is none"),
             _ => {}
         }
+        let is_named = name.is_some();
         let name = name.unwrap_or_else(std::any::type_name::<Cache<K, O::Return>>);
         if !contradictions.is_empty() {
-            return Err(Error::new(&format!("cacheback: cache `{name}`: {}", contradictions.join("; "))));
+            return Err(Error::new(format!("cacheback: cache `{name}`: {}", contradictions.join("; "))));
         }
         if vary.is_some() {
             policy.varies = VARIES;
@@ -453,6 +456,9 @@ where
         let recipe: Recipe<K, O> =
             Recipe { policy, fetcher, empty, vary, lifetime_for, weigh, share, describe };
         let engine = Engine::new(name, policy);
+        if is_named {
+            registry::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
+        }
         let hasher = engine.hasher();
         Ok(Cache { object: Arc::new(Object { engine, recipe: Arc::new(recipe) }), hasher })
     }

@@ -6,6 +6,7 @@ use crate::engine::ErasedCache;
 use crate::error::Error;
 use crate::events::Stats;
 use crate::policy::Policy;
+use crate::registry::{self, Untyped};
 use crate::slot::Slot;
 use crate::sync::Arc;
 
@@ -23,29 +24,23 @@ use crate::sync::Arc;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct CacheRef(Of);
-
-#[derive(Clone)]
-enum Of {
-    Function(&'static Slot),
-    Object(Arc<dyn ErasedCache>),
-}
+pub struct CacheRef(Untyped);
 
 impl CacheRef {
     pub(crate) fn of_function(slot: &'static Slot) -> Self {
-        Self(Of::Function(slot))
+        Self(Untyped::Function(slot))
     }
 
     pub(crate) fn of_object(object: Arc<dyn ErasedCache>) -> Self {
-        Self(Of::Object(object))
+        Self(Untyped::Object(object))
     }
 
     /// The function's path, or the name that it, or the object, was given.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match &self.0 {
-            Of::Function(slot) => slot.name(),
-            Of::Object(object) => object.name(),
+            Untyped::Function(slot) => slot.name(),
+            Untyped::Object(object) => object.name(),
         }
     }
 
@@ -57,8 +52,8 @@ impl CacheRef {
     #[must_use]
     pub fn policy(&self) -> Policy {
         match &self.0 {
-            Of::Function(slot) => *slot.policy(),
-            Of::Object(object) => object.policy(),
+            Untyped::Function(slot) => *slot.policy(),
+            Untyped::Object(object) => object.policy(),
         }
     }
 
@@ -100,8 +95,8 @@ impl CacheRef {
     /// Every cache that it stands for.
     fn all(&self) -> Vec<Arc<dyn ErasedCache>> {
         match &self.0 {
-            Of::Function(slot) => slot.all(),
-            Of::Object(object) => vec![Arc::clone(object)],
+            Untyped::Function(slot) => slot.all(),
+            Untyped::Object(object) => vec![Arc::clone(object)],
         }
     }
 }
@@ -110,4 +105,35 @@ impl fmt::Debug for CacheRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CacheRef").field("name", &self.name()).finish_non_exhaustive()
     }
+}
+
+/// Every cache of the process, without its types and by name: those of all cached functions that were used at least
+/// once, and the [`Cache`](crate::Cache)s that were given a name. For dashboards, metrics and operations.
+///
+/// A function is used when it is called, or when an entry of it is made; its `cache()` alone does not list it. Two
+/// caches may have one name. What is listed is not kept alive; what is returned is, without its values. With
+/// `test-util`, a runtime with caches of its own (`testing::isolate`) sees those functions that it has used, with their
+/// figures, and the objects that it has made.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// for cache in cacheback::caches() {
+///     let stats = cache.stats();
+///     println!("{}: {} values, {} hits, {} refused", cache.name(), cache.len(), stats.hits, stats.refused);
+/// }
+/// // A deploy changed what all of them were made from.
+/// for cache in cacheback::caches() {
+///     cache.clear().await?;
+/// }
+/// # Ok::<(), cacheback::Error>(())
+/// # }).unwrap();
+/// ```
+#[must_use]
+pub fn caches() -> Vec<CacheRef> {
+    let mut caches: Vec<_> = registry::all().into_iter().map(CacheRef).collect();
+    caches.sort_by(|one, other| one.name().cmp(other.name()));
+    caches
 }

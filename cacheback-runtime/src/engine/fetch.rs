@@ -7,7 +7,7 @@ use super::{Engine, FlightOf, KeyOf, OriginOf, Target, first};
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::events;
-use crate::executor::{Live, Permit, Refresh};
+use crate::executor::{Live, Permit, Refresh, Refusal};
 use crate::flight::Ended;
 use crate::key::KeyArgs;
 use crate::outcome::Outcome;
@@ -23,8 +23,8 @@ pub(crate) struct Job<A: KeyArgs, O: Outcome> {
     pub(super) flight: Arc<FlightOf<O>>,
     pub(super) progress: Progress,
     pub(super) here: Here,
-    /// What `settle` waits for: dropped last.
-    _live: Live,
+    /// What `settle` and `shutdown` wait for: dropped last.
+    pub(super) live: Live,
 }
 
 /// How far a fetch has come.
@@ -50,10 +50,10 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
             engine: Arc::clone(engine),
             target: target.clone(),
             origin: Arc::clone(origin),
-            flight,
             progress: Progress::Waiting,
             here: here.clone(),
-            _live: here.executor.enlist(here.handle.id()),
+            live: here.executor.enlist(here.handle.id(), flight.ticket, Arc::clone(&flight) as _),
+            flight,
         })
     }
 
@@ -133,7 +133,7 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
         self.begin(permit);
     }
 
-    fn refuse(mut self: Box<Self>) {
+    fn refuse(mut self: Box<Self>, why: Refusal) {
         // Someone may have come to wait meanwhile: such a fetch is never refused.
         if !self.leave(|job| job.flight.waiting() == 0) {
             return self.begin(None);
@@ -141,7 +141,7 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
         self.progress = Progress::Home;
         let engine = &self.engine;
         events::count(&engine.counters.refused);
-        if engine.refusals.passes(Moment::now()) {
+        if why == Refusal::QueueFull && engine.refusals.passes(Moment::now()) {
             events::refreshes_refused(engine.name, engine.counters.refused.load(Ordering::Relaxed));
         }
     }
@@ -149,20 +149,31 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 
 /// The task of a fetch.
 async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, started: Moment) {
+    job.flight.begins_in(tokio::task::id());
+    let (executor, flight) = (Arc::clone(&job.here.executor), Arc::clone(&job.flight));
     let timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
+    let shutdown = pin!(executor.shutdown_of(&*flight));
     let mut body = caught_future(job.origin.run());
-    let returned = match first(&mut body, timer).await {
+    let returned = match first(&mut body, pin!(first(timer, shutdown))).await {
         Ok(returned) => returned,
-        Err(()) => {
-            // The claim has lapsed: the place is free, and the fetch goes on for those alone who wait for it.
+        Err(cut) => {
+            // The place is free, and the fetch goes on for those alone who wait for it.
             job.flight.give_place_back();
             job.flight.lapse(Moment::now());
             job.start_parked();
             loop {
-                if let Some(home) = job.time_out(&policy) {
+                let home = match cut {
+                    Ok(()) => job.time_out(&policy),
+                    Err(()) => job.abort(&policy),
+                };
+                if let Some(home) = home {
                     drop(body);
-                    return job.land_timed_out(home, &policy);
+                    return match cut {
+                        Ok(()) => job.land_timed_out(home, &policy),
+                        Err(()) => job.land_aborted(home),
+                    };
                 }
+                executor.goes_on();
                 if let Ok(returned) = first(&mut body, pin!(job.abandoned_or_alive())).await {
                     break returned;
                 }

@@ -7,6 +7,7 @@ use super::record::{Record, Rest, shortened};
 use super::{Brought, Engine, ErrorOf, FlightOf, KeyOf, Landing, LaneOf, NodeOf};
 use crate::clock::{Moment, nanos};
 use crate::events;
+use crate::executor::Fetch;
 use crate::failed::Failed;
 use crate::flight::Ended;
 use crate::key::KeyArgs;
@@ -151,6 +152,18 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         }
     }
 
+    /// The executor is shut down: ends the fetch, unless somebody waits for it or it has asked for that itself.
+    pub(super) fn abort(&self, policy: &Policy) -> Option<Homecoming<A, O>> {
+        let ready = |job: &Self, _: &_| job.flight.waiting() == 0 && !job.flight.is_spared();
+        self.come_home(&mut Verdict::Lost, policy, ready)
+    }
+
+    /// After [`abort`](Job::abort), when the body is dropped. No failure: the key does not back off.
+    pub(super) fn land_aborted(&mut self, home: Homecoming<A, O>) {
+        self.finish(home, Some(Landing::Lost));
+        events::fetch_aborted(self.engine.name);
+    }
+
     /// The claim has lapsed, and holds nothing up any more: what waits for the end of this body need not.
     pub(super) fn start_parked(&self) {
         let Self { engine, target, here, .. } = self;
@@ -173,7 +186,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     /// Gives the key back by the flight alone, and answers those who wait.
     fn give_up(&mut self, landing: Landing<O>) {
         self.engine.flights.evict(self.target.hash, &self.flight);
-        self.come_down();
+        self.come_down(!matches!(landing, Landing::Lost));
         self.flight.land(landing);
     }
 
@@ -201,8 +214,9 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         left.is_some()
     }
 
-    /// It is home: counted no more.
-    fn come_down(&mut self) {
+    /// It is home: counted no more, but for those that `finished`.
+    fn come_down(&mut self, finished: bool) {
+        self.live.finished = finished;
         self.flight.give_place_back();
         if self.progress == Progress::Begun {
             self.engine.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -291,7 +305,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
             events::count(&self.engine.counters.discarded);
             events::fetch_discarded(self.engine.name);
         }
-        self.come_down();
+        self.come_down(!matches!(landing, Some(Landing::Lost)));
         if let Some(landing) = landing {
             for lapsed in answers {
                 lapsed.land(landing.clone());

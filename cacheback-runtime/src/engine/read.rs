@@ -75,7 +75,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let called = Moment::now();
         let mut losses = 0;
         loop {
-            let here = Here::find();
+            let here = self.here(losses);
             let seat = match self.enter(&here, &target, &origin, Want::Answer { waits_on_miss }) {
                 Entered::Value(answer) => return answer,
                 Entered::Error(kept) => return self.answered(O::join(Err(kept.hand())), Status::Fresh, None),
@@ -117,7 +117,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     pub(crate) async fn refresh(self: Arc<Self>, target: Target<KeyOf<A>>, origin: OriginOf<O>) -> O::Return {
         let mut losses = 0;
         loop {
-            let here = Here::find();
+            let here = self.here(losses);
             let Entered::Wait(seat) = self.enter(&here, &target, &origin, Want::Outcome) else { continue };
             let Some(landing) = self.wait_for(&seat, None, &here).await else { continue };
             if let Landing::Value(brought) = &landing {
@@ -257,6 +257,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         }
     }
 
+    /// Where a caller is who has lost so many fetches of its own: the next one runs on its own runtime.
+    fn here(&self, losses: u32) -> Here {
+        let here = Here::find(self.name);
+        if losses == 0 { here } else { here.at_the_callers() }
+    }
+
     /// The answer from what is stored now, whatever its age within the retention.
     fn stored(&self, target: &Target<KeyOf<A>>) -> Option<Answer<O::Return>> {
         let Peeked { value, age, fresh } = self.peek(target)?;
@@ -316,9 +322,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         here: &Here,
     ) -> Option<Landing<O>> {
         // Boxed: what few callers need, and timers are large.
-        let elsewhere = seat.runs_elsewhere(here.handle.id());
-        let mut deserted = elsewhere.then(|| Box::pin(self.deserted(seat, &here.handle)));
-        let mut timer = limit.map(|limit| Box::pin(context::timer(&here.handle, limit)));
+        let elsewhere = seat.runs_elsewhere(here.caller.id());
+        let mut deserted = elsewhere.then(|| Box::pin(self.deserted(seat, &here.caller)));
+        let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));
         let mut landed = pin!(seat.landed());
         poll_fn(|context| {
             if let Poll::Ready(landing) = landed.as_mut().poll(context) {

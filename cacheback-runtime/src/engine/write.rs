@@ -14,7 +14,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not
     /// stored, and the older one is dropped, as where a fetch brings it.
     pub(crate) fn set(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>, value: O::Value) {
-        let here = Here::find();
+        let here = Here::find(self.name);
         let policy = self.policy_for(origin).unwrap_or_else(|message| panic!("`{}`: {message}", self.name));
         let own = origin.lifetime_for(&value);
         let now = Moment::now();
@@ -36,7 +36,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// Ends the lifetime now and starts one refresh, where there is a body to run. An absent key: a fetch that runs is
     /// superseded and one started anew; else nothing.
     pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) {
-        let here = Here::find();
+        let here = Here::find(self.name);
         let now = Moment::now();
         self.tidy(now);
         let flight = Arc::new(self.new_flight(&here));
@@ -88,7 +88,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 
     /// Gone.
     pub(crate) fn remove(&self, target: &Target<KeyOf<A>>) {
-        let here = Here::find();
+        let here = Here::find(self.name);
         let pin = self.store.pin();
         let (put_off, change) = self.at(target, |desk, known| {
             let old = self.store.resident(target.hash, known, &pin)?;
@@ -103,7 +103,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 
     /// All gone.
     pub(crate) fn clear(&self) {
-        let here = Here::find();
+        let here = Here::find(self.name);
         let epoch = self.store.clear();
         let put_off = self.flights.supersede_older(epoch);
         self.give_up(&here, put_off);

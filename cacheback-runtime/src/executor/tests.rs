@@ -1,13 +1,25 @@
 //! Places, the queue, fairness and refusal, with refreshes that only note what became of them.
 
+use std::thread;
+
+use tokio::runtime::Builder;
+use tokio::task;
+
 use super::*;
-use crate::sync::Mutex;
+use crate::sync::AtomicUsize;
+
+const RUNNING: usize = 64;
+const WAITING: usize = 1024;
+
+fn executor() -> Arc<Executor> {
+    Arc::new(Executor::new(Settings::default(), "a test"))
+}
 
 #[derive(Default)]
 struct Notes {
     running: Mutex<Vec<(u64, Permit)>>,
     started: Mutex<Vec<u64>>,
-    refused: Mutex<Vec<u64>>,
+    refused: Mutex<Vec<(u64, Refusal)>>,
 }
 
 struct Noted {
@@ -24,8 +36,8 @@ impl Refresh for Noted {
             lock(&self.notes.running).extend(permit.map(|permit| (self.function, permit)));
         }
     }
-    fn refuse(self: Box<Self>) {
-        lock(&self.notes.refused).push(self.function);
+    fn refuse(self: Box<Self>, why: Refusal) {
+        lock(&self.notes.refused).push((self.function, why));
     }
 }
 
@@ -61,7 +73,11 @@ impl Notes {
     }
 
     fn refused(&self, function: u64) -> usize {
-        lock(&self.refused).iter().filter(|of| **of == function).count()
+        self.refused_as(function, Refusal::QueueFull)
+    }
+
+    fn refused_as(&self, function: u64, why: Refusal) -> usize {
+        lock(&self.refused).iter().filter(|refused| **refused == (function, why)).count()
     }
 }
 
@@ -72,7 +88,7 @@ fn idle(executor: &Executor) -> bool {
 
 #[test]
 fn places_then_the_queue_then_refusal() {
-    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
     for _ in 0..RUNNING + WAITING + 5 {
         notes.submit(&executor, 1, None);
     }
@@ -86,7 +102,7 @@ fn places_then_the_queue_then_refusal() {
 
 #[test]
 fn a_functions_own_limit() {
-    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
     for _ in 0..10 {
         notes.submit(&executor, 1, Some(2));
     }
@@ -99,7 +115,7 @@ fn a_functions_own_limit() {
 
 #[test]
 fn a_free_place_goes_to_the_function_with_the_fewest_until_they_are_even() {
-    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
     for _ in 0..RUNNING * 2 {
         notes.submit(&executor, 1, None);
     }
@@ -116,7 +132,7 @@ fn a_free_place_goes_to_the_function_with_the_fewest_until_they_are_even() {
 
 #[test]
 fn a_full_queue_displaces_the_newest_of_the_longest_line() {
-    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
     for _ in 0..RUNNING + WAITING {
         notes.submit(&executor, 1, None);
     }
@@ -130,7 +146,7 @@ fn a_full_queue_displaces_the_newest_of_the_longest_line() {
 
 #[test]
 fn a_waiting_refresh_can_be_withdrawn_once() {
-    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
     let running = notes.submit(&executor, 1, Some(1));
     let waiting = notes.submit(&executor, 1, Some(1));
     assert!(executor.withdraw(running).is_none());
@@ -143,12 +159,12 @@ fn a_waiting_refresh_can_be_withdrawn_once() {
 /// A thousand refreshes that end as they start: on a runtime that is gone, say. They do not nest.
 #[test]
 fn refreshes_that_end_as_they_start_run_in_a_loop() {
-    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
     notes.submit(&executor, 1, Some(1));
     for _ in 0..WAITING {
         notes.submit_as(&executor, 1, Some(1), true);
     }
-    let deep = std::thread::Builder::new().stack_size(128 * 1024);
+    let deep = thread::Builder::new().stack_size(128 * 1024);
     let ending = Arc::clone(&notes);
     deep.spawn(move || ending.end(1)).unwrap().join().unwrap();
     assert_eq!(lock(&notes.started).len(), WAITING + 1);
@@ -162,9 +178,9 @@ fn a_start_that_panics_stops_nothing_else() {
         fn start(self: Box<Self>, _: Option<Permit>) {
             panic!("at start");
         }
-        fn refuse(self: Box<Self>) {}
+        fn refuse(self: Box<Self>, _: Refusal) {}
     }
-    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
     notes.submit(&executor, 1, Some(1));
     executor.submit(Ticket::new(1), Some(1), Box::new(Panics));
     notes.submit(&executor, 1, Some(1));
@@ -174,27 +190,237 @@ fn a_start_that_panics_stops_nothing_else() {
     assert!(idle(&executor));
 }
 
+/// A fetch that is what a test says.
+#[derive(Default)]
+struct Told {
+    waits: AtomicBool,
+    spared: AtomicBool,
+}
+
+impl Fetch for Told {
+    fn has_begun(&self) -> bool {
+        true
+    }
+    fn is_awaited(&self) -> bool {
+        self.waits.load(Ordering::SeqCst)
+    }
+    fn runs_in(&self, _: task::Id) -> bool {
+        false
+    }
+    fn spare(&self) {
+        self.spared.store(true, Ordering::SeqCst);
+    }
+    fn is_spared(&self) -> bool {
+        self.spared.load(Ordering::SeqCst)
+    }
+}
+
+fn enlist(executor: &Arc<Executor>, runtime: tokio::runtime::Id) -> (Live, Arc<Told>) {
+    let told = Arc::new(Told::default());
+    (executor.enlist(runtime, Ticket::new(1), Arc::clone(&told) as _), told)
+}
+
 #[tokio::test]
-async fn settle_waits_for_the_flights_of_its_runtime() {
-    let executor = Arc::new(Executor::new());
-    let here = tokio::runtime::Handle::current().id();
-    executor.settle(here).await;
-    let live = [executor.enlist(here), executor.enlist(here)];
-    let other =
-        std::thread::spawn(|| tokio::runtime::Builder::new_current_thread().build().unwrap().handle().id());
-    let _elsewhere = executor.enlist(other.join().unwrap());
+async fn settle_waits_for_the_flights_of_its_runtimes() {
+    let executor = executor();
+    let here = Handle::current().id();
+    let other = |_| Builder::new_current_thread().build().unwrap().handle().id();
+    let [second, third] =
+        thread::scope(|scope| [(); 2].map(|()| scope.spawn(move || other(())).join().unwrap()));
+    executor.settle(&[here]).await;
+    let live = [enlist(&executor, here), enlist(&executor, here), enlist(&executor, second)];
+    let _elsewhere = enlist(&executor, third);
     let waiting = Arc::clone(&executor);
-    let settled = tokio::spawn(async move { waiting.settle(here).await });
-    tokio::task::yield_now().await;
+    let settled = tokio::spawn(async move { waiting.settle(&[here, second]).await });
+    let [one, two, three] = live;
+    for live in [one, two] {
+        task::yield_now().await;
+        assert!(!settled.is_finished());
+        drop(live);
+    }
+    task::yield_now().await;
     assert!(!settled.is_finished());
-    drop(live);
+    drop(three);
     settled.await.unwrap();
+}
+
+/// What became of fetches is counted once, from the watch on; those that do not notice the limit are counted too.
+#[tokio::test]
+async fn a_watch_reports_what_ended() {
+    let executor = executor();
+    let here = Handle::current().id();
+    let finish = |(mut live, _): (Live, Arc<Told>)| live.finished = true;
+    finish(enlist(&executor, here));
+    let (finishes, aborts, blocks) =
+        (enlist(&executor, here), enlist(&executor, here), enlist(&executor, here));
+    let (waits, spared) = (enlist(&executor, here), enlist(&executor, here));
+    waits.1.waits.store(true, Ordering::SeqCst);
+    spared.1.spare();
+    let watch = executor.watch(None);
+    finish(finishes);
+    assert_eq!(watch.report(), (1, 0));
+    watch.reach_limit();
+    drop(aborts);
+    assert_eq!(watch.report(), (1, 2), "one that has ended and one that is to");
+    let aborted = async {
+        watch.all_aborted().await;
+        assert_eq!(Arc::strong_count(&blocks.1), 1, "it is over by then");
+    };
+    let ends = async {
+        task::yield_now().await;
+        drop(blocks.0);
+    };
+    tokio::join!(aborted, ends);
+    // Neither the one that is awaited nor the one that asked holds it up.
+    assert_eq!(watch.report(), (1, 2));
+}
+
+/// A limit of the process beside those of functions: the lower one counts.
+#[test]
+fn configured_limits() {
+    let settings = Settings { max_refreshes: 3, max_waiting: 4, runtime: None };
+    let (executor, notes) = (Arc::new(Executor::new(settings, "a test")), Arc::new(Notes::default()));
+    for _ in 0..10 {
+        notes.submit(&executor, 1, Some(2));
+        notes.submit(&executor, 2, Some(50));
+    }
+    assert_eq!((notes.running(1), notes.running(2)), (2, 1));
+    assert_eq!((notes.refused(1), notes.refused(2)), (6, 7), "four wait");
+    notes.end(1);
+    assert_eq!((notes.running(1), notes.running(2)), (1, 2), "the function with the fewest");
+    while notes.running(2) > 0 {
+        notes.end(2);
+        assert!(notes.running(1) <= 2 && notes.running(1) + notes.running(2) <= 3);
+    }
+    while notes.running(1) > 0 {
+        notes.end(1);
+    }
+    assert_eq!(lock(&notes.started).len(), 7);
+    assert!(idle(&executor));
+}
+
+#[test]
+fn a_queue_of_length_zero() {
+    let settings = Settings { max_refreshes: 1, max_waiting: 0, runtime: None };
+    let (executor, notes) = (Arc::new(Executor::new(settings, "a test")), Arc::new(Notes::default()));
+    for function in [1, 1, 2] {
+        notes.submit(&executor, function, None);
+    }
+    assert_eq!((notes.running(1), notes.refused(1), notes.refused(2)), (1, 1, 1));
+    notes.end(1);
+    notes.submit(&executor, 2, None);
+    notes.end(2);
+    assert!(idle(&executor));
+}
+
+/// What has a place keeps it; what waits, and what comes later, is refused; a place that is given back starts nothing.
+#[test]
+fn a_closed_executor_starts_nothing() {
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
+    notes.submit(&executor, 1, Some(1));
+    let taken_over = notes.submit(&executor, 1, Some(1));
+    for _ in 0..5 {
+        notes.submit(&executor, 1, Some(1));
+        notes.submit(&executor, 2, None);
+    }
+    assert!(executor.withdraw(taken_over).is_some(), "by a waiter");
+    executor.close();
+    assert_eq!((notes.running(1), notes.running(2)), (1, 5));
+    assert_eq!(notes.refused_as(1, Refusal::ShutDown), 5);
+    let late = notes.submit(&executor, 3, None);
+    assert_eq!(notes.refused_as(3, Refusal::ShutDown), 1);
+    assert!(executor.withdraw(late).is_none());
+    notes.end(1);
+    assert_eq!(lock(&notes.started).len(), 6);
+    for _ in 0..5 {
+        notes.end(2);
+    }
+    executor.close();
+    assert!(idle(&executor));
+}
+
+/// A refresh that is refused may panic, or come back at once: for a waiter, or as the next one of its key.
+#[test]
+fn what_is_refused_at_the_close_may_do_as_it_likes() {
+    struct ComesBack(Arc<Executor>, Arc<Notes>);
+    impl Refresh for ComesBack {
+        fn start(self: Box<Self>, _: Option<Permit>) {}
+        fn refuse(self: Box<Self>, _: Refusal) {
+            self.1.submit(&self.0, 2, None);
+            panic!("as it is refused");
+        }
+    }
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
+    notes.submit(&executor, 1, Some(1));
+    for _ in 0..3 {
+        let comes_back = ComesBack(Arc::clone(&executor), Arc::clone(&notes));
+        executor.submit(Ticket::new(1), Some(1), Box::new(comes_back));
+    }
+    executor.close();
+    assert_eq!(notes.refused_as(2, Refusal::ShutDown), 3);
+    notes.end(1);
+    assert!(idle(&executor));
+}
+
+/// Submitted, taken over by waiters, given places back and closed, all at once: each refresh meets one end, and none
+/// stays behind.
+#[test]
+fn a_close_among_everything_else() {
+    struct Counted(Arc<[AtomicUsize; 2]>);
+    impl Refresh for Counted {
+        fn start(self: Box<Self>, permit: Option<Permit>) {
+            self.0[0].fetch_add(1, Ordering::SeqCst);
+            thread::yield_now();
+            drop(permit);
+        }
+        fn refuse(self: Box<Self>, _: Refusal) {
+            self.0[1].fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    const EACH: usize = 40;
+    for round in 0..100 {
+        let settings = Settings { max_refreshes: 2, max_waiting: 20, runtime: None };
+        let executor = Arc::new(Executor::new(settings, "a test"));
+        let ends = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
+        let (held, notes) = (Ticket::new(9), Arc::new(Notes::default()));
+        // The places are taken at first, so that there is a queue.
+        for _ in 0..2 {
+            let noted = Noted { function: 9, notes: Arc::clone(&notes), brief: false };
+            executor.submit(held, None, Box::new(noted));
+        }
+        thread::scope(|scope| {
+            for function in 0..2 {
+                let (executor, ends) = (&executor, &ends);
+                scope.spawn(move || {
+                    for number in 0..EACH {
+                        let ticket = Ticket::new(function);
+                        executor.submit(ticket, None, Box::new(Counted(Arc::clone(ends))));
+                        if number % 3 == 0 {
+                            if let Some(refresh) = executor.withdraw(ticket) {
+                                refresh.start(None);
+                            }
+                        }
+                    }
+                });
+            }
+            scope.spawn(|| {
+                (0..2).for_each(|_| notes.end(9));
+            });
+            scope.spawn(|| {
+                (0..round % 10).for_each(|_| thread::yield_now());
+                executor.close();
+            });
+        });
+        let [started, refused] = [0, 1].map(|end| ends[end].load(Ordering::SeqCst));
+        assert_eq!(started + refused, 2 * EACH);
+        assert!(idle(&executor));
+    }
 }
 
 /// A refresh whose runtime stands still gives its place back when its claim has lapsed, and not twice.
 #[test]
 fn lapsed_places_are_taken_away() {
-    let (executor, notes) = (Arc::new(Executor::new()), Arc::new(Notes::default()));
+    let (executor, notes) = (executor(), Arc::new(Notes::default()));
     for _ in 0..RUNNING {
         notes.submit(&executor, 1, None);
     }

@@ -199,7 +199,7 @@ async fn every_seat_is_answered_once_whenever_it_was_taken() {
         })
         .collect();
     let early = tokio::spawn(async move { *seats[0].landed().await });
-    tokio::task::yield_now().await;
+    task::yield_now().await;
     flight.land(1);
     flight.land(2);
     assert_eq!(early.await.unwrap(), 1, "the first answer stands");

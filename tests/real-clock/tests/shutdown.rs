@@ -1,0 +1,203 @@
+//! The end of a process, without `test-util`: its one executor, several runtimes and many threads. One test, since it
+//! has one process to end.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use cacheback::{Status, cacheback, caches, configure, settle, shutdown};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+/// A body that says when it has started and waits until it may end.
+struct Gate {
+    started: Semaphore,
+    open: Semaphore,
+}
+
+impl Gate {
+    fn new() -> Arc<Self> {
+        Arc::new(Self { started: Semaphore::new(0), open: Semaphore::new(0) })
+    }
+
+    async fn run(&self) {
+        self.started.add_permits(1);
+        self.open.acquire().await.unwrap().forget();
+    }
+
+    async fn started(&self, runs: u32) {
+        self.started.acquire_many(runs).await.unwrap().forget();
+    }
+}
+
+fn multi_thread(name: &str) -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).thread_name(name).enable_all().build().unwrap()
+}
+
+/// An executor that is not tokio.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(done) => return done,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+const SOON: Duration = Duration::from_millis(20);
+const LATE: Duration = Duration::from_secs(60);
+
+#[cacheback(lifetime = 0, skip(gate))]
+async fn gated(id: u64, gate: &Arc<Gate>) -> u64 {
+    gate.run().await;
+    id
+}
+
+#[cacheback(lifetime = 0)]
+async fn quick(id: u64) -> u64 {
+    tokio::task::yield_now().await;
+    id
+}
+
+#[test]
+fn the_end_of_a_process() {
+    // Looking is no use of the executor.
+    assert_eq!(block_on(quick::entry(1).peek()), None);
+    assert_eq!(caches().iter().map(|cache| cache.stats().fetches).sum::<u64>(), 0);
+    configure().max_refreshes(6).apply().unwrap();
+    let late = configure().apply().unwrap_err().to_string();
+    assert!(late.contains("first by `cacheback::configure`"), "{late}");
+
+    let (one, other) = (multi_thread("one"), multi_thread("other"));
+    one.block_on(a_limit_of_the_process(&other));
+    a_shutdown_among_everything_else(&one, &other);
+    after_the_shutdown(&one, &other);
+    a_body_that_blocks(&one);
+    a_runtime_that_is_dropped(one, &other);
+}
+
+/// Six run at once, of whatever runtime.
+async fn a_limit_of_the_process(other: &Runtime) {
+    let gate = Gate::new();
+    for id in 0..4 {
+        assert_eq!(gated(id, &gate).await, 0);
+        let gate = Arc::clone(&gate);
+        other.spawn(async move { gated(100 + id, &gate).await }).await.unwrap();
+    }
+    gate.started(6).await;
+    assert_eq!(gated::cache().stats().fetches, 6);
+    gate.open.add_permits(8);
+    other.spawn(settle()).await.unwrap();
+    settle().await;
+    assert_eq!(gated::cache().stats().fetches, 8);
+}
+
+/// Tasks of two runtimes read stale keys, invalidate and wait for them while the process is shut down: every call is
+/// answered, and no key is stuck.
+fn a_shutdown_among_everything_else(one: &Runtime, other: &Runtime) {
+    let over = Arc::new(AtomicBool::new(false));
+    let mut callers = Vec::new();
+    for runtime in [one, other] {
+        for waits in [false, true] {
+            let over = Arc::clone(&over);
+            callers.push(runtime.spawn(async move {
+                for round in 0.. {
+                    let entry = quick::entry(round % 50);
+                    if over.load(Ordering::SeqCst) {
+                        break;
+                    } else if waits {
+                        assert_eq!(entry.refresh().await, round % 50);
+                    } else if round % 7 == 0 {
+                        entry.invalidate().await.unwrap();
+                    } else {
+                        let _ = entry.lookup().await;
+                        // A stale answer is there at once: others are to run too.
+                        tokio::task::yield_now().await;
+                    }
+                }
+            }));
+        }
+    }
+    let until = |done: fn() -> bool| {
+        while !done() {
+            thread::yield_now();
+        }
+    };
+    until(|| quick::cache().stats().fetches > 1_000);
+    // From outside of any runtime.
+    let _ = block_on(shutdown(Duration::ZERO));
+    until(|| quick::cache().stats().refused > 1_000);
+    over.store(true, Ordering::SeqCst);
+    for caller in callers {
+        block_on(caller).unwrap();
+    }
+    // A task may outlive its answer by a moment, no more.
+    assert_eq!(block_on(shutdown(LATE)).aborted, 0);
+    assert_eq!(quick::cache().stats().in_flight, 0);
+}
+
+/// Stale is served, refreshes are refused, calls that wait fetch: on every runtime, and outside of any.
+fn after_the_shutdown(one: &Runtime, other: &Runtime) {
+    let before = quick::cache().stats();
+    for runtime in [one, other] {
+        runtime.block_on(quick::entry(200).set(7)).unwrap();
+        assert_eq!(runtime.block_on(quick::entry(200).lookup()).status, Status::Stale);
+        assert_eq!(runtime.block_on(quick::entry(200).refresh()), 200);
+    }
+    assert_eq!(block_on(quick::entry(201).get_or_fetch()), 201);
+    let stats = quick::cache().stats();
+    assert_eq!((stats.refused - before.refused, stats.fetches - before.fetches), (2, 3));
+}
+
+/// A body that blocks its thread is not waited for longer than a moment.
+fn a_body_that_blocks(one: &Runtime) {
+    #[cacheback(wait = "1ms", fetch_on_miss, skip(held))]
+    async fn blocking(id: u64, held: &Arc<(std::sync::Mutex<()>, Gate)>) -> u64 {
+        held.1.started.add_permits(1);
+        drop(held.0.lock());
+        tokio::task::yield_now().await;
+        id
+    }
+    let gate = Gate { started: Semaphore::new(0), open: Semaphore::new(0) };
+    let held = Arc::new((std::sync::Mutex::new(()), gate));
+    let guard = held.0.lock().unwrap();
+    let caller = one.spawn(blocking::entry(1, &held).lookup());
+    block_on(held.1.started(1));
+    // Its caller goes away: at the limit nobody waits.
+    assert_eq!(block_on(caller).unwrap().status, Status::Empty);
+    let before = Instant::now();
+    let ended = block_on(shutdown(SOON));
+    assert_eq!((ended.finished, ended.aborted), (0, 1));
+    assert!(before.elapsed() < LATE, "nothing hangs");
+    drop(guard);
+    block_on(settle());
+    one.block_on(settle());
+    assert_eq!(blocking::cache().stats().in_flight, 0);
+    assert_eq!(blocking::cache().len(), 0, "it was aborted where it awaits next");
+}
+
+/// A fetch that is lost with its runtime while a shutdown waits for it.
+fn a_runtime_that_is_dropped(one: Runtime, other: &Runtime) {
+    let gate = Gate::new();
+    let leader = one.spawn(gated::entry(300, &gate).refresh());
+    block_on(gate.started(1));
+    let (ended, end) = mpsc::channel();
+    other.spawn(async move { ended.send(shutdown(LATE).await).unwrap() });
+    // Whether it begins to wait before or after: nothing is left to wait for.
+    drop(one);
+    drop(leader);
+    let ended = end.recv().unwrap();
+    assert!(ended.finished == 0 && ended.aborted <= 1, "{ended:?}");
+}

@@ -1,0 +1,442 @@
+//! `shutdown`: what runs is waited for, nothing is started that nobody waits for, and nothing hangs.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use cacheback::{Shutdown, Status, cacheback, settle, shutdown, testing};
+use tokio::time::Instant;
+
+use crate::support::{Source, advance, run_ready, secs};
+
+#[cacheback(lifetime = 10, skip(source))]
+async fn number(id: u64, source: &Arc<Source>) -> u64 {
+    let _ = id;
+    source.number().await
+}
+
+/// Values of zero that are stale by now.
+async fn stale(keys: u64, source: &Arc<Source>) {
+    for id in 0..keys {
+        number::entry(id, source).set(0).await.unwrap();
+    }
+    advance(secs(10)).await;
+}
+
+fn counts(shutdown: Shutdown) -> (u64, u64) {
+    (shutdown.finished, shutdown.aborted)
+}
+
+/// Polls a future once.
+async fn once<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_nothing_running_it_returns_at_once() {
+    let _own = testing::isolate();
+    let before = Instant::now();
+    for limit in [secs(60), secs(0), std::time::Duration::MAX] {
+        assert_eq!(counts(shutdown(limit).await), (0, 0));
+    }
+    assert_eq!(before.elapsed(), secs(0));
+}
+
+/// What runs is waited for; refreshes are refused; stale and empty values are served; calls that wait still fetch.
+#[tokio::test(start_paused = true)]
+async fn it_waits_for_what_runs_and_starts_no_refresh() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    stale(3, &source).await;
+    for id in 0..2 {
+        let _ = number(id, &source).await;
+    }
+    source.started(2).await;
+    let ending = tokio::spawn(shutdown(secs(30)));
+    run_ready().await;
+    for _ in 0..3 {
+        let lookup = number::entry(2, &source).lookup().await;
+        assert_eq!((lookup.value, lookup.status), (0, Status::Stale));
+        assert_eq!(number::entry(9, &source).lookup().await.status, Status::Empty);
+    }
+    number::entry(2, &source).invalidate().await.unwrap();
+    run_ready().await;
+    assert_eq!((source.runs(), number::cache().stats().refused), (2, 7));
+    // One that a caller waits for, for a stale key and for an absent one: waited for like the others.
+    let waits = [number::entry(2, &source).refresh(), number::entry(10, &source).refresh()].map(tokio::spawn);
+    source.started(4).await;
+    source.release(1);
+    source.release(2);
+    run_ready().await;
+    assert!(!ending.is_finished());
+    source.release_all();
+    for wait in waits {
+        assert!(wait.await.unwrap() > 2);
+    }
+    assert_eq!(counts(ending.await.unwrap()), (4, 0));
+    assert!(number::entry(0, &source).peek().await.unwrap().fresh);
+    // Later, too.
+    advance(secs(10)).await;
+    assert_eq!(number::entry(0, &source).lookup().await.status, Status::Stale);
+    settle().await;
+    assert_eq!(source.runs(), 4);
+    assert_eq!(number::entry(0, &source).refresh().await, 5);
+}
+
+/// A queued refresh is given up, and its key is not stuck; one that a waiter takes over runs.
+#[tokio::test(start_paused = true)]
+async fn queued_refreshes_are_given_up_but_for_those_with_waiters() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    stale(70, &source).await;
+    for id in 0..70 {
+        let _ = number(id, &source).await;
+    }
+    source.started(64).await;
+    let taken_over = tokio::spawn(number::entry(64, &source).refresh());
+    source.started(65).await;
+    let ending = tokio::spawn(shutdown(secs(30)));
+    run_ready().await;
+    assert_eq!(number::cache().stats().refused, 5);
+    let late = tokio::spawn(number::entry(65, &source).refresh());
+    source.started(66).await;
+    source.release_all();
+    assert!(taken_over.await.unwrap() > 0 && late.await.unwrap() > 0);
+    assert_eq!(counts(ending.await.unwrap()), (66, 0));
+    assert_eq!((source.runs(), number::cache().stats().skipped), (66, 0));
+}
+
+/// What waits for the end of a superseded body is given up when that has come.
+#[tokio::test(start_paused = true)]
+async fn a_rerun_that_waits_for_its_body_is_given_up() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    stale(1, &source).await;
+    let entry = number::entry(0, &source);
+    let _ = number(0, &source).await;
+    for runs in 1..=2 {
+        source.started(runs).await;
+        entry.invalidate().await.unwrap();
+    }
+    run_ready().await;
+    entry.invalidate().await.unwrap();
+    assert_eq!(source.runs(), 2, "the third waits");
+    let ending = tokio::spawn(shutdown(secs(30)));
+    run_ready().await;
+    source.release_all();
+    assert_eq!(counts(ending.await.unwrap()), (2, 0));
+    assert_eq!((source.runs(), number::cache().stats().refused), (2, 1));
+    assert_eq!(entry.refresh().await, 3);
+}
+
+/// At the limit what nobody waits for is aborted. It is no failure: the key does not rest.
+#[tokio::test(start_paused = true)]
+async fn at_the_limit_what_nobody_waits_for_is_aborted() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    stale(5, &source).await;
+    for id in 0..5 {
+        let _ = number(id, &source).await;
+    }
+    source.started(5).await;
+    source.release(1);
+    let before = Instant::now();
+    assert_eq!(counts(shutdown(secs(7)).await), (1, 4));
+    assert_eq!(before.elapsed(), secs(7));
+    assert_eq!(source.running(), 0, "the bodies are dropped");
+    let stats = number::cache().stats();
+    assert_eq!((stats.in_flight, stats.timeouts, stats.errors), (0, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_aborted_fetch_is_no_failure() {
+    #[cacheback(lifetime = 10, max_stale = 0, skip(source))]
+    async fn too_stale(id: u64, source: &Arc<Source>) -> u64 {
+        let _ = id;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = too_stale::entry(1, &source);
+    entry.set(7).await.unwrap();
+    entry.invalidate().await.unwrap();
+    source.started(1).await;
+    assert_eq!(counts(shutdown(secs(1)).await), (0, 1));
+    source.release_all();
+    // In a back-off it would be the stale value, at once.
+    let lookup = entry.lookup().await;
+    assert_eq!((lookup.value, lookup.status), (2, Status::Fetched));
+}
+
+/// A caller who comes at the very limit, before the fetch has noticed it: it goes on, and holds nothing up.
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_comes_at_the_limit() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = number(1, &source).await;
+    source.started(1).await;
+    let before = Instant::now();
+    let ending = async {
+        assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
+        assert_eq!(before.elapsed(), secs(0));
+        source.release_all();
+    };
+    let (_, waited) = tokio::join!(ending, number::entry(1, &source).refresh());
+    assert_eq!(waited, 1);
+}
+
+/// At the limit a fetch with callers goes on for them, and ends with the last of them.
+#[tokio::test(start_paused = true)]
+async fn at_the_limit_what_is_waited_for_goes_on() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let stays = tokio::spawn(number::entry(1, &source).get_or_fetch());
+    let leaves = tokio::spawn(number::entry(2, &source).get_or_fetch());
+    source.started(2).await;
+    let before = Instant::now();
+    assert_eq!(counts(shutdown(secs(1)).await), (0, 0));
+    assert_eq!(before.elapsed(), secs(1));
+    assert_eq!(source.running(), 2);
+    leaves.abort();
+    run_ready().await;
+    assert_eq!(source.running(), 1);
+    // Others may still join it, and later ones begin: as long as they stay.
+    let joins = tokio::spawn(number::entry(1, &source).get_or_fetch());
+    let begins = tokio::spawn(number::entry(3, &source).get_or_fetch());
+    source.started(3).await;
+    run_ready().await;
+    assert_eq!(source.running(), 2);
+    begins.abort();
+    run_ready().await;
+    assert_eq!(source.running(), 1);
+    source.release_all();
+    assert_eq!((stays.await.unwrap(), joins.await.unwrap()), (1, 1));
+    assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
+}
+
+/// A fetch that waits for another one's: with the outer one the inner one has nobody left.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_within_a_fetch_is_aborted_with_it() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn outer(id: u64, source: &Arc<Source>) -> u64 {
+        number::entry(id, source).get_or_fetch().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    for id in 0..10 {
+        let _ = outer(id, &source).await;
+    }
+    source.started(10).await;
+    assert_eq!(counts(shutdown(secs(1)).await), (0, 20));
+    assert_eq!(source.running(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_zero_aborts_at_once() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = number(1, &source).await;
+    source.started(1).await;
+    let before = Instant::now();
+    assert_eq!(counts(shutdown(secs(0)).await), (0, 1));
+    assert_eq!((before.elapsed(), source.running()), (secs(0), 0));
+}
+
+/// A fetch whose body was not polled yet is aborted before it does anything.
+#[tokio::test(start_paused = true)]
+async fn a_limit_of_zero_against_a_fetch_that_is_being_started() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = number(1, &source).await;
+    assert_eq!(counts(shutdown(secs(0)).await), (0, 1));
+    assert_eq!(source.running(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn twice_one_after_the_other() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = number(1, &source).await;
+    source.started(1).await;
+    let waits = tokio::spawn(number::entry(2, &source).refresh());
+    source.started(2).await;
+    assert_eq!(counts(shutdown(secs(1)).await), (0, 1));
+    let second = tokio::spawn(shutdown(secs(1)));
+    run_ready().await;
+    source.release_all();
+    assert_eq!(counts(second.await.unwrap()), (1, 0), "what runs by then");
+    assert_eq!(waits.await.unwrap(), 2);
+    assert_eq!(counts(shutdown(secs(1)).await), (0, 0));
+}
+
+/// Both see the same end; the shorter limit counts.
+#[tokio::test(start_paused = true)]
+async fn twice_at_once() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    for id in 0..3 {
+        let _ = number(id, &source).await;
+    }
+    source.started(3).await;
+    let before = Instant::now();
+    let long = tokio::spawn(shutdown(secs(50)));
+    let short = tokio::spawn(shutdown(secs(5)));
+    run_ready().await;
+    source.release(1);
+    assert_eq!(counts(long.await.unwrap()), (1, 2));
+    assert_eq!(counts(short.await.unwrap()), (1, 2));
+    assert_eq!(before.elapsed(), secs(5));
+}
+
+/// In a body it waits for the other fetches; not for its own, which it does not abort either.
+#[tokio::test(start_paused = true)]
+async fn within_a_fetch() {
+    #[cacheback(lifetime = 10, skip(limit))]
+    async fn ends(id: u64, limit: u64) -> (u64, u64) {
+        let _ = id;
+        counts(shutdown(secs(limit)).await)
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    for id in 0..2 {
+        let _ = number(id, &source).await;
+    }
+    source.started(2).await;
+    let before = Instant::now();
+    // Two, which do not wait for each other; one that refreshes and one that is waited for.
+    let _ = ends(1, 5).await;
+    let waits = tokio::spawn(ends::entry(2, 50).get_or_fetch());
+    run_ready().await;
+    source.release(1);
+    assert_eq!(waits.await.unwrap(), (1, 1));
+    settle().await;
+    assert_eq!(before.elapsed(), secs(5));
+    // That one has ended meanwhile, or has not.
+    let refresh = ends::entry(1, 0).peek().await.unwrap().value;
+    assert!(matches!(refresh, (1 | 2, 1)), "{refresh:?}");
+    assert_eq!(counts(shutdown(secs(5)).await), (0, 0));
+}
+
+/// From outside a fetch that has asked for a shutdown is waited for, but not aborted.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_has_asked_for_it_is_not_aborted() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn ends(source: &Arc<Source>) -> (u64, u64) {
+        let ended = counts(shutdown(secs(1)).await);
+        source.number().await;
+        ended
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = ends(&source).await;
+    source.started(1).await;
+    let before = Instant::now();
+    assert_eq!(counts(shutdown(secs(5)).await), (0, 0));
+    assert_eq!((before.elapsed(), source.running()), (secs(5), 1));
+    source.release_all();
+    assert_eq!(counts(shutdown(secs(5)).await), (1, 0));
+    assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
+}
+
+/// One that asks for it only after the limit, as it went on for a caller who then leaves.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn ends(source: &Arc<Source>) -> (u64, u64) {
+        source.number().await;
+        let ended = counts(shutdown(secs(1)).await);
+        source.number().await;
+        ended
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let waits = tokio::spawn(ends::entry(&source).get_or_fetch());
+    source.started(1).await;
+    assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
+    source.release(1);
+    source.started(2).await;
+    waits.abort();
+    run_ready().await;
+    source.release_all();
+    settle().await;
+    assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
+}
+
+/// It lasts no longer than any other fetch.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_has_asked_for_it_times_out() {
+    #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
+    async fn ends(source: &Arc<Source>) -> u64 {
+        shutdown(secs(0)).await;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let _ = ends(&source).await;
+    source.started(1).await;
+    assert_eq!(counts(shutdown(secs(60)).await), (1, 0));
+    assert_eq!((ends::cache().stats().timeouts, source.running()), (1, 0));
+}
+
+/// Dropped half way it aborts nothing; refreshes stay refused. Before its first poll it does nothing at all.
+#[tokio::test(start_paused = true)]
+async fn dropped_half_way() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    stale(2, &source).await;
+    drop(shutdown(secs(0)));
+    let _ = number(0, &source).await;
+    source.started(1).await;
+    assert_eq!(once(shutdown(secs(5))).await, None);
+    advance(secs(20)).await;
+    run_ready().await;
+    assert_eq!(source.running(), 1);
+    let _ = number(1, &source).await;
+    assert_eq!(number::cache().stats().refused, 1);
+    source.release_all();
+    settle().await;
+    assert_eq!(number::entry(0, &source).peek().await.unwrap().value, 1);
+}
+
+/// Errors, panics and time-outs are ends of their own.
+#[tokio::test(start_paused = true)]
+async fn every_end_of_its_own_is_finished() {
+    #[cacheback(lifetime = 10, refresh_timeout = 3, skip(source))]
+    async fn fails(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        let run = source.run().await;
+        assert!(id != 2, "two");
+        run
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    source.fail(true);
+    for id in 0..3 {
+        assert_eq!(fails(id, &source).await, Ok(0));
+    }
+    source.started(3).await;
+    source.release(2);
+    source.release(3);
+    assert_eq!(counts(shutdown(secs(30)).await), (3, 0));
+    let stats = fails::cache().stats();
+    assert_eq!((stats.timeouts, stats.errors, stats.panics), (1, 1, 1));
+}
+
+/// With `test-util` it concerns the calling runtime, or its isolation, alone.
+#[tokio::test(start_paused = true)]
+async fn it_concerns_the_calling_runtimes_executor() {
+    let source = Source::open();
+    let ended = testing::isolate();
+    assert_eq!(counts(shutdown(secs(1)).await), (0, 0));
+    let _ = number(1, &source).await;
+    drop(ended);
+    let _own = testing::isolate();
+    let _ = number(1, &source).await;
+    settle().await;
+    assert_eq!((source.runs(), number::cache().stats().refused), (1, 0));
+}
