@@ -3,11 +3,16 @@
 
 #[doc(inline)]
 pub use cacheback_macros::cacheback;
+#[doc(inline)]
+pub use cacheback_runtime::logs;
 pub use cacheback_runtime::{
     CacheRef, Entry, EntryInner, Error, Eviction, FetchError, FetchErrorKind, Lookup, Policy, Snapshot,
     Stats, Status, settle,
 };
 
+#[cfg(feature = "metrics")]
+#[doc(inline)]
+pub use cacheback_runtime::metrics;
 #[cfg(feature = "test-util")]
 #[doc(inline)]
 pub use cacheback_runtime::testing;

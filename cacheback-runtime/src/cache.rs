@@ -48,7 +48,7 @@ impl CacheRef {
     /// A snapshot of the counters. Counts the entries one by one.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.slot.all().iter().fold(Stats::default(), |sum, cache| sum.plus(cache.stats()))
+        self.slot.stats()
     }
 
     /// How many values are cached. Counts them one by one.

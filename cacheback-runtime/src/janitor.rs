@@ -33,6 +33,8 @@ pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
                 std::thread::sleep(PERIOD);
                 sweep_all(Moment::now());
                 context::executor().relieve(Moment::now());
+                #[cfg(feature = "metrics")]
+                let _ = caught(crate::metrics::record);
             }
         });
     });

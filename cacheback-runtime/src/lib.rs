@@ -19,6 +19,8 @@ mod hash;
 mod janitor;
 mod key;
 mod known;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod origin;
 mod outcome;
 mod panics;
@@ -36,6 +38,6 @@ pub mod __private;
 pub use cache::CacheRef;
 pub use context::settle;
 pub use error::{Error, FetchError, FetchErrorKind};
-pub use events::{Stats, Status};
+pub use events::{Stats, Status, logs};
 pub use handle::{Entry, EntryInner, Lookup, Snapshot};
 pub use policy::{Eviction, Policy};

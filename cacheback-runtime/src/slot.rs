@@ -9,6 +9,7 @@ use std::marker::PhantomData;
 use once_cell::sync::OnceCell;
 
 use crate::engine::{Engine, ErasedCache};
+use crate::events::Stats;
 use crate::key::KeyArgs;
 use crate::outcome::Outcome;
 use crate::policy::Policy;
@@ -62,11 +63,16 @@ impl Slot {
     /// # Panics
     ///
     /// Where they contradict each other: at each use.
-    pub(crate) fn policy(&self) -> &Policy {
+    pub(crate) fn policy(&'static self) -> &'static Policy {
         let checked = self.policy.get_or_try_init(|| {
             let mut policy = Policy::default();
             (self.options)(&mut policy);
-            policy.checked()
+            let checked = policy.checked();
+            #[cfg(feature = "metrics")]
+            if checked.is_ok() {
+                crate::metrics::watch(self);
+            }
+            checked
         });
         match checked {
             Ok(policy) => policy,
@@ -110,6 +116,11 @@ impl Slot {
         all(&self.head)
     }
 
+    /// The counters of every cache of the slot that the calling runtime sees, added up.
+    pub(crate) fn stats(&'static self) -> Stats {
+        self.all().iter().fold(Stats::default(), |sum, cache| sum.plus(cache.stats()))
+    }
+
     /// The list of the calling runtime's own caches, where it is isolated.
     #[cfg(feature = "test-util")]
     fn isolated(&'static self) -> Option<Arc<Link>> {
@@ -118,7 +129,7 @@ impl Slot {
 
     #[cold]
     #[inline(never)]
-    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&self, head: &'l Link) -> &'l Instance {
+    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&'static self, head: &'l Link) -> &'l Instance {
         // Before the lock of the list: the options' expressions are the user's.
         let policy = *self.policy();
         let id = TypeId::of::<Of<A, O, M>>();
@@ -140,6 +151,16 @@ impl Slot {
             }
             at = &instance.next;
         }
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl crate::metrics::Measured for Slot {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn stats(&'static self) -> Stats {
+        Slot::stats(self)
     }
 }
 
