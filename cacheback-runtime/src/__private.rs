@@ -17,12 +17,11 @@ pub use crate::site::Site;
 pub use crate::slot::Slot;
 pub use crate::weight::weighed;
 
-use crate::cache::CacheRef;
+use crate::cache::{self, CacheRef};
 use crate::handle::Entry;
 use crate::key::{Args, ArgsView, Argument, KeyArgs, KeyView, Shape, Shapes};
 use crate::origin::BoxFuture;
 use crate::outcome::Outcome;
-use crate::registry;
 use crate::sync::Arc;
 
 /// The answer to a call where there is one at once and nothing is to be started.
@@ -99,7 +98,7 @@ pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: 'static, W: KeyView<A>>(
     args: impl OwnedArgs<A, F>,
 ) -> Entry<O::Return> {
     let engine = slot.shared_engine::<A, O, M>();
-    registry::list_function(slot);
+    cache::list_function(slot);
     let target = engine.target(view);
     let args = args.of_key(&target.key);
     Entry::new(engine, target, site.with(args))

@@ -18,6 +18,7 @@ mod builder;
 mod erased;
 mod recipe;
 pub use builder::CacheBuilder;
+pub(crate) use erased::list_function;
 pub use erased::{CacheRef, caches};
 use recipe::{Once, Recipe};
 
@@ -297,6 +298,8 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
 /// What still holds the engine holds no value of it: a fetch that runs, an entry, a handle.
 impl<K: Argument + Key, O: Outcome> Drop for Object<K, O> {
     fn drop(&mut self) {
+        #[cfg(feature = "metrics")]
+        crate::registry::retire(&(Arc::clone(&self.engine) as _));
         if Arc::strong_count(&self.engine) > 1 {
             self.engine.clear();
         }

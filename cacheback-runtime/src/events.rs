@@ -1,20 +1,20 @@
-//! What happened: counters, and the log lines of the `tracing` target `cacheback`.
-//!
-//! A log line names the function and the cause, never an argument or a value.
-
-use std::time::Duration;
+//! What happened: counted here, logged in `logs`.
 
 use crate::clock::Moment;
 use crate::sync::{AtomicU64, Ordering};
 
+#[cfg(feature = "metrics")]
+pub(crate) mod durations;
+pub mod logs;
 mod stripes;
+pub(crate) use logs::*;
 use stripes::Stripes;
-
-const TARGET: &str = "cacheback";
 
 /// Counters of a cached function or cache, since it was first used: a snapshot.
 ///
 /// `hits + stale + empty + waited` are the calls that were answered.
+///
+/// With the feature `serde` it is a map of these fields. What an older version did not count yet is read as zero.
 ///
 /// # Examples
 ///
@@ -26,7 +26,7 @@ const TARGET: &str = "cacheback";
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[non_exhaustive]
 pub struct Stats {
     /// Calls answered with a fresh value (or a kept error).
@@ -82,8 +82,10 @@ impl Stats {
 }
 
 /// What a call was answered with.
+///
+/// With the feature `serde` it is one of the words `fresh`, `stale`, `empty` and `fetched`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Status {
     /// A fresh value (or an error that `cache_err` keeps).
@@ -154,54 +156,6 @@ impl RateLimit {
         let due = last == 0 || now.since(Moment::from_bits(last)) >= 10_000_000_000;
         due && self.0.compare_exchange(last, now.to_bits(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
-}
-
-pub(crate) fn fetch_failed(function: &str, cause: &str) {
-    tracing::warn!(target: TARGET, function, cause, "fetch failed");
-}
-
-pub(crate) fn fetch_panicked(function: &str, cause: &str) {
-    tracing::error!(target: TARGET, function, cause, "fetch panicked");
-}
-
-pub(crate) fn fetch_timed_out(function: &str, limit: Duration) {
-    tracing::warn!(target: TARGET, function, ?limit, "fetch timed out");
-}
-
-pub(crate) fn fetch_lost(function: &str) {
-    tracing::warn!(target: TARGET, function, "fetch lost: its runtime was dropped");
-}
-
-pub(crate) fn fetch_aborted(function: &str) {
-    tracing::warn!(target: TARGET, function, "fetch aborted: shut down, and nobody waits for it");
-}
-
-pub(crate) fn fetch_discarded(function: &str) {
-    tracing::debug!(target: TARGET, function, "fetch discarded: the key changed meanwhile");
-}
-
-pub(crate) fn refreshes_refused(function: &str, refused: u64) {
-    tracing::warn!(target: TARGET, function, refused, "refreshes refused: too many are waiting");
-}
-
-pub(crate) fn slower_than_lifetime(function: &str, took: Duration, lifetime: Duration) {
-    tracing::warn!(target: TARGET, function, ?took, ?lifetime, "a fetch takes longer than its value is fresh");
-}
-
-pub(crate) fn options_clamped(function: &str, contradiction: &str) {
-    tracing::warn!(target: TARGET, function, contradiction, "options contradict each other and were clamped");
-}
-
-pub(crate) fn value_too_heavy(function: &str, bytes: u64, max_bytes: u64) {
-    tracing::warn!(target: TARGET, function, bytes, max_bytes, "a value is larger than `max_bytes`: not stored");
-}
-
-pub(crate) fn weigh_panicked(function: &str, cause: &str) {
-    tracing::error!(target: TARGET, function, cause, "`weigh` panicked: the value is not stored");
-}
-
-pub(crate) fn drop_panicked() {
-    tracing::error!(target: TARGET, "the `Drop` of a cached value panicked");
 }
 
 #[cfg(test)]

@@ -21,6 +21,15 @@ pub(crate) trait Sweep: Send + Sync {
 
 static WATCHED: Mutex<Vec<Weak<dyn Sweep>>> = Mutex::new(Vec::new());
 
+/// What else is done each time.
+static ALSO: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
+
+/// Does this too from here on, twice a minute.
+#[cfg(feature = "metrics")]
+pub(crate) fn also(work: fn()) {
+    lock(&ALSO).push(work);
+}
+
 /// Sweeps `cache` as long as it lives.
 pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
     static THREAD: OnceLock<()> = OnceLock::new();
@@ -34,6 +43,9 @@ pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
                 sweep_all(Moment::now());
                 if let Some(executor) = context::executor() {
                     executor.relieve(Moment::now());
+                }
+                for work in lock(&ALSO).clone() {
+                    let _ = caught(work);
                 }
             }
         });

@@ -20,6 +20,8 @@ mod hash;
 mod janitor;
 mod key;
 mod known;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 mod origin;
 mod outcome;
 mod panics;
@@ -42,7 +44,7 @@ pub use cache::{Cache, CacheBuilder, CacheRef, caches};
 pub use configure::{Configure, configure};
 pub use context::settle;
 pub use error::{Error, FetchError, FetchErrorKind};
-pub use events::{Stats, Status};
+pub use events::{Stats, Status, logs};
 pub use handle::{Entry, EntryInner, Lookup, Snapshot};
 pub use policy::{Eviction, Policy};
 pub use shutdown::{Shutdown, shutdown};

@@ -8,6 +8,9 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The options of a cached function or cache, as they hold where no argument changes them.
 ///
+/// With the feature `serde` it is written as a map of these fields, durations as seconds in floating point (`"lifetime":
+/// 600.0`), and an option without a limit as null. It is not read: a function's options are written in its attribute.
+///
 /// # Examples
 ///
 /// ```
@@ -22,24 +25,32 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 #[non_exhaustive]
 pub struct Policy {
     /// How long a value is fresh. Default: 600 s.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub lifetime: Duration,
     /// How long past its lifetime a value is served without waiting; `None`: until `retention`. Default: `None`.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub max_stale: Option<Duration>,
     /// The age at which a value is gone. Default: 30 days.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub retention: Duration,
     /// A hit this close to the end of the lifetime starts the refresh. Default: 0.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub refresh_ahead: Duration,
     /// Whether a caller waits for the fetch where nothing is cached. Default: `false`.
     pub fetch_on_miss: bool,
     /// The longest that a caller waits for a fetch; `None`: no limit. Default: `None`.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub wait: Option<Duration>,
     /// How long a fetch holds its key against another one. Default: 60 s.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub refresh_timeout: Duration,
     /// The longest pause after failed fetches of a key. Default: 60 s.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub max_backoff: Duration,
     /// How many refreshes of this function may run at once; `None`: as many as the executor lets. Default: `None`.
     pub max_refreshes: Option<usize>,
     /// How long an `Err` answers waiting callers where no value exists; `None`: not at all. Default: `None`.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub cache_err: Option<Duration>,
     /// The largest share by which a stored lifetime is shortened at random, 0.0 to 1.0. Default: 0.0.
     pub jitter: f64,
@@ -56,6 +67,8 @@ pub struct Policy {
 
 /// Which values are dropped first where the local store is full.
 ///
+/// With the feature `serde` it is the word that the attribute takes: `lru` or `tiny_lfu`.
+///
 /// # Examples
 ///
 /// ```
@@ -63,7 +76,7 @@ pub struct Policy {
 /// assert_eq!(cacheback::Policy::default().eviction, cacheback::Eviction::Lru);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Eviction {
     /// Those that were not read for the longest time.
@@ -71,6 +84,25 @@ pub enum Eviction {
     Lru,
     /// Those that are asked for least often (W-TinyLFU); a new value is seen by the next read all the same.
     TinyLfu,
+}
+
+/// Durations as seconds, in floating point.
+#[cfg(feature = "serde")]
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Serialize, Serializer};
+
+    pub(super) fn of<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        duration.as_secs_f64().serialize(serializer)
+    }
+
+    pub(super) fn of_limit<S: Serializer>(
+        limit: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        limit.as_ref().map(Duration::as_secs_f64).serialize(serializer)
+    }
 }
 
 impl Default for Policy {
@@ -98,9 +130,9 @@ impl Default for Policy {
 /// Options, or an option and its range, that cannot hold together.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Contradiction {
-    option: &'static str,
+    pub(crate) option: &'static str,
     /// The other options that take part.
-    with: &'static [&'static str],
+    pub(crate) with: &'static [&'static str],
     reason: String,
 }
 

@@ -2,9 +2,12 @@
 //!
 //! The list holds nothing alive: what is dropped drops out. A function's caches never are.
 
+#[cfg(feature = "metrics")]
+use std::collections::BTreeMap;
 use std::sync::Weak;
 
 use crate::engine::ErasedCache;
+use crate::events::Stats;
 use crate::slot::Slot;
 use crate::sync::{Arc, Mutex, lock};
 
@@ -25,6 +28,28 @@ enum Listed {
     Object(Weak<dyn ErasedCache>, Isolation),
 }
 
+impl Untyped {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Function(slot) => slot.name(),
+            Self::Object(object) => object.name(),
+        }
+    }
+
+    /// Every cache that it stands for, as the calling runtime sees them.
+    pub(crate) fn all(&self) -> Vec<Arc<dyn ErasedCache>> {
+        match self {
+            Self::Function(slot) => slot.all(),
+            Self::Object(object) => vec![Arc::clone(object)],
+        }
+    }
+
+    /// The counters of all of them, added up.
+    pub(crate) fn stats(&self) -> Stats {
+        self.all().iter().fold(Stats::default(), |sum, cache| sum.plus(cache.stats()))
+    }
+}
+
 /// With `test-util`: which one; `None` where there was none.
 type Isolation = Option<u64>;
 
@@ -35,12 +60,9 @@ fn isolation() -> Isolation {
     None
 }
 
-/// Lists the caches of a function, at their first use.
-#[inline]
+/// Lists the caches of a function.
 pub(crate) fn list_function(slot: &'static Slot) {
-    if slot.is_first_use() {
-        lock(&LISTED).push(Listed::Function(slot));
-    }
+    lock(&LISTED).push(Listed::Function(slot));
 }
 
 /// Lists an object for as long as it lives.
@@ -66,6 +88,33 @@ impl Listed {
             Self::Object(..) => None,
         }
     }
+}
+
+/// What objects had counted that were dropped, by name.
+#[cfg(feature = "metrics")]
+static RETIRED: Mutex<BTreeMap<(Isolation, &'static str), Stats>> = Mutex::new(BTreeMap::new());
+
+/// A listed object is being dropped: its counts are kept.
+#[cfg(feature = "metrics")]
+pub(crate) fn retire(object: &Arc<dyn ErasedCache>) {
+    let counted = Stats { entries: 0, in_flight: 0, ..object.stats() };
+    let (mut retired, mut listed) = (lock(&RETIRED), lock(&LISTED));
+    let me = Arc::downgrade(object);
+    let at = listed.iter().position(|it| matches!(it, Listed::Object(other, _) if other.ptr_eq(&me)));
+    if let Some(Listed::Object(_, made_in)) = at.map(|at| listed.swap_remove(at)) {
+        let sum = retired.entry((made_in, object.name())).or_default();
+        *sum = sum.plus(counted);
+    }
+}
+
+/// What dropped objects had counted, by name. Take it before [`all`]: what is dropped in between is missing, and not
+/// counted twice.
+#[cfg(feature = "metrics")]
+pub(crate) fn retired() -> BTreeMap<&'static str, Stats> {
+    let here = isolation();
+    let retired = lock(&RETIRED);
+    let seen = retired.iter().filter(|((made_in, _), _)| *made_in == here);
+    seen.map(|((_, name), stats)| (*name, *stats)).collect()
 }
 
 /// All that is listed, as the calling runtime sees it.

@@ -38,7 +38,7 @@ impl<A: Args, O: Outcome> Site<A, O> {
             lifetime_for: None,
             weigh: None,
             share: Sharing::Never,
-            describe: |_| String::new(),
+            describe: Describe::Unseen,
         }
     }
 

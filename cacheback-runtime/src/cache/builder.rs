@@ -8,12 +8,11 @@ use std::marker::PhantomData;
 use std::time::Duration;
 
 use super::recipe::{Fetcher, Over, Recipe, Vary};
-use super::{Cache, Object};
+use super::{Cache, Object, erased};
 use crate::engine::{Engine, ErasedCache};
 use crate::error::Error;
 use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Plain, Sharing, Value};
 use crate::policy::{Eviction, Policy};
-use crate::registry;
 use crate::sync::Arc;
 use crate::weight::Weight;
 
@@ -150,19 +149,19 @@ pub trait SharesError<O: Outcome> {
 }
 impl<V: Value> SharesError<Plain<V>> for ByClone {
     fn sharing(_: Option<Copies<Infallible>>) -> (Sharing<Infallible>, Describe<Infallible>) {
-        (Sharing::Never, |never| match *never {})
+        (Sharing::Never, Describe::Unseen)
     }
 }
 #[diagnostic::do_not_recommend]
 impl<T: Value, E: Failure + Clone + Display> SharesError<Fallible<T, E>> for ByClone {
     fn sharing(_: Option<Copies<E>>) -> (Sharing<E>, Describe<E>) {
-        (Sharing::Copied(E::clone), E::to_string)
+        (Sharing::Copied(E::clone), Describe::Displayed(E::to_string))
     }
 }
 #[diagnostic::do_not_recommend]
 impl<T: Value, E: Failure + Display> SharesError<Fallible<T, E>> for ByClosure {
     fn sharing(told: Option<Copies<E>>) -> (Sharing<E>, Describe<E>) {
-        (told.map_or(Sharing::Never, Sharing::Copied), E::to_string)
+        (told.map_or(Sharing::Never, Sharing::Copied), Describe::Displayed(E::to_string))
     }
 }
 
@@ -457,7 +456,7 @@ where
             Recipe { policy, fetcher, empty, vary, lifetime_for, weigh, share, describe };
         let engine = Engine::new(name, policy);
         if is_named {
-            registry::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
+            erased::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
         }
         let hasher = engine.hasher();
         Ok(Cache { object: Arc::new(Object { engine, recipe: Arc::new(recipe) }), hasher })

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::engine::ErasedCache;
 use crate::error::Error;
 use crate::events::Stats;
+#[cfg(feature = "metrics")]
+use crate::metrics;
 use crate::policy::Policy;
 use crate::registry::{self, Untyped};
 use crate::slot::Slot;
@@ -38,10 +40,7 @@ impl CacheRef {
     /// The function's path, or the name that it, or the object, was given.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match &self.0 {
-            Untyped::Function(slot) => slot.name(),
-            Untyped::Object(object) => object.name(),
-        }
+        self.0.name()
     }
 
     /// The options, as they hold where no argument or key changes them.
@@ -60,13 +59,13 @@ impl CacheRef {
     /// A snapshot of the counters. Counts the entries one by one.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.all().iter().fold(Stats::default(), |sum, cache| sum.plus(cache.stats()))
+        self.0.stats()
     }
 
     /// How many values are cached. Counts them one by one.
     #[must_use]
     pub fn len(&self) -> usize {
-        let len: u64 = self.all().iter().map(|cache| cache.len()).sum();
+        let len: u64 = self.0.all().iter().map(|cache| cache.len()).sum();
         usize::try_from(len).unwrap_or(usize::MAX)
     }
 
@@ -86,18 +85,10 @@ impl CacheRef {
     ///
     /// The cache is cleared at the first poll.
     pub async fn clear(&self) -> Result<(), Error> {
-        for cache in self.all() {
+        for cache in self.0.all() {
             cache.clear();
         }
         Ok(())
-    }
-
-    /// Every cache that it stands for.
-    fn all(&self) -> Vec<Arc<dyn ErasedCache>> {
-        match &self.0 {
-            Untyped::Function(slot) => slot.all(),
-            Untyped::Object(object) => vec![Arc::clone(object)],
-        }
     }
 }
 
@@ -136,4 +127,21 @@ pub fn caches() -> Vec<CacheRef> {
     let mut caches: Vec<_> = registry::all().into_iter().map(CacheRef).collect();
     caches.sort_by(|one, other| one.name().cmp(other.name()));
     caches
+}
+
+/// Lists a function, at its first use.
+#[inline]
+pub(crate) fn list_function(slot: &'static Slot) {
+    if slot.is_first_use() {
+        registry::list_function(slot);
+        #[cfg(feature = "metrics")]
+        metrics::record_regularly();
+    }
+}
+
+/// Lists an object that has a name.
+pub(super) fn list_object(object: &Arc<dyn ErasedCache>) {
+    registry::list_object(object);
+    #[cfg(feature = "metrics")]
+    metrics::record_regularly();
 }

@@ -3,6 +3,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use tracing::{Instrument, Span};
+
 use super::{Engine, FlightOf, KeyOf, OriginOf, Target, first};
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
@@ -22,7 +24,10 @@ pub(crate) struct Job<A: KeyArgs, O: Outcome> {
     pub(super) origin: OriginOf<O>,
     pub(super) flight: Arc<FlightOf<O>>,
     pub(super) progress: Progress,
+    /// When its body began.
+    pub(super) started: Moment,
     pub(super) here: Here,
+    span: Span,
     /// What `settle` and `shutdown` wait for: dropped last.
     pub(super) live: Live,
 }
@@ -46,15 +51,20 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         origin: &OriginOf<O>,
         flight: Arc<FlightOf<O>>,
     ) -> Box<Self> {
-        Box::new(Self {
+        let mut job = Box::new(Self {
             engine: Arc::clone(engine),
             target: target.clone(),
             origin: Arc::clone(origin),
             progress: Progress::Waiting,
+            started: Moment::PAST,
             here: here.clone(),
+            span: Span::none(),
             live: here.executor.enlist(here.handle.id(), flight.ticket, Arc::clone(&flight) as _),
             flight,
-        })
+        });
+        // A subscriber is the user's code: where it panics, the job is there to give its key back.
+        job.span = events::fetch_span(engine.name);
+        job
     }
 
     /// Hands the fetch to the executor, as a refresh that nobody waits for.
@@ -75,8 +85,8 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     pub(super) fn begin(mut self: Box<Self>, permit: Option<Permit>) {
         let policy = self.engine.policy_for(&self.origin);
         let timeout = policy.as_ref().unwrap_or(&self.engine.policy).refresh_timeout;
-        let started = Moment::now();
-        if !self.claim(started, timeout) {
+        self.started = Moment::now();
+        if !self.claim(timeout) {
             events::count(&self.engine.counters.skipped);
             self.progress = Progress::Home;
             return;
@@ -85,29 +95,31 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         events::count(&self.engine.counters.in_flight);
         self.progress = Progress::Begun;
         if let Some(permit) = &permit {
-            permit.lasts_until(started.plus(nanos(timeout)));
+            permit.lasts_until(self.started.plus(nanos(timeout)));
         }
         self.flight.take_place(permit);
         if self.flight.waiting() > 0 {
             self.flight.give_place_back();
         }
+        let span = std::mem::replace(&mut self.span, Span::none());
         match policy {
             // An option's expression panicked.
             Err(message) => {
                 let policy = self.engine.policy;
-                self.land(Err(message), &policy, started);
+                span.in_scope(|| self.land(Err(message), &policy));
             }
             Ok(policy) => {
                 let handle = self.here.handle.clone();
                 // On a runtime that is gone the task is dropped at once, and the fetch is lost.
-                drop(handle.spawn(fly(self, policy, started)));
+                drop(handle.spawn(fly(self, policy).instrument(span)));
             }
         }
     }
 
     /// Starts the claim. Not where the flight was superseded while it waited, nor where nobody needs it any more.
-    fn claim(&self, now: Moment, timeout: Duration) -> bool {
-        let Self { engine, target, flight, here, .. } = self;
+    fn claim(&self, timeout: Duration) -> bool {
+        let Self { engine, target, flight, here, started: now, .. } = self;
+        let now = *now;
         let until = now.plus(nanos(timeout));
         let pin = engine.store.pin();
         engine.at(target, |desk, known| {
@@ -148,7 +160,7 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 }
 
 /// The task of a fetch.
-async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, started: Moment) {
+async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     job.flight.begins_in(tokio::task::id());
     let (executor, flight) = (Arc::clone(&job.here.executor), Arc::clone(&job.flight));
     let timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
@@ -169,7 +181,7 @@ async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, st
                 if let Some(home) = home {
                     drop(body);
                     return match cut {
-                        Ok(()) => job.land_timed_out(home, &policy),
+                        Ok(()) => job.land_timed_out(home),
                         Err(()) => job.land_aborted(home),
                     };
                 }
@@ -181,7 +193,7 @@ async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, st
         }
     };
     drop(body);
-    job.land(returned, &policy, started);
+    job.land(returned, &policy);
 }
 
 impl<A: KeyArgs, O: Outcome> Job<A, O> {

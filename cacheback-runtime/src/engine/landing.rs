@@ -43,12 +43,12 @@ pub(super) struct Homecoming<A: KeyArgs, O: Outcome> {
 
 impl<A: KeyArgs, O: Outcome> Job<A, O> {
     /// The body is done; `Err` is the message of a panic.
-    pub(super) fn land(&mut self, returned: Result<O::Return, String>, policy: &Policy, started: Moment) {
-        self.warn_if_slow(policy, started);
+    pub(super) fn land(&mut self, returned: Result<O::Return, String>, policy: &Policy) {
+        self.warn_if_slow(policy);
         let landed = caught(|| match returned.map(O::split) {
             Err(message) => Err(message),
             Ok(Err(error)) => self.land_failed(error, policy),
-            Ok(Ok(value)) => self.land_value(value, policy, started),
+            Ok(Ok(value)) => self.land_value(value, policy),
         });
         let Err(message) = landed.and_then(|landed| landed) else { return };
         // Where a type of the user's goes on panicking the key is not found by it: it is given back without.
@@ -58,7 +58,8 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     }
 
     /// `Err` is the message of a panic in `lifetime_for`.
-    fn land_value(&mut self, value: O::Value, policy: &Policy, started: Moment) -> Result<(), String> {
+    fn land_value(&mut self, value: O::Value, policy: &Policy) -> Result<(), String> {
+        let started = self.started;
         let lifetime = caught(|| self.origin.lifetime_for(&value))?;
         let engine = &self.engine;
         let (record, not_stored) =
@@ -93,7 +94,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     fn land_failed(&mut self, error: O::Error, policy: &Policy) -> Result<(), String> {
         let describe = self.origin.describe();
         let mut failed = caught(move || {
-            let message = describe(&error);
+            let message = describe.text(&error);
             Failed::new(error, message)
         })?;
         // Those who wait share the error, and so do later callers where it is kept. Who waits is certain only under
@@ -110,9 +111,8 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
             let told = home.counts && !home.rested;
             let failed = Arc::new(failed);
             self.finish(home, Some(Landing::Failed(Arc::clone(&failed))));
-            // Last: a subscriber is the user's code too.
             if told {
-                events::fetch_failed(self.engine.name, &failed.message);
+                events::fetch_failed(self.engine.name, describe.logged(&failed.message));
             }
             return Ok(());
         }
@@ -143,12 +143,12 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     }
 
     /// After [`time_out`](Job::time_out), when the body is dropped.
-    pub(super) fn land_timed_out(&mut self, home: Homecoming<A, O>, policy: &Policy) {
+    pub(super) fn land_timed_out(&mut self, home: Homecoming<A, O>) {
         events::count(&self.engine.counters.timeouts);
         let counts = home.counts;
         self.finish(home, Some(Landing::TimedOut));
         if counts {
-            events::fetch_timed_out(self.engine.name, policy.refresh_timeout);
+            events::fetch_timed_out(self.engine.name, self.took());
         }
     }
 
@@ -185,9 +185,13 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
 
     /// Gives the key back by the flight alone, and answers those who wait.
     fn give_up(&mut self, landing: Landing<O>) {
+        #[cfg(feature = "metrics")]
+        let ended = self.ended(Some(&landing));
         self.engine.flights.evict(self.target.hash, &self.flight);
         self.come_down(!matches!(landing, Landing::Lost));
         self.flight.land(landing);
+        #[cfg(feature = "metrics")]
+        let _ = caught(|| ended.record());
     }
 
     /// Gives the key back without a fetch, where it is not `ready` to be one. Whether it did.
@@ -299,11 +303,12 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     /// After the lock: counts, answers those who wait, and starts what waited for this body's end.
     /// `None`: a value, and nobody waits.
     fn finish(&mut self, home: Homecoming<A, O>, landing: Option<Landing<O>>) {
+        #[cfg(feature = "metrics")]
+        let ended = self.ended(landing.as_ref());
         let Homecoming { counts, change, answers, next, .. } = home;
         let has_outcome = !matches!(landing, Some(Landing::Lost | Landing::TimedOut));
         if has_outcome && !counts {
             events::count(&self.engine.counters.discarded);
-            events::fetch_discarded(self.engine.name);
         }
         self.come_down(!matches!(landing, Some(Landing::Lost)));
         if let Some(landing) = landing {
@@ -316,12 +321,37 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         if let Some(next) = next {
             next.submit();
         }
+        // Last: a recorder or subscriber is the user's code too.
+        #[cfg(feature = "metrics")]
+        ended.record();
+        if has_outcome && !counts {
+            events::fetch_discarded(self.engine.name);
+        }
     }
 
-    fn warn_if_slow(&self, policy: &Policy, started: Moment) {
-        let took = Duration::from_nanos(Moment::now().since(started));
+    /// What the histogram of fetches is to tell of this one; `None`: a value, and nobody waits.
+    #[cfg(feature = "metrics")]
+    fn ended(&self, landing: Option<&Landing<O>>) -> events::durations::Ended {
+        let outcome = match landing {
+            None | Some(Landing::Value(_)) => "value",
+            Some(Landing::Failed(_)) => "error",
+            Some(Landing::Panicked(_)) => "panic",
+            Some(Landing::TimedOut) => "timeout",
+            Some(Landing::Lost) => "lost",
+        };
+        let took = (self.progress == Progress::Begun).then(|| self.took());
+        events::durations::Ended { cache: self.engine.name, outcome, took }
+    }
+
+    /// How long the body runs, or ran.
+    fn took(&self) -> Duration {
+        Duration::from_nanos(Moment::now().since(self.started))
+    }
+
+    fn warn_if_slow(&self, policy: &Policy) {
+        let took = self.took();
         if took > policy.lifetime && !self.engine.slow_body.swap(true, Ordering::Relaxed) {
-            events::slower_than_lifetime(self.engine.name, took, policy.lifetime);
+            events::slower_than_lifetime(self.engine.name, took);
         }
     }
 }

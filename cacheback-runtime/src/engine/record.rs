@@ -37,7 +37,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         caught(|| origin.vary(&mut policy))?;
         if let Some(contradiction) = policy.clamp().first() {
             if self.clamps.passes(Moment::now()) {
-                events::options_clamped(self.name, &contradiction.to_string());
+                events::options_clamped(self.name, contradiction.option, contradiction.with);
             }
         }
         Ok(policy)

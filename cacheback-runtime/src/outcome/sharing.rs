@@ -1,5 +1,6 @@
 //! How an error is handed to many callers, and how it is described: found by method resolution, one trait a level.
 
+use std::any::type_name;
 use std::convert::Infallible;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
@@ -104,13 +105,46 @@ impl<R: Value> Shares<Plain<R>> for Unshared<R> {
 }
 
 /// How an error is described in a log line and in a [`FetchError`].
-pub type Describe<E> = fn(&E) -> String;
+#[derive(Debug)]
+pub enum Describe<E> {
+    /// As its `Display` says.
+    Displayed(fn(&E) -> String),
+    /// As its `Debug` says.
+    Debugged(fn(&E) -> String),
+    /// It has neither: by its type.
+    Unseen,
+}
+impl<E> Clone for Describe<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E> Copy for Describe<E> {}
+
+impl<E> Describe<E> {
+    /// For those who get the error. Runs user code.
+    pub(crate) fn text(self, error: &E) -> String {
+        match self {
+            Self::Displayed(text) | Self::Debugged(text) => text(error),
+            Self::Unseen => type_name::<E>().to_owned(),
+        }
+    }
+
+    /// For the logs, where `text` is what [`text`](Describe::text) said. A `Debug` shows all that an error holds, and
+    /// that is most often what the function was called with.
+    pub(crate) fn logged(self, text: &str) -> &str {
+        match self {
+            Self::Displayed(_) => text,
+            Self::Debugged(_) | Self::Unseen => type_name::<E>(),
+        }
+    }
+}
 
 impl<T, E: Display> Probe<Result<T, E>> {
     /// As it displays itself.
     #[must_use]
     pub fn describe(&self) -> Describe<E> {
-        |error| error.to_string()
+        Describe::Displayed(E::to_string)
     }
 }
 /// For an error without `Display`: as it debugs itself.
@@ -123,7 +157,7 @@ pub trait DebugProbe {
 impl<T, E: Debug> DebugProbe for Probe<Result<T, E>> {
     type E = E;
     fn describe(&self) -> Describe<E> {
-        |error| format!("{error:?}")
+        Describe::Debugged(|error| format!("{error:?}"))
     }
 }
 /// For an error with neither, and for no error at all.
@@ -156,6 +190,6 @@ impl<O: Outcome> Describes<O> for Describe<O::Error> {
 }
 impl<O: Outcome> Describes<O> for Opaque<O::Return> {
     fn describe(self) -> Describe<O::Error> {
-        |_| std::any::type_name::<O::Error>().to_owned()
+        Describe::Unseen
     }
 }

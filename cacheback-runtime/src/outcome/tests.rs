@@ -40,12 +40,14 @@ fn the_first_way_to_share_is_found() {
 #[test]
 fn the_best_description_is_found() {
     let probe = &Probe::<Alias<&str>>::NEW;
-    assert_eq!(probe.describe()(&"shown"), "shown");
+    assert_eq!(probe.describe().text(&"shown"), "shown");
+    assert_eq!(probe.describe().logged("shown"), "shown");
     let probe = &Probe::<Alias<Bare>>::NEW;
-    assert_eq!(probe.describe()(&Bare), "Bare");
+    assert_eq!(probe.describe().text(&Bare), "Bare");
+    assert!(probe.describe().logged("Bare").ends_with("tests::Bare"), "its type");
     let probe = &Probe::<Alias<Wrapped>>::NEW;
     let describe = Describes::<Fallible<u8, Wrapped>>::describe(probe.describe());
-    assert!(describe(&Wrapped).ends_with("Wrapped"));
+    assert!(describe.text(&Wrapped).ends_with("Wrapped"));
 }
 
 #[test]
