@@ -1,0 +1,116 @@
+//! The load: readers with a connection each, who ask for one page after the other.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use axum::body::{Body, to_bytes};
+use axum::http::header::HOST;
+use axum::http::{Request, StatusCode};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval_at};
+
+use crate::report::grouped;
+
+/// Readers at once.
+pub(crate) const READERS: usize = 64;
+/// How many users' pages are read.
+pub(crate) const PAGES: usize = 50;
+/// No page is longer, in bytes.
+const LONGEST: usize = 64 * 1024;
+
+/// What came back.
+#[derive(Default)]
+pub(crate) struct Load {
+    pub(crate) time: Duration,
+    pub(crate) answered: u64,
+    pub(crate) failed: u64,
+    /// How long each request took, in ascending order.
+    took: Vec<Duration>,
+}
+
+impl Load {
+    pub(crate) fn per_second(&self) -> u64 {
+        (self.took.len() as f64 / self.time.as_secs_f64()) as u64
+    }
+
+    /// The time within which this share of the requests was done.
+    pub(crate) fn percentile(&self, share: f64) -> Duration {
+        let last = self.took.len().saturating_sub(1);
+        self.took.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
+    }
+}
+
+/// Reads the pages below `path` for so long, and prints how many came back by each second.
+pub(crate) async fn run(server: SocketAddr, path: &'static str, time: Duration) -> anyhow::Result<Load> {
+    print!("  {path}: requests by each second");
+    let done = Arc::new(AtomicU64::new(0));
+    let started = Instant::now();
+    let mut readers = JoinSet::new();
+    for number in 0..READERS {
+        readers.spawn(read(server, path, number, started + time, Arc::clone(&done)));
+    }
+    let second = Duration::from_secs(1);
+    let mut seconds = interval_at((started + second).into(), second);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut load = Load::default();
+    loop {
+        tokio::select! {
+            _ = seconds.tick() => {
+                print!(" {}", grouped(done.load(Ordering::Relaxed)));
+                std::io::stdout().flush()?;
+            }
+            reader = readers.join_next() => {
+                let Some(reader) = reader else { break };
+                let reader = reader??;
+                load.answered += reader.answered;
+                load.failed += reader.failed;
+                load.took.extend(reader.took);
+            }
+        }
+    }
+    println!();
+    load.time = started.elapsed();
+    load.took.sort_unstable();
+    Ok(load)
+}
+
+async fn read(
+    server: SocketAddr,
+    path: &str,
+    number: usize,
+    until: Instant,
+    done: Arc<AtomicU64>,
+) -> anyhow::Result<Load> {
+    let stream = TcpStream::connect(server).await?;
+    let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    // Ends with `requests`, and where it fails they fail.
+    tokio::spawn(connection);
+    let mut load = Load::default();
+    let mut user = number;
+    while Instant::now() < until {
+        user = (user + 7) % PAGES;
+        let request =
+            Request::get(format!("{path}/user{user}")).header(HOST, server.to_string()).body(Body::empty())?;
+        let started = Instant::now();
+        requests.ready().await?;
+        let answer = requests.send_request(request).await?;
+        let status = answer.status();
+        let page = to_bytes(Body::new(answer.into_body()), LONGEST).await?;
+        load.took.push(started.elapsed());
+        ensure!(!page.is_empty(), "an empty page");
+        match status {
+            StatusCode::OK => load.answered += 1,
+            StatusCode::SERVICE_UNAVAILABLE => load.failed += 1,
+            other => bail!("{path}/user{user} was answered with {other}"),
+        }
+        done.fetch_add(1, Ordering::Relaxed);
+    }
+    Ok(load)
+}

@@ -1,0 +1,86 @@
+//! A web service over SQLite, whose page is read with and without `#[cacheback]`.
+//!
+//! `cargo run --release --example web` starts it on a free port, reads its pages both ways with 64 connections, then
+//! closes the database and reads them again. `-- --serve` keeps it up, to look at in a browser. Every query is counted
+//! by SQLite. `cargo test --example web` tests its handlers on tokio's paused clock.
+
+mod database;
+mod load;
+mod pages;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure};
+use tokio::net::TcpListener;
+
+use crate::database::{Database, Size};
+
+const SIZE: Size = Size { users: 500, followed: 60, tweets: 100 };
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let serve = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--serve") => true,
+        Some(other) => bail!("`{other}` is not known: `--serve`, or nothing"),
+    };
+
+    let directory = tempfile::tempdir()?;
+    let started = Instant::now();
+    let db = Database::create(&directory.path().join("tweets.sqlite"), SIZE).await?;
+    let Size { users, followed, tweets } = SIZE;
+    println!(
+        "A SQLite file of {users} users, who follow {followed} others each, and {} tweets, made in {:.1} s.",
+        report::grouped(u64::from(users * tweets)),
+        started.elapsed().as_secs_f64(),
+    );
+
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let server = axum::serve(listener, pages::router(db.clone()));
+    if serve {
+        println!("http://{address}/slow/user1, /fast/user1 and /stats, until Ctrl-C.");
+        println!("curl -i http://{address}/fast/user1");
+        println!("curl -i http://{address}/tweets/user1 -d 'Hello'");
+        let stop = async { tokio::signal::ctrl_c().await.unwrap_or_else(|error| eprintln!("{error}")) };
+        server.with_graceful_shutdown(stop).await?;
+        return Ok(());
+    }
+    tokio::spawn(server.into_future());
+    under_load(address, &db).await?;
+    without_database(address, &db).await
+}
+
+async fn under_load(address: SocketAddr, db: &Database) -> anyhow::Result<()> {
+    println!("\n{} readers of {} pages, client and server in this process:", load::READERS, load::PAGES);
+    let time = Duration::from_secs(4);
+    let slow = load::run(address, "/slow", time).await?;
+    let slow_queries = db.queries();
+    let fast = load::run(address, "/fast", time).await?;
+    let fast_queries = db.queries() - slow_queries;
+    report::under_load([("/slow", &slow, slow_queries), ("/fast", &fast, fast_queries)]);
+    ensure!(slow.failed + fast.failed == 0, "requests failed while the database was there");
+    Ok(())
+}
+
+async fn without_database(address: SocketAddr, db: &Database) -> anyhow::Result<()> {
+    // Refreshes that still run would be fresh for a while.
+    cacheback::settle().await;
+    db.close();
+    println!("\nThe database is closed, every query fails:");
+    let time = Duration::from_secs(2);
+    let slow = load::run(address, "/slow", time).await?;
+    let slow_asked = db.refused();
+    let stale = pages::timeline::cache().stats().stale;
+    let fast = load::run(address, "/fast", time).await?;
+    let fast_asked = db.refused() - slow_asked;
+    let stale = pages::timeline::cache().stats().stale - stale;
+    report::without_database([("/slow", &slow, slow_asked), ("/fast", &fast, fast_asked)]);
+    println!("\n`/fast` answered {} times with a stale page.", report::grouped(stale));
+    ensure!(slow.answered == 0 && fast.failed == 0, "a closed database is `/slow`'s end alone");
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! The service: the page of tweets without a cache and with one, and the write that makes it stale.
+
+use std::error::Error;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::header::{AGE, CACHE_CONTROL};
+use axum::http::{HeaderName, StatusCode};
+use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::routing::{get, post};
+use cacheback::{Lookup, Status, cacheback};
+
+use crate::database::{self, Database, Tweet};
+
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+
+pub(crate) fn router(db: Database) -> Router {
+    Router::new()
+        .route("/slow/{user}", get(slow))
+        .route("/fast/{user}", get(fast))
+        .route("/tweets/{user}", post(tweet))
+        .route("/stats", get(stats))
+        .with_state(db)
+}
+
+/// The newest tweets of those whom the user follows. An empty page would be wrong, so the first callers wait for it.
+#[cacheback(lifetime = "2s", max_stale = "1m", retention = "1h", fetch_on_miss, skip(db))]
+pub(crate) async fn timeline(db: &Database, user: &str) -> Result<Arc<[Tweet]>, database::Error> {
+    Ok(db.timeline(user).await?.into())
+}
+
+/// Every request pays for the query.
+async fn slow(State(db): State<Database>, Path(user): Path<String>) -> Result<String, Unavailable> {
+    Ok(page(&user, &db.timeline(&user).await?))
+}
+
+/// The same page, from the cache.
+async fn fast(State(db): State<Database>, Path(user): Path<String>) -> Result<Response, Unavailable> {
+    let Lookup { value, status, age, .. } = timeline::entry(&db, &user).lookup().await;
+    Ok((headers(status, age), page(&user, &value?)).into_response())
+}
+
+/// Stores a tweet and makes its author's page stale: the next reader still gets the old one, while the new one is
+/// made. Who must see the own tweet at once would wait for `refresh()` too. Followers see it within the lifetime of
+/// their pages.
+async fn tweet(
+    State(db): State<Database>,
+    Path(user): Path<String>,
+    text: String,
+) -> Result<StatusCode, Unavailable> {
+    if !db.insert(&user, text).await? {
+        return Ok(StatusCode::NOT_FOUND);
+    }
+    // Also supersedes a fetch that began before the tweet was there.
+    timeline::entry(&db, &user).invalidate().await?;
+    Ok(StatusCode::CREATED)
+}
+
+async fn stats(State(db): State<Database>) -> String {
+    let cache = timeline::cache();
+    format!(
+        "{}: {:#?}\nDatabase: {} queries, {} refused\n",
+        cache.name(),
+        cache.stats(),
+        db.queries(),
+        db.refused()
+    )
+}
+
+fn page(user: &str, tweets: &[Tweet]) -> String {
+    let mut page = format!("What {user} reads\n\n");
+    for Tweet { author, text, posted } in tweets {
+        // Writing to a `String` does not fail.
+        let _ = writeln!(page, "{posted}  {author}: {text}");
+    }
+    page
+}
+
+/// What other caches, the browser's for one, may do with the page. `Age` counts against `max-age` (RFC 9111), so the
+/// lifetime goes out whole and what they see is what is left of it. A value that is stale already has none, whatever
+/// its age: it may have been invalidated.
+fn headers(status: Status, age: Option<Duration>) -> AppendHeaders<Vec<(HeaderName, String)>> {
+    let policy = timeline::cache().policy();
+    let (cache_status, max_age) = match status {
+        Status::Fresh => ("cacheback; hit", policy.lifetime),
+        Status::Stale => ("cacheback; hit; detail=stale", Duration::ZERO),
+        _ => ("cacheback; fwd=miss", policy.lifetime),
+    };
+    let mut cache_control = format!("max-age={}", max_age.as_secs());
+    if let Some(max_stale) = policy.max_stale {
+        let _ = write!(cache_control, ", stale-while-revalidate={}", max_stale.as_secs());
+    }
+    let mut headers = vec![(CACHE_STATUS, cache_status.to_owned()), (CACHE_CONTROL, cache_control)];
+    // What this very request fetched has no age to speak of.
+    if let Some(age) = age.filter(|_| status != Status::Fetched) {
+        headers.push((AGE, age.as_secs().to_string()));
+    }
+    AppendHeaders(headers)
+}
+
+/// What a handler answers where it cannot: 503 and the reason.
+struct Unavailable(String);
+
+impl<E: Error> From<E> for Unavailable {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl IntoResponse for Unavailable {
+    fn into_response(self) -> Response {
+        let Self(reason) = self;
+        (StatusCode::SERVICE_UNAVAILABLE, [(CACHE_CONTROL, "no-store")], format!("{reason}\n"))
+            .into_response()
+    }
+}

@@ -1,0 +1,168 @@
+//! How handlers over cached functions are tested: on a paused clock, each test with caches of its own.
+//!
+//! The queries run on threads that block, and tokio does not move a paused clock by itself while one of them is at
+//! work. So time is what the test says, whatever a query takes.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{HeaderName, Request, StatusCode, header};
+use cacheback::testing;
+use tempfile::TempDir;
+use tokio::time::{Instant, advance};
+use tower::ServiceExt;
+
+use crate::database::{Database, Size};
+use crate::pages::{router, timeline};
+
+struct Service {
+    router: Router,
+    db: Database,
+    _directory: TempDir,
+}
+
+struct Answer {
+    status: StatusCode,
+    /// Those of [`HEADERS`], `-` where there is none.
+    headers: [String; 3],
+    body: String,
+}
+
+const HEADERS: [HeaderName; 3] =
+    [HeaderName::from_static("cache-status"), header::CACHE_CONTROL, header::AGE];
+
+impl Service {
+    async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let size = Size { users: 8, followed: 3, tweets: 5 };
+        let db = Database::create(&directory.path().join("tweets.sqlite"), size).await.unwrap();
+        Self { router: router(db.clone()), db, _directory: directory }
+    }
+
+    async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    async fn post(&self, path: &str, text: &str) -> Answer {
+        self.send(Request::post(path).body(Body::from(text.to_owned())).unwrap()).await
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        let answer = self.router.clone().oneshot(request).await.unwrap();
+        let headers = HEADERS.map(|name| {
+            answer.headers().get(name).map_or("-".to_owned(), |value| value.to_str().unwrap().to_owned())
+        });
+        let status = answer.status();
+        let body = to_bytes(answer.into_body(), usize::MAX).await.unwrap();
+        Answer { status, headers, body: String::from_utf8(body.into()).unwrap() }
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn a_page_is_fetched_then_hit_then_stale_while_one_query_refreshes_it() {
+    let _own = testing::isolate();
+    let service = Service::start().await;
+    let started = Instant::now();
+
+    let first = service.get("/fast/user1").await;
+    assert_eq!(first.status, StatusCode::OK);
+    assert_eq!(first.headers, ["cacheback; fwd=miss", "max-age=2, stale-while-revalidate=60", "-"]);
+    assert_eq!(first.body.lines().count(), 2 + 20, "a title and the newest of four users' tweets");
+    assert_eq!(service.db.queries(), 1);
+    assert_eq!(started.elapsed(), Duration::ZERO, "the clock stands still while a query runs");
+
+    advance(SECOND).await;
+    let hit = service.get("/fast/user1").await;
+    assert_eq!(hit.headers, ["cacheback; hit", "max-age=2, stale-while-revalidate=60", "1"]);
+    assert_eq!(hit.body, first.body);
+    assert_eq!(service.db.queries(), 1);
+
+    advance(2 * SECOND).await;
+    for _ in 0..10 {
+        let stale = service.get("/fast/user1").await;
+        assert_eq!(
+            stale.headers,
+            ["cacheback; hit; detail=stale", "max-age=0, stale-while-revalidate=60", "3"]
+        );
+    }
+    cacheback::settle().await;
+    assert_eq!(service.db.queries(), 2, "one refresh for ten readers");
+    assert_eq!(service.get("/fast/user1").await.headers[0], "cacheback; hit");
+    assert_eq!(service.db.queries(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_of_a_cold_page_share_one_query() {
+    let _own = testing::isolate();
+    let service = Service::start().await;
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let request = Request::get("/fast/user1").body(Body::empty()).unwrap();
+        readers.spawn(service.router.clone().oneshot(request));
+    }
+    for answer in readers.join_all().await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!(service.db.queries(), 1);
+    assert_eq!(timeline::cache().stats().fetches, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tweet_makes_its_authors_page_stale() {
+    let _own = testing::isolate();
+    let service = Service::start().await;
+    let old = service.get("/fast/user1").await;
+
+    assert_eq!(service.post("/tweets/user1", "Hello").await.status, StatusCode::CREATED);
+    let stale = service.get("/fast/user1").await;
+    assert_eq!(stale.headers, ["cacheback; hit; detail=stale", "max-age=0, stale-while-revalidate=60", "0"]);
+    assert_eq!(stale.body, old.body);
+
+    cacheback::settle().await;
+    let new = service.get("/fast/user1").await;
+    assert_eq!(new.headers[0], "cacheback; hit");
+    assert!(new.body.lines().nth(2).unwrap().ends_with("user1: Hello"), "{}", new.body);
+
+    let nobody = service.post("/tweets/nobody", "Hello").await;
+    assert_eq!(nobody.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_database_what_is_cached_is_served_and_all_else_is_unavailable() {
+    let _own = testing::isolate();
+    let service = Service::start().await;
+    let old = service.get("/fast/user1").await;
+    service.db.close();
+    advance(5 * SECOND).await;
+
+    for _ in 0..10 {
+        let stale = service.get("/fast/user1").await;
+        assert_eq!((stale.status, &stale.body), (StatusCode::OK, &old.body));
+        cacheback::settle().await;
+    }
+    assert_eq!(service.db.refused(), 1, "the page rests after a failed refresh");
+
+    for path in ["/slow/user1", "/fast/user2"] {
+        let failed = service.get(path).await;
+        assert_eq!(failed.status, StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        assert_eq!(failed.body, "the database is closed\n");
+        assert_eq!(failed.headers, ["-", "no-store", "-"]);
+    }
+    assert_eq!(service.post("/tweets/user1", "Hello").await.status, StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_numbers_are_shown() {
+    let _own = testing::isolate();
+    let service = Service::start().await;
+    service.get("/fast/user1").await;
+    service.get("/fast/user1").await;
+    service.get("/slow/user1").await;
+    let stats = service.get("/stats").await.body;
+    assert!(stats.starts_with(timeline::cache().name()), "{stats}");
+    assert!(stats.contains("hits: 1,") && stats.contains("waited: 1,"), "{stats}");
+    assert!(stats.ends_with("Database: 2 queries, 0 refused\n"), "{stats}");
+}
