@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use crate::outcome::{Describe, Outcome, Sharing};
 use crate::policy::Policy;
+use crate::sync::Arc;
 
 pub(crate) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// One entry's origin. Every method but [`share`](Origin::share) and [`describe`](Origin::describe) runs user code.
 pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
     /// One run of the body.
-    fn run(&self) -> BoxFuture<O::Return>;
+    fn run(self: Arc<Self>) -> BoxFuture<O::Return>;
     /// The options as they hold for these arguments.
     fn vary(&self, policy: &mut Policy);
     /// Whether a caller waits where nothing is cached, where that is an expression: to be evaluated.

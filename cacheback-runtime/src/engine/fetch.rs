@@ -150,7 +150,7 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 /// The task of a fetch.
 async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy, started: Moment) {
     let timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
-    let mut body = caught_future(job.origin.run());
+    let mut body = caught_future(Arc::clone(&job.origin).run());
     let returned = match first(&mut body, timer).await {
         Ok(returned) => returned,
         Err(()) => {
