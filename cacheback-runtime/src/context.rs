@@ -15,12 +15,18 @@ use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
 /// Which flights may be joined: those of one lane.
 pub(crate) type LaneId = Option<Id>;
 
+/// The executor that counts for a call; the one of the process need not be counted.
+#[cfg(not(feature = "test-util"))]
+pub(crate) type ItsExecutor = &'static Arc<Executor>;
+#[cfg(feature = "test-util")]
+pub(crate) type ItsExecutor = Arc<Executor>;
+
 /// The surroundings of a call.
 #[derive(Clone)]
 pub(crate) struct Here {
     pub(crate) handle: Handle,
     pub(crate) lane: LaneId,
-    pub(crate) executor: Arc<Executor>,
+    pub(crate) executor: ItsExecutor,
 }
 
 impl Here {
@@ -77,8 +83,8 @@ fn own_runtime() -> &'static Handle {
 }
 
 #[cfg(not(feature = "test-util"))]
-fn lane_and_executor(_: Id) -> (LaneId, Arc<Executor>) {
-    (None, Arc::clone(executor()))
+fn lane_and_executor(_: Id) -> (LaneId, ItsExecutor) {
+    (None, executor())
 }
 
 /// The executor of the process.
@@ -89,7 +95,7 @@ pub(crate) fn executor() -> &'static Arc<Executor> {
 }
 
 #[cfg(feature = "test-util")]
-fn lane_and_executor(runtime: Id) -> (LaneId, Arc<Executor>) {
+fn lane_and_executor(runtime: Id) -> (LaneId, ItsExecutor) {
     (Some(runtime), crate::testing::executor_of(runtime))
 }
 

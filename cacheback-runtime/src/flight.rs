@@ -284,11 +284,7 @@ fn desk_of<K: ?Sized, T, J>(
 }
 
 /// Takes a desk without flights away. It comes back, so that its key is dropped after the lock.
-fn close_idle<K: ?Sized, T, J>(
-    shard: &mut Shard<K, T, J>,
-    hash: u64,
-    at: usize,
-) -> Option<Desk<K, T, J>> {
+fn close_idle<K: ?Sized, T, J>(shard: &mut Shard<K, T, J>, hash: u64, at: usize) -> Option<Desk<K, T, J>> {
     let desks = shard.get_mut(&hash)?;
     let idle = desks[at].is_idle().then(|| desks.swap_remove(at));
     if desks.is_empty() {

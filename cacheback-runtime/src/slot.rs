@@ -137,13 +137,14 @@ impl Slot {
         loop {
             let instance = at.get_or_init(|| {
                 let engine = Engine::<A, O>::new(self.name, policy);
+                let erased = Arc::clone(&engine);
                 #[cfg(not(feature = "test-util"))]
                 let engine: &'static Arc<_> = Box::leak(Box::new(engine));
                 Box::new(Instance {
                     id,
                     #[cfg(not(feature = "test-util"))]
                     for_hits: &**engine,
-                    erased: Arc::clone(&engine) as _,
+                    erased,
                     engine,
                     next: OnceLock::new(),
                 })

@@ -59,13 +59,12 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
 
     /// Hands the fetch to the executor, as a refresh that nobody waits for.
     pub(super) fn submit(self: Box<Self>) {
-        let (executor, ticket, flight) =
-            (Arc::clone(&self.here.executor), self.flight.ticket, Arc::clone(&self.flight));
+        let (here, ticket, flight) = (self.here.clone(), self.flight.ticket, Arc::clone(&self.flight));
         let limit = self.engine.policy.max_refreshes;
-        executor.submit(ticket, limit, self);
+        here.executor.submit(ticket, limit, self);
         // Someone may have come to wait before it stood in the queue, and did not find it there.
         if flight.waiting() > 0 {
-            if let Some(refresh) = executor.withdraw(ticket) {
+            if let Some(refresh) = here.executor.withdraw(ticket) {
                 refresh.start(None);
             }
         }

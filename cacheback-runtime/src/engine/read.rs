@@ -85,9 +85,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 Entered::Wait(seat) => seat,
             };
             // One limit for the call, also where its first fetch was lost.
-            let left = |limit: Duration| {
-                limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)))
-            };
+            let left =
+                |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
             let limit = origin.wait().or(self.policy.wait).map(left);
             let Some(landing) = self.wait_for(&seat, limit, &here).await else {
                 return self.stored(target).unwrap_or_else(|| self.empty(origin));
