@@ -31,11 +31,12 @@ mod ours;
 pub(crate) mod stale;
 pub(crate) mod waiters;
 
-pub(crate) use generic::settle;
+pub(crate) use generic::{at_once_awaited, at_once_called, settle};
 pub(crate) use lists::{hits, memory, misses, str_arc, str_bytes, three_arguments, u64_arc, u64_string};
-pub(crate) use ours::hit_ratio;
+pub(crate) use ours::{lru_hits, tiny_lfu_hits};
 
 pub(crate) const OURS: &str = "cacheback";
+pub(crate) const OURS_TINY_LFU: &str = "cacheback, eviction = \"tiny_lfu\"";
 /// The unit of the ratios.
 pub(crate) const UNIT: &str = "moka sync, get";
 pub(crate) const MOKA_FUTURE: &str = "moka future, get_with";

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::contenders::{CONCURRENT_CACHED, FIBRE, HITBOX, OURS, QUICK, UNIT};
+use crate::contenders::{CONCURRENT_CACHED, FIBRE, HITBOX, OURS, OURS_TINY_LFU, QUICK, UNIT};
 use crate::figure::Figures;
 use crate::loads::{hit_ratio, hits, instructions};
 use crate::plot::{count, number};
@@ -55,7 +55,7 @@ fn list(figures: &Figures) -> Vec<Goal<'_>> {
         load: "instructions",
         must: Some(must),
         aim: Some(aim),
-        measured: figures.get("instructions", types, OURS, "instructions"),
+        measured: figures.get("instructions", types, OURS, instructions::HIT),
     };
     let allocation = |metric| figures.get("allocations", hits::MAIN, OURS, metric);
     let beyond_arguments = || Some(allocation("future")? - allocation("key")?);
@@ -79,8 +79,8 @@ fn list(figures: &Figures) -> Vec<Goal<'_>> {
         timed("zipf 100k, 1 thread, x quick_cache get", "zipf 100k", 1, QUICK, None, Some(1.3)),
         timed("hot key, 2 threads, x moka", "hot", 2, UNIT, Some(0.10), None),
         timed("hot key, 2 threads, x quick_cache get", "hot", 2, QUICK, None, Some(0.2)),
-        counted("instructions, u64", instructions::U64, 160.0, 110.0),
-        counted("instructions, `&str` -> `Arc`", instructions::STR, 270.0, 220.0),
+        counted("instructions of a hit less the loop, u64", instructions::U64, 160.0, 110.0),
+        counted("instructions of a hit less the loop, `&str` -> `Arc`", instructions::STR, 270.0, 220.0),
         timed("hot key, 1 thread, x hitbox-fn + moka", "hot", 1, HITBOX, Some(1.0 / 30.0), Some(1.0 / 50.0)),
         Goal {
             text: "allocations on a fresh hit",
@@ -111,20 +111,27 @@ fn list(figures: &Figures) -> Vec<Goal<'_>> {
             measured: figures.get("waiters", "10,000", OURS, "cpu ratio"),
         },
         Goal {
-            text: "hit ratio, points below full recording (worst of the traces)",
+            text: "hit ratio with LRU, points below full recording (worst of the traces)",
             load: "hit-ratio",
             must: Some(0.1),
             aim: Some(0.0),
-            measured: worst_hit_ratio(figures),
+            measured: worst_hit_ratio(figures, OURS, hit_ratio::LRU),
+        },
+        Goal {
+            text: "hit ratio with TinyLFU, points below full recording (worst of the traces)",
+            load: "hit-ratio",
+            must: Some(0.1),
+            aim: Some(0.0),
+            measured: worst_hit_ratio(figures, OURS_TINY_LFU, hit_ratio::TINY_LFU),
         },
     ]
 }
 
 /// The most percentage points by which ours is behind.
-fn worst_hit_ratio(figures: &Figures) -> Option<f64> {
+fn worst_hit_ratio(figures: &Figures, ours: &str, recorded: &str) -> Option<f64> {
     let behind = |case: &str| {
         let percent = |name| figures.get("hit-ratio", case, name, "percent");
-        Some(percent(hit_ratio::LRU)? - percent(OURS)?)
+        Some(percent(recorded)? - percent(ours)?)
     };
     figures
         .cases("hit-ratio")
@@ -177,6 +184,7 @@ mod tests {
             ("hit-ratio", "b|1", OURS, "percent", 60.0),
             ("hit-ratio", "b|1", hit_ratio::LRU, "percent", 59.0),
         ]);
-        assert!((worst_hit_ratio(&figures).expect("a figure") - 0.3).abs() < 1e-9);
+        let worst = worst_hit_ratio(&figures, OURS, hit_ratio::LRU).expect("a figure");
+        assert!((worst - 0.3).abs() < 1e-9);
     }
 }

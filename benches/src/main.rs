@@ -40,8 +40,8 @@ fn main() -> ExitCode {
             (load.run)(part, &plan, Sink { load: load.name });
             ExitCode::SUCCESS
         }
-        ["--under-valgrind", part, reads] => {
-            loads::instructions::under_valgrind(part, reads.parse().expect("a number"));
+        ["--under-valgrind", part, work, reads] => {
+            loads::instructions::under_valgrind(part, work, reads.parse().expect("a number"));
             ExitCode::SUCCESS
         }
         [] => runner::all(&plan),

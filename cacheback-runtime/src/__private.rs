@@ -13,7 +13,7 @@ pub use crate::outcome::{
     AnyOutcome, ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoShareProbe, OpaqueProbe, Probe,
 };
 pub use crate::policy::{Eviction, Policy};
-pub use crate::site::Site;
+pub use crate::site::{KeyIsArgs, OwnArgs, OwnedArgs, Site};
 pub use crate::slot::Slot;
 pub use crate::weight::weighed;
 
@@ -97,37 +97,8 @@ pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: 'static, W: KeyView<A>>(
     site: Site<F, O>,
     args: impl OwnedArgs<A, F>,
 ) -> Entry<O::Return> {
-    let engine = slot.shared_engine::<A, O, M>();
     cache::list_function(slot);
-    let target = engine.target(view);
-    let args = args.of_key(&target.key);
-    Entry::new(engine, target, site.with(args))
-}
-
-/// The arguments `F` of a fetch whose key is `A`.
-pub trait OwnedArgs<A: Args, F: Args> {
-    /// The arguments.
-    fn of_key(self, key: &Arc<A::Owned>) -> Arc<F::Owned>;
-}
-
-/// The key is all arguments, in their order: the two are one.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyIsArgs;
-
-impl<A: Args> OwnedArgs<A, A> for KeyIsArgs {
-    fn of_key(self, key: &Arc<A::Owned>) -> Arc<A::Owned> {
-        Arc::clone(key)
-    }
-}
-
-/// Arguments that are more, less or something else than the key.
-#[derive(Debug)]
-pub struct OwnArgs<F: Args>(Arc<F::Owned>);
-
-impl<A: Args, F: Args> OwnedArgs<A, F> for OwnArgs<F> {
-    fn of_key(self, _: &Arc<A::Owned>) -> Arc<F::Owned> {
-        self.0
-    }
+    Entry::new(Arc::new(site.with(slot.shared_engine::<A, O, M>(), view, args)))
 }
 
 /// See [`KeyIsArgs`].
@@ -138,7 +109,7 @@ pub fn args_of_key() -> KeyIsArgs {
 
 /// Owns the arguments. See [`OwnArgs`].
 pub fn own_args<F: Args, W: ArgsView<F>>(_: PhantomData<F>, view: W) -> OwnArgs<F> {
-    OwnArgs(Arc::new(view.own()))
+    OwnArgs::new(view.own())
 }
 
 /// Lends the body an argument.

@@ -12,7 +12,7 @@ use crate::handle::{Entry, Snapshot};
 use crate::key::{Argument, Key, Whole};
 use crate::outcome::Outcome;
 use crate::policy::Policy;
-use crate::sync::Arc;
+use crate::sync::{Arc, Mutex};
 
 mod builder;
 mod erased;
@@ -20,7 +20,7 @@ mod recipe;
 pub use builder::CacheBuilder;
 pub(crate) use erased::list_function;
 pub use erased::{CacheRef, caches};
-use recipe::{Once, Recipe};
+use recipe::{Fetch, Once, Recipe};
 
 /// A cache as a value: in a static, a field, an application's state. A field of it is a cache per instance.
 ///
@@ -280,9 +280,14 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
         self.engine.look_hashed(hash, same)
     }
     fn entry(&self, hash: u64, key: K, once: Option<Once<O::Return>>) -> Entry<O::Return> {
-        let target = self.engine.target_of(hash, key);
-        let origin = self.recipe.with(&target.key, once);
-        Entry::new(Arc::clone(&self.engine), target, origin)
+        Entry::new(Arc::new(Fetch {
+            engine: Arc::clone(&self.engine),
+            recipe: Arc::clone(&self.recipe),
+            hash,
+            node: self.engine.node_of(hash, |stored| *stored == key),
+            key,
+            once: once.map(|once| Mutex::new(Some(once))),
+        }))
     }
     fn has_fetcher(&self) -> bool {
         self.recipe.fetcher.is_some()

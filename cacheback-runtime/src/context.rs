@@ -15,6 +15,12 @@ use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
 /// Which flights may be joined: those of one lane.
 pub(crate) type LaneId = Option<Id>;
 
+/// The executor that counts for a call; the one of the process need not be counted.
+#[cfg(not(feature = "test-util"))]
+pub(crate) type ItsExecutor = &'static Arc<Executor>;
+#[cfg(feature = "test-util")]
+pub(crate) type ItsExecutor = Arc<Executor>;
+
 /// The surroundings of a call.
 #[derive(Clone)]
 pub(crate) struct Here {
@@ -23,7 +29,7 @@ pub(crate) struct Here {
     /// Where a fetch is to run: there too, unless a runtime was configured.
     pub(crate) handle: Handle,
     pub(crate) lane: LaneId,
-    pub(crate) executor: Arc<Executor>,
+    pub(crate) executor: ItsExecutor,
 }
 
 impl Here {
@@ -90,13 +96,14 @@ fn own_runtime() -> &'static Handle {
 }
 
 #[cfg(not(feature = "test-util"))]
-fn lane_and_executor(_: Id, user: &str) -> (LaneId, Arc<Executor>) {
+fn lane_and_executor(_: Id, user: &str) -> (LaneId, ItsExecutor) {
     (None, executor_in(&EXECUTOR, user))
 }
 
 #[cfg(feature = "test-util")]
-fn lane_and_executor(runtime: Id, user: &str) -> (LaneId, Arc<Executor>) {
-    (Some(runtime), crate::testing::with_executor(runtime, |place| executor_in(place, user)))
+fn lane_and_executor(runtime: Id, user: &str) -> (LaneId, ItsExecutor) {
+    let executor = |place: &OnceLock<Arc<Executor>>| Arc::clone(executor_in(place, user));
+    (Some(runtime), crate::testing::with_executor(runtime, executor))
 }
 
 /// The executor of the process, from its first use on.
@@ -108,8 +115,8 @@ pub(crate) fn executor() -> Option<&'static Arc<Executor>> {
     EXECUTOR.get()
 }
 
-fn executor_in(place: &OnceLock<Arc<Executor>>, user: &str) -> Arc<Executor> {
-    Arc::clone(place.get_or_init(|| Arc::new(Executor::new(Settings::default(), user))))
+fn executor_in<'p>(place: &'p OnceLock<Arc<Executor>>, user: &str) -> &'p Arc<Executor> {
+    place.get_or_init(|| Arc::new(Executor::new(Settings::default(), user)))
 }
 
 /// Puts the executor with these settings where the calling runtime finds it. `Err` where there is one already: the

@@ -36,8 +36,9 @@ type KeyOf<A> = <A as Args>::Owned;
 type ErrorOf<O> = Arc<Kept<<O as Outcome>::Error>>;
 type NodeOf<A, O> = Node<KeyOf<A>, <O as Outcome>::Value, ErrorOf<O>>;
 type JobOf<A, O> = Box<Job<A, O>>;
-type DeskOf<A, O> = Desk<KeyOf<A>, Landing<O>, JobOf<A, O>>;
-type FlightsOf<A, O> = Flights<KeyOf<A>, Landing<O>, JobOf<A, O>>;
+type HeldOf<A> = dyn Keyed<KeyOf<A>>;
+type DeskOf<A, O> = Desk<HeldOf<A>, Landing<O>, JobOf<A, O>>;
+type FlightsOf<A, O> = Flights<HeldOf<A>, Landing<O>, JobOf<A, O>>;
 type LaneOf<A, O> = Lane<Landing<O>, JobOf<A, O>>;
 type FlightOf<O> = Flight<Landing<O>>;
 pub(crate) type OriginOf<O> = Arc<dyn Origin<O>>;
@@ -58,17 +59,41 @@ pub(crate) struct Engine<A: KeyArgs, O: Outcome> {
     swept: AtomicU64,
 }
 
+/// What owns a key.
+pub(crate) trait Keyed<K>: Send + Sync {
+    fn key(&self) -> &K;
+}
+
+/// A key that nothing else goes with.
+struct Lone<K>(K);
+
+impl<K: Send + Sync> Keyed<K> for Lone<K> {
+    fn key(&self) -> &K {
+        &self.0
+    }
+}
+
 /// A key, hashed and owned.
 pub(crate) struct Target<K> {
-    pub(crate) hash: u64,
-    pub(crate) key: Arc<K>,
+    hash: u64,
+    holder: Arc<dyn Keyed<K>>,
     /// The number of its node, where one was seen.
     node: Option<u64>,
 }
 
+impl<K> Target<K> {
+    pub(crate) fn new(hash: u64, holder: Arc<dyn Keyed<K>>, node: Option<u64>) -> Self {
+        Self { hash, holder, node }
+    }
+
+    fn key(&self) -> &K {
+        self.holder.key()
+    }
+}
+
 impl<K> Clone for Target<K> {
     fn clone(&self) -> Self {
-        Self { hash: self.hash, key: Arc::clone(&self.key), node: self.node }
+        Self { hash: self.hash, holder: Arc::clone(&self.holder), node: self.node }
     }
 }
 
@@ -79,6 +104,10 @@ pub(crate) enum Landing<O: Outcome> {
     Panicked(Arc<str>),
     TimedOut,
     Lost,
+}
+
+impl<O: Outcome> Landing<O> {
+    const LOST: &'static Self = &Self::Lost;
 }
 
 impl<O: Outcome> Clone for Landing<O> {
@@ -104,6 +133,16 @@ pub(crate) struct Answer<R> {
     pub(crate) value: R,
     pub(crate) status: Status,
     pub(crate) age: Option<Duration>,
+}
+
+/// Which call it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// The plain one: who waited is not told how old the outcome is.
+    Plain,
+    Lookup,
+    /// It waits on a miss, whatever the function's options say.
+    GetOrFetch,
 }
 
 /// A value as it lies in the store.
@@ -151,16 +190,16 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         self.hasher.clone()
     }
 
-    /// The key, owned.
-    pub(crate) fn target<W: KeyView<A>>(&self, view: W) -> Target<KeyOf<A>> {
-        self.target_of(self.hash(view), view.own())
+    /// A key's hash, and the number of its node where there is one.
+    pub(crate) fn locate<W: KeyView<A>>(&self, view: W) -> (u64, Option<u64>) {
+        let hash = self.hash(view);
+        (hash, self.node_of(hash, |key| view.same(key)))
     }
 
-    /// The same, of a key that was hashed already.
-    pub(crate) fn target_of(&self, hash: u64, key: KeyOf<A>) -> Target<KeyOf<A>> {
+    /// The number of the node of a key that was hashed already, where there is one.
+    pub(crate) fn node_of(&self, hash: u64, same: impl Fn(&KeyOf<A>) -> bool + Copy) -> Option<u64> {
         let pin = self.store.pin();
-        let node = self.store.find(hash, |stored| A::equal(stored, &key), &pin).map(Node::id);
-        Target { hash, key: Arc::new(key), node }
+        self.store.find(hash, same, &pin).map(Node::id)
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -209,12 +248,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     fn at<R>(
         &self,
         target: &Target<KeyOf<A>>,
-        work: impl FnMut(&mut DeskOf<A, O>, &Known<KeyOf<A>>) -> Result<R, Strangers<KeyOf<A>>>,
+        work: impl FnMut(&mut DeskOf<A, O>, &Known<HeldOf<A>>) -> Result<R, Strangers<HeldOf<A>>>,
     ) -> R {
-        let mut known = Known::new(Arc::clone(&target.key), target.node);
-        let compare = |me: &KeyOf<A>, face: &Face<KeyOf<A>>| match face {
-            Face::Key(key) => Some(A::equal(me, key)),
-            Face::Node(id) => self.store.compare(target.hash, *id, |key| A::equal(me, key)),
+        let mut known = Known::new(Arc::clone(&target.holder), target.node);
+        let compare = |me: &HeldOf<A>, face: &Face<HeldOf<A>>| match face {
+            Face::Key(other) => Some(A::equal(me.key(), other.key())),
+            Face::Node(id) => self.store.compare(target.hash, *id, |key| A::equal(me.key(), key)),
         };
         self.flights.at(target.hash, &mut known, compare, work)
     }
@@ -267,7 +306,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         pin: &Pinned<'_, KeyOf<A>, O::Value, ErrorOf<O>>,
     ) {
         let (key, own) = (A::copy(node.key()), A::copy(node.key()));
-        let target = Target { hash: node.hash(), key: Arc::new(key), node: Some(node.id()) };
+        let target = Target::new(node.hash(), Arc::new(Lone(key)), Some(node.id()));
         let retention = remains.rests_until.plus(remains.keep).since(now);
         let times = Times::of_nothing(now, retention);
         let record = Node::new(own, target.hash, times, &self.store.spans, Content::Nothing);

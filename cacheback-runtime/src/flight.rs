@@ -30,6 +30,8 @@ pub(crate) struct Flight<T> {
     until: AtomicU64,
     /// Its place among the running refreshes, as long as nobody waits for it.
     place: Mutex<Option<Permit>>,
+    /// Whether it may have one: those who come to wait need not all ask.
+    has_place: AtomicBool,
     landed: OnceLock<T>,
     done: Notify,
     waiting: AtomicUsize,
@@ -52,6 +54,7 @@ impl<T> Flight<T> {
             epoch: AtomicU64::new(0),
             until: AtomicU64::new(0),
             place: Mutex::default(),
+            has_place: AtomicBool::new(false),
             landed: OnceLock::new(),
             done: Notify::new(),
             waiting: AtomicUsize::new(0),
@@ -69,14 +72,19 @@ impl<T> Flight<T> {
 
     /// Keeps its place among the running refreshes until it is given up.
     pub(crate) fn take_place(&self, place: Option<Permit>) {
+        let has_place = place.is_some();
         *lock(&self.place) = place;
+        self.has_place.store(has_place, Ordering::SeqCst);
     }
 
     /// Gives its place back: callers wait for it, or it has lapsed or landed. Starts other refreshes: never under a
     /// lock.
     pub(crate) fn give_place_back(&self) {
-        let place = lock(&self.place).take();
-        drop(place);
+        // Whoever takes a place looks for waiting callers after that, and they for a place after they came.
+        if self.has_place.load(Ordering::SeqCst) && self.has_place.swap(false, Ordering::SeqCst) {
+            let place = lock(&self.place).take();
+            drop(place);
+        }
     }
 
     /// How many callers wait. Grows only under the desk's lock.
@@ -143,7 +151,9 @@ impl<T> Seat<T> {
     /// Joins. Under the desk's lock only, where the flight is the one of its key.
     fn take(flight: &Arc<Flight<T>>, leads: bool) -> Self {
         flight.waiting.fetch_add(1, Ordering::SeqCst);
-        flight.leader.fetch_or(leads, Ordering::SeqCst);
+        if leads {
+            flight.leader.store(true, Ordering::SeqCst);
+        }
         Self { flight: Arc::clone(flight), leads }
     }
 
@@ -202,11 +212,11 @@ const SHARDS: usize = 16;
 type Shard<K, T, J> = HashMap<u64, Vec<Desk<K, T, J>>, BuildAsIs>;
 
 /// All desks of a cache.
-pub(crate) struct Flights<K, T, J> {
+pub(crate) struct Flights<K: ?Sized, T, J> {
     shards: [Mutex<Shard<K, T, J>>; SHARDS],
 }
 
-impl<K, T, J> Flights<K, T, J> {
+impl<K: ?Sized, T, J> Flights<K, T, J> {
     pub(crate) fn new() -> Self {
         Self { shards: std::array::from_fn(|_| Mutex::default()) }
     }
@@ -288,7 +298,11 @@ impl<K, T, J> Flights<K, T, J> {
 }
 
 /// Finds the desk of a key, or opens one.
-fn desk_of<K, T, J>(shard: &mut Shard<K, T, J>, hash: u64, known: &Known<K>) -> Result<usize, Strangers<K>> {
+fn desk_of<K: ?Sized, T, J>(
+    shard: &mut Shard<K, T, J>,
+    hash: u64,
+    known: &Known<K>,
+) -> Result<usize, Strangers<K>> {
     let desks = shard.entry(hash).or_default();
     for (at, desk) in desks.iter().enumerate() {
         if known.judge(&desk.key)? {
@@ -300,7 +314,7 @@ fn desk_of<K, T, J>(shard: &mut Shard<K, T, J>, hash: u64, known: &Known<K>) -> 
 }
 
 /// Takes a desk without flights away. It comes back, so that its key is dropped after the lock.
-fn close_idle<K, T, J>(shard: &mut Shard<K, T, J>, hash: u64, at: usize) -> Option<Desk<K, T, J>> {
+fn close_idle<K: ?Sized, T, J>(shard: &mut Shard<K, T, J>, hash: u64, at: usize) -> Option<Desk<K, T, J>> {
     let desks = shard.get_mut(&hash)?;
     let idle = desks[at].is_idle().then(|| desks.swap_remove(at));
     if desks.is_empty() {

@@ -5,11 +5,11 @@ use std::future::Future;
 use std::ops::Deref;
 use std::time::Duration;
 
-use crate::engine::{Answer, Engine, OriginOf, Peeked, Target};
+use crate::engine::{Answer, Call, Engine, Keyed, OriginOf, Peeked, Target};
 use crate::error::Error;
 use crate::events::Status;
 use crate::key::{Args, KeyArgs};
-use crate::origin::BoxFuture;
+use crate::origin::{BoxFuture, Origin};
 use crate::outcome::Outcome;
 use crate::sync::Arc;
 
@@ -72,80 +72,96 @@ pub struct EntryInner<R: 'static> {
 
 /// What an entry can do, without the types of key and value.
 trait Ops<R>: Send + Sync {
-    fn answer(&self, force_wait: bool) -> BoxFuture<Answer<R>>;
+    fn answer(self: Arc<Self>, call: Call) -> BoxFuture<Answer<R>>;
     /// The value of an answer, in one box.
-    fn call(&self) -> BoxFuture<R>;
-    fn refresh(&self) -> BoxFuture<R>;
+    fn call(self: Arc<Self>) -> BoxFuture<R>;
+    fn refresh(self: Arc<Self>) -> BoxFuture<R>;
     /// A stored value, as the function would return it.
-    fn peek(&self) -> Option<Snapshot<R>>;
-    fn set(&self, returned: R) -> Result<(), Error>;
-    fn invalidate(&self);
-    fn remove(&self);
+    fn peek(self: Arc<Self>) -> Option<Snapshot<R>>;
+    fn set(self: Arc<Self>, returned: R) -> Result<(), Error>;
+    fn invalidate(self: Arc<Self>);
+    fn remove(self: Arc<Self>);
     fn name(&self) -> &'static str;
 }
 
-struct Typed<A: KeyArgs, O: Outcome> {
-    engine: Arc<Engine<A, O>>,
-    target: Target<<A as Args>::Owned>,
-    origin: OriginOf<O>,
+/// All that an entry is, in one allocation: a key, where its values come from, and the cache.
+pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Args>::Owned> {
+    type A: KeyArgs;
+    type O: Outcome;
+
+    fn engine(&self) -> &Arc<Engine<Self::A, Self::O>>;
+    /// The key's hash, and the number of its node, where one was seen.
+    fn located(&self) -> (u64, Option<u64>);
+
+    /// The key, as the engine takes it.
+    fn target(self: &Arc<Self>) -> Target<<Self::A as Args>::Owned>
+    where
+        Self: Sized,
+    {
+        let (hash, node) = self.located();
+        Target::new(hash, Arc::clone(self) as Arc<dyn Keyed<<Self::A as Args>::Owned>>, node)
+    }
+
+    /// Where its values come from, as the engine takes it.
+    fn origin(self: &Arc<Self>) -> OriginOf<Self::O>
+    where
+        Self: Sized,
+    {
+        Arc::clone(self) as OriginOf<Self::O>
+    }
 }
 
-impl<A: KeyArgs, O: Outcome> Ops<O::Return> for Typed<A, O> {
-    fn answer(&self, force_wait: bool) -> BoxFuture<Answer<O::Return>> {
-        let engine = Arc::clone(&self.engine);
-        Box::pin(engine.answer(self.target.clone(), Arc::clone(&self.origin), force_wait))
+type ReturnOf<B> = <<B as Bound>::O as Outcome>::Return;
+
+impl<B: Bound> Ops<ReturnOf<B>> for B {
+    fn answer(self: Arc<Self>, call: Call) -> BoxFuture<Answer<ReturnOf<B>>> {
+        Box::pin(async move { self.engine().answer(&self.target(), &self.origin(), call).await })
     }
-    fn call(&self) -> BoxFuture<O::Return> {
-        let engine = Arc::clone(&self.engine);
-        Box::pin(engine.call(self.target.clone(), Arc::clone(&self.origin)))
+    fn call(self: Arc<Self>) -> BoxFuture<ReturnOf<B>> {
+        Box::pin(async move { self.engine().answer(&self.target(), &self.origin(), Call::Plain).await.value })
     }
-    fn refresh(&self) -> BoxFuture<O::Return> {
-        let engine = Arc::clone(&self.engine);
-        Box::pin(engine.refresh(self.target.clone(), Arc::clone(&self.origin)))
+    fn refresh(self: Arc<Self>) -> BoxFuture<ReturnOf<B>> {
+        Box::pin(async move { self.engine().refresh(&self.target(), &self.origin()).await })
     }
-    fn peek(&self) -> Option<Snapshot<O::Return>> {
-        let Peeked { value, age, fresh } = self.engine.peek(&self.target)?;
-        Some(Snapshot { value: O::join(Ok(value)), age, fresh })
+    fn peek(self: Arc<Self>) -> Option<Snapshot<ReturnOf<B>>> {
+        let Peeked { value, age, fresh } = self.engine().peek(&self.target())?;
+        Some(Snapshot { value: B::O::join(Ok(value)), age, fresh })
     }
-    fn set(&self, returned: O::Return) -> Result<(), Error> {
-        let value = O::split(returned).map_err(|_| Error::new("an `Err` is not stored"))?;
-        self.engine.set(&self.target, &self.origin, value);
+    fn set(self: Arc<Self>, returned: ReturnOf<B>) -> Result<(), Error> {
+        let value = B::O::split(returned).map_err(|_| Error::new("an `Err` is not stored"))?;
+        self.engine().set(&self.target(), &self.origin(), value);
         Ok(())
     }
-    fn invalidate(&self) {
-        self.engine.invalidate(&self.target, &self.origin);
+    fn invalidate(self: Arc<Self>) {
+        self.engine().invalidate(&self.target(), &self.origin());
     }
-    fn remove(&self) {
-        self.engine.remove(&self.target);
+    fn remove(self: Arc<Self>) {
+        self.engine().remove(&self.target());
     }
     fn name(&self) -> &'static str {
-        self.engine.name()
+        self.engine().name()
     }
 }
 
 impl<R: Send + 'static> Entry<R> {
-    pub(crate) fn new<A, O>(
-        engine: Arc<Engine<A, O>>,
-        target: Target<<A as Args>::Owned>,
-        origin: OriginOf<O>,
-    ) -> Self
-    where
-        A: KeyArgs,
-        O: Outcome<Return = R>,
-    {
-        Self(EntryInner { ops: Arc::new(Typed { engine, target, origin }) })
+    pub(crate) fn new<B: Bound<O: Outcome<Return = R>>>(bound: Arc<B>) -> Self {
+        Self(EntryInner { ops: bound })
     }
 
     /// The answer to a plain call.
-    pub(crate) fn call(&self) -> BoxFuture<R> {
-        self.ops.call()
+    pub(crate) fn call(self) -> BoxFuture<R> {
+        self.0.ops.call()
     }
 }
 
 impl<R: Send + 'static> EntryInner<R> {
+    fn ops(&self) -> Arc<dyn Ops<R>> {
+        Arc::clone(&self.ops)
+    }
+
     /// The function's answer and how it came about: what was served, and how old it is.
     pub fn lookup(&self) -> impl Future<Output = Lookup<R>> + Send + use<R> {
-        let answer = self.ops.answer(false);
+        let answer = self.ops().answer(Call::Lookup);
         async move {
             let Answer { value, status, age } = answer.await;
             Lookup { value, status, age }
@@ -155,19 +171,19 @@ impl<R: Send + 'static> EntryInner<R> {
     /// The function's answer; where nothing is cached this call waits for the fetch, with or without `fetch_on_miss`.
     /// `wait` is its limit too: where that runs out, the answer is the empty value.
     pub fn get_or_fetch(&self) -> impl Future<Output = R> + Send + use<R> {
-        let answer = self.ops.answer(true);
+        let answer = self.ops().answer(Call::GetOrFetch);
         async move { answer.await.value }
     }
 
     /// The outcome of a fetch: of the one that runs, or of a new one. Ignores `wait` and back-off, and gives a failure
     /// as it is even where an older value is stored.
     pub fn refresh(&self) -> impl Future<Output = R> + Send + use<R> {
-        self.ops.refresh()
+        self.ops().refresh()
     }
 
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<R>>> + Send + use<R> {
-        let ops = Arc::clone(&self.ops);
+        let ops = self.ops();
         async move { ops.peek() }
     }
 
@@ -182,7 +198,7 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// Where an expression of the function's options does, or its `lifetime_for`; nothing is changed then.
     pub fn set(&self, value: R) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
-        let ops = Arc::clone(&self.ops);
+        let ops = self.ops();
         async move { ops.set(value) }
     }
 
@@ -193,7 +209,7 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// None on the local tier.
     pub fn invalidate(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
-        let ops = Arc::clone(&self.ops);
+        let ops = self.ops();
         async move {
             ops.invalidate();
             Ok(())
@@ -207,7 +223,7 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// None on the local tier.
     pub fn remove(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
-        let ops = Arc::clone(&self.ops);
+        let ops = self.ops();
         async move {
             ops.remove();
             Ok(())
@@ -219,7 +235,7 @@ impl<R: Send + 'static> EntryInner<R> {
 impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<T>>> + Send + use<T, E> {
-        let ops = Arc::clone(&self.ops);
+        let ops = self.ops();
         async move {
             let Snapshot { value, age, fresh } = ops.peek()?;
             Some(Snapshot { value: value.ok()?, age, fresh })
@@ -237,7 +253,7 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     ///
     /// Where an expression of the function's options does, or its `lifetime_for`; nothing is changed then.
     pub fn set(&self, value: T) -> impl Future<Output = Result<(), Error>> + Send + use<T, E> {
-        let ops = Arc::clone(&self.ops);
+        let ops = self.ops();
         async move { ops.set(Ok(value)) }
     }
 }

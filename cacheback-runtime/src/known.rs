@@ -9,7 +9,7 @@ use smallvec::{SmallVec, smallvec};
 use crate::sync::Arc;
 
 /// A key, and what is known of others: which are the same. Nearly always there is one of each.
-pub(crate) struct Known<K> {
+pub(crate) struct Known<K: ?Sized> {
     me: Arc<K>,
     keys: SmallVec<[(Arc<K>, bool); 1]>,
     /// In the order of their numbers: with a poor `Hash` there may be many.
@@ -18,7 +18,7 @@ pub(crate) struct Known<K> {
 
 /// Where a key is met.
 #[derive(Debug)]
-pub(crate) enum Face<K> {
+pub(crate) enum Face<K: ?Sized> {
     /// At a desk.
     Key(Arc<K>),
     /// In the store, in the node of this number.
@@ -27,16 +27,16 @@ pub(crate) enum Face<K> {
 
 /// Keys of the same hash that have not been compared yet.
 #[derive(Debug)]
-pub(crate) struct Strangers<K>(SmallVec<[Face<K>; 1]>);
+pub(crate) struct Strangers<K: ?Sized>(SmallVec<[Face<K>; 1]>);
 
-impl<K> Strangers<K> {
+impl<K: ?Sized> Strangers<K> {
     /// The keys of the nodes of these numbers; none, where there are none.
     pub(crate) fn among(nodes: Vec<u64>) -> Option<Self> {
         (!nodes.is_empty()).then(|| Self(nodes.into_iter().map(Face::Node).collect()))
     }
 }
 
-impl<K> Known<K> {
+impl<K: ?Sized> Known<K> {
     /// A key, and the number of its node where that was seen.
     pub(crate) fn new(me: Arc<K>, node: Option<u64>) -> Self {
         Self { me, keys: SmallVec::new(), nodes: node.into_iter().map(|id| (id, true)).collect() }

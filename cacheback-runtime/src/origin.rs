@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::outcome::{Describe, Outcome, Sharing};
 use crate::policy::Policy;
+use crate::sync::Arc;
 
 pub(crate) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
@@ -17,7 +18,7 @@ pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
         true
     }
     /// One run of the body; what panics there panics in the future.
-    fn run(&self) -> BoxFuture<O::Return>;
+    fn run(self: Arc<Self>) -> BoxFuture<O::Return>;
     /// The options as they hold for these arguments.
     fn vary(&self, policy: &mut Policy);
     /// Whether a caller waits where nothing is cached, where that is an expression: to be evaluated.

@@ -1,12 +1,16 @@
 //! A call site: what the attribute made of one function, as plain function pointers, and one entry's arguments.
 
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::time::Duration;
 
-use crate::key::Args;
+use crate::engine::{Engine, Keyed};
+use crate::handle::Bound;
+use crate::key::{Args, KeyArgs, KeyView};
 use crate::origin::{BoxFuture, Origin};
 use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::policy::Policy;
+use crate::slot::SharedEngine;
 use crate::sync::Arc;
 
 /// Something computed from the owned arguments `A` of a call.
@@ -14,7 +18,7 @@ type Over<A, T> = fn(&<A as Args>::Owned) -> T;
 
 /// What a function does with its owned arguments `A`, option by option.
 pub struct Site<A: Args, O: Outcome> {
-    body: fn(Arc<A::Owned>) -> BoxFuture<O::Return>,
+    body: fn(Lender<A>) -> BoxFuture<O::Return>,
     empty: Option<Over<A, O::Return>>,
     vary: Option<fn(&A::Owned, &mut Policy)>,
     fetch_on_miss: Option<Over<A, bool>>,
@@ -28,7 +32,7 @@ pub struct Site<A: Args, O: Outcome> {
 impl<A: Args, O: Outcome> Site<A, O> {
     /// A function with this body, and no option.
     #[must_use]
-    pub fn new(_: PhantomData<A>, _: O, body: fn(Arc<A::Owned>) -> BoxFuture<O::Return>) -> Self {
+    pub fn new(_: PhantomData<A>, _: O, body: fn(Lender<A>) -> BoxFuture<O::Return>) -> Self {
         Self {
             body,
             empty: None,
@@ -115,9 +119,15 @@ impl<A: Args, O: Outcome> Site<A, O> {
         self
     }
 
-    /// This function with these arguments.
-    pub(crate) fn with(self, args: Arc<A::Owned>) -> Arc<dyn Origin<O>> {
-        Arc::new(Call { site: self, args })
+    /// This function with the arguments of a call.
+    pub(crate) fn with<K: KeyArgs, W: KeyView<K>, G: OwnedArgs<K, A>>(
+        self,
+        engine: SharedEngine<K, O>,
+        view: W,
+        args: G,
+    ) -> Applied<K, A, O, G> {
+        let (hash, node) = engine.locate(view);
+        Applied { engine, hash, node, key: view.own(), args, site: self }
     }
 }
 
@@ -127,30 +137,118 @@ impl<A: Args, O: Outcome> std::fmt::Debug for Site<A, O> {
     }
 }
 
-/// One function with one list of arguments.
-struct Call<A: Args, O: Outcome> {
-    site: Site<A, O>,
-    args: Arc<A::Owned>,
+/// The arguments `F` of a fetch whose key is `A`.
+pub trait OwnedArgs<A: Args, F: Args>: Send + Sync + 'static {
+    /// The arguments.
+    fn of_key<'o>(&'o self, key: &'o A::Owned) -> &'o F::Owned;
 }
 
-impl<A: Args, O: Outcome> Origin<O> for Call<A, O> {
-    fn run(&self) -> BoxFuture<O::Return> {
-        (self.site.body)(Arc::clone(&self.args))
+/// The key is all arguments, in their order: the two are one.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyIsArgs;
+
+impl<A: Args> OwnedArgs<A, A> for KeyIsArgs {
+    fn of_key<'o>(&'o self, key: &'o A::Owned) -> &'o A::Owned {
+        key
+    }
+}
+
+/// Arguments that are more, less or something else than the key.
+#[derive(Debug)]
+pub struct OwnArgs<F: Args>(F::Owned);
+
+impl<F: Args> OwnArgs<F> {
+    pub(crate) fn new(owned: F::Owned) -> Self {
+        Self(owned)
+    }
+}
+
+impl<A: Args, F: Args> OwnedArgs<A, F> for OwnArgs<F> {
+    fn of_key<'o>(&'o self, _: &'o A::Owned) -> &'o F::Owned {
+        &self.0
+    }
+}
+
+/// What a body is lent its arguments from: it keeps them alive while it runs.
+pub struct Lender<F: Args>(Arc<dyn Lends<F>>);
+
+impl<F: Args> Deref for Lender<F> {
+    type Target = F::Owned;
+    fn deref(&self) -> &F::Owned {
+        self.0.args()
+    }
+}
+
+impl<F: Args> std::fmt::Debug for Lender<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lender").finish_non_exhaustive()
+    }
+}
+
+/// What owns arguments.
+trait Lends<F: Args>: Send + Sync {
+    fn args(&self) -> &F::Owned;
+}
+
+/// One function with the arguments of a call, their key and its cache: all that an entry is, in one allocation. `F` are
+/// the arguments, `A` is the key.
+pub(crate) struct Applied<A: KeyArgs, F: Args, O: Outcome, G> {
+    pub(crate) engine: SharedEngine<A, O>,
+    hash: u64,
+    /// The number of the key's node, where one was seen.
+    node: Option<u64>,
+    key: A::Owned,
+    args: G,
+    site: Site<F, O>,
+}
+
+impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A, F, O, G> {
+    type A = A;
+    type O = O;
+    fn engine(&self) -> &Arc<Engine<A, O>> {
+        &self.engine
+    }
+    fn located(&self) -> (u64, Option<u64>) {
+        (self.hash, self.node)
+    }
+}
+
+impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Applied<A, F, O, G> {
+    fn args(&self) -> &F::Owned {
+        self.args.of_key(&self.key)
+    }
+}
+
+impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Keyed<A::Owned> for Applied<A, F, O, G> {
+    fn key(&self) -> &A::Owned {
+        &self.key
+    }
+}
+
+impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Lends<F> for Applied<A, F, O, G> {
+    fn args(&self) -> &F::Owned {
+        Applied::args(self)
+    }
+}
+
+impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Origin<O> for Applied<A, F, O, G> {
+    fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
+        (self.site.body)(Lender(self))
     }
     fn vary(&self, policy: &mut Policy) {
         if let Some(vary) = self.site.vary {
-            vary(&self.args, policy);
+            vary(self.args(), policy);
         }
     }
     fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
         let waits = self.site.fetch_on_miss?;
-        Some(Box::new(move || waits(&self.args)))
+        Some(Box::new(move || waits(self.args())))
     }
     fn wait(&self) -> Option<Duration> {
-        self.site.wait.map(|wait| wait(&self.args))
+        self.site.wait.map(|wait| wait(self.args()))
     }
     fn empty(&self) -> Option<O::Return> {
-        self.site.empty.map(|empty| empty(&self.args))
+        self.site.empty.map(|empty| empty(self.args()))
     }
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
         self.site.lifetime_for.map(|lifetime_for| lifetime_for(value))

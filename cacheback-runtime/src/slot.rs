@@ -30,8 +30,12 @@ pub(crate) type Link = OnceLock<Box<Instance>>;
 pub(crate) struct Instance {
     /// That of [`Of`] its types.
     id: TypeId,
+    #[cfg(feature = "test-util")]
     engine: Arc<dyn Any + Send + Sync>,
-    /// The same again, for hits: it lives as long as its static, and is reached without a detour through the `Arc`.
+    /// The `Arc` of it, which lives as long as its static: an entry need not count itself there.
+    #[cfg(not(feature = "test-util"))]
+    engine: &'static (dyn Any + Send + Sync),
+    /// The same again, for hits: reached without a detour through the `Arc`.
     #[cfg(not(feature = "test-util"))]
     for_hits: &'static (dyn Any + Send + Sync),
     erased: Arc<dyn ErasedCache>,
@@ -46,6 +50,12 @@ type Of<A, O, M> = PhantomData<(A, O, M)>;
 pub(crate) type FoundEngine<A, O> = Arc<Engine<A, O>>;
 #[cfg(not(feature = "test-util"))]
 pub(crate) type FoundEngine<A, O> = &'static Engine<A, O>;
+
+/// The same, for what may start fetches.
+#[cfg(feature = "test-util")]
+pub(crate) type SharedEngine<A, O> = Arc<Engine<A, O>>;
+#[cfg(not(feature = "test-util"))]
+pub(crate) type SharedEngine<A, O> = &'static Arc<Engine<A, O>>;
 
 impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
@@ -91,15 +101,16 @@ impl Slot {
     }
 
     /// The cache of one instantiation, for an entry.
-    pub(crate) fn shared_engine<A: KeyArgs, O: Outcome, M: 'static>(&'static self) -> Arc<Engine<A, O>> {
+    pub(crate) fn shared_engine<A: KeyArgs, O: Outcome, M: 'static>(&'static self) -> SharedEngine<A, O> {
         #[cfg(feature = "test-util")]
-        let own = self.isolated();
-        #[cfg(feature = "test-util")]
-        let head = own.as_deref().unwrap_or(&self.head);
+        let engine = {
+            let own = self.isolated();
+            let head = own.as_deref().unwrap_or(&self.head);
+            Arc::clone(&self.walk::<A, O, M>(head).engine).downcast().ok()
+        };
         #[cfg(not(feature = "test-util"))]
-        let head = &self.head;
-        let engine = Arc::clone(&self.walk::<A, O, M>(head).engine);
-        engine.downcast().unwrap_or_else(|_| unreachable!("it was found by its types"))
+        let engine = self.walk::<A, O, M>(&self.head).engine.downcast_ref();
+        engine.unwrap_or_else(|| unreachable!("it was found by its types"))
     }
 
     /// Whether this is asked for the first time.
@@ -132,11 +143,14 @@ impl Slot {
         loop {
             let instance = at.get_or_init(|| {
                 let engine = Engine::<A, O>::new(self.name, policy);
+                let erased = Arc::clone(&engine);
+                #[cfg(not(feature = "test-util"))]
+                let engine: &'static Arc<_> = Box::leak(Box::new(engine));
                 Box::new(Instance {
                     id,
                     #[cfg(not(feature = "test-util"))]
-                    for_hits: &**Box::leak(Box::new(Arc::clone(&engine))),
-                    erased: Arc::clone(&engine) as _,
+                    for_hits: &**engine,
+                    erased,
                     engine,
                     next: OnceLock::new(),
                 })

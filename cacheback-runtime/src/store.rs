@@ -122,12 +122,12 @@ where
     }
 
     /// The node of a key, under that key's lock.
-    pub(crate) fn resident<'g>(
+    pub(crate) fn resident<'g, Q: ?Sized>(
         &self,
         hash: u64,
-        known: &Known<K>,
+        known: &Known<Q>,
         pin: &'g Pinned<'_, K, V, X>,
-    ) -> Result<Option<&'g Node<K, V, X>>, Strangers<K>> {
+    ) -> Result<Option<&'g Node<K, V, X>>, Strangers<Q>> {
         let met = RefCell::new(Vec::new());
         let is = |node: &Node<K, V, X>| {
             let judged = known.judge_node(node.id());

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::hint::black_box;
 use std::thread;
 use std::time::Duration;
 
@@ -137,4 +138,25 @@ pub(super) fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
 pub(crate) fn settle() {
     run::drive(cacheback::settle());
     thread::sleep(Duration::from_millis(500));
+}
+
+/// No cache: an async function that returns at once. What the loop around a contender takes, and any call in it.
+pub(crate) fn at_once_awaited<K: Key>() -> Contender<K> {
+    async fn at_once<K>(key: K) -> [u8; 16] {
+        body(key)
+    }
+
+    polled!(&at_once(K::of(0)), key => at_once(key).await)
+}
+
+/// The same for contenders that are not awaited.
+pub(crate) fn at_once_called<K: Key>() -> Contender<K> {
+    Contender::called(body::<K>)
+}
+
+/// Out of line, as whatever is more than this is.
+#[inline(never)]
+fn body<K>(key: K) -> [u8; 16] {
+    black_box(key);
+    Value::make()
 }

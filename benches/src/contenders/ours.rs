@@ -48,25 +48,33 @@ pub(super) fn three_arguments(setup: Setup<'_, &'static str>) -> Contender<&'sta
     polled!(&read(1, Key::of(0), 2), key => read(1, key, 2).await)
 }
 
-/// How many reads of the trace were hits, in a cache of this capacity. Once a process: the capacity is set once.
-pub(crate) fn hit_ratio(trace: &[u64], capacity: u64) -> u64 {
-    static CAPACITY: AtomicU64 = AtomicU64::new(0);
-    static FETCHES: AtomicU64 = AtomicU64::new(0);
+/// How many reads of a trace are hits, in a cache of some capacity with this policy of eviction.
+macro_rules! hit_count {
+    ($name:ident, $eviction:literal) => {
+        /// Once a process: the capacity is set once.
+        pub(crate) fn $name(trace: &[u64], capacity: u64) -> u64 {
+            static ROOM: AtomicU64 = AtomicU64::new(0);
+            static FETCHES: AtomicU64 = AtomicU64::new(0);
 
-    #[cacheback(lifetime = 86_400, capacity = CAPACITY.load(Ordering::Relaxed), fetch_on_miss)]
-    async fn read(key: u64) -> u64 {
-        FETCHES.fetch_add(1, Ordering::Relaxed);
-        key
-    }
+            #[cacheback(lifetime = 86_400, capacity = ROOM.load(Ordering::Relaxed), eviction = $eviction, fetch_on_miss)]
+            async fn read(key: u64) -> u64 {
+                FETCHES.fetch_add(1, Ordering::Relaxed);
+                key
+            }
 
-    CAPACITY.store(capacity, Ordering::Relaxed);
-    run::polled(trace, read);
-    let fetches = FETCHES.load(Ordering::Relaxed);
-    let stats = read::cache().stats();
-    assert_eq!(
-        (stats.hits, stats.fetches),
-        (trace.len() as u64 - fetches, fetches),
-        "the cache counts as the body"
-    );
-    trace.len() as u64 - fetches
+            ROOM.store(capacity, Ordering::Relaxed);
+            run::polled(trace, read);
+            let fetches = FETCHES.load(Ordering::Relaxed);
+            let stats = read::cache().stats();
+            assert_eq!(
+                (stats.hits, stats.fetches),
+                (trace.len() as u64 - fetches, fetches),
+                "the cache counts as the body"
+            );
+            trace.len() as u64 - fetches
+        }
+    };
 }
+
+hit_count!(lru_hits, "lru");
+hit_count!(tiny_lfu_hits, "tiny_lfu");

@@ -1,7 +1,9 @@
 //! How many reads a full cache answers, by synthetic traces: ours, which tells moka of few hits, against moka told of
-//! every one.
+//! every one; with either policy of eviction.
 
-use crate::contenders::{self, OURS};
+use moka::policy::EvictionPolicy;
+
+use crate::contenders::{self, OURS, OURS_TINY_LFU};
 use crate::figure::Sink;
 use crate::plan::Plan;
 use crate::zipf::{Random, THETA, Zipf, scattered};
@@ -10,7 +12,7 @@ const KEYS: u64 = 100_000;
 const TRACES: [&str; 4] = ["zipf 0.99", "zipf and scans", "loop", "moving hot set"];
 pub(crate) const SHARES: [u64; 4] = [1, 5, 20, 50];
 pub(crate) const LRU: &str = "moka sync, LRU, every read recorded";
-const TINY_LFU: &str = "moka sync, TinyLFU (its default)";
+pub(crate) const TINY_LFU: &str = "moka sync, TinyLFU (its default), every read recorded";
 
 pub(super) fn parts(_: &Plan) -> Vec<String> {
     TRACES.iter().flat_map(|trace| SHARES.map(|share| format!("{trace}|{share}"))).collect()
@@ -20,18 +22,14 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let (name, share) = part.split_once('|').expect("trace|share");
     let capacity = KEYS * share.parse::<u64>().expect("a percentage") / 100;
     let trace = trace(name, capacity, plan.scaled(2_000_000));
-    let percent = |hits: u64| hits as f64 * 100.0 / trace.len() as f64;
-    sink.put(part, OURS, "percent", percent(contenders::hit_ratio(&trace, capacity)));
-    sink.put(part, LRU, "percent", percent(moka(&trace, capacity, moka::policy::EvictionPolicy::lru())));
-    sink.put(
-        part,
-        TINY_LFU,
-        "percent",
-        percent(moka(&trace, capacity, moka::policy::EvictionPolicy::tiny_lfu())),
-    );
+    let put = |name, hits: u64| sink.put(part, name, "percent", hits as f64 * 100.0 / trace.len() as f64);
+    put(OURS, contenders::lru_hits(&trace, capacity));
+    put(LRU, moka(&trace, capacity, EvictionPolicy::lru()));
+    put(OURS_TINY_LFU, contenders::tiny_lfu_hits(&trace, capacity));
+    put(TINY_LFU, moka(&trace, capacity, EvictionPolicy::tiny_lfu()));
 }
 
-fn moka(trace: &[u64], capacity: u64, policy: moka::policy::EvictionPolicy) -> u64 {
+fn moka(trace: &[u64], capacity: u64, policy: EvictionPolicy) -> u64 {
     let cache: moka::sync::Cache<u64, u64> =
         moka::sync::Cache::builder().max_capacity(capacity).eviction_policy(policy).build();
     let mut hits = 0;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use crate::contenders::OURS;
+use crate::contenders::{OURS, OURS_TINY_LFU};
 use crate::figure::Figures;
 use crate::plot::{self, count, number};
 
@@ -83,7 +83,7 @@ pub(super) fn draw(text: &mut String, drawn: Result<(), Box<dyn std::error::Erro
 
 /// Ours stands out.
 pub(super) fn shown(name: &str) -> String {
-    if name == OURS { format!("**{name}**") } else { name.to_owned() }
+    if name == OURS || name == OURS_TINY_LFU { format!("**{name}**") } else { name.to_owned() }
 }
 
 /// The parts of the case `types|load|threads`.

@@ -75,7 +75,8 @@ impl CacheRef {
         self.len() == 0
     }
 
-    /// Removes every entry. Fetches that run answer those who wait for them and store nothing; back-off ends.
+    /// Removes every entry. Fetches that run answer those who wait for them and store nothing; back-off ends. No reader
+    /// sees an older value from its start on; it then drops the values one by one, some microseconds each.
     ///
     /// # Errors
     ///

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::engine::{Engine, Keyed};
+use crate::handle::Bound;
+use crate::key::{Argument, Key, Whole};
 use crate::origin::{BoxFuture, Origin};
 use crate::outcome::{Describe, Outcome, Sharing};
 use crate::policy::Policy;
@@ -27,23 +30,36 @@ pub(super) struct Recipe<K, O: Outcome> {
     pub(super) describe: Describe<O::Error>,
 }
 
-/// One key with the recipe for it.
-struct Fetch<K, O: Outcome> {
-    recipe: Arc<Recipe<K, O>>,
-    key: Arc<K>,
-    /// In place of the recipe's fetcher; taken by the one run.
-    once: Option<Mutex<Option<Once<O::Return>>>>,
+/// One key with the recipe for it, and the cache.
+pub(super) struct Fetch<K: Argument + Key, O: Outcome> {
+    pub(super) engine: Arc<Engine<Whole<K>, O>>,
+    pub(super) recipe: Arc<Recipe<K, O>>,
+    pub(super) hash: u64,
+    /// The number of the key's node, where one was seen.
+    pub(super) node: Option<u64>,
+    pub(super) key: K,
+    /// The fetch that this call brings, in place of the recipe's; taken by the one run.
+    pub(super) once: Option<Mutex<Option<Once<O::Return>>>>,
 }
 
-impl<K: Clone + Send + Sync + 'static, O: Outcome> Recipe<K, O> {
-    /// For one key; with the fetch that this call brings, where it does.
-    pub(super) fn with(self: &Arc<Self>, key: &Arc<K>, once: Option<Once<O::Return>>) -> Arc<dyn Origin<O>> {
-        let once = once.map(|once| Mutex::new(Some(once)));
-        Arc::new(Fetch { recipe: Arc::clone(self), key: Arc::clone(key), once })
+impl<K: Argument + Key, O: Outcome> Bound for Fetch<K, O> {
+    type A = Whole<K>;
+    type O = O;
+    fn engine(&self) -> &Arc<Engine<Whole<K>, O>> {
+        &self.engine
+    }
+    fn located(&self) -> (u64, Option<u64>) {
+        (self.hash, self.node)
     }
 }
 
-impl<K: Clone + Send + Sync + 'static, O: Outcome> Fetch<K, O> {
+impl<K: Argument + Key, O: Outcome> Keyed<K> for Fetch<K, O> {
+    fn key(&self) -> &K {
+        &self.key
+    }
+}
+
+impl<K: Argument + Key, O: Outcome> Fetch<K, O> {
     /// The options for this key, where they depend on it.
     fn varied(&self) -> Option<Policy> {
         let vary = self.recipe.vary.as_ref()?;
@@ -53,26 +69,23 @@ impl<K: Clone + Send + Sync + 'static, O: Outcome> Fetch<K, O> {
     }
 }
 
-impl<K: Clone + Send + Sync + 'static, O: Outcome> Origin<O> for Fetch<K, O> {
+impl<K: Argument + Key, O: Outcome> Origin<O> for Fetch<K, O> {
     fn can_run(&self) -> bool {
         self.recipe.fetcher.is_some() || self.once.is_some()
     }
     // The closures are called within the future: a panic is that of the fetch then.
-    fn run(&self) -> BoxFuture<O::Return> {
-        if let Some(once) = &self.once {
-            let once = lock(once).take();
-            return Box::pin(async move {
-                match once {
-                    Some(once) => once().await,
-                    None => panic!("the runtime of the fetch was dropped, and it can run only once"),
-                }
-            });
-        }
-        let (recipe, key) = (Arc::clone(&self.recipe), Arc::clone(&self.key));
+    fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
         Box::pin(async move {
-            match &recipe.fetcher {
-                Some(fetcher) => fetcher(K::clone(&key)).await,
-                None => panic!("the cache has no fetcher: call its `get_or_fetch`"),
+            match (&self.once, &self.recipe.fetcher) {
+                (Some(once), _) => {
+                    let once = lock(once).take();
+                    let Some(once) = once else {
+                        panic!("the runtime of the fetch was dropped, and it can run only once")
+                    };
+                    once().await
+                }
+                (None, Some(fetcher)) => fetcher(self.key.clone()).await,
+                (None, None) => panic!("the cache has no fetcher: call its `get_or_fetch`"),
             }
         })
     }

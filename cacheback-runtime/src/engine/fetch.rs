@@ -69,13 +69,12 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
 
     /// Hands the fetch to the executor, as a refresh that nobody waits for.
     pub(super) fn submit(self: Box<Self>) {
-        let (executor, ticket, flight) =
-            (Arc::clone(&self.here.executor), self.flight.ticket, Arc::clone(&self.flight));
+        let (here, ticket, flight) = (self.here.clone(), self.flight.ticket, Arc::clone(&self.flight));
         let limit = self.engine.policy.max_refreshes;
-        executor.submit(ticket, limit, self);
+        here.executor.submit(ticket, limit, self);
         // Someone may have come to wait before it stood in the queue, and did not find it there.
         if flight.waiting() > 0 {
-            if let Some(refresh) = executor.withdraw(ticket) {
+            if let Some(refresh) = here.executor.withdraw(ticket) {
                 refresh.start(None);
             }
         }
@@ -162,10 +161,10 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 /// The task of a fetch.
 async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     job.flight.begins_in(tokio::task::id());
-    let (executor, flight) = (Arc::clone(&job.here.executor), Arc::clone(&job.flight));
+    let (here, flight) = (job.here.clone(), Arc::clone(&job.flight));
     let timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
-    let shutdown = pin!(executor.shutdown_of(&*flight));
-    let mut body = caught_future(job.origin.run());
+    let shutdown = pin!(here.executor.shutdown_of(&*flight));
+    let mut body = caught_future(Arc::clone(&job.origin).run());
     let returned = match first(&mut body, pin!(first(timer, shutdown))).await {
         Ok(returned) => returned,
         Err(cut) => {
@@ -185,7 +184,7 @@ async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
                         Err(()) => job.land_aborted(home),
                     };
                 }
-                executor.goes_on();
+                here.executor.goes_on();
                 if let Ok(returned) = first(&mut body, pin!(job.abandoned_or_alive())).await {
                     break returned;
                 }

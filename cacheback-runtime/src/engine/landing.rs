@@ -130,7 +130,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
 
     /// `Err` is the message of a panic of the key's own code.
     fn failure(&self, kept: Option<&ErrorOf<O>>) -> Result<Verdict<A, O>, String> {
-        let key = caught(|| A::copy(&self.target.key))?;
+        let key = caught(|| A::copy(self.target.key()))?;
         Ok(Verdict::Fail { key: Some(key), kept: kept.map(Arc::clone) })
     }
 

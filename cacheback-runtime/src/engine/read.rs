@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::fetch::Job;
-use super::{Answer, Brought, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target};
+use super::{Answer, Brought, Call, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target};
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::decide::{Decision, Facts, decide};
@@ -55,31 +55,28 @@ enum Entered<O: Outcome> {
 }
 
 impl<A: KeyArgs, O: Outcome> Engine<A, O> {
-    /// The value of an answer to a plain call.
-    pub(crate) async fn call(self: Arc<Self>, target: Target<KeyOf<A>>, origin: OriginOf<O>) -> O::Return {
-        self.answer(target, origin, false).await.value
-    }
-
-    /// Answers a call. Where `force_wait`, it waits on a miss whatever the function's options say.
+    /// Answers a call.
     pub(crate) async fn answer(
-        self: Arc<Self>,
-        target: Target<KeyOf<A>>,
-        origin: OriginOf<O>,
-        force_wait: bool,
+        self: &Arc<Self>,
+        target: &Target<KeyOf<A>>,
+        origin: &OriginOf<O>,
+        call: Call,
     ) -> Answer<O::Return> {
-        let mut waits_on_miss = match (force_wait, origin.waits_on_miss()) {
-            (true, _) => Some(true),
-            (false, None) => Some(self.policy.fetch_on_miss),
-            (false, Some(_)) => None,
+        let mut waits_on_miss = match (call, origin.waits_on_miss()) {
+            (Call::GetOrFetch, _) => Some(true),
+            (_, None) => Some(self.policy.fetch_on_miss),
+            (_, Some(_)) => None,
         };
-        let called = Moment::now();
+        let mut called = None;
         let mut losses = 0;
         loop {
             let here = self.here(losses);
-            let seat = match self.enter(&here, &target, &origin, Want::Answer { waits_on_miss }) {
+            let now = Moment::now();
+            let called = *called.get_or_insert(now);
+            let seat = match self.enter(&here, target, origin, Want::Answer { waits_on_miss }, now) {
                 Entered::Value(answer) => return answer,
                 Entered::Error(kept) => return self.answered(O::join(Err(kept.hand())), Status::Fresh, None),
-                Entered::Empty => return self.empty(&origin),
+                Entered::Empty => return self.empty(origin),
                 Entered::Ask => {
                     let waits = origin.waits_on_miss().is_some_and(|waits| waits());
                     waits_on_miss = Some(waits);
@@ -88,20 +85,22 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 Entered::Wait(seat) => seat,
             };
             // One limit for the call, also where its first fetch was lost.
-            let waited = Duration::from_nanos(Moment::now().since(called));
-            let limit = origin.wait().or(self.policy.wait).map(|limit| limit.saturating_sub(waited));
+            let left =
+                |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
+            let limit = origin.wait().or(self.policy.wait).map(left);
             let Some(landing) = self.wait_for(&seat, limit, &here).await else {
-                return self.stored(&target).unwrap_or_else(|| self.empty(&origin));
+                return self.stored(target).unwrap_or_else(|| self.empty(origin));
             };
-            if let Landing::Value(brought) = &landing {
+            if let Landing::Value(brought) = landing {
                 let Brought { value, started } = &**brought;
-                let age = Duration::from_nanos(Moment::now().since(*started));
-                return self.answered(O::join(Ok(value.clone())), Status::Fetched, Some(age));
+                let told = call != Call::Plain;
+                let age = told.then(|| Duration::from_nanos(Moment::now().since(*started)));
+                return self.answered(O::join(Ok(value.clone())), Status::Fetched, age);
             }
-            if let Some(answer) = self.stored(&target) {
+            if let Some(answer) = self.stored(target) {
                 return answer;
             }
-            match self.failure(&landing, &seat, &origin, &mut losses) {
+            match self.failure(landing, &seat, origin, &mut losses) {
                 Failure::Again => {}
                 Failure::Gone => Box::pin(context::pause(NOTICE)).await,
                 Failure::Error(error) => return self.answered(O::join(Err(error)), Status::Fetched, None),
@@ -114,16 +113,21 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     /// The outcome of a fetch: of the live one, or of a new one.
-    pub(crate) async fn refresh(self: Arc<Self>, target: Target<KeyOf<A>>, origin: OriginOf<O>) -> O::Return {
+    pub(crate) async fn refresh(
+        self: &Arc<Self>,
+        target: &Target<KeyOf<A>>,
+        origin: &OriginOf<O>,
+    ) -> O::Return {
         let mut losses = 0;
         loop {
             let here = self.here(losses);
-            let Entered::Wait(seat) = self.enter(&here, &target, &origin, Want::Outcome) else { continue };
+            let entered = self.enter(&here, target, origin, Want::Outcome, Moment::now());
+            let Entered::Wait(seat) = entered else { continue };
             let Some(landing) = self.wait_for(&seat, None, &here).await else { continue };
-            if let Landing::Value(brought) = &landing {
+            if let Landing::Value(brought) = landing {
                 return O::join(Ok(brought.value.clone()));
             }
-            match self.failure(&landing, &seat, &origin, &mut losses) {
+            match self.failure(landing, &seat, origin, &mut losses) {
                 Failure::Again => {}
                 Failure::Gone => Box::pin(context::pause(NOTICE)).await,
                 Failure::Error(error) => return O::join(Err(error)),
@@ -134,7 +138,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 
     pub(crate) fn peek(&self, target: &Target<KeyOf<A>>) -> Option<Peeked<O::Value>> {
         let pin = self.store.pin();
-        let node = self.store.find(target.hash, |key| A::equal(key, &target.key), &pin)?;
+        let node = self.store.find(target.hash, |key| A::equal(key, target.key()), &pin)?;
         let now = Moment::now();
         let value = node.value(now, &self.store.spans)?.clone();
         let times = node.times(&self.store.spans);
@@ -149,8 +153,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         target: &Target<KeyOf<A>>,
         origin: &OriginOf<O>,
         want: Want,
+        now: Moment,
     ) -> Entered<O> {
-        let now = Moment::now();
         self.tidy(now);
         let mut given_back = Vec::new();
         let spans = &self.store.spans;
@@ -315,12 +319,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     /// Waits for a flight, no longer than `limit`.
-    async fn wait_for(
+    async fn wait_for<'s>(
         &self,
-        seat: &Seat<Landing<O>>,
+        seat: &'s Seat<Landing<O>>,
         limit: Option<Duration>,
         here: &Here,
-    ) -> Option<Landing<O>> {
+    ) -> Option<&'s Landing<O>> {
         // Boxed: what few callers need, and timers are large.
         let elsewhere = seat.runs_elsewhere(here.caller.id());
         let mut deserted = elsewhere.then(|| Box::pin(self.deserted(seat, &here.caller)));
@@ -328,10 +332,10 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let mut landed = pin!(seat.landed());
         poll_fn(|context| {
             if let Poll::Ready(landing) = landed.as_mut().poll(context) {
-                return Poll::Ready(Some(landing.clone()));
+                return Poll::Ready(Some(landing));
             }
             if deserted.as_mut().is_some_and(|deserted| deserted.as_mut().poll(context).is_ready()) {
-                return Poll::Ready(Some(Landing::Lost));
+                return Poll::Ready(Some(Landing::LOST));
             }
             if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {
                 return Poll::Ready(None);

@@ -54,7 +54,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         policy: &Policy,
         own: Option<Duration>,
     ) -> (Record<NodeOf<A, O>>, Option<O::Value>) {
-        let key = A::copy(&target.key);
+        let key = A::copy(target.key());
         let is_kept = own.is_none_or(|lifetime| !lifetime.is_zero());
         let weight = if is_kept { self.weight(origin, &value) } else { None };
         let Some(weight) = weight else {

@@ -33,7 +33,7 @@ struct Behind<T> {
 }
 
 /// The flights of one key.
-pub(crate) struct Desk<K, T, J> {
+pub(crate) struct Desk<K: ?Sized, T, J> {
     pub(super) key: Arc<K>,
     lanes: Vec<(LaneId, Lane<T, J>)>,
 }
@@ -81,7 +81,7 @@ pub(crate) enum Ended {
     Superseded,
 }
 
-impl<K, T, J> Desk<K, T, J> {
+impl<K: ?Sized, T, J> Desk<K, T, J> {
     pub(super) fn open(key: Arc<K>) -> Self {
         Self { key, lanes: Vec::new() }
     }

@@ -136,7 +136,10 @@ impl Bound {
 
     /// A node is here.
     pub(super) fn insert(&self, place: Place) {
-        self.window.as_ref().unwrap_or(&self.main).insert(place, ());
+        let Some(window) = &self.window else { return self.main.insert(place, ()) };
+        // That it was asked for and missed counts too: moka tells how often by the place, not by the node.
+        let _ = self.main.get(&place);
+        window.insert(place, ());
     }
 
     /// A node is gone.

@@ -232,6 +232,26 @@ fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
     assert_eq!(nodes, residents);
 }
 
+/// A key that is fetched again and again is asked for again and again: in the end it stays.
+#[test]
+fn tiny_lfu_counts_misses() {
+    let store: Small = Store::new(Limit::Entries(1_000), Eviction::TinyLfu, SPANS);
+    for key in 0..1_000 {
+        put(&store, key, spread(key), key);
+    }
+    store.settle();
+    let wanted = 5_000;
+    for round in 0..8 {
+        put(&store, wanted, spread(wanted), 0);
+        for key in 0..100 {
+            let seen_once = 10_000 + round * 100 + key;
+            put(&store, seen_once, spread(seen_once), 0);
+        }
+    }
+    store.settle();
+    assert_eq!(get(&store, wanted, spread(wanted)), Some(0));
+}
+
 /// A node may be removed in the moment between moka's two parts, and then neither has it to forget.
 #[test]
 fn what_is_gone_on_its_way_through_the_window_leaves_nothing_behind() {
