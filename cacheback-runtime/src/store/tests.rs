@@ -239,7 +239,7 @@ fn tiny_lfu_counts_misses() {
     for key in 0..1_000 {
         put(&store, key, spread(key), key);
     }
-    store.settle();
+    store.bound.settle();
     let wanted = 5_000;
     for round in 0..8 {
         put(&store, wanted, spread(wanted), 0);
@@ -248,7 +248,7 @@ fn tiny_lfu_counts_misses() {
             put(&store, seen_once, spread(seen_once), 0);
         }
     }
-    store.settle();
+    store.bound.settle();
     assert_eq!(get(&store, wanted, spread(wanted)), Some(0));
 }
 
