@@ -59,7 +59,7 @@ async fn main() -> anyhow::Result<()> {
     dead_database(&table).await?;
 
     let stats = timeline::cache().stats();
-    let calls = stats.hits + stats.stale + stats.empty + stats.waited;
+    let calls = stats.calls();
     println!("\n`timeline` answered {} calls with {} fetches.", grouped(calls), stats.fetches);
     Ok(())
 }

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod guide;
+
 #[doc(inline)]
 pub use cacheback_macros::cacheback;
 #[doc(inline)]
@@ -13,6 +15,7 @@ pub use cacheback_runtime::{
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use cacheback_runtime::metrics;
+
 #[cfg(feature = "test-util")]
 #[doc(inline)]
 pub use cacheback_runtime::testing;

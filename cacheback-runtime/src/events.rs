@@ -12,7 +12,7 @@ use stripes::Stripes;
 
 /// Counters of a cached function or cache, since it was first used: a snapshot.
 ///
-/// `hits + stale + empty + waited` are the calls that were answered.
+/// `hits`, `stale`, `empty` and `waited` add up to the [calls](Stats::calls) that were answered.
 ///
 /// With the feature `serde` it is a map of these fields. What an older version did not count yet is read as zero.
 ///
@@ -21,8 +21,7 @@ use stripes::Stripes;
 /// ```
 /// # mod cacheback { pub use cacheback_runtime::*; }
 /// fn hit_ratio(stats: &cacheback::Stats) -> f64 {
-///     let calls = stats.hits + stats.stale + stats.empty + stats.waited;
-///     stats.hits as f64 / calls.max(1) as f64
+///     stats.hits as f64 / stats.calls().max(1) as f64
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,6 +59,12 @@ pub struct Stats {
 }
 
 impl Stats {
+    /// Calls that were answered: `hits + stale + empty + waited`.
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.hits + self.stale + self.empty + self.waited
+    }
+
     /// The sum of two, counter by counter.
     pub(crate) fn plus(self, other: Self) -> Self {
         Self {

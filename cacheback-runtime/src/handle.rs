@@ -205,6 +205,9 @@ impl<R: Send + 'static> EntryInner<R> {
     /// Makes the value stale now and starts one refresh. A fetch that runs is superseded by a new one. Does not end
     /// the back-off; where nothing is cached and nothing runs it does nothing.
     ///
+    /// Until that refresh has ended the old value is served as stale. To read what was just written, await this and then
+    /// [`refresh`](EntryInner::refresh), which joins it; a `refresh` alone may join a fetch that began before the write.
+    ///
     /// # Errors
     ///
     /// None on the local tier.

@@ -89,6 +89,7 @@ async fn counters_add_up() {
     settle().await;
     let stats = number::cache().stats();
     assert_eq!(stats.hits + stats.stale + stats.empty + stats.waited, calls);
+    assert_eq!(stats.calls(), calls);
     assert_eq!(stats.fetches, source.runs());
     assert!(stats.errors > 0 && stats.stale > 0 && stats.waited > 0 && stats.discarded > 0, "{stats:?}");
     assert_eq!((stats.in_flight, stats.entries, stats.panics, stats.timeouts), (0, 1, 0, 0));
