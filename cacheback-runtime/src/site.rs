@@ -10,7 +10,7 @@ use crate::key::{Args, KeyArgs, KeyView};
 use crate::origin::{BoxFuture, Origin};
 use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::policy::Policy;
-use crate::slot::SharedEngine;
+use crate::slot::{SharedEngine, arc_of};
 use crate::sync::Arc;
 
 /// Something computed from the owned arguments `A` of a call.
@@ -206,7 +206,7 @@ impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A, F
     type A = A;
     type O = O;
     fn engine(&self) -> &Arc<Engine<A, O>> {
-        &self.engine
+        arc_of(&self.engine)
     }
     fn located(&self) -> (u64, Option<u64>) {
         (self.hash, self.node)

@@ -57,6 +57,11 @@ pub(crate) type SharedEngine<A, O> = Arc<Engine<A, O>>;
 #[cfg(not(feature = "test-util"))]
 pub(crate) type SharedEngine<A, O> = &'static Arc<Engine<A, O>>;
 
+/// The `Arc` of it, whichever it is.
+pub(crate) fn arc_of<A: KeyArgs, O: Outcome>(engine: &SharedEngine<A, O>) -> &Arc<Engine<A, O>> {
+    engine
+}
+
 impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
     #[must_use]
