@@ -77,7 +77,6 @@ pub struct Cache<K: 'static, V: 'static> {
 trait Typed<K, V>: Send + Sync {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<V>;
     fn entry(&self, hash: u64, key: K, once: Option<Once<V>>) -> Entry<V>;
-    fn has_fetcher(&self) -> bool;
     fn engine(&self) -> Arc<dyn ErasedCache>;
     fn erased(&self) -> &dyn ErasedCache;
 }
@@ -95,11 +94,13 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V> {
-    /// The value: from the cache, from a fetch, or empty, as the options say.
+    /// The value: from the cache, from a fetch, or empty, as the options say. Without a fetcher it is the one that is
+    /// cached, stale too.
     ///
     /// # Panics
     ///
-    /// Where the cache has no fetcher. Else as a cached function does: see [`Entry`](crate::EntryInner).
+    /// Without a fetcher, where nothing is cached and [`empty`](CacheBuilder::empty) was not given. Else as a cached
+    /// function does: see [`Entry`](crate::EntryInner).
     ///
     /// # Cancellation
     ///
@@ -114,11 +115,6 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
             if let Some(value) = self.look(hash, key) {
                 return value;
             }
-            assert!(
-                self.object.has_fetcher(),
-                "cacheback: cache `{}` has no fetcher: call `get_or_fetch`",
-                self.name()
-            );
             self.object.entry(hash, key.to_owned(), None).call()
         };
         wait.await
@@ -154,8 +150,8 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         wait.await
     }
 
-    /// The entry of a key: everything that can be done with it. Without a fetcher its `get_or_fetch`, `lookup` and
-    /// `refresh` panic where they would fetch.
+    /// The entry of a key: everything that can be done with it. Without a fetcher its `lookup` and `get_or_fetch` do
+    /// as [`get`](Self::get) does, and `refresh` panics.
     #[must_use]
     pub fn entry<Q>(&self, key: &Q) -> Entry<V>
     where
@@ -283,9 +279,6 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
         let target = self.engine.target_of(hash, key);
         let origin = self.recipe.with(&target.key, once);
         Entry::new(Arc::clone(&self.engine), target, origin)
-    }
-    fn has_fetcher(&self) -> bool {
-        self.recipe.fetcher.is_some()
     }
     fn engine(&self) -> Arc<dyn ErasedCache> {
         Arc::clone(&self.engine) as _

@@ -226,6 +226,44 @@ async fn a_read_that_nothing_can_answer_says_what_to_call() {
     assert_eq!(message, "cacheback: cache `numbers` has no fetcher: call `get_or_fetch`");
 }
 
+/// What is cached is served, stale and too stale too; nothing is started that could only fail, so that the next call
+/// with a fetch of its own is not held up by a back-off.
+#[tokio::test(start_paused = true)]
+async fn without_a_fetcher_reads_start_nothing() {
+    let _own = testing::isolate();
+    let cache: Cache<u64, u64> = Cache::builder().lifetime(secs(10)).max_stale(secs(10)).build().unwrap();
+    cache.set(&1, 7).await.unwrap();
+    for age in [10, 20] {
+        advance(secs(10)).await;
+        let lookup = cache.entry(&1).lookup().await;
+        assert_eq!((lookup.value, lookup.status, lookup.age), (7, Status::Stale, Some(secs(age))));
+        assert_eq!((cache.get(&1).await, cache.entry(&1).get_or_fetch().await), (7, 7));
+    }
+    let reads = |number| {
+        let entry = cache.entry(&2);
+        tokio::spawn(async move {
+            match number {
+                0 => entry.lookup().await.value,
+                1 => entry.get_or_fetch().await,
+                _ => entry.refresh().await,
+            }
+        })
+    };
+    for number in 0..3 {
+        let panicked = reads(number).await.unwrap_err().into_panic();
+        let message = panicked.downcast_ref::<String>().unwrap();
+        assert!(message.contains("has no fetcher: call `get_or_fetch`"), "{message}");
+    }
+    settle().await;
+    let stats = cache.stats();
+    assert_eq!((stats.stale, stats.empty, stats.waited), (6, 0, 0));
+    assert_eq!((stats.fetches, stats.panics, stats.entries), (0, 0, 1));
+    let empty: Cache<u64, u64> = Cache::builder().empty(|key| *key).build().unwrap();
+    assert_eq!((empty.get(&9).await, empty.entry(&9).lookup().await.status), (9, Status::Empty));
+    settle().await;
+    assert_eq!(empty.stats().fetches, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_with_its_own_fetch_takes_the_place_of_the_fetcher() {
     let _own = testing::isolate();

@@ -67,6 +67,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         origin: OriginOf<O>,
         force_wait: bool,
     ) -> Answer<O::Return> {
+        if !origin.can_run() {
+            return self.without_a_fetch(&target, &origin);
+        }
         let mut waits_on_miss = match (force_wait, origin.waits_on_miss()) {
             (true, _) => Some(true),
             (false, None) => Some(self.policy.fetch_on_miss),
@@ -115,6 +118,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 
     /// The outcome of a fetch: of the live one, or of a new one.
     pub(crate) async fn refresh(self: Arc<Self>, target: Target<KeyOf<A>>, origin: OriginOf<O>) -> O::Return {
+        if !origin.can_run() {
+            self.cannot_fetch();
+        }
         let mut losses = 0;
         loop {
             let here = self.here(losses);
@@ -268,6 +274,21 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let Peeked { value, age, fresh } = self.peek(target)?;
         let status = if fresh { Status::Fresh } else { Status::Stale };
         Some(self.answered(O::join(Ok(value)), status, Some(age)))
+    }
+
+    /// The answer where there is no body to run: what is stored, whatever its age, else the empty value.
+    fn without_a_fetch(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) -> Answer<O::Return> {
+        if let Some(answer) = self.stored(target) {
+            return answer;
+        }
+        match origin.empty() {
+            Some(value) => self.answered(value, Status::Empty, None),
+            None => self.cannot_fetch(),
+        }
+    }
+
+    fn cannot_fetch(&self) -> ! {
+        panic!("cacheback: cache `{}` has no fetcher: call `get_or_fetch`", self.name)
     }
 
     fn empty(&self, origin: &OriginOf<O>) -> Answer<O::Return> {
