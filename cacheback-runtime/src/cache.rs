@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
+use std::sync::Weak;
 
 use crate::engine::{Engine, ErasedCache};
 use crate::error::Error;
@@ -11,7 +12,9 @@ use crate::events::Stats;
 use crate::handle::{Entry, Snapshot};
 use crate::key::{Argument, Key, Whole};
 use crate::outcome::Outcome;
+use crate::panics::caught;
 use crate::policy::Policy;
+use crate::registry;
 use crate::sync::Arc;
 
 mod builder;
@@ -84,6 +87,8 @@ trait Typed<K, V>: Send + Sync {
 struct Object<K: Argument + Key, O: Outcome> {
     engine: Arc<Engine<Whole<K>, O>>,
     recipe: Arc<Recipe<K, O>>,
+    /// And so it is listed.
+    is_named: bool,
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V> {
@@ -291,10 +296,16 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
 /// What still holds the engine holds no value of it: a fetch that runs, an entry, a handle.
 impl<K: Argument + Key, O: Outcome> Drop for Object<K, O> {
     fn drop(&mut self) {
-        #[cfg(feature = "metrics")]
-        crate::registry::retire(&(Arc::clone(&self.engine) as _));
+        let engine: Weak<dyn ErasedCache> = Arc::downgrade(&self.engine) as _;
+        let _made_in = if self.is_named { registry::delist(&engine) } else { None };
+        // Who does not hold it by now never will.
         if Arc::strong_count(&self.engine) > 1 {
-            self.engine.clear();
+            // What is put off goes with what the user gave it, whose `Drop` may panic.
+            let _ = caught(|| self.engine.clear());
+        }
+        #[cfg(feature = "metrics")]
+        if let Some(made_in) = _made_in {
+            registry::retire(&*self.engine, made_in);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! `Cache`: the same rules without the macro.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cacheback::{Cache, Eviction, Policy, Status, settle, testing};
+use tokio::runtime::Builder;
 
 use crate::support::{Source, advance, run_ready, secs};
 
@@ -409,6 +411,25 @@ async fn a_dropped_cache_is_gone_once_its_fetches_are() {
     settle().await;
     run_ready().await;
     assert_eq!(dropped.load(Ordering::SeqCst), 1, "fetcher and all");
+}
+
+/// In a destructor of its thread, when tokio's clock can be read no more: no panic, which would end the process.
+#[test]
+fn a_cache_may_be_dropped_with_its_thread() {
+    thread_local! {
+        static LAST: RefCell<Option<Cache<u64, u64>>> = const { RefCell::new(None) };
+    }
+    let ends = std::thread::spawn(|| {
+        // First, and so its destructor is the last.
+        LAST.with(|_| ());
+        let cache: Cache<u64, u64> = Cache::builder().name("last").build().unwrap();
+        let handle = cache.handle();
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(cache.set(&1, 1)).unwrap();
+        LAST.set(Some(cache));
+        handle
+    });
+    assert!(ends.join().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]
