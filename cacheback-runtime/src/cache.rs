@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
+use std::sync::Weak;
 
 use crate::engine::{Engine, ErasedCache};
 use crate::error::Error;
@@ -11,7 +12,9 @@ use crate::events::Stats;
 use crate::handle::{Entry, Snapshot};
 use crate::key::{Argument, Key, Whole};
 use crate::outcome::Outcome;
+use crate::panics::caught;
 use crate::policy::Policy;
+use crate::registry;
 use crate::sync::{Arc, Mutex};
 
 mod builder;
@@ -77,7 +80,6 @@ pub struct Cache<K: 'static, V: 'static> {
 trait Typed<K, V>: Send + Sync {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<V>;
     fn entry(&self, hash: u64, key: K, once: Option<Once<V>>) -> Entry<V>;
-    fn has_fetcher(&self) -> bool;
     fn engine(&self) -> Arc<dyn ErasedCache>;
     fn erased(&self) -> &dyn ErasedCache;
 }
@@ -85,6 +87,8 @@ trait Typed<K, V>: Send + Sync {
 struct Object<K: Argument + Key, O: Outcome> {
     engine: Arc<Engine<Whole<K>, O>>,
     recipe: Arc<Recipe<K, O>>,
+    /// And so it is listed.
+    is_named: bool,
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V> {
@@ -95,11 +99,13 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V> {
-    /// The value: from the cache, from a fetch, or empty, as the options say.
+    /// The value: from the cache, from a fetch, or empty, as the options say. Without a fetcher it is the one that is
+    /// cached, stale too.
     ///
     /// # Panics
     ///
-    /// Where the cache has no fetcher. Else as a cached function does: see [`Entry`](crate::EntryInner).
+    /// Without a fetcher, where nothing is cached and [`empty`](CacheBuilder::empty) was not given. Else as a cached
+    /// function does: see [`Entry`](crate::EntryInner).
     ///
     /// # Cancellation
     ///
@@ -114,11 +120,6 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
             if let Some(value) = self.look(hash, key) {
                 return value;
             }
-            assert!(
-                self.object.has_fetcher(),
-                "cacheback: cache `{}` has no fetcher: call `get_or_fetch`",
-                self.name()
-            );
             self.object.entry(hash, key.to_owned(), None).call()
         };
         wait.await
@@ -154,8 +155,8 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         wait.await
     }
 
-    /// The entry of a key: everything that can be done with it. Without a fetcher its `get_or_fetch`, `lookup` and
-    /// `refresh` panic where they would fetch.
+    /// The entry of a key: everything that can be done with it. Without a fetcher its `lookup` and `get_or_fetch` do
+    /// as [`get`](Self::get) does, and `refresh` panics.
     #[must_use]
     pub fn entry<Q>(&self, key: &Q) -> Entry<V>
     where
@@ -289,9 +290,6 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
             once: once.map(|once| Mutex::new(Some(once))),
         }))
     }
-    fn has_fetcher(&self) -> bool {
-        self.recipe.fetcher.is_some()
-    }
     fn engine(&self) -> Arc<dyn ErasedCache> {
         Arc::clone(&self.engine) as _
     }
@@ -303,10 +301,16 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
 /// What still holds the engine holds no value of it: a fetch that runs, an entry, a handle.
 impl<K: Argument + Key, O: Outcome> Drop for Object<K, O> {
     fn drop(&mut self) {
-        #[cfg(feature = "metrics")]
-        crate::registry::retire(&(Arc::clone(&self.engine) as _));
+        let engine: Weak<dyn ErasedCache> = Arc::downgrade(&self.engine) as _;
+        let _made_in = if self.is_named { registry::delist(&engine) } else { None };
+        // Who does not hold it by now never will.
         if Arc::strong_count(&self.engine) > 1 {
-            self.engine.clear();
+            // What is put off goes with what the user gave it, whose `Drop` may panic.
+            let _ = caught(|| self.engine.clear());
+        }
+        #[cfg(feature = "metrics")]
+        if let Some(made_in) = _made_in {
+            registry::retire(&*self.engine, made_in);
         }
     }
 }

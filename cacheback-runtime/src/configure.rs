@@ -82,8 +82,9 @@ impl Configure {
 
     /// Applies the configuration, once and before the executor is used: at the start of `main`.
     ///
-    /// Its first use is what can start a fetch or has to do with those that run: a call that is no hit, a write, `settle`,
-    /// `shutdown`. Counters, `peek`, `caches` and the like are none.
+    /// Its first use is what can start a fetch or has to do with those that run: a call that is no hit, `set`,
+    /// `invalidate`, `remove`, `settle`, `shutdown`. Counters, `peek`, `clear`, `caches` and the like are none, nor is
+    /// the drop of a [`Cache`](crate::Cache).
     ///
     /// It concerns the whole process. With `test-util` it concerns the calling runtime, or the isolation that it has
     /// (`testing::isolate`), so that each test can have its own.

@@ -205,7 +205,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     pub(crate) fn stats(&self) -> Stats {
         // In this order: what is too much is evicted first.
         let entries = self.len();
-        Stats { entries, evicted: self.store.evicted(), ..self.counters.snapshot() }
+        Stats { entries, ..self.counted() }
+    }
+
+    /// The counters, without a look at the entries or the clock.
+    fn counted(&self) -> Stats {
+        Stats { evicted: self.store.evicted(), ..self.counters.snapshot() }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -343,6 +348,9 @@ pub(crate) trait ErasedCache: Send + Sync {
     fn name(&self) -> &'static str;
     fn policy(&self) -> Policy;
     fn stats(&self) -> Stats;
+    /// What was counted so far: `entries` is zero.
+    #[cfg(feature = "metrics")]
+    fn counted(&self) -> Stats;
     fn len(&self) -> u64;
     fn clear(&self);
 }
@@ -356,6 +364,10 @@ impl<A: KeyArgs, O: Outcome> ErasedCache for Engine<A, O> {
     }
     fn stats(&self) -> Stats {
         Engine::stats(self)
+    }
+    #[cfg(feature = "metrics")]
+    fn counted(&self) -> Stats {
+        Engine::counted(self)
     }
     fn len(&self) -> u64 {
         Engine::len(self)

@@ -44,7 +44,8 @@ pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
                 if let Some(executor) = context::executor() {
                     executor.relieve(Moment::now());
                 }
-                for work in lock(&ALSO).clone() {
+                let also = lock(&ALSO).clone();
+                for work in also {
                     let _ = caught(work);
                 }
             }

@@ -20,7 +20,6 @@ pub(crate) enum Untyped {
 
 static LISTED: Mutex<Vec<Listed>> = Mutex::new(Vec::new());
 
-#[derive(Clone)]
 enum Listed {
     /// A function that was used.
     Function(&'static Slot),
@@ -51,7 +50,7 @@ impl Untyped {
 }
 
 /// With `test-util`: which one; `None` where there was none.
-type Isolation = Option<u64>;
+pub(crate) type Isolation = Option<u64>;
 
 fn isolation() -> Isolation {
     #[cfg(feature = "test-util")]
@@ -65,26 +64,38 @@ pub(crate) fn list_function(slot: &'static Slot) {
     lock(&LISTED).push(Listed::Function(slot));
 }
 
-/// Lists an object for as long as it lives.
+/// Lists an object, until it is [delisted](delist).
 pub(crate) fn list_object(object: &Arc<dyn ErasedCache>) {
+    let object = Listed::Object(Arc::downgrade(object), isolation());
+    lock(&LISTED).push(object);
+}
+
+/// An object is being dropped: nobody finds it in the list from here on, and whoever did so before holds it by now.
+/// Where it was listed: the isolation that it was made in.
+pub(crate) fn delist(object: &Weak<dyn ErasedCache>) -> Option<Isolation> {
     let mut listed = lock(&LISTED);
-    listed.retain(Listed::lives);
-    listed.push(Listed::Object(Arc::downgrade(object), isolation()));
+    let at = listed.iter().position(|it| matches!(it, Listed::Object(other, _) if other.ptr_eq(object)))?;
+    match listed.swap_remove(at) {
+        Listed::Object(_, made_in) => Some(made_in),
+        Listed::Function(_) => None,
+    }
+}
+
+/// Keeps what a delisted object has counted.
+#[cfg(feature = "metrics")]
+pub(crate) fn retire(object: &dyn ErasedCache, made_in: Isolation) {
+    let counted = Stats { in_flight: 0, ..object.counted() };
+    let mut retired = lock(&RETIRED);
+    let sum = retired.entry((made_in, object.name())).or_default();
+    *sum = sum.plus(counted);
 }
 
 impl Listed {
-    fn lives(&self) -> bool {
+    /// The same, held; `None` where it is another isolation's.
+    fn held(&self, here: Isolation) -> Option<Untyped> {
         match self {
-            Self::Function(_) => true,
-            Self::Object(object, _) => object.strong_count() > 0,
-        }
-    }
-
-    /// What the calling runtime sees of it.
-    fn seen(self) -> Option<Untyped> {
-        match self {
-            Self::Function(slot) => (!slot.all().is_empty()).then_some(Untyped::Function(slot)),
-            Self::Object(object, made_in) if made_in == isolation() => object.upgrade().map(Untyped::Object),
+            Self::Function(slot) => Some(Untyped::Function(slot)),
+            Self::Object(object, made_in) if *made_in == here => object.upgrade().map(Untyped::Object),
             Self::Object(..) => None,
         }
     }
@@ -93,19 +104,6 @@ impl Listed {
 /// What objects had counted that were dropped, by name.
 #[cfg(feature = "metrics")]
 static RETIRED: Mutex<BTreeMap<(Isolation, &'static str), Stats>> = Mutex::new(BTreeMap::new());
-
-/// A listed object is being dropped: its counts are kept.
-#[cfg(feature = "metrics")]
-pub(crate) fn retire(object: &Arc<dyn ErasedCache>) {
-    let counted = Stats { entries: 0, in_flight: 0, ..object.stats() };
-    let (mut retired, mut listed) = (lock(&RETIRED), lock(&LISTED));
-    let me = Arc::downgrade(object);
-    let at = listed.iter().position(|it| matches!(it, Listed::Object(other, _) if other.ptr_eq(&me)));
-    if let Some(Listed::Object(_, made_in)) = at.map(|at| listed.swap_remove(at)) {
-        let sum = retired.entry((made_in, object.name())).or_default();
-        *sum = sum.plus(counted);
-    }
-}
 
 /// What dropped objects had counted, by name. Take it before [`all`]: what is dropped in between is missing, and not
 /// counted twice.
@@ -119,7 +117,9 @@ pub(crate) fn retired() -> BTreeMap<&'static str, Stats> {
 
 /// All that is listed, as the calling runtime sees it.
 pub(crate) fn all() -> Vec<Untyped> {
-    // Outside of the lock: an object may die here, and with it what the user put in.
-    let listed = lock(&LISTED).clone();
-    listed.into_iter().filter_map(Listed::seen).collect()
+    let here = isolation();
+    // Held under the lock, so that who is delisted knows of it; let go outside: an object may die of that, and with it
+    // what the user put in.
+    let held: Vec<_> = lock(&LISTED).iter().filter_map(|listed| listed.held(here)).collect();
+    held.into_iter().filter(|cache| !cache.all().is_empty()).collect()
 }

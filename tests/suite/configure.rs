@@ -116,6 +116,7 @@ async fn it_comes_before_the_first_use_and_says_which_that_was() {
     assert!(wide::cache().is_empty() && wide::cache().stats().fetches == 0);
     assert_eq!(wide::entry(1, &source).peek().await, None);
     let _ = cacheback::caches();
+    wide::cache().clear().await.unwrap();
     // A refused configuration changes nothing.
     assert!(configure().max_refreshes(0).apply().is_err());
     configure().max_refreshes(2).apply().unwrap();

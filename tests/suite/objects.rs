@@ -1,11 +1,13 @@
 //! `Cache`: the same rules without the macro.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use cacheback::{Cache, Eviction, Policy, Status, settle, testing};
+use tokio::runtime::Builder;
 
 use crate::support::{Source, advance, run_ready, secs};
 
@@ -226,6 +228,44 @@ async fn a_read_that_nothing_can_answer_says_what_to_call() {
     assert_eq!(message, "cacheback: cache `numbers` has no fetcher: call `get_or_fetch`");
 }
 
+/// What is cached is served, stale and too stale too; nothing is started that could only fail, so that the next call
+/// with a fetch of its own is not held up by a back-off.
+#[tokio::test(start_paused = true)]
+async fn without_a_fetcher_reads_start_nothing() {
+    let _own = testing::isolate();
+    let cache: Cache<u64, u64> = Cache::builder().lifetime(secs(10)).max_stale(secs(10)).build().unwrap();
+    cache.set(&1, 7).await.unwrap();
+    for age in [10, 20] {
+        advance(secs(10)).await;
+        let lookup = cache.entry(&1).lookup().await;
+        assert_eq!((lookup.value, lookup.status, lookup.age), (7, Status::Stale, Some(secs(age))));
+        assert_eq!((cache.get(&1).await, cache.entry(&1).get_or_fetch().await), (7, 7));
+    }
+    let reads = |number| {
+        let entry = cache.entry(&2);
+        tokio::spawn(async move {
+            match number {
+                0 => entry.lookup().await.value,
+                1 => entry.get_or_fetch().await,
+                _ => entry.refresh().await,
+            }
+        })
+    };
+    for number in 0..3 {
+        let panicked = reads(number).await.unwrap_err().into_panic();
+        let message = panicked.downcast_ref::<String>().unwrap();
+        assert!(message.contains("has no fetcher: call `get_or_fetch`"), "{message}");
+    }
+    settle().await;
+    let stats = cache.stats();
+    assert_eq!((stats.stale, stats.empty, stats.waited), (6, 0, 0));
+    assert_eq!((stats.fetches, stats.panics, stats.entries), (0, 0, 1));
+    let empty: Cache<u64, u64> = Cache::builder().empty(|key| *key).build().unwrap();
+    assert_eq!((empty.get(&9).await, empty.entry(&9).lookup().await.status), (9, Status::Empty));
+    settle().await;
+    assert_eq!(empty.stats().fetches, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_with_its_own_fetch_takes_the_place_of_the_fetcher() {
     let _own = testing::isolate();
@@ -371,6 +411,25 @@ async fn a_dropped_cache_is_gone_once_its_fetches_are() {
     settle().await;
     run_ready().await;
     assert_eq!(dropped.load(Ordering::SeqCst), 1, "fetcher and all");
+}
+
+/// In a destructor of its thread, when tokio's clock can be read no more: no panic, which would end the process.
+#[test]
+fn a_cache_may_be_dropped_with_its_thread() {
+    thread_local! {
+        static LAST: RefCell<Option<Cache<u64, u64>>> = const { RefCell::new(None) };
+    }
+    let ends = std::thread::spawn(|| {
+        // First, and so its destructor is the last.
+        LAST.with(|_| ());
+        let cache: Cache<u64, u64> = Cache::builder().name("last").build().unwrap();
+        let handle = cache.handle();
+        let runtime = Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(cache.set(&1, 1)).unwrap();
+        LAST.set(Some(cache));
+        handle
+    });
+    assert!(ends.join().unwrap().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

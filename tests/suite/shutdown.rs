@@ -359,6 +359,7 @@ async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
     let waits = tokio::spawn(ends::entry(&source).get_or_fetch());
     source.started(1).await;
     assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
+    run_ready().await;
     source.release(1);
     source.started(2).await;
     waits.abort();
@@ -366,6 +367,32 @@ async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
     source.release_all();
     settle().await;
     assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
+}
+
+/// Of fetches that ask for it one after the other each waits for those that have not: no longer.
+#[tokio::test(start_paused = true)]
+async fn fetches_that_ask_for_it_one_after_the_other() {
+    #[cacheback(lifetime = 10, skip(before, after))]
+    async fn ends(id: u64, before: &Arc<Source>, after: &Arc<Source>) -> u64 {
+        let _ = id;
+        before.number().await;
+        shutdown(std::time::Duration::MAX).await;
+        after.number().await
+    }
+    let _own = testing::isolate();
+    let (before, after) = (Source::gated(), Source::gated());
+    for id in 1..=2 {
+        let _ = ends(id, &before, &after).await;
+    }
+    before.started(2).await;
+    before.release(1);
+    run_ready().await;
+    assert_eq!(after.runs(), 0, "the other one may still end");
+    before.release(2);
+    run_ready().await;
+    assert_eq!(after.runs(), 2, "both have asked, and neither has ended");
+    after.release_all();
+    settle().await;
 }
 
 /// It lasts no longer than any other fetch.
@@ -382,6 +409,30 @@ async fn a_fetch_that_has_asked_for_it_times_out() {
     source.started(1).await;
     assert_eq!(counts(shutdown(secs(60)).await), (1, 0));
     assert_eq!((ends::cache().stats().timeouts, source.running()), (1, 0));
+}
+
+/// Nor does one that asks after the limit, as it went on for a caller who then leaves.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_asks_after_the_limit_times_out() {
+    #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
+    async fn ends(source: &Arc<Source>) -> u64 {
+        source.number().await;
+        shutdown(secs(0)).await;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let waits = tokio::spawn(ends::entry(&source).get_or_fetch());
+    source.started(1).await;
+    let before = Instant::now();
+    assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
+    run_ready().await;
+    source.release(1);
+    source.started(2).await;
+    waits.abort();
+    assert_eq!(counts(shutdown(secs(60)).await), (1, 0));
+    assert_eq!((before.elapsed(), source.running()), (secs(20), 0));
+    assert_eq!(ends::cache().stats().timeouts, 1);
 }
 
 /// Dropped half way it aborts nothing; refreshes stay refused. Before its first poll it does nothing at all.

@@ -459,7 +459,7 @@ where
             erased::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
         }
         let hasher = engine.hasher();
-        Ok(Cache { object: Arc::new(Object { engine, recipe: Arc::new(recipe) }), hasher })
+        Ok(Cache { object: Arc::new(Object { engine, recipe: Arc::new(recipe), is_named }), hasher })
     }
 }
 

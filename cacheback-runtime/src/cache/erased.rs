@@ -100,7 +100,8 @@ impl fmt::Debug for CacheRef {
 }
 
 /// Every cache of the process, without its types and by name: those of all cached functions that were used at least
-/// once, and the [`Cache`](crate::Cache)s that were given a name. For dashboards, metrics and operations.
+/// once, and the [`Cache`](crate::Cache)s that were given a name, until their last clone is dropped. For dashboards,
+/// metrics and operations.
 ///
 /// A function is used when it is called, or when an entry of it is made; its `cache()` alone does not list it. Two
 /// caches may have one name. What is listed is not kept alive; what is returned is, without its values. With

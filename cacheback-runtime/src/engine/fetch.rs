@@ -1,5 +1,6 @@
 //! Fetches: how one is set off, and what its task does. How it comes home is in `landing`.
 
+use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::Duration;
 
@@ -162,37 +163,45 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     job.flight.begins_in(tokio::task::id());
     let (here, flight) = (job.here.clone(), Arc::clone(&job.flight));
-    let timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
+    let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
     let shutdown = pin!(here.executor.shutdown_of(&*flight));
     let mut body = caught_future(Arc::clone(&job.origin).run());
-    let returned = match first(&mut body, pin!(first(timer, shutdown))).await {
+    let ended = first(&mut body, pin!(first(timer.as_mut(), shutdown))).await;
+    let returned = match ended {
         Ok(returned) => returned,
         Err(cut) => {
             // The place is free, and the fetch goes on for those alone who wait for it.
             job.flight.give_place_back();
             job.flight.lapse(Moment::now());
             job.start_parked();
+            let mut late = cut.is_ok();
             loop {
-                let home = match cut {
-                    Ok(()) => job.time_out(&policy),
-                    Err(()) => job.abort(&policy),
-                };
+                let home = if late { job.time_out(&policy) } else { job.abort(&policy) };
                 if let Some(home) = home {
                     drop(body);
-                    return match cut {
-                        Ok(()) => job.land_timed_out(home),
-                        Err(()) => job.land_aborted(home),
-                    };
+                    return if late { job.land_timed_out(home) } else { job.land_aborted(home) };
                 }
                 here.executor.goes_on();
-                if let Ok(returned) = first(&mut body, pin!(job.abandoned_or_alive())).await {
-                    break returned;
+                // What goes on after a shutdown lasts no longer than any other fetch.
+                let timed_out = pin!(unless(late, timer.as_mut()));
+                match first(&mut body, pin!(first(timed_out, pin!(job.abandoned_or_alive())))).await {
+                    Ok(returned) => break returned,
+                    Err(Ok(())) => late = true,
+                    Err(Err(())) => {}
                 }
             }
         }
     };
     drop(body);
     job.land(returned, &policy);
+}
+
+/// The future, or one that never completes.
+async fn unless(not: bool, future: impl Future<Output = ()>) {
+    if not {
+        pending::<()>().await;
+    }
+    future.await;
 }
 
 impl<A: KeyArgs, O: Outcome> Job<A, O> {

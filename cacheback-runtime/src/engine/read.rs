@@ -62,6 +62,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         origin: &OriginOf<O>,
         call: Call,
     ) -> Answer<O::Return> {
+        if !origin.can_run() {
+            return self.without_a_fetch(target, origin);
+        }
         let mut waits_on_miss = match (call, origin.waits_on_miss()) {
             (Call::GetOrFetch, _) => Some(true),
             (_, None) => Some(self.policy.fetch_on_miss),
@@ -118,6 +121,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         target: &Target<KeyOf<A>>,
         origin: &OriginOf<O>,
     ) -> O::Return {
+        if !origin.can_run() {
+            self.cannot_fetch();
+        }
         let mut losses = 0;
         loop {
             let here = self.here(losses);
@@ -272,6 +278,21 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let Peeked { value, age, fresh } = self.peek(target)?;
         let status = if fresh { Status::Fresh } else { Status::Stale };
         Some(self.answered(O::join(Ok(value)), status, Some(age)))
+    }
+
+    /// The answer where there is no body to run: what is stored, whatever its age, else the empty value.
+    fn without_a_fetch(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) -> Answer<O::Return> {
+        if let Some(answer) = self.stored(target) {
+            return answer;
+        }
+        match origin.empty() {
+            Some(value) => self.answered(value, Status::Empty, None),
+            None => self.cannot_fetch(),
+        }
+    }
+
+    fn cannot_fetch(&self) -> ! {
+        panic!("cacheback: cache `{}` has no fetcher: call `get_or_fetch`", self.name)
     }
 
     fn empty(&self, origin: &OriginOf<O>) -> Answer<O::Return> {

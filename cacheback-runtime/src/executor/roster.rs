@@ -91,6 +91,8 @@ impl Executor {
         let own = task.and_then(|task| lives.fetches.values().find(|fetch| fetch.runs_in(task)));
         if let Some(own) = own {
             own.spare();
+            // Others that asked from within wait for this one no more.
+            self.roster.moved.notify_waiters();
         }
         Watch { executor: Arc::clone(self), within: own.is_some(), before: lives.over }
     }

@@ -1,0 +1,128 @@
+//! `Cache`s that are dropped on the real clock: without a runtime, while others look at them, with fetches that run, and
+//! on a thread that ends.
+
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use cacheback::{Cache, CacheRef, caches, configure, settle};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// The threads of this process by their names, where the system tells.
+fn threads() -> Vec<String> {
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
+    let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.map(|name| name.trim().to_owned()).collect()
+}
+
+/// One after the other: there is one list and one executor a process.
+#[test]
+fn objects_that_are_dropped() {
+    without_a_runtime();
+    configure().max_refreshes(1).apply().expect("the executor was not used");
+    let runtime = runtime();
+    while_others_look(&runtime);
+    with_fetches_that_run(&runtime);
+    on_a_thread_that_ends(&runtime);
+}
+
+/// It is listed no more, whoever holds something of it, and starts no thread of our own.
+fn without_a_runtime() {
+    let cache: Cache<u64, u64> = Cache::builder().name("dropped").build().unwrap();
+    let (handle, entry) = (cache.handle(), cache.entry(&1));
+    assert_eq!(caches().len(), 1);
+    drop(cache);
+    assert!(caches().is_empty(), "{:?}", caches());
+    assert_eq!((handle.name(), handle.len()), ("dropped", 0));
+    assert!(!threads().contains(&"cacheback".to_owned()), "{:?}", threads());
+    drop(entry);
+}
+
+/// What others have found in the list holds no value once its cache is dropped.
+fn while_others_look(runtime: &Runtime) {
+    let over = AtomicBool::new(false);
+    let found: Vec<CacheRef> = thread::scope(|scope| {
+        let looks = || {
+            let mut found = Vec::new();
+            while !over.load(Ordering::SeqCst) {
+                found.extend(caches());
+            }
+            found
+        };
+        let looking = [scope.spawn(looks), scope.spawn(looks)];
+        for _ in 0..500 {
+            let cache: Cache<u64, u64> = Cache::builder().name("seen").build().unwrap();
+            runtime.block_on(cache.set(&1, 1)).unwrap();
+            drop(cache);
+        }
+        over.store(true, Ordering::SeqCst);
+        looking.into_iter().flat_map(|looking| looking.join().unwrap()).collect()
+    });
+    assert!(found.iter().all(CacheRef::is_empty));
+    assert!(caches().is_empty());
+}
+
+/// One runs, one waits in the queue, and somebody waits for a third: outside of any runtime.
+fn with_fetches_that_run(runtime: &Runtime) {
+    let (started, open) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let runs = Arc::new(AtomicU64::new(0));
+    let fetcher = {
+        let (started, open, runs) = (Arc::clone(&started), Arc::clone(&open), Arc::clone(&runs));
+        move |key: u64| {
+            let (started, open, runs) = (Arc::clone(&started), Arc::clone(&open), Arc::clone(&runs));
+            async move {
+                runs.fetch_add(1, Ordering::SeqCst);
+                started.add_permits(1);
+                open.acquire().await.unwrap().forget();
+                key
+            }
+        }
+    };
+    let cache: Cache<u64, u64> = Cache::builder().name("fetching").fetcher(fetcher).build().unwrap();
+    let waits = runtime.block_on(async {
+        let _ = (cache.get(&1).await, cache.get(&2).await);
+        let waits = tokio::spawn(cache.entry(&3).refresh());
+        started.acquire_many(2).await.unwrap().forget();
+        waits
+    });
+    let handle = cache.handle();
+    drop(cache);
+    assert!(caches().is_empty());
+    open.add_permits(3);
+    runtime.block_on(async {
+        assert_eq!(waits.await.unwrap(), 3);
+        settle().await;
+    });
+    let stats = handle.stats();
+    assert_eq!((runs.load(Ordering::SeqCst), stats.skipped, stats.discarded), (2, 1, 2));
+    assert_eq!((stats.entries, stats.in_flight), (0, 0));
+}
+
+/// In a destructor of the thread, when what tokio and others keep for it is gone: no panic there, which would end the
+/// process.
+fn on_a_thread_that_ends(runtime: &Runtime) {
+    thread_local! {
+        static LAST: RefCell<Option<Cache<u64, u64>>> = const { RefCell::new(None) };
+    }
+    let (tell, told) = mpsc::channel();
+    thread::scope(|scope| {
+        let ends = scope.spawn(move || {
+            // First, and so its destructor is the last.
+            LAST.with(|_| ());
+            let cache: Cache<u64, u64> = Cache::builder().name("last").build().unwrap();
+            runtime.block_on(cache.set(&1, 1)).unwrap();
+            tell.send(cache.handle()).unwrap();
+            LAST.set(Some(cache));
+        });
+        // Its destructors have run by then.
+        ends.join().unwrap();
+    });
+    let handle = told.recv().unwrap();
+    assert!(caches().is_empty() && handle.is_empty());
+}
