@@ -13,6 +13,7 @@ mod forms;
 mod handles;
 mod isolation;
 mod logs;
+mod methods;
 mod metrics;
 mod misuse;
 mod objects;
