@@ -10,6 +10,7 @@ mod executor;
 mod failure;
 mod faults;
 mod forms;
+mod generics;
 mod handles;
 mod isolation;
 mod logs;

@@ -109,7 +109,10 @@ fn a_receiver_is_in_the_key_or_skipped_in_so_many_words() {
         assert_eq!(shown(args, item), *expected, "{args}");
     }
     assert_eq!(shown("key = (self, id)", "async fn f(self, id: u64) {}"), "#0, #1 = all");
-    refused(&["", "skip(db)", "key = id", "key = ()"], item, &expect![[r#"
+    refused(
+        &["", "skip(db)", "key = id", "key = ()"],
+        item,
+        &expect![[r#"
 
         [self] `self` is neither skipped nor in the key: two values of this type must not share entries by accident / write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = (self.tenant, id, db)`
 
@@ -121,18 +124,27 @@ fn a_receiver_is_in_the_key_or_skipped_in_so_many_words() {
 
         key = ()
         [self] `self` is neither skipped nor in the key: two values of this type must not share entries by accident / write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = (self.tenant, id, db)`
-    "#]]);
-    refused(&["", "skip(self), key = self"], "async fn f(&self) {}", &expect![[r#"
+    "#]],
+    );
+    refused(
+        &["", "skip(self), key = self"],
+        "async fn f(&self) {}",
+        &expect![[r#"
 
         [self] `self` is neither skipped nor in the key: two values of this type must not share entries by accident / write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = self.tenant`
 
         skip(self), key = self
         [self] `self` is skipped and in the key / take it out of `skip` or out of `key`
-    "#]]);
-    refused(&["skip(self)"], "async fn f(id: u64) {}", &expect![[r#"
+    "#]],
+    );
+    refused(
+        &["skip(self)"],
+        "async fn f(id: u64) {}",
+        &expect![[r#"
         skip(self)
         [self] the function has no receiver: there is no `self` to skip / remove it
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
