@@ -9,21 +9,31 @@ mod tests;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Ident, Visibility};
 
 use self::parts::{Paths, invented, located, numbered};
 use crate::attrs::SIGNATURE_LINTS;
 use crate::key::Part;
-use crate::plan::{Empty, Name, Plan};
+use crate::plan::{Body, Companion, Empty, Methods, Name, Plan};
 
 /// The expansion.
 pub(crate) fn tokens(plan: &Plan) -> TokenStream {
     let expansion = Expansion::new(plan);
     match &plan.companion {
-        Some(companion) => expansion.with_companion(companion),
-        None => expansion.alone(),
+        Companion::Type(companion) => expansion.beside_a_function(companion),
+        Companion::Methods(methods) => expansion.beside_a_method(methods),
+        Companion::Nothing => expansion.alone(),
     }
+}
+
+/// How an entry reaches what the function has one of.
+struct Place {
+    /// The path of the function that gives the slot.
+    slot: TokenStream,
+    /// The path of the function that holds the body, where one does.
+    body: TokenStream,
 }
 
 /// A plan and what its tokens share.
@@ -46,32 +56,35 @@ impl<'a> Expansion<'a> {
     }
 
     /// The function, and beside it a type of the same name that holds the rest.
-    fn with_companion(&self, companion: &Ident) -> TokenStream {
+    fn beside_a_function(&self, companion: &Ident) -> TokenStream {
         let plan = self.plan;
         let vis = companion_vis(&plan.vis);
         let mut companion = companion.clone();
         companion.set_span(located(companion.span()));
         let cfgs = &plan.attrs.companion;
-        let entry_attrs = &plan.attrs.entry;
-        let signature_lints = signature_lints();
-        let krate = self.paths.krate(self.here);
-        let private = self.paths.private(self.here);
         let function = &plan.sig.ident;
 
-        let hit = self.hit(&quote!(#companion::__cacheback_slot()));
+        let place = Place { slot: quote!(Self::__cacheback_slot), body: quote!(Self::__cacheback_body) };
+        let turbofish = self.turbofish();
         let bound = self.bound();
-        let wrapper = self.wrapper(quote!(), hit, quote!(#companion::entry(#(#bound),*)));
-        let slot = self.slot();
-        let body = self.body();
-        let parameters = self.parameters();
-        let names = self.public_names();
-        let computed = self.computed();
-        let entry = self.entry(&quote!(Self::), &names);
-        let imports = self.imports();
-        let output = &self.output;
-        let link = format!("[`{0}`](fn@{0})", syn::ext::IdentExt::unraw(&plan.sig.ident));
-        let entry_docs = format!(" The entry of these arguments of {link}.");
-        let cache_docs = format!(" The cache of {link}.");
+        let hit = self.hit(&quote!(#companion::__cacheback_slot), &bound);
+        let wrapper = self.wrapper(quote!(), hit, quote!(#companion::entry #turbofish (#(#bound),*)));
+        let slot = self.slot("__cacheback_slot");
+        let body = self.body("__cacheback_body");
+        let (generics, _, clause) = plan.sig.generics.split_for_impl();
+        let reference = self.can_be_referred_to().then(|| {
+            let used = quote! {
+                // Who uses the entry uses the function. Not in the entry: an argument may have the function's name.
+                #[allow(deprecated)]
+                fn __cacheback_function #generics () #clause {
+                    let _ = #function #turbofish;
+                }
+            };
+            (used, quote!(let _ = Self::__cacheback_function #turbofish;))
+        });
+        let (used, uses) = reference.unzip();
+        let entry = self.entry_function(&Ident::new("entry", Span::call_site()), &quote!(#uses), &place);
+        let cache = self.cache_function(&Ident::new("cache", Span::call_site()), &place);
 
         quote! {
             #wrapper
@@ -87,40 +100,120 @@ impl<'a> Expansion<'a> {
 
                 #body
 
-                // Who uses the entry uses the function. Not in the entry: an argument may have the function's name.
-                #[allow(deprecated)]
-                fn __cacheback_function() {
-                    let _ = #function;
-                }
+                #used
 
-                #[doc = #entry_docs]
-                #[must_use]
-                #[allow(clippy::needless_pass_by_value, clippy::ptr_arg, #signature_lints)]
-                #(#entry_attrs)*
-                #vis fn entry(#parameters) -> #krate::Entry<#output> {
-                    let _ = Self::__cacheback_function;
-                    #imports
-                    #computed
-                    #entry
-                }
+                #entry
 
-                #[doc = #cache_docs]
-                #[must_use]
-                #vis fn cache() -> #krate::CacheRef {
-                    #private::cache(Self::__cacheback_slot())
-                }
+                #cache
             }
+        }
+    }
+
+    /// The method, and beside it functions that hold the rest.
+    fn beside_a_method(&self, methods: &Methods) -> TokenStream {
+        let Methods { entry, cache, slot, body } = methods;
+        let shown = |ident: &Ident| Ident::new(&ident.to_string(), self.here);
+        let (entry, cache) = (shown(entry), shown(cache));
+        let cfgs = &self.plan.attrs.companion;
+        let function = &self.plan.sig.ident;
+
+        let place = Place { slot: quote!(Self::#slot), body: quote!(Self::#body) };
+        let turbofish = self.turbofish();
+        let bound = self.bound();
+        let hit = self.hit(&place.slot, &bound);
+        let wrapper = self.wrapper(quote!(), hit, quote!(Self::#entry #turbofish (#(#bound),*)));
+        let slot = self.slot(&slot.to_string());
+        let body = self.body(&body.to_string());
+        // Who uses the entry uses the method.
+        let uses = self.can_be_referred_to().then(|| {
+            quote! {
+                #[allow(deprecated)]
+                let _ = Self::#function #turbofish;
+            }
+        });
+        let entry = self.entry_function(&entry, &quote!(#uses), &place);
+        let cache = self.cache_function(&cache, &place);
+
+        quote! {
+            #wrapper
+
+            #(#cfgs)*
+            #[doc(hidden)]
+            #slot
+
+            #(#cfgs)*
+            #[doc(hidden)]
+            #body
+
+            #(#cfgs)*
+            #entry
+
+            #(#cfgs)*
+            #cache
         }
     }
 
     /// The function alone, with everything inside of it.
     fn alone(&self) -> TokenStream {
-        let slot = self.slot();
-        let body = self.body();
-        let hit = self.hit(&quote!(__cacheback_slot()));
+        let place = Place { slot: quote!(__cacheback_slot), body: quote!(__cacheback_body) };
+        let slot = self.slot("__cacheback_slot");
+        let body = self.body("__cacheback_body");
         let bound = self.bound();
-        let entry = self.entry(&quote!(), &bound);
+        let hit = self.hit(&place.slot, &bound);
+        let entry = self.entry(&place, &bound);
         self.wrapper(quote!(#slot #body), hit, quote!({ #entry }))
+    }
+
+    /// The public function that makes an entry.
+    fn entry_function(&self, name: &Ident, uses: &TokenStream, place: &Place) -> TokenStream {
+        let plan = self.plan;
+        let vis = companion_vis(&plan.vis);
+        let docs = format!(" The entry of these arguments of {}.", self.link());
+        let signature_lints = signature_lints();
+        let attrs = &plan.attrs.entry;
+        let krate = self.paths.krate(self.here);
+        let (generics, _, clause) = plan.sig.generics.split_for_impl();
+        let parameters = self.parameters();
+        let output = &self.output;
+        let imports = self.imports();
+        let computed = self.computed();
+        let entry = self.entry(place, &self.public_names());
+        let conventions = plan.in_impl.then(|| quote!(clippy::wrong_self_convention,));
+        quote! {
+            #[doc = #docs]
+            #[must_use]
+            #[allow(clippy::needless_pass_by_value, clippy::ptr_arg, #conventions #signature_lints)]
+            #(#attrs)*
+            #vis fn #name #generics (#parameters) -> #krate::Entry<#output> #clause {
+                #uses
+                #imports
+                #computed
+                #entry
+            }
+        }
+    }
+
+    /// The public function that gives the whole cache.
+    fn cache_function(&self, name: &Ident, place: &Place) -> TokenStream {
+        let vis = companion_vis(&self.plan.vis);
+        let docs = format!(" The cache of {}.", self.link());
+        let krate = self.paths.krate(self.here);
+        let private = self.paths.private(self.here);
+        let slot = &place.slot;
+        let cache = if self.plan.in_impl { quote!(cache_of_method::<Self>) } else { quote!(cache) };
+        quote! {
+            #[doc = #docs]
+            #[must_use]
+            #vis fn #name() -> #krate::CacheRef {
+                #private::#cache(#slot())
+            }
+        }
+    }
+
+    /// The function in the docs of what stands beside it.
+    fn link(&self) -> String {
+        let name = self.plan.sig.ident.unraw();
+        if self.plan.in_impl { format!("[`{name}`](Self::{name})") } else { format!("[`{name}`](fn@{name})") }
     }
 
     /// The function that callers see.
@@ -135,6 +228,7 @@ impl<'a> Expansion<'a> {
         let computed = self.computed();
         let names = self.public_names();
         let bound = self.bound();
+        let marker = self.scope_marker();
         // Moved, never borrowed: a borrow would keep the arguments in the future twice.
         let moved = (!names.is_empty()).then(|| quote!(let (#(#bound,)*) = (#(#names,)*);));
         let private = self.paths.private(Span::call_site());
@@ -143,6 +237,7 @@ impl<'a> Expansion<'a> {
             let __cacheback_wait = {
                 #imports
                 #computed
+                #marker
                 #moved
                 if let ::core::option::Option::Some(__cacheback_value) = #hit {
                     return __cacheback_value;
@@ -151,8 +246,11 @@ impl<'a> Expansion<'a> {
             };
             __cacheback_wait.await
         };
+        let block = if sig.asyncness.is_some() { block } else { quote!(async move { #block }) };
         let mut block = Group::new(Delimiter::Brace, block);
-        block.set_span(plan.body.span());
+        if let Body::Function(body) = &plan.body {
+            block.set_span(body.span());
+        }
         quote! {
             #(#attrs)*
             #docs
@@ -161,65 +259,73 @@ impl<'a> Expansion<'a> {
     }
 
     /// Looks the key up.
-    fn hit(&self, slot: &TokenStream) -> TokenStream {
-        let shape = self.key_shape();
-        let view = self.key_view(&self.bound());
+    fn hit(&self, slot: &TokenStream, names: &[Ident]) -> TokenStream {
+        let shape = self.key_shape(names);
+        let view = self.key_view(names);
+        let marker = self.marker(names);
         let probe = self.probe();
         let private = self.paths.private(self.here);
         let at_output = self.at_output;
         let outcome = quote_spanned!(at_output=> #probe.outcome());
         quote_spanned! {self.here=>
-            #private::hit(#slot, #shape, #outcome, #private::PhantomData::<()>, #view)
+            #private::hit(#slot(), #shape, #outcome, #marker, #view)
         }
     }
 
     /// One static a function, with its name and its policy.
-    fn slot(&self) -> TokenStream {
+    fn slot(&self, name: &str) -> TokenStream {
         let private = self.paths.private(Span::call_site());
-        let name = match &self.plan.name {
-            Name::Given(name) => quote!(#name),
-            Name::Function(name) => quote!(::core::concat!(::core::module_path!(), "::", #name)),
-        };
         let policy = self.constant_policy();
+        let slot = match &self.plan.name {
+            Name::Given(name) => quote!(new(#name, #policy)),
+            Name::Function(name) if self.plan.in_impl => {
+                quote!(method(::core::module_path!(), #name, #policy))
+            }
+            Name::Function(name) => {
+                quote!(new(::core::concat!(::core::module_path!(), "::", #name), #policy))
+            }
+        };
+        let name = Ident::new(name, Span::call_site());
         quote! {
-            fn __cacheback_slot() -> &'static #private::Slot {
-                static SLOT: #private::Slot = #private::Slot::new(#name, #policy);
+            fn #name() -> &'static #private::Slot {
+                static SLOT: #private::Slot = #private::Slot::#slot;
                 &SLOT
             }
         }
     }
 
-    /// The user's function, under another name.
-    fn body(&self) -> TokenStream {
+    /// The user's function, under another name; nothing where it is inline.
+    fn body(&self, name: &str) -> TokenStream {
         let attrs = &self.plan.attrs.body;
         let mut sig = self.plan.sig.clone();
-        sig.ident = Ident::new("__cacheback_body", self.here);
-        let block = &self.plan.body;
+        sig.ident = Ident::new(name, self.here);
         let signature_lints = signature_lints();
+        let Body::Function(block) = &self.plan.body else { return TokenStream::new() };
         quote!(#[allow(#signature_lints)] #(#attrs)* #sig #block)
     }
 
-    /// The entry, for a wait or for the handle. `place` is where slot and body are, `names` what the arguments
-    /// are called there.
-    fn entry(&self, place: &TokenStream, names: &[Ident]) -> TokenStream {
+    /// The entry, for a wait or for the handle. `names` is what the arguments are called there.
+    fn entry(&self, place: &Place, names: &[Ident]) -> TokenStream {
         let here = self.here;
         let private = self.paths.private(here);
-        let (shape, view) = (self.key_shape(), self.key_view(names));
+        let (shape, view) = (self.key_shape(names), self.key_view(names));
+        let marker = self.marker(names);
         let probe = self.probe();
-        let site = self.site(place);
+        let site = self.site(place, names);
+        let slot = &place.slot;
         let owned = if self.plan.key_is_arguments {
             quote_spanned!(here=> #private::args_of_key())
         } else {
-            let shapes = self.argument_shapes();
-            quote_spanned!(here=> #private::own_args(#private::PhantomData::<#shapes>, (#(&#names,)*)))
+            let shapes = self.argument_shapes(names);
+            quote_spanned!(here=> #private::own_args(#shapes, (#(&#names,)*)))
         };
         quote_spanned! {here=>
             let __cacheback_probe = &#probe;
             #site
             #private::entry(
-                #place __cacheback_slot(),
+                #slot(),
                 #shape,
-                #private::PhantomData::<()>,
+                #marker,
                 #view,
                 __cacheback_site,
                 #owned,
@@ -228,15 +334,15 @@ impl<'a> Expansion<'a> {
     }
 
     /// How this function is fetched, and what only it can say: one statement an option, each at its own token.
-    fn site(&self, place: &TokenStream) -> TokenStream {
+    fn site(&self, place: &Place, names: &[Ident]) -> TokenStream {
         let plan = self.plan;
         let (here, at_output) = (self.here, self.at_output);
         let private = self.paths.private(here);
-        let shapes = self.argument_shapes();
+        let shapes = self.argument_shapes(names);
         let outcome = quote_spanned!(at_output=> __cacheback_probe.outcome());
         let fetch = self.fetch(place);
         let mut tokens = quote_spanned! {here=>
-            let __cacheback_site = #private::Site::new(#private::PhantomData::<#shapes>, #outcome, #fetch);
+            let __cacheback_site = #private::Site::new(#shapes, #outcome, #fetch);
         };
         let mut add = |at: Span, option: &str, value: TokenStream| {
             let option = Ident::new(option, at);
@@ -275,18 +381,28 @@ impl<'a> Expansion<'a> {
     }
 
     /// Runs the body with arguments lent from the owned ones.
-    fn fetch(&self, place: &TokenStream) -> TokenStream {
+    fn fetch(&self, place: &Place) -> TokenStream {
         let here = self.here;
         let private = self.paths.private(here);
-        if self.plan.arguments.is_empty() {
-            return quote_spanned!(here=> |_| #private::Box::pin(#place __cacheback_body()));
-        }
+        let (body, turbofish) = (&place.body, self.turbofish());
         let bound = self.bound();
-        let lent = self.plan.arguments.iter().map(|argument| self.lease(argument));
+        let run = match &self.plan.body {
+            Body::Inline(block) => self.inline(block),
+            Body::Function(_) if bound.is_empty() => {
+                return quote_spanned!(here=> |_| #private::Box::pin(#body #turbofish ()));
+            }
+            Body::Function(_) => {
+                let lent = self.plan.arguments.iter().map(|argument| self.lease(argument));
+                quote_spanned!(here=> #body #turbofish (#(#lent),*).await)
+            }
+        };
+        let taken =
+            (!bound.is_empty()).then(|| quote_spanned!(here=> let (#(#bound,)*) = &*__cacheback_args;));
+        let args = if bound.is_empty() { quote!(_) } else { quote!(__cacheback_args) };
         quote_spanned! {here=>
-            |__cacheback_args| #private::Box::pin(async move {
-                let (#(#bound,)*) = &*__cacheback_args;
-                #place __cacheback_body(#(#lent),*).await
+            |#args| #private::Box::pin(async move {
+                #taken
+                #run
             })
         }
     }
@@ -319,6 +435,11 @@ impl<'a> Expansion<'a> {
             }
         }
         tokens
+    }
+
+    /// Whether the function can be named without a call: not where only the type of an argument says which one.
+    fn can_be_referred_to(&self) -> bool {
+        self.plan.arguments.iter().all(|argument| !argument.is_inferred())
     }
 
     /// What the arguments are called on the public functions.

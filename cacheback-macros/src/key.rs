@@ -51,6 +51,7 @@ pub(crate) fn choose(options: &Options, function: &Function, errors: &mut Errors
             Key { parts, named: Vec::new() }
         }
     };
+    check_receiver(options, &key, &skipped, arguments, errors);
     for part in &key.parts {
         match part {
             Part::Argument(index) if !skipped.contains(index) => check_type(&arguments[*index], errors),
@@ -58,6 +59,42 @@ pub(crate) fn choose(options: &Options, function: &Function, errors: &mut Errors
         }
     }
     key
+}
+
+/// Whether two values of a type share their entries is for the user to say.
+fn check_receiver(
+    options: &Options,
+    key: &Key,
+    skipped: &[usize],
+    arguments: &[Argument],
+    errors: &mut Errors,
+) {
+    let Some(receiver) = arguments.iter().find(|argument| argument.is_receiver()) else { return };
+    let written = options.key.is_some()
+        && (key.named.contains(&receiver.index)
+            || key
+                .parts
+                .iter()
+                .any(|part| matches!(part, Part::Argument(index) if *index == receiver.index)));
+    // With an unreadable option about, this one may have been meant by it.
+    if written || skipped.contains(&receiver.index) || options.incomplete {
+        return;
+    }
+    let others =
+        arguments.iter().filter(|argument| !argument.is_receiver() && !skipped.contains(&argument.index));
+    let names: Vec<String> =
+        others.filter_map(|argument| argument.name.as_ref()).map(|name| format!(", {name}")).collect();
+    let example = match &names[..] {
+        [] => "self.tenant".to_owned(),
+        names => format!("(self.tenant{})", names.concat()),
+    };
+    errors.at(
+        receiver.name.as_ref().map_or_else(|| receiver.span(), Ident::span),
+        format_args!(
+            "`self` is neither skipped nor in the key: two values of this type must not share entries by accident\n\
+             write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = {example}`"
+        ),
+    );
 }
 
 /// The indices of the skipped arguments.
@@ -79,6 +116,9 @@ fn no_argument(name: &Ident, arguments: &[Argument]) -> String {
     let names: Vec<String> =
         arguments.iter().filter_map(|argument| argument.name.as_ref()).map(Ident::to_string).collect();
     let text = name.to_string();
+    if text == "self" {
+        return "the function has no receiver: there is no `self` to skip\nremove it".to_owned();
+    }
     if let Some(near) = args::nearest(&text, names.iter().map(String::as_str)) {
         return format!("there is no argument `{text}`\ndid you mean `{near}`?");
     }

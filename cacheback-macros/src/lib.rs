@@ -18,6 +18,7 @@ mod shape;
 mod signature;
 #[cfg(test)]
 mod tests;
+mod this;
 
 use proc_macro2::TokenStream;
 

@@ -40,6 +40,13 @@ pub(crate) fn arguments(tokens: &impl ToTokens, arguments: &[Argument], errors: 
     arguments.iter().filter(mentioned).map(|argument| argument.index).collect()
 }
 
+/// Whether `tokens` mention `Self` or one of these type and const parameters.
+pub(crate) fn generics(tokens: &impl ToTokens, parameters: &[Ident]) -> bool {
+    let mut words = Vec::new();
+    collect(tokens.to_token_stream(), &mut words);
+    words.iter().any(|word| word.text == "Self" || parameters.iter().any(|parameter| same(parameter, word)))
+}
+
 /// Tokens as a user would write them, near enough for a message.
 pub(crate) fn readable(tokens: &impl ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();

@@ -7,11 +7,11 @@ mod tests;
 
 use std::time::Duration;
 
-use proc_macro2::{Group, Span};
-use quote::ToTokens;
+use proc_macro2::{Group, Span, TokenStream};
+use quote::{ToTokens, format_ident};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, Ident, LitStr, Path, Signature, Type, Visibility};
+use syn::{Expr, GenericParam, Ident, LitStr, Path, Signature, Type, Visibility};
 
 use crate::args::{Condition, Eviction, Given, Handle, Options, Value};
 use crate::attrs::{self, Attributes};
@@ -19,6 +19,7 @@ use crate::error::Errors;
 use crate::key::{self, Key};
 use crate::mention::{self, readable};
 use crate::signature::{Argument, Function};
+use crate::this;
 
 /// What is to be generated for one function.
 pub(crate) struct Plan {
@@ -30,12 +31,14 @@ pub(crate) struct Plan {
     pub(crate) vis: Visibility,
     /// The user's signature: that of the body.
     pub(crate) sig: Signature,
-    pub(crate) body: Group,
+    pub(crate) body: Body,
+    /// A receiver is the first.
     pub(crate) arguments: Vec<Argument>,
     pub(crate) output: Option<Type>,
     pub(crate) name: Name,
-    /// The companion type, unless the user wants none.
-    pub(crate) companion: Option<Ident>,
+    pub(crate) in_impl: bool,
+    pub(crate) companion: Companion,
+    pub(crate) instances: Instances,
     pub(crate) key: Key,
     /// Whether the key, once owned, holds all arguments too.
     pub(crate) key_is_arguments: bool,
@@ -53,18 +56,73 @@ pub(crate) struct Plan {
     pub(crate) share_err: Option<Expr>,
 }
 
+/// Where the user's code goes.
+pub(crate) enum Body {
+    /// Into a function of its own.
+    Function(Group),
+    /// Into the fetch, with `self` under another name.
+    Inline(TokenStream),
+}
+
 /// What the cache is called in logs.
 pub(crate) enum Name {
     Given(LitStr),
-    /// The module's path and this.
+    /// The module's path, the type in an `impl`, and this.
     Function(String),
 }
 
-/// An expression and the arguments it needs.
+/// What stands beside the function, for its callers and for itself.
+pub(crate) enum Companion {
+    /// A type of this name, with everything in it.
+    Type(Ident),
+    /// Functions in the same `impl`.
+    Methods(Methods),
+    /// Nothing: all is inside of it.
+    Nothing,
+}
+
+/// What stands beside a method.
+pub(crate) struct Methods {
+    pub(crate) entry: Ident,
+    pub(crate) cache: Ident,
+    pub(crate) slot: Ident,
+    pub(crate) body: Ident,
+}
+
+/// What tells the caches of one function apart.
+pub(crate) enum Instances {
+    /// There is one.
+    One,
+    /// `Self` in an `impl`, and these parameters.
+    Named(Vec<Parameter>),
+    /// All that is generic where the function stands, without its name: the parameters of a trait are no part of
+    /// `Self`.
+    Scope,
+}
+
+/// A generic parameter, as a type.
+pub(crate) enum Parameter {
+    Type(Ident),
+    /// The value of a constant of this primitive type.
+    Const(Ident, Type),
+    /// The type of the argument at this index, which is `impl Trait`.
+    Argument(usize),
+}
+
+/// An expression and what it needs.
 #[derive(Clone)]
 pub(crate) struct Scoped {
     pub(crate) expr: Expr,
     pub(crate) uses: Vec<usize>,
+    /// Whether it mentions `Self` or a type parameter, which no static can.
+    pub(crate) generic: bool,
+}
+
+impl Scoped {
+    /// Whether it is known before the first call.
+    pub(crate) fn is_constant(&self) -> bool {
+        self.uses.is_empty() && !self.generic
+    }
 }
 
 /// What a caller gets while nothing is cached.
@@ -97,57 +155,61 @@ pub(crate) enum Setting {
 /// Decides, or says why not.
 pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors) -> Plan {
     check::contradictions(&options, errors);
-    if let Some(in_impl) = &options.in_impl {
-        errors.on(
-            &in_impl.name,
-            "methods are not supported in this version, and a free function is in no `impl`\n\
-             annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it",
-        );
-    }
     let key = key::choose(&options, &function, errors);
     for index in &key.named {
         let argument = &mut function.arguments[*index];
         argument.public.clone_from(&argument.name);
     }
     let attrs = attrs::split(&function.attrs, &function.sig.ident, errors);
-    let settings = settings(&options, &function.arguments, errors);
-    let mut scope = |expr: &Expr| scoped(expr, &function.arguments, errors);
+    let parameters = parameters(&function);
+    let scope = Scope { arguments: &function.arguments, parameters: &parameters };
+    let settings = settings(&options, &scope, errors);
 
     let fetch_on_miss = match &options.fetch_on_miss {
-        Some(Given { value: Condition::When(expr), .. }) => Some(scope(expr)),
+        Some(Given { value: Condition::When(expr), .. }) => Some(scope.read(expr, errors)),
         _ => None,
     };
     let wait = match &options.wait {
-        Some(Given { value: Value::Computed(expr), .. }) => Some(scope(expr)),
+        Some(Given { value: Value::Computed(expr), .. }) => Some(scope.read(expr, errors)),
         _ => None,
     };
     let empty = match &options.empty {
-        Some(empty) => Empty::Written(scope(&empty.value)),
+        Some(empty) => Empty::Written(scope.read(&empty.value, errors)),
         None if always_waits(&options) => Empty::Never,
         None => Empty::Default,
     };
-    let ident = &function.sig.ident;
-    let companion = match &options.handle {
-        None => Some(ident.clone()),
-        Some(Given { value: Handle::Named(other), .. }) => Some(other.clone()),
-        Some(Given { value: Handle::Off, .. }) => None,
+    let in_impl = options.in_impl.is_some() || function.says_self;
+    let companion = companion(&options, &function, in_impl);
+    let instances = match companion {
+        _ if !in_impl && parameters.is_empty() => Instances::One,
+        Companion::Nothing => Instances::Scope,
+        _ => Instances::Named(parameters),
+    };
+    let body = match companion {
+        Companion::Nothing if in_impl => {
+            check::inline(&attrs, errors);
+            Body::Inline(this::in_body(&function.body, errors))
+        }
+        _ => Body::Function(function.body),
     };
     let name = match &options.name {
         Some(name) => Name::Given(name.value.clone()),
-        None => Name::Function(ident.unraw().to_string()),
+        None => Name::Function(function.sig.ident.unraw().to_string()),
     };
     Plan {
-        docs: attrs.documented.then(|| docs::section(&options, companion.as_ref())),
+        docs: attrs.documented.then(|| docs::section(&options, &companion, &function.arguments)),
         key_is_arguments: key.is_all_of(&function.arguments),
-        output: function.output().cloned(),
+        output: function.output,
         krate: options.krate.map(|krate| krate.value),
         attrs,
         vis: function.vis,
         sig: function.sig,
-        body: function.body,
+        body,
         arguments: function.arguments,
         name,
+        in_impl,
         companion,
+        instances,
         key,
         constant: settings.constant,
         varying: settings.varying,
@@ -159,6 +221,36 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         weigh: options.weigh.map(|closure| closure.value),
         share_err: options.share_err.map(|closure| closure.value),
     }
+}
+
+/// The generic parameters that are no lifetimes, with and without names.
+fn parameters(function: &Function) -> Vec<Parameter> {
+    let named = function.sig.generics.params.iter().filter_map(|param| match param {
+        GenericParam::Type(param) => Some(Parameter::Type(param.ident.clone())),
+        GenericParam::Const(param) => Some(Parameter::Const(param.ident.clone(), param.ty.clone())),
+        GenericParam::Lifetime(_) => None,
+    });
+    let unnamed = function.arguments.iter().filter(|argument| argument.is_inferred());
+    named.chain(unnamed.map(|argument| Parameter::Argument(argument.index))).collect()
+}
+
+fn companion(options: &Options, function: &Function, in_impl: bool) -> Companion {
+    let ident = &function.sig.ident;
+    let handle = match &options.handle {
+        None => ident.clone(),
+        Some(Given { value: Handle::Named(other), .. }) => other.clone(),
+        Some(Given { value: Handle::Off, .. }) => return Companion::Nothing,
+    };
+    if !in_impl {
+        return Companion::Type(handle);
+    }
+    let (handle, ident) = (handle.unraw(), ident.unraw());
+    Companion::Methods(Methods {
+        entry: format_ident!("{handle}_entry"),
+        cache: format_ident!("{handle}_cache"),
+        slot: format_ident!("__cacheback_{ident}_slot"),
+        body: format_ident!("__cacheback_{ident}_body"),
+    })
 }
 
 /// A duration in its largest whole unit, as a user would have written it.
@@ -179,8 +271,39 @@ fn always_waits(options: &Options) -> bool {
     always && options.wait.is_none()
 }
 
-fn scoped(expr: &Expr, arguments: &[Argument], errors: &mut Errors) -> Scoped {
-    Scoped { expr: expr.clone(), uses: mention::arguments(expr, arguments, errors) }
+/// What an option's expression can mention.
+struct Scope<'a> {
+    arguments: &'a [Argument],
+    parameters: &'a [Parameter],
+}
+
+impl Scope<'_> {
+    /// An expression that is evaluated for an entry, away from its call.
+    fn read(&self, expr: &Expr, errors: &mut Errors) -> Scoped {
+        let uses = mention::arguments(expr, self.arguments, errors);
+        let generic = self.is_generic(expr);
+        let expr = if uses.iter().any(|index| self.arguments[*index].is_receiver()) {
+            this::in_expr(expr.clone(), errors)
+        } else {
+            expr.clone()
+        };
+        Scoped { expr, uses, generic }
+    }
+
+    fn is_generic(&self, expr: &Expr) -> bool {
+        let names: Vec<Ident> = self.parameters.iter().filter_map(Parameter::name).cloned().collect();
+        mention::generics(expr, &names)
+    }
+}
+
+impl Parameter {
+    /// What the user calls it.
+    pub(crate) fn name(&self) -> Option<&Ident> {
+        match self {
+            Parameter::Type(name) | Parameter::Const(name, _) => Some(name),
+            Parameter::Argument(_) => None,
+        }
+    }
 }
 
 /// The policy's fields, by when they are evaluated.
@@ -191,7 +314,7 @@ struct Settings {
     varies: Vec<&'static str>,
 }
 
-fn settings(options: &Options, arguments: &[Argument], errors: &mut Errors) -> Settings {
+fn settings(options: &Options, scope: &Scope, errors: &mut Errors) -> Settings {
     let mut settings = Settings::default();
     let durations = [
         ("lifetime", false, &options.lifetime),
@@ -207,7 +330,7 @@ fn settings(options: &Options, arguments: &[Argument], errors: &mut Errors) -> S
         let Some(given) = given else { continue };
         let value = match &given.value {
             Value::Fixed(duration, span) => Setting::Duration(*duration, *span),
-            Value::Computed(expr) => Setting::Expr(scoped(expr, arguments, errors)),
+            Value::Computed(expr) => Setting::Expr(scope.read(expr, errors)),
         };
         // `wait` has a place of its own: it is asked for on every call.
         settings.add(Assignment { field, optional, value }, field != "wait");
@@ -216,13 +339,13 @@ fn settings(options: &Options, arguments: &[Argument], errors: &mut Errors) -> S
         let value = match &given.value {
             Condition::Always(span) => Setting::Flag(true, *span),
             Condition::Never(span) => Setting::Flag(false, *span),
-            Condition::When(expr) => Setting::Expr(scoped(expr, arguments, errors)),
+            Condition::When(expr) => Setting::Expr(scope.read(expr, errors)),
         };
         settings.add(Assignment { field: "fetch_on_miss", optional: false, value }, false);
     }
     let mut add_constant = |field, optional, name: &Ident, value: Setting| {
         if let Setting::Expr(expr) = &value {
-            check_constant(name, expr, arguments, errors);
+            check_constant(name, expr, scope, errors);
         }
         settings.constant.push(Assignment { field, optional, value });
     };
@@ -254,7 +377,7 @@ impl Settings {
         if may_vary {
             self.varying.push(assignment.clone());
         }
-        if expr.uses.is_empty() {
+        if expr.is_constant() {
             self.constant.push(assignment);
         } else {
             self.varies.push(assignment.field);
@@ -265,14 +388,16 @@ impl Settings {
 fn constant<T: Copy>(value: &Value<T>, fixed: impl Fn(T, Span) -> Setting) -> Setting {
     match value {
         Value::Fixed(value, span) => fixed(*value, *span),
-        Value::Computed(expr) => Setting::Expr(Scoped { expr: expr.clone(), uses: Vec::new() }),
+        Value::Computed(expr) => {
+            Setting::Expr(Scoped { expr: expr.clone(), uses: Vec::new(), generic: false })
+        }
     }
 }
 
-/// An option that holds for all entries may not look at the arguments of one.
-fn check_constant(name: &Ident, expr: &Scoped, arguments: &[Argument], errors: &mut Errors) {
-    let mentioned = mention::arguments(&expr.expr, arguments, errors);
-    if let Some(argument) = mentioned.first().map(|index| &arguments[*index]) {
+/// An option that holds for all entries may not look at the arguments of one, nor at one instantiation.
+fn check_constant(name: &Ident, expr: &Scoped, scope: &Scope, errors: &mut Errors) {
+    let mentioned = mention::arguments(&expr.expr, scope.arguments, errors);
+    if let Some(argument) = mentioned.first().map(|index| &scope.arguments[*index]) {
         let argument = argument.name.to_token_stream();
         errors.at(
             expr.expr.span(),
@@ -280,6 +405,14 @@ fn check_constant(name: &Ident, expr: &Scoped, arguments: &[Argument], errors: &
                 "`{name}` is one for all entries and cannot depend on the argument `{}`\n\
                  write a number, or an expression without arguments",
                 readable(&argument)
+            ),
+        );
+    } else if scope.is_generic(&expr.expr) {
+        errors.at(
+            expr.expr.span(),
+            format_args!(
+                "`{name}` is one for all instantiations and cannot depend on `Self` or a type parameter\n\
+                 write a number, or name the type: `MyType::LIMIT`"
             ),
         );
     }

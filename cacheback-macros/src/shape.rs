@@ -14,6 +14,8 @@ use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type, TypePath,
 pub(crate) enum Shape {
     /// `T`, without a borrow inside.
     Val(Type),
+    /// `impl Trait`, a value whose type has no name.
+    Inferred,
     /// `&T`, `&str`, `&[T]`, without a borrow in `T`.
     Ref(Type),
     /// `Cow<'_, T>`.
@@ -37,10 +39,17 @@ impl Shape {
 
 /// The shape of an argument of type `ty`.
 pub(crate) fn read(ty: &Type) -> syn::Result<Shape> {
+    if let Type::ImplTrait(_) = peel(ty) {
+        return Ok(Shape::Inferred);
+    }
     let mut opaque = Opaque(None);
     opaque.visit_type(ty);
     if let Some(span) = opaque.0 {
-        return refuse(span, "`impl Trait` arguments are not supported in this version\nname the type");
+        return refuse(
+            span,
+            "`impl Trait` inside of another type has no name, and a refresh has to name what it owns\n\
+             give it one: `fn f<T: ..>(.., &T)`",
+        );
     }
     read_at(ty, Depth::Argument)
 }

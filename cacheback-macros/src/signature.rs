@@ -5,12 +5,15 @@
 mod tests;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
+use syn::visit_mut::VisitMut;
 use syn::{
-    Attribute, FnArg, GenericParam, Ident, Item, Pat, PatIdent, PatType, ReturnType, Safety, Signature, Type,
-    Visibility,
+    AngleBracketedGenericArguments, Attribute, FnArg, GenericArgument, Generics, Ident, Item, Lifetime, Pat,
+    PatIdent, PatType, PathArguments, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type,
+    TypeParamBound, Visibility, parse_quote_spanned,
 };
 
 use crate::error::Errors;
@@ -19,8 +22,9 @@ use crate::shape::{self, Opaque, Shape};
 /// As many as the runtime has tuples for.
 const MAX_ARGUMENTS: usize = 12;
 
-const NO_METHODS: &str = "methods are not supported in this version\n\
-     annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it";
+/// The types that a const parameter can have.
+const CONSTANTS: &[&str] =
+    &["bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize"];
 
 /// A function that can be cached, as far as its signature tells.
 pub(crate) struct Function {
@@ -28,7 +32,12 @@ pub(crate) struct Function {
     pub(crate) vis: Visibility,
     pub(crate) sig: Signature,
     pub(crate) body: Group,
+    /// All of them, a receiver too.
     pub(crate) arguments: Vec<Argument>,
+    /// What a call comes to, if written.
+    pub(crate) output: Option<Type>,
+    /// A receiver or `Self` means that it stands in an `impl`.
+    pub(crate) says_self: bool,
 }
 
 /// One argument.
@@ -36,30 +45,32 @@ pub(crate) struct Function {
 pub(crate) struct Argument {
     /// Its place in the signature.
     pub(crate) index: usize,
-    /// What it is called, unless it is a pattern or `_`.
+    /// What it is called, unless it is a pattern or `_`. A receiver is `self`.
     pub(crate) name: Option<Ident>,
     /// What it is called where only its value counts: not by a `_name`, which says that it is unused.
     pub(crate) public: Option<Ident>,
     /// What its pattern binds, if it is one.
     pub(crate) bindings: Vec<Ident>,
     pub(crate) ty: Type,
+    /// The type as another function can say it: without the names of lifetimes, and none for `impl Trait`.
+    pub(crate) local: Option<Type>,
     pub(crate) shape: Shape,
 }
 
 impl Argument {
+    /// Whether it is `self`.
+    pub(crate) fn is_receiver(&self) -> bool {
+        self.name.as_ref().is_some_and(|name| name == "self")
+    }
+
+    /// Whether it is `impl Trait`, whose type has no name.
+    pub(crate) fn is_inferred(&self) -> bool {
+        matches!(self.shape, Shape::Inferred)
+    }
+
     /// Where its type stands.
     pub(crate) fn span(&self) -> Span {
         self.ty.span()
-    }
-}
-
-impl Function {
-    /// The type it returns, if written.
-    pub(crate) fn output(&self) -> Option<&Type> {
-        match &self.sig.output {
-            ReturnType::Default => None,
-            ReturnType::Type(_, ty) => Some(ty),
-        }
     }
 }
 
@@ -73,11 +84,14 @@ pub(crate) fn parse(item: &TokenStream, errors: &mut Errors) -> Option<Function>
         }
     };
     check_qualifiers(&sig, errors);
-    check_generics(&sig, errors);
-    check_method(&sig, errors);
-    check_output(&sig.output, errors);
+    check_generics(&sig.generics, errors);
+    let output = read_output(&sig).cloned();
+    if let Some(ty) = &output {
+        check_output(ty, errors);
+    }
     let arguments = read_arguments(&sig, errors);
-    Some(Function { attrs, vis, sig, body, arguments })
+    let says_self = says_self(&sig);
+    Some(Function { attrs, vis, sig, body, arguments, output, says_self })
 }
 
 /// A function whose body is left as it is.
@@ -119,8 +133,8 @@ fn read_body(tree: TokenTree) -> syn::Result<Group> {
 fn not_a_function(item: &TokenStream, error: syn::Error) -> syn::Error {
     let advice = match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Fn(_) | Item::Verbatim(_)) | Err(_) => return error,
-        Ok(Item::Impl(_)) => "annotate free functions; methods are not supported in this version",
-        Ok(Item::Trait(_)) => "annotate a free function that the implementation calls",
+        Ok(Item::Impl(_)) => "annotate each method in it that shall be cached",
+        Ok(Item::Trait(_)) => "annotate the methods of an implementation, with `handle = false`",
         Ok(Item::Mod(_)) => "annotate each function in the module that shall be cached",
         Ok(_) => "put it above the function whose results shall be cached",
     };
@@ -139,9 +153,14 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
             "`main` runs once: from a cache it would not run at all\nannotate the functions that it calls",
         );
     }
-    if sig.asyncness.is_none() {
-        errors
-            .at(sig.fn_token.span, format_args!("only an `async fn` can be cached\nwrite `async fn {name}`"));
+    if sig.asyncness.is_none() && future(&sig.output).is_none() {
+        errors.at(
+            sig.fn_token.span,
+            format_args!(
+                "only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached\n\
+                 write `async fn {name}`"
+            ),
+        );
     }
     if let Some(token) = &sig.constness {
         errors.at(token.span, "a `const fn` runs at compile time and cannot be cached\nremove `const`");
@@ -163,47 +182,60 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     }
 }
 
-fn check_generics(sig: &Signature, errors: &mut Errors) {
-    for param in &sig.generics.params {
-        let message = match param {
-            GenericParam::Lifetime(_) => {
-                "named lifetimes are not supported in this version\nleave the lifetime out: `&str`, `Cow<'_, str>`"
-            }
-            GenericParam::Type(_) | GenericParam::Const(_) => {
-                "generic functions are not supported in this version\n\
-                 annotate a function with concrete types, and call it from the generic one"
-            }
-        };
-        errors.on(param, message);
-    }
-    if let (true, Some(clause)) = (sig.generics.params.is_empty(), &sig.generics.where_clause) {
-        errors.at(clause.where_token.span, "`where` clauses are not supported in this version\nremove it");
-    }
-}
-
-/// A receiver or `Self` means that the function stands in an `impl`.
-fn check_method(sig: &Signature, errors: &mut Errors) {
-    struct SelfType(Option<Span>);
-    impl<'ast> Visit<'ast> for SelfType {
-        fn visit_ident(&mut self, ident: &'ast Ident) {
-            if ident == "Self" {
-                self.0.get_or_insert(ident.span());
-            }
+fn check_generics(generics: &Generics, errors: &mut Errors) {
+    for param in generics.const_params() {
+        let written = param.ty.to_token_stream().to_string();
+        if !CONSTANTS.contains(&written.as_str()) {
+            errors.on(
+                &param.ty,
+                "a const parameter of a cached function is told apart by its type, which has to be a plain one\n\
+                 write the type out: `usize`, `bool`, `char`, ..",
+            );
         }
     }
-    let receiver = sig.inputs.iter().find_map(|input| match input {
-        FnArg::Receiver(receiver) => Some(receiver.self_token.span),
-        FnArg::Typed(_) => None,
-    });
-    let mut found = SelfType(receiver);
+}
+
+/// Whether the signature has a receiver or names `Self`.
+fn says_self(sig: &Signature) -> bool {
+    struct SelfType(bool);
+    impl<'ast> Visit<'ast> for SelfType {
+        fn visit_ident(&mut self, ident: &'ast Ident) {
+            self.0 |= ident == "Self";
+        }
+    }
+    let mut found = SelfType(sig.receiver().is_some());
     found.visit_signature(sig);
-    if let Some(span) = found.0 {
-        errors.at(span, NO_METHODS);
+    found.0
+}
+
+/// What a call comes to.
+fn read_output(sig: &Signature) -> Option<&Type> {
+    match &sig.output {
+        ReturnType::Type(_, ty) => future(&sig.output).filter(|_| sig.asyncness.is_none()).or(Some(ty)),
+        ReturnType::Default => None,
     }
 }
 
-fn check_output(output: &ReturnType, errors: &mut Errors) {
-    let ReturnType::Type(_, ty) = output else { return };
+/// The `R` of `-> impl Future<Output = R>`.
+fn future<'a>(output: &'a ReturnType) -> Option<&'a Type> {
+    let ReturnType::Type(_, ty) = output else { return None };
+    let Type::ImplTrait(opaque) = shape::peel(ty) else { return None };
+    let output = |argument: &'a GenericArgument| match argument {
+        GenericArgument::AssocType(assoc) if assoc.ident == "Output" => Some(&assoc.ty),
+        _ => None,
+    };
+    opaque.bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last().filter(|last| last.ident == "Future")?;
+        let PathArguments::AngleBracketed(AngleBracketedGenericArguments { args, .. }) = &last.arguments
+        else {
+            return None;
+        };
+        args.iter().find_map(output)
+    })
+}
+
+fn check_output(ty: &Type, errors: &mut Errors) {
     let mut opaque = Opaque(None);
     opaque.visit_type(ty);
     if let Some(span) = opaque.0 {
@@ -224,10 +256,15 @@ fn check_output(output: &ReturnType, errors: &mut Errors) {
 
 fn read_arguments(sig: &Signature, errors: &mut Errors) -> Vec<Argument> {
     let mut arguments = Vec::new();
-    for input in &sig.inputs {
-        if let FnArg::Typed(typed) = input {
-            arguments.push(read_argument(typed, arguments.len(), errors));
+    for (index, input) in sig.inputs.iter().enumerate() {
+        let mut argument = match input {
+            FnArg::Receiver(receiver) => read_receiver(receiver, index, errors),
+            FnArg::Typed(typed) => read_argument(typed, index, errors),
+        };
+        if let Some(local) = &mut argument.local {
+            Unnamed(&sig.generics).visit_type_mut(local);
         }
+        arguments.push(argument);
     }
     if let Some(extra) = sig.inputs.iter().nth(MAX_ARGUMENTS) {
         errors.on(
@@ -241,6 +278,36 @@ fn read_arguments(sig: &Signature, errors: &mut Errors) -> Vec<Argument> {
     arguments
 }
 
+/// `self` as an argument of its type.
+fn read_receiver(receiver: &Receiver, index: usize, errors: &mut Errors) -> Argument {
+    let at = receiver.self_token.span;
+    let ty: Type = match &receiver.kind {
+        ReceiverKind::Reference(_, lifetime, mutability) => {
+            parse_quote_spanned!(at=> & #lifetime #mutability Self)
+        }
+        ReceiverKind::Typed(_, ty) => (**ty).clone(),
+        _ => parse_quote_spanned!(at=> Self),
+    };
+    let name = Some(Ident::new("self", at));
+    let shape = read_shape(&ty, errors);
+    Argument {
+        index,
+        name: name.clone(),
+        public: name,
+        bindings: Vec::new(),
+        local: Some(ty.clone()),
+        ty,
+        shape,
+    }
+}
+
+fn read_shape(ty: &Type, errors: &mut Errors) -> Shape {
+    shape::read(ty).unwrap_or_else(|error| {
+        errors.push(error);
+        Shape::Val(ty.clone())
+    })
+}
+
 fn read_argument(typed: &PatType, index: usize, errors: &mut Errors) -> Argument {
     for attr in &typed.attrs {
         if attr.path().is_ident("cfg") || attr.path().is_ident("cfg_attr") {
@@ -250,16 +317,15 @@ fn read_argument(typed: &PatType, index: usize, errors: &mut Errors) -> Argument
             );
         }
     }
-    let shape = shape::read(&typed.ty).unwrap_or_else(|error| {
-        errors.push(error);
-        Shape::Val((*typed.ty).clone())
-    });
+    let shape = read_shape(&typed.ty, errors);
     let (name, bindings) = match &*typed.pat {
         Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) => (Some(ident.clone()), Vec::new()),
         pat => (None, bindings(pat)),
     };
     let public = name.clone().filter(|name| !name.to_string().starts_with('_'));
-    Argument { index, name, public, bindings, ty: (*typed.ty).clone(), shape }
+    let ty = (*typed.ty).clone();
+    let local = (!matches!(shape, Shape::Inferred)).then(|| ty.clone());
+    Argument { index, name, public, bindings, ty, local, shape }
 }
 
 /// What a pattern binds.
@@ -274,4 +340,15 @@ fn bindings(pat: &Pat) -> Vec<Ident> {
     let mut found = Bindings(Vec::new());
     found.visit_pat(pat);
     found.0
+}
+
+/// Replaces the lifetimes that the function names by `'_`.
+struct Unnamed<'a>(&'a Generics);
+
+impl VisitMut for Unnamed<'_> {
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if self.0.lifetimes().any(|param| param.lifetime == *lifetime) {
+            lifetime.ident = Ident::new("_", lifetime.ident.span());
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub use std::marker::PhantomData;
 pub use std::time::Duration;
 
 pub use crate::key::{CowOf, Nested, Ref, Slice, Val};
+pub use crate::marker::constant;
 pub use crate::outcome::{
     AnyOutcome, ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoShareProbe, OpaqueProbe, Probe,
 };
@@ -20,6 +21,7 @@ pub use crate::weight::weighed;
 use crate::cache::{self, CacheRef};
 use crate::handle::Entry;
 use crate::key::{Args, ArgsView, Argument, KeyArgs, KeyView, Shape, Shapes};
+use crate::marker::{Generic, Marker, Method};
 use crate::origin::BoxFuture;
 use crate::outcome::Outcome;
 use crate::sync::Arc;
@@ -28,7 +30,7 @@ use crate::sync::Arc;
 // One of these a cached function: shared between functions of the same types it would cost each call 20 instructions.
 #[inline(always)]
 #[must_use]
-pub fn hit<A: KeyArgs, O: Outcome, M: 'static, W: KeyView<A>>(
+pub fn hit<A: KeyArgs, O: Outcome, M: Marker, W: KeyView<A>>(
     slot: &'static Slot,
     _: PhantomData<A>,
     _: O,
@@ -87,9 +89,35 @@ pub fn cache(slot: &'static Slot) -> CacheRef {
     CacheRef::of_function(slot)
 }
 
+/// The handle of all caches of a method of `S`.
+#[must_use]
+pub fn cache_of_method<S: ?Sized + 'static>(slot: &'static Slot) -> CacheRef {
+    slot.learn_owner::<Method<S, ()>>();
+    CacheRef::of_function(slot)
+}
+
+/// The instantiation of a free function. `G` is of its own for each: a tuple of [`PhantomData`], or a closure that
+/// stands in the function.
+#[must_use]
+pub fn generic<G: 'static>(_: G) -> PhantomData<Generic<G>> {
+    PhantomData
+}
+
+/// The instantiation of a function in an `impl` for `S`. `G` as for [`generic`].
+#[must_use]
+pub fn method<S: ?Sized + 'static, G: 'static>(_: G) -> PhantomData<Method<S, G>> {
+    PhantomData
+}
+
+/// The type of an argument that has no name.
+#[must_use]
+pub fn type_of<T>(_: &T) -> PhantomData<T> {
+    PhantomData
+}
+
 /// The entry of a key: the function's site, and its owned arguments.
 #[must_use]
-pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: 'static, W: KeyView<A>>(
+pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: Marker, W: KeyView<A>>(
     slot: &'static Slot,
     _: PhantomData<A>,
     _: PhantomData<M>,

@@ -17,11 +17,21 @@ pub(crate) use whole::Whole;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a cached function",
     label = "a fetch is a task of its own: its arguments must be `Clone + Send + Sync + 'static`",
-    note = "take an `Arc` of it, or a type that is cheap to clone"
+    note = "take an `Arc` of it (a receiver: `self: &Arc<Self>`), or a type that is cheap to clone"
 )]
 pub trait Argument: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Argument for T {}
+
+/// A type that can be handed to a fetch by reference.
+#[diagnostic::on_unimplemented(
+    message = "`&{Self}` cannot be an argument of a cached function",
+    label = "a fetch outlives the call: what is borrowed must be `Clone` (or `ToOwned`), and `Send + Sync + 'static`",
+    note = "derive `Clone` where that is cheap, or take `&Arc<..>`: for `&self` write `self: &Arc<Self>`"
+)]
+pub trait Borrowed: ToOwned<Owned: Send + Sync> + 'static {}
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized + ToOwned<Owned: Send + Sync> + 'static> Borrowed for T {}
 
 /// A type that can tell one entry from another.
 #[diagnostic::on_unimplemented(

@@ -20,6 +20,7 @@ mod hash;
 mod janitor;
 mod key;
 mod known;
+mod marker;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 mod origin;

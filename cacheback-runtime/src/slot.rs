@@ -1,7 +1,8 @@
 //! One static a function: the caches of all its instantiations, and what the attribute says.
 //!
 //! A static inside a method can name neither `Self` nor a type parameter, so it is untyped: an append-only list in
-//! which each instantiation finds its own by type. The first, nearly always the only one, is the head of the list.
+//! which each instantiation finds its own by type. The first, nearly always the only one, is the head of the list. For
+//! the same reason a method's static learns the name of its type from the first call.
 
 use std::any::{Any, TypeId};
 use std::marker::PhantomData;
@@ -10,17 +11,29 @@ use once_cell::sync::OnceCell;
 
 use crate::engine::{Engine, ErasedCache};
 use crate::key::KeyArgs;
+use crate::marker::{self, Marker};
 use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering};
 
 /// The untyped place of a cached function's caches.
 pub struct Slot {
-    name: &'static str,
+    name: Name,
     options: fn(&mut Policy),
     policy: OnceCell<Policy>,
     head: Link,
     used: AtomicBool,
+}
+
+/// What the cache is called.
+enum Name {
+    Full(&'static str),
+    /// The type's name stands between the two, once it is known.
+    Method {
+        module: &'static str,
+        function: &'static str,
+        full: OnceLock<&'static str>,
+    },
 }
 
 /// A place in the list of instantiations.
@@ -66,11 +79,31 @@ impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
     #[must_use]
     pub const fn new(name: &'static str, options: fn(&mut Policy)) -> Self {
+        Self::named(Name::Full(name), options)
+    }
+
+    /// The slot of a function in an `impl`, named after its module, the type and itself.
+    #[must_use]
+    pub const fn method(module: &'static str, function: &'static str, options: fn(&mut Policy)) -> Self {
+        Self::named(Name::Method { module, function, full: OnceLock::new() }, options)
+    }
+
+    const fn named(name: Name, options: fn(&mut Policy)) -> Self {
         Self { name, options, policy: OnceCell::new(), head: OnceLock::new(), used: AtomicBool::new(false) }
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        self.name
+        match &self.name {
+            Name::Full(name) => name,
+            Name::Method { function, full, .. } => full.get().unwrap_or(function),
+        }
+    }
+
+    /// Tells a method's slot which type it is a method of.
+    pub(crate) fn learn_owner<M: Marker>(&self) {
+        if let (Name::Method { module, function, full }, Some(owner)) = (&self.name, M::owner()) {
+            full.get_or_init(|| format!("{module}::{}::{function}", marker::short_name(owner)).leak());
+        }
     }
 
     /// The options, checked at their first use.
@@ -86,27 +119,40 @@ impl Slot {
         });
         match checked {
             Ok(policy) => policy,
-            Err(contradiction) => panic!("cacheback: function `{}`: {contradiction}", self.name),
+            Err(contradiction) => panic!("cacheback: function `{}`: {contradiction}", self.name()),
         }
     }
 
     /// The cache of one instantiation, for a hit.
     #[inline]
-    pub(crate) fn engine<A: KeyArgs, O: Outcome, M: 'static>(&'static self) -> FoundEngine<A, O> {
+    pub(crate) fn engine<A: KeyArgs, O: Outcome, M: Marker>(&'static self) -> FoundEngine<A, O> {
         #[cfg(feature = "test-util")]
         return self.shared_engine::<A, O, M>();
         #[cfg(not(feature = "test-util"))]
         match self.head.get().and_then(|instance| instance.engine::<A, O, M>()) {
             Some(engine) => engine,
-            None => {
-                let instance = self.walk::<A, O, M>(&self.head);
-                instance.engine::<A, O, M>().unwrap_or_else(|| unreachable!("it was found by its types"))
-            }
+            None => self.find::<A, O, M>(),
         }
     }
 
+    /// The cache of an instantiation that is not the first, or is not there yet.
+    #[cfg(not(feature = "test-util"))]
+    #[cold]
+    #[inline(never)]
+    fn find<A: KeyArgs, O: Outcome, M: Marker>(&'static self) -> FoundEngine<A, O> {
+        let mut at = &self.head;
+        while let Some(instance) = at.get() {
+            if let Some(engine) = instance.engine::<A, O, M>() {
+                return engine;
+            }
+            at = &instance.next;
+        }
+        let instance = self.walk::<A, O, M>(at);
+        instance.engine::<A, O, M>().unwrap_or_else(|| unreachable!("it was found by its types"))
+    }
+
     /// The cache of one instantiation, for an entry.
-    pub(crate) fn shared_engine<A: KeyArgs, O: Outcome, M: 'static>(&'static self) -> SharedEngine<A, O> {
+    pub(crate) fn shared_engine<A: KeyArgs, O: Outcome, M: Marker>(&'static self) -> SharedEngine<A, O> {
         #[cfg(feature = "test-util")]
         let engine = {
             let own = self.isolated();
@@ -140,14 +186,15 @@ impl Slot {
 
     #[cold]
     #[inline(never)]
-    fn walk<'l, A: KeyArgs, O: Outcome, M: 'static>(&self, head: &'l Link) -> &'l Instance {
+    fn walk<'l, A: KeyArgs, O: Outcome, M: Marker>(&self, head: &'l Link) -> &'l Instance {
+        self.learn_owner::<M>();
         // Before the lock of the list: the options' expressions are the user's.
         let policy = *self.policy();
         let id = TypeId::of::<Of<A, O, M>>();
         let mut at = head;
         loop {
             let instance = at.get_or_init(|| {
-                let engine = Engine::<A, O>::new(self.name, policy);
+                let engine = Engine::<A, O>::new(self.name(), policy);
                 let erased = Arc::clone(&engine);
                 #[cfg(not(feature = "test-util"))]
                 let engine: &'static Arc<_> = Box::leak(Box::new(engine));
@@ -174,7 +221,7 @@ impl Instance {
     #[cfg(not(feature = "test-util"))]
     #[allow(unsafe_code)]
     #[inline]
-    fn engine<A: KeyArgs, O: Outcome, M: 'static>(&self) -> Option<&Engine<A, O>> {
+    fn engine<A: KeyArgs, O: Outcome, M: Marker>(&self) -> Option<&Engine<A, O>> {
         // SAFETY: an instance is made in `walk` alone, which sets the `id` of the types that its engine has.
         (self.id == TypeId::of::<Of<A, O, M>>())
             .then(|| unsafe { &*std::ptr::from_ref(self.for_hits).cast::<Engine<A, O>>() })
@@ -183,7 +230,7 @@ impl Instance {
 
 impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Slot").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Slot").field("name", &self.name()).finish_non_exhaustive()
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) const OPTIONS: &[&str] = &[
 ];
 
 /// Those that do nothing yet.
-const RESERVED: &[&str] = &["in_impl", "version", "shared", "tags"];
+const RESERVED: &[&str] = &["version", "shared", "tags"];
 
 /// What to tell the user of an option that we do not have.
 pub(super) fn unknown(name: &Ident) -> String {

@@ -6,14 +6,15 @@ use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{FnArg, Ident, Pat, PatIdent, PatType, Path, Token};
+use syn::{FnArg, GenericParam, Ident, Pat, PatIdent, PatType, Path, Receiver, Token};
 
 use super::Expansion;
 use crate::args::Eviction;
 use crate::key::Part;
-use crate::plan::{Assignment, Scoped, Setting};
+use crate::plan::{Assignment, Instances, Parameter, Scoped, Setting};
 use crate::shape::Shape;
 use crate::signature::Argument;
+use crate::this;
 
 /// Where generated code finds the facade.
 pub(super) struct Paths(TokenStream);
@@ -71,7 +72,10 @@ impl Expansion<'_> {
 
     /// The arguments as others see them: no patterns, no attributes.
     pub(super) fn parameters(&self) -> Punctuated<FnArg, Token![,]> {
-        let parameter = |argument: &Argument| {
+        let parameter = |(input, argument): (&FnArg, &Argument)| {
+            if let FnArg::Receiver(receiver) = input {
+                return FnArg::Receiver(Receiver { attrs: Vec::new(), mutability: None, ..receiver.clone() });
+            }
             let ident = self.public_name(argument);
             let pat = PatIdent { attrs: Vec::new(), by_ref: None, mutability: None, ident, subpat: None };
             FnArg::Typed(PatType {
@@ -81,24 +85,19 @@ impl Expansion<'_> {
                 ty: Box::new(argument.ty.clone()),
             })
         };
-        self.plan.arguments.iter().map(parameter).collect()
+        self.plan.sig.inputs.iter().zip(&self.plan.arguments).map(parameter).collect()
     }
 
     /// The key's shape, as a value.
-    pub(super) fn key_shape(&self) -> TokenStream {
+    pub(super) fn key_shape(&self, names: &[Ident]) -> TokenStream {
         let parts = &self.plan.key.parts;
-        let by_inference = parts.iter().any(|part| matches!(part, Part::Computed(_)));
+        let by_inference = parts.iter().any(|part| match part {
+            Part::Argument(index) => self.plan.arguments[*index].is_inferred(),
+            Part::Computed(_) => true,
+        });
         let part = |(place, part): (usize, &Part)| match part {
-            Part::Argument(index) => {
-                let argument = &self.plan.arguments[*index];
-                let shape = self.shape(argument);
-                if !by_inference {
-                    return shape;
-                }
-                let at = located(argument.span());
-                let private = self.paths.private(at);
-                quote_spanned!(at=> #private::PhantomData::<#shape>)
-            }
+            Part::Argument(index) if by_inference => self.shape_value(&self.plan.arguments[*index], names),
+            Part::Argument(index) => self.shape(&self.plan.arguments[*index]),
             Part::Computed(expr) => {
                 let at = located(expr.span());
                 let private = self.paths.private(at);
@@ -139,10 +138,116 @@ impl Expansion<'_> {
         quote_spanned!(self.here=> (#(&#parts,)*))
     }
 
-    /// The shapes of all arguments, as a tuple.
-    pub(super) fn argument_shapes(&self) -> TokenStream {
-        let shapes = self.plan.arguments.iter().map(|argument| self.shape(argument));
-        quote_spanned!(self.here=> (#(#shapes,)*))
+    /// The shapes of all arguments, as a value.
+    pub(super) fn argument_shapes(&self, names: &[Ident]) -> TokenStream {
+        let arguments = &self.plan.arguments;
+        let here = self.here;
+        let private = self.paths.private(here);
+        if arguments.iter().any(Argument::is_inferred) {
+            let shapes = arguments.iter().map(|argument| self.shape_value(argument, names));
+            return quote_spanned!(here=> #private::shapes((#(#shapes,)*)));
+        }
+        let shapes = arguments.iter().map(|argument| self.shape(argument));
+        quote_spanned!(here=> #private::PhantomData::<(#(#shapes,)*)>)
+    }
+
+    /// The shape of an argument as a value, by inference where its type has no name.
+    fn shape_value(&self, argument: &Argument, names: &[Ident]) -> TokenStream {
+        let at = located(argument.span());
+        let private = self.paths.private(at);
+        if argument.is_inferred() {
+            let name = &names[argument.index];
+            return quote_spanned!(at=> #private::by_val(&#name));
+        }
+        let shape = self.shape(argument);
+        quote_spanned!(at=> #private::PhantomData::<#shape>)
+    }
+
+    /// What tells this instantiation from others. `names` is what the arguments are called here.
+    pub(super) fn marker(&self, names: &[Ident]) -> TokenStream {
+        let here = self.here;
+        let private = self.paths.private(here);
+        match &self.plan.instances {
+            Instances::One => quote_spanned!(here=> #private::PhantomData::<()>),
+            Instances::Scope => quote_spanned!(here=> __cacheback_marker),
+            Instances::Named(parameters) => {
+                let function = self.marker_function();
+                let parameters = parameters.iter().map(|parameter| match parameter {
+                    Parameter::Type(name) => quote_spanned!(here=> #private::PhantomData::<#name>),
+                    Parameter::Const(name, ty) => {
+                        quote_spanned!(here=> #private::PhantomData::<#private::constant::#ty<#name>>)
+                    }
+                    Parameter::Argument(index) => {
+                        let name = &names[*index];
+                        quote_spanned!(here=> #private::type_of(&#name))
+                    }
+                });
+                quote_spanned!(here=> #function((#(#parameters,)*)))
+            }
+        }
+    }
+
+    /// The marker of a function without a name for its instantiation: a closure has a type of its own in each.
+    pub(super) fn scope_marker(&self) -> Option<TokenStream> {
+        let function = self.marker_function();
+        matches!(self.plan.instances, Instances::Scope)
+            .then(|| quote_spanned!(self.here=> let __cacheback_marker = #function(|| ());))
+    }
+
+    fn marker_function(&self) -> TokenStream {
+        let private = self.paths.private(self.here);
+        if self.plan.in_impl {
+            quote_spanned!(self.here=> #private::method::<Self, _>)
+        } else {
+            quote_spanned!(self.here=> #private::generic)
+        }
+    }
+
+    /// `::<T, N>`, where the function has type or const parameters.
+    pub(super) fn turbofish(&self) -> Option<TokenStream> {
+        let params = self.plan.sig.generics.params.iter();
+        let names: Vec<&Ident> = params
+            .filter_map(|param| match param {
+                GenericParam::Type(param) => Some(&param.ident),
+                GenericParam::Const(param) => Some(&param.ident),
+                GenericParam::Lifetime(_) => None,
+            })
+            .collect();
+        (!names.is_empty()).then(|| quote_spanned!(self.here=> ::<#(#names),*>))
+    }
+
+    /// The body in the place of a call of it, with its arguments bound.
+    pub(super) fn inline(&self, block: &TokenStream) -> TokenStream {
+        let plan = self.plan;
+        let output = &self.output;
+        let attrs = &plan.attrs.body;
+        let lets = plan.sig.inputs.iter().zip(&plan.arguments).map(|(input, argument)| {
+            let lease = self.lease(argument);
+            let ty = argument.local.as_ref().map(|ty| quote!(: #ty));
+            match input {
+                FnArg::Receiver(receiver) => {
+                    let (name, mutability) = (this::name(receiver.self_token.span), &receiver.mutability);
+                    quote!(let #mutability #name #ty = #lease;)
+                }
+                FnArg::Typed(PatType { attrs, pat, .. }) => quote!(#(#attrs)* let #pat #ty = #lease;),
+            }
+        });
+        let run = if plan.sig.asyncness.is_some() {
+            quote!(#block)
+        } else {
+            // In a closure, a `return` of the user's returns the future.
+            quote!((move || #block)().await)
+        };
+        quote! {
+            // Says what a `return` in the body has to be.
+            if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<#output> {
+                return __cacheback_returned;
+            }
+            #(#lets)*
+            #(#attrs)*
+            let __cacheback_returned: #output = #run;
+            __cacheback_returned
+        }
     }
 
     fn shape(&self, argument: &Argument) -> TokenStream {
@@ -153,6 +258,7 @@ impl Expansion<'_> {
         let private = self.paths.private(at);
         match shape {
             Shape::Val(ty) => quote_spanned!(at=> #private::Val<#ty>),
+            Shape::Inferred => quote_spanned!(at=> #private::Val<_>),
             Shape::Ref(ty) => quote_spanned!(at=> #private::Ref<#ty>),
             Shape::CowOf(ty) => quote_spanned!(at=> #private::CowOf<#ty>),
             Shape::Option(inner) => {
@@ -208,9 +314,14 @@ impl Expansion<'_> {
         });
         let lets = scoped.uses.iter().map(|index| {
             let argument = &arguments[*index];
-            let (name, ty, lease) = (&argument.name, &argument.ty, self.lease(argument));
+            let lease = self.lease(argument);
+            let ty = argument.local.as_ref().map(|ty| quote!(: #ty));
+            let name = match &argument.name {
+                Some(name) if argument.is_receiver() => Some(this::name(name.span())),
+                name => name.clone(),
+            };
             // A word in a string or a closure's own parameter may have been taken for an argument: use it.
-            quote!(let #name: #ty = #lease; let _ = &#name;)
+            quote!(let #name #ty = #lease; let _ = &#name;)
         });
         quote!({
             let (#(#places,)*) = __cacheback_args;
@@ -266,7 +377,7 @@ impl Expansion<'_> {
                 let at = located(*span);
                 (at, quote_spanned!(at=> #flag))
             }
-            Setting::Expr(scoped) if scoped.uses.is_empty() => {
+            Setting::Expr(scoped) if scoped.is_constant() => {
                 (located(scoped.expr.span()), scoped.expr.to_token_stream())
             }
             Setting::Expr(scoped) => (located(scoped.expr.span()), self.with_arguments(scoped)),

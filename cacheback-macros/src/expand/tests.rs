@@ -93,6 +93,54 @@ fn attributes() {
 }
 
 #[test]
+fn method() {
+    check(
+        "key = (self.tenant, id), lifetime = self.lifetime, empty = Self::nobody(id)",
+        "/// A user.\n#[cfg(unix)] pub async fn user(&self, id: u64) -> Result<User, Error> { self.db.user(id).await }",
+        &expect_file!["snapshots/method.rs"],
+    );
+}
+
+#[test]
+fn generic_method() {
+    check(
+        "skip(self)",
+        "pub(crate) async fn rows<'a, T: Row, const N: usize>(self: &Arc<Self>, table: &'a str, filter: impl Filter) \
+         -> [T; N] where T: Send { self.load(table, filter).await }",
+        &expect_file!["snapshots/generic_method.rs"],
+    );
+}
+
+#[test]
+fn trait_impl() {
+    check(
+        "handle = false, skip(self), fetch_on_miss",
+        "async fn load(&self, mut id: u32, (a, _): (u8, u8)) -> Result<u32, Error> { id += a; log!(\"{}\", self.name); \
+         if id == 0 { return Err(Error); } self.db.load(id).await }",
+        &expect_file!["snapshots/trait_impl.rs"],
+    );
+}
+
+#[test]
+fn trait_impl_of_a_future() {
+    check(
+        "handle = false, skip(self)",
+        "fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send { let n = ids.len(); async move { self.get(n).await } }",
+        &expect_file!["snapshots/trait_impl_of_a_future.rs"],
+    );
+}
+
+#[test]
+fn generic_function() {
+    check(
+        "lifetime = T::LIFETIME, empty = vec![first.clone().into()]",
+        "pub async fn parse<'a, T, const N: usize>(text: &'a str, first: impl Into<T> + Clone) -> Vec<T> \
+         where T: FromStr + Clone + Send + Sync + 'static { split::<N>(text).map(parse).collect() }",
+        &expect_file!["snapshots/generic_function.rs"],
+    );
+}
+
+#[test]
 fn refused() {
     check("ttl = 5", "fn refused(a: &mut u8) {}", &expect_file!["snapshots/refused.rs"]);
 }

@@ -71,7 +71,7 @@ fn what_cannot_be_skipped_or_be_the_key() {
             [nobody] there is no argument `nobody` / the arguments are `user`, `limit`, `rate`
 
             skip(rate, self)
-            [self] there is no argument `self` / the arguments are `user`, `limit`, `rate`
+            [self] the function has no receiver: there is no `self` to skip / remove it
 
             skip(rate, a)
             [a] `a` is bound inside of a pattern / give the argument a name
@@ -91,6 +91,59 @@ fn what_cannot_be_skipped_or_be_the_key() {
             key = rate
             [f64] `f64` cannot be part of a cache key: it is neither `Hash` nor `Eq` / write `key = (.., rate.to_bits())`, or `skip(rate)`
         "#]],
+    );
+}
+
+#[test]
+fn a_receiver_is_in_the_key_or_skipped_in_so_many_words() {
+    let item = "async fn f(&self, id: u64, db: &Db) {}";
+    let cases = [
+        ("skip(self)", "#1, #2"),
+        ("skip(self, db)", "#1"),
+        ("key = (self, id)", "#0, #1"),
+        ("key = self.tenant", "self.tenant"),
+        ("key = (self.tenant, id), skip(self)", "self.tenant, #1"),
+        ("key = format!(\"{self}\")", "format ! (\"{self}\")"),
+    ];
+    for (args, expected) in &cases {
+        assert_eq!(shown(args, item), *expected, "{args}");
+    }
+    assert_eq!(shown("key = (self, id)", "async fn f(self, id: u64) {}"), "#0, #1 = all");
+    refused(
+        &["", "skip(db)", "key = id", "key = ()"],
+        item,
+        &expect![[r#"
+
+        [self] `self` is neither skipped nor in the key: two values of this type must not share entries by accident / write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = (self.tenant, id, db)`
+
+        skip(db)
+        [self] `self` is neither skipped nor in the key: two values of this type must not share entries by accident / write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = (self.tenant, id)`
+
+        key = id
+        [self] `self` is neither skipped nor in the key: two values of this type must not share entries by accident / write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = (self.tenant, id, db)`
+
+        key = ()
+        [self] `self` is neither skipped nor in the key: two values of this type must not share entries by accident / write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = (self.tenant, id, db)`
+    "#]],
+    );
+    refused(
+        &["", "skip(self), key = self"],
+        "async fn f(&self) {}",
+        &expect![[r#"
+
+        [self] `self` is neither skipped nor in the key: two values of this type must not share entries by accident / write `skip(self)` where all of them do, or `key = ..` with what tells them apart, as in `key = self.tenant`
+
+        skip(self), key = self
+        [self] `self` is skipped and in the key / take it out of `skip` or out of `key`
+    "#]],
+    );
+    refused(
+        &["skip(self)"],
+        "async fn f(id: u64) {}",
+        &expect![[r#"
+        skip(self)
+        [self] the function has no receiver: there is no `self` to skip / remove it
+    "#]],
     );
 }
 

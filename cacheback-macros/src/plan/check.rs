@@ -7,6 +7,7 @@ use syn::Ident;
 
 use super::{always_waits, duration};
 use crate::args::{Eviction, Given, Options, Value};
+use crate::attrs::Attributes;
 use crate::error::Errors;
 
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
@@ -32,6 +33,20 @@ pub(super) fn contradictions(options: &Options, errors: &mut Errors) {
             "`empty` would never be used: with `fetch_on_miss` and no `wait` every caller waits for the fetch\n\
              remove one of the two, or add `wait = \"2s\"` to answer `empty` when it takes longer",
         );
+    }
+}
+
+/// A body inside of the fetch is no function, and an attribute that works on one has nothing to work on.
+pub(super) fn inline(attrs: &Attributes, errors: &mut Errors) {
+    for attr in &attrs.body {
+        let last = attr.path().segments.last();
+        if last.is_some_and(|last| last.ident == "instrument") {
+            errors.on(
+                attr,
+                "with `handle = false` a method's body has no function of its own to instrument\n\
+                 put `#[instrument]` on a method that this one calls; a fetch has a span already",
+            );
+        }
     }
 }
 

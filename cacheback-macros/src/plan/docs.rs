@@ -2,20 +2,28 @@
 
 use std::time::Duration;
 
-use syn::Ident;
-
-use super::{always_waits, duration};
+use super::{Companion, always_waits, duration};
 use crate::args::{Condition, Given, Options, Value};
+use crate::signature::Argument;
 
 /// The section, as the rest of a doc comment that has something above it.
-pub(super) fn section(options: &Options, companion: Option<&Ident>) -> String {
+pub(super) fn section(options: &Options, companion: &Companion, arguments: &[Argument]) -> String {
     let mut text = format!("Answered from a cache: {}", lifetime(options));
     text.push(' ');
     text.push_str(on_a_miss(options));
-    if let Some(companion) = companion {
+    let handles = match companion {
+        Companion::Type(companion) => {
+            Some((format!("{companion}::entry(..)"), format!("{companion}::cache()")))
+        }
+        Companion::Methods(methods) => {
+            let receiver = if arguments.iter().any(Argument::is_receiver) { "self." } else { "Self::" };
+            Some((format!("{receiver}{}(..)", methods.entry), format!("Self::{}()", methods.cache)))
+        }
+        Companion::Nothing => None,
+    };
+    if let Some((entry, cache)) = handles {
         text.push_str(&format!(
-            " `{companion}::entry(..)` takes the same arguments and reaches their entry, \
-             `{companion}::cache()` the whole cache."
+            " `{entry}` takes the same arguments and reaches their entry, `{cache}` the whole cache."
         ));
     }
     // One space, as `///` leaves it, so that rustdoc finds all lines indented alike.

@@ -35,7 +35,6 @@ fn contradictions() {
         "max_bytes = 0, weigh = Vec::len, capacity = 0",
         "max_bytes = 5, capacity = FEW",
         "eviction = \"tiny_lfu\", max_bytes = SIZE, weigh = Vec::len",
-        "in_impl",
     ];
     refused(
         &cases,
@@ -103,9 +102,6 @@ fn contradictions() {
 
             eviction = "tiny_lfu", max_bytes = SIZE, weigh = Vec::len
             [eviction] `eviction = "tiny_lfu"` counts entries, and with `max_bytes` they are not counted / write `capacity = ..` in place of `max_bytes`, or remove `eviction`
-
-            in_impl
-            [in_impl] methods are not supported in this version, and a free function is in no `impl` / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
         "#]],
     );
 }
@@ -195,9 +191,78 @@ fn names_and_handles() {
     let plan_of = |args| plan(args, "async fn r#match() {}");
     assert!(matches!(plan_of("").name, Name::Function(name) if name == "match"));
     assert!(matches!(plan_of("name = \"n\"").name, Name::Given(name) if name.value() == "n"));
-    assert!(plan_of("").companion.is_some_and(|name| name == "r#match"));
-    assert!(plan_of("handle = other").companion.is_some_and(|name| name == "other"));
-    assert!(plan_of("handle = false").companion.is_none());
+    let cases = [
+        ("", "async fn r#match() {}", "type r#match"),
+        ("handle = other", "async fn f() {}", "type other"),
+        ("handle = false", "async fn f() {}", "nothing"),
+        ("in_impl", "async fn f() {}", "f_entry f_cache"),
+        ("skip(self)", "async fn r#match(&self) {}", "match_entry match_cache"),
+        ("skip(self), handle = r#type", "async fn f(&self) {}", "type_entry type_cache"),
+        ("", "async fn f() -> Option<Self> {}", "f_entry f_cache"),
+        ("handle = false", "async fn f() -> Self::Row {}", "nothing, inline"),
+        ("handle = false, in_impl", "async fn f() {}", "nothing, inline"),
+    ];
+    for (args, item, expected) in cases {
+        let plan = plan(args, item);
+        let companion = match plan.companion {
+            Companion::Type(name) => format!("type {name}"),
+            Companion::Methods(methods) => format!("{} {}", methods.entry, methods.cache),
+            Companion::Nothing => "nothing".to_owned(),
+        };
+        let inline = if matches!(plan.body, Body::Inline(_)) { ", inline" } else { "" };
+        assert_eq!(format!("{companion}{inline}"), expected, "{args} {item}");
+    }
+}
+
+#[test]
+fn instantiations_are_told_apart_by_all_that_is_generic() {
+    let cases = [
+        ("", "async fn f<'a>(a: &'a str) {}", "one"),
+        ("", "async fn f<'a, T, const N: usize>(a: &'a T) {}", "T, N: usize"),
+        ("skip(b)", "async fn f<T>(a: T, b: impl Copy) {}", "T, #1"),
+        ("skip(self)", "async fn f(&self) {}", ""),
+        ("in_impl", "async fn f<T>(a: T) {}", "T"),
+        ("handle = false", "async fn f() {}", "one"),
+        ("handle = false", "async fn f<T>(a: T) {}", "scope"),
+        ("handle = false, skip(self)", "async fn f(&self) {}", "scope"),
+    ];
+    for (args, item, expected) in cases {
+        let shown = match plan(args, item).instances {
+            Instances::One => "one".to_owned(),
+            Instances::Scope => "scope".to_owned(),
+            Instances::Named(parameters) => {
+                let shown = |parameter: &Parameter| match parameter {
+                    Parameter::Type(name) => name.to_string(),
+                    Parameter::Const(name, ty) => format!("{name}: {}", readable(ty)),
+                    Parameter::Argument(index) => format!("#{index}"),
+                };
+                parameters.iter().map(shown).collect::<Vec<_>>().join(", ")
+            }
+        };
+        assert_eq!(shown, expected, "{args} {item}");
+    }
+}
+
+#[test]
+fn what_mentions_a_type_parameter_is_evaluated_for_each_fetch() {
+    let item = "async fn f<T: Model, const N: u64>(&self, id: u64) -> Self::Row {}";
+    for (lifetime, varies) in [
+        ("TEN", false),
+        ("T::LIFETIME", true),
+        ("secs(N)", true),
+        ("<Self as Model>::LIFETIME", true),
+        ("self.lifetime", true),
+        ("model::T", false),
+    ] {
+        let plan = plan(&format!("lifetime = {lifetime}, skip(self)"), item);
+        assert_eq!(plan.varies, if varies { vec!["lifetime"] } else { vec![] }, "{lifetime}");
+    }
+    let listed = errors("capacity = N, jitter = Self::JITTER, max_refreshes = self.limit, skip(self)", item);
+    expect![[r#"
+        [self.limit] `max_refreshes` is one for all entries and cannot depend on the argument `self` / write a number, or an expression without arguments
+        [Self::JITTER] `jitter` is one for all instantiations and cannot depend on `Self` or a type parameter / write a number, or name the type: `MyType::LIMIT`
+        [N] `capacity` is one for all instantiations and cannot depend on `Self` or a type parameter / write a number, or name the type: `MyType::LIMIT`
+    "#]].assert_eq(&listed);
 }
 
 #[test]
@@ -205,7 +270,14 @@ fn the_docs_say_what_a_call_gets() {
     let docs = |args: &str| plan(args, &format!("/// Docs.\n{FUNCTION}")).docs.unwrap_or_default();
     let cases =
         ["", "lifetime = TEN, handle = other", "fetch_on_miss, handle = false", "fetch_on_miss, wait = 5"];
-    let all: Vec<String> = cases.iter().map(|args| docs(args)).collect();
+    let mut all: Vec<String> = cases.iter().map(|args| docs(args)).collect();
+    let methods =
+        ["skip(self), handle = g\n/// Docs.\nasync fn f(&self) {}", "in_impl\n/// Docs.\nasync fn f() {}"];
+    let of_method = |text: &&str| {
+        let (args, item) = text.split_once('\n').unwrap_or_default();
+        plan(args, item).docs.unwrap_or_default()
+    };
+    all.extend(methods.iter().map(of_method));
     expect![[r#"
 
          # Caching
@@ -223,5 +295,13 @@ fn the_docs_say_what_a_call_gets() {
          # Caching
 
          Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value, for a limited time. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
+        ----
+         # Caching
+
+         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `self.g_entry(..)` takes the same arguments and reaches their entry, `Self::g_cache()` the whole cache.
+        ----
+         # Caching
+
+         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `Self::f_entry(..)` takes the same arguments and reaches their entry, `Self::f_cache()` the whole cache.
     "#]].assert_eq(&all.join("----"));
 }

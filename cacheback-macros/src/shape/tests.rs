@@ -10,6 +10,7 @@ fn shown(shape: &Shape) -> String {
         Shape::Option(inner) => format!("Option<{}>", shown(inner)),
         Shape::Slice(inner) => format!("Slice<{}>", shown(inner)),
         Shape::Nested(inner) => format!("Nested<{}>", shown(inner)),
+        Shape::Inferred => "Inferred".to_owned(),
         Shape::Tuple(shapes) => format!("({})", shapes.iter().map(shown).collect::<Vec<_>>().join(", ")),
     }
 }
@@ -54,6 +55,8 @@ fn types_have_shapes() {
         ("&&str", "Nested<Ref<str>>"),
         ("&Option<&str>", "Nested<Option<Ref<str>>>"),
         ("&(&str, u8)", "Nested<(Ref<str>, Val<u8>)>"),
+        ("impl Into<String> + 'static", "Inferred"),
+        ("(impl for<'a> Fn(&'a str) -> u8)", "Inferred"),
     ];
     for (text, expected) in cases {
         let shape = read(&parsed(text)).unwrap_or_else(|error| panic!("`{text}`: {error}"));
@@ -70,8 +73,8 @@ fn types_without_a_shape_are_refused_at_their_token() {
         ("&dyn Repo", "dyn Repo", "take `&Arc<dyn ..>`, and `skip` it"),
         ("&(dyn Repo + Send)", "dyn Repo + Send", "take `&Arc<dyn ..>`, and `skip` it"),
         ("dyn Repo", "dyn Repo", "take an `Arc<dyn ..>`, and `skip` it"),
-        ("impl Into<String>", "impl", "name the type"),
-        ("Option<impl Into<String>>", "impl", "name the type"),
+        ("Option<impl Into<String>>", "impl", "give it one"),
+        ("&impl Into<String>", "impl", "give it one"),
         ("Foo<'_>", "Foo", "`Foo` with a borrow inside"),
         ("&Foo<'_>", "Foo", "`Foo` with a borrow inside"),
         ("my::Foo<&str>", "Foo", "`Foo` with a borrow inside"),

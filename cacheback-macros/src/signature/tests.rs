@@ -1,4 +1,5 @@
 use expect_test::{Expect, expect};
+use syn::Type;
 
 use crate::tests::{errors, plan};
 
@@ -46,19 +47,20 @@ fn qualifiers_and_generics() {
         "async unsafe fn f() {}",
         "async extern \"C\" fn f() {}",
         "async fn f(a: u8, ...) {}",
-        "async fn f<'a>(a: &'a str) {}",
-        "async fn f<T: Into<u8>, const N: usize>(a: [T; N]) where T: Copy {}",
-        "async fn f() where String: Copy {}",
+        "async fn f<T: Into<u8>, const N: Size>(a: [T; N]) where T: Copy {}",
+        "fn f(a: u8) -> impl Iterator<Item = u8> {}",
+        "fn f(a: &str) -> impl Future<Output = &str> + Send {}",
+        "fn f(a: u8) -> impl Future<Output = impl Display> {}",
         "async fn f(a: u8);",
     ];
     refused(
         &cases,
         &expect![[r#"
             fn f() {}
-            [fn] only an `async fn` can be cached / write `async fn f`
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
 
             const fn f() {}
-            [fn] only an `async fn` can be cached / write `async fn f`
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
             [const] a `const fn` runs at compile time and cannot be cached / remove `const`
 
             async unsafe fn f() {}
@@ -70,15 +72,18 @@ fn qualifiers_and_generics() {
             async fn f(a: u8, ...) {}
             [.] variadic functions cannot be cached / take a slice
 
-            async fn f<'a>(a: &'a str) {}
-            ['a] named lifetimes are not supported in this version / leave the lifetime out: `&str`, `Cow<'_, str>`
+            async fn f<T: Into<u8>, const N: Size>(a: [T; N]) where T: Copy {}
+            [Size] a const parameter of a cached function is told apart by its type, which has to be a plain one / write the type out: `usize`, `bool`, `char`, ..
 
-            async fn f<T: Into<u8>, const N: usize>(a: [T; N]) where T: Copy {}
-            [T: Into<u8>] generic functions are not supported in this version / annotate a function with concrete types, and call it from the generic one
-            [const N: usize] generic functions are not supported in this version / annotate a function with concrete types, and call it from the generic one
+            fn f(a: u8) -> impl Iterator<Item = u8> {}
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
+            [impl] `impl Trait` cannot be cached: a stored value needs a type with a name / name the type
 
-            async fn f() where String: Copy {}
-            [where] `where` clauses are not supported in this version / remove it
+            fn f(a: &str) -> impl Future<Output = &str> + Send {}
+            [&] a borrow cannot be returned from a cache: values outlive the calls that made them / return an owned value, an `Arc<..>`, or `&'static`
+
+            fn f(a: u8) -> impl Future<Output = impl Display> {}
+            [impl] `impl Trait` cannot be cached: a stored value needs a type with a name / name the type
 
             async fn f(a: u8);
             [;] a function without a body cannot be cached / annotate the implementation instead
@@ -87,29 +92,78 @@ fn qualifiers_and_generics() {
 }
 
 #[test]
-fn methods() {
+fn a_receiver_is_the_first_argument() {
     let cases = [
-        "async fn f(&self, id: u8) {}",
-        "async fn f(self: Arc<Self>) {}",
-        "async fn f(id: u8) -> Self {}",
-        "async fn f(other: &Self) -> Option<Self> {}",
+        ("&self", "& Self"),
+        ("&'a self", "& 'a Self"),
+        ("self", "Self"),
+        ("mut self", "Self"),
+        ("self: Arc<Self>", "Arc < Self >"),
+        ("self: &Arc<Self>", "& Arc < Self >"),
+        ("self: &'static Self", "& 'static Self"),
     ];
-    refused(
-        &cases,
-        &expect![[r#"
-            async fn f(&self, id: u8) {}
-            [self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+    for (receiver, expected) in cases {
+        let plan = plan("skip(self)", &format!("async fn f<'a>({receiver}, id: u8) {{}}"));
+        assert!(plan.in_impl && plan.arguments[0].is_receiver() && !plan.arguments[1].is_receiver());
+        let ty = &plan.arguments[0].ty;
+        assert_eq!(quote::quote!(#ty).to_string(), expected);
+    }
+}
 
-            async fn f(self: Arc<Self>) {}
-            [self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+#[test]
+fn what_says_self_is_in_an_impl() {
+    let cases = [
+        ("async fn f(a: u8) {}", false),
+        ("async fn f(a: &Self) {}", true),
+        ("async fn f() -> Option<Self> {}", true),
+        ("async fn f() -> <Self as Model>::Row {}", true),
+        ("async fn f<T>(a: T) where Self: Sized {}", true),
+        ("async fn f() { struct S; impl S { fn s() -> Self { S } } }", false),
+    ];
+    for (item, expected) in cases {
+        assert_eq!(plan("", item).in_impl, expected, "{item}");
+    }
+    assert!(plan("in_impl", "async fn f(a: u8) {}").in_impl);
+}
 
-            async fn f(id: u8) -> Self {}
-            [Self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
+#[test]
+fn receivers_that_cannot_be() {
+    let cases = [
+        "async fn f(&mut self) {}",
+        "async fn f(self: Pin<&Self>) {}",
+        "async fn f(self: &mut Arc<Self>) {}",
+    ];
+    let listed = |item: &&str| format!("{item}\n{}", errors("skip(self)", item));
+    expect![[r#"
+        async fn f(&mut self) {}
+        [mut] a cached function cannot change its arguments: most calls do not run it / take `&T` or an owned value, and return what is new
 
-            async fn f(other: &Self) -> Option<Self> {}
-            [Self] methods are not supported in this version / annotate a free function that takes `&Arc<..>` or a cloned handle, and `skip` it
-        "#]],
-    );
+        async fn f(self: Pin<&Self>) {}
+        [Pin] `Pin` with a borrow inside cannot be owned for a refresh, which outlives the call / take owned data: a `Pin` without lifetimes, or what it is made from
+
+        async fn f(self: &mut Arc<Self>) {}
+        [mut] a cached function cannot change its arguments: most calls do not run it / take `&T` or an owned value, and return what is new
+    "#]].assert_eq(&cases.iter().map(listed).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn a_future_that_is_returned_is_what_a_call_comes_to() {
+    for output in
+        ["impl Future<Output = Vec<u8>>", "impl Send + std::future::Future<Output = Vec<u8>> + 'a + use<'a>"]
+    {
+        let plan = plan("", &format!("fn f<'a>(a: &'a str) -> {output} {{ async {{ vec![] }} }}"));
+        let ty = plan.output;
+        assert_eq!(quote::quote!(#ty).to_string(), "Vec < u8 >");
+    }
+}
+
+#[test]
+fn a_lifetime_has_no_name_elsewhere() {
+    let plan =
+        plan("", "async fn f<'a, 'b: 'a>(a: &'a str, b: Cow<'b, str>, c: &'static str, d: impl Copy) {}");
+    let local = |ty: &Option<Type>| ty.as_ref().map_or("-".to_owned(), |ty| quote::quote!(#ty).to_string());
+    let locals: Vec<String> = plan.arguments.iter().map(|argument| local(&argument.local)).collect();
+    assert_eq!(locals, ["& '_ str", "Cow < '_ , str >", "& 'static str", "-"]);
 }
 
 #[test]
@@ -156,25 +210,25 @@ fn returned_types() {
 #[test]
 fn arguments() {
     let cases = [
-        "async fn f(a: &mut String, b: &dyn Repo, c: impl Repo, d: Vec<&str>) {}",
+        "async fn f(a: &mut String, b: &dyn Repo, c: &impl Repo, d: Vec<&str>) {}",
         "async fn f(#[cfg(unix)] a: u8) {}",
         "async fn f(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8, m: u8) {}",
     ];
     refused(
         &cases,
         &expect![[r#"
-        async fn f(a: &mut String, b: &dyn Repo, c: impl Repo, d: Vec<&str>) {}
-        [mut] a cached function cannot change its arguments: most calls do not run it / take `&T` or an owned value, and return what is new
-        [dyn Repo] a borrowed trait object cannot be owned for a refresh / take `&Arc<dyn ..>`, and `skip` it
-        [impl] `impl Trait` arguments are not supported in this version / name the type
-        [Vec] a `Vec` of borrows cannot be lent to a refresh / take a slice (`&[&str]`) or own the values (`Vec<String>`)
+            async fn f(a: &mut String, b: &dyn Repo, c: &impl Repo, d: Vec<&str>) {}
+            [mut] a cached function cannot change its arguments: most calls do not run it / take `&T` or an owned value, and return what is new
+            [dyn Repo] a borrowed trait object cannot be owned for a refresh / take `&Arc<dyn ..>`, and `skip` it
+            [impl] `impl Trait` inside of another type has no name, and a refresh has to name what it owns / give it one: `fn f<T: ..>(.., &T)`
+            [Vec] a `Vec` of borrows cannot be lent to a refresh / take a slice (`&[&str]`) or own the values (`Vec<String>`)
 
-        async fn f(#[cfg(unix)] a: u8) {}
-        [#[cfg(unix)]] an argument of a cached function cannot be conditional / put `#[cfg]` on two functions
+            async fn f(#[cfg(unix)] a: u8) {}
+            [#[cfg(unix)]] an argument of a cached function cannot be conditional / put `#[cfg]` on two functions
 
-        async fn f(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8, m: u8) {}
-        [m: u8] a cached function takes up to 12 arguments / put some of them into a struct with `Clone`, `Hash` and `Eq`
-    "#]],
+            async fn f(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8, i: u8, j: u8, k: u8, l: u8, m: u8) {}
+            [m: u8] a cached function takes up to 12 arguments / put some of them into a struct with `Clone`, `Hash` and `Eq`
+        "#]],
     );
 }
 
@@ -190,17 +244,17 @@ fn items() {
     refused(
         &cases[..4],
         &expect![[r#"
-        struct S;
-        [struct] `#[cacheback]` goes on an `async fn` / put it above the function whose results shall be cached
+            struct S;
+            [struct] `#[cacheback]` goes on an `async fn` / put it above the function whose results shall be cached
 
-        impl S { async fn f(&self) {} }
-        [impl] `#[cacheback]` goes on an `async fn` / annotate free functions; methods are not supported in this version
+            impl S { async fn f(&self) {} }
+            [impl] `#[cacheback]` goes on an `async fn` / annotate each method in it that shall be cached
 
-        trait T { async fn f(); }
-        [trait] `#[cacheback]` goes on an `async fn` / annotate a free function that the implementation calls
+            trait T { async fn f(); }
+            [trait] `#[cacheback]` goes on an `async fn` / annotate the methods of an implementation, with `handle = false`
 
-        mod m {}
-        [mod] `#[cacheback]` goes on an `async fn` / annotate each function in the module that shall be cached
-    "#]],
+            mod m {}
+            [mod] `#[cacheback]` goes on an `async fn` / annotate each function in the module that shall be cached
+        "#]],
     );
 }

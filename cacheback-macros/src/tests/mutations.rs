@@ -20,6 +20,8 @@ const ATTRIBUTES: &[&str] = &[
     "max_bytes = \"64MiB\", weigh = |tweets| tweets.len() * 280, eviction = \"lru\"",
     "max_bytes = SIZE, weigh = Vec::len",
     "capacity = FEW, eviction = \"tiny_lfu\"",
+    "skip(self), handle = false, lifetime = self.lifetime(limit), empty = vec![format!(\"{}\", self)]",
+    "in_impl, key = (self.tenant, username), wait = Self::WAIT",
     "in_impl, shared, version = 3, tags = [\"a\", username], ttl = 3",
 ];
 
@@ -30,6 +32,9 @@ const ITEMS: &[&str] = &[
      mut limit: u32, db: &Arc<Db>, (a, b): (u8, Option<&str>)) -> Result<Vec<Tweet>, Error> { db.get(a, b).await? }",
     "#[instrument(skip(db))] #[cfg_attr(unix, allow(unused), inline)] async fn user_tweets(username: &[&str], \
      limit: &&str, db: Cow<'_, str>, r#type: [u8; 4], _: fn(&str) -> &str) -> &'static str { \"\" }",
+    "async fn user_tweets<'a, T: Into<u8>, const N: usize>(&self, username: &'a T, limit: [u8; N], db: impl Clone) \
+     -> Result<Self, Error> where T: 'static { match self { x => Ok(make!(self, x)?) } }",
+    "pub fn user_tweets(self: &Arc<Self>, username: &str) -> impl Future<Output = Vec<Tweet>> + Send { async { vec![] } }",
     "async unsafe extern \"C\" fn user_tweets<'a, T: Into<u8>>(&self, username: &'a mut T, limit: f64, db: impl Fn(&str), \
      dynamic: &dyn Trait) -> impl Iterator<Item = &'a T> where T: 'a { std::iter::empty() }",
 ];

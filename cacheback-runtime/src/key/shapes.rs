@@ -4,7 +4,7 @@ use std::borrow::{Borrow, Cow};
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use super::{Argument, Key, KeyPart, KeyShape, Own, Shape};
+use super::{Argument, Borrowed, Key, KeyPart, KeyShape, Own, Shape};
 
 /// An argument without a borrow in it.
 #[derive(Debug)]
@@ -45,20 +45,14 @@ impl<T: Argument + Key> KeyPart<Val<T>> for T {
 #[derive(Debug)]
 pub struct Ref<T: ?Sized>(PhantomData<fn() -> Box<T>>);
 
-impl<T: ?Sized + ToOwned + 'static> Shape for Ref<T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed> Shape for Ref<T> {
     type Owned = T::Owned;
     type Lease<'o> = &'o T;
     fn lease(owned: &T::Owned) -> &T {
         owned.borrow()
     }
 }
-impl<T: ?Sized + ToOwned + Key + 'static> KeyShape for Ref<T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed + Key> KeyShape for Ref<T> {
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         *Borrow::<T>::borrow(a) == *Borrow::<T>::borrow(b)
     }
@@ -66,18 +60,12 @@ where
         Borrow::<T>::borrow(owned).to_owned()
     }
 }
-impl<T: ?Sized + ToOwned + 'static> Own<Ref<T>> for &T
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed> Own<Ref<T>> for &T {
     fn own(&self) -> T::Owned {
         (**self).to_owned()
     }
 }
-impl<T: ?Sized + ToOwned + Key + 'static> KeyPart<Ref<T>> for &T
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed + Key> KeyPart<Ref<T>> for &T {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         Hash::hash(*self, state);
@@ -92,20 +80,14 @@ where
 #[derive(Debug)]
 pub struct CowOf<T: ?Sized>(PhantomData<fn() -> Box<T>>);
 
-impl<T: ?Sized + ToOwned + 'static> Shape for CowOf<T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed> Shape for CowOf<T> {
     type Owned = T::Owned;
     type Lease<'o> = Cow<'o, T>;
     fn lease(owned: &T::Owned) -> Cow<'_, T> {
         Cow::Borrowed(owned.borrow())
     }
 }
-impl<T: ?Sized + ToOwned + Key + 'static> KeyShape for CowOf<T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed + Key> KeyShape for CowOf<T> {
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         Ref::<T>::equal(a, b)
     }
@@ -113,18 +95,12 @@ where
         Ref::<T>::copy(owned)
     }
 }
-impl<T: ?Sized + ToOwned + 'static> Own<CowOf<T>> for Cow<'_, T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed> Own<CowOf<T>> for Cow<'_, T> {
     fn own(&self) -> T::Owned {
         (**self).to_owned()
     }
 }
-impl<T: ?Sized + ToOwned + Key + 'static> KeyPart<CowOf<T>> for Cow<'_, T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed + Key> KeyPart<CowOf<T>> for Cow<'_, T> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         Hash::hash(&**self, state);

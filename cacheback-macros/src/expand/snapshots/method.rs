@@ -1,0 +1,140 @@
+/// A user.
+#[cfg(unix)]
+/**
+ # Caching
+
+ Answered from a cache: a value that is no longer fresh is refreshed behind the callers' backs. While nothing is cached, a call gets a placeholder at once, not the value. `self.user_entry(..)` takes the same arguments and reaches their entry, `Self::user_cache()` the whole cache.
+*/
+pub async fn user(&self, id: u64) -> Result<User, Error> {
+    let __cacheback_wait = {
+        use ::cacheback::__private::{
+            AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
+            NoShareProbe as _, OpaqueProbe as _,
+        };
+        let __cacheback_k0 = self.tenant;
+        let (__cacheback_0, __cacheback_1) = (self, id);
+        if let ::core::option::Option::Some(__cacheback_value) = ::cacheback::__private::hit(
+            Self::__cacheback_user_slot(),
+            ::cacheback::__private::shapes((
+                ::cacheback::__private::by_val(&__cacheback_k0),
+                ::cacheback::__private::PhantomData::<::cacheback::__private::Val<u64>>,
+            )),
+            ::cacheback::__private::Probe::<Result<User, Error>>::NEW.outcome(),
+            ::cacheback::__private::method::<Self, _>(()),
+            (&__cacheback_k0, &__cacheback_1),
+        ) {
+            return __cacheback_value;
+        }
+        ::cacheback::__private::wait(Self::user_entry(__cacheback_0, __cacheback_1))
+    };
+    __cacheback_wait.await
+}
+#[cfg(unix)]
+#[doc(hidden)]
+fn __cacheback_user_slot() -> &'static ::cacheback::__private::Slot {
+    static SLOT: ::cacheback::__private::Slot = ::cacheback::__private::Slot::method(
+        ::core::module_path!(),
+        "user",
+        |__cacheback_policy| {
+            __cacheback_policy.varies = &["lifetime"];
+        },
+    );
+    &SLOT
+}
+#[cfg(unix)]
+#[doc(hidden)]
+#[allow(
+    clippy::fn_params_excessive_bools,
+    clippy::large_types_passed_by_value,
+    clippy::ref_option,
+    clippy::too_many_arguments,
+    clippy::trivially_copy_pass_by_ref
+)]
+async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
+    self.db.user(id).await
+}
+#[cfg(unix)]
+/// The entry of these arguments of [`user`](Self::user).
+#[must_use]
+#[allow(
+    clippy::needless_pass_by_value,
+    clippy::ptr_arg,
+    clippy::wrong_self_convention,
+    clippy::fn_params_excessive_bools,
+    clippy::large_types_passed_by_value,
+    clippy::ref_option,
+    clippy::too_many_arguments,
+    clippy::trivially_copy_pass_by_ref
+)]
+pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
+    #[allow(deprecated)]
+    let _ = Self::user;
+    use ::cacheback::__private::{
+        AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
+        NoShareProbe as _, OpaqueProbe as _,
+    };
+    let __cacheback_k0 = self.tenant;
+    let __cacheback_probe = &::cacheback::__private::Probe::<Result<User, Error>>::NEW;
+    let __cacheback_site = ::cacheback::__private::Site::new(
+        ::cacheback::__private::PhantomData::<
+            (::cacheback::__private::Ref<Self>, ::cacheback::__private::Val<u64>),
+        >,
+        __cacheback_probe.outcome(),
+        |__cacheback_args| ::cacheback::__private::Box::pin(async move {
+            let (__cacheback_0, __cacheback_1) = &*__cacheback_args;
+            Self::__cacheback_user_body(
+                    ::cacheback::__private::lease::<
+                        ::cacheback::__private::Ref<Self>,
+                    >(__cacheback_0),
+                    ::cacheback::__private::lease::<
+                        ::cacheback::__private::Val<u64>,
+                    >(__cacheback_1),
+                )
+                .await
+        }),
+    );
+    let __cacheback_site = __cacheback_site.share((&__cacheback_probe).share());
+    let __cacheback_site = __cacheback_site.describe(__cacheback_probe.describe());
+    let __cacheback_site = __cacheback_site
+        .empty(|__cacheback_args| {
+            let (_, __cacheback_1) = __cacheback_args;
+            let id: u64 = ::cacheback::__private::lease::<
+                ::cacheback::__private::Val<u64>,
+            >(__cacheback_1);
+            let _ = &id;
+            Self::nobody(id)
+        });
+    let __cacheback_site = __cacheback_site
+        .vary(|__cacheback_args, __cacheback_policy| {
+            __cacheback_policy.lifetime = {
+                let (__cacheback_0, _) = __cacheback_args;
+                let __cacheback_self: &Self = ::cacheback::__private::lease::<
+                    ::cacheback::__private::Ref<Self>,
+                >(__cacheback_0);
+                let _ = &__cacheback_self;
+                __cacheback_self.lifetime
+            };
+        });
+    ::cacheback::__private::entry(
+        Self::__cacheback_user_slot(),
+        ::cacheback::__private::shapes((
+            ::cacheback::__private::by_val(&__cacheback_k0),
+            ::cacheback::__private::PhantomData::<::cacheback::__private::Val<u64>>,
+        )),
+        ::cacheback::__private::method::<Self, _>(()),
+        (&__cacheback_k0, &id),
+        __cacheback_site,
+        ::cacheback::__private::own_args(
+            ::cacheback::__private::PhantomData::<
+                (::cacheback::__private::Ref<Self>, ::cacheback::__private::Val<u64>),
+            >,
+            (&self, &id),
+        ),
+    )
+}
+#[cfg(unix)]
+/// The cache of [`user`](Self::user).
+#[must_use]
+pub fn user_cache() -> ::cacheback::CacheRef {
+    ::cacheback::__private::cache_of_method::<Self>(Self::__cacheback_user_slot())
+}
