@@ -38,6 +38,7 @@ pub(crate) struct Options {
     pub(crate) wait: Option<Given<Value<Duration>>>,
     pub(crate) refresh_timeout: Option<Given<Value<Duration>>>,
     pub(crate) max_backoff: Option<Given<Value<Duration>>>,
+    pub(crate) breaker: Option<Given<Condition>>,
     pub(crate) max_refreshes: Option<Given<Value<u64>>>,
     pub(crate) lifetime_for: Option<Given<Expr>>,
     pub(crate) cache_err: Option<Given<Value<Duration>>>,
@@ -174,6 +175,7 @@ impl Options {
             "refresh_timeout" => give(&mut self.refresh_timeout, name, value, value::duration),
             "max_backoff" => give(&mut self.max_backoff, name, value, value::duration),
             "cache_err" => give(&mut self.cache_err, name, value, value::duration),
+            "breaker" => give(&mut self.breaker, name, value, |name, expr| value::condition(name, expr)),
             "max_refreshes" => give(&mut self.max_refreshes, name, value, value::count),
             "capacity" => give(&mut self.capacity, name, value, value::count),
             "max_bytes" => give(&mut self.max_bytes, name, value, value::bytes),
@@ -197,7 +199,9 @@ impl Options {
                 self.fetch_on_miss = Some(Given { value: Condition::Always(name.span()), name });
                 Ok(())
             }
-            "fetch_on_miss" => give(&mut self.fetch_on_miss, name, value, |_, expr| value::condition(expr)),
+            "fetch_on_miss" => {
+                give(&mut self.fetch_on_miss, name, value, |name, expr| value::condition(name, expr))
+            }
             "skip" => {
                 let value = parse_skip(&name, value)?;
                 self.skip = Some(Given { name, value });

@@ -101,6 +101,7 @@ use crate::plan::Plan;
 /// | [`wait`](#wait) | duration | no limit |
 /// | [`refresh_timeout`](#refresh_timeout) | duration | 60 s |
 /// | [`max_backoff`](#max_backoff) | duration | 60 s |
+/// | [`breaker`](#breaker) | `bool` | `true` |
 /// | [`max_refreshes`](#max_refreshes) | whole number | the executor's |
 /// | [`lifetime_for`](#lifetime_for) | closure `\|&value\| -> Duration` | none |
 /// | [`cache_err`](#cache_err) | duration | off |
@@ -238,6 +239,21 @@ use crate::plan::Plan;
 /// # mod api { pub async fn quota<T: Default, E>(_: u64) -> Result<T, E> { Ok(T::default()) } }
 /// #[cacheback(max_backoff = "10m")]
 /// async fn quota(account: u64) -> Result<u64, ApiError> { api::quota(account).await }
+/// ```
+///
+/// ## `breaker`
+///
+/// Back-off is for each key, so ten thousand stale keys over a dead origin are still hundreds of attempts a second. After
+/// ten fetches in a row that failed, over any keys, the breaker opens: fetches that nobody waits for shrink to one trial
+/// a back-off period (1 s, doubled with each failure up to `max_backoff`, each shortened by up to half at random), until
+/// one succeeds. Callers who wait fetch as ever. `false` turns it off. Default: `true`.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # mod sensor { pub async fn read<T: Default>(_: u64) -> T { T::default() } }
+/// // Each key is a device of its own: that ten of them are switched off says nothing of the others.
+/// #[cacheback(lifetime = 5, breaker = false)]
+/// async fn reading(device: u64) -> Result<f64, String> { sensor::read::<Option<f64>>(device).await.ok_or("off".into()) }
 /// ```
 ///
 /// ## `max_refreshes`

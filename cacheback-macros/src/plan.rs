@@ -119,6 +119,11 @@ pub(crate) struct Scoped {
 }
 
 impl Scoped {
+    /// One of which nothing is known yet.
+    fn plain(expr: &Expr) -> Self {
+        Self { expr: expr.clone(), uses: Vec::new(), generic: false }
+    }
+
     /// Whether it is known before the first call.
     pub(crate) fn is_constant(&self) -> bool {
         self.uses.is_empty() && !self.generic
@@ -349,6 +354,14 @@ fn settings(options: &Options, scope: &Scope, errors: &mut Errors) -> Settings {
         }
         settings.constant.push(Assignment { field, optional, value });
     };
+    if let Some(Given { name, value }) = &options.breaker {
+        let value = match value {
+            Condition::Always(span) => Setting::Flag(true, *span),
+            Condition::Never(span) => Setting::Flag(false, *span),
+            Condition::When(expr) => Setting::Expr(Scoped::plain(expr)),
+        };
+        add_constant("breaker", false, name, value);
+    }
     if let Some(Given { name, value }) = &options.max_refreshes {
         add_constant("max_refreshes", true, name, constant(value, Setting::Count));
     }
@@ -388,9 +401,7 @@ impl Settings {
 fn constant<T: Copy>(value: &Value<T>, fixed: impl Fn(T, Span) -> Setting) -> Setting {
     match value {
         Value::Fixed(value, span) => fixed(*value, *span),
-        Value::Computed(expr) => {
-            Setting::Expr(Scoped { expr: expr.clone(), uses: Vec::new(), generic: false })
-        }
+        Value::Computed(expr) => Setting::Expr(Scoped::plain(expr)),
     }
 }
 

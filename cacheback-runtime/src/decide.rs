@@ -12,13 +12,20 @@ pub(crate) struct Facts {
     pub(crate) times: Option<Times>,
     /// Until then no fetch is started behind a caller's back: the key is in back-off.
     pub(crate) rests_until: Moment,
+    /// Until then none is either, for any key of the cache: its breaker is open.
+    pub(crate) broken_until: Moment,
     /// Until then a kept error answers callers who would wait.
     pub(crate) error_until: Moment,
 }
 
 impl Facts {
     /// A key of which nothing is known.
-    pub(crate) const NONE: Self = Self { times: None, rests_until: Moment::PAST, error_until: Moment::PAST };
+    pub(crate) const NONE: Self = Self {
+        times: None,
+        rests_until: Moment::PAST,
+        broken_until: Moment::PAST,
+        error_until: Moment::PAST,
+    };
 
     /// Whether there is nothing to serve.
     pub(crate) fn is_missing(&self, now: Moment) -> bool {
@@ -37,7 +44,7 @@ pub(crate) enum Decision {
     Serve,
     /// The fresh value, which is about to turn stale: and a refresh.
     ServeAndRefresh,
-    /// The stale value, and nothing else: the key is in back-off.
+    /// The stale value, and nothing else: the key is in back-off, or the breaker open.
     ServeStale,
     /// The stale value, and a refresh.
     ServeStaleAndRefresh,
@@ -45,24 +52,33 @@ pub(crate) enum Decision {
     FetchNow,
     /// The error that is kept.
     ServeError,
-    /// The empty value, and nothing else: the key is in back-off.
+    /// The empty value, and nothing else: the key is in back-off, or the breaker open.
     ServeEmpty,
     /// The empty value, and a fetch.
     ServeEmptyAndFetch,
 }
 
+impl Decision {
+    /// Whether it starts a fetch that nobody waits for.
+    pub(crate) fn fetches_behind(self) -> bool {
+        matches!(self, Self::ServeAndRefresh | Self::ServeStaleAndRefresh | Self::ServeEmptyAndFetch)
+    }
+}
+
 /// Decides for a caller at `now`; `waits_on_miss`: where nothing is cached, this caller waits.
 pub(crate) fn decide(facts: &Facts, now: Moment, waits_on_miss: bool) -> Decision {
     let rests = now < facts.rests_until;
+    // A caller who waits is not refused.
+    let behind = !rests && now >= facts.broken_until;
     match facts.state(now) {
-        State::Fresh if rests || !facts.times.is_some_and(|times| times.due(now)) => Decision::Serve,
+        State::Fresh if !behind || !facts.times.is_some_and(|times| times.due(now)) => Decision::Serve,
         State::Fresh => Decision::ServeAndRefresh,
-        State::Stale if !rests => Decision::ServeStaleAndRefresh,
+        State::Stale if behind => Decision::ServeStaleAndRefresh,
         State::TooStale if !rests => Decision::FetchNow,
         State::Stale | State::TooStale => Decision::ServeStale,
         State::Missing if waits_on_miss && now < facts.error_until => Decision::ServeError,
         State::Missing if waits_on_miss => Decision::FetchNow,
-        State::Missing if rests || now < facts.error_until => Decision::ServeEmpty,
+        State::Missing if !behind || now < facts.error_until => Decision::ServeEmpty,
         State::Missing => Decision::ServeEmptyAndFetch,
     }
 }

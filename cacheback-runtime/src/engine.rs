@@ -1,7 +1,7 @@
 //! The one room where decision, store, flights and executor meet: one engine a cache.
 //!
 //! This file holds what the others share, and the hit path. `read` answers every other call, `fetch` runs fetches,
-//! `landing` brings them home, `write` changes entries from outside.
+//! `landing` brings them home, `write` changes entries from outside, `breaker` spares an origin that fails.
 
 use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, Hasher};
@@ -25,11 +25,13 @@ use crate::policy::Policy;
 use crate::store::{Change, Content, Limit, Node, Pinned, Remains, Store};
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
+mod breaker;
 mod fetch;
 mod landing;
 mod read;
 mod record;
 mod write;
+use breaker::{Breaker, Turn};
 use fetch::Job;
 
 type KeyOf<A> = <A as Args>::Owned;
@@ -55,6 +57,7 @@ pub(crate) struct Engine<A: KeyArgs, O: Outcome> {
     refusals: RateLimit,
     clamps: RateLimit,
     heavy: RateLimit,
+    breaker: Breaker,
     slow_body: AtomicBool,
     swept: AtomicU64,
 }
@@ -166,6 +169,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             refusals: RateLimit::default(),
             clamps: RateLimit::default(),
             heavy: RateLimit::default(),
+            breaker: Breaker::new(),
             slow_body: AtomicBool::new(false),
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
@@ -210,7 +214,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 
     /// The counters, without a look at the entries or the clock.
     fn counted(&self) -> Stats {
-        Stats { evicted: self.store.evicted(), ..self.counters.snapshot() }
+        Stats {
+            evicted: self.store.evicted(),
+            breaker_trips: self.breaker.trips(),
+            breakers_open: u64::from(self.breaker.is_open()),
+            ..self.counters.snapshot()
+        }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -247,6 +256,17 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// A fetch to be, for a caller from here.
     fn new_flight(&self, here: &Here) -> FlightOf<O> {
         Flight::new(Ticket::new(self.number), Some(here.handle.id()))
+    }
+
+    /// Tells the breaker of a fetch that has ended: whether it `failed`.
+    fn tell_breaker(&self, failed: bool) {
+        let turn =
+            if failed { self.breaker.failed(Moment::now(), &self.policy) } else { self.breaker.succeeded() };
+        match turn {
+            Turn::Opened => events::breaker_opened(self.name),
+            Turn::Closed => events::breaker_closed(self.name),
+            Turn::None => {}
+        }
     }
 
     /// Work at the desk of a key, under its lock.

@@ -56,6 +56,10 @@ pub struct Stats {
     pub entries: u64,
     /// Fetches that run now.
     pub in_flight: u64,
+    /// How often the breaker opened: ten fetches in a row had failed, over any keys.
+    pub breaker_trips: u64,
+    /// Breakers that are open now: 0 or 1 for one cache.
+    pub breakers_open: u64,
 }
 
 impl Stats {
@@ -82,6 +86,8 @@ impl Stats {
             evicted: self.evicted + other.evicted,
             entries: self.entries + other.entries,
             in_flight: self.in_flight + other.in_flight,
+            breaker_trips: self.breaker_trips + other.breaker_trips,
+            breakers_open: self.breakers_open + other.breakers_open,
         }
     }
 }
@@ -142,6 +148,8 @@ impl Counters {
             evicted: 0,
             entries: 0,
             in_flight: of(&self.in_flight),
+            breaker_trips: 0,
+            breakers_open: 0,
         }
     }
 }

@@ -11,6 +11,8 @@
 //! | `cacheback_evictions_total` | counter | `cache` | entries that were dropped to stay within the bound |
 //! | `cacheback_entries` | gauge | `cache` | values in the store |
 //! | `cacheback_fetches_in_flight` | gauge | `cache` | fetches that run |
+//! | `cacheback_breaker_trips_total` | counter | `cache` | times that the breaker opened |
+//! | `cacheback_breakers_open` | gauge | `cache` | breakers that are open |
 //! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran: `value`, `error`, `panic`, `timeout` or `lost` |
 //!
 //! `cache` is the function's path, or the name that it was given; functions and caches of one name are added up, those
@@ -58,6 +60,8 @@ const REFUSED: &str = "cacheback_refreshes_refused_total";
 const SKIPPED: &str = "cacheback_refreshes_skipped_total";
 const EVICTIONS: &str = "cacheback_evictions_total";
 const ENTRIES: &str = "cacheback_entries";
+const TRIPS: &str = "cacheback_breaker_trips_total";
+const OPEN: &str = "cacheback_breakers_open";
 const IN_FLIGHT: &str = "cacheback_fetches_in_flight";
 
 /// Has the janitor call [`record`].
@@ -113,11 +117,13 @@ fn publish(cache: &'static str, stats: &Stats) {
         (REFUSED, stats.refused),
         (SKIPPED, stats.skipped),
         (EVICTIONS, stats.evicted),
+        (TRIPS, stats.breaker_trips),
     ] {
         counter!(name, "cache" => cache).absolute(count);
     }
     gauge!(ENTRIES, "cache" => cache).set(stats.entries as f64);
     gauge!(IN_FLIGHT, "cache" => cache).set(stats.in_flight as f64);
+    gauge!(OPEN, "cache" => cache).set(stats.breakers_open as f64);
 }
 
 /// Each time: the recorder may be a new one.
@@ -130,6 +136,8 @@ fn describe() {
     describe_counter!(SKIPPED, "Refreshes that waited and were no longer needed.");
     describe_counter!(EVICTIONS, "Entries that were dropped to stay within the bound.");
     describe_gauge!(ENTRIES, "Values in the store.");
+    describe_counter!(TRIPS, "Times that the breaker opened.");
+    describe_gauge!(OPEN, "Breakers that are open.");
     describe_gauge!(IN_FLIGHT, "Fetches that run.");
     describe_histogram!(durations::NAME, Unit::Seconds, "How long bodies ran, by what came of them.");
 }

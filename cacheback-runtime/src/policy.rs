@@ -47,6 +47,9 @@ pub struct Policy {
     /// The longest pause after failed fetches of a key. Default: 60 s.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub max_backoff: Duration,
+    /// Whether, after ten failed fetches in a row over any keys, refreshes in the background shrink to one trial a
+    /// back-off period until one succeeds. Default: `true`.
+    pub breaker: bool,
     /// How many refreshes of this function may run at once; `None`: as many as the executor lets. Default: `None`.
     pub max_refreshes: Option<usize>,
     /// How long an `Err` answers waiting callers where no value exists; `None`: not at all. Default: `None`.
@@ -116,6 +119,7 @@ impl Default for Policy {
             wait: None,
             refresh_timeout: 60 * SECOND,
             max_backoff: 60 * SECOND,
+            breaker: true,
             max_refreshes: None,
             cache_err: None,
             jitter: 0.0,

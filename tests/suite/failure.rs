@@ -99,6 +99,11 @@ async fn rule_6_back_off_doubles_and_a_success_clears_it() {
 /// Rule 6: each pause is shortened at random, so that keys which failed together do not come back together.
 #[tokio::test(start_paused = true)]
 async fn rule_6_pauses_differ() {
+    #[cacheback(lifetime = 10, max_backoff = 8, retention = "1h", breaker = false, skip(source))]
+    async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        let _ = id;
+        source.run().await
+    }
     let _own = testing::isolate();
     let source = Source::open();
     source.fail(true);

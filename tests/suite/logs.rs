@@ -462,3 +462,26 @@ async fn a_subscriber_that_panics_leaves_no_key_stuck() {
     assert_eq!(value.unwrap(), SECRET);
     assert_eq!(source.runs(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn the_breaker_is_told_when_it_opens_and_closes() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn broken(argument: &str, source: &Arc<Source>) -> Result<u64, String> {
+        let _ = argument;
+        source.run().await
+    }
+    let _own = testing::isolate();
+    let (log, _guard) = Log::capture();
+    let source = Source::open();
+    source.fail(true);
+    for id in 0..12 {
+        assert!(broken::entry(&format!("{SECRET} {id}"), &source).refresh().await.is_err());
+    }
+    let told = log.take("::broken");
+    let opened = "WARN breaker opened: ten fetches in a row failed";
+    assert_eq!(told.iter().position(|line| line == opened), Some(9), "{told:?}");
+    assert_eq!(told.iter().filter(|line| *line == opened).count(), 1);
+    source.fail(false);
+    broken::entry(SECRET, &source).refresh().await.unwrap();
+    assert_eq!(log.take("::broken"), ["INFO breaker closed: a fetch succeeded"]);
+}

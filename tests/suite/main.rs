@@ -3,6 +3,7 @@
 mod support;
 
 mod bound;
+mod breaker;
 mod caches;
 mod configure;
 mod empty;

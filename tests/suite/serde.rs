@@ -28,6 +28,7 @@ async fn a_policy_has_its_durations_in_seconds() {
             "wait": 2.0,
             "refresh_timeout": 60.0,
             "max_backoff": 60.0,
+            "breaker": true,
             "max_refreshes": null,
             "cache_err": null,
             "jitter": 0.5,
@@ -54,6 +55,7 @@ async fn stats_are_read_as_they_are_written() {
         json!({
             "hits": 1, "stale": 0, "empty": 1, "waited": 0, "fetches": 1, "errors": 0, "panics": 0, "timeouts": 0,
             "discarded": 0, "refused": 0, "skipped": 0, "evicted": 0, "entries": 1, "in_flight": 0,
+            "breaker_trips": 0, "breakers_open": 0,
         })
     );
     assert_eq!(from_value::<Stats>(written).unwrap(), stats);

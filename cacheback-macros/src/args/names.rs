@@ -14,6 +14,7 @@ pub(crate) const OPTIONS: &[&str] = &[
     "wait",
     "refresh_timeout",
     "max_backoff",
+    "breaker",
     "max_refreshes",
     "lifetime_for",
     "cache_err",
@@ -85,6 +86,7 @@ fn foreign(name: &str) -> Option<String> {
         "ignore" | "skip_args" | "exclude" => "skip",
         "default" | "fallback" => "empty",
         "backoff" => "max_backoff",
+        "circuit_breaker" => "breaker",
         "keep" | "ttl_hard" | "tti" => "retention",
         "map_error" | "map_err" | "clone_err" | "clone_error" => "share_err",
         "sync_writes" => {

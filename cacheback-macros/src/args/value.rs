@@ -206,13 +206,14 @@ pub(super) fn fraction(name: &Ident, expr: Expr) -> syn::Result<Value<f64>> {
     }
 }
 
-pub(super) fn condition(expr: Expr) -> syn::Result<Condition> {
+pub(super) fn condition(name: &Ident, expr: Expr) -> syn::Result<Condition> {
     let span = expr.span();
     match literal(&expr) {
         None => Ok(Condition::When(expr)),
         Some((Lit::Bool(bool), _)) if bool.value => Ok(Condition::Always(span)),
         Some((Lit::Bool(_), _)) => Ok(Condition::Never(span)),
-        Some(_) => refuse(span, "`fetch_on_miss` is a flag or takes a `bool`\nwrite `fetch_on_miss`"),
+        Some(_) if name == "breaker" => refuse(span, "`breaker` takes a `bool`\nwrite `breaker = false`"),
+        Some(_) => refuse(span, format!("`{name}` is a flag or takes a `bool`\nwrite `{name}`")),
     }
 }
 

@@ -229,6 +229,13 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
         self
     }
 
+    /// Whether ten failed fetches in a row, over any keys, shrink refreshes in the background to one trial a back-off
+    /// period until one succeeds. Default: `true`.
+    pub fn breaker(mut self, breaker: bool) -> Self {
+        self.policy.breaker = breaker;
+        self
+    }
+
     /// How many refreshes of this cache may run at once. Default: as many as the executor lets.
     pub fn max_refreshes(mut self, max_refreshes: usize) -> Self {
         self.policy.max_refreshes = Some(max_refreshes);

@@ -16,30 +16,55 @@ fn at(age: u64) -> Moment {
     TIMES.started.plus(age)
 }
 
-/// (no back-off, in back-off), for a caller who does not wait on a miss.
-fn both(times: Option<Times>, now: Moment) -> (Decision, Decision) {
+/// (no back-off, in back-off, breaker open), for a caller who does not wait on a miss.
+fn each(times: Option<Times>, now: Moment) -> (Decision, Decision, Decision) {
     let facts = Facts { times, ..Facts::NONE };
     let resting = Facts { rests_until: now.plus(1), ..facts };
-    (decide(&facts, now, false), decide(&resting, now, false))
+    let broken = Facts { broken_until: now.plus(1), ..facts };
+    (decide(&facts, now, false), decide(&resting, now, false), decide(&broken, now, false))
 }
 
 #[test]
 fn every_boundary_of_the_age() {
     let table = [
-        (0, Serve, Serve),
-        (1, Serve, Serve),
-        (89, Serve, Serve),
-        (90, ServeAndRefresh, Serve),
-        (99, ServeAndRefresh, Serve),
-        (100, ServeStaleAndRefresh, ServeStale),
-        (149, ServeStaleAndRefresh, ServeStale),
-        (150, FetchNow, ServeStale),
-        (199, FetchNow, ServeStale),
-        (200, ServeEmptyAndFetch, ServeEmpty),
-        (u64::MAX / 2, ServeEmptyAndFetch, ServeEmpty),
+        (0, Serve, Serve, Serve),
+        (1, Serve, Serve, Serve),
+        (89, Serve, Serve, Serve),
+        (90, ServeAndRefresh, Serve, Serve),
+        (99, ServeAndRefresh, Serve, Serve),
+        (100, ServeStaleAndRefresh, ServeStale, ServeStale),
+        (149, ServeStaleAndRefresh, ServeStale, ServeStale),
+        (150, FetchNow, ServeStale, FetchNow),
+        (199, FetchNow, ServeStale, FetchNow),
+        (200, ServeEmptyAndFetch, ServeEmpty, ServeEmpty),
+        (u64::MAX / 2, ServeEmptyAndFetch, ServeEmpty, ServeEmpty),
     ];
-    for (age, plain, resting) in table {
-        assert_eq!(both(Some(TIMES), at(age)), (plain, resting), "age {age}");
+    for (age, plain, resting, broken) in table {
+        assert_eq!(each(Some(TIMES), at(age)), (plain, resting, broken), "age {age}");
+    }
+}
+
+/// The breaker refuses nobody who waits, and is over at its moment.
+#[test]
+fn an_open_breaker() {
+    let broken = Facts { times: Some(TIMES), broken_until: Moment::NEVER, ..Facts::NONE };
+    assert_eq!(decide(&broken, at(200), true), FetchNow);
+    let until = Facts { broken_until: at(120), ..broken };
+    assert_eq!(
+        (decide(&until, at(119), false), decide(&until, at(120), false)),
+        (ServeStale, ServeStaleAndRefresh)
+    );
+    for (decision, behind) in [
+        (Serve, false),
+        (ServeAndRefresh, true),
+        (ServeStale, false),
+        (ServeStaleAndRefresh, true),
+        (FetchNow, false),
+        (ServeError, false),
+        (ServeEmpty, false),
+        (ServeEmptyAndFetch, true),
+    ] {
+        assert_eq!(decision.fetches_behind(), behind, "{decision:?}");
     }
 }
 
@@ -86,22 +111,22 @@ fn a_kept_error_answers_those_who_would_wait_and_starts_nothing_for_the_others()
 #[test]
 fn zero_durations() {
     let zero = Times { lifetime: 0, ahead: 0, ..TIMES };
-    assert_eq!(both(Some(zero), at(0)), (ServeStaleAndRefresh, ServeStale), "never fresh");
+    assert_eq!(each(Some(zero), at(0)), (ServeStaleAndRefresh, ServeStale, ServeStale), "never fresh");
     let zero_stale = Times { max_stale: 0, ..TIMES };
-    assert_eq!(both(Some(zero_stale), at(99)).0, ServeAndRefresh);
-    assert_eq!(both(Some(zero_stale), at(100)).0, FetchNow);
+    assert_eq!(each(Some(zero_stale), at(99)).0, ServeAndRefresh);
+    assert_eq!(each(Some(zero_stale), at(100)).0, FetchNow);
     let nothing_kept = Times { lifetime: 0, max_stale: 0, retention: 0, ahead: 0, ..TIMES };
-    assert_eq!(both(Some(nothing_kept), at(0)).0, ServeEmptyAndFetch);
+    assert_eq!(each(Some(nothing_kept), at(0)).0, ServeEmptyAndFetch);
     let no_ahead = Times { ahead: 0, ..TIMES };
-    assert_eq!(both(Some(no_ahead), at(99)).0, Serve);
+    assert_eq!(each(Some(no_ahead), at(99)).0, Serve);
 }
 
 #[test]
 fn huge_durations() {
     let endless = Times { lifetime: u64::MAX, max_stale: u64::MAX, retention: u64::MAX, ahead: 0, ..TIMES };
-    assert_eq!(both(Some(endless), at(u64::MAX / 2)).0, Serve);
+    assert_eq!(each(Some(endless), at(u64::MAX / 2)).0, Serve);
     let stale_for_ever = Times { max_stale: u64::MAX, retention: u64::MAX, ..TIMES };
-    assert_eq!(both(Some(stale_for_ever), at(u64::MAX / 2)).0, ServeStaleAndRefresh);
+    assert_eq!(each(Some(stale_for_ever), at(u64::MAX / 2)).0, ServeStaleAndRefresh);
 }
 
 #[test]
@@ -109,9 +134,9 @@ fn a_clock_that_stands_still_or_goes_back_reads_age_zero() {
     let before = Moment::from_bits(START - 500);
     assert_eq!(TIMES.age(before), 0);
     assert_eq!(TIMES.age(TIMES.started), 0);
-    assert_eq!(both(Some(TIMES), before).0, Serve);
+    assert_eq!(each(Some(TIMES), before).0, Serve);
     let zero = Times { lifetime: 0, ahead: 0, ..TIMES };
-    assert_eq!(both(Some(zero), before).0, ServeStaleAndRefresh);
+    assert_eq!(each(Some(zero), before).0, ServeStaleAndRefresh);
 }
 
 /// The hit path compares one number; it must agree with the decision everywhere.

@@ -187,11 +187,15 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     fn give_up(&mut self, landing: Landing<O>) {
         #[cfg(feature = "metrics")]
         let ended = self.ended(Some(&landing));
+        let failed = self.has_failed(Some(&landing));
         self.engine.flights.evict(self.target.hash, &self.flight);
         self.come_down(!matches!(landing, Landing::Lost));
         self.flight.land(landing);
         #[cfg(feature = "metrics")]
         let _ = caught(|| ended.record());
+        if let Some(failed) = failed {
+            self.engine.tell_breaker(failed);
+        }
     }
 
     /// Gives the key back without a fetch, where it is not `ready` to be one. Whether it did.
@@ -310,6 +314,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         if has_outcome && !counts {
             events::count(&self.engine.counters.discarded);
         }
+        let failed = self.has_failed(landing.as_ref());
         self.come_down(!matches!(landing, Some(Landing::Lost)));
         if let Some(landing) = landing {
             for lapsed in answers {
@@ -326,6 +331,18 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
         ended.record();
         if has_outcome && !counts {
             events::fetch_discarded(self.engine.name);
+        }
+        if let Some(failed) = failed {
+            self.engine.tell_breaker(failed);
+        }
+    }
+
+    /// Whether the origin has failed; `None`: it was not asked to the end.
+    fn has_failed(&self, landing: Option<&Landing<O>>) -> Option<bool> {
+        match landing {
+            None | Some(Landing::Value(_)) => Some(false),
+            Some(Landing::Failed(_) | Landing::Panicked(_) | Landing::TimedOut) => Some(true),
+            Some(Landing::Lost) => None,
         }
     }
 

@@ -167,8 +167,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         let pin = self.store.pin();
         let (found, boarding) = self.at(target, |desk, known| {
             let node = self.store.resident(target.hash, known, &pin)?;
-            let facts = node.map_or(Facts::NONE, |node| node.facts(spans));
-            let decision = match want {
+            let mut facts = node.map_or(Facts::NONE, |node| node.facts(spans));
+            facts.broken_until = self.breaker.until();
+            let mut decision = match want {
                 Want::Outcome => Decision::FetchNow,
                 Want::Answer { waits_on_miss: Some(waits) } => decide(&facts, now, waits),
                 Want::Answer { waits_on_miss: None } if facts.is_missing(now) => {
@@ -176,15 +177,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 }
                 Want::Answer { waits_on_miss: None } => decide(&facts, now, false),
             };
+            if decision.fetches_behind() && !self.breaker.admits(now, &self.policy) {
+                facts.broken_until = Moment::NEVER;
+                decision = decide(&facts, now, false);
+            }
             let waits = decision == Decision::FetchNow;
-            let fetches = matches!(
-                decision,
-                Decision::FetchNow
-                    | Decision::ServeAndRefresh
-                    | Decision::ServeStaleAndRefresh
-                    | Decision::ServeEmptyAndFetch
-            );
-            let boarding = fetches.then(|| {
+            let boarding = (waits || decision.fetches_behind()).then(|| {
                 let new = || self.new_flight(here);
                 desk.lane(here.lane).board(now, self.store.epoch(), waits, new, &mut given_back)
             });

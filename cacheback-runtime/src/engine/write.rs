@@ -33,7 +33,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         drop((node, not_stored));
     }
 
-    /// Ends the lifetime now and starts one refresh, where there is a body to run. An absent key: a fetch that runs is
+    /// Ends the lifetime now and starts one refresh, where there is a body to run and the breaker is closed. An absent key: a fetch that runs is
     /// superseded and one started anew; else nothing.
     pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) {
         let here = Here::find(self.name);
@@ -60,7 +60,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 node.hint_rest_only();
                 return Ok((desk.supersede(), None));
             }
-            let Some(next) = next.take() else {
+            // One that is not wanted stays where it is, to be dropped after the lock.
+            let is_wanted = next.is_some() && self.breaker.admits(now, &self.policy);
+            let Some(next) = (if is_wanted { next.take() } else { None }) else {
                 if let Some(node) = value {
                     node.hint_rest_only();
                 }

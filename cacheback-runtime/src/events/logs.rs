@@ -14,6 +14,8 @@
 //! | warn | `fetch timed out` | `took_ms` | each time that it sets a back-off |
 //! | warn | `fetch lost: its runtime was dropped` | | each time |
 //! | warn | `fetch aborted: shut down, and nobody waits for it` | | each time |
+//! | warn | `breaker opened: ten fetches in a row failed` | | each time |
+//! | info | `breaker closed: a fetch succeeded` | | each time |
 //! | debug | `fetch discarded: the key changed meanwhile` | | each time |
 //! | warn | `refreshes refused: too many are waiting` | `refused`: so many until now | once in ten seconds for a cache |
 //! | warn | `a fetch takes longer than its value is fresh` | `took_ms` | once for a cache |
@@ -80,6 +82,14 @@ pub(crate) fn fetch_lost(function: &str) {
 
 pub(crate) fn fetch_aborted(function: &str) {
     tracing::warn!(target: TARGET, function, "fetch aborted: shut down, and nobody waits for it");
+}
+
+pub(crate) fn breaker_opened(function: &str) {
+    tracing::warn!(target: TARGET, function, "breaker opened: ten fetches in a row failed");
+}
+
+pub(crate) fn breaker_closed(function: &str) {
+    tracing::info!(target: TARGET, function, "breaker closed: a fetch succeeded");
 }
 
 pub(crate) fn fetch_discarded(function: &str) {

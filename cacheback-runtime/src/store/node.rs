@@ -200,6 +200,7 @@ impl<K, V, X> Node<K, V, X> {
         Facts {
             times: matches!(self.content(), Content::Value(..)).then(|| self.times(standard)),
             rests_until: self.rests_until(),
+            broken_until: Moment::PAST,
             error_until: self.moment(|more| &more.error_until),
         }
     }

@@ -1,0 +1,201 @@
+//! The breaker: an origin that fails whatever it is asked for is left alone, but for one trial a back-off period.
+
+use std::sync::Arc;
+
+use cacheback::{Cache, Status, cacheback, settle, testing};
+
+use crate::support::{Source, advance, millis, secs};
+
+#[cacheback(lifetime = 10, max_stale = "1h", skip(source))]
+async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+    let _ = id;
+    source.run().await
+}
+
+/// Values of these keys, stale, and ten keys that fail.
+async fn break_it(keys: std::ops::Range<u64>, source: &Arc<Source>) {
+    for id in keys {
+        served::entry(id, source).set(id).await.unwrap();
+    }
+    advance(secs(10)).await;
+    source.fail(true);
+    for id in 1_000_000..1_000_010 {
+        assert_eq!(served::cache().stats().breakers_open, 0);
+        assert!(served::entry(id, source).refresh().await.is_err());
+    }
+    let stats = served::cache().stats();
+    assert_eq!((stats.breaker_trips, stats.breakers_open), (1, 1));
+}
+
+/// How many bodies these readers start; all are served stale.
+async fn started_by(keys: std::ops::Range<u64>, source: &Arc<Source>) -> u64 {
+    let before = source.runs();
+    for id in keys {
+        assert_eq!(served(id, source).await, Ok(id));
+    }
+    settle().await;
+    source.runs() - before
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_trial_a_period_until_one_succeeds() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    break_it(0..100, &source).await;
+    assert_eq!(started_by(0..100, &source).await, 0, "of keys that have never failed");
+    // 1 s, then 2 s and 4 s, each shortened by up to half at random.
+    for period in [1, 2, 4] {
+        advance(secs(period) / 2 - millis(1)).await;
+        assert_eq!(started_by(0..100, &source).await, 0, "{period}");
+        advance(secs(period) / 2 + millis(1)).await;
+        assert_eq!(started_by(0..100, &source).await, 1, "{period}");
+    }
+    // The origin is back: the next trial closes the breaker, and everything is refreshed.
+    source.fail(false);
+    advance(secs(8)).await;
+    assert_eq!(served(50, &source).await, Ok(50));
+    settle().await;
+    assert_eq!(served::cache().stats().breakers_open, 0);
+    for id in 0..100 {
+        let _ = served(id, &source).await;
+    }
+    settle().await;
+    let mut fresh = 0;
+    for id in 0..100 {
+        fresh += u64::from(served::entry(id, &source).lookup().await.status == Status::Fresh);
+    }
+    // The three that were tried before may rest for themselves.
+    assert!(fresh >= 97, "{fresh}");
+    assert_eq!(served::cache().stats().breaker_trips, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_is_not_refused() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    break_it(0..1, &source).await;
+    let before = source.runs();
+    assert!(served::entry(7, &source).get_or_fetch().await.is_err(), "nothing is cached: it asks");
+    assert!(served::entry(7, &source).refresh().await.is_err());
+    // Too stale: it waits for its fetch, and falls back to the value.
+    advance(secs(3_600)).await;
+    assert_eq!(served(0, &source).await, Ok(0));
+    assert_eq!(source.runs(), before + 3);
+    // One of them brings a value: that closes it.
+    source.fail(false);
+    assert!(served::entry(8, &source).get_or_fetch().await.is_ok());
+    assert_eq!(served::cache().stats().breakers_open, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_miss_that_does_not_wait_starts_nothing() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    break_it(0..0, &source).await;
+    let before = source.runs();
+    for id in 0..100 {
+        assert_eq!(served::entry(id, &source).lookup().await.status, Status::Empty);
+    }
+    settle().await;
+    assert_eq!(source.runs(), before);
+    advance(secs(1)).await;
+    for id in 0..100 {
+        assert_eq!(served::entry(id, &source).lookup().await.status, Status::Empty);
+    }
+    settle().await;
+    assert_eq!(source.runs(), before + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_invalidated_is_marked_and_refreshed_later() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    break_it(0..0, &source).await;
+    let before = source.runs();
+    let entry = served::entry(1, &source);
+    entry.set(7).await.unwrap();
+    entry.invalidate().await.unwrap();
+    settle().await;
+    assert_eq!((entry.lookup().await.status, source.runs()), (Status::Stale, before));
+    source.fail(false);
+    advance(secs(1)).await;
+    let _ = entry.lookup().await;
+    settle().await;
+    assert_eq!((entry.lookup().await.status, source.runs()), (Status::Fresh, before + 1));
+}
+
+/// Time-outs and panics are failures too; a superseded outcome says as much of the origin as any.
+#[tokio::test(start_paused = true)]
+async fn whatever_fails_counts() {
+    let _own = testing::isolate();
+    let cache: Cache<u64, u64> = Cache::builder()
+        .refresh_timeout(secs(1))
+        .fetcher(|key: u64| async move {
+            match key % 2 {
+                0 => panic!("no"),
+                _ => std::future::pending().await,
+            }
+        })
+        .build()
+        .unwrap();
+    for key in 0..10 {
+        assert_eq!(cache.stats().breakers_open, 0);
+        assert_eq!(cache.get(&key).await, 0);
+        settle().await;
+    }
+    let stats = cache.stats();
+    assert_eq!((stats.panics, stats.timeouts, stats.breakers_open), (5, 5, 1));
+}
+
+/// Stale keys over a dead origin, each read once a second for a minute.
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_stale_keys() {
+    const KEYS: u64 = 1_500;
+    let flood = |breaker: bool| async move {
+        let source = Source::open();
+        let fetched = Arc::clone(&source);
+        let cache: Cache<u64, Result<u64, String>> = Cache::builder()
+            .lifetime(secs(10))
+            .breaker(breaker)
+            .capacity(2 * KEYS)
+            .try_fetcher(move |_| {
+                let source = Arc::clone(&fetched);
+                async move { source.run().await }
+            })
+            .build()
+            .unwrap();
+        for key in 0..KEYS {
+            cache.entry(&key).set(key).await.unwrap();
+        }
+        advance(secs(10)).await;
+        source.fail(true);
+        for _ in 0..60 {
+            for key in 0..KEYS {
+                assert_eq!(cache.get(&key).await, Ok(key));
+            }
+            settle().await;
+            advance(secs(1)).await;
+        }
+        let failed = source.runs();
+        // It is back: everything is refreshed once the breaker's and the keys' rests are over.
+        source.fail(false);
+        for _ in 0..130 {
+            for key in 0..KEYS {
+                let _ = cache.get(&key).await;
+            }
+            settle().await;
+            advance(secs(1)).await;
+            if source.runs() - failed >= KEYS {
+                break;
+            }
+        }
+        (failed, source.runs() - failed)
+    };
+    let _own = testing::isolate();
+    let (with, refreshed) = flood(true).await;
+    // What was under way as it opened, and the trials: 1, 2, 4, 8, 16 and 32 s apart, or half of that.
+    assert!((10..1_100 + 12).contains(&with), "{with}");
+    assert!(refreshed >= KEYS, "{refreshed}");
+    let (without, _) = flood(false).await;
+    assert!(without > 5 * with, "{without} against {with}");
+}
