@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cacheback::{cacheback, settle, testing};
+use metrics::{Counter, Gauge, Histogram, KeyName, Metadata, Recorder, SharedString, Unit};
 use tokio::time::timeout;
 
 use crate::support::{Source, advance, run_ready, secs};
@@ -137,6 +138,28 @@ async fn an_eq_that_panics_anywhere() {
 #[tokio::test(start_paused = true)]
 async fn an_eq_that_goes_on_panicking() {
     a_panic_at_each_place(|key| &key.in_eq, true).await;
+}
+
+/// And with a recorder that panics at the end of each fetch: those who wait are answered all the same.
+#[tokio::test(start_paused = true)]
+async fn an_eq_that_panics_anywhere_and_a_recorder() {
+    struct Rude;
+    impl Recorder for Rude {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, _: &metrics::Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+        fn register_gauge(&self, _: &metrics::Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+        fn register_histogram(&self, _: &metrics::Key, _: &Metadata<'_>) -> Histogram {
+            panic!("in a recorder")
+        }
+    }
+    let _guard = metrics::set_default_local_recorder(&Rude);
+    a_panic_at_each_place(|key| &key.in_eq, false).await;
 }
 
 #[tokio::test(start_paused = true)]
