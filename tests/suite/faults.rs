@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheback::{cacheback, settle, testing};
+use cacheback::{Cache, cacheback, settle, testing};
+use metrics::{Counter, Gauge, Histogram, KeyName, Metadata, Recorder, SharedString, Unit};
 use tokio::time::timeout;
 
 use crate::support::{Source, advance, run_ready, secs};
@@ -139,9 +140,114 @@ async fn an_eq_that_goes_on_panicking() {
     a_panic_at_each_place(|key| &key.in_eq, true).await;
 }
 
+/// And with a recorder that panics at the end of each fetch: those who wait are answered all the same.
+#[tokio::test(start_paused = true)]
+async fn an_eq_that_panics_anywhere_and_a_recorder() {
+    struct Rude;
+    impl Recorder for Rude {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn register_counter(&self, _: &metrics::Key, _: &Metadata<'_>) -> Counter {
+            Counter::noop()
+        }
+        fn register_gauge(&self, _: &metrics::Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+        fn register_histogram(&self, _: &metrics::Key, _: &Metadata<'_>) -> Histogram {
+            panic!("in a recorder")
+        }
+    }
+    let _guard = metrics::set_default_local_recorder(&Rude);
+    a_panic_at_each_place(|key| &key.in_eq, false).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_drop_of_a_key_that_panics_anywhere() {
     a_panic_at_each_place(|key| &key.in_drop, false).await;
+}
+
+/// A key of an object whose `Clone` or `Hash` springs its trap.
+#[derive(PartialEq, Eq)]
+struct Copied {
+    id: u64,
+    in_clone: Same,
+    in_hash: Same,
+}
+
+/// A trap that is no part of its key.
+#[derive(Clone, Default)]
+struct Same(Arc<Trap>);
+
+impl PartialEq for Same {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Same {}
+
+impl Clone for Copied {
+    fn clone(&self) -> Self {
+        self.in_clone.0.spring();
+        Self { id: self.id, in_clone: self.in_clone.clone(), in_hash: self.in_hash.clone() }
+    }
+}
+
+impl Hash for Copied {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.in_hash.0.spring();
+        state.write_u64(self.id);
+    }
+}
+
+/// A panic at each place in turn where an object copies or hashes its key: in a stale read, its refresh, a fetch that
+/// fails, and a caller who waits.
+#[tokio::test(start_paused = true)]
+async fn a_key_of_an_object_that_panics_anywhere() {
+    for (trap, at_least) in
+        [((|key| &key.in_clone.0) as fn(&Copied) -> &Arc<Trap>, 5), (|key| &key.in_hash.0, 3)]
+    {
+        let mut place = 0;
+        loop {
+            place += 1;
+            let _own = testing::isolate();
+            let source = Source::open();
+            let fetched = Arc::clone(&source);
+            let cache: Cache<Copied, Result<u64, String>> = Cache::builder()
+                .lifetime(secs(10))
+                .try_fetcher(move |_| {
+                    let source = Arc::clone(&fetched);
+                    async move { source.run().await }
+                })
+                .build()
+                .unwrap();
+            let key = Arc::new(Copied { id: 1, in_clone: Same::default(), in_hash: Same::default() });
+            cache.set(&*key, Ok(7)).await.unwrap();
+            advance(secs(10)).await;
+            trap(&key).arm(place);
+            source.fail(true);
+            for _ in 0..2 {
+                let (stale, waits) = (cache.clone(), cache.clone());
+                let (one, other) = (Arc::clone(&key), Arc::clone(&key));
+                let stale = tokio::spawn(async move { drop(stale.get(&*one).await) });
+                let waits = tokio::spawn(async move { drop(waits.entry(&*other).refresh().await) });
+                let ended = timeout(secs(120), async { (stale.await.is_ok(), waits.await.is_ok()) }).await;
+                assert!(ended.is_ok(), "place {place}: a caller waits for ever");
+                source.fail(false);
+            }
+            assert!(timeout(secs(120), settle()).await.is_ok(), "place {place}: a fetch never ends");
+            let blown = trap(&key).blown.load(Ordering::SeqCst);
+            trap(&key).arm(0);
+            let again = timeout(secs(120), cache.entry(&*key).refresh()).await;
+            assert!(matches!(again, Ok(Ok(_))), "place {place}: the key is stuck");
+            assert_eq!((cache.stats().in_flight, cache.len()), (0, 1), "place {place}");
+            if !blown {
+                break;
+            }
+        }
+        assert!(place > at_least, "the trap was tried at {place} places");
+    }
 }
 
 /// The executor hands places out in a loop; a panic in one start ends that refresh alone.

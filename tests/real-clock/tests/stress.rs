@@ -4,8 +4,9 @@
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use cacheback::{Status, cacheback, settle};
+use cacheback::{Cache, Status, cacheback, settle};
 use tokio::runtime::Builder;
 
 /// What the origin would answer now; it only grows.
@@ -103,4 +104,62 @@ stress! {
     bytes: Plain, 4_000, 32, (max_bytes = 320, weigh = |_| 10_u64);
     colliding_keys: Colliding, 1_500, 32, (capacity = 32);
     colliding_keys_under_tiny_lfu: Colliding, 1_500, 32, (capacity = 32, eviction = "tiny_lfu");
+}
+
+/// Writers, and callers who each bring a fetch of their own: nothing removed comes back, nothing newer is overwritten,
+/// what was invalidated is not called fresh, and each fetch runs once at most.
+#[test]
+fn calls_that_bring_their_own_fetch() {
+    static RUNS: AtomicU64 = AtomicU64::new(0);
+    type Versions = Cache<u64, u64>;
+
+    async fn fetched(cache: &Versions, key: u64) -> u64 {
+        let fetch = || async {
+            RUNS.fetch_add(1, Ordering::SeqCst);
+            let version = VERSION.load(Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            version
+        };
+        cache.get_or_fetch(&key, fetch).await
+    }
+
+    async fn task(cache: Versions, task: u64) {
+        for round in 0..4_000 {
+            let key = task * KEYS + round % KEYS;
+            let floor = VERSION.fetch_add(1, Ordering::SeqCst) + 1;
+            match round % 5 {
+                0 => cache.remove(&key).await.unwrap(),
+                1 => cache.set(&key, floor).await.unwrap(),
+                2 => {
+                    cache.invalidate(&key).await.unwrap();
+                    let snapshot = cache.peek(&key).await;
+                    assert!(
+                        snapshot.is_none_or(|seen| seen.value >= floor || !seen.fresh),
+                        "{key}: {snapshot:?}"
+                    );
+                    continue;
+                }
+                3 if task == 0 && round % 50 == 3 => cache.clear().await.unwrap(),
+                // Foreign keys are read only, so that each key has one writer.
+                _ => {
+                    fetched(&cache, (key + 3) % (TASKS * KEYS)).await;
+                    continue;
+                }
+            }
+            let read = fetched(&cache, key).await;
+            assert!(read >= floor, "key {key}: read {read} after a write at {floor}");
+        }
+    }
+
+    let cache: Versions = Cache::builder().lifetime(Duration::from_millis(2)).build().unwrap();
+    let runtime = Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let tasks: Vec<_> = (0..TASKS).map(|number| tokio::spawn(task(cache.clone(), number))).collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        settle().await;
+    });
+    let stats = cache.stats();
+    assert_eq!((stats.fetches, stats.panics, stats.in_flight), (RUNS.load(Ordering::SeqCst), 0, 0));
 }
