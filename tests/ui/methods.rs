@@ -1,9 +1,8 @@
-use std::rc::Rc;
 use std::sync::Arc;
 
 use cacheback::cacheback;
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Repo {
     tenant: u64,
 }
@@ -39,15 +38,9 @@ impl Repo {
         String::new()
     }
 
-    #[cacheback(skip(self), handle = false)]
-    #[tracing::instrument]
-    async fn instrumented(&self) -> String {
-        String::new()
-    }
-
     #[cacheback(skip(self))]
     async fn associated(id: u64, other: &Self) -> u64 {
-        id
+        id + other.tenant
     }
 }
 
