@@ -62,9 +62,98 @@ use crate::plan::Plan;
 ///
 /// # Which functions
 ///
-/// Free `async fn`s without generics, of up to twelve arguments. Arguments are owned once for a fetch, never for a hit:
-/// `T`, `&T`, `&str`, `&[T]`, `&[&str]`, `Option<&str>`, `(&str, u8)`, `Cow<'_, str>` and their like. What is returned
-/// is `Clone` and holds no borrow; of a `Result` the `Ok` is kept.
+/// Free functions, methods and associated functions, of up to twelve arguments, a receiver among them. An `async fn`,
+/// or one that returns `impl Future<Output = ..>`. Arguments are owned once for a fetch, never for a hit: `T`, `&T`,
+/// `&str`, `&[T]`, `&[&str]`, `Option<&str>`, `(&str, u8)`, `Cow<'_, str>` and their like. What is returned is `Clone`
+/// and holds no borrow; of a `Result` the `Ok` is kept.
+///
+/// ## Methods
+///
+/// The receiver is `&self` or `self` of a type that is `Clone` (a fetch owns one), `self: Arc<Self>` or
+/// `self: &Arc<Self>`. Whether two values of the type share their entries is for you to say: `self` is in
+/// [`skip`](#skip), or in [`key`](#key), else it does not compile. Beside a method `NAME` stand `NAME_entry`, with the
+/// same receiver and arguments, and `NAME_cache`; both are as visible as it is.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone)] struct Pool;
+/// # impl Pool { async fn name(&self, _: u64) -> Option<String> { None } async fn count(&self, _: u64) -> u32 { 0 } }
+/// #[derive(Clone)]
+/// struct Repo {
+///     tenant: u64,
+///     pool: Pool,
+/// }
+///
+/// impl Repo {
+///     #[cacheback(skip(self))] // all repositories share the entries
+///     async fn currency(&self, country: u64) -> Option<String> {
+///         self.pool.name(country).await
+///     }
+///
+///     #[cacheback(key = (self.tenant, user), lifetime = "1m")] // each tenant has its own
+///     async fn orders(&self, user: u64) -> u32 {
+///         self.pool.count(user).await
+///     }
+/// }
+///
+/// # async fn show(repo: &Repo) -> Result<(), cacheback::Error> {
+/// repo.orders_entry(42).invalidate().await?;
+/// let stats = Repo::orders_cache().stats();
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A method of a trait has nothing beside it: in the `impl` of a trait write `handle = false`. Where a handle is wanted,
+/// let it call a cached method of the type.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// trait Source {
+///     fn load(&self, id: u64) -> impl Future<Output = String> + Send;
+/// }
+/// # #[derive(Clone)] struct Files;
+///
+/// impl Source for Files {
+///     #[cacheback(handle = false, skip(self))]
+///     async fn load(&self, id: u64) -> String {
+///         std::fs::read_to_string(format!("{id}.txt")).unwrap_or_default()
+///     }
+/// }
+/// ```
+///
+/// With `handle = false` a method's body moves into the fetch, with `self` under another name. In strings that capture
+/// it (`"{self}"`) write `{}` instead.
+///
+/// ## Generic functions
+///
+/// Type and const parameters, `where` clauses, named lifetimes and `impl Trait` arguments. Each instantiation has a cache
+/// of its own, in a generic `impl` too, and a [`capacity`](#capacity) of its own; `cache()` is the handle of all of them.
+/// Parameters in arguments and values are `Clone + Send + Sync + 'static`, those in the key `Hash + Eq` too. Each type of
+/// an `impl Trait` argument, skipped or not, is an instantiation, and two closures are of two types.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::str::FromStr;
+/// # async fn read(_: &str) -> String { "12".to_owned() }
+/// #[cacheback(fetch_on_miss)]
+/// async fn setting<T>(name: &str) -> Option<T>
+/// where
+///     T: FromStr + Clone + Send + Sync + 'static,
+/// {
+///     read(name).await.parse().ok()
+/// }
+///
+/// # async fn show() {
+/// let port: Option<u16> = setting("port").await;
+/// let stored = setting::entry::<u16>("port").peek().await;
+/// let all = setting::cache().len();
+/// # }
+/// ```
+///
+/// Only a `Result` that is written as one, or stands behind an alias, is seen as one: where a type parameter or what it
+/// is associated with becomes a `Result`, an `Err` is kept like any value. An option's expression may name `Self` and the
+/// function's own parameters, and is then evaluated for each fetch; a parameter of the `impl` is reached through a
+/// constant or a function of `Self`.
 ///
 /// # Durations
 ///
@@ -114,10 +203,11 @@ use crate::plan::Plan;
 /// | [`weigh`](#weigh) | closure `\|&value\| -> bytes` | none |
 /// | [`eviction`](#eviction) | `"lru"` or `"tiny_lfu"` | `"lru"` |
 /// | [`name`](#name) | string | the path of the function |
+/// | [`in_impl`](#in_impl) | flag | inferred from a receiver or `Self` in the signature |
 /// | [`handle`](#handle) | `false`, or another name | the function's name |
 /// | [`crate`](#crate) | path | `::cacheback` |
 ///
-/// The options `in_impl`, `shared`, `tags` and `version` are reserved.
+/// The options `shared`, `tags` and `version` are reserved. "Arguments" are the receiver too: an expression may use `self`.
 ///
 /// ## `lifetime`
 ///
@@ -340,6 +430,7 @@ use crate::plan::Plan;
 /// ## `skip`
 ///
 /// Arguments that are handed to the function but are no part of the key. They are `Clone`, and need no `Hash` and `Eq`.
+/// `skip(self)`: all values of the type share their entries, whatever they hold.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -421,7 +512,8 @@ use crate::plan::Plan;
 ///
 /// ## `name`
 ///
-/// What the cache is called in logs and metrics. Default: the path of the function.
+/// What the cache is called in logs and metrics. Default: the path of the function, in an `impl` with the name of the
+/// type.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -431,9 +523,31 @@ use crate::plan::Plan;
 /// async fn invoices(customer: u64) -> Vec<Invoice> { db::invoices(customer).await }
 /// ```
 ///
+/// ## `in_impl`
+///
+/// Says that the function stands in an `impl`, where nothing in its signature does: it has no receiver and does not name
+/// `Self`. Without it the compiler says that an "enum is not supported in `trait`s or `impl`s".
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Rate;
+/// # mod bank { pub async fn rates<T: Default>() -> T { T::default() } }
+/// struct Bank;
+///
+/// impl Bank {
+///     #[cacheback(in_impl, lifetime = "5m")]
+///     async fn rates() -> Vec<Rate> { bank::rates().await }
+/// }
+///
+/// # async fn show() {
+/// let stored = Bank::rates_entry().peek().await;
+/// # }
+/// ```
+///
 /// ## `handle`
 ///
-/// The name of the handle, where a module, a type or a crate has the function's name; or `false` for none.
+/// The name of the handle, where a module, a type or a crate has the function's name; or `false` for none. For a method
+/// `handle = x` makes `x_entry` and `x_cache`.
 ///
 /// ```
 /// # use cacheback::cacheback;

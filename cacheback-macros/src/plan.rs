@@ -253,7 +253,8 @@ fn companion(options: &Options, function: &Function, in_impl: bool) -> Companion
     Companion::Methods(Methods {
         entry: format_ident!("{handle}_entry"),
         cache: format_ident!("{handle}_cache"),
-        slot: format_ident!("__cacheback_{ident}_slot"),
+        // In the `impl` of a trait the compiler says that this is none of its methods: that is all the user sees.
+        slot: format_ident!("__cacheback_{ident}_slot_in_a_trait_impl_write_handle_false"),
         body: format_ident!("__cacheback_{ident}_body"),
     })
 }

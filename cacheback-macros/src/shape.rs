@@ -18,6 +18,8 @@ pub(crate) enum Shape {
     Inferred,
     /// `&T`, `&str`, `&[T]`, without a borrow in `T`.
     Ref(Type),
+    /// `&self`.
+    This(Type),
     /// `Cow<'_, T>`.
     CowOf(Type),
     /// `Option<X>` with a borrow in `X`.
@@ -52,6 +54,16 @@ pub(crate) fn read(ty: &Type) -> syn::Result<Shape> {
         );
     }
     read_at(ty, Depth::Argument)
+}
+
+/// The shape of a receiver of type `ty`.
+pub(crate) fn read_receiver(ty: &Type) -> syn::Result<Shape> {
+    Ok(match read(ty)? {
+        Shape::Ref(own) if matches!(peel(&own), Type::Path(path) if path.path.is_ident("Self")) => {
+            Shape::This(own)
+        }
+        shape => shape,
+    })
 }
 
 /// Whether `ty` holds a lifetime other than `'static`.

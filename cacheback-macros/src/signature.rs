@@ -289,7 +289,7 @@ fn read_receiver(receiver: &Receiver, index: usize, errors: &mut Errors) -> Argu
         _ => parse_quote_spanned!(at=> Self),
     };
     let name = Some(Ident::new("self", at));
-    let shape = read_shape(&ty, errors);
+    let shape = read_shape(shape::read_receiver(&ty), &ty, errors);
     Argument {
         index,
         name: name.clone(),
@@ -301,8 +301,8 @@ fn read_receiver(receiver: &Receiver, index: usize, errors: &mut Errors) -> Argu
     }
 }
 
-fn read_shape(ty: &Type, errors: &mut Errors) -> Shape {
-    shape::read(ty).unwrap_or_else(|error| {
+fn read_shape(read: syn::Result<Shape>, ty: &Type, errors: &mut Errors) -> Shape {
+    read.unwrap_or_else(|error| {
         errors.push(error);
         Shape::Val(ty.clone())
     })
@@ -317,7 +317,7 @@ fn read_argument(typed: &PatType, index: usize, errors: &mut Errors) -> Argument
             );
         }
     }
-    let shape = read_shape(&typed.ty, errors);
+    let shape = read_shape(shape::read(&typed.ty), &typed.ty, errors);
     let (name, bindings) = match &*typed.pat {
         Pat::Ident(PatIdent { by_ref: None, subpat: None, ident, .. }) => (Some(ident.clone()), Vec::new()),
         pat => (None, bindings(pat)),

@@ -8,7 +8,7 @@ pub use std::boxed::Box;
 pub use std::marker::PhantomData;
 pub use std::time::Duration;
 
-pub use crate::key::{CowOf, Nested, Ref, Slice, Val};
+pub use crate::key::{CowOf, Nested, Ref, Slice, This, Val};
 pub use crate::marker::constant;
 pub use crate::outcome::{
     AnyOutcome, ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoShareProbe, OpaqueProbe, Probe,

@@ -10,7 +10,7 @@ use std::hash::{Hash, Hasher};
 mod shapes;
 mod tuples;
 mod whole;
-pub use shapes::{CowOf, Nested, Ref, Slice, Val};
+pub use shapes::{CowOf, Nested, Ref, Slice, This, Val};
 pub(crate) use whole::Whole;
 
 /// A type that can be handed to a fetch: owned, and lent to each run of the body.
@@ -23,15 +23,15 @@ pub trait Argument: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Argument for T {}
 
-/// A type that can be handed to a fetch by reference.
+/// A type whose methods can be cached with `&self`.
 #[diagnostic::on_unimplemented(
-    message = "`&{Self}` cannot be an argument of a cached function",
-    label = "a fetch outlives the call: what is borrowed must be `Clone` (or `ToOwned`), and `Send + Sync + 'static`",
-    note = "derive `Clone` where that is cheap, or take `&Arc<..>`: for `&self` write `self: &Arc<Self>`"
+    message = "`&{Self}` cannot be the receiver of a cached method",
+    label = "a fetch outlives the call and owns its receiver: `Self` must be `Clone + Send + Sync + 'static`",
+    note = "write `self: &Arc<Self>`, or derive `Clone` where that is cheap"
 )]
-pub trait Borrowed: ToOwned<Owned: Send + Sync> + 'static {}
+pub trait Receiver: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
-impl<T: ?Sized + ToOwned<Owned: Send + Sync> + 'static> Borrowed for T {}
+impl<T: Clone + Send + Sync + 'static> Receiver for T {}
 
 /// A type that can tell one entry from another.
 #[diagnostic::on_unimplemented(

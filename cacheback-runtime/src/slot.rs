@@ -131,24 +131,11 @@ impl Slot {
         #[cfg(not(feature = "test-util"))]
         match self.head.get().and_then(|instance| instance.engine::<A, O, M>()) {
             Some(engine) => engine,
-            None => self.find::<A, O, M>(),
-        }
-    }
-
-    /// The cache of an instantiation that is not the first, or is not there yet.
-    #[cfg(not(feature = "test-util"))]
-    #[cold]
-    #[inline(never)]
-    fn find<A: KeyArgs, O: Outcome, M: Marker>(&'static self) -> FoundEngine<A, O> {
-        let mut at = &self.head;
-        while let Some(instance) = at.get() {
-            if let Some(engine) = instance.engine::<A, O, M>() {
-                return engine;
+            None => {
+                let instance = self.walk::<A, O, M>(&self.head);
+                instance.engine::<A, O, M>().unwrap_or_else(|| unreachable!("it was found by its types"))
             }
-            at = &instance.next;
         }
-        let instance = self.walk::<A, O, M>(at);
-        instance.engine::<A, O, M>().unwrap_or_else(|| unreachable!("it was found by its types"))
     }
 
     /// The cache of one instantiation, for an entry.
@@ -187,11 +174,23 @@ impl Slot {
     #[cold]
     #[inline(never)]
     fn walk<'l, A: KeyArgs, O: Outcome, M: Marker>(&self, head: &'l Link) -> &'l Instance {
+        let id = TypeId::of::<Of<A, O, M>>();
+        let mut at = head;
+        while let Some(instance) = at.get() {
+            if instance.id == id {
+                return instance;
+            }
+            at = &instance.next;
+        }
+        self.append::<A, O, M>(at)
+    }
+
+    /// Makes an instantiation at the end of the list, unless another thread just has.
+    fn append<'l, A: KeyArgs, O: Outcome, M: Marker>(&self, mut at: &'l Link) -> &'l Instance {
         self.learn_owner::<M>();
         // Before the lock of the list: the options' expressions are the user's.
         let policy = *self.policy();
         let id = TypeId::of::<Of<A, O, M>>();
-        let mut at = head;
         loop {
             let instance = at.get_or_init(|| {
                 let engine = Engine::<A, O>::new(self.name(), policy);
@@ -222,7 +221,7 @@ impl Instance {
     #[allow(unsafe_code)]
     #[inline]
     fn engine<A: KeyArgs, O: Outcome, M: Marker>(&self) -> Option<&Engine<A, O>> {
-        // SAFETY: an instance is made in `walk` alone, which sets the `id` of the types that its engine has.
+        // SAFETY: an instance is made in `append` alone, which sets the `id` of the types that its engine has.
         (self.id == TypeId::of::<Of<A, O, M>>())
             .then(|| unsafe { &*std::ptr::from_ref(self.for_hits).cast::<Engine<A, O>>() })
     }

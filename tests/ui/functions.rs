@@ -21,11 +21,6 @@ async fn float(at: f64) -> u64 {
 }
 
 #[cacheback]
-async fn generic<T: Default>(id: u64) -> T {
-    T::default()
-}
-
-#[cacheback]
 struct NotAFunction;
 
 #[cacheback]

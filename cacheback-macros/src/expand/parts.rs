@@ -260,6 +260,7 @@ impl Expansion<'_> {
             Shape::Val(ty) => quote_spanned!(at=> #private::Val<#ty>),
             Shape::Inferred => quote_spanned!(at=> #private::Val<_>),
             Shape::Ref(ty) => quote_spanned!(at=> #private::Ref<#ty>),
+            Shape::This(ty) => quote_spanned!(at=> #private::This<#ty>),
             Shape::CowOf(ty) => quote_spanned!(at=> #private::CowOf<#ty>),
             Shape::Option(inner) => {
                 let inner = self.shape_at(inner, at);

@@ -10,6 +10,7 @@ fn shown(shape: &Shape) -> String {
         Shape::Option(inner) => format!("Option<{}>", shown(inner)),
         Shape::Slice(inner) => format!("Slice<{}>", shown(inner)),
         Shape::Nested(inner) => format!("Nested<{}>", shown(inner)),
+        Shape::This(own) => format!("This<{}>", ty(own)),
         Shape::Inferred => "Inferred".to_owned(),
         Shape::Tuple(shapes) => format!("({})", shapes.iter().map(shown).collect::<Vec<_>>().join(", ")),
     }

@@ -111,6 +111,14 @@ fn a_receiver_is_the_first_argument() {
 }
 
 #[test]
+fn a_body_without_a_function_cannot_be_instrumented() {
+    let listed =
+        errors("skip(self), handle = false", "#[tracing::instrument(skip(self))] async fn f(&self) {}");
+    assert!(listed.contains("has no function of its own to instrument"), "{listed}");
+    plan("skip(self)", "#[tracing::instrument(skip(self))] async fn f(&self) {}");
+}
+
+#[test]
 fn what_says_self_is_in_an_impl() {
     let cases = [
         ("async fn f(a: u8) {}", false),

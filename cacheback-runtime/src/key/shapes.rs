@@ -4,7 +4,7 @@ use std::borrow::{Borrow, Cow};
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use super::{Argument, Borrowed, Key, KeyPart, KeyShape, Own, Shape};
+use super::{Argument, Key, KeyPart, KeyShape, Own, Receiver, Shape};
 
 /// An argument without a borrow in it.
 #[derive(Debug)]
@@ -45,14 +45,20 @@ impl<T: Argument + Key> KeyPart<Val<T>> for T {
 #[derive(Debug)]
 pub struct Ref<T: ?Sized>(PhantomData<fn() -> Box<T>>);
 
-impl<T: ?Sized + Borrowed> Shape for Ref<T> {
+impl<T: ?Sized + ToOwned + 'static> Shape for Ref<T>
+where
+    T::Owned: Send + Sync,
+{
     type Owned = T::Owned;
     type Lease<'o> = &'o T;
     fn lease(owned: &T::Owned) -> &T {
         owned.borrow()
     }
 }
-impl<T: ?Sized + Borrowed + Key> KeyShape for Ref<T> {
+impl<T: ?Sized + ToOwned + Key + 'static> KeyShape for Ref<T>
+where
+    T::Owned: Send + Sync,
+{
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         *Borrow::<T>::borrow(a) == *Borrow::<T>::borrow(b)
     }
@@ -60,12 +66,18 @@ impl<T: ?Sized + Borrowed + Key> KeyShape for Ref<T> {
         Borrow::<T>::borrow(owned).to_owned()
     }
 }
-impl<T: ?Sized + Borrowed> Own<Ref<T>> for &T {
+impl<T: ?Sized + ToOwned + 'static> Own<Ref<T>> for &T
+where
+    T::Owned: Send + Sync,
+{
     fn own(&self) -> T::Owned {
         (**self).to_owned()
     }
 }
-impl<T: ?Sized + Borrowed + Key> KeyPart<Ref<T>> for &T {
+impl<T: ?Sized + ToOwned + Key + 'static> KeyPart<Ref<T>> for &T
+where
+    T::Owned: Send + Sync,
+{
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         Hash::hash(*self, state);
@@ -76,18 +88,59 @@ impl<T: ?Sized + Borrowed + Key> KeyPart<Ref<T>> for &T {
     }
 }
 
+/// `&self`, kept as `Self`.
+#[derive(Debug)]
+pub struct This<T>(PhantomData<fn() -> T>);
+
+impl<T: Receiver> Shape for This<T> {
+    type Owned = T;
+    type Lease<'o> = &'o T;
+    fn lease(owned: &T) -> &T {
+        owned
+    }
+}
+impl<T: Receiver + Key> KeyShape for This<T> {
+    fn equal(a: &T, b: &T) -> bool {
+        a == b
+    }
+    fn copy(owned: &T) -> T {
+        owned.clone()
+    }
+}
+impl<T: Receiver> Own<This<T>> for &T {
+    fn own(&self) -> T {
+        (**self).clone()
+    }
+}
+impl<T: Receiver + Key> KeyPart<This<T>> for &T {
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Hash::hash(*self, state);
+    }
+    #[inline]
+    fn same(&self, owned: &T) -> bool {
+        *self == owned
+    }
+}
+
 /// `Cow<'_, T>`, kept as `T::Owned`.
 #[derive(Debug)]
 pub struct CowOf<T: ?Sized>(PhantomData<fn() -> Box<T>>);
 
-impl<T: ?Sized + Borrowed> Shape for CowOf<T> {
+impl<T: ?Sized + ToOwned + 'static> Shape for CowOf<T>
+where
+    T::Owned: Send + Sync,
+{
     type Owned = T::Owned;
     type Lease<'o> = Cow<'o, T>;
     fn lease(owned: &T::Owned) -> Cow<'_, T> {
         Cow::Borrowed(owned.borrow())
     }
 }
-impl<T: ?Sized + Borrowed + Key> KeyShape for CowOf<T> {
+impl<T: ?Sized + ToOwned + Key + 'static> KeyShape for CowOf<T>
+where
+    T::Owned: Send + Sync,
+{
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         Ref::<T>::equal(a, b)
     }
@@ -95,12 +148,18 @@ impl<T: ?Sized + Borrowed + Key> KeyShape for CowOf<T> {
         Ref::<T>::copy(owned)
     }
 }
-impl<T: ?Sized + Borrowed> Own<CowOf<T>> for Cow<'_, T> {
+impl<T: ?Sized + ToOwned + 'static> Own<CowOf<T>> for Cow<'_, T>
+where
+    T::Owned: Send + Sync,
+{
     fn own(&self) -> T::Owned {
         (**self).to_owned()
     }
 }
-impl<T: ?Sized + Borrowed + Key> KeyPart<CowOf<T>> for Cow<'_, T> {
+impl<T: ?Sized + ToOwned + Key + 'static> KeyPart<CowOf<T>> for Cow<'_, T>
+where
+    T::Owned: Send + Sync,
+{
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         Hash::hash(&**self, state);

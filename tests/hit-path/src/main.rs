@@ -5,6 +5,8 @@
 //! itself takes is measured with a plain function and subtracted. It fails where a kind takes 3 % more than its limit.
 //! With `--update` it writes what it measured as the new limits.
 
+mod generic;
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs;
@@ -28,19 +30,24 @@ fn main() -> Outcome<()> {
     match arguments[..] {
         [] => check(false),
         ["--update"] => check(true),
+        ["hit", kind, hits] if generic::KINDS.contains(&kind) => generic::hit(kind, hits.parse()?),
         ["hit", kind, hits] => hit(kind, hits.parse()?),
         _ => Err("usage: cacheback-hit-path-tests [--update]".into()),
     }
 }
 
 /// What is measured: the kind's name, and the kind whose loop is like it.
-const KINDS: [(&str, &str); 6] = [
+const KINDS: [(&str, &str); 10] = [
     ("u64", "plain u64"),
     ("u64, refreshed 1000 times", "plain u64"),
     ("&str", "plain &str"),
     ("three arguments", "plain three arguments"),
     ("no argument", "plain u64"),
     ("stale, refresh running", "plain u64"),
+    ("method", "plain u64"),
+    ("generic, 1st of 10", "plain u64"),
+    ("generic, 2nd of 10", "plain u64"),
+    ("generic, 10th of 10", "plain u64"),
 ];
 
 fn check(update: bool) -> Outcome<()> {
@@ -158,7 +165,7 @@ macro_rules! repeat {
         }
     };
 }
-use repeat;
+pub(crate) use repeat;
 
 #[cacheback(lifetime = "1h", capacity = 200_000)]
 async fn number(id: u64) -> [u8; 16] {

@@ -91,6 +91,34 @@ async fn weighed(id: u64) -> Arc<[u64]> {
     large(Arc::from([id])).await
 }
 
+#[derive(Clone)]
+struct Repo {
+    tenant: u64,
+}
+
+impl Repo {
+    #[cacheback(lifetime = "1h", key = (self.tenant, name))]
+    async fn method(&self, name: &str) -> u64 {
+        large(self.tenant + name.len() as u64).await
+    }
+}
+
+#[cacheback(lifetime = "1h", fetch_on_miss)]
+async fn generic<T: Clone + Default + Send + Sync + 'static, const N: u8>(name: &str) -> (T, usize) {
+    large((T::default(), name.len() + usize::from(N))).await
+}
+
+trait Load {
+    async fn load(&self, id: u64) -> u64;
+}
+
+impl Load for Repo {
+    #[cacheback(lifetime = "1h", fetch_on_miss, handle = false, skip(self))]
+    async fn load(&self, id: u64) -> u64 {
+        id + self.tenant
+    }
+}
+
 /// A fresh hit, and a stale one whose refresh runs, of a value that was set: neither allocates.
 macro_rules! hits {
     ($($test:ident: $function:ident($($argument:expr),*) = $value:expr => $returned:expr;)*) => {$(
@@ -126,6 +154,24 @@ hits! {
     of_a_key_with_a_borrowed_and_a_computed_part: mixed(&shared(), "somebody", 4) = Some(5) => Some(5);
     of_a_result: fallible(7) = 8 => Ok(8);
     of_a_weighed_value: weighed(7) = numbers() => numbers();
+}
+
+/// The same of a method, and of a generic function whose first instantiation is another.
+#[tokio::test]
+async fn of_a_method_and_of_later_instantiations() {
+    let repo = Repo { tenant: 7 };
+    generic::entry::<u8, 1>("somebody").set((1, 1)).await.unwrap();
+    generic::entry::<u16, 1>("somebody").set((2, 2)).await.unwrap();
+    generic::entry::<u16, 2>("somebody").set((3, 3)).await.unwrap();
+    repo.method_entry("somebody").set(4).await.unwrap();
+    assert_eq!(repo.load(1).await, 8);
+    for _ in 0..100 {
+        assert_eq!(allocations(generic::<u16, 2>("somebody")).await, (0, (3, 3)));
+        assert_eq!(allocations(generic::<u8, 1>("somebody")).await, (0, (1, 1)));
+        assert_eq!(allocations(repo.method("somebody")).await, (0, 4));
+        assert_eq!(allocations(repo.load(1)).await, (0, 8));
+    }
+    assert_eq!((generic::cache().stats().hits, Repo::method_cache().stats().hits), (200, 100));
 }
 
 /// The same of an object, looked up by what its key borrows as.
@@ -182,6 +228,7 @@ fn beyond<F: Future>(arguments: usize, call: &F) -> usize {
 fn a_call_is_small_however_large_the_body() {
     assert!(size_of_val(&large(1_u64)) > 4096);
     let db = shared();
+    let repo = Repo { tenant: 7 };
     let text_size = size_of::<&str>();
     let sizes = [
         beyond(0, &no_argument()),
@@ -192,6 +239,9 @@ fn a_call_is_small_however_large_the_body() {
         beyond(8 + text_size + 8, &mixed(&db, "somebody", 4)),
         beyond(8, &fallible(7)),
         beyond(8, &weighed(7)),
+        beyond(8 + text_size, &repo.method("somebody")),
+        beyond(text_size, &generic::<u8, 1>("somebody")),
+        beyond(8 + 8, &repo.load(7)),
     ];
-    assert_eq!(sizes, [16, 16, 16, 8, 16, 16, 16, 16]);
+    assert_eq!(sizes, [16, 16, 16, 8, 16, 16, 16, 16, 16, 16, 16]);
 }

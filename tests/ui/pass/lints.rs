@@ -2,6 +2,8 @@
 #![deny(warnings, missing_docs, unreachable_pub, unused, clippy::all, clippy::pedantic)]
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
 use cacheback::cacheback;
 
 /// Documented.
@@ -10,7 +12,7 @@ use cacheback::cacheback;
 ///
 /// Never.
 #[cacheback(lifetime = 60, fetch_on_miss = id > 3, wait = "1s", skip(_pool), empty = Ok(vec![id]))]
-pub async fn public(id: u64, name: &str, _pool: &std::sync::Arc<u8>) -> Result<Vec<u64>, String> {
+pub async fn public(id: u64, name: &str, _pool: &Arc<u8>) -> Result<Vec<u64>, String> {
     Ok(vec![id, name.len() as u64])
 }
 
@@ -41,6 +43,118 @@ async fn alone(id: u64) -> u64 {
     id
 }
 
+/// Generic.
+#[cacheback(lifetime = 60, fetch_on_miss, wait = "1s", empty = vec![first.clone().into(); N], skip(rest))]
+pub async fn generic<'a, T, const N: usize>(text: &'a str, first: impl Into<T> + Clone + Send + Sync + std::hash::Hash + Eq + 'static, rest: &'a [T]) -> Vec<T>
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let mut all = vec![first.into(); text.len()];
+    all.extend_from_slice(rest);
+    all
+}
+
+#[cacheback]
+async fn by_generic_entry_only<T: Clone + Default + Send + Sync + 'static>(id: u64) -> (T, u64) {
+    (T::default(), id)
+}
+
+/// Returns its future.
+#[cacheback]
+pub fn returned(id: u64, name: &str) -> impl Future<Output = u64> + Send {
+    let length = name.len() as u64;
+    async move { id + length }
+}
+
+/// A repository.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Repo<T> {
+    tenant: u64,
+    of: T,
+}
+
+impl<T: Clone + Default + Send + Sync + std::hash::Hash + Eq + 'static> Repo<T> {
+    /// A method.
+    ///
+    /// # Errors
+    ///
+    /// Never.
+    #[cacheback(key = (self.tenant, id, name), lifetime = std::time::Duration::from_secs(self.tenant), empty = Ok(id), wait = "1s")]
+    pub async fn public(&self, id: u64, name: &str) -> Result<u64, String> {
+        Ok(id + self.tenant + name.len() as u64)
+    }
+
+    #[cacheback(skip(self))]
+    async fn private(self: &Arc<Self>, (first, _): (u64, u8)) -> Option<T> {
+        (first > self.tenant).then(|| self.of.clone())
+    }
+
+    #[cacheback(key = self)]
+    async fn to_owned_row(self, mut id: u64) -> u64 {
+        id += self.tenant;
+        id
+    }
+
+    #[cacheback(skip(self))]
+    async fn by_method_entry_only<U: Clone + Default + Send + Sync + 'static>(&self, id: u64) -> (U, u64) {
+        (U::default(), id + self.tenant)
+    }
+
+    #[cacheback(skip(self), handle = false)]
+    async fn alone(&self, mut id: u64, (a, _): (u64, &str)) -> Result<u64, String> {
+        if id == 0 {
+            return Err("zero".to_owned());
+        }
+        id += a;
+        Ok(id + self.tenant)
+    }
+
+    #[cacheback(in_impl)]
+    pub(crate) async fn associated(id: u64) -> u64 {
+        id
+    }
+
+    /// Old.
+    #[deprecated]
+    #[cacheback(skip(self))]
+    pub async fn old(&self, old: u64) -> u64 {
+        old + self.tenant
+    }
+
+    #[cacheback(skip(self))]
+    #[expect(clippy::unused_self)]
+    async fn expected(&self, id: u64) -> u64 {
+        id
+    }
+}
+
+/// A trait.
+pub trait Load {
+    /// Loads.
+    fn load(&self, id: u64) -> impl Future<Output = u64> + Send;
+    /// Does nothing.
+    fn nothing(&self) -> impl Future<Output = ()> + Send;
+}
+
+impl Load for Repo<u8> {
+    #[cacheback(skip(self), handle = false)]
+    #[allow(clippy::let_and_return)]
+    async fn load(&self, id: u64) -> u64 {
+        let sum = id + self.tenant;
+        sum
+    }
+
+    #[cacheback(skip(self), handle = false)]
+    fn nothing(&self) -> impl Future<Output = ()> + Send {
+        let this = self;
+        async move { drop(this.clone()) }
+    }
+}
+
 fn main() {
     let _ = (private(&["a"], None), alone(1), weighed(1), by_entry_only::entry(1));
+    let repo = Arc::new(Repo { tenant: 1, of: 2_u8 });
+    let _ = (repo.private((1, 1)), repo.alone(1, (2, "")), Repo::<u8>::associated(1), repo.load(1), repo.nothing());
+    let _ = (Repo::clone(&repo).to_owned_row(1), repo.expected(2), repo.by_method_entry_only_entry::<u8>(1));
+    let _ = (generic::<u64, 3>("a", 1_u8, &[2]), by_generic_entry_only::entry::<u8>(1), returned(1, ""));
 }

@@ -13,7 +13,7 @@ where
         };
         let (__cacheback_0, __cacheback_1, __cacheback_2) = (self, table, filter);
         if let ::core::option::Option::Some(__cacheback_value) = ::cacheback::__private::hit(
-            Self::__cacheback_rows_slot(),
+            Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false(),
             ::cacheback::__private::shapes((
                 ::cacheback::__private::PhantomData::<::cacheback::__private::Ref<str>>,
                 ::cacheback::__private::by_val(&__cacheback_2),
@@ -40,7 +40,7 @@ where
     __cacheback_wait.await
 }
 #[doc(hidden)]
-fn __cacheback_rows_slot() -> &'static ::cacheback::__private::Slot {
+fn __cacheback_rows_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
     static SLOT: ::cacheback::__private::Slot = ::cacheback::__private::Slot::method(
         ::core::module_path!(),
         "rows",
@@ -123,7 +123,7 @@ where
     let __cacheback_site = __cacheback_site.describe(__cacheback_probe.describe());
     let __cacheback_site = __cacheback_site.empty_default();
     ::cacheback::__private::entry(
-        Self::__cacheback_rows_slot(),
+        Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false(),
         ::cacheback::__private::shapes((
             ::cacheback::__private::PhantomData::<::cacheback::__private::Ref<str>>,
             ::cacheback::__private::by_val(&filter),
@@ -155,5 +155,7 @@ where
 /// The cache of [`rows`](Self::rows).
 #[must_use]
 pub(crate) fn rows_cache() -> ::cacheback::CacheRef {
-    ::cacheback::__private::cache_of_method::<Self>(Self::__cacheback_rows_slot())
+    ::cacheback::__private::cache_of_method::<
+        Self,
+    >(Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false())
 }

@@ -14,7 +14,7 @@ pub async fn user(&self, id: u64) -> Result<User, Error> {
         let __cacheback_k0 = self.tenant;
         let (__cacheback_0, __cacheback_1) = (self, id);
         if let ::core::option::Option::Some(__cacheback_value) = ::cacheback::__private::hit(
-            Self::__cacheback_user_slot(),
+            Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false(),
             ::cacheback::__private::shapes((
                 ::cacheback::__private::by_val(&__cacheback_k0),
                 ::cacheback::__private::PhantomData::<::cacheback::__private::Val<u64>>,
@@ -31,7 +31,7 @@ pub async fn user(&self, id: u64) -> Result<User, Error> {
 }
 #[cfg(unix)]
 #[doc(hidden)]
-fn __cacheback_user_slot() -> &'static ::cacheback::__private::Slot {
+fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
     static SLOT: ::cacheback::__private::Slot = ::cacheback::__private::Slot::method(
         ::core::module_path!(),
         "user",
@@ -77,14 +77,14 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
     let __cacheback_probe = &::cacheback::__private::Probe::<Result<User, Error>>::NEW;
     let __cacheback_site = ::cacheback::__private::Site::new(
         ::cacheback::__private::PhantomData::<
-            (::cacheback::__private::Ref<Self>, ::cacheback::__private::Val<u64>),
+            (::cacheback::__private::This<Self>, ::cacheback::__private::Val<u64>),
         >,
         __cacheback_probe.outcome(),
         |__cacheback_args| ::cacheback::__private::Box::pin(async move {
             let (__cacheback_0, __cacheback_1) = &*__cacheback_args;
             Self::__cacheback_user_body(
                     ::cacheback::__private::lease::<
-                        ::cacheback::__private::Ref<Self>,
+                        ::cacheback::__private::This<Self>,
                     >(__cacheback_0),
                     ::cacheback::__private::lease::<
                         ::cacheback::__private::Val<u64>,
@@ -109,14 +109,14 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
             __cacheback_policy.lifetime = {
                 let (__cacheback_0, _) = __cacheback_args;
                 let __cacheback_self: &Self = ::cacheback::__private::lease::<
-                    ::cacheback::__private::Ref<Self>,
+                    ::cacheback::__private::This<Self>,
                 >(__cacheback_0);
                 let _ = &__cacheback_self;
                 __cacheback_self.lifetime
             };
         });
     ::cacheback::__private::entry(
-        Self::__cacheback_user_slot(),
+        Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false(),
         ::cacheback::__private::shapes((
             ::cacheback::__private::by_val(&__cacheback_k0),
             ::cacheback::__private::PhantomData::<::cacheback::__private::Val<u64>>,
@@ -126,7 +126,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
         __cacheback_site,
         ::cacheback::__private::own_args(
             ::cacheback::__private::PhantomData::<
-                (::cacheback::__private::Ref<Self>, ::cacheback::__private::Val<u64>),
+                (::cacheback::__private::This<Self>, ::cacheback::__private::Val<u64>),
             >,
             (&self, &id),
         ),
@@ -136,5 +136,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
 /// The cache of [`user`](Self::user).
 #[must_use]
 pub fn user_cache() -> ::cacheback::CacheRef {
-    ::cacheback::__private::cache_of_method::<Self>(Self::__cacheback_user_slot())
+    ::cacheback::__private::cache_of_method::<
+        Self,
+    >(Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false())
 }

@@ -34,7 +34,7 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
             let __cacheback_site = ::cacheback::__private::Site::new(
                 ::cacheback::__private::PhantomData::<
                     (
-                        ::cacheback::__private::Ref<Self>,
+                        ::cacheback::__private::This<Self>,
                         ::cacheback::__private::Val<u32>,
                         ::cacheback::__private::Val<(u8, u8)>,
                     ),
@@ -48,7 +48,7 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                         return __cacheback_returned;
                     }
                     let __cacheback_self: &Self = ::cacheback::__private::lease::<
-                        ::cacheback::__private::Ref<Self>,
+                        ::cacheback::__private::This<Self>,
                     >(__cacheback_0);
                     let mut id: u32 = ::cacheback::__private::lease::<
                         ::cacheback::__private::Val<u32>,
@@ -84,7 +84,7 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                 ::cacheback::__private::own_args(
                     ::cacheback::__private::PhantomData::<
                         (
-                            ::cacheback::__private::Ref<Self>,
+                            ::cacheback::__private::This<Self>,
                             ::cacheback::__private::Val<u32>,
                             ::cacheback::__private::Val<(u8, u8)>,
                         ),

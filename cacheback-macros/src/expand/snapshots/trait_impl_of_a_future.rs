@@ -31,7 +31,7 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
                 let __cacheback_site = ::cacheback::__private::Site::new(
                     ::cacheback::__private::PhantomData::<
                         (
-                            ::cacheback::__private::Ref<Self>,
+                            ::cacheback::__private::This<Self>,
                             ::cacheback::__private::Slice<
                                 ::cacheback::__private::Ref<str>,
                             >,
@@ -46,7 +46,7 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
                             return __cacheback_returned;
                         }
                         let __cacheback_self: &Self = ::cacheback::__private::lease::<
-                            ::cacheback::__private::Ref<Self>,
+                            ::cacheback::__private::This<Self>,
                         >(__cacheback_0);
                         let ids: &[&str] = &::cacheback::__private::lease::<
                             ::cacheback::__private::Slice<
@@ -81,7 +81,7 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
                     ::cacheback::__private::own_args(
                         ::cacheback::__private::PhantomData::<
                             (
-                                ::cacheback::__private::Ref<Self>,
+                                ::cacheback::__private::This<Self>,
                                 ::cacheback::__private::Slice<
                                     ::cacheback::__private::Ref<str>,
                                 >,
