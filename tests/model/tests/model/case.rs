@@ -1,0 +1,195 @@
+//! One case: the options of a cache, and what happens to it. Drawn at random, and written so that a case that failed
+//! can be pasted into a test. All times are milliseconds.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Which keys there are: `0..KEYS`.
+pub(crate) const KEYS: usize = 3;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Case {
+    pub(crate) options: Options,
+    /// Seeds the library's chance: back-offs repeat, and so does the case.
+    pub(crate) chance: u64,
+    pub(crate) steps: Vec<Step>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) lifetime: u64,
+    pub(crate) max_stale: Option<u64>,
+    pub(crate) retention: u64,
+    pub(crate) refresh_ahead: u64,
+    pub(crate) fetch_on_miss: bool,
+    pub(crate) wait: Option<u64>,
+    pub(crate) refresh_timeout: u64,
+    pub(crate) max_backoff: u64,
+    pub(crate) cache_err: Option<u64>,
+    pub(crate) capacity: usize,
+    pub(crate) tiny_lfu: bool,
+    /// How many refreshes run at once, and how many wait.
+    pub(crate) max_refreshes: usize,
+    pub(crate) max_waiting: usize,
+    /// All keys have one hash.
+    pub(crate) colliding: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    Plain,
+    GetOrFetch,
+    Lookup,
+    Refresh,
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    Value,
+    /// A value whose `lifetime_for` is this.
+    Lasting(u64),
+    Error,
+    Panic,
+}
+
+impl Options {
+    /// Values can have lifetimes of their own. (Not where none has any: zero says that a value is not to be stored.)
+    pub(crate) fn has_lifetime_for(&self) -> bool {
+        self.lifetime > 0
+    }
+}
+
+/// Numbers of calls and bodies count those there are at that moment, and wrap.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    Call {
+        key: usize,
+        how: How,
+    },
+    /// The future of a call that waits is dropped.
+    Cancel {
+        call: usize,
+    },
+    /// A body that runs ends.
+    End {
+        body: usize,
+        end: End,
+    },
+    Set {
+        key: usize,
+        lasting: Option<u64>,
+    },
+    /// The value that is stored is set once more.
+    SetEqual {
+        key: usize,
+    },
+    Invalidate {
+        key: usize,
+    },
+    Remove {
+        key: usize,
+    },
+    Clear,
+    Pass(u64),
+    /// To a moment at which something changes for this key, or one millisecond beside it.
+    PassTo {
+        key: usize,
+        edge: usize,
+        beside: i64,
+    },
+    Settle,
+    Shutdown {
+        limit: u64,
+    },
+}
+
+/// Where two of the library's timers end at the same moment, their order is nobody's promise: the residues keep `wait`
+/// and `shutdown` apart from the rest.
+fn options() -> impl Strategy<Value = Options> {
+    let spans = (
+        prop_oneof![1 => Just(0), 3 => Just(1_000), 3 => Just(4_000)],
+        prop_oneof![Just(None), Just(Some(0)), Just(Some(1_500))],
+        prop_oneof![Just(6_000), Just(15_000), Just(3_600_000)],
+        prop_oneof![2 => Just(0), 1 => Just(500)],
+    );
+    let fetches = (
+        any::<bool>(),
+        prop_oneof![2 => Just(None), 1 => Just(Some(600)), 1 => Just(Some(2_100))],
+        prop_oneof![Just(1_500), Just(5_000)],
+        prop_oneof![1 => Just(0), 1 => Just(500), 3 => Just(2_000), 3 => Just(8_000)],
+        prop_oneof![2 => Just(None), 1 => Just(Some(750)), 1 => Just(Some(3_000))],
+    );
+    let bounds = (
+        prop_oneof![3 => Just(100), 1 => Just(2_usize), 1 => Just(1)],
+        any::<bool>(),
+        prop_oneof![3 => Just(64), 1 => Just(2), 2 => Just(1_usize)],
+        prop_oneof![Just(64), Just(1), Just(0_usize)],
+        prop::bool::weighted(0.2),
+    );
+    (spans, fetches, bounds).prop_map(|(spans, fetches, bounds)| {
+        let (lifetime, max_stale, retention, refresh_ahead) = spans;
+        let (fetch_on_miss, wait, refresh_timeout, max_backoff, cache_err) = fetches;
+        let (capacity, tiny_lfu, max_refreshes, max_waiting, colliding) = bounds;
+        let refresh_ahead = if refresh_ahead < lifetime { refresh_ahead } else { 0 };
+        Options {
+            lifetime,
+            max_stale,
+            retention,
+            refresh_ahead,
+            fetch_on_miss,
+            wait,
+            refresh_timeout,
+            max_backoff,
+            cache_err,
+            capacity,
+            tiny_lfu,
+            max_refreshes,
+            max_waiting,
+            colliding,
+        }
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    // Most of what happens happens to one key: deep states of one are worth more than shallow ones of many.
+    let key = || prop_oneof![4 => Just(0), 1 => Just(1), 1 => Just(2_usize)];
+    let how = prop_oneof![
+        4 => Just(How::Plain),
+        2 => Just(How::GetOrFetch),
+        3 => Just(How::Lookup),
+        2 => Just(How::Refresh),
+    ];
+    let end = prop_oneof![
+        5 => Just(End::Value),
+        1 => Just(End::Lasting(0)),
+        1 => Just(End::Lasting(400)),
+        1 => Just(End::Lasting(100_000)),
+        3 => Just(End::Error),
+        1 => Just(End::Panic),
+    ];
+    let lasting = prop_oneof![4 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(2_000))];
+    prop_oneof![
+        24 => (key(), how).prop_map(|(key, how)| Step::Call { key, how }),
+        3 => (0..8_usize).prop_map(|call| Step::Cancel { call }),
+        14 => (0..8_usize, end).prop_map(|(body, end)| Step::End { body, end }),
+        3 => (key(), lasting).prop_map(|(key, lasting)| Step::Set { key, lasting }),
+        1 => key().prop_map(|key| Step::SetEqual { key }),
+        5 => key().prop_map(|key| Step::Invalidate { key }),
+        2 => key().prop_map(|key| Step::Remove { key }),
+        1 => Just(Step::Clear),
+        5 => prop_oneof![Just(250), Just(1_000), Just(10_000)].prop_map(Step::Pass),
+        10 => (key(), 0..8_usize, -1..=1_i64)
+            .prop_map(|(key, edge, beside)| Step::PassTo { key, edge, beside }),
+        1 => Just(Step::Settle),
+        1 => prop_oneof![Just(0), Just(1_130), Just(10_130)].prop_map(|limit| Step::Shutdown { limit }),
+    ]
+}
+
+pub(crate) fn case() -> impl Strategy<Value = Case> {
+    (options(), any::<u64>(), vec(step(), 1..60)).prop_map(|(options, chance, steps)| Case {
+        options,
+        chance,
+        steps,
+    })
+}

@@ -1,0 +1,286 @@
+//! The library against a model of its contract: random sequences of calls, writes, faults and time, on a paused clock.
+//!
+//! `oracle` is the contract, `world` the real cache, `case` what is drawn; here both play the same case, step by step,
+//! and are compared after each. A case that fails shrinks to a small one, which is printed and replayed first by the
+//! next run.
+//!
+//! `PROPTEST_CASES` says how many cases are played.
+
+use std::fmt::Debug;
+
+use cacheback::testing;
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
+use tokio::runtime::Builder;
+
+mod case;
+mod oracle;
+mod world;
+use case::{Case, End, How, KEYS, Options, Step, case};
+use oracle::{Answer, CallId, Oracle, Outcome, Time, Value};
+use world::{Told, World};
+
+const CASES: u32 = 3_000;
+
+#[test]
+fn the_cache_does_what_its_contract_says() {
+    let seeds = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
+    let mut config = Config {
+        failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
+        ..Config::default()
+    };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = CASES;
+    }
+    let mut runner = TestRunner::new(config);
+    if let Err(failure) = runner.run(&case(), |case| play(&case).map_err(TestCaseError::fail)) {
+        panic!("{failure}\n(its seed is in {seeds})");
+    }
+}
+
+/// Plays a case. `Err` says where cache and contract disagree.
+fn play(case: &Case) -> Result<(), String> {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let _own = testing::isolate();
+        fastrand::seed(case.chance);
+        let mut play = Play::new(case);
+        for (number, step) in case.steps.iter().enumerate() {
+            play.step(step).await.map_err(|difference| format!("step {number}, {step:?}: {difference}"))?;
+        }
+        play.close().await.map_err(|difference| format!("at the end: {difference}"))
+    })
+}
+
+/// A case that is played, by both.
+struct Play {
+    oracle: Oracle,
+    world: World,
+    options: Options,
+    /// Numbers values, errors and panics.
+    serial: usize,
+    next_call: CallId,
+    evicted: u64,
+}
+
+impl Play {
+    fn new(case: &Case) -> Self {
+        Self {
+            oracle: Oracle::new(case.options),
+            world: World::new(&case.options),
+            options: case.options,
+            serial: 0,
+            next_call: 0,
+            evicted: 0,
+        }
+    }
+
+    async fn step(&mut self, step: &Step) -> Result<(), String> {
+        match *step {
+            Step::Call { key, how } => {
+                if how != How::Refresh {
+                    self.pass_doubt(key).await?;
+                }
+                let id = self.call_id();
+                self.oracle.call(id, key, how);
+                self.world.call(id, key, how);
+            }
+            Step::Cancel { call } => {
+                let Some(id) = nth(&self.oracle.waiting(), call) else { return Ok(()) };
+                self.oracle.cancel(id);
+                self.world.cancel(id);
+            }
+            Step::End { body, end } => {
+                let Some(body) = nth(&self.oracle.running(), body) else { return Ok(()) };
+                let outcome = self.outcome(end);
+                self.oracle.end(body, outcome);
+                self.world.end(body, outcome);
+            }
+            Step::Set { key, lasting } => {
+                let value = self.value(lasting);
+                self.oracle.set(key, value);
+                self.world.set(key, value).await;
+            }
+            Step::SetEqual { key } => {
+                let Some(value) = self.oracle.stored(key) else { return Ok(()) };
+                self.oracle.set(key, value);
+                self.world.set(key, value).await;
+            }
+            Step::Invalidate { key } => {
+                self.pass_doubt(key).await?;
+                self.oracle.invalidate(key);
+                self.world.invalidate(key).await;
+            }
+            Step::Remove { key } => {
+                self.oracle.remove(key);
+                self.world.remove(key).await;
+            }
+            Step::Clear => {
+                self.oracle.clear();
+                self.world.clear().await;
+            }
+            Step::Pass(span) => return self.pass_to(self.oracle.now() + span).await,
+            Step::PassTo { key, edge, beside } => {
+                let Some(edge) = nth(&self.oracle.edges(key), edge) else { return Ok(()) };
+                return self.pass_to(edge.saturating_add_signed(beside)).await;
+            }
+            Step::Settle => {
+                let id = self.call_id();
+                self.oracle.settle(id);
+                self.world.settle(id);
+            }
+            Step::Shutdown { limit } => {
+                let id = self.call_id();
+                self.oracle.shutdown(id, limit);
+                self.world.shutdown(id, limit);
+            }
+        }
+        self.compare().await
+    }
+
+    /// Nothing is left: every body ends, every call is answered, and every key can be fetched again.
+    async fn close(&mut self) -> Result<(), String> {
+        while let Some(body) = self.oracle.running().first().copied() {
+            let outcome = self.outcome(End::Value);
+            self.oracle.end(body, outcome);
+            self.world.end(body, outcome);
+            self.compare().await?;
+        }
+        same("who waits after all", self.oracle.waiting(), Vec::new())?;
+        self.step(&Step::Settle).await?;
+        for key in 0..KEYS {
+            let runs = self.oracle.counts().fetches;
+            self.step(&Step::Call { key, how: How::Refresh }).await?;
+            self.step(&Step::End { body: 0, end: End::Value }).await?;
+            same("how often its body ran at last", self.oracle.counts().fetches, runs + 1)?;
+        }
+        self.step(&Step::Clear).await?;
+        self.step(&Step::Settle).await
+    }
+
+    async fn pass_to(&mut self, moment: Time) -> Result<(), String> {
+        loop {
+            let event = self.oracle.next_event().filter(|event| *event < moment);
+            let next = event.unwrap_or(moment).max(self.oracle.now());
+            self.world.pass_to(next).await;
+            self.oracle.pass_to(next);
+            self.compare().await.map_err(|difference| format!("at {next} ms: {difference}"))?;
+            if event.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until it is certain what is to happen, where chance has a hand in it.
+    async fn pass_doubt(&mut self, key: usize) -> Result<(), String> {
+        while let Some(until) = self.oracle.doubt(key) {
+            self.pass_to(until).await?;
+        }
+        Ok(())
+    }
+
+    /// Everything that can be seen of the cache is as the oracle says.
+    async fn compare(&mut self) -> Result<(), String> {
+        let Self { oracle, world, .. } = self;
+        world.run_ready().await;
+
+        let expected = oracle.answers();
+        let mut answers = world.answers().await;
+        for (id, expected) in &expected {
+            let Some(told) = answers.remove(id) else {
+                return Err(format!("call {id} hangs, and should be answered {expected:?}"));
+            };
+            let expected = match (told, *expected) {
+                // The others do not say how they came about: the counters do.
+                (Told::Value(_), Answer::Call { returned, .. } | Answer::Refresh(returned)) => {
+                    Told::Value(returned)
+                }
+                (_, expected) => Told::Answer(expected),
+            };
+            same(&format!("the answer of call {id}"), told, expected)?;
+        }
+        if let Some((id, told)) = answers.first_key_value() {
+            return Err(format!("call {id} should wait, and was answered {told:?}"));
+        }
+        same("who waits", world.waiting(), oracle.waiting())?;
+
+        let mut began = world.began();
+        let mut expected = oracle.begun();
+        began.sort_unstable();
+        expected.sort_unstable();
+        same("the keys whose bodies began", began.iter().map(|(key, _)| *key).collect(), expected)?;
+        for (key, body) in began {
+            oracle.number(key, body);
+        }
+        let mut running = oracle.running();
+        running.sort_unstable();
+        same("the bodies that run", world.running(), running)?;
+
+        let (counts, evicted) = world.counts();
+        self.evictions(evicted).await?;
+        let Self { oracle, world, .. } = self;
+        for key in 0..KEYS {
+            same(&format!("what is stored for key {key}"), world.peek(key).await, oracle.peek(key))?;
+        }
+        same("the counters", counts, oracle.counts())
+    }
+
+    /// Believes what was evicted: where the cache was full, and no newcomer.
+    async fn evictions(&mut self, evicted: u64) -> Result<(), String> {
+        let Self { oracle, world, .. } = self;
+        let newcomers = oracle.just_stored();
+        let before = std::mem::replace(&mut self.evicted, evicted);
+        if evicted == before {
+            return Ok(());
+        }
+        if KEYS <= self.options.capacity {
+            return Err(format!("{} were evicted, and there is room", evicted - before));
+        }
+        let mut gone = Vec::new();
+        for key in 0..KEYS {
+            if oracle.peek(key).is_some() && world.peek(key).await.is_none() {
+                gone.push(key);
+            }
+        }
+        if gone.len() as u64 > evicted - before {
+            return Err(format!("keys {gone:?} are gone, and {} were evicted", evicted - before));
+        }
+        if let Some(key) = gone.iter().find(|key| newcomers.contains(key)) {
+            return Err(format!("key {key} was stored and evicted at once"));
+        }
+        oracle.evicted(&gone);
+        Ok(())
+    }
+
+    fn outcome(&mut self, end: End) -> Outcome {
+        match end {
+            End::Value => Outcome::Value(self.value(None)),
+            End::Lasting(span) => Outcome::Value(self.value(Some(span))),
+            End::Error => Outcome::Error(self.serial()),
+            End::Panic => Outcome::Panic(self.serial()),
+        }
+    }
+
+    fn value(&mut self, lasting: Option<Time>) -> Value {
+        let lasting = lasting.filter(|_| self.options.has_lifetime_for());
+        Value { serial: self.serial(), lasting }
+    }
+
+    fn serial(&mut self) -> usize {
+        self.serial += 1;
+        self.serial
+    }
+
+    fn call_id(&mut self) -> CallId {
+        self.next_call += 1;
+        self.next_call
+    }
+}
+
+/// The one of this number, where they are counted round.
+fn nth<T: Copy>(all: &[T], number: usize) -> Option<T> {
+    (!all.is_empty()).then(|| all[number % all.len()])
+}
+
+fn same<T: PartialEq + Debug>(what: &str, is: T, should: T) -> Result<(), String> {
+    if is == should { Ok(()) } else { Err(format!("{what}: is {is:?}, should be {should:?}")) }
+}
