@@ -6,14 +6,14 @@
 //! | `cacheback_fetches_total` | counter | `cache` | runs of the function's body that were started |
 //! | `cacheback_fetch_failures_total` | counter | `cache`, `outcome` | fetches that failed: `error`, `panic` or `timeout` |
 //! | `cacheback_fetches_discarded_total` | counter | `cache` | fetches whose outcome was not stored, because the key changed meanwhile |
-//! | `cacheback_refreshes_refused_total` | counter | `cache` | refreshes that were refused: too many were waiting |
+//! | `cacheback_refreshes_refused_total` | counter | `cache` | refreshes that were refused: too many were waiting, or it was shut down |
 //! | `cacheback_refreshes_skipped_total` | counter | `cache` | refreshes that waited and were no longer needed |
 //! | `cacheback_evictions_total` | counter | `cache` | entries that were dropped to stay within the bound |
 //! | `cacheback_entries` | gauge | `cache` | values in the store |
 //! | `cacheback_fetches_in_flight` | gauge | `cache` | fetches that run |
 //! | `cacheback_breaker_trips_total` | counter | `cache` | times that the breaker opened |
 //! | `cacheback_breakers_open` | gauge | `cache` | breakers that are open |
-//! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran: `value`, `error`, `panic`, `timeout` or `lost` |
+//! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran: `value`, `error`, `panic`, `timeout` or `lost`, with its runtime or at the limit of a shutdown |
 //!
 //! `cache` is the function's path, or the name that it was given; functions and caches of one name are added up, those
 //! that were dropped too, so that a counter never goes back. A [`Cache`](crate::Cache) without a name is left out. There
@@ -132,7 +132,7 @@ fn describe() {
     describe_counter!(FETCHES, "Runs of the function's body that were started.");
     describe_counter!(FAILURES, "Fetches that failed.");
     describe_counter!(DISCARDED, "Fetches whose outcome was not stored, because the key changed meanwhile.");
-    describe_counter!(REFUSED, "Refreshes that were refused: too many were waiting.");
+    describe_counter!(REFUSED, "Refreshes that were refused: too many were waiting, or it was shut down.");
     describe_counter!(SKIPPED, "Refreshes that waited and were no longer needed.");
     describe_counter!(EVICTIONS, "Entries that were dropped to stay within the bound.");
     describe_gauge!(ENTRIES, "Values in the store.");

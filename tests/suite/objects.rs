@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
-use cacheback::{Cache, Eviction, Policy, Status, settle, testing};
+use cacheback::{Cache, Eviction, Policy, Status, caches, settle, testing};
 use tokio::runtime::Builder;
+use tokio::time::timeout;
 
 use crate::support::{Source, advance, run_ready, secs};
 
@@ -411,6 +412,81 @@ async fn a_dropped_cache_is_gone_once_its_fetches_are() {
     settle().await;
     run_ready().await;
     assert_eq!(dropped.load(Ordering::SeqCst), 1, "fetcher and all");
+}
+
+/// Runs when it is dropped.
+struct OnDrop(Box<dyn Fn() + Send + Sync>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// In each of its own closures, in its fetch and in the `Drop` of a value: those who wait are answered, no fetch
+/// hangs, and what was taken from it works.
+#[tokio::test(start_paused = true)]
+async fn a_cache_may_be_dropped_by_its_own_closures() {
+    for place in ["fetcher", "body", "weigh", "lifetime_for", "vary", "empty", "drop"] {
+        let _own = testing::isolate();
+        let last: Arc<Mutex<Option<Cache<u64, Arc<OnDrop>>>>> = Arc::default();
+        let at = |here: &'static str| {
+            let last = Arc::clone(&last);
+            move || {
+                let dropped = if here == place { last.lock().unwrap().take() } else { None };
+                drop(dropped);
+            }
+        };
+        let value = |dropped: Box<dyn Fn() + Send + Sync>| Arc::new(OnDrop(dropped));
+        let (weigh, lifetime_for, vary, empty) = (at("weigh"), at("lifetime_for"), at("vary"), at("empty"));
+        let (fetcher, body) = (at("fetcher"), Arc::new(at("body")));
+        let cache = Cache::builder()
+            .name("last")
+            .max_bytes(1_000)
+            .weigh(move |_| {
+                weigh();
+                1_u64
+            })
+            .lifetime_for(move |_| {
+                lifetime_for();
+                secs(10)
+            })
+            .vary(move |_, _| vary())
+            .empty(move |_| {
+                empty();
+                value(Box::new(|| ()))
+            })
+            .fetcher(move |_| {
+                fetcher();
+                let body = Arc::clone(&body);
+                async move {
+                    tokio::task::yield_now().await;
+                    body();
+                    value(Box::new(|| ()))
+                }
+            })
+            .build()
+            .unwrap();
+        cache.set(&1, value(Box::new(at("drop")))).await.unwrap();
+        advance(secs(10)).await;
+        let (handle, entries) = (cache.handle(), [1, 2, 3].map(|key| cache.entry(&key)));
+        *last.lock().unwrap() = Some(cache);
+        let mut calls = Vec::new();
+        for entry in &entries {
+            let (reads, waits) = (entry.lookup(), entry.refresh());
+            calls.push(tokio::spawn(async move { drop(reads.await) }));
+            calls.push(tokio::spawn(async move { drop(waits.await) }));
+        }
+        for call in calls {
+            timeout(secs(300), call).await.expect("somebody waits for ever").unwrap();
+        }
+        timeout(secs(300), settle()).await.expect("a fetch never ends");
+        assert!(last.lock().unwrap().is_none() && caches().is_empty(), "{place}");
+        for entry in &entries {
+            timeout(secs(300), entry.get_or_fetch()).await.expect("a key is stuck");
+        }
+        assert_eq!(handle.stats().in_flight, 0, "{place}");
+    }
 }
 
 /// In a destructor of its thread, when tokio's clock can be read no more: no panic, which would end the process.

@@ -144,6 +144,35 @@ fn a_full_queue_displaces_the_newest_of_the_longest_line() {
     assert_eq!(lock(&executor.state).waiting, WAITING);
 }
 
+/// Which one it is: noted as it starts, and as it is refused.
+struct Numbered(u64, Arc<[Mutex<Vec<u64>>; 2]>);
+
+impl Refresh for Numbered {
+    fn start(self: Box<Self>, _: Option<Permit>) {
+        lock(&self.1[0]).push(self.0);
+    }
+    fn refuse(self: Box<Self>, _: Refusal) {
+        lock(&self.1[1]).push(self.0);
+    }
+}
+
+/// Of functions with equally many running ones the refresh that waits longest is next; the newest of the longest line
+/// is the one that makes room.
+#[test]
+fn what_waits_keeps_its_order() {
+    let settings = Settings { max_refreshes: 1, max_waiting: 5, runtime: None };
+    let (executor, notes) = (Arc::new(Executor::new(settings, "a test")), Arc::new(Notes::default()));
+    let order: Arc<[Mutex<Vec<u64>>; 2]> = Arc::default();
+    notes.submit(&executor, 9, None);
+    for (number, function) in (0..).zip([1, 2, 1, 1, 1, 2]) {
+        executor.submit(Ticket::new(function), None, Box::new(Numbered(number, Arc::clone(&order))));
+    }
+    assert_eq!(*lock(&order[1]), [4]);
+    notes.end(9);
+    assert_eq!(*lock(&order[0]), [0, 1, 2, 3, 5]);
+    assert!(idle(&executor));
+}
+
 #[test]
 fn a_waiting_refresh_can_be_withdrawn_once() {
     let (executor, notes) = (executor(), Arc::new(Notes::default()));
