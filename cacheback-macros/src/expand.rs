@@ -246,7 +246,12 @@ impl<'a> Expansion<'a> {
             };
             __cacheback_wait.await
         };
-        let block = if sig.asyncness.is_some() { block } else { quote!(async move { #block }) };
+        let (block, lints) = if sig.asyncness.is_some() {
+            (block, None)
+        } else {
+            // The user's body may do something before its future.
+            (quote!(async move { #block }), Some(quote!(#[allow(clippy::manual_async_fn)])))
+        };
         let mut block = Group::new(Delimiter::Brace, block);
         if let Body::Function(body) = &plan.body {
             block.set_span(body.span());
@@ -254,6 +259,7 @@ impl<'a> Expansion<'a> {
         quote! {
             #(#attrs)*
             #docs
+            #lints
             #vis #sig #block
         }
     }

@@ -22,7 +22,7 @@ impl<G: 'static> Marker for Generic<G> {}
 
 /// A function of the type `S`, with further generic arguments `G`.
 #[derive(Debug)]
-pub struct Method<S: ?Sized, G>(PhantomData<fn() -> (PhantomData<S>, G)>);
+pub struct Method<S: ?Sized, G>(PhantomData<fn(&S)>, PhantomData<fn() -> G>);
 
 impl<S: ?Sized + 'static, G: 'static> Marker for Method<S, G> {
     fn owner() -> Option<&'static str> {

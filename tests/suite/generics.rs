@@ -196,12 +196,9 @@ async fn lifetimes_may_have_names() {
 }
 
 #[cacheback(skip(source), fetch_on_miss)]
-fn returns_a_future<T: Default>(
-    id: u64,
-    source: &Arc<Source>,
-) -> impl Future<Output = Result<T, String>> + Send
+fn returns_a_future<T>(id: u64, source: &Arc<Source>) -> impl Future<Output = Result<T, String>> + Send
 where
-    T: Clone + Send + Sync + 'static,
+    T: Clone + Default + Send + Sync + 'static,
 {
     let source = Arc::clone(source);
     async move {
@@ -356,6 +353,6 @@ async fn a_method_of_a_trait_may_delegate_to_one_with_a_handle() {
     assert_eq!(Load::<u64>::delegated(&one, 5).await, "set");
     assert_eq!(Loader::<&str>::delegate_cache().name(), "suite::generics::Loader::delegate");
     let _ = Load::<u64>::load(&one, 1).await;
-    let names: Vec<&str> = cacheback::caches().iter().map(|cache| cache.name()).collect();
+    let names: Vec<&str> = cacheback::caches().iter().map(cacheback::CacheRef::name).collect();
     assert_eq!(names, ["suite::generics::Loader::delegate", "suite::generics::Loader::load"]);
 }

@@ -206,7 +206,7 @@ async fn a_method_is_named_after_its_type() {
     let source = Source::open();
     Repo::of(1, &source).without_a_handle(1).await;
 
-    let names: Vec<&str> = cacheback::caches().iter().map(|cache| cache.name()).collect();
+    let names: Vec<&str> = cacheback::caches().iter().map(cacheback::CacheRef::name).collect();
     assert_eq!(names, ["suite::methods::Repo::without_a_handle"]);
 }
 
@@ -250,7 +250,7 @@ impl Repo {
         Ok((self.tenant, id, run))
     }
 
-    #[cacheback(skip(self), lifetime = { let this = self; this.lifetime }, max_bytes = 100, weigh = |text| text.len())]
+    #[cacheback(skip(self), lifetime = { let this = self; this.lifetime }, max_bytes = 100, weigh = String::len)]
     async fn weighed(&self, id: u64) -> String {
         format!("{id} {}", self.source.number().await)
     }

@@ -122,9 +122,9 @@ impl<T: Clone + Default + Send + Sync + std::hash::Hash + Eq + 'static> Repo<T> 
     }
 
     #[cacheback(skip(self))]
-    #[expect(clippy::unused_self)]
+    #[expect(unused_variables)]
     async fn expected(&self, id: u64) -> u64 {
-        id
+        self.tenant
     }
 }
 

@@ -1,3 +1,4 @@
+#[allow(clippy::manual_async_fn)]
 fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
     async move {
         fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
