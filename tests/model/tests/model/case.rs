@@ -151,9 +151,21 @@ fn options() -> impl Strategy<Value = Options> {
     })
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    // Most of what happens happens to one key: deep states of one are worth more than shallow ones of many.
-    let key = || prop_oneof![4 => Just(0), 1 => Just(1), 1 => Just(2_usize)];
+/// Deep states of one key, or several keys at once; after a shutdown little happens, so most cases have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    OneKey,
+    Keys,
+    Shutdown,
+}
+
+fn step(kind: Kind) -> impl Strategy<Value = Step> {
+    let keys = if kind == Kind::OneKey { 1 } else { KEYS };
+    let key = move || prop_oneof![Just(0), 0..keys];
+    let rare = match kind {
+        Kind::Shutdown => shutdown().boxed(),
+        Kind::OneKey | Kind::Keys => Just(Step::Settle).boxed(),
+    };
     let how = prop_oneof![
         4 => Just(How::Plain),
         2 => Just(How::GetOrFetch),
@@ -178,18 +190,19 @@ fn step() -> impl Strategy<Value = Step> {
         5 => key().prop_map(|key| Step::Invalidate { key }),
         2 => key().prop_map(|key| Step::Remove { key }),
         1 => Just(Step::Clear),
-        5 => prop_oneof![Just(250), Just(1_000), Just(10_000)].prop_map(Step::Pass),
-        10 => (key(), 0..8_usize, -1..=1_i64)
+        4 => prop_oneof![Just(250), Just(1_000), Just(10_000)].prop_map(Step::Pass),
+        14 => (key(), 0..8_usize, -1..=1_i64)
             .prop_map(|(key, edge, beside)| Step::PassTo { key, edge, beside }),
-        1 => Just(Step::Settle),
-        1 => prop_oneof![Just(0), Just(1_130), Just(10_130)].prop_map(|limit| Step::Shutdown { limit }),
+        1 => rare,
     ]
 }
 
+fn shutdown() -> impl Strategy<Value = Step> {
+    prop_oneof![Just(0), Just(1_130), Just(10_130)].prop_map(|limit| Step::Shutdown { limit })
+}
+
 pub(crate) fn case() -> impl Strategy<Value = Case> {
-    (options(), any::<u64>(), vec(step(), 1..60)).prop_map(|(options, chance, steps)| Case {
-        options,
-        chance,
-        steps,
-    })
+    let steps = |kind| vec(step(kind), 1..60);
+    let steps = prop_oneof![3 => steps(Kind::OneKey), 3 => steps(Kind::Keys), 1 => steps(Kind::Shutdown)];
+    (options(), any::<u64>(), steps).prop_map(|(options, chance, steps)| Case { options, chance, steps })
 }

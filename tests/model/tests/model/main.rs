@@ -215,6 +215,11 @@ impl Play {
         running.sort_unstable();
         same("the bodies that run", world.running(), running)?;
 
+        // First: to be counted brings the bound up to date.
+        let kept = world.kept().await;
+        if kept > self.options.capacity {
+            return Err(format!("{kept} values are kept, and the capacity is {}", self.options.capacity));
+        }
         let (counts, evicted) = world.counts();
         self.evictions(evicted).await?;
         let Self { oracle, world, .. } = self;

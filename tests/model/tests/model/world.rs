@@ -172,6 +172,15 @@ impl World {
         Some(Peeked { serial: snapshot.value.serial, age, fresh: snapshot.fresh })
     }
 
+    /// How many values there are.
+    pub(crate) async fn kept(&self) -> usize {
+        let mut kept = 0;
+        for key in 0..KEYS {
+            kept += usize::from(self.peek(key).await.is_some());
+        }
+        kept
+    }
+
     /// The counters, and how many entries were evicted.
     pub(crate) fn counts(&self) -> (Counts, u64) {
         let stats = self.cache.stats();

@@ -1,0 +1,76 @@
+//! The clock, who waits for how long, the size of the process, and the end at the first violation.
+
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Calls wait no longer than that, whatever happens. Bodies hang for 2 s; the rest is for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Nanoseconds of the process, from 1.
+pub(crate) fn now() -> u64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_nanos() as u64 + 1
+}
+
+/// Says what is wrong and ends the process with 1.
+pub(crate) fn violation(what: &str) -> ! {
+    static FIRST: Mutex<()> = Mutex::new(());
+    // The first alone is told: nobody else gets past this.
+    let _first = FIRST.lock();
+    eprintln!("VIOLATION: {what}");
+    std::process::exit(1);
+}
+
+/// Who waits for an answer: a slot a worker.
+#[derive(Default, Debug)]
+pub(crate) struct Waiters(Mutex<Vec<&'static AtomicU64>>);
+
+/// A worker's slot: when its present call began, zero between calls.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot(&'static AtomicU64);
+
+/// The call of a slot, until it is answered or given up.
+pub(crate) struct Waits(Slot);
+
+impl Waiters {
+    /// Once for each worker of the whole process, for slots are not freed.
+    pub(crate) fn slot(&self) -> Slot {
+        let slot: &'static AtomicU64 = Box::leak(Box::default());
+        self.0.lock().unwrap().push(slot);
+        Slot(slot)
+    }
+
+    /// Nobody waits too long.
+    pub(crate) fn check(&self) {
+        let now = now();
+        for slot in self.0.lock().unwrap().iter() {
+            let since = slot.load(Ordering::SeqCst);
+            if since > 0 && Duration::from_nanos(now.saturating_sub(since)) > PATIENCE {
+                violation(&format!("a call waits for more than {PATIENCE:?}"));
+            }
+        }
+    }
+}
+
+impl Slot {
+    pub(crate) fn waits(self) -> Waits {
+        self.0.store(now(), Ordering::SeqCst);
+        Waits(self)
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.0.0.store(0, Ordering::SeqCst);
+    }
+}
+
+/// The resident memory of this process in MiB; `None` where the system does not say.
+pub(crate) fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+    Some(kib / 1024)
+}
