@@ -332,10 +332,15 @@ fn configured_limits() {
 fn a_queue_of_length_zero() {
     let settings = Settings { max_refreshes: 1, max_waiting: 0, runtime: None };
     let (executor, notes) = (Arc::new(Executor::new(settings, "a test")), Arc::new(Notes::default()));
-    for function in [1, 1, 2] {
+    for function in [1, 1, 2, 3] {
         notes.submit(&executor, function, None);
     }
-    assert_eq!((notes.running(1), notes.refused(1), notes.refused(2)), (1, 1, 1));
+    assert_eq!([1, 2, 3].map(|function| notes.refused(function)), [1, 1, 1]);
+    assert_eq!(
+        (notes.running(1), lock(&executor.state).functions.len()),
+        (1, 1),
+        "who has nothing is forgotten"
+    );
     notes.end(1);
     notes.submit(&executor, 2, None);
     notes.end(2);
