@@ -175,7 +175,7 @@ impl Options {
             "refresh_timeout" => give(&mut self.refresh_timeout, name, value, value::duration),
             "max_backoff" => give(&mut self.max_backoff, name, value, value::duration),
             "cache_err" => give(&mut self.cache_err, name, value, value::duration),
-            "breaker" => give(&mut self.breaker, name, value, |name, expr| value::condition(name, expr)),
+            "breaker" => give(&mut self.breaker, name, value, value::condition),
             "max_refreshes" => give(&mut self.max_refreshes, name, value, value::count),
             "capacity" => give(&mut self.capacity, name, value, value::count),
             "max_bytes" => give(&mut self.max_bytes, name, value, value::bytes),
@@ -199,9 +199,7 @@ impl Options {
                 self.fetch_on_miss = Some(Given { value: Condition::Always(name.span()), name });
                 Ok(())
             }
-            "fetch_on_miss" => {
-                give(&mut self.fetch_on_miss, name, value, |name, expr| value::condition(name, expr))
-            }
+            "fetch_on_miss" => give(&mut self.fetch_on_miss, name, value, value::condition),
             "skip" => {
                 let value = parse_skip(&name, value)?;
                 self.skip = Some(Given { name, value });

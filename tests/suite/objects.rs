@@ -417,6 +417,8 @@ async fn a_dropped_cache_is_gone_once_its_fetches_are() {
 /// Runs when it is dropped.
 struct OnDrop(Box<dyn Fn() + Send + Sync>);
 
+type OfDrops = Cache<u64, Arc<OnDrop>>;
+
 impl Drop for OnDrop {
     fn drop(&mut self) {
         (self.0)();
@@ -429,7 +431,7 @@ impl Drop for OnDrop {
 async fn a_cache_may_be_dropped_by_its_own_closures() {
     for place in ["fetcher", "body", "weigh", "lifetime_for", "vary", "empty", "drop"] {
         let _own = testing::isolate();
-        let last: Arc<Mutex<Option<Cache<u64, Arc<OnDrop>>>>> = Arc::default();
+        let last: Arc<Mutex<Option<OfDrops>>> = Arc::default();
         let at = |here: &'static str| {
             let last = Arc::clone(&last);
             move || {

@@ -211,7 +211,8 @@ fn build(options: &Options, bodies: Arc<Mutex<Bodies>>) -> Cache<Key, Returned> 
         .unwrap();
     let lifetime = options.lifetime;
     let fetcher = move |key: Key| body(key.number, Arc::clone(&bodies));
-    let mut builder = Cache::builder().breaker(false)
+    let mut builder = Cache::builder()
+        .breaker(false)
         .lifetime(millis(lifetime))
         .retention(millis(options.retention))
         .refresh_ahead(millis(options.refresh_ahead))
