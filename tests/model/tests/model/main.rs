@@ -19,7 +19,7 @@ use case::{Case, End, How, KEYS, Options, Step, case};
 use oracle::{Answer, CallId, Oracle, Outcome, Time, Value};
 use world::{Told, World};
 
-const CASES: u32 = 3_000;
+const CASES: u32 = 6_000;
 
 #[test]
 fn the_cache_does_what_its_contract_says() {
