@@ -232,13 +232,17 @@ async fn objects_count_by_their_name() {
     drop(handle);
     assert_eq!(page(&prometheus, "squares")[..3], counted);
     // A fetch that still runs is nobody's then.
-    let runs: Cache<u64, u64> =
-        Cache::builder().name("squares").fetcher(|_| std::future::pending()).build().unwrap();
-    assert_eq!(runs.get(&1).await, 0);
+    let runs: Cache<u64, u64> = Cache::builder()
+        .name("squares")
+        .max_refreshes(1)
+        .fetcher(|_| std::future::pending())
+        .build()
+        .unwrap();
+    assert_eq!((runs.get(&1).await, runs.get(&2).await), (0, 0));
     assert!(page(&prometheus, "squares").contains(&"cacheback_fetches_in_flight 1".to_owned()));
     drop((one, runs));
     let counted = [
-        r#"cacheback_calls_total{status="empty"} 1"#,
+        r#"cacheback_calls_total{status="empty"} 2"#,
         counted[0],
         counted[1],
         r#"cacheback_fetch_duration_seconds_bucket{outcome="value",le="+Inf"} 2"#,
@@ -246,6 +250,7 @@ async fn objects_count_by_their_name() {
     let now = page(&prometheus, "squares");
     assert_eq!(now[..4], counted);
     assert!(now.iter().all(|line| !line.contains("_in_flight")), "{now:?}");
+    assert!(now.contains(&"cacheback_refreshes_skipped_total 1".to_owned()), "the one that waited: {now:?}");
     // A recorder that was installed later is told of all; but not of what another isolation has counted.
     let late = exporter();
     metrics::with_local_recorder(late.0, || assert_eq!(page(&late.1, "squares")[..3], counted[..3]));

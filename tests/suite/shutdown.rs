@@ -135,6 +135,32 @@ async fn a_rerun_that_waits_for_its_body_is_given_up() {
     assert_eq!(entry.refresh().await, 3);
 }
 
+/// At the limit it is nothing that would have to end.
+#[tokio::test(start_paused = true)]
+async fn a_rerun_that_waits_for_bodies_with_callers() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    stale(1, &source).await;
+    let entry = number::entry(0, &source);
+    let mut waits = Vec::new();
+    for runs in 1..=2 {
+        waits.push(tokio::spawn(entry.refresh()));
+        source.started(runs).await;
+        run_ready().await;
+        entry.invalidate().await.unwrap();
+    }
+    run_ready().await;
+    assert_eq!(source.runs(), 2, "the third waits");
+    let before = Instant::now();
+    assert_eq!((counts(shutdown(secs(0)).await), before.elapsed()), ((0, 0), secs(0)));
+    source.release_all();
+    for wait in waits {
+        assert!(wait.await.unwrap() > 0);
+    }
+    settle().await;
+    assert_eq!((source.runs(), number::cache().stats().refused), (2, 1));
+}
+
 /// At the limit what nobody waits for is aborted. It is no failure: the key does not rest.
 #[tokio::test(start_paused = true)]
 async fn at_the_limit_what_nobody_waits_for_is_aborted() {

@@ -162,15 +162,16 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 /// The task of a fetch.
 async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     job.flight.begins_in(tokio::task::id());
-    let (here, flight) = (job.here.clone(), Arc::clone(&job.flight));
+    let here = job.here.clone();
     let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
-    let shutdown = pin!(here.executor.shutdown_of(&*flight));
+    let shutdown = pin!(here.executor.limit_reached());
     let mut body = caught_future(Arc::clone(&job.origin).run());
     let ended = first(&mut body, pin!(first(timer.as_mut(), shutdown))).await;
     let returned = match ended {
         Ok(returned) => returned,
         Err(cut) => {
-            // The place is free, and the fetch goes on for those alone who wait for it.
+            // The place is free, and the fetch goes on for those alone who wait for it, or for the shutdown that it has
+            // asked for itself.
             job.flight.give_place_back();
             job.flight.lapse(Moment::now());
             job.start_parked();

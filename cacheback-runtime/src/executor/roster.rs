@@ -1,7 +1,6 @@
 //! Which fetches live: what `settle` and `shutdown` wait for, and what a shutdown ends.
 
 use std::collections::HashMap;
-use std::future::pending;
 
 use tokio::runtime::Id;
 use tokio::sync::Notify;
@@ -97,18 +96,15 @@ impl Executor {
         Watch { executor: Arc::clone(self), within: own.is_some(), before: lives.over }
     }
 
-    /// Completes when a shutdown has reached its limit, unless it was this fetch that asked for it.
-    pub(crate) async fn shutdown_of(&self, fetch: &dyn Fetch) {
+    /// Completes when a shutdown has reached its limit.
+    pub(crate) async fn limit_reached(&self) {
         let roster = &self.roster;
         loop {
             let limit = roster.limit.notified();
             if roster.limit_reached.load(Ordering::SeqCst) {
-                break;
+                return;
             }
             limit.await;
-        }
-        if fetch.is_spared() {
-            pending::<()>().await;
         }
     }
 
