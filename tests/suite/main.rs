@@ -2,6 +2,7 @@
 
 mod support;
 
+mod bodies;
 mod bound;
 mod breaker;
 mod caches;

@@ -1,0 +1,175 @@
+//! What a body, and what stands around a function, may be.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cacheback::{cacheback, settle, testing};
+
+#[derive(Debug, Default)]
+struct Runs(AtomicU64);
+
+impl Runs {
+    fn one(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::SeqCst) + 1
+    }
+}
+
+/// A future of more than 100 kB: the caller's holds none of it.
+#[tokio::test(start_paused = true)]
+async fn a_body_whose_future_is_large() {
+    #[cacheback(fetch_on_miss, skip(runs))]
+    async fn large(id: u64, runs: &Arc<Runs>) -> u64 {
+        let array = [id; 16_384];
+        tokio::task::yield_now().await;
+        runs.one();
+        array[usize::try_from(id).unwrap()]
+    }
+    let _own = testing::isolate();
+    let runs = Arc::new(Runs::default());
+    assert!(size_of_val(&large(1, &runs)) <= 48);
+    assert_eq!((large(7, &runs).await, large(7, &runs).await), (7, 7));
+    assert_eq!(large::cache().stats().fetches, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_with_macros_items_closures_and_async_blocks() {
+    #[cacheback(fetch_on_miss, skip(runs))]
+    async fn body(list: &[u64], runs: &Arc<Runs>) -> Result<String, String> {
+        macro_rules! twice {
+            ($number:expr) => {
+                $number * 2
+            };
+        }
+        const LIMIT: usize = 3;
+        fn sum(list: &[u64]) -> u64 {
+            list.iter().sum()
+        }
+        runs.one();
+        let own: Vec<u64> = list.iter().map(|number| twice!(*number)).collect();
+        let later = async move { own.iter().sum::<u64>() };
+        let (sum, doubled) = tokio::join!(async { sum(list) }, later);
+        if list.len() > LIMIT {
+            return Err(format!("more than {LIMIT}"));
+        }
+        let first = list.first().ok_or_else(|| "none".to_owned())?;
+        Ok(format!("{first} {sum} {doubled}"))
+    }
+    let _own = testing::isolate();
+    let runs = Arc::new(Runs::default());
+    assert_eq!(body(&[1, 2], &runs).await, Ok("1 3 6".to_owned()));
+    assert_eq!(body(&[1, 2], &runs).await, Ok("1 3 6".to_owned()));
+    assert_eq!(body(&[], &runs).await, Err("none".to_owned()));
+    assert_eq!(body(&[1, 1, 1, 1], &runs).await, Err("more than 3".to_owned()));
+    assert_eq!(body::cache().stats().fetches, 3);
+}
+
+/// With other arguments a function may call itself; each of them is an entry.
+#[tokio::test(start_paused = true)]
+async fn recursion_over_other_keys() {
+    #[cacheback(fetch_on_miss)]
+    async fn fibonacci(n: u64) -> u64 {
+        match n {
+            0 | 1 => n,
+            _ => fibonacci(n - 1).await + fibonacci(n - 2).await,
+        }
+    }
+    let _own = testing::isolate();
+    assert_eq!(fibonacci(50).await, 12_586_269_025);
+    assert_eq!(fibonacci::cache().stats().fetches, 51);
+}
+
+/// cfg, must_use, deprecated, allow and docs stay with the public function, above the attribute and below.
+mod attributes {
+    use super::{cacheback, settle, testing};
+
+    #[cfg(any())]
+    #[cacheback]
+    async fn only_here(_: Missing) -> Missing {}
+
+    #[cfg(not(any()))]
+    #[cacheback]
+    async fn only_here(id: u64) -> u64 {
+        id
+    }
+
+    #[cacheback]
+    #[cfg(any())]
+    async fn below(_: Missing) -> Missing {}
+
+    #[cacheback]
+    #[cfg(not(any()))]
+    async fn below(id: u64) -> u64 {
+        id
+    }
+
+    #[must_use]
+    #[inline]
+    #[cacheback(fetch_on_miss)]
+    #[allow(clippy::needless_return)]
+    async fn attributed(#[allow(unused_variables)] id: u64) -> u64 {
+        return 7;
+    }
+
+    #[expect(unused_variables)]
+    #[cacheback(fetch_on_miss)]
+    async fn expected(id: u64) -> u64 {
+        let unused = id;
+        8
+    }
+
+    #[deprecated]
+    #[cacheback(fetch_on_miss)]
+    async fn old(id: u64) -> u64 {
+        id
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stay_where_they_belong() {
+        let _own = testing::isolate();
+        assert_eq!((only_here(1).await, below(1).await), (0, 0));
+        settle().await;
+        assert_eq!((only_here(1).await, below(1).await), (1, 1));
+        assert_eq!((attributed(1).await, expected(1).await), (7, 8));
+        #[allow(deprecated)]
+        let old = old(9).await;
+        assert_eq!(old, 9);
+    }
+}
+
+/// `instrument` above the attribute spans the call, below it the fetch.
+#[tokio::test(start_paused = true)]
+async fn instrument_above_and_below() {
+    use std::sync::Mutex;
+    use tracing::span::{Attributes, Id};
+    use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+    /// Names of the spans that were opened.
+    #[derive(Clone, Default)]
+    struct Opened(Arc<Mutex<Vec<&'static str>>>);
+    impl<S: tracing::Subscriber> Layer<S> for Opened {
+        fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(attributes.metadata().name());
+        }
+    }
+
+    #[tracing::instrument(name = "call")]
+    #[cacheback(fetch_on_miss)]
+    async fn above(id: u64) -> u64 {
+        id
+    }
+
+    #[cacheback(fetch_on_miss)]
+    #[tracing::instrument(name = "body")]
+    async fn below(id: u64) -> u64 {
+        id
+    }
+
+    let _own = testing::isolate();
+    let opened = Opened::default();
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(opened.clone()));
+    let taken = || std::mem::take(&mut *opened.0.lock().unwrap());
+    assert_eq!((above(1).await, taken()), (1, vec!["call", "fetch"]));
+    assert_eq!((above(1).await, taken()), (1, vec!["call"]), "a hit");
+    assert_eq!((below(1).await, taken()), (1, vec!["fetch", "body"]));
+    assert_eq!((below(1).await, taken()), (1, vec![]), "a hit");
+}
