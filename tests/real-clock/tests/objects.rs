@@ -85,11 +85,10 @@ fn with_fetches_that_run(runtime: &Runtime) {
         }
     };
     let cache: Cache<u64, u64> = Cache::builder().name("fetching").fetcher(fetcher).build().unwrap();
-    let waits = runtime.block_on(async {
+    let waits = runtime.spawn(cache.entry(&3).refresh());
+    runtime.block_on(async {
         let _ = (cache.get(&1).await, cache.get(&2).await);
-        let waits = tokio::spawn(cache.entry(&3).refresh());
         started.acquire_many(2).await.unwrap().forget();
-        waits
     });
     let handle = cache.handle();
     drop(cache);
