@@ -6,7 +6,7 @@ use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheback::{cacheback, settle, testing};
+use cacheback::{cacheback, settle, shutdown, testing};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::DefaultGuard;
@@ -327,6 +327,20 @@ async fn values_that_cannot_be_weighed_or_dropped() {
         rude::cache().clear().await.unwrap();
     }
     assert_eq!(log.take("(none)"), ["ERROR the `Drop` of a cached value panicked"]);
+}
+
+/// What is refused then is no news.
+#[tokio::test(start_paused = true)]
+async fn an_aborted_fetch_is_told() {
+    let _own = testing::isolate();
+    let (log, _guard) = Log::capture();
+    let source = Source::gated();
+    logged(SECRET, &source).await.unwrap();
+    source.started(1).await;
+    shutdown(secs(0)).await;
+    logged(SECRET, &source).await.unwrap();
+    assert_eq!(log.take("::logged"), ["WARN fetch aborted: shut down, and nobody waits for it"]);
+    assert_eq!(logged::cache().stats().refused, 1);
 }
 
 #[test]

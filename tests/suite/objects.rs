@@ -417,8 +417,6 @@ async fn a_dropped_cache_is_gone_once_its_fetches_are() {
 /// Runs when it is dropped.
 struct OnDrop(Box<dyn Fn() + Send + Sync>);
 
-type OfDrops = Cache<u64, Arc<OnDrop>>;
-
 impl Drop for OnDrop {
     fn drop(&mut self) {
         (self.0)();
@@ -429,9 +427,10 @@ impl Drop for OnDrop {
 /// hangs, and what was taken from it works.
 #[tokio::test(start_paused = true)]
 async fn a_cache_may_be_dropped_by_its_own_closures() {
+    type Objects = Cache<u64, Arc<OnDrop>>;
     for place in ["fetcher", "body", "weigh", "lifetime_for", "vary", "empty", "drop"] {
         let _own = testing::isolate();
-        let last: Arc<Mutex<Option<OfDrops>>> = Arc::default();
+        let last: Arc<Mutex<Option<Objects>>> = Arc::default();
         let at = |here: &'static str| {
             let last = Arc::clone(&last);
             move || {
@@ -652,6 +651,26 @@ fn contradictions_are_all_named() {
     assert!(varied.is_err());
     let unweighed: Result<Cache<u64, u64>, _> = Cache::builder().max_bytes(1).build();
     assert!(unweighed.unwrap_err().to_string().contains("`max_bytes`"));
+}
+
+/// What was said before `share_err` holds after it, and `wait` is no contradiction where an empty value exists.
+#[tokio::test(start_paused = true)]
+async fn the_order_of_options_is_free() {
+    let _own = testing::isolate();
+    let cache: Cache<u64, Result<u64, Failed>> = Cache::builder()
+        .try_fetcher(|key| async move { Ok(key) })
+        .lifetime_for(|value| secs(*value))
+        .weigh(|value| *value)
+        .max_bytes(100)
+        .share_err(|failed: &Failed| Failed(failed.0))
+        .wait(secs(1))
+        .build()
+        .unwrap();
+    assert_eq!(cache.entry(&20).get_or_fetch().await.unwrap(), 20);
+    assert_eq!(cache.entry(&200).get_or_fetch().await.unwrap(), 200, "answered, and too heavy");
+    assert_eq!(cache.len(), 1);
+    advance(secs(20)).await;
+    assert!(!cache.entry(&20).peek().await.unwrap().fresh);
 }
 
 #[test]
