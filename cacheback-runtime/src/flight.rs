@@ -168,6 +168,14 @@ impl<T> Seat<T> {
         }
     }
 
+    /// Whether it is the flight's own body that waits for it, in its task.
+    pub(crate) fn is_within(&self) -> bool
+    where
+        T: Send + Sync,
+    {
+        task::try_id().is_some_and(|task| self.flight.runs_in(task))
+    }
+
     /// Whether the flight is to run on another runtime than this.
     pub(crate) fn runs_elsewhere(&self, here: Id) -> bool {
         self.flight.runtime.is_some_and(|runtime| runtime != here)

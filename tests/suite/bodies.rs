@@ -78,6 +78,31 @@ async fn recursion_over_other_keys() {
     assert_eq!(fibonacci::cache().stats().fetches, 51);
 }
 
+/// A function that awaits itself with the same arguments would wait for ever: it is told so. Where a value is stored, that
+/// is the answer.
+#[tokio::test(start_paused = true)]
+async fn recursion_over_the_same_key() {
+    #[cacheback(lifetime = 10, max_stale = 0, fetch_on_miss)]
+    async fn itself(id: u64) -> u64 {
+        itself(id).await + 1
+    }
+    #[cacheback(fetch_on_miss)]
+    async fn refreshed(id: u64) -> u64 {
+        refreshed::entry(id).refresh().await
+    }
+    let _own = testing::isolate();
+    for panics in [tokio::spawn(async { itself(1).await }), tokio::spawn(async { refreshed(1).await })] {
+        let panicked = panics.await.unwrap_err().into_panic();
+        let message = panicked.downcast_ref::<String>().unwrap();
+        assert!(message.contains("awaits itself with the same arguments"), "{message}");
+    }
+    settle().await;
+    assert_eq!((itself::cache().stats().fetches, itself::cache().stats().panics), (1, 1));
+    itself::entry(2).set(7).await.unwrap();
+    tokio::time::advance(std::time::Duration::from_secs(10)).await;
+    assert_eq!(itself(2).await, 8, "too stale, it fetched, and its body was given the older value");
+}
+
 /// cfg, must_use, deprecated, allow and docs stay with the public function, above the attribute and below.
 mod attributes {
     use super::{cacheback, settle, testing};

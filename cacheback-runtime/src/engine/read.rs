@@ -87,6 +87,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
                 }
                 Entered::Wait(seat) => seat,
             };
+            if seat.is_within() {
+                return self.stored(target).unwrap_or_else(|| self.waits_for_itself());
+            }
             // One limit for the call, also where its first fetch was lost.
             let left =
                 |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
@@ -129,6 +132,9 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             let here = self.here(losses);
             let entered = self.enter(&here, target, origin, Want::Outcome, Moment::now());
             let Entered::Wait(seat) = entered else { continue };
+            if seat.is_within() {
+                self.waits_for_itself();
+            }
             let Some(landing) = self.wait_for(&seat, None, &here).await else { continue };
             if let Landing::Value(brought) = landing {
                 return O::join(Ok(brought.value.clone()));
@@ -287,6 +293,11 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             Some(value) => self.answered(value, Status::Empty, None),
             None => self.cannot_fetch(),
         }
+    }
+
+    /// A body that awaits its own fetch would wait for ever.
+    fn waits_for_itself(&self) -> ! {
+        panic!("`{}` awaits itself with the same arguments: it would never end", self.name)
     }
 
     fn cannot_fetch(&self) -> ! {
