@@ -463,7 +463,7 @@ fn names_that_are_none() {
             [refresh_time_out] unknown option `refresh_time_out` / did you mean `refresh_timeout`?
 
             colour = "red"
-            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
+            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
 
             ttl = 5
             [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
@@ -619,7 +619,7 @@ fn forms_that_are_none() {
 
             a::b = 5
             [:] an option takes its value after `=` / write `a = ..`
-            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
+            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
         "#]],
     );
 }
