@@ -548,8 +548,7 @@ impl Oracle {
 
     /// When something happens by itself.
     pub(crate) fn next_event(&self) -> Option<Time> {
-        let fetches =
-            self.fetches.values().filter(|fetch| fetch.stage == Stage::Running).map(|fetch| fetch.until);
+        let fetches = self.fetches.values().filter(|fetch| fetch.times_out()).map(|fetch| fetch.until);
         let limits = self.waiting.values().filter_map(|waiting| match waiting {
             Waiting::Call { limit, .. } => *limit,
             Waiting::Shutdown { limit, .. } => Some(*limit),
@@ -562,7 +561,14 @@ impl Oracle {
     pub(crate) fn pass_to(&mut self, now: Time) {
         self.now = now;
         let over = self.all(|fetch| fetch.stage == Stage::Running && now >= fetch.until);
+        let late = self.all(|fetch| fetch.times_out() && now >= fetch.until);
         self.lapse(&over, Cut::TimedOut);
+        // After the limit of a shutdown it ran for those alone who wait already.
+        for id in late {
+            if let Some(fetch) = self.fetches.get_mut(&id) {
+                fetch.stage = Stage::Lapsed(Cut::TimedOut);
+            }
+        }
         for (id, waiting) in self.waiting.clone() {
             match waiting {
                 Waiting::Call { fetch, limit: Some(limit) } if now >= limit => {
@@ -786,5 +792,10 @@ impl Oracle {
 impl Fetch {
     fn is_running(&self) -> bool {
         matches!(self.stage, Stage::Running | Stage::Lapsed(_))
+    }
+
+    /// Its `refresh_timeout` is still to come, also after the limit of a shutdown.
+    fn times_out(&self) -> bool {
+        matches!(self.stage, Stage::Running | Stage::Lapsed(Cut::ShutDown))
     }
 }
