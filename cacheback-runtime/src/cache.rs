@@ -10,6 +10,7 @@ use crate::engine::{Engine, ErasedCache};
 use crate::error::Error;
 use crate::events::Stats;
 use crate::handle::{Entry, Snapshot};
+use crate::hash::Seeded;
 use crate::key::{Argument, Key, Whole};
 use crate::outcome::Outcome;
 use crate::panics::caught;
@@ -73,7 +74,7 @@ use recipe::{Fetch, Once, Recipe};
 /// ```
 pub struct Cache<K: 'static, V: 'static> {
     object: Arc<dyn Typed<K, V>>,
-    hasher: foldhash::fast::RandomState,
+    hasher: Seeded,
 }
 
 /// A cache of a known key and return type; whether that is a `Result` is behind it.
@@ -96,9 +97,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
     pub fn builder() -> CacheBuilder<K, V> {
         CacheBuilder::new()
     }
-}
 
-impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V> {
     /// The value: from the cache, from a fetch, or empty, as the options say. Without a fetcher it is the one that is
     /// cached, stale too.
     ///
@@ -278,7 +277,7 @@ impl<K, V> Cache<K, V> {
 
 impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<O::Return> {
-        self.engine.look_hashed(hash, same)
+        self.engine.look_hashed(hash, same, |hash| self.engine.look_deeper(hash, same))
     }
     fn entry(&self, hash: u64, key: K, once: Option<Once<O::Return>>) -> Entry<O::Return> {
         Entry::new(Arc::new(Fetch {
@@ -302,14 +301,13 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
 impl<K: Argument + Key, O: Outcome> Drop for Object<K, O> {
     fn drop(&mut self) {
         let engine: Weak<dyn ErasedCache> = Arc::downgrade(&self.engine) as _;
-        let _made_in = if self.is_named { registry::delist(&engine) } else { None };
+        let delisted = self.is_named.then(|| registry::delist(&engine)).flatten();
         // Who does not hold it by now never will.
         if Arc::strong_count(&self.engine) > 1 {
             // What is put off goes with what the user gave it, whose `Drop` may panic.
             let _ = caught(|| self.engine.clear());
         }
-        #[cfg(feature = "metrics")]
-        if let Some(made_in) = _made_in {
+        if let Some(made_in) = delisted {
             registry::retire(&*self.engine, made_in);
         }
     }

@@ -16,6 +16,7 @@ use crate::events::{self, Counters, RateLimit, Stats, Status};
 use crate::executor::Ticket;
 use crate::failed::{Failed, Kept};
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
+use crate::hash::Seeded;
 use crate::key::{Args, KeyArgs, KeyView};
 use crate::known::{Face, Known, Strangers};
 use crate::origin::Origin;
@@ -50,7 +51,7 @@ pub(crate) struct Engine<A: KeyArgs, O: Outcome> {
     name: &'static str,
     number: u64,
     policy: Policy,
-    hasher: foldhash::fast::RandomState,
+    hasher: Seeded,
     store: Store<KeyOf<A>, O::Value, ErrorOf<O>>,
     flights: FlightsOf<A, O>,
     counters: Counters,
@@ -162,7 +163,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
             name,
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
             policy,
-            hasher: foldhash::fast::RandomState::default(),
+            hasher: Seeded::default(),
             store: Store::new(Limit::of(&policy), policy.eviction, Spans::of(&policy)),
             flights: Flights::new(),
             counters: Counters::default(),
@@ -190,7 +191,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     /// How keys are hashed.
-    pub(crate) fn hasher(&self) -> foldhash::fast::RandomState {
+    pub(crate) fn hasher(&self) -> Seeded {
         self.hasher.clone()
     }
 
@@ -231,26 +232,51 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     /// The hit path: the answer where there is one at once and nothing is to be started.
     #[inline(always)]
     pub(crate) fn look<W: KeyView<A>>(&self, view: W) -> Option<O::Return> {
-        self.look_hashed(self.hash(view), move |key| view.same(key))
+        let same = move |key: &KeyOf<A>| view.same(key);
+        self.look_hashed(self.hash(view), same, move |hash| self.look_deeper(hash, same))
     }
 
-    /// The same, of a key that was hashed already.
+    /// The same, of a key that was hashed already. Where its first place has it not, `deeper` may.
+    // That is a parameter for the optimiser: 20 instructions of each hit.
     #[inline(always)]
     pub(crate) fn look_hashed(
+        &self,
+        hash: u64,
+        same: impl Fn(&KeyOf<A>) -> bool + Copy,
+        deeper: impl FnOnce(u64) -> Option<O::Return>,
+    ) -> Option<O::Return> {
+        let pin = self.store.pin();
+        let Some(node) = self.store.find_first(hash, same, &pin) else {
+            drop(pin);
+            return deeper(hash);
+        };
+        let value = self.quiet_value(node)?;
+        drop(pin);
+        Some(O::join(Ok(value)))
+    }
+
+    /// What the first place of a key did not have.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn look_deeper(
         &self,
         hash: u64,
         same: impl Fn(&KeyOf<A>) -> bool + Copy,
     ) -> Option<O::Return> {
         let pin = self.store.pin();
         let node = self.store.find(hash, same, &pin)?;
+        Some(O::join(Ok(self.quiet_value(node)?)))
+    }
+
+    /// The value of a node, where a reader has nothing else to do.
+    #[inline(always)]
+    fn quiet_value(&self, node: &NodeOf<A, O>) -> Option<O::Value> {
         let (value, status, told) = node.quiet_value(Moment::recent())?;
-        let value = value.clone();
         self.counters.answered(status);
-        if let Some(place) = self.store.wants_record(node, told) {
-            drop(pin);
-            self.store.record(place);
+        if self.store.wants_record(told) {
+            self.store.record(node);
         }
-        Some(O::join(Ok(value)))
+        Some(value.clone())
     }
 
     /// A fetch to be, for a caller from here.

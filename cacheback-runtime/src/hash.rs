@@ -2,6 +2,14 @@
 
 use std::hash::{BuildHasherDefault, Hasher};
 
+// Not `foldhash::fast`: with one seed of the process in some hundred its hashes of numbers in a row all end in the same
+// bits. papaya starts its search at those, and where it finds no room in a table that is less than half full it takes
+// another table of that size, and then the next one: for ever.
+use foldhash::quality as folded;
+
+/// How the keys of a cache are hashed: with a seed of its own.
+pub(crate) type Seeded = folded::RandomState;
+
 /// Hands a hash through.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AsIs(u64);
@@ -20,3 +28,28 @@ impl Hasher for AsIs {
 
 /// For maps whose keys are hashes, or numbers that are as good.
 pub(crate) type BuildAsIs = BuildHasherDefault<AsIs>;
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    /// Whatever the seed, keys in a row find room in the smallest of papaya's tables, which tries 26 places of 32.
+    #[test]
+    fn keys_in_a_row_lie_at_different_places() {
+        for seed in 0..20_000_u64 {
+            // The process has one `SharedSeed`; here there are many.
+            let shared: &'static _ = Box::leak(Box::new(foldhash::SharedSeed::from_u64(seed)));
+            let hasher = folded::SeedableRandomState::with_seed(seed, shared);
+            for step in [1, 8, 1_000] {
+                let mut keys_at = [0; 32];
+                for key in 0..32_u64 {
+                    keys_at[hasher.hash_one(key * step) as usize % 32] += 1;
+                }
+                let most = keys_at.into_iter().max().unwrap_or(0);
+                assert!(most <= 12, "{most} keys at one place: seed {seed}, step {step}");
+            }
+        }
+    }
+}

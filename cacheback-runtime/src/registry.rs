@@ -81,7 +81,10 @@ pub(crate) fn delist(object: &Weak<dyn ErasedCache>) -> Option<Isolation> {
     }
 }
 
-/// Keeps what a delisted object has counted.
+/// Keeps what a delisted object has counted, where that is ever asked for.
+#[cfg(not(feature = "metrics"))]
+pub(crate) fn retire(_: &dyn ErasedCache, _: Isolation) {}
+
 #[cfg(feature = "metrics")]
 pub(crate) fn retire(object: &dyn ErasedCache, made_in: Isolation) {
     let counted = Stats { in_flight: 0, ..object.counted() };

@@ -121,6 +121,18 @@ where
         self.index.find(hash, floor, move |node| same(node.key()), pin)
     }
 
+    /// The same, where it lies in its first place: all but a few whose hashes collide.
+    #[inline]
+    pub(crate) fn find_first<'g>(
+        &self,
+        hash: u64,
+        same: impl Fn(&K) -> bool + Copy,
+        pin: &'g Pinned<'_, K, V, X>,
+    ) -> Option<&'g Node<K, V, X>> {
+        let floor = self.floor.load(Ordering::Acquire);
+        self.index.find_first(hash, floor, move |node| same(node.key()), pin)
+    }
+
     /// The node of a key, under that key's lock.
     pub(crate) fn resident<'g, Q: ?Sized>(
         &self,
@@ -213,19 +225,18 @@ where
         self.bound.enforce(came, self.index.nodes());
     }
 
-    /// Tells moka of a hit. Never under a lock.
-    #[cold]
-    pub(crate) fn record(&self, place: Place) {
-        let _dropped_after_moka = self.pin();
-        self.bound.touch(place);
+    /// Whether a hit is worth telling moka: it is the first of its node in this round.
+    #[inline]
+    pub(crate) fn wants_record(&self, told: &Round) -> bool {
+        told.is_first(self.round.load(Ordering::Relaxed))
     }
 
-    /// Where a hit of `node` is to be [recorded](Store::record), if it is worth telling moka: it is the first in this
-    /// round.
-    #[inline]
-    pub(crate) fn wants_record(&self, node: &Node<K, V, X>, told: &Round) -> Option<Place> {
-        let round = self.round.load(Ordering::Relaxed);
-        told.is_first(round).then(|| node.place())
+    /// Tells moka of a hit. Never under a lock, and under the pin that keeps `node`: so what moka evicts is dropped
+    /// after it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn record(&self, node: &Node<K, V, X>) {
+        self.bound.touch(node.place());
     }
 
     /// Counts one node that is put in.

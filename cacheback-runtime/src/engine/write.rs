@@ -33,8 +33,8 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
         drop((node, not_stored));
     }
 
-    /// Ends the lifetime now and starts one refresh, where there is a body to run and the breaker is closed. An absent key: a fetch that runs is
-    /// superseded and one started anew; else nothing.
+    /// Ends the lifetime now and starts one refresh, where there is a body to run and the breaker is closed. An absent
+    /// key: a fetch that runs is superseded and one started anew; else nothing.
     pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) {
         let here = Here::find(self.name);
         let now = Moment::now();

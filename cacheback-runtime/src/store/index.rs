@@ -80,10 +80,19 @@ impl<K, V, X> Index<K, V, X> {
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
-        match pin.get_key_value(&Search { at: hash, floor, is }) {
-            Some((node, ())) => Some(node),
-            None => self.find_deeper(hash, floor, is, pin),
-        }
+        self.find_first(hash, floor, is, pin).or_else(|| self.find_deeper(hash, floor, is, pin))
+    }
+
+    /// The same, where it lies at its hash itself: all but those that came to a crowd.
+    #[inline]
+    pub(super) fn find_first<'g>(
+        &self,
+        hash: u64,
+        floor: u64,
+        is: impl Fn(&Node<K, V, X>) -> bool + Copy,
+        pin: &'g Pinned<'_, K, V, X>,
+    ) -> Option<&'g Node<K, V, X>> {
+        pin.get_key_value(&Search { at: hash, floor, is }).map(|(node, ())| node)
     }
 
     #[cold]
