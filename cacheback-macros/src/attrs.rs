@@ -11,7 +11,7 @@ use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::token::Paren;
-use syn::{Attribute, Ident, MacroDelimiter, Meta, MetaList, Path, Token};
+use syn::{Attribute, Ident, MacroDelimiter, Meta, MetaList, Path, Token, parse_quote};
 
 use crate::error::Errors;
 
@@ -112,6 +112,10 @@ fn places(meta: &Meta, ident: &Ident) -> Vec<(Place, Meta)> {
         (1, "cfg") => to(&[Place::Public, Place::Companion]),
         (1, "cfg_attr") => conditional(meta, ident).unwrap_or_else(|| to(&[Place::Public])),
         (1, "allow") => to(&[Place::Public, Place::Body, Place::Entry]),
+        // The entry names the function, so that who uses it uses the function.
+        (1, "deprecated") => {
+            vec![(Place::Public, meta.clone()), (Place::Entry, parse_quote!(allow(deprecated)))]
+        }
         (1, "warn" | "deny" | "forbid") => to(&[Place::Public, Place::Body]),
         (1, "expect") => expectations(meta).unwrap_or_else(|| to(&[Place::Body])),
         (_, "instrument") => vec![(Place::Body, named_span(meta, ident))],

@@ -3,6 +3,7 @@
 //! What is invented resolves where the attribute stands, and is shown at the user's token that it is about, so
 //! that type errors land there.
 
+mod lints;
 mod parts;
 #[cfg(test)]
 mod tests;
@@ -13,8 +14,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Ident, Visibility};
 
-use self::parts::{Paths, invented, located, numbered};
-use crate::attrs::SIGNATURE_LINTS;
+use self::parts::{Paths, invented, lent, located, numbered};
 use crate::key::Part;
 use crate::plan::{Body, Companion, Empty, Methods, Name, Plan};
 
@@ -71,19 +71,7 @@ impl<'a> Expansion<'a> {
         let wrapper = self.wrapper(quote!(), hit, quote!(#companion::entry #turbofish (#(#bound),*)));
         let slot = self.slot("__cacheback_slot");
         let body = self.body("__cacheback_body");
-        let (generics, _, clause) = plan.sig.generics.split_for_impl();
-        let reference = self.can_be_referred_to().then(|| {
-            let used = quote! {
-                // Who uses the entry uses the function. Not in the entry: an argument may have the function's name.
-                #[allow(deprecated)]
-                fn __cacheback_function #generics () #clause {
-                    let _ = #function #turbofish;
-                }
-            };
-            (used, quote!(let _ = Self::__cacheback_function #turbofish;))
-        });
-        let (used, uses) = reference.unzip();
-        let entry = self.entry_function(&Ident::new("entry", Span::call_site()), &quote!(#uses), &place);
+        let entry = self.entry_function(&Ident::new("entry", Span::call_site()), &quote!(#function), &place);
         let cache = self.cache_function(&Ident::new("cache", Span::call_site()), &place);
 
         quote! {
@@ -95,12 +83,9 @@ impl<'a> Expansion<'a> {
 
             #(#cfgs)*
             impl #companion {
-                #[doc(hidden)]
                 #slot
 
                 #body
-
-                #used
 
                 #entry
 
@@ -124,14 +109,7 @@ impl<'a> Expansion<'a> {
         let wrapper = self.wrapper(quote!(), hit, quote!(Self::#entry #turbofish (#(#bound),*)));
         let slot = self.slot(&slot.to_string());
         let body = self.body(&body.to_string());
-        // Who uses the entry uses the method.
-        let uses = self.can_be_referred_to().then(|| {
-            quote! {
-                #[allow(deprecated)]
-                let _ = Self::#function #turbofish;
-            }
-        });
-        let entry = self.entry_function(&entry, &quote!(#uses), &place);
+        let entry = self.entry_function(&entry, &quote!(Self::#function), &place);
         let cache = self.cache_function(&cache, &place);
 
         quote! {
@@ -164,13 +142,14 @@ impl<'a> Expansion<'a> {
         self.wrapper(quote!(#slot #body), hit, quote!({ #entry }))
     }
 
-    /// The public function that makes an entry.
-    fn entry_function(&self, name: &Ident, uses: &TokenStream, place: &Place) -> TokenStream {
+    /// The public function that makes an entry of `function`.
+    fn entry_function(&self, name: &Ident, function: &TokenStream, place: &Place) -> TokenStream {
         let plan = self.plan;
         let vis = companion_vis(&plan.vis);
         let docs = format!(" The entry of these arguments of {}.", self.link());
-        let signature_lints = signature_lints();
+        let lints = self.entry_lints();
         let attrs = &plan.attrs.entry;
+        let uses = self.use_of(function);
         let krate = self.paths.krate(self.here);
         let (generics, _, clause) = plan.sig.generics.split_for_impl();
         let parameters = self.parameters();
@@ -178,11 +157,10 @@ impl<'a> Expansion<'a> {
         let imports = self.imports();
         let computed = self.computed();
         let entry = self.entry(place, &self.public_names());
-        let conventions = plan.in_impl.then(|| quote!(clippy::wrong_self_convention,));
         quote! {
             #[doc = #docs]
             #[must_use]
-            #[allow(clippy::needless_pass_by_value, clippy::ptr_arg, #conventions #signature_lints)]
+            #lints
             #(#attrs)*
             #vis fn #name #generics (#parameters) -> #krate::Entry<#output> #clause {
                 #uses
@@ -193,19 +171,25 @@ impl<'a> Expansion<'a> {
         }
     }
 
+    /// Who uses the entry uses the function, for the lints about what nobody uses.
+    fn use_of(&self, function: &TokenStream) -> Option<TokenStream> {
+        let turbofish = self.turbofish();
+        let uses = quote!(let _ = #function #turbofish;);
+        self.can_be_referred_to().then_some(uses)
+    }
+
     /// The public function that gives the whole cache.
     fn cache_function(&self, name: &Ident, place: &Place) -> TokenStream {
         let vis = companion_vis(&self.plan.vis);
         let docs = format!(" The cache of {}.", self.link());
         let krate = self.paths.krate(self.here);
-        let private = self.paths.private(self.here);
         let slot = &place.slot;
         let cache = if self.plan.in_impl { quote!(cache_of_method::<Self>) } else { quote!(cache) };
         quote! {
             #[doc = #docs]
             #[must_use]
             #vis fn #name() -> #krate::CacheRef {
-                #private::#cache(#slot())
+                #krate::__private::#cache(#slot())
             }
         }
     }
@@ -231,7 +215,8 @@ impl<'a> Expansion<'a> {
         let marker = self.scope_marker();
         // Moved, never borrowed: a borrow would keep the arguments in the future twice.
         let moved = (!names.is_empty()).then(|| quote!(let (#(#bound,)*) = (#(#names,)*);));
-        let private = self.paths.private(Span::call_site());
+        let private = self.paths.private(self.at_output);
+        let wait = quote_spanned!(self.at_output=> #private::wait(#entry));
         let block = quote! {
             #items
             let __cacheback_wait = {
@@ -242,7 +227,7 @@ impl<'a> Expansion<'a> {
                 if let ::core::option::Option::Some(__cacheback_value) = #hit {
                     return __cacheback_value;
                 }
-                #private::wait(#entry)
+                #wait
             };
             __cacheback_wait.await
         };
@@ -266,20 +251,17 @@ impl<'a> Expansion<'a> {
 
     /// Looks the key up.
     fn hit(&self, slot: &TokenStream, names: &[Ident]) -> TokenStream {
-        let shape = self.key_shape(names);
-        let view = self.key_view(names);
-        let marker = self.marker(names);
+        let key = self.key(names);
+        let instance = self.instance(slot, names);
         let probe = self.probe();
-        let private = self.paths.private(self.here);
-        let at_output = self.at_output;
-        let outcome = quote_spanned!(at_output=> #probe.outcome());
-        quote_spanned! {self.here=>
-            #private::hit(#slot(), #shape, #outcome, #marker, #view)
-        }
+        let private = self.paths.private(self.at_output);
+        // All of it at the output: what is wrong with that is said at one place.
+        quote_spanned!(self.at_output=> #private::hit(#instance, #key, #probe.outcome()))
     }
 
     /// One static a function, with its name and its policy.
     fn slot(&self, name: &str) -> TokenStream {
+        let krate = self.paths.krate(Span::call_site());
         let private = self.paths.private(Span::call_site());
         let policy = self.constant_policy();
         let slot = match &self.plan.name {
@@ -293,7 +275,8 @@ impl<'a> Expansion<'a> {
         };
         let name = Ident::new(name, Span::call_site());
         quote! {
-            fn #name() -> &'static #private::Slot {
+            fn #name() -> &'static #krate::__private::Slot {
+                use #krate::__private;
                 static SLOT: #private::Slot = #private::Slot::#slot;
                 &SLOT
             }
@@ -305,37 +288,30 @@ impl<'a> Expansion<'a> {
         let attrs = &self.plan.attrs.body;
         let mut sig = self.plan.sig.clone();
         sig.ident = Ident::new(name, self.here);
-        let signature_lints = signature_lints();
+        let lints = self.body_lints();
         let Body::Function(block) = &self.plan.body else { return TokenStream::new() };
-        quote!(#[allow(#signature_lints)] #(#attrs)* #sig #block)
+        quote!(#lints #(#attrs)* #sig #block)
     }
 
     /// The entry, for a wait or for the handle. `names` is what the arguments are called there.
     fn entry(&self, place: &Place, names: &[Ident]) -> TokenStream {
         let here = self.here;
-        let private = self.paths.private(here);
-        let (shape, view) = (self.key_shape(names), self.key_view(names));
-        let marker = self.marker(names);
+        let private = self.paths.private(self.at_output);
+        let key = self.key(names);
+        let instance = self.instance(&place.slot, names);
         let probe = self.probe();
         let site = self.site(place, names);
-        let slot = &place.slot;
-        let owned = if self.plan.key_is_arguments {
-            quote_spanned!(here=> #private::args_of_key())
+        // At the output, as in `hit`.
+        let call = if self.plan.key_is_arguments {
+            quote_spanned!(self.at_output=> #private::entry(#instance, #key, __cacheback_site))
         } else {
-            let shapes = self.argument_shapes(names);
-            quote_spanned!(here=> #private::own_args(#shapes, (#(&#names,)*)))
+            let args = self.args(names);
+            quote_spanned!(self.at_output=> #private::entry_of(#instance, #key, #args, __cacheback_site))
         };
         quote_spanned! {here=>
             let __cacheback_probe = &#probe;
             #site
-            #private::entry(
-                #slot(),
-                #shape,
-                #marker,
-                #view,
-                __cacheback_site,
-                #owned,
-            )
+            #call
         }
     }
 
@@ -343,22 +319,25 @@ impl<'a> Expansion<'a> {
     fn site(&self, place: &Place, names: &[Ident]) -> TokenStream {
         let plan = self.plan;
         let (here, at_output) = (self.here, self.at_output);
-        let private = self.paths.private(here);
-        let shapes = self.argument_shapes(names);
+        let private = self.paths.private(at_output);
+        let shapes = self.shapes_of_arguments(names);
         let outcome = quote_spanned!(at_output=> __cacheback_probe.outcome());
         let fetch = self.fetch(place);
-        let mut tokens = quote_spanned! {here=>
+        let mut tokens = quote_spanned! {at_output=>
             let __cacheback_site = #private::Site::new(#shapes, #outcome, #fetch);
         };
         let mut add = |at: Span, option: &str, value: TokenStream| {
             let option = Ident::new(option, at);
             tokens.extend(quote_spanned!(at=> let __cacheback_site = __cacheback_site.#option(#value);));
         };
+        let describe = quote_spanned!(at_output=> __cacheback_probe.describe());
         match &plan.share_err {
-            Some(closure) => add(located(closure.span()), "share_err", quote!(#closure)),
-            None => add(at_output, "share", quote_spanned!(at_output=> (&__cacheback_probe).share())),
+            Some(closure) => add(located(closure.span()), "share_err", quote!(#closure, #describe)),
+            None => {
+                let share = quote_spanned!(at_output=> (&__cacheback_probe).share());
+                add(at_output, "errors", quote!(#share, #describe));
+            }
         }
-        add(at_output, "describe", quote_spanned!(at_output=> __cacheback_probe.describe()));
         match &plan.empty {
             Empty::Default => add(at_output, "empty_default", quote!()),
             Empty::Written(expr) => add(located(expr.expr.span()), "empty", self.over_arguments(expr)),
@@ -398,12 +377,12 @@ impl<'a> Expansion<'a> {
                 return quote_spanned!(here=> |_| #private::Box::pin(#body #turbofish ()));
             }
             Body::Function(_) => {
-                let lent = self.plan.arguments.iter().map(|argument| self.lease(argument));
+                let lent = self.plan.arguments.iter().map(lent);
                 quote_spanned!(here=> #body #turbofish (#(#lent),*).await)
             }
         };
         let taken =
-            (!bound.is_empty()).then(|| quote_spanned!(here=> let (#(#bound,)*) = &*__cacheback_args;));
+            (!bound.is_empty()).then(|| quote_spanned!(here=> let (#(#bound,)*) = __cacheback_args.lend();));
         let args = if bound.is_empty() { quote!(_) } else { quote!(__cacheback_args) };
         quote_spanned! {here=>
             |#args| #private::Box::pin(async move {
@@ -422,13 +401,8 @@ impl<'a> Expansion<'a> {
 
     /// The traits whose methods are found on a probe. Which of them are used depends on the types.
     fn imports(&self) -> TokenStream {
-        let private = self.paths.private(Span::call_site());
-        quote! {
-            use #private::{
-                AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _, NoShareProbe as _,
-                OpaqueProbe as _,
-            };
-        }
+        let krate = self.paths.krate(Span::call_site());
+        quote!(use #krate::__private::{self, probes::*};)
     }
 
     /// The computed parts of the key, evaluated.
@@ -457,12 +431,6 @@ impl<'a> Expansion<'a> {
     fn bound(&self) -> Vec<Ident> {
         self.plan.arguments.iter().map(|argument| numbered(argument.index)).collect()
     }
-}
-
-/// What clippy has said of the signature at the public function already.
-fn signature_lints() -> TokenStream {
-    let names = SIGNATURE_LINTS.iter().map(|name| Ident::new(name, Span::call_site()));
-    quote!(#(clippy::#names),*)
 }
 
 /// A visibility that no lint about `pub` fires at: one is enough, at the function.

@@ -10,39 +10,50 @@ pub use std::time::Duration;
 
 pub use crate::key::{CowOf, Nested, Ref, Slice, This, Val};
 pub use crate::marker::constant;
-pub use crate::outcome::{
-    AnyOutcome, ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoShareProbe, OpaqueProbe, Probe,
-};
+pub use crate::outcome::{Describe, Probe};
 pub use crate::policy::{Eviction, Policy};
-pub use crate::site::{KeyIsArgs, OwnArgs, OwnedArgs, Site};
-pub use crate::slot::Slot;
+pub use crate::site::Site;
+pub use crate::slot::{Instantiation, Slot};
 pub use crate::weight::weighed;
 
 use crate::cache::{self, CacheRef};
 use crate::handle::Entry;
-use crate::key::{Args, ArgsView, Argument, KeyArgs, KeyView, Shape, Shapes};
-use crate::marker::{Generic, Marker, Method};
+use crate::key::{ArgsOver, KeyOver, Shapes, Viewed};
+use crate::marker::{Generic, Method};
 use crate::origin::BoxFuture;
 use crate::outcome::Outcome;
+use crate::site::IsSite;
 use crate::sync::Arc;
+
+/// The traits whose methods are found on a [`Probe`]: which of them are used depends on the types.
+pub mod probes {
+    pub use crate::outcome::{
+        AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _, NoShareProbe as _,
+        OpaqueProbe as _,
+    };
+}
+
+/// A whole number of seconds, as most options of time are.
+#[must_use]
+pub const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
 /// The answer to a call where there is one at once and nothing is to be started.
 // One of these a cached function: shared between functions of the same types it would cost each call 20 instructions.
 #[inline(always)]
 #[must_use]
-pub fn hit<A: KeyArgs, O: Outcome, M: Marker, W: KeyView<A>>(
-    slot: &'static Slot,
-    _: PhantomData<A>,
+pub fn hit<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
+    at: I,
+    key: Viewed<A, W>,
     _: O,
-    _: PhantomData<M>,
-    view: W,
 ) -> Option<O::Return> {
-    slot.engine::<A, O, M>().look(view)
+    at.slot().engine::<A, O, I::Marker>().look(key.view)
 }
 
 /// The answer to a call that is no plain hit.
 #[must_use]
-pub fn wait<R: Send + 'static>(entry: Entry<R>) -> Wait<R> {
+pub fn wait<R: 'static>(entry: Entry<R>) -> Wait<R> {
     Wait(Some(Box::new(entry.call())))
 }
 
@@ -115,39 +126,53 @@ pub fn type_of<T>(_: &T) -> PhantomData<T> {
     PhantomData
 }
 
-/// The entry of a key: the function's site, and its owned arguments.
+/// Shapes, as a value.
 #[must_use]
-pub fn entry<A: KeyArgs, F: Args, O: Outcome, M: Marker, W: KeyView<A>>(
-    slot: &'static Slot,
-    _: PhantomData<A>,
-    _: PhantomData<M>,
-    view: W,
-    site: Site<F, O>,
-    args: impl OwnedArgs<A, F>,
+pub fn of<A>() -> PhantomData<A> {
+    PhantomData
+}
+
+/// The key of a call, where it can be one.
+// The bound is here, so that what misses it is told at one place and once, and not by each function that takes the key.
+#[must_use]
+pub fn key<A: KeyOver<W>, W: Copy>(_: PhantomData<A>, view: W) -> Viewed<A, W> {
+    Viewed::new(view)
+}
+
+/// The arguments of a call, where they can be some.
+#[must_use]
+pub fn args<A: ArgsOver<W>, W: Copy>(_: PhantomData<A>, view: W) -> Viewed<A, W> {
+    Viewed::new(view)
+}
+
+/// The entry of a key that is all arguments, in their order.
+#[must_use]
+pub fn entry<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
+    at: I,
+    key: Viewed<A, W>,
+    site: impl IsSite<A, O>,
 ) -> Entry<O::Return> {
+    let slot = at.slot();
     cache::list_function(slot);
-    Entry::new(Arc::new(site.with(slot.shared_engine::<A, O, M>(), view, args)))
+    Entry::new(Arc::new(site.site().with_key(slot.shared_engine::<A, O, I::Marker>(), key)))
 }
 
-/// See [`KeyIsArgs`].
+/// The entry of a key, and the arguments that go with it.
 #[must_use]
-pub fn args_of_key() -> KeyIsArgs {
-    KeyIsArgs
-}
-
-/// Owns the arguments. See [`OwnArgs`].
-pub fn own_args<F: Args, W: ArgsView<F>>(_: PhantomData<F>, view: W) -> OwnArgs<F> {
-    OwnArgs::new(view.own())
-}
-
-/// Lends the body an argument.
-pub fn lease<S: Shape>(owned: &S::Owned) -> S::Lease<'_> {
-    S::lease(owned)
+pub fn entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: Copy, X: Copy>(
+    at: I,
+    key: Viewed<A, W>,
+    args: Viewed<F, X>,
+    site: impl IsSite<F, O>,
+) -> Entry<O::Return> {
+    let slot = at.slot();
+    cache::list_function(slot);
+    Entry::new(Arc::new(site.site().with(slot.shared_engine::<A, O, I::Marker>(), key, args)))
 }
 
 /// The shape of a computed key part.
 #[must_use]
-pub fn by_val<T: Argument>(_: &T) -> PhantomData<Val<T>> {
+pub fn by_val<T: 'static>(_: &T) -> PhantomData<Val<T>> {
     PhantomData
 }
 

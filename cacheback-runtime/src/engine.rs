@@ -17,7 +17,7 @@ use crate::executor::Ticket;
 use crate::failed::{Failed, Kept};
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
 use crate::hash::Seeded;
-use crate::key::{Args, KeyArgs, KeyView};
+use crate::key::{KeyOver, KeyShape, Shape};
 use crate::known::{Face, Known, Strangers};
 use crate::origin::Origin;
 use crate::outcome::Outcome;
@@ -35,7 +35,7 @@ mod write;
 use breaker::{Breaker, Turn};
 use fetch::Job;
 
-type KeyOf<A> = <A as Args>::Owned;
+type KeyOf<A> = <A as Shape>::Owned;
 type ErrorOf<O> = Arc<Kept<<O as Outcome>::Error>>;
 type NodeOf<A, O> = Node<KeyOf<A>, <O as Outcome>::Value, ErrorOf<O>>;
 type JobOf<A, O> = Box<Job<A, O>>;
@@ -47,7 +47,7 @@ type FlightOf<O> = Flight<Landing<O>>;
 pub(crate) type OriginOf<O> = Arc<dyn Origin<O>>;
 
 /// The cache of one function (of one instantiation, where it is generic).
-pub(crate) struct Engine<A: KeyArgs, O: Outcome> {
+pub(crate) struct Engine<A: KeyShape, O: Outcome> {
     name: &'static str,
     number: u64,
     policy: Policy,
@@ -156,7 +156,7 @@ pub(crate) struct Peeked<V> {
     pub(crate) fresh: bool,
 }
 
-impl<A: KeyArgs, O: Outcome> Engine<A, O> {
+impl<A: KeyShape, O: Outcome> Engine<A, O> {
     pub(crate) fn new(name: &'static str, policy: Policy) -> Arc<Self> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let engine = Arc::new(Self {
@@ -184,9 +184,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     #[inline]
-    pub(crate) fn hash<W: KeyView<A>>(&self, view: W) -> u64 {
+    pub(crate) fn hash<W: Copy>(&self, view: W) -> u64
+    where
+        A: KeyOver<W>,
+    {
         let mut hasher = self.hasher.build_hasher();
-        view.hash(&mut hasher);
+        A::hash(view, &mut hasher);
         hasher.finish()
     }
 
@@ -196,9 +199,12 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
     }
 
     /// A key's hash, and the number of its node where there is one.
-    pub(crate) fn locate<W: KeyView<A>>(&self, view: W) -> (u64, Option<u64>) {
+    pub(crate) fn locate<W: Copy>(&self, view: W) -> (u64, Option<u64>)
+    where
+        A: KeyOver<W>,
+    {
         let hash = self.hash(view);
-        (hash, self.node_of(hash, |key| view.same(key)))
+        (hash, self.node_of(hash, |key| A::same(view, key)))
     }
 
     /// The number of the node of a key that was hashed already, where there is one.
@@ -231,8 +237,11 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 
     /// The hit path: the answer where there is one at once and nothing is to be started.
     #[inline(always)]
-    pub(crate) fn look<W: KeyView<A>>(&self, view: W) -> Option<O::Return> {
-        let same = move |key: &KeyOf<A>| view.same(key);
+    pub(crate) fn look<W: Copy>(&self, view: W) -> Option<O::Return>
+    where
+        A: KeyOver<W>,
+    {
+        let same = move |key: &KeyOf<A>| A::same(view, key);
         self.look_hashed(self.hash(view), same, move |hash| self.look_deeper(hash, same))
     }
 
@@ -378,7 +387,7 @@ impl<A: KeyArgs, O: Outcome> Engine<A, O> {
 }
 
 #[cfg(not(feature = "test-util"))]
-impl<A: KeyArgs, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
+impl<A: KeyShape, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
     fn sweep(&self, now: Moment) {
         if now >= self.store.next_gone() {
             self.sweep_store(now);
@@ -401,7 +410,7 @@ pub(crate) trait ErasedCache: Send + Sync {
     fn clear(&self);
 }
 
-impl<A: KeyArgs, O: Outcome> ErasedCache for Engine<A, O> {
+impl<A: KeyShape, O: Outcome> ErasedCache for Engine<A, O> {
     fn name(&self) -> &'static str {
         self.name
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::engine::{Answer, Call, Engine, Keyed, OriginOf, Peeked, Target};
 use crate::error::Error;
 use crate::events::Status;
-use crate::key::{Args, KeyArgs};
+use crate::key::{KeyShape, Shape};
 use crate::origin::{BoxFuture, Origin};
 use crate::outcome::Outcome;
 use crate::sync::Arc;
@@ -85,8 +85,8 @@ trait Ops<R>: Send + Sync {
 }
 
 /// All that an entry is, in one allocation: a key, where its values come from, and the cache.
-pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Args>::Owned> {
-    type A: KeyArgs;
+pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Shape>::Owned> {
+    type A: KeyShape;
     type O: Outcome;
 
     fn engine(&self) -> &Arc<Engine<Self::A, Self::O>>;
@@ -94,12 +94,12 @@ pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Args>::Owned> {
     fn located(&self) -> (u64, Option<u64>);
 
     /// The key, as the engine takes it.
-    fn target(self: &Arc<Self>) -> Target<<Self::A as Args>::Owned>
+    fn target(self: &Arc<Self>) -> Target<<Self::A as Shape>::Owned>
     where
         Self: Sized,
     {
         let (hash, node) = self.located();
-        Target::new(hash, Arc::clone(self) as Arc<dyn Keyed<<Self::A as Args>::Owned>>, node)
+        Target::new(hash, Arc::clone(self) as Arc<dyn Keyed<<Self::A as Shape>::Owned>>, node)
     }
 
     /// Where its values come from, as the engine takes it.
@@ -143,7 +143,7 @@ impl<B: Bound> Ops<ReturnOf<B>> for B {
     }
 }
 
-impl<R: Send + 'static> Entry<R> {
+impl<R: 'static> Entry<R> {
     pub(crate) fn new<B: Bound<O: Outcome<Return = R>>>(bound: Arc<B>) -> Self {
         Self(EntryInner { ops: bound })
     }

@@ -6,6 +6,7 @@
 //! hashes and compares what the caller holds.
 
 use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
 
 mod shapes;
 mod tuples;
@@ -22,6 +23,16 @@ pub(crate) use whole::Whole;
 pub trait Argument: Clone + Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<T: Clone + Send + Sync + 'static> Argument for T {}
+
+/// A type that can be borrowed as an argument: `&str`, `&[u8]`, `&User`.
+#[diagnostic::on_unimplemented(
+    message = "`&{Self}` cannot be an argument of a cached function",
+    label = "a fetch is a task of its own and owns its arguments: `{Self}` must be `Clone + Send + Sync + 'static`",
+    note = "take an `Arc` of it, or derive `Clone` where that is cheap"
+)]
+pub trait Borrowed: ToOwned<Owned: Send + Sync> + 'static {}
+#[diagnostic::do_not_recommend]
+impl<T: ?Sized + ToOwned<Owned: Send + Sync> + 'static> Borrowed for T {}
 
 /// A type whose methods can be cached with `&self`.
 #[diagnostic::on_unimplemented(
@@ -43,17 +54,21 @@ pub trait Key: Hash + Eq {}
 #[diagnostic::do_not_recommend]
 impl<T: Hash + Eq + ?Sized> Key for T {}
 
-/// The form of an argument: what is kept of it and what the body is lent.
-pub trait Shape: 'static {
-    /// What a fetch owns.
-    type Owned: Send + Sync + 'static;
+/// What the body is lent of an argument, whether or not its type can be one. Of an argument list, as a tuple, likewise.
+pub trait Form: 'static {
     /// What the body is lent.
     type Lease<'o>;
+}
+
+/// The form of an argument that can be one.
+pub trait Shape: Form {
+    /// What a fetch owns.
+    type Owned: Send + Sync + 'static;
     /// Lends the body its argument.
     fn lease(owned: &Self::Owned) -> Self::Lease<'_>;
 }
 
-/// A shape whose owned form tells entries apart.
+/// A shape of what can be a key, or a part of one: its owned form tells entries apart.
 pub trait KeyShape: Shape {
     /// Whether two owned forms are the same key.
     fn equal(a: &Self::Owned, b: &Self::Owned) -> bool;
@@ -79,38 +94,37 @@ pub trait KeyPart<S: KeyShape>: Own<S> {
     fn same(&self, owned: &S::Owned) -> bool;
 }
 
-/// The shapes of an argument list, as a tuple.
-pub trait Args: 'static {
-    /// What a fetch owns of all of them.
-    type Owned: Send + Sync + 'static;
-}
-
-/// The shapes of a key, as a tuple.
-pub trait KeyArgs: Args {
-    /// Whether two owned keys are the same.
-    fn equal(a: &Self::Owned, b: &Self::Owned) -> bool;
-    /// One more of an owned key.
-    fn copy(owned: &Self::Owned) -> Self::Owned;
-}
-
-/// References to the arguments of a call, in the order of `A`, which can be owned.
-pub trait ArgsView<A: Args>: Copy {
+/// The shapes of an argument list, of which `W` holds references to the arguments of a call.
+pub trait ArgsOver<W: Copy>: Shape {
     /// Owns the arguments for a fetch.
-    fn own(self) -> A::Owned;
+    fn own(view: W) -> Self::Owned;
 }
 
-/// References to the parts of a key, in the order of `A`, which can be looked up.
-pub trait KeyView<A: KeyArgs>: ArgsView<A> {
+/// The shapes of a key, of which `W` holds references to its parts.
+pub trait KeyOver<W: Copy>: KeyShape + ArgsOver<W> {
     /// Hashes what the caller holds.
-    fn hash<H: Hasher>(self, state: &mut H);
+    fn hash<H: Hasher>(view: W, state: &mut H);
     /// Compares what the caller holds with a key that is kept.
-    fn same(self, owned: &A::Owned) -> bool;
+    fn same(view: W, owned: &Self::Owned) -> bool;
+}
+
+/// References to the arguments of a call, or to the parts of its key, and the shapes `A` of those.
+#[derive(Debug)]
+pub struct Viewed<A, W> {
+    pub(crate) view: W,
+    shapes: PhantomData<A>,
+}
+
+impl<A, W> Viewed<A, W> {
+    pub(crate) fn new(view: W) -> Self {
+        Self { view, shapes: PhantomData }
+    }
 }
 
 /// The shapes of a key of which some part is computed, by inference.
 pub trait Shapes {
     /// The tuple of shapes.
-    type Args: Args;
+    type Args: Form;
 }
 
 #[cfg(test)]

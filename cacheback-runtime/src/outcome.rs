@@ -100,10 +100,16 @@ impl<R> Probe<R> {
     pub const NEW: Self = Self(PhantomData);
 }
 
+// The answers have no names: what cannot be kept is told where it is asked for, and no second time where the answer is
+// used, whose type says that it can.
 impl<T, E> Probe<Result<T, E>> {
     /// A `Result`.
     #[must_use]
-    pub const fn outcome(&self) -> Fallible<T, E> {
+    pub fn outcome(&self) -> impl Outcome<Return = Result<T, E>, Value = T, Error = E> + use<T, E>
+    where
+        T: Value,
+        E: Failure,
+    {
         Fallible(PhantomData)
     }
 }
@@ -113,11 +119,16 @@ pub trait AnyOutcome {
     /// The return type.
     type R;
     /// Not a `Result`.
-    fn outcome(&self) -> Plain<Self::R>;
+    fn outcome(&self) -> impl Outcome<Return = Self::R, Value = Self::R, Error = Infallible> + use<Self>
+    where
+        Self::R: Value;
 }
 impl<R> AnyOutcome for Probe<R> {
     type R = R;
-    fn outcome(&self) -> Plain<R> {
+    fn outcome(&self) -> impl Outcome<Return = R, Value = R, Error = Infallible> + use<R>
+    where
+        R: Value,
+    {
         Plain(PhantomData)
     }
 }

@@ -1,26 +1,25 @@
 //! A call site: what the attribute made of one function, as plain function pointers, and one entry's arguments.
 
 use std::marker::PhantomData;
-use std::ops::Deref;
 use std::time::Duration;
 
 use crate::engine::{Engine, Keyed};
 use crate::handle::Bound;
-use crate::key::{Args, KeyArgs, KeyView};
+use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Shape, Viewed};
 use crate::origin::{BoxFuture, Origin};
 use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::policy::Policy;
 use crate::slot::{SharedEngine, arc_of};
 use crate::sync::Arc;
 
-/// Something computed from the owned arguments `A` of a call.
-type Over<A, T> = fn(&<A as Args>::Owned) -> T;
+/// Something computed from the arguments `A` of a call.
+type Over<A, T> = fn(&dyn Lends<A>) -> T;
 
-/// What a function does with its owned arguments `A`, option by option.
-pub struct Site<A: Args, O: Outcome> {
+/// What a function does with its arguments `A`, option by option.
+pub struct Site<A: Form, O: Outcome> {
     body: fn(Lender<A>) -> BoxFuture<O::Return>,
     empty: Option<Over<A, O::Return>>,
-    vary: Option<fn(&A::Owned, &mut Policy)>,
+    vary: Option<fn(&dyn Lends<A>, &mut Policy)>,
     fetch_on_miss: Option<Over<A, bool>>,
     wait: Option<Over<A, Duration>>,
     lifetime_for: Option<fn(&O::Value) -> Duration>,
@@ -29,7 +28,7 @@ pub struct Site<A: Args, O: Outcome> {
     describe: Describe<O::Error>,
 }
 
-impl<A: Args, O: Outcome> Site<A, O> {
+impl<A: Form, O: Outcome> Site<A, O> {
     /// A function with this body, and no option.
     #[must_use]
     pub fn new(_: PhantomData<A>, _: O, body: fn(Lender<A>) -> BoxFuture<O::Return>) -> Self {
@@ -46,24 +45,19 @@ impl<A: Args, O: Outcome> Site<A, O> {
         }
     }
 
-    /// Shares errors in the way that the probes found.
+    /// Shares and describes errors in the ways that the probes found.
     #[must_use]
-    pub fn share<S: Shares<O>>(mut self, found: S) -> Self {
-        self.share = found.sharing();
+    pub fn errors(mut self, shares: impl Shares<O>, describes: impl Describes<O>) -> Self {
+        self.share = shares.sharing();
+        self.describe = describes.describe();
         self
     }
 
-    /// Shares errors as the attribute says.
+    /// Shares errors as the attribute says, and describes them in the way that the probes found.
     #[must_use]
-    pub fn share_err(mut self, copy: fn(&O::Error) -> O::Error) -> Self {
+    pub fn share_err(mut self, copy: fn(&O::Error) -> O::Error, describes: impl Describes<O>) -> Self {
         self.share = Sharing::Copied(copy);
-        self
-    }
-
-    /// Describes errors in the way that the probes found.
-    #[must_use]
-    pub fn describe<D: Describes<O>>(mut self, found: D) -> Self {
-        self.describe = found.describe();
+        self.describe = describes.describe();
         self
     }
 
@@ -79,28 +73,28 @@ impl<A: Args, O: Outcome> Site<A, O> {
 
     /// The empty answer is this expression.
     #[must_use]
-    pub fn empty(mut self, empty: fn(&A::Owned) -> O::Return) -> Self {
+    pub fn empty(mut self, empty: fn(&dyn Lends<A>) -> O::Return) -> Self {
         self.empty = Some(empty);
         self
     }
 
     /// Options that are expressions, set anew for each fetch and each `set`.
     #[must_use]
-    pub fn vary(mut self, vary: fn(&A::Owned, &mut Policy)) -> Self {
+    pub fn vary(mut self, vary: fn(&dyn Lends<A>, &mut Policy)) -> Self {
         self.vary = Some(vary);
         self
     }
 
     /// Whether a caller waits on a miss is an expression.
     #[must_use]
-    pub fn fetch_on_miss(mut self, waits: fn(&A::Owned) -> bool) -> Self {
+    pub fn fetch_on_miss(mut self, waits: fn(&dyn Lends<A>) -> bool) -> Self {
         self.fetch_on_miss = Some(waits);
         self
     }
 
     /// The longest wait is an expression.
     #[must_use]
-    pub fn wait(mut self, wait: fn(&A::Owned) -> Duration) -> Self {
+    pub fn wait(mut self, wait: fn(&dyn Lends<A>) -> Duration) -> Self {
         self.wait = Some(wait);
         self
     }
@@ -119,80 +113,109 @@ impl<A: Args, O: Outcome> Site<A, O> {
         self
     }
 
-    /// This function with the arguments of a call.
-    pub(crate) fn with<K: KeyArgs, W: KeyView<K>, G: OwnedArgs<K, A>>(
+    /// This function with the arguments of a call, which are all of its key.
+    pub(crate) fn with_key<W: Copy>(
+        self,
+        engine: SharedEngine<A, O>,
+        key: Viewed<A, W>,
+    ) -> Applied<A, A, O, KeyIsArgs>
+    where
+        A: KeyOver<W>,
+    {
+        self.applied(engine, key, KeyIsArgs)
+    }
+
+    /// This function with the arguments of a call, and its key.
+    pub(crate) fn with<K: KeyOver<W>, W: Copy, X: Copy>(
         self,
         engine: SharedEngine<K, O>,
-        view: W,
+        key: Viewed<K, W>,
+        args: Viewed<A, X>,
+    ) -> Applied<K, A, O, OwnArgs<A>>
+    where
+        A: ArgsOver<X>,
+    {
+        self.applied(engine, key, OwnArgs(A::own(args.view)))
+    }
+
+    fn applied<K: KeyOver<W>, W: Copy, G>(
+        self,
+        engine: SharedEngine<K, O>,
+        key: Viewed<K, W>,
         args: G,
     ) -> Applied<K, A, O, G> {
-        let (hash, node) = engine.locate(view);
-        Applied { engine, hash, node, key: view.own(), args, site: self }
+        let (hash, node) = engine.locate(key.view);
+        Applied { engine, hash, node, key: K::own(key.view), args, site: self }
     }
 }
 
-impl<A: Args, O: Outcome> std::fmt::Debug for Site<A, O> {
+/// A [`Site`]. Where a function takes this, what its arguments lack is not told a second time.
+pub trait IsSite<A: Form, O: Outcome> {
+    /// Itself.
+    fn site(self) -> Site<A, O>;
+}
+impl<A: Form, O: Outcome> IsSite<A, O> for Site<A, O> {
+    fn site(self) -> Self {
+        self
+    }
+}
+
+impl<A: Form, O: Outcome> std::fmt::Debug for Site<A, O> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Site").finish_non_exhaustive()
     }
 }
 
 /// The arguments `F` of a fetch whose key is `A`.
-pub trait OwnedArgs<A: Args, F: Args>: Send + Sync + 'static {
+pub(crate) trait OwnedArgs<A: Shape, F: Shape>: Send + Sync + 'static {
     /// The arguments.
     fn of_key<'o>(&'o self, key: &'o A::Owned) -> &'o F::Owned;
 }
 
 /// The key is all arguments, in their order: the two are one.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyIsArgs;
+pub(crate) struct KeyIsArgs;
 
-impl<A: Args> OwnedArgs<A, A> for KeyIsArgs {
+impl<A: Shape> OwnedArgs<A, A> for KeyIsArgs {
     fn of_key<'o>(&'o self, key: &'o A::Owned) -> &'o A::Owned {
         key
     }
 }
 
 /// Arguments that are more, less or something else than the key.
-#[derive(Debug)]
-pub struct OwnArgs<F: Args>(F::Owned);
+pub(crate) struct OwnArgs<F: Shape>(F::Owned);
 
-impl<F: Args> OwnArgs<F> {
-    pub(crate) fn new(owned: F::Owned) -> Self {
-        Self(owned)
-    }
-}
-
-impl<A: Args, F: Args> OwnedArgs<A, F> for OwnArgs<F> {
+impl<A: Shape, F: Shape> OwnedArgs<A, F> for OwnArgs<F> {
     fn of_key<'o>(&'o self, _: &'o A::Owned) -> &'o F::Owned {
         &self.0
     }
 }
 
 /// What a body is lent its arguments from: it keeps them alive while it runs.
-pub struct Lender<F: Args>(Arc<dyn Lends<F>>);
+pub struct Lender<F: Form>(Arc<dyn Lends<F>>);
 
-impl<F: Args> Deref for Lender<F> {
-    type Target = F::Owned;
-    fn deref(&self) -> &F::Owned {
-        self.0.args()
+impl<F: Form> Lender<F> {
+    /// All arguments, as the body takes them.
+    #[must_use]
+    pub fn lend(&self) -> F::Lease<'_> {
+        self.0.lend()
     }
 }
 
-impl<F: Args> std::fmt::Debug for Lender<F> {
+impl<F: Form> std::fmt::Debug for Lender<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lender").finish_non_exhaustive()
     }
 }
 
 /// What owns arguments.
-trait Lends<F: Args>: Send + Sync {
-    fn args(&self) -> &F::Owned;
+pub trait Lends<F: Form>: Send + Sync {
+    /// All of them, as the body takes them.
+    fn lend(&self) -> F::Lease<'_>;
 }
 
 /// One function with the arguments of a call, their key and its cache: all that an entry is, in one allocation. `F` are
 /// the arguments, `A` is the key.
-pub(crate) struct Applied<A: KeyArgs, F: Args, O: Outcome, G> {
+pub(crate) struct Applied<A: KeyShape, F: Form, O: Outcome, G> {
     pub(crate) engine: SharedEngine<A, O>,
     hash: u64,
     /// The number of the key's node, where one was seen.
@@ -202,7 +225,7 @@ pub(crate) struct Applied<A: KeyArgs, F: Args, O: Outcome, G> {
     site: Site<F, O>,
 }
 
-impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A, F, O, G> {
+impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A, F, O, G> {
     type A = A;
     type O = O;
     fn engine(&self) -> &Arc<Engine<A, O>> {
@@ -213,42 +236,42 @@ impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A, F
     }
 }
 
-impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Applied<A, F, O, G> {
+impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Applied<A, F, O, G> {
     fn args(&self) -> &F::Owned {
         self.args.of_key(&self.key)
     }
 }
 
-impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Keyed<A::Owned> for Applied<A, F, O, G> {
+impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Keyed<A::Owned> for Applied<A, F, O, G> {
     fn key(&self) -> &A::Owned {
         &self.key
     }
 }
 
-impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Lends<F> for Applied<A, F, O, G> {
-    fn args(&self) -> &F::Owned {
-        Applied::args(self)
+impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Lends<F> for Applied<A, F, O, G> {
+    fn lend(&self) -> F::Lease<'_> {
+        F::lease(self.args())
     }
 }
 
-impl<A: KeyArgs, F: Args, O: Outcome, G: OwnedArgs<A, F>> Origin<O> for Applied<A, F, O, G> {
+impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Origin<O> for Applied<A, F, O, G> {
     fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
         (self.site.body)(Lender(self))
     }
     fn vary(&self, policy: &mut Policy) {
         if let Some(vary) = self.site.vary {
-            vary(self.args(), policy);
+            vary(self, policy);
         }
     }
     fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
         let waits = self.site.fetch_on_miss?;
-        Some(Box::new(move || waits(self.args())))
+        Some(Box::new(move || waits(self)))
     }
     fn wait(&self) -> Option<Duration> {
-        self.site.wait.map(|wait| wait(self.args()))
+        self.site.wait.map(|wait| wait(self))
     }
     fn empty(&self) -> Option<O::Return> {
-        self.site.empty.map(|empty| empty(self.args()))
+        self.site.empty.map(|empty| empty(self))
     }
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
         self.site.lifetime_for.map(|lifetime_for| lifetime_for(value))

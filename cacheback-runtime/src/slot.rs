@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use once_cell::sync::OnceCell;
 
 use crate::engine::{Engine, ErasedCache};
-use crate::key::KeyArgs;
+use crate::key::KeyShape;
 use crate::marker::{self, Marker};
 use crate::outcome::Outcome;
 use crate::policy::Policy;
@@ -55,6 +55,41 @@ pub(crate) struct Instance {
     next: Link,
 }
 
+/// Which of a function's caches: a slot alone where there is one.
+pub trait Instantiation: Copy {
+    /// What tells it from others.
+    type Marker: Marker;
+    /// Where they all are.
+    fn slot(self) -> &'static Slot;
+}
+
+impl Instantiation for &'static Slot {
+    type Marker = ();
+    #[inline(always)]
+    fn slot(self) -> &'static Slot {
+        self
+    }
+}
+
+/// The cache of one of several instantiations.
+#[derive(Debug)]
+pub struct InstanceOf<M>(&'static Slot, PhantomData<M>);
+
+impl<M> Clone for InstanceOf<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<M> Copy for InstanceOf<M> {}
+
+impl<M: Marker> Instantiation for InstanceOf<M> {
+    type Marker = M;
+    #[inline(always)]
+    fn slot(self) -> &'static Slot {
+        self.0
+    }
+}
+
 /// Names an instantiation: `M` tells `Self` and the generic arguments apart.
 type Of<A, O, M> = PhantomData<(A, O, M)>;
 
@@ -71,7 +106,7 @@ pub(crate) type SharedEngine<A, O> = Arc<Engine<A, O>>;
 pub(crate) type SharedEngine<A, O> = &'static Arc<Engine<A, O>>;
 
 /// The `Arc` of it, whichever it is.
-pub(crate) fn arc_of<A: KeyArgs, O: Outcome>(engine: &SharedEngine<A, O>) -> &Arc<Engine<A, O>> {
+pub(crate) fn arc_of<A: KeyShape, O: Outcome>(engine: &SharedEngine<A, O>) -> &Arc<Engine<A, O>> {
     engine
 }
 
@@ -90,6 +125,12 @@ impl Slot {
 
     const fn named(name: Name, options: fn(&mut Policy)) -> Self {
         Self { name, options, policy: OnceCell::new(), head: OnceLock::new(), used: AtomicBool::new(false) }
+    }
+
+    /// The instantiation that this marker tells from others.
+    #[must_use]
+    pub const fn of<M: Marker>(&'static self, marker: PhantomData<M>) -> InstanceOf<M> {
+        InstanceOf(self, marker)
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -125,7 +166,7 @@ impl Slot {
 
     /// The cache of one instantiation, for a hit.
     #[inline]
-    pub(crate) fn engine<A: KeyArgs, O: Outcome, M: Marker>(&'static self) -> FoundEngine<A, O> {
+    pub(crate) fn engine<A: KeyShape, O: Outcome, M: Marker>(&'static self) -> FoundEngine<A, O> {
         #[cfg(feature = "test-util")]
         return self.shared_engine::<A, O, M>();
         #[cfg(not(feature = "test-util"))]
@@ -139,7 +180,7 @@ impl Slot {
     }
 
     /// The cache of one instantiation, for an entry.
-    pub(crate) fn shared_engine<A: KeyArgs, O: Outcome, M: Marker>(&'static self) -> SharedEngine<A, O> {
+    pub(crate) fn shared_engine<A: KeyShape, O: Outcome, M: Marker>(&'static self) -> SharedEngine<A, O> {
         #[cfg(feature = "test-util")]
         let engine = {
             let own = self.isolated();
@@ -173,7 +214,7 @@ impl Slot {
 
     #[cold]
     #[inline(never)]
-    fn walk<'l, A: KeyArgs, O: Outcome, M: Marker>(&self, head: &'l Link) -> &'l Instance {
+    fn walk<'l, A: KeyShape, O: Outcome, M: Marker>(&self, head: &'l Link) -> &'l Instance {
         let id = TypeId::of::<Of<A, O, M>>();
         let mut at = head;
         while let Some(instance) = at.get() {
@@ -186,7 +227,7 @@ impl Slot {
     }
 
     /// Makes an instantiation at the end of the list, unless another thread just has.
-    fn append<'l, A: KeyArgs, O: Outcome, M: Marker>(&self, mut at: &'l Link) -> &'l Instance {
+    fn append<'l, A: KeyShape, O: Outcome, M: Marker>(&self, mut at: &'l Link) -> &'l Instance {
         self.learn_owner::<M>();
         // Before the lock of the list: the options' expressions are the user's.
         let policy = *self.policy();
@@ -220,7 +261,7 @@ impl Instance {
     #[cfg(not(feature = "test-util"))]
     #[allow(unsafe_code)]
     #[inline]
-    fn engine<A: KeyArgs, O: Outcome, M: Marker>(&self) -> Option<&Engine<A, O>> {
+    fn engine<A: KeyShape, O: Outcome, M: Marker>(&self) -> Option<&Engine<A, O>> {
         // SAFETY: an instance is made in `append` alone, which sets the `id` of the types that its engine has.
         (self.id == TypeId::of::<Of<A, O, M>>())
             .then(|| unsafe { &*std::ptr::from_ref(self.for_hits).cast::<Engine<A, O>>() })

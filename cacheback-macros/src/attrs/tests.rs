@@ -13,7 +13,7 @@ fn attributes_go_where_they_belong() {
     let cases = [
         ("doc = \"x\"", "doc=\"x\"", "", "", ""),
         ("must_use", "must_use", "", "", ""),
-        ("deprecated", "deprecated", "", "", ""),
+        ("deprecated", "deprecated", "", "allow(deprecated)", ""),
         ("inline", "inline", "", "", ""),
         ("other::attribute", "other::attribute", "", "", ""),
         ("other::thing(a)", "other::thing(a)", "", "", ""),

@@ -29,10 +29,9 @@ impl Paths {
         shown_at(self.0.clone(), span)
     }
 
-    /// What only generated code may name, shown at `span`.
-    pub(super) fn private(&self, span: Span) -> TokenStream {
-        let krate = self.krate(span);
-        quote_spanned!(span=> #krate::__private)
+    /// What only generated code may name, shown at `span`: each function that does imports it.
+    pub(super) fn private(&self, span: Span) -> Ident {
+        Ident::new("__private", span)
     }
 }
 
@@ -88,38 +87,36 @@ impl Expansion<'_> {
         self.plan.sig.inputs.iter().zip(&self.plan.arguments).map(parameter).collect()
     }
 
-    /// The key's shape, as a value.
-    pub(super) fn key_shape(&self, names: &[Ident]) -> TokenStream {
+    /// The key of the call. `names` is what the arguments are called here.
+    pub(super) fn key(&self, names: &[Ident]) -> TokenStream {
         let parts = &self.plan.key.parts;
-        let by_inference = parts.iter().any(|part| match part {
-            Part::Argument(index) => self.plan.arguments[*index].is_inferred(),
-            Part::Computed(_) => true,
-        });
-        let part = |(place, part): (usize, &Part)| match part {
-            Part::Argument(index) if by_inference => self.shape_value(&self.plan.arguments[*index], names),
-            Part::Argument(index) => self.shape(&self.plan.arguments[*index]),
-            Part::Computed(expr) => {
-                let at = located(expr.span());
-                let private = self.paths.private(at);
-                let name = invented("k", place);
-                quote_spanned!(at=> #private::by_val(&#name))
-            }
-        };
-        // From the first part to the last: this is where a part that cannot be a key is reported.
-        let ends = parts
-            .first()
-            .zip(parts.last())
-            .map(|(first, last)| (self.part_span(first), self.part_span(last)));
-        let (start, end) = ends.unwrap_or((self.here, self.here));
-        let private = self.paths.private(start);
-        let parts = parts.iter().enumerate().map(part);
-        if by_inference {
-            let all = quote_spanned!(end=> ((#(#parts,)*)));
-            quote_spanned!(start=> #private::shapes #all)
-        } else {
-            let close = quote_spanned!(end=> >);
-            quote_spanned!(start=> #private::PhantomData::<(#(#parts,)*) #close)
-        }
+        let is_computed = |part: &Part| matches!(part, Part::Computed(_));
+        let is_inferred =
+            |part: &Part| matches!(part, Part::Argument(index) if self.plan.arguments[*index].is_inferred());
+        let by_inference = parts.iter().any(|part| is_computed(part) || is_inferred(part));
+        let (shapes, views): (Vec<_>, Vec<_>) = parts
+            .iter()
+            .enumerate()
+            .map(|(place, part)| {
+                let at = self.part_span(part);
+                match part {
+                    Part::Argument(index) => {
+                        let argument = &self.plan.arguments[*index];
+                        (self.shape_or_value(argument, names, by_inference), view(&names[*index], at))
+                    }
+                    Part::Computed(_) => {
+                        let private = self.paths.private(at);
+                        let view = view(&invented("k", place), at);
+                        (quote_spanned!(at=> #private::by_val(#view)), view)
+                    }
+                }
+            })
+            .unzip();
+        // What is computed stands elsewhere.
+        let ends = parts.iter().find(|part| is_computed(part)).map(|part| (part, part));
+        let ends = ends.or_else(|| parts.first().zip(parts.last()));
+        let ends = ends.map(|(first, last)| (self.part_span(first), self.part_span(last)));
+        self.checked("key", &shapes, &views, by_inference, ends)
     }
 
     fn part_span(&self, part: &Part) -> Span {
@@ -129,46 +126,86 @@ impl Expansion<'_> {
         })
     }
 
-    /// The key's view: its parts by reference. `names` is what the arguments are called here.
-    pub(super) fn key_view(&self, names: &[Ident]) -> TokenStream {
-        let parts = self.plan.key.parts.iter().enumerate().map(|(place, part)| match part {
-            Part::Argument(index) => names[*index].clone(),
-            Part::Computed(_) => invented("k", place),
-        });
-        quote_spanned!(self.here=> (#(&#parts,)*))
+    /// All arguments of the call. `names` is what they are called here.
+    pub(super) fn args(&self, names: &[Ident]) -> TokenStream {
+        let (shapes, by_inference) = self.argument_shapes(names);
+        let arguments = self.plan.arguments.iter();
+        let views: Vec<_> =
+            arguments.map(|argument| view(&names[argument.index], located(argument.span()))).collect();
+        self.checked("args", &shapes, &views, by_inference, self.ends_of_arguments())
     }
 
     /// The shapes of all arguments, as a value.
-    pub(super) fn argument_shapes(&self, names: &[Ident]) -> TokenStream {
-        let arguments = &self.plan.arguments;
-        let here = self.here;
-        let private = self.paths.private(here);
-        if arguments.iter().any(Argument::is_inferred) {
-            let shapes = arguments.iter().map(|argument| self.shape_value(argument, names));
-            return quote_spanned!(here=> #private::shapes((#(#shapes,)*)));
-        }
-        let shapes = arguments.iter().map(|argument| self.shape(argument));
-        quote_spanned!(here=> #private::PhantomData::<(#(#shapes,)*)>)
+    pub(super) fn shapes_of_arguments(&self, names: &[Ident]) -> TokenStream {
+        let (shapes, by_inference) = self.argument_shapes(names);
+        self.shapes(&shapes, by_inference, self.ends_of_arguments())
     }
 
-    /// The shape of an argument as a value, by inference where its type has no name.
-    fn shape_value(&self, argument: &Argument, names: &[Ident]) -> TokenStream {
+    fn argument_shapes(&self, names: &[Ident]) -> (Vec<TokenStream>, bool) {
+        let arguments = &self.plan.arguments;
+        let by_inference = arguments.iter().any(Argument::is_inferred);
+        let shapes = arguments.iter().map(|argument| self.shape_or_value(argument, names, by_inference));
+        (shapes.collect(), by_inference)
+    }
+
+    fn ends_of_arguments(&self) -> Option<(Span, Span)> {
+        let arguments = &self.plan.arguments;
+        let ends = arguments.first().zip(arguments.last());
+        ends.map(|(first, last)| (located(first.span()), located(last.span())))
+    }
+
+    /// A call of `check` with shapes and views. It and the shapes in it stand from one end to the other: there it is
+    /// reported, once, if one of them does not fit.
+    fn checked(
+        &self,
+        check: &str,
+        shapes: &[TokenStream],
+        views: &[TokenStream],
+        by_inference: bool,
+        ends: Option<(Span, Span)>,
+    ) -> TokenStream {
+        let (start, end) = ends.unwrap_or((self.here, self.here));
+        let private = self.paths.private(start);
+        let check = Ident::new(check, start);
+        let shapes = self.shapes(shapes, by_inference, ends);
+        let call = quote_spanned!(end=> (#shapes, (#(#views,)*)));
+        quote_spanned!(start=> #private::#check #call)
+    }
+
+    /// A tuple of shapes, as a value.
+    fn shapes(&self, shapes: &[TokenStream], by_inference: bool, ends: Option<(Span, Span)>) -> TokenStream {
+        let (start, end) = ends.unwrap_or((self.here, self.here));
+        let private = self.paths.private(start);
+        if by_inference {
+            let all = quote_spanned!(end=> ((#(#shapes,)*)));
+            quote_spanned!(start=> #private::shapes #all)
+        } else {
+            let call = quote_spanned!(end=> ());
+            quote_spanned!(start=> #private::of::<(#(#shapes,)*)> #call)
+        }
+    }
+
+    /// The shape of an argument, or that as a value: by inference where its type has no name.
+    fn shape_or_value(&self, argument: &Argument, names: &[Ident], as_value: bool) -> TokenStream {
+        if !as_value {
+            return self.shape(argument);
+        }
         let at = located(argument.span());
         let private = self.paths.private(at);
         if argument.is_inferred() {
-            let name = &names[argument.index];
-            return quote_spanned!(at=> #private::by_val(&#name));
+            let view = view(&names[argument.index], at);
+            return quote_spanned!(at=> #private::by_val(#view));
         }
         let shape = self.shape(argument);
-        quote_spanned!(at=> #private::PhantomData::<#shape>)
+        quote_spanned!(at=> #private::of::<#shape>())
     }
 
-    /// What tells this instantiation from others. `names` is what the arguments are called here.
-    pub(super) fn marker(&self, names: &[Ident]) -> TokenStream {
+    /// Which of the caches in the slot. `names` is what the arguments are called here.
+    pub(super) fn instance(&self, slot: &TokenStream, names: &[Ident]) -> TokenStream {
         let here = self.here;
         let private = self.paths.private(here);
-        match &self.plan.instances {
-            Instances::One => quote_spanned!(here=> #private::PhantomData::<()>),
+        let marker = match &self.plan.instances {
+            Instances::One => return quote_spanned!(here=> #slot()),
             Instances::Scope => quote_spanned!(here=> __cacheback_marker),
             Instances::Named(parameters) => {
                 let function = self.marker_function();
@@ -184,7 +221,8 @@ impl Expansion<'_> {
                 });
                 quote_spanned!(here=> #function((#(#parameters,)*)))
             }
-        }
+        };
+        quote_spanned!(here=> #slot().of(#marker))
     }
 
     /// The marker of a function without a name for its instantiation: a closure has a type of its own in each.
@@ -222,7 +260,7 @@ impl Expansion<'_> {
         let output = &self.output;
         let attrs = &plan.attrs.body;
         let lets = plan.sig.inputs.iter().zip(&plan.arguments).map(|(input, argument)| {
-            let lease = self.lease(argument);
+            let lease = lent(argument);
             let ty = argument.local.as_ref().map(|ty| quote!(: #ty));
             match input {
                 FnArg::Receiver(receiver) => {
@@ -281,16 +319,6 @@ impl Expansion<'_> {
         }
     }
 
-    /// An argument of the body, lent from its owned form.
-    pub(super) fn lease(&self, argument: &Argument) -> TokenStream {
-        let at = located(argument.span());
-        let private = self.paths.private(at);
-        let shape = self.shape(argument);
-        let name = numbered(argument.index);
-        let borrow = argument.shape.by_reference().then(|| quote_spanned!(at=> &));
-        quote_spanned!(at=> #borrow #private::lease::<#shape>(#name))
-    }
-
     /// `|args| { ..; expr }`
     pub(super) fn over_arguments(&self, scoped: &Scoped) -> TokenStream {
         let at = located(scoped.expr.span());
@@ -315,7 +343,7 @@ impl Expansion<'_> {
         });
         let lets = scoped.uses.iter().map(|index| {
             let argument = &arguments[*index];
-            let lease = self.lease(argument);
+            let lease = lent(argument);
             let ty = argument.local.as_ref().map(|ty| quote!(: #ty));
             let name = match &argument.name {
                 Some(name) if argument.is_receiver() => Some(this::name(name.span())),
@@ -325,7 +353,7 @@ impl Expansion<'_> {
             quote!(let #name #ty = #lease; let _ = &#name;)
         });
         quote!({
-            let (#(#places,)*) = __cacheback_args;
+            let (#(#places,)*) = __cacheback_args.lend();
             #(#lets)*
             #expr
         })
@@ -340,7 +368,14 @@ impl Expansion<'_> {
         let assignments = plan.constant.iter().map(|assignment| self.assign(assignment));
         let varies = &plan.varies;
         let varies = (!varies.is_empty()).then(|| quote!(__cacheback_policy.varies = &[#(#varies),*];));
-        quote!(|__cacheback_policy| { #(#assignments)* #varies })
+        match plan.constant.len() {
+            // One assignment is an expression.
+            1 if varies.is_none() => {
+                let assignment = self.assign(&plan.constant[0]);
+                quote!(|__cacheback_policy| #assignment)
+            }
+            _ => quote!(|__cacheback_policy| { #(#assignments;)* #varies }),
+        }
     }
 
     /// The closure that sets what is evaluated for each fetch or write.
@@ -352,7 +387,7 @@ impl Expansion<'_> {
         });
         let args = args_param(uses_none);
         let assignments = varying.iter().map(|assignment| self.assign(assignment));
-        quote!(|#args, __cacheback_policy| { #(#assignments)* })
+        quote!(|#args, __cacheback_policy| { #(#assignments;)* })
     }
 
     fn assign(&self, assignment: &Assignment) -> TokenStream {
@@ -388,15 +423,32 @@ impl Expansion<'_> {
         } else {
             value
         };
-        quote_spanned!(at=> __cacheback_policy.#field = #value;)
+        quote_spanned!(at=> __cacheback_policy.#field = #value)
     }
 
     fn duration(&self, duration: Duration, at: Span) -> TokenStream {
         let private = self.paths.private(at);
         let seconds = literal(Literal::u64_unsuffixed(duration.as_secs()), at);
+        if duration.subsec_nanos() == 0 {
+            return quote_spanned!(at=> #private::seconds(#seconds));
+        }
         let nanos = literal(Literal::u32_unsuffixed(duration.subsec_nanos()), at);
         quote_spanned!(at=> #private::Duration::new(#seconds, #nanos))
     }
+}
+
+/// A reference to a part of the key or to an argument, shown where that stands: an error of its type is reported there.
+fn view(name: &Ident, at: Span) -> TokenStream {
+    let mut name = name.clone();
+    name.set_span(name.span().located_at(at));
+    quote_spanned!(at=> &#name)
+}
+
+/// An argument of the body, as its [`numbered`] lease.
+pub(super) fn lent(argument: &Argument) -> TokenStream {
+    let name = numbered(argument.index);
+    let borrow = argument.shape.by_reference().then(|| quote_spanned!(located(argument.span())=> &));
+    quote!(#borrow #name)
 }
 
 fn args_param(unused: bool) -> TokenStream {

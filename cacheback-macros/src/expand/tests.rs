@@ -3,9 +3,13 @@
 use expect_test::{ExpectFile, expect_file};
 
 fn check(args: &str, item: &str, expected: &ExpectFile) {
+    expected.assert_eq(&expand(args, item));
+}
+
+fn expand(args: &str, item: &str) -> String {
     let output = crate::expand(crate::tests::tokens(args), crate::tests::tokens(item));
     let file = syn::parse2(output).unwrap_or_else(|error| panic!("{error}"));
-    expected.assert_eq(&prettyplease::unparse(&file));
+    prettyplease::unparse(&file)
 }
 
 #[test]
@@ -16,6 +20,17 @@ fn plain() {
          twitter::timeline(username, limit).await }",
         &expect_file!["snapshots/plain.rs"],
     );
+}
+
+/// What a reader of the README gets: a page.
+#[test]
+fn readme() {
+    let readme = expand(
+        "lifetime = 600",
+        "async fn user_tweets(username: &str) -> Vec<String> { twitter::timeline(username).await }",
+    );
+    expect_file!["snapshots/readme.rs"].assert_eq(&readme);
+    assert!(readme.lines().count() <= 60, "{}", readme.lines().count());
 }
 
 #[test]

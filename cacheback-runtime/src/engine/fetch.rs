@@ -12,14 +12,14 @@ use crate::context::{self, Here};
 use crate::events;
 use crate::executor::{Live, Permit, Refresh, Refusal};
 use crate::flight::Ended;
-use crate::key::KeyArgs;
+use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::panics::{caught, caught_future};
 use crate::policy::Policy;
 use crate::sync::{Arc, Ordering};
 
 /// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
-pub(crate) struct Job<A: KeyArgs, O: Outcome> {
+pub(crate) struct Job<A: KeyShape, O: Outcome> {
     pub(super) engine: Arc<Engine<A, O>>,
     pub(super) target: Target<KeyOf<A>>,
     pub(super) origin: OriginOf<O>,
@@ -44,7 +44,7 @@ pub(super) enum Progress {
     Home,
 }
 
-impl<A: KeyArgs, O: Outcome> Job<A, O> {
+impl<A: KeyShape, O: Outcome> Job<A, O> {
     pub(super) fn new(
         engine: &Arc<Engine<A, O>>,
         here: &Here,
@@ -140,7 +140,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
     }
 }
 
-impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
+impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
     fn start(self: Box<Self>, permit: Option<Permit>) {
         self.begin(permit);
     }
@@ -160,7 +160,7 @@ impl<A: KeyArgs, O: Outcome> Refresh for Job<A, O> {
 }
 
 /// The task of a fetch.
-async fn fly<A: KeyArgs, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
+async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     job.flight.begins_in(tokio::task::id());
     let here = job.here.clone();
     let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
@@ -205,7 +205,7 @@ async fn unless(not: bool, future: impl Future<Output = ()>) {
     future.await;
 }
 
-impl<A: KeyArgs, O: Outcome> Job<A, O> {
+impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// Until the last caller leaves; meanwhile it shows callers on other runtimes that it lives. (A paused clock would
     /// run away with such a timer, and `test-util` has no callers from other runtimes.)
     async fn abandoned_or_alive(&self) {
@@ -225,7 +225,7 @@ impl<A: KeyArgs, O: Outcome> Job<A, O> {
 }
 
 /// Its runtime was dropped, or a type of the user's panicked on the way: nobody is left waiting, and no key held.
-impl<A: KeyArgs, O: Outcome> Drop for Job<A, O> {
+impl<A: KeyShape, O: Outcome> Drop for Job<A, O> {
     fn drop(&mut self) {
         match self.progress {
             Progress::Home => {}

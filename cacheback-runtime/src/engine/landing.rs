@@ -10,7 +10,7 @@ use crate::events;
 use crate::executor::Fetch;
 use crate::failed::Failed;
 use crate::flight::Ended;
-use crate::key::KeyArgs;
+use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
@@ -18,7 +18,7 @@ use crate::store::{Change, Content, Node, Remains};
 use crate::sync::{Arc, Ordering};
 
 /// What a fetch does to its key.
-enum Verdict<A: KeyArgs, O: Outcome> {
+enum Verdict<A: KeyShape, O: Outcome> {
     /// Stores a value, or the record that there is none to be stored. The node goes where it is put.
     Store { node: Option<NodeOf<A, O>>, weight: u32, started: Moment },
     /// Sets a back-off; where the key has no value, under its key in a record of its own, and an error may be kept.
@@ -28,7 +28,7 @@ enum Verdict<A: KeyArgs, O: Outcome> {
 }
 
 /// What happened at the desk when a fetch came home.
-pub(super) struct Homecoming<A: KeyArgs, O: Outcome> {
+pub(super) struct Homecoming<A: KeyShape, O: Outcome> {
     /// It held its key and its outcome counts.
     counts: bool,
     /// The key was in back-off already.
@@ -41,7 +41,7 @@ pub(super) struct Homecoming<A: KeyArgs, O: Outcome> {
     next: Option<Box<Job<A, O>>>,
 }
 
-impl<A: KeyArgs, O: Outcome> Job<A, O> {
+impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// The body is done; `Err` is the message of a panic.
     pub(super) fn land(&mut self, returned: Result<O::Return, String>, policy: &Policy) {
         self.warn_if_slow(policy);

@@ -16,7 +16,7 @@ use crate::entry::State;
 use crate::error::{FetchError, FetchErrorKind};
 use crate::events::Status;
 use crate::flight::{Boarding, Seat, Start};
-use crate::key::KeyArgs;
+use crate::key::KeyShape;
 use crate::outcome::{Outcome, Sharing};
 use crate::store::Content;
 use crate::sync::Arc;
@@ -54,7 +54,7 @@ enum Entered<O: Outcome> {
     Wait(Seat<Landing<O>>),
 }
 
-impl<A: KeyArgs, O: Outcome> Engine<A, O> {
+impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Answers a call.
     pub(crate) async fn answer(
         self: &Arc<Self>,

@@ -6,7 +6,7 @@ use super::{Engine, ErrorOf, KeyOf, NodeOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
 use crate::entry::Times;
 use crate::events;
-use crate::key::KeyArgs;
+use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
@@ -30,7 +30,7 @@ pub(super) struct Rest {
     pub(super) failures: u32,
 }
 
-impl<A: KeyArgs, O: Outcome> Engine<A, O> {
+impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// The options for one entry's arguments; `Err` where an expression panics.
     pub(super) fn policy_for(&self, origin: &OriginOf<O>) -> Result<Policy, String> {
         let mut policy = self.policy;

@@ -6,11 +6,11 @@ use super::{Engine, KeyOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
 use crate::context::Here;
 use crate::flight::Succession;
-use crate::key::KeyArgs;
+use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::sync::Arc;
 
-impl<A: KeyArgs, O: Outcome> Engine<A, O> {
+impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not
     /// stored, and the older one is dropped, as where a fetch brings it.
     pub(crate) fn set(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>, value: O::Value) {

@@ -4,15 +4,17 @@ use std::borrow::{Borrow, Cow};
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
-use super::{Argument, Key, KeyPart, KeyShape, Own, Receiver, Shape};
+use super::{Argument, Borrowed, Form, Key, KeyPart, KeyShape, Own, Receiver, Shape};
 
 /// An argument without a borrow in it.
 #[derive(Debug)]
 pub struct Val<T>(PhantomData<fn() -> T>);
 
+impl<T: 'static> Form for Val<T> {
+    type Lease<'o> = T;
+}
 impl<T: Argument> Shape for Val<T> {
     type Owned = T;
-    type Lease<'o> = T;
     fn lease(owned: &T) -> T {
         owned.clone()
     }
@@ -45,20 +47,16 @@ impl<T: Argument + Key> KeyPart<Val<T>> for T {
 #[derive(Debug)]
 pub struct Ref<T: ?Sized>(PhantomData<fn() -> Box<T>>);
 
-impl<T: ?Sized + ToOwned + 'static> Shape for Ref<T>
-where
-    T::Owned: Send + Sync,
-{
-    type Owned = T::Owned;
+impl<T: ?Sized + 'static> Form for Ref<T> {
     type Lease<'o> = &'o T;
+}
+impl<T: ?Sized + Borrowed> Shape for Ref<T> {
+    type Owned = T::Owned;
     fn lease(owned: &T::Owned) -> &T {
         owned.borrow()
     }
 }
-impl<T: ?Sized + ToOwned + Key + 'static> KeyShape for Ref<T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed + Key> KeyShape for Ref<T> {
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         *Borrow::<T>::borrow(a) == *Borrow::<T>::borrow(b)
     }
@@ -66,18 +64,12 @@ where
         Borrow::<T>::borrow(owned).to_owned()
     }
 }
-impl<T: ?Sized + ToOwned + 'static> Own<Ref<T>> for &T
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed> Own<Ref<T>> for &T {
     fn own(&self) -> T::Owned {
         (**self).to_owned()
     }
 }
-impl<T: ?Sized + ToOwned + Key + 'static> KeyPart<Ref<T>> for &T
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed + Key> KeyPart<Ref<T>> for &T {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         Hash::hash(*self, state);
@@ -92,9 +84,11 @@ where
 #[derive(Debug)]
 pub struct This<T>(PhantomData<fn() -> T>);
 
+impl<T: 'static> Form for This<T> {
+    type Lease<'o> = &'o T;
+}
 impl<T: Receiver> Shape for This<T> {
     type Owned = T;
-    type Lease<'o> = &'o T;
     fn lease(owned: &T) -> &T {
         owned
     }
@@ -127,20 +121,16 @@ impl<T: Receiver + Key> KeyPart<This<T>> for &T {
 #[derive(Debug)]
 pub struct CowOf<T: ?Sized>(PhantomData<fn() -> Box<T>>);
 
-impl<T: ?Sized + ToOwned + 'static> Shape for CowOf<T>
-where
-    T::Owned: Send + Sync,
-{
-    type Owned = T::Owned;
+impl<T: ?Sized + ToOwned + 'static> Form for CowOf<T> {
     type Lease<'o> = Cow<'o, T>;
+}
+impl<T: ?Sized + Borrowed> Shape for CowOf<T> {
+    type Owned = T::Owned;
     fn lease(owned: &T::Owned) -> Cow<'_, T> {
         Cow::Borrowed(owned.borrow())
     }
 }
-impl<T: ?Sized + ToOwned + Key + 'static> KeyShape for CowOf<T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed + Key> KeyShape for CowOf<T> {
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         Ref::<T>::equal(a, b)
     }
@@ -148,18 +138,12 @@ where
         Ref::<T>::copy(owned)
     }
 }
-impl<T: ?Sized + ToOwned + 'static> Own<CowOf<T>> for Cow<'_, T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed> Own<CowOf<T>> for Cow<'_, T> {
     fn own(&self) -> T::Owned {
         (**self).to_owned()
     }
 }
-impl<T: ?Sized + ToOwned + Key + 'static> KeyPart<CowOf<T>> for Cow<'_, T>
-where
-    T::Owned: Send + Sync,
-{
+impl<T: ?Sized + Borrowed + Key> KeyPart<CowOf<T>> for Cow<'_, T> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         Hash::hash(&**self, state);
@@ -174,9 +158,11 @@ where
 #[derive(Debug)]
 pub struct Nested<S>(PhantomData<fn() -> S>);
 
+impl<S: Form> Form for Nested<S> {
+    type Lease<'o> = S::Lease<'o>;
+}
 impl<S: Shape> Shape for Nested<S> {
     type Owned = S::Owned;
-    type Lease<'o> = S::Lease<'o>;
     fn lease(owned: &S::Owned) -> S::Lease<'_> {
         S::lease(owned)
     }
@@ -209,9 +195,11 @@ impl<S: KeyShape, X: KeyPart<S>> KeyPart<Nested<S>> for &X {
 #[derive(Debug)]
 pub struct Slice<S>(PhantomData<fn() -> S>);
 
+impl<S: Form> Form for Slice<S> {
+    type Lease<'o> = Vec<S::Lease<'o>>;
+}
 impl<S: Shape> Shape for Slice<S> {
     type Owned = Vec<S::Owned>;
-    type Lease<'o> = Vec<S::Lease<'o>>;
     fn lease(owned: &Self::Owned) -> Self::Lease<'_> {
         owned.iter().map(S::lease).collect()
     }
@@ -243,9 +231,11 @@ impl<S: KeyShape, X: KeyPart<S>> KeyPart<Slice<S>> for &[X] {
     }
 }
 
+impl<S: Form> Form for Option<S> {
+    type Lease<'o> = Option<S::Lease<'o>>;
+}
 impl<S: Shape> Shape for Option<S> {
     type Owned = Option<S::Owned>;
-    type Lease<'o> = Option<S::Lease<'o>>;
     fn lease(owned: &Self::Owned) -> Self::Lease<'_> {
         owned.as_ref().map(S::lease)
     }

@@ -3,14 +3,39 @@
 use std::hash::Hasher;
 use std::marker::PhantomData;
 
-use super::{Args, ArgsView, KeyArgs, KeyPart, KeyShape, KeyView, Own, Shape, Shapes};
+use super::{ArgsOver, Form, KeyOver, KeyPart, KeyShape, Own, Shape, Shapes};
 
 macro_rules! tuples {
     ($($($S:ident $X:ident $i:tt)*;)*) => {$(
-        impl<$($S: Shape),*> Args for ($($S,)*) {
-            type Owned = ($($S::Owned,)*);
+        impl<$($S: Shape, $X: Own<$S>),*> ArgsOver<($(&$X,)*)> for ($($S,)*) {
+            #[allow(unused_variables, clippy::unused_unit)]
+            fn own(view: ($(&$X,)*)) -> Self::Owned {
+                ($(view.$i.own(),)*)
+            }
         }
-        impl<$($S: KeyShape),*> KeyArgs for ($($S,)*) {
+        impl<$($S: KeyShape, $X: KeyPart<$S>),*> KeyOver<($(&$X,)*)> for ($($S,)*) {
+            #[inline]
+            #[allow(unused_variables)]
+            fn hash<HH: Hasher>(view: ($(&$X,)*), state: &mut HH) {
+                $(view.$i.hash(state);)*
+            }
+            #[inline]
+            #[allow(unused_variables)]
+            fn same(view: ($(&$X,)*), owned: &Self::Owned) -> bool {
+                true $(&& view.$i.same(&owned.$i))*
+            }
+        }
+        impl<$($S: Form),*> Form for ($($S,)*) {
+            type Lease<'o> = ($($S::Lease<'o>,)*);
+        }
+        impl<$($S: Shape),*> Shape for ($($S,)*) {
+            type Owned = ($($S::Owned,)*);
+            #[allow(unused_variables, clippy::unused_unit)]
+            fn lease(owned: &Self::Owned) -> Self::Lease<'_> {
+                ($($S::lease(&owned.$i),)*)
+            }
+        }
+        impl<$($S: KeyShape),*> KeyShape for ($($S,)*) {
             #[allow(unused_variables)]
             fn equal(a: &Self::Owned, b: &Self::Owned) -> bool {
                 true $(&& $S::equal(&a.$i, &b.$i))*
@@ -18,40 +43,6 @@ macro_rules! tuples {
             #[allow(unused_variables, clippy::unused_unit)]
             fn copy(owned: &Self::Owned) -> Self::Owned {
                 ($($S::copy(&owned.$i),)*)
-            }
-        }
-        impl<$($S: Shape, $X: Own<$S>),*> ArgsView<($($S,)*)> for ($(&$X,)*) {
-            #[allow(clippy::unused_unit)]
-            fn own(self) -> <($($S,)*) as Args>::Owned {
-                ($(self.$i.own(),)*)
-            }
-        }
-        impl<$($S: KeyShape, $X: KeyPart<$S>),*> KeyView<($($S,)*)> for ($(&$X,)*) {
-            #[inline]
-            #[allow(unused_variables)]
-            fn hash<HH: Hasher>(self, state: &mut HH) {
-                $(self.$i.hash(state);)*
-            }
-            #[inline]
-            #[allow(unused_variables)]
-            fn same(self, owned: &<($($S,)*) as Args>::Owned) -> bool {
-                true $(&& self.$i.same(&owned.$i))*
-            }
-        }
-        impl<$($S: Shape),*> Shape for ($($S,)*) {
-            type Owned = ($($S::Owned,)*);
-            type Lease<'o> = ($($S::Lease<'o>,)*);
-            #[allow(unused_variables, clippy::unused_unit)]
-            fn lease(owned: &Self::Owned) -> Self::Lease<'_> {
-                ($($S::lease(&owned.$i),)*)
-            }
-        }
-        impl<$($S: KeyShape),*> KeyShape for ($($S,)*) {
-            fn equal(a: &<Self as Shape>::Owned, b: &<Self as Shape>::Owned) -> bool {
-                <Self as KeyArgs>::equal(a, b)
-            }
-            fn copy(owned: &<Self as Shape>::Owned) -> <Self as Shape>::Owned {
-                <Self as KeyArgs>::copy(owned)
             }
         }
         impl<$($S: Shape, $X: Own<$S>),*> Own<($($S,)*)> for ($($X,)*) {
@@ -72,7 +63,7 @@ macro_rules! tuples {
                 true $(&& self.$i.same(&owned.$i))*
             }
         }
-        impl<$($S: Shape),*> Shapes for ($(PhantomData<$S>,)*) {
+        impl<$($S: Form),*> Shapes for ($(PhantomData<$S>,)*) {
             type Args = ($($S,)*);
         }
     )*};

@@ -2,15 +2,21 @@
 
 use std::marker::PhantomData;
 
-use super::{Args, Argument, Key, KeyArgs};
+use super::{Argument, Form, Key, KeyShape, Shape};
 
 /// One type, as it is: what looks it up is hashed and compared by the caller.
 pub(crate) struct Whole<K>(PhantomData<fn() -> K>);
 
-impl<K: Argument> Args for Whole<K> {
-    type Owned = K;
+impl<K: 'static> Form for Whole<K> {
+    type Lease<'o> = &'o K;
 }
-impl<K: Argument + Key> KeyArgs for Whole<K> {
+impl<K: Argument> Shape for Whole<K> {
+    type Owned = K;
+    fn lease(owned: &K) -> &K {
+        owned
+    }
+}
+impl<K: Argument + Key> KeyShape for Whole<K> {
     fn equal(a: &K, b: &K) -> bool {
         a == b
     }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
 
-use super::{Failure, Fallible, Outcome, Plain, Probe, Value};
+use super::{Outcome, Probe};
 use crate::error::FetchError;
 use crate::sync::Arc;
 
@@ -84,25 +84,29 @@ impl<R> NoShareProbe for Probe<R> {
 }
 
 /// An answer of the probes that is enough for the outcome `O`.
+pub trait Shares<O: Outcome> {
+    /// The way that was found.
+    fn sharing(self) -> Sharing<O::Error>;
+}
+impl<O: Outcome> Shares<O> for Sharing<O::Error> {
+    fn sharing(self) -> Self {
+        self
+    }
+}
+impl<O: Outcome<Error: NoError>> Shares<O> for Unshared<O::Return> {
+    fn sharing(self) -> Sharing<O::Error> {
+        Sharing::Never
+    }
+}
+
+/// The error of what cannot fail.
 #[diagnostic::on_unimplemented(
     message = "the error of this cached function cannot be handed to several waiting callers",
     label = "neither `Clone`, nor `From<Arc<Self>>`, nor `From<cacheback::FetchError>`",
     note = "write `share_err = |error: &E| ..` in the attribute, or implement one of the three"
 )]
-pub trait Shares<O: Outcome> {
-    /// The way that was found.
-    fn sharing(self) -> Sharing<O::Error>;
-}
-impl<T: Value, E: Failure> Shares<Fallible<T, E>> for Sharing<E> {
-    fn sharing(self) -> Self {
-        self
-    }
-}
-impl<R: Value> Shares<Plain<R>> for Unshared<R> {
-    fn sharing(self) -> Sharing<Infallible> {
-        Sharing::Never
-    }
-}
+pub trait NoError {}
+impl NoError for Infallible {}
 
 /// How an error is described in a log line and in a [`FetchError`].
 #[derive(Debug)]

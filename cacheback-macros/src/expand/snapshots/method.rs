@@ -7,32 +7,32 @@
 */
 pub async fn user(&self, id: u64) -> Result<User, Error> {
     let __cacheback_wait = {
-        use ::cacheback::__private::{
-            AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
-            NoShareProbe as _, OpaqueProbe as _,
-        };
+        use ::cacheback::__private::{self, probes::*};
         let __cacheback_k0 = self.tenant;
         let (__cacheback_0, __cacheback_1) = (self, id);
-        if let ::core::option::Option::Some(__cacheback_value) = ::cacheback::__private::hit(
-            Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false(),
-            ::cacheback::__private::shapes((
-                ::cacheback::__private::by_val(&__cacheback_k0),
-                ::cacheback::__private::PhantomData::<::cacheback::__private::Val<u64>>,
-            )),
-            ::cacheback::__private::Probe::<Result<User, Error>>::NEW.outcome(),
-            ::cacheback::__private::method::<Self, _>(()),
-            (&__cacheback_k0, &__cacheback_1),
+        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+            Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false()
+                .of(__private::method::<Self, _>(())),
+            __private::key(
+                __private::shapes((
+                    __private::by_val(&__cacheback_k0),
+                    __private::of::<__private::Val<u64>>(),
+                )),
+                (&__cacheback_k0, &__cacheback_1),
+            ),
+            __private::Probe::<Result<User, Error>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        ::cacheback::__private::wait(Self::user_entry(__cacheback_0, __cacheback_1))
+        __private::wait(Self::user_entry(__cacheback_0, __cacheback_1))
     };
     __cacheback_wait.await
 }
 #[cfg(unix)]
 #[doc(hidden)]
 fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
-    static SLOT: ::cacheback::__private::Slot = ::cacheback::__private::Slot::method(
+    use ::cacheback::__private;
+    static SLOT: __private::Slot = __private::Slot::method(
         ::core::module_path!(),
         "user",
         |__cacheback_policy| {
@@ -57,79 +57,61 @@ async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
 /// The entry of these arguments of [`user`](Self::user).
 #[must_use]
 #[allow(
-    clippy::needless_pass_by_value,
-    clippy::ptr_arg,
-    clippy::wrong_self_convention,
     clippy::fn_params_excessive_bools,
     clippy::large_types_passed_by_value,
     clippy::ref_option,
     clippy::too_many_arguments,
-    clippy::trivially_copy_pass_by_ref
+    clippy::trivially_copy_pass_by_ref,
+    clippy::needless_pass_by_value,
+    clippy::ptr_arg,
+    clippy::wrong_self_convention
 )]
 pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
-    #[allow(deprecated)]
     let _ = Self::user;
-    use ::cacheback::__private::{
-        AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
-        NoShareProbe as _, OpaqueProbe as _,
-    };
+    use ::cacheback::__private::{self, probes::*};
     let __cacheback_k0 = self.tenant;
-    let __cacheback_probe = &::cacheback::__private::Probe::<Result<User, Error>>::NEW;
-    let __cacheback_site = ::cacheback::__private::Site::new(
-        ::cacheback::__private::PhantomData::<
-            (::cacheback::__private::This<Self>, ::cacheback::__private::Val<u64>),
-        >,
+    let __cacheback_probe = &__private::Probe::<Result<User, Error>>::NEW;
+    let __cacheback_site = __private::Site::new(
+        __private::of::<(__private::This<Self>, __private::Val<u64>)>(),
         __cacheback_probe.outcome(),
-        |__cacheback_args| ::cacheback::__private::Box::pin(async move {
-            let (__cacheback_0, __cacheback_1) = &*__cacheback_args;
-            Self::__cacheback_user_body(
-                    ::cacheback::__private::lease::<
-                        ::cacheback::__private::This<Self>,
-                    >(__cacheback_0),
-                    ::cacheback::__private::lease::<
-                        ::cacheback::__private::Val<u64>,
-                    >(__cacheback_1),
-                )
-                .await
+        |__cacheback_args| __private::Box::pin(async move {
+            let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
+            Self::__cacheback_user_body(__cacheback_0, __cacheback_1).await
         }),
     );
-    let __cacheback_site = __cacheback_site.share((&__cacheback_probe).share());
-    let __cacheback_site = __cacheback_site.describe(__cacheback_probe.describe());
+    let __cacheback_site = __cacheback_site
+        .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
     let __cacheback_site = __cacheback_site
         .empty(|__cacheback_args| {
-            let (_, __cacheback_1) = __cacheback_args;
-            let id: u64 = ::cacheback::__private::lease::<
-                ::cacheback::__private::Val<u64>,
-            >(__cacheback_1);
+            let (_, __cacheback_1) = __cacheback_args.lend();
+            let id: u64 = __cacheback_1;
             let _ = &id;
             Self::nobody(id)
         });
     let __cacheback_site = __cacheback_site
         .vary(|__cacheback_args, __cacheback_policy| {
             __cacheback_policy.lifetime = {
-                let (__cacheback_0, _) = __cacheback_args;
-                let __cacheback_self: &Self = ::cacheback::__private::lease::<
-                    ::cacheback::__private::This<Self>,
-                >(__cacheback_0);
+                let (__cacheback_0, _) = __cacheback_args.lend();
+                let __cacheback_self: &Self = __cacheback_0;
                 let _ = &__cacheback_self;
                 __cacheback_self.lifetime
             };
         });
-    ::cacheback::__private::entry(
-        Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false(),
-        ::cacheback::__private::shapes((
-            ::cacheback::__private::by_val(&__cacheback_k0),
-            ::cacheback::__private::PhantomData::<::cacheback::__private::Val<u64>>,
-        )),
-        ::cacheback::__private::method::<Self, _>(()),
-        (&__cacheback_k0, &id),
-        __cacheback_site,
-        ::cacheback::__private::own_args(
-            ::cacheback::__private::PhantomData::<
-                (::cacheback::__private::This<Self>, ::cacheback::__private::Val<u64>),
-            >,
+    __private::entry_of(
+        Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false()
+            .of(__private::method::<Self, _>(())),
+        __private::key(
+            __private::shapes((
+                __private::by_val(&__cacheback_k0),
+                __private::of::<__private::Val<u64>>(),
+            )),
+            (&__cacheback_k0, &id),
+        ),
+        __private::args(
+            __private::of::<(__private::This<Self>, __private::Val<u64>)>(),
             (&self, &id),
         ),
+        __cacheback_site,
     )
 }
 #[cfg(unix)]

@@ -6,104 +6,60 @@
 */
 pub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> {
     let __cacheback_wait = {
-        use ::cacheback::__private::{
-            AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
-            NoShareProbe as _, OpaqueProbe as _,
-        };
+        use ::cacheback::__private::{self, probes::*};
         let (__cacheback_0, __cacheback_1) = (username, limit);
-        if let ::core::option::Option::Some(__cacheback_value) = ::cacheback::__private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
             user_tweets::__cacheback_slot(),
-            ::cacheback::__private::PhantomData::<
-                (::cacheback::__private::Ref<str>, ::cacheback::__private::Val<u32>),
-            >,
-            ::cacheback::__private::Probe::<Vec<Tweet>>::NEW.outcome(),
-            ::cacheback::__private::PhantomData::<()>,
-            (&__cacheback_0, &__cacheback_1),
+            __private::key(
+                __private::of::<(__private::Ref<str>, __private::Val<u32>)>(),
+                (&__cacheback_0, &__cacheback_1),
+            ),
+            __private::Probe::<Vec<Tweet>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        ::cacheback::__private::wait(user_tweets::entry(__cacheback_0, __cacheback_1))
+        __private::wait(user_tweets::entry(__cacheback_0, __cacheback_1))
     };
     __cacheback_wait.await
 }
 #[doc(hidden)]
 pub enum user_tweets {}
 impl user_tweets {
-    #[doc(hidden)]
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        static SLOT: ::cacheback::__private::Slot = ::cacheback::__private::Slot::new(
+        use ::cacheback::__private;
+        static SLOT: __private::Slot = __private::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "user_tweets"),
-            |__cacheback_policy| {
-                __cacheback_policy.lifetime = ::cacheback::__private::Duration::new(
-                    600,
-                    0,
-                );
-            },
+            |__cacheback_policy| __cacheback_policy.lifetime = __private::seconds(600),
         );
         &SLOT
     }
-    #[allow(
-        clippy::fn_params_excessive_bools,
-        clippy::large_types_passed_by_value,
-        clippy::ref_option,
-        clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref
-    )]
     async fn __cacheback_body(username: &str, limit: u32) -> Vec<Tweet> {
         twitter::timeline(username, limit).await
     }
-    #[allow(deprecated)]
-    fn __cacheback_function() {
-        let _ = user_tweets;
-    }
     /// The entry of these arguments of [`user_tweets`](fn@user_tweets).
     #[must_use]
-    #[allow(
-        clippy::needless_pass_by_value,
-        clippy::ptr_arg,
-        clippy::fn_params_excessive_bools,
-        clippy::large_types_passed_by_value,
-        clippy::ref_option,
-        clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref
-    )]
     pub fn entry(username: &str, limit: u32) -> ::cacheback::Entry<Vec<Tweet>> {
-        let _ = Self::__cacheback_function;
-        use ::cacheback::__private::{
-            AnyOutcome as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
-            NoShareProbe as _, OpaqueProbe as _,
-        };
-        let __cacheback_probe = &::cacheback::__private::Probe::<Vec<Tweet>>::NEW;
-        let __cacheback_site = ::cacheback::__private::Site::new(
-            ::cacheback::__private::PhantomData::<
-                (::cacheback::__private::Ref<str>, ::cacheback::__private::Val<u32>),
-            >,
+        let _ = user_tweets;
+        use ::cacheback::__private::{self, probes::*};
+        let __cacheback_probe = &__private::Probe::<Vec<Tweet>>::NEW;
+        let __cacheback_site = __private::Site::new(
+            __private::of::<(__private::Ref<str>, __private::Val<u32>)>(),
             __cacheback_probe.outcome(),
-            |__cacheback_args| ::cacheback::__private::Box::pin(async move {
-                let (__cacheback_0, __cacheback_1) = &*__cacheback_args;
-                Self::__cacheback_body(
-                        ::cacheback::__private::lease::<
-                            ::cacheback::__private::Ref<str>,
-                        >(__cacheback_0),
-                        ::cacheback::__private::lease::<
-                            ::cacheback::__private::Val<u32>,
-                        >(__cacheback_1),
-                    )
-                    .await
+            |__cacheback_args| __private::Box::pin(async move {
+                let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
+                Self::__cacheback_body(__cacheback_0, __cacheback_1).await
             }),
         );
-        let __cacheback_site = __cacheback_site.share((&__cacheback_probe).share());
-        let __cacheback_site = __cacheback_site.describe(__cacheback_probe.describe());
+        let __cacheback_site = __cacheback_site
+            .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
         let __cacheback_site = __cacheback_site.empty_default();
-        ::cacheback::__private::entry(
+        __private::entry(
             Self::__cacheback_slot(),
-            ::cacheback::__private::PhantomData::<
-                (::cacheback::__private::Ref<str>, ::cacheback::__private::Val<u32>),
-            >,
-            ::cacheback::__private::PhantomData::<()>,
-            (&username, &limit),
+            __private::key(
+                __private::of::<(__private::Ref<str>, __private::Val<u32>)>(),
+                (&username, &limit),
+            ),
             __cacheback_site,
-            ::cacheback::__private::args_of_key(),
         )
     }
     /// The cache of [`user_tweets`](fn@user_tweets).
