@@ -35,6 +35,7 @@ const ITEM_LINTS: &[&str] = &[
     "private_interfaces",
     "redundant_pub_crate",
     "unreachable_pub",
+    "wrong_self_convention",
 ];
 
 /// Attributes of functions that a program or a test run calls, and nobody else.

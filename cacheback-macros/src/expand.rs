@@ -71,7 +71,15 @@ impl<'a> Expansion<'a> {
         let wrapper = self.wrapper(quote!(), hit, quote!(#companion::entry #turbofish (#(#bound),*)));
         let slot = self.slot("__cacheback_slot");
         let body = self.body("__cacheback_body");
-        let entry = self.entry_function(&Ident::new("entry", Span::call_site()), &quote!(#function), &place);
+        // In the entry, an argument of that name would be meant.
+        let is_hidden = self.public_names().iter().any(|argument| argument == function);
+        let shown = is_hidden.then(|| {
+            let (generics, _, clause) = plan.sig.generics.split_for_impl();
+            let uses = self.use_of(&quote!(#function));
+            quote!(#[allow(deprecated)] fn __cacheback_function #generics () #clause { #uses })
+        });
+        let function = if is_hidden { quote!(Self::__cacheback_function) } else { quote!(#function) };
+        let entry = self.entry_function(&Ident::new("entry", Span::call_site()), &function, &place);
         let cache = self.cache_function(&Ident::new("cache", Span::call_site()), &place);
 
         quote! {
@@ -86,6 +94,8 @@ impl<'a> Expansion<'a> {
                 #slot
 
                 #body
+
+                #shown
 
                 #entry
 
@@ -174,8 +184,7 @@ impl<'a> Expansion<'a> {
     /// Who uses the entry uses the function, for the lints about what nobody uses.
     fn use_of(&self, function: &TokenStream) -> Option<TokenStream> {
         let turbofish = self.turbofish();
-        let uses = quote!(let _ = #function #turbofish;);
-        self.can_be_referred_to().then_some(uses)
+        self.can_be_referred_to().then(|| quote!(let _ = #function #turbofish;))
     }
 
     /// The public function that gives the whole cache.

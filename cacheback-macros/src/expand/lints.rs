@@ -18,7 +18,11 @@ const FEW: usize = 3;
 impl Expansion<'_> {
     /// Above the function that holds the body.
     pub(super) fn body_lints(&self) -> Option<TokenStream> {
-        let lints = self.signature_lints();
+        let mut lints = self.signature_lints();
+        if self.plan.sig.asyncness.is_some() {
+            // It has to be.
+            lints.push("unused_async");
+        }
         allow(lints)
     }
 

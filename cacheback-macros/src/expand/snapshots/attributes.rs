@@ -44,7 +44,8 @@ impl other {
         clippy::large_types_passed_by_value,
         clippy::ref_option,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_async
     )]
     #[expect(unused)]
     #[instrument(name = "match", skip(name))]

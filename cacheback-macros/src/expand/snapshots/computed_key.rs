@@ -48,7 +48,8 @@ impl search {
         clippy::large_types_passed_by_value,
         clippy::ref_option,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_async
     )]
     async fn __cacheback_body(
         db: &Arc<Db>,

@@ -44,7 +44,8 @@ impl expressions {
         clippy::large_types_passed_by_value,
         clippy::ref_option,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_async
     )]
     async fn __cacheback_body(user: &str, mut limit: u64, (a, b): (u8, u8)) -> String {
         body(user, limit, a, b).await

@@ -29,6 +29,7 @@ impl load {
         );
         &SLOT
     }
+    #[allow(clippy::unused_async)]
     async fn __cacheback_body(id: u64) -> Result<User, Error> {
         db::load(id).await
     }

@@ -48,7 +48,8 @@ fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cach
     clippy::large_types_passed_by_value,
     clippy::ref_option,
     clippy::too_many_arguments,
-    clippy::trivially_copy_pass_by_ref
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unused_async
 )]
 async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
     self.db.user(id).await

@@ -23,6 +23,7 @@ impl nothing {
         );
         &SLOT
     }
+    #[allow(clippy::unused_async)]
     async fn __cacheback_body() {}
     /// The entry of these arguments of [`nothing`](fn@nothing).
     #[must_use]

@@ -33,6 +33,7 @@ impl user_tweets {
         );
         &SLOT
     }
+    #[allow(clippy::unused_async)]
     async fn __cacheback_body(username: &str, limit: u32) -> Vec<Tweet> {
         twitter::timeline(username, limit).await
     }

@@ -24,6 +24,7 @@ impl user_tweets {
         );
         &SLOT
     }
+    #[allow(clippy::unused_async)]
     async fn __cacheback_body(username: &str) -> Vec<String> {
         twitter::timeline(username).await
     }

@@ -26,6 +26,7 @@ impl weighed {
         );
         &SLOT
     }
+    #[allow(clippy::unused_async)]
     async fn __cacheback_body() -> String {
         body().await
     }

@@ -12,7 +12,8 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
         clippy::large_types_passed_by_value,
         clippy::ref_option,
         clippy::too_many_arguments,
-        clippy::trivially_copy_pass_by_ref
+        clippy::trivially_copy_pass_by_ref,
+        clippy::unused_async
     )]
     async fn __cacheback_body(id: u32, names: &[&str]) -> Vec<String> {
         names_of(id, names).await

@@ -1,5 +1,4 @@
 //! Without the prelude, and with other things under its names: generated code names nothing that the user could mean.
-#![deny(warnings)]
 #![no_implicit_prelude]
 #![allow(dead_code, non_snake_case, non_camel_case_types)]
 
@@ -51,11 +50,15 @@ impl Repo {
 }
 
 #[::cacheback::cacheback]
-async fn generic<T: ::core::default::Default + ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static>(id: u64) -> (T, u64) {
+async fn generic<
+    T: ::core::default::Default + ::core::clone::Clone + ::core::marker::Send + ::core::marker::Sync + 'static,
+>(
+    id: u64,
+) -> (T, u64) {
     (::core::default::Default::default(), id)
 }
 
-fn main() {
+pub(super) fn run() {
     let _ = (text(1, "a", ::core::option::Option::None), fallible(1), generic::<u8>(1));
     let _ = (text::entry(1, "a", ::core::option::Option::None), fallible::cache(), generic::entry::<u8>(1));
     let repo = Repo { tenant: 1 };

@@ -1,7 +1,11 @@
-//! No lint fires in a user's code because of the expansion.
+//! No lint fires in a user's code because of the expansion: all forms of functions, in an edition before that of the
+//! library. Nothing here runs; `cargo clippy` is the test.
 #![deny(warnings, missing_docs, unreachable_pub, unused, clippy::all, clippy::pedantic)]
 #![forbid(unsafe_code)]
 
+mod no_prelude;
+
+use std::future::Future;
 use std::sync::Arc;
 
 use cacheback::cacheback;
@@ -45,7 +49,11 @@ async fn alone(id: u64) -> u64 {
 
 /// Generic.
 #[cacheback(lifetime = 60, fetch_on_miss, wait = "1s", empty = vec![first.clone().into(); N], skip(rest))]
-pub async fn generic<'a, T, const N: usize>(text: &'a str, first: impl Into<T> + Clone + Send + Sync + std::hash::Hash + Eq + 'static, rest: &'a [T]) -> Vec<T>
+pub async fn generic<'a, T, const N: usize>(
+    text: &'a str,
+    first: impl Into<T> + Clone + Send + Sync + std::hash::Hash + Eq + 'static,
+    rest: &'a [T],
+) -> Vec<T>
 where
     T: Clone + Send + Sync + 'static,
 {
@@ -61,7 +69,7 @@ async fn by_generic_entry_only<T: Clone + Default + Send + Sync + 'static>(id: u
 
 /// Returns its future.
 #[cacheback]
-pub fn returned(id: u64, name: &str) -> impl Future<Output = u64> + Send {
+pub fn returned(id: u64, name: &str) -> impl Future<Output = u64> + Send + '_ {
     let length = name.len() as u64;
     async move { id + length }
 }
@@ -90,6 +98,7 @@ impl<T: Clone + Default + Send + Sync + std::hash::Hash + Eq + 'static> Repo<T> 
     }
 
     #[cacheback(key = self)]
+    #[expect(clippy::wrong_self_convention)]
     async fn to_owned_row(self, mut id: u64) -> u64 {
         id += self.tenant;
         id
@@ -151,10 +160,30 @@ impl Load for Repo<u8> {
     }
 }
 
-fn main() {
+/// The function's name is that of its argument.
+#[cacheback]
+async fn user(user: u64) -> u64 {
+    user
+}
+
+#[cacheback]
+async fn users<T: Clone + Send + Sync + Default + 'static>(users: u64) -> (T, u64) {
+    (T::default(), users)
+}
+
+/// Calls what is private.
+pub fn run() {
+    no_prelude::run();
+    let _ = (user::entry(1), users::entry::<u8>(1));
     let _ = (private(&["a"], None), alone(1), weighed(1), by_entry_only::entry(1));
     let repo = Arc::new(Repo { tenant: 1, of: 2_u8 });
-    let _ = (repo.private((1, 1)), repo.alone(1, (2, "")), Repo::<u8>::associated(1), repo.load(1), repo.nothing());
+    let _ = (
+        repo.private((1, 1)),
+        repo.alone(1, (2, "")),
+        Repo::<u8>::associated(1),
+        repo.load(1),
+        repo.nothing(),
+    );
     let _ = (Repo::clone(&repo).to_owned_row(1), repo.expected(2), repo.by_method_entry_only_entry::<u8>(1));
     let _ = (generic::<u64, 3>("a", 1_u8, &[2]), by_generic_entry_only::entry::<u8>(1), returned(1, ""));
 }
