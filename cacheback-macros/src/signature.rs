@@ -86,7 +86,7 @@ pub(crate) fn parse(item: &TokenStream, errors: &mut Errors) -> Option<Function>
     check_qualifiers(&sig, errors);
     check_generics(&sig.generics, errors);
     let output = read_output(&sig).cloned();
-    if let Some(ty) = &output {
+    if let Some(ty) = output.as_ref().filter(|_| !returns_boxed(&sig.output)) {
         check_output(ty, errors);
     }
     let arguments = read_arguments(&sig, errors);
@@ -154,13 +154,18 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
         );
     }
     if sig.asyncness.is_none() && future(&sig.output).is_none() {
-        errors.at(
-            sig.fn_token.span,
-            format_args!(
+        let message = if returns_boxed(&sig.output) {
+            format!(
+                "a boxed future cannot be cached, and that is what `#[async_trait]` makes of an `async fn`\n\
+                 write `async fn` in a trait without it, or call a cached function of your own from `{name}`"
+            )
+        } else {
+            format!(
                 "only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached\n\
                  write `async fn {name}`"
-            ),
-        );
+            )
+        };
+        errors.at(sig.fn_token.span, message);
     }
     if let Some(token) = &sig.constness {
         errors.at(token.span, "a `const fn` runs at compile time and cannot be cached\nremove `const`");
@@ -180,6 +185,13 @@ fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
     if let Some(variadic) = &sig.variadic {
         errors.at(variadic.dots.spans[0], "variadic functions cannot be cached\ntake a slice");
     }
+}
+
+/// Whether a function returns `Pin<Box<..>>`.
+fn returns_boxed(output: &ReturnType) -> bool {
+    let ReturnType::Type(_, ty) = output else { return false };
+    let Type::Path(path) = &**ty else { return false };
+    path.path.segments.last().is_some_and(|last| last.ident == "Pin")
 }
 
 fn check_generics(generics: &Generics, errors: &mut Errors) {

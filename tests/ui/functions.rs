@@ -27,4 +27,10 @@ struct NotAFunction;
 #[tokio::test]
 async fn a_test() {}
 
+// What `#[async_trait]` leaves.
+#[cacheback]
+fn boxed(id: u64) -> std::pin::Pin<Box<dyn Future<Output = u64> + Send>> {
+    Box::pin(async move { id })
+}
+
 fn main() {}

@@ -49,6 +49,7 @@ fn qualifiers_and_generics() {
         "async fn f(a: u8, ...) {}",
         "async fn f<T: Into<u8>, const N: Size>(a: [T; N]) where T: Copy {}",
         "fn f(a: u8) -> impl Iterator<Item = u8> {}",
+        "fn f<'life0, 'async_trait>(a: &'life0 str) -> ::core::pin::Pin<Box<dyn Future<Output = u8> + Send + 'async_trait>> {}",
         "fn f(a: &str) -> impl Future<Output = &str> + Send {}",
         "fn f(a: u8) -> impl Future<Output = impl Display> {}",
         "async fn f(a: u8);",
@@ -78,6 +79,9 @@ fn qualifiers_and_generics() {
             fn f(a: u8) -> impl Iterator<Item = u8> {}
             [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
             [impl] `impl Trait` cannot be cached: a stored value needs a type with a name / name the type
+
+            fn f<'life0, 'async_trait>(a: &'life0 str) -> ::core::pin::Pin<Box<dyn Future<Output = u8> + Send + 'async_trait>> {}
+            [fn] a boxed future cannot be cached, and that is what `#[async_trait]` makes of an `async fn` / write `async fn` in a trait without it, or call a cached function of your own from `f`
 
             fn f(a: &str) -> impl Future<Output = &str> + Send {}
             [&] a borrow cannot be returned from a cache: values outlive the calls that made them / return an owned value, an `Arc<..>`, or `&'static`
