@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cacheback::{Status, cacheback, testing};
 
 /// Counts the runs of a test's bodies.
 #[derive(Clone, Default)]
-struct Runs(std::sync::Arc<AtomicU64>);
+struct Runs(Arc<AtomicU64>);
 
 impl Runs {
     fn one(&self) -> u64 {
@@ -69,6 +71,62 @@ async fn borrowed_arguments() {
     let query = |word: &str| Query { words: vec![word.to_owned()] };
     form!(runs: borrowed("n", &[1, 2], &query("w"), Path::new("a/b")) = "n [1, 2] w a/b",
         ("n", &[1, 2], &query("v"), Path::new("a/b")) = "n [1, 2] v a/b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn less_common_borrows() {
+    #[cacheback(fetch_on_miss, skip(runs))]
+    async fn borrowed(
+        os: &OsStr,
+        array: &[u8; 2],
+        twice: &&str,
+        string: &String,
+        list: &Vec<String>,
+        fixed: &'static str,
+        shared: Arc<str>,
+        runs: &Runs,
+    ) -> String {
+        runs.one();
+        format!("{os:?} {array:?} {twice} {string} {} {fixed} {shared}", list.concat())
+    }
+    let (string, list) = ("c".to_owned(), vec!["d".to_owned()]);
+    form!(runs: borrowed(OsStr::new("a"), &[1, 2], &"b", &string, &list, "e", Arc::from("f"))
+            = r#""a" [1, 2] b c d e f"#,
+        (OsStr::new("a"), &[1, 2], &"x", &string, &list, "e", Arc::from("f")) = r#""a" [1, 2] x c d e f"#);
+}
+
+/// Names that generated code might have meant are the user's own here. (`tests/strict` has the prelude away as well.)
+mod shadowed {
+    #![allow(dead_code, non_snake_case)]
+
+    use super::Runs;
+
+    pub(super) struct Result;
+    pub(super) struct Option;
+    pub(super) struct String;
+    pub(super) struct Vec;
+    pub(super) struct Box;
+    pub(super) struct Duration;
+    pub(super) trait Clone {}
+    pub(super) trait Send {}
+    pub(super) trait Default {}
+    pub(super) fn Some() {}
+    pub(super) fn Ok() {}
+
+    #[cacheback::cacheback(lifetime = 60, fetch_on_miss, wait = "1s", skip(runs))]
+    pub(super) async fn shadowed(
+        name: &str,
+        runs: &Runs,
+    ) -> std::result::Result<std::string::String, std::string::String> {
+        runs.one();
+        std::result::Result::Ok(name.to_owned())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn shadowed_names() {
+    use shadowed::shadowed;
+    form!(runs: shadowed("a") = Ok("a".to_owned()), ("b") = Ok("b".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
