@@ -72,7 +72,7 @@ fn config() -> Config {
 
 /// Where a schedule that failed is written.
 fn schedules() -> PathBuf {
-    let folder = env::temp_dir().join("cacheback-schedules");
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/schedules"));
     std::fs::create_dir_all(&folder).expect("a folder for schedules");
     folder
 }

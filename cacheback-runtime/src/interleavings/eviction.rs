@@ -1,7 +1,7 @@
 //! What is evicted or swept, as something else is put in its place.
 
 use super::explore;
-use super::stage::{LIFETIME, RETENTION, Stage, Stored, join};
+use super::stage::{Act, LIFETIME, RETENTION, Stage, Stored, join};
 use super::tasks::advance;
 use crate::executor::Settings;
 use crate::policy::Eviction;
@@ -77,6 +77,33 @@ fn replacement_against_eviction() {
     });
 }
 
+/// Each key has its own value, whatever happens to others of its hash.
+#[test]
+fn colliding_keys_come_and_go() {
+    explore(|| {
+        let stage = Stage::new().stale(&[3]);
+        stage.source.write(2);
+        let writers = [3, 4].map(|key| {
+            stage.spawn(move |stage| {
+                stage.set(key, 10 * key);
+                assert_eq!(stage.version(key), Some(10 * key));
+            })
+        });
+        let readers = [3, 4].map(|key| stage.spawn(move |stage| (key, stage.get(key))));
+        for (key, got) in join(readers) {
+            assert!(got == Ok(1) || got == Ok(2) || got == Ok(10 * key), "{got:?} of {key}");
+        }
+        join(writers);
+        stage.rest();
+        assert_eq!([3, 4].map(|key| stage.version(key)), [Some(30), Some(40)]);
+        let remover = stage.spawn(|stage| stage.remove(3));
+        assert_eq!(stage.get(4), Ok(40));
+        remover.join().unwrap();
+        assert_eq!([3, 4].map(|key| stage.version(key)), [None, Some(40)]);
+        stage.end(&[3, 4]);
+    });
+}
+
 /// Of a value past its retention nothing is seen, and the one that replaces it is not swept with it.
 #[test]
 fn sweep_against_commit() {
@@ -91,5 +118,29 @@ fn sweep_against_commit() {
         stage.rest();
         assert_eq!(stage.peek(1), Some(Stored { version: 2, fresh: true }));
         stage.end(&[1]);
+    });
+}
+
+/// A back-off outlives its value, in a record of its own: which does not take the place of what came meanwhile.
+#[test]
+fn sweep_of_a_key_in_back_off_against_set() {
+    explore(|| {
+        let stage = Stage::with(|policy| policy.retention = 2 * LIFETIME, Settings::default()).stale(&[1]);
+        stage.source.act(&[Act::Fail]);
+        let _ = stage.get(1);
+        stage.rest();
+        advance(LIFETIME);
+        let sweeper = stage.spawn(Stage::sweep);
+        let writer = stage.spawn(|stage| {
+            stage.set(1, 2);
+            assert_eq!(stage.version(1), Some(2));
+        });
+        let reader = stage.spawn(|stage| stage.get(1));
+        let got = reader.join().unwrap();
+        assert!(matches!(got, Ok(1 | 2)), "{got:?}");
+        sweeper.join().unwrap();
+        writer.join().unwrap();
+        stage.rest();
+        assert_eq!(stage.peek(1), Some(Stored { version: 2, fresh: true }));
     });
 }

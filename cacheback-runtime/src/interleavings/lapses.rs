@@ -1,8 +1,11 @@
 //! Fetches that outlast their claim, or are lost.
 
+use std::time::Duration;
+
 use super::explore;
-use super::stage::{Act, Stage, TIMEOUT, join};
+use super::stage::{Act, EMPTY, Stage, TIMEOUT, join};
 use super::tasks::{abort_all, advance};
+use crate::executor::Settings;
 
 /// Both orders of their ends: the value of the later claim stands, and everybody is answered.
 #[test]
@@ -61,6 +64,22 @@ fn the_last_caller_leaves_as_a_claim_lapses() {
         caller.join().unwrap();
         stage.rest();
         assert_eq!((stage.stats().timeouts, stage.version(1)), (1, None));
+        stage.end(&[1]);
+    });
+}
+
+/// A caller who has waited long enough is answered once, with the value or with the empty one.
+#[test]
+fn a_callers_patience_ends_as_the_flight_lands() {
+    explore(|| {
+        let patience = Duration::from_secs(1);
+        let stage = Stage::with(|policy| policy.wait = Some(patience), Settings::default());
+        let caller = stage.spawn(|stage| stage.get(1));
+        advance(patience);
+        let got = caller.join().unwrap();
+        assert!(matches!(got, Ok(EMPTY | 1)), "{got:?}");
+        stage.rest();
+        assert_eq!((stage.source.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }

@@ -1,6 +1,7 @@
 //! What a scenario plays on: one cache, its origin, and callers.
 
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::{ON_PURPOSE, sync::step, tasks};
 use crate::clock::Moment;
 use crate::context::settle;
-use crate::engine::{Answer, Call, Engine, ErasedCache, Target};
+use crate::engine::{Answer, Call, Engine, ErasedCache, Keyed, Target};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
 use crate::janitor::Sweep;
@@ -33,7 +34,25 @@ pub(super) const EMPTY: u64 = 0;
 
 type Outcome = Fallible<u64, &'static str>;
 type Returned = Result<u64, &'static str>;
-type Key = (Val<u64>,);
+type Key = (Val<Number>,);
+
+/// A key: 3 and 4 have one hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Number(u64);
+
+impl Hash for Number {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0.min(3));
+    }
+}
+
+struct Owned((Number,));
+
+impl Keyed<(Number,)> for Owned {
+    fn key(&self) -> &(Number,) {
+        &self.0
+    }
+}
 
 /// What a run of the body does with the version that it has read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +62,8 @@ pub(super) enum Act {
     /// The same, once the scenario lets it go on.
     Hold,
     Fail,
+    /// The same, once the scenario lets it go on.
+    HoldAndFail,
     Panic,
 }
 
@@ -96,7 +117,11 @@ impl Origin<Outcome> for Scripted {
             self.source.begun.add_permits(1);
             match act {
                 Act::Bring => yield_now().await,
-                Act::Hold => self.source.gate.acquire().await.expect("open").forget(),
+                Act::Hold => self.source.held().await,
+                Act::HoldAndFail => {
+                    self.source.held().await;
+                    return Err("failed");
+                }
                 Act::Fail => {
                     yield_now().await;
                     return Err("failed");
@@ -153,6 +178,10 @@ impl Source {
     /// Until so many bodies more have begun and read their version.
     pub(super) fn await_begun(&self, bodies: u32) {
         block_on(self.begun.acquire_many(bodies)).expect("open").forget();
+    }
+
+    async fn held(&self) {
+        self.gate.acquire().await.expect("open").forget();
     }
 
     /// Lets one body go on that is held.
@@ -242,13 +271,8 @@ impl Stage {
         thread::spawn(move || work(&stage))
     }
 
-    fn target(&self, key: u64) -> Target<(u64,)> {
-        struct Owned((u64,));
-        impl crate::engine::Keyed<(u64,)> for Owned {
-            fn key(&self) -> &(u64,) {
-                &self.0
-            }
-        }
+    fn target(&self, key: u64) -> Target<(Number,)> {
+        let key = Number(key);
         let (hash, node) = self.engine.locate((&key,));
         Target::new(hash, Arc::new(Owned((key,))), node)
     }
@@ -263,7 +287,7 @@ impl Stage {
     }
 
     pub(super) async fn getting(&self, key: u64) -> Returned {
-        if let Some(hit) = self.engine.look((&key,)) {
+        if let Some(hit) = self.engine.look((&Number(key),)) {
             self.calls.fetch_add(1, Ordering::SeqCst);
             return hit;
         }

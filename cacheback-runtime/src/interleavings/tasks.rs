@@ -31,7 +31,7 @@ pub(crate) mod task {
 }
 
 /// The one runtime. (`pub` as tokio's is, for the sake of `configure`.)
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Handle;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,7 +1,8 @@
 //! Writes from outside, as a fetch comes home that has seen an older version.
 
 use super::explore;
-use super::stage::{Act, Stage, Stored, join};
+use super::stage::{Act, LIFETIME, Stage, Stored, join};
+use crate::executor::Settings;
 
 /// The key has no value, or a stale one, or one that a refresh is being queued for.
 const BEFORE: [bool; 2] = [false, true];
@@ -116,7 +117,10 @@ fn a_body_ends_as_another_is_parked_behind_it() {
         stage.source.write(2);
         let writer = stage.spawn(|stage| stage.invalidate(1));
         let gates = [1, 2].map(|_| stage.spawn(|stage| stage.source.let_go()));
+        // It looks for what is parked, too.
+        let janitor = stage.spawn(Stage::sweep);
         writer.join().unwrap();
+        janitor.join().unwrap();
         join(gates);
         stage.rest();
         assert_eq!(stage.peek(1), Some(Stored { version: 2, fresh: true }));
@@ -141,6 +145,26 @@ fn fetch_remove_fetch_with_the_first_finishing_in_between() {
         gate.join().unwrap();
         stage.rest();
         assert_eq!((stage.version(1), stage.source.runs(1)), (Some(2), 2));
+        stage.end(&[1]);
+    });
+}
+
+/// An error is no value: where the key was written meanwhile neither it nor a back-off is kept.
+#[test]
+fn a_failing_fetch_against_remove() {
+    explore(|| {
+        let stage = Stage::with(|policy| policy.cache_err = Some(LIFETIME), Settings::default());
+        stage.source.act(&[Act::HoldAndFail]);
+        let first = stage.spawn(|stage| stage.get(1));
+        stage.source.await_begun(1);
+        let gate = stage.spawn(|stage| stage.source.let_go());
+        stage.remove(1);
+        assert_eq!(stage.get(1), Ok(1));
+        gate.join().unwrap();
+        let got = first.join().unwrap();
+        assert!(matches!(got, Ok(1) | Err("failed")), "{got:?}");
+        stage.rest();
+        assert_eq!(stage.peek(1), Some(Stored { version: 1, fresh: true }));
         stage.end(&[1]);
     });
 }
