@@ -5,14 +5,12 @@
 
 use std::collections::HashMap;
 
-use tokio::sync::Notify;
-
 use crate::clock::Moment;
 use crate::executor::{Fetch, Permit, Ticket};
 use crate::hash::BuildAsIs;
 use crate::known::{Face, Known, Strangers};
 use crate::panics::caught;
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, lock};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Notify, OnceLock, Ordering, lock};
 use crate::tasks::{Id, task};
 
 mod desk;

@@ -1,4 +1,4 @@
-//! The one door to locks and atomics.
+//! The one door to locks, atomics and notifications.
 //!
 //! Everything that claims, commits, writes or clears goes through these names, so that a model checker can stand in
 //! for them without a change elsewhere: see `interleavings`. A lock of ours guards plain data only: no user code runs
@@ -10,11 +10,13 @@ pub(crate) use {
     plain::lock,
     std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     std::sync::{Arc, Mutex, OnceLock},
+    tokio::sync::Notify,
 };
 
 #[cfg(all(test, cacheback_shuttle))]
 pub(crate) use crate::interleavings::sync::{
-    Arc, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, OnceBox, OnceLock, Ordering, lock, step,
+    Arc, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Notify, OnceBox, OnceLock, Ordering, lock,
+    step,
 };
 
 /// What a model checker leaves alone: counters that nobody decides by, and statics, which outlive what it looks at.

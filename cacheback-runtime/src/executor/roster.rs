@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use tokio::sync::Notify;
-
 use super::{Executor, Ticket};
 use crate::panics::caught;
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicBool, Mutex, Notify, Ordering, lock};
 use crate::tasks::{Id, task};
 
 /// A fetch, as the executor sees it.

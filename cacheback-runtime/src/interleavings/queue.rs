@@ -88,6 +88,26 @@ fn a_queued_refresh_against_remove() {
     });
 }
 
+/// Of what is cleared a refresh that waits is not needed any more.
+#[test]
+fn a_queued_refresh_against_clear() {
+    explore(|| {
+        let stage = one_place().stale(&[1, 2]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        let _ = stage.get(2);
+        let reader = stage.spawn(|stage| stage.get(2));
+        stage.clear();
+        reader.join().unwrap().unwrap();
+        stage.source.let_go();
+        stage.rest();
+        let fetched_anew = u64::from(stage.version(2).is_some());
+        assert_eq!((stage.source.runs(2), stage.stats().skipped), (fetched_anew, 1));
+        stage.end(&[1, 2]);
+    });
+}
+
 /// The queue is full: who is refused gives its key back, unless somebody came to wait for it meanwhile.
 #[test]
 fn a_refusal_against_a_waiter() {

@@ -13,6 +13,28 @@ pub(crate) fn step() {
     AtomicBool::new(false).load(Ordering::SeqCst);
 }
 
+/// tokio's own; each call is one step.
+#[derive(Default)]
+pub(crate) struct Notify(tokio::sync::Notify);
+
+impl Notify {
+    pub(crate) fn new() -> Self {
+        Self(tokio::sync::Notify::new())
+    }
+    pub(crate) fn notified(&self) -> tokio::sync::futures::Notified<'_> {
+        step();
+        self.0.notified()
+    }
+    pub(crate) fn notify_one(&self) {
+        step();
+        self.0.notify_one();
+    }
+    pub(crate) fn notify_waiters(&self) {
+        step();
+        self.0.notify_waiters();
+    }
+}
+
 /// Each call is one step.
 #[derive(Debug)]
 pub(crate) struct OnceLock<T>(std::sync::OnceLock<T>);

@@ -1,36 +1,33 @@
 //! Writes from outside, as a fetch comes home that has seen an older version.
 
+use shuttle::rand::{Rng, thread_rng};
+
 use super::explore;
 use super::stage::{Act, LIFETIME, Stage, Stored, join};
 use crate::executor::Settings;
 
-/// The key has no value, or a stale one, or one that a refresh is being queued for.
-const BEFORE: [bool; 2] = [false, true];
-
-/// Plays a write against a fetch: of a key that nothing is known of, and of one with a stale value. `write` is the last
-/// that happens; afterwards nothing older than version 2 is seen any more, and `stays` says what may be seen.
+/// Plays a write against a fetch, of a key that nothing is known of or that has a stale value: half of the times each.
+/// `stays` says what may be seen as soon as `write` has returned, and at the end.
 fn against_a_fetch(write: fn(&Stage), stays: fn(Option<Stored>) -> bool) {
-    for is_stale in BEFORE {
-        explore(move || {
-            let stage = if is_stale { Stage::new().stale(&[1]) } else { Stage::new() };
-            let fetch = stage.spawn(|stage| stage.refresh(1));
-            let writer = stage.spawn(move |stage| {
-                stage.source.write(2);
-                write(stage);
-                let stored = stage.peek(1);
-                assert!(stays(stored), "{stored:?} right after the write");
-            });
-            let reader = stage.spawn(|stage| stage.get(1));
-            for got in [fetch.join().unwrap(), reader.join().unwrap()] {
-                assert!(matches!(got, Ok(1 | 2)), "{got:?}");
-            }
-            writer.join().unwrap();
-            stage.rest();
+    explore(move || {
+        let stage = if thread_rng().r#gen() { Stage::new().stale(&[1]) } else { Stage::new() };
+        let fetch = stage.spawn(|stage| stage.refresh(1));
+        let writer = stage.spawn(move |stage| {
+            stage.source.write(2);
+            write(stage);
             let stored = stage.peek(1);
-            assert!(stays(stored), "{stored:?} came back");
-            stage.end(&[1]);
+            assert!(stays(stored), "{stored:?} right after the write");
         });
-    }
+        let reader = stage.spawn(|stage| stage.get(1));
+        for got in [fetch.join().unwrap(), reader.join().unwrap()] {
+            assert!(matches!(got, Ok(1 | 2)), "{got:?}");
+        }
+        writer.join().unwrap();
+        stage.rest();
+        let stored = stage.peek(1);
+        assert!(stays(stored), "{stored:?} came back");
+        stage.end(&[1]);
+    });
 }
 
 fn nothing_or_the_newer(stored: Option<Stored>) -> bool {
@@ -188,6 +185,23 @@ fn two_writers_and_a_fetch() {
         assert!(stored.is_some_and(|stored| stored.version >= 5 && stored.fresh), "{stored:?}");
         stage.set(1, 9);
         assert_eq!(stage.get(1), Ok(9));
+        stage.end(&[1]);
+    });
+}
+
+/// The two alone: the fetch has all but stored its value when the `clear` comes.
+#[test]
+fn a_commit_against_clear() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        stage.source.let_go();
+        stage.clear();
+        assert_eq!(stage.version(1), None);
+        stage.rest();
+        assert_eq!(stage.version(1), None, "it came back");
         stage.end(&[1]);
     });
 }
