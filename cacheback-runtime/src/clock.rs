@@ -52,8 +52,16 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+#[cfg(all(test, cacheback_shuttle))]
+use crate::interleavings::clock as source;
+
 // Elsewhere `timespec` may have fields of its own: on some systems of 32 bits.
-#[cfg(all(target_os = "linux", target_pointer_width = "64", not(feature = "test-util")))]
+#[cfg(all(
+    target_os = "linux",
+    target_pointer_width = "64",
+    not(feature = "test-util"),
+    not(all(test, cacheback_shuttle))
+))]
 mod source {
     use super::Moment;
 
@@ -81,7 +89,10 @@ mod source {
     }
 }
 
-#[cfg(not(all(target_os = "linux", target_pointer_width = "64", not(feature = "test-util"))))]
+#[cfg(all(
+    not(all(target_os = "linux", target_pointer_width = "64", not(feature = "test-util"))),
+    not(all(test, cacheback_shuttle))
+))]
 mod source {
     use std::time::Instant;
 

@@ -1,10 +1,9 @@
 //! What a process may decide about the executor before its first use.
 
-use tokio::runtime::Handle;
-
 use crate::context;
 use crate::error::Error;
 use crate::executor::Settings;
+use crate::tasks::Handle;
 
 /// Begins to configure the executor, which runs the fetches of all cached functions. Optional; nothing is changed
 /// before [`apply`](Configure::apply).

@@ -5,20 +5,19 @@
 
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Handle, Id, Runtime};
-use tokio::time::Sleep;
-
 use crate::executor::{Executor, Settings};
 use crate::panics::caught;
-use crate::sync::{Arc, AtomicBool, Mutex, OnceLock, Ordering, lock};
+use crate::sync::Arc;
+use crate::sync::plain::{AtomicBool, Mutex, OnceLock, Ordering, lock};
+use crate::tasks::{Handle, Id, Sleep, sleep};
 
 /// Which flights may be joined: those of one lane.
 pub(crate) type LaneId = Option<Id>;
 
 /// The executor that counts for a call; the one of the process need not be counted.
-#[cfg(not(feature = "test-util"))]
+#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
 pub(crate) type ItsExecutor = &'static Arc<Executor>;
-#[cfg(feature = "test-util")]
+#[cfg(any(feature = "test-util", all(test, cacheback_shuttle)))]
 pub(crate) type ItsExecutor = Arc<Executor>;
 
 /// The surroundings of a call.
@@ -58,7 +57,7 @@ pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
     static ANY: AtomicBool = AtomicBool::new(false);
     let timer = |handle: &Handle| {
         let _entered = handle.enter();
-        tokio::time::sleep(after)
+        sleep(after)
     };
     if ANY.load(Ordering::Relaxed) && lock(&WITHOUT).contains(&handle.id()) {
         return timer(own_runtime());
@@ -81,11 +80,15 @@ pub(crate) async fn pause(span: Duration) {
     timer(own_runtime(), span).await;
 }
 
+#[cfg(all(test, cacheback_shuttle))]
+use crate::interleavings::tasks::own_runtime;
+
 /// Two threads for calls that come from outside of any tokio runtime; started by the first such call.
+#[cfg(not(all(test, cacheback_shuttle)))]
 fn own_runtime() -> &'static Handle {
-    static OWN: OnceLock<Runtime> = OnceLock::new();
+    static OWN: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
     OWN.get_or_init(|| {
-        Builder::new_multi_thread()
+        tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("cacheback")
             .enable_all()
@@ -95,7 +98,12 @@ fn own_runtime() -> &'static Handle {
     .handle()
 }
 
-#[cfg(not(feature = "test-util"))]
+#[cfg(all(test, cacheback_shuttle))]
+fn lane_and_executor(_: Id, _: &str) -> (LaneId, ItsExecutor) {
+    (None, crate::interleavings::tasks::executor())
+}
+
+#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
 fn lane_and_executor(_: Id, user: &str) -> (LaneId, ItsExecutor) {
     (None, executor_in(&EXECUTOR, user))
 }
@@ -115,6 +123,7 @@ pub(crate) fn executor() -> Option<&'static Arc<Executor>> {
     EXECUTOR.get()
 }
 
+#[cfg_attr(all(test, cacheback_shuttle), allow(dead_code))]
 fn executor_in<'p>(place: &'p OnceLock<Arc<Executor>>, user: &str) -> &'p Arc<Executor> {
     place.get_or_init(|| Arc::new(Executor::new(Settings::default(), user)))
 }

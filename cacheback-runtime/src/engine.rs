@@ -24,6 +24,7 @@ use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
 use crate::store::{Change, Content, Limit, Node, Pinned, Remains, Store};
+use crate::sync::plain::Serial;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
 mod breaker;
@@ -158,10 +159,10 @@ pub(crate) struct Peeked<V> {
 
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
     pub(crate) fn new(name: &'static str, policy: Policy) -> Arc<Self> {
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        static NUMBER: Serial = Serial::new();
         let engine = Arc::new(Self {
             name,
-            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            number: NUMBER.next(),
             policy,
             hasher: Seeded::default(),
             store: Store::new(Limit::of(&policy), policy.eviction, Spans::of(&policy)),
@@ -174,7 +175,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             slow_body: AtomicBool::new(false),
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
-        #[cfg(not(feature = "test-util"))]
+        #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
         crate::janitor::watch(&engine);
         engine
     }
@@ -395,6 +396,17 @@ impl<A: KeyShape, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
         for job in self.flights.unpark_all(now) {
             job.submit();
         }
+    }
+}
+
+#[cfg(all(test, cacheback_shuttle))]
+impl<A: KeyShape, O: Outcome> Engine<A, O> {
+    /// Nothing is under way, and nothing of what was is left.
+    pub(crate) fn assert_at_rest(&self) {
+        assert_eq!(self.flights.desks(), 0, "a key is held");
+        assert_eq!(self.counters.snapshot().in_flight, 0, "a fetch is not home");
+        let (nodes, listed, residents) = self.store.counts();
+        assert_eq!((nodes, nodes), (listed, residents), "index and bound differ");
     }
 }
 

@@ -8,11 +8,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use tokio::runtime::Handle;
-
 use crate::clock::Moment;
 use crate::panics::caught;
+use crate::sync::plain::Serial;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
+use crate::tasks::Handle;
 
 mod roster;
 use roster::Roster;
@@ -62,8 +62,8 @@ pub(crate) struct Ticket {
 
 impl Ticket {
     pub(crate) fn new(function: u64) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self { function, number: NEXT.fetch_add(1, Ordering::Relaxed) }
+        static NEXT: Serial = Serial::new();
+        Self { function, number: NEXT.next() }
     }
 }
 
@@ -320,4 +320,16 @@ impl Drop for Permit {
 }
 
 #[cfg(test)]
+impl Executor {
+    /// No place is taken, nobody waits for one, and no fetch lives.
+    pub(crate) fn assert_at_rest(&self) {
+        let state = lock(&self.state);
+        assert_eq!((state.running, state.waiting), (0, 0), "places, waiting");
+        assert!(state.functions.is_empty() && state.places.is_empty() && !state.dispatching);
+        drop(state);
+        assert!(self.roster.is_empty(), "a fetch lives");
+    }
+}
+
+#[cfg(all(test, not(cacheback_shuttle)))]
 mod tests;

@@ -5,16 +5,13 @@
 
 use std::collections::HashMap;
 
-use tokio::runtime::Id;
-use tokio::sync::Notify;
-use tokio::task;
-
 use crate::clock::Moment;
 use crate::executor::{Fetch, Permit, Ticket};
 use crate::hash::BuildAsIs;
 use crate::known::{Face, Known, Strangers};
 use crate::panics::caught;
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, lock};
+use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Notify, OnceLock, Ordering, lock};
+use crate::tasks::{Id, task};
 
 mod desk;
 pub(crate) use desk::{Boarding, Desk, Ended, Lane, Start, Succession};
@@ -300,6 +297,11 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         given_back
     }
 
+    #[cfg(test)]
+    pub(crate) fn desks(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum()
+    }
+
     fn shard(&self, hash: u64) -> &Mutex<Shard<K, T, J>> {
         &self.shards[(hash >> 60) as usize % SHARDS]
     }
@@ -331,5 +333,5 @@ fn close_idle<K: ?Sized, T, J>(shard: &mut Shard<K, T, J>, hash: u64, at: usize)
     idle
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(cacheback_shuttle)))]
 mod tests;

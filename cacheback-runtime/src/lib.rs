@@ -16,6 +16,8 @@ mod failed;
 mod flight;
 mod handle;
 mod hash;
+#[cfg(all(test, cacheback_shuttle))]
+mod interleavings;
 #[cfg(not(feature = "test-util"))]
 mod janitor;
 mod key;
@@ -33,6 +35,7 @@ mod site;
 mod slot;
 mod store;
 mod sync;
+mod tasks;
 #[cfg(feature = "test-util")]
 pub mod testing;
 

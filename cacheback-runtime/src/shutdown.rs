@@ -4,10 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use tokio::task;
-
 use crate::context::{self, Here};
 use crate::engine::first;
+use crate::tasks::task;
 
 /// How long an aborted fetch has to notice that. One that blocks its thread does so later, or never.
 const NOTICE: Duration = Duration::from_millis(100);

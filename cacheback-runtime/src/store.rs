@@ -318,4 +318,18 @@ where
 }
 
 #[cfg(test)]
+impl<K, V, X> Store<K, V, X>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    X: Send + Sync + 'static,
+{
+    /// How many nodes the index says it has, how many it has, and of how many moka knows.
+    pub(crate) fn counts(&self) -> (u64, u64, u64) {
+        self.bound.settle();
+        (self.index.nodes(), self.pin().keys().count() as u64, self.bound.residents())
+    }
+}
+
+#[cfg(test)]
 mod tests;

@@ -17,6 +17,7 @@ use crate::outcome::Outcome;
 use crate::panics::{caught, caught_future};
 use crate::policy::Policy;
 use crate::sync::{Arc, Ordering};
+use crate::tasks::task;
 
 /// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
 pub(crate) struct Job<A: KeyShape, O: Outcome> {
@@ -161,7 +162,7 @@ impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
 
 /// The task of a fetch.
 async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
-    job.flight.begins_in(tokio::task::id());
+    job.flight.begins_in(task::id());
     let here = job.here.clone();
     let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
     let shutdown = pin!(here.executor.limit_reached());

@@ -5,8 +5,6 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
 use super::fetch::Job;
 use super::{Answer, Brought, Call, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target};
 use crate::clock::{Moment, nanos};
@@ -20,6 +18,7 @@ use crate::key::KeyShape;
 use crate::outcome::{Outcome, Sharing};
 use crate::store::Content;
 use crate::sync::Arc;
+use crate::tasks::{Handle, task};
 
 /// How many of its own fetches a call may lose with their runtime before it gives up.
 const LOSSES: u32 = 2;
@@ -336,7 +335,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 if *losses < LOSSES {
                     return Failure::Again;
                 }
-                if *losses == LOSSES && tokio::task::try_id().is_some() {
+                if *losses == LOSSES && task::try_id().is_some() {
                     return Failure::Gone;
                 }
                 let error = FetchError::new(self.name, FetchErrorKind::Lost, "its runtime was dropped");

@@ -2,13 +2,10 @@
 
 use std::collections::HashMap;
 
-use tokio::runtime::Id;
-use tokio::sync::Notify;
-use tokio::task;
-
 use super::{Executor, Ticket};
 use crate::panics::caught;
-use crate::sync::{Arc, AtomicBool, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicBool, Mutex, Notify, Ordering, lock};
+use crate::tasks::{Id, task};
 
 /// A fetch, as the executor sees it.
 pub(crate) trait Fetch: Send + Sync {
@@ -123,6 +120,14 @@ impl Roster {
             }
             moved.await;
         }
+    }
+}
+
+#[cfg(test)]
+impl Roster {
+    pub(super) fn is_empty(&self) -> bool {
+        let lives = lock(&self.lives);
+        lives.fetches.is_empty() && lives.runtimes.is_empty()
     }
 }
 

@@ -81,11 +81,6 @@ impl Notes {
     }
 }
 
-fn idle(executor: &Executor) -> bool {
-    let state = lock(&executor.state);
-    state.running == 0 && state.waiting == 0 && state.functions.is_empty() && !state.dispatching
-}
-
 #[test]
 fn places_then_the_queue_then_refusal() {
     let (executor, notes) = (executor(), Arc::new(Notes::default()));
@@ -97,7 +92,7 @@ fn places_then_the_queue_then_refusal() {
         notes.end(1);
     }
     assert_eq!(lock(&notes.started).len(), RUNNING + WAITING);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 #[test]
@@ -170,7 +165,7 @@ fn what_waits_keeps_its_order() {
     assert_eq!(*lock(&order[1]), [4, 6], "the last found lines of three and two");
     notes.end(9);
     assert_eq!(*lock(&order[0]), [0, 1, 2, 3, 5]);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 #[test]
@@ -182,7 +177,7 @@ fn a_waiting_refresh_can_be_withdrawn_once() {
     assert!(executor.withdraw(waiting).is_some());
     assert!(executor.withdraw(waiting).is_none());
     notes.end(1);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 /// A thousand refreshes that end as they start: on a runtime that is gone, say. They do not nest.
@@ -197,7 +192,7 @@ fn refreshes_that_end_as_they_start_run_in_a_loop() {
     let ending = Arc::clone(&notes);
     deep.spawn(move || ending.end(1)).unwrap().join().unwrap();
     assert_eq!(lock(&notes.started).len(), WAITING + 1);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 #[test]
@@ -216,7 +211,7 @@ fn a_start_that_panics_stops_nothing_else() {
     notes.end(1);
     assert_eq!(notes.running(1), 1, "the next one has the place");
     notes.end(1);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 /// A fetch that is what a test says.
@@ -325,7 +320,7 @@ fn configured_limits() {
         notes.end(1);
     }
     assert_eq!(lock(&notes.started).len(), 7);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 #[test]
@@ -344,7 +339,7 @@ fn a_queue_of_length_zero() {
     notes.end(1);
     notes.submit(&executor, 2, None);
     notes.end(2);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 /// What has a place keeps it; what waits, and what comes later, is refused; a place that is given back starts nothing.
@@ -370,7 +365,7 @@ fn a_closed_executor_starts_nothing() {
         notes.end(2);
     }
     executor.close();
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 /// A refresh that is refused may panic, or come back at once: for a waiter, or as the next one of its key.
@@ -393,7 +388,7 @@ fn what_is_refused_at_the_close_may_do_as_it_likes() {
     executor.close();
     assert_eq!(notes.refused_as(2, Refusal::ShutDown), 3);
     notes.end(1);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }
 
 /// Submitted, taken over by waiters, given places back and closed, all at once: each refresh meets one end, and none
@@ -447,7 +442,7 @@ fn a_close_among_everything_else() {
         });
         let [started, refused] = [0, 1].map(|end| ends[end].load(Ordering::SeqCst));
         assert_eq!(started + refused, 2 * EACH);
-        assert!(idle(&executor));
+        executor.assert_at_rest();
     }
 }
 
@@ -472,5 +467,5 @@ fn lapsed_places_are_taken_away() {
     assert_eq!(lock(&executor.state).running, 2);
     notes.end(2);
     notes.end(2);
-    assert!(idle(&executor));
+    executor.assert_at_rest();
 }

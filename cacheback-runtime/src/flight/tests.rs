@@ -53,10 +53,6 @@ fn supersede(flights: &Bench) -> Vec<Start<&'static str>> {
     flights.at(7, &mut known, compare, |desk, _| Ok(desk.supersede()))
 }
 
-fn desks(flights: &Bench) -> usize {
-    flights.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum()
-}
-
 #[test]
 fn one_claim_at_a_time_and_the_desk_goes_with_the_last_flight() {
     let flights = Bench::new();
@@ -66,10 +62,10 @@ fn one_claim_at_a_time_and_the_desk_goes_with_the_last_flight() {
     assert_eq!(run(&flights, &flight, 10), None, "started once");
     assert!(matches!(board(&flights, 9, false), Boarding::Busy));
     assert!(matches!(board(&flights, 9, true), Boarding::Joined { start: None, .. }));
-    assert_eq!(desks(&flights), 1);
+    assert_eq!(flights.desks(), 1);
     assert_eq!(end(&flights, &flight), Some(Ended::Current));
     assert_eq!(end(&flights, &flight), None);
-    assert_eq!(desks(&flights), 0);
+    assert_eq!(flights.desks(), 0);
 }
 
 #[test]
@@ -84,7 +80,7 @@ fn a_claim_is_over_at_its_moment_and_a_lapse_alone_supersedes_nothing() {
     assert_eq!(at(&flights, |lane| lane.lapsed(moment(10)).len()), 1);
     assert_eq!(end(&flights, &flight), Some(Ended::Superseded));
     assert_eq!(end(&flights, &later), Some(Ended::Current));
-    assert_eq!(desks(&flights), 0);
+    assert_eq!(flights.desks(), 0);
 }
 
 #[test]
@@ -107,7 +103,7 @@ fn superseding_cancels_what_nobody_waits_for_and_keeps_the_rest() {
     let queued = claim(&flights, 0);
     assert!(matches!(supersede(&flights)[..], [Start::Withdraw(_)]));
     assert_eq!(run(&flights, &queued, 10), None);
-    assert_eq!(desks(&flights), 0);
+    assert_eq!(flights.desks(), 0);
     // Being started for a caller who waits: runs, superseded.
     let Boarding::Claimed { flight, seat: Some(seat) } = board(&flights, 0, true) else { panic!("free") };
     assert!(seat.leads() && flight.leader_waits());
@@ -182,10 +178,10 @@ fn colliding_keys_have_desks_of_their_own() {
         assert!(matches!(board(key), Boarding::Claimed { .. }), "{key}");
         assert!(matches!(board(key), Boarding::Busy), "{key}");
     }
-    assert_eq!(desks(&flights), 3);
+    assert_eq!(flights.desks(), 3);
     assert_eq!(flights.supersede_older(0).len(), 0);
     assert_eq!(flights.supersede_older(1).len(), 3);
-    assert_eq!(desks(&flights), 0);
+    assert_eq!(flights.desks(), 0);
 }
 
 #[tokio::test]
@@ -224,7 +220,7 @@ fn a_flight_is_evicted_without_a_look_at_its_key() {
     let flight = claim(&flights, 0);
     run(&flights, &flight, 10);
     flights.evict(7, &flight);
-    assert_eq!(desks(&flights), 0);
+    assert_eq!(flights.desks(), 0);
     assert!(flights.shards.iter().all(|shard| lock(shard).is_empty()), "nothing is left of it");
     flights.evict(7, &flight);
     let _ = claim(&flights, 0);

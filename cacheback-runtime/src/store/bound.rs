@@ -1,10 +1,12 @@
 //! What stays: moka decides, and knows a number a node and nothing of the user's types.
 
-use moka::notification::RemovalCause;
-use moka::policy::EvictionPolicy;
+#[cfg(not(all(test, cacheback_shuttle)))]
+use moka::{notification::RemovalCause, policy::EvictionPolicy, sync::Cache};
 
 use super::index::Place;
 use crate::hash::BuildAsIs;
+#[cfg(all(test, cacheback_shuttle))]
+use crate::interleavings::moka::{Cache, EvictionPolicy, RemovalCause};
 use crate::policy::{Eviction, Policy};
 use crate::sync::{Arc, AtomicU64, Ordering};
 
@@ -15,7 +17,7 @@ const WINDOW: u64 = 100;
 /// What a record without a value counts where bytes are counted: about what it takes.
 const RECORD: u64 = 256;
 
-type Residents = moka::sync::Cache<Place, (), BuildAsIs>;
+type Residents = Cache<Place, (), BuildAsIs>;
 
 /// How much is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +93,7 @@ impl Bound {
         };
         let size = limit.size() / limit.unit();
         let builder = |size| {
-            let builder = moka::sync::Cache::builder().max_capacity(size);
+            let builder = Cache::builder().max_capacity(size);
             match limit {
                 Limit::Entries(_) => builder,
                 Limit::Bytes(_) => builder.weigher(|place: &Place, ()| place.weight),
@@ -193,6 +195,6 @@ impl Bound {
     /// How many nodes moka knows of, once [settled](Bound::settle).
     #[cfg(test)]
     pub(super) fn residents(&self) -> u64 {
-        self.main.entry_count() + self.window.as_ref().map_or(0, moka::sync::Cache::entry_count)
+        self.main.entry_count() + self.window.as_ref().map_or(0, Cache::entry_count)
     }
 }

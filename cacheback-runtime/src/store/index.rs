@@ -12,7 +12,7 @@ use papaya::{Equivalent, Guard as _, HashMap, HashMapRef, LocalGuard, ResizeMode
 
 use super::node::Node;
 use crate::hash::BuildAsIs;
-use crate::sync::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, step};
 
 type Map<K, V, X> = HashMap<Node<K, V, X>, (), BuildAsIs>;
 
@@ -92,6 +92,7 @@ impl<K, V, X> Index<K, V, X> {
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
+        step();
         pin.get_key_value(&Search { at: hash, floor, is }).map(|(node, ())| node)
     }
 
@@ -106,6 +107,7 @@ impl<K, V, X> Index<K, V, X> {
     ) -> Option<&'g Node<K, V, X>> {
         let deepest = self.deepest.load(Ordering::Acquire);
         (1..=deepest).find_map(|rank| {
+            step();
             let found = pin.get_key_value(&Search { at: at(hash, rank), floor, is });
             found.map(|(node, ())| node)
         })
@@ -118,12 +120,14 @@ impl<K, V, X> Index<K, V, X> {
         id: u64,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
+        step();
         let found = pin.get_key_value(&Place { at: at(hash, rank(id)), id, weight: 0 });
         found.map(|(node, ())| node)
     }
 
     /// The very node, where it is still here.
     pub(super) fn contains(&self, place: Place) -> bool {
+        step();
         self.pin().contains_key(&place)
     }
 
@@ -150,6 +154,7 @@ impl<K, V, X> Index<K, V, X> {
         let came = Place { at: node.at, id: node.id, weight };
         self.deepest.fetch_max(rank, Ordering::AcqRel);
         self.nodes.fetch_add(1, Ordering::Relaxed);
+        step();
         if pin.insert(node, ()).is_none() {
             // Whatever was to be replaced was evicted just before.
             return Some((came, None));
@@ -160,6 +165,7 @@ impl<K, V, X> Index<K, V, X> {
 
     /// Takes the very node out, and not one that replaces it just then. Whether it was here.
     pub(super) fn remove(&self, place: Place) -> bool {
+        step();
         let removed = matches!(self.pin().remove_if(&place, |node, ()| node.id == place.id), Ok(Some(_)));
         if removed {
             self.nodes.fetch_sub(1, Ordering::Relaxed);

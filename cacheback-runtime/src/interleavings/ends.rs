@@ -1,0 +1,76 @@
+//! The end of a process, as fetches start.
+
+use std::time::Duration;
+
+use shuttle::future::block_on;
+
+use super::explore;
+use super::stage::{Act, Stage, join};
+use crate::executor::Settings;
+use crate::shutdown::shutdown;
+
+/// Longer than any scenario.
+const LONG: Duration = Duration::from_secs(1_000_000);
+
+/// Nothing that nobody waits for runs when it returns, nor starts later; who waits is answered.
+#[test]
+fn shutdown_against_start() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        let reader = stage.spawn(|stage| stage.get(1));
+        let waiter = stage.spawn(|stage| stage.get(2));
+        let ended = stage.spawn(|stage| {
+            let ended = block_on(shutdown(LONG));
+            let runs = stage.source.runs(1);
+            assert_eq!(stage.source.live(1), 0, "a refresh runs");
+            assert_eq!(ended.aborted, 0);
+            runs
+        });
+        assert_eq!((reader.join().unwrap(), waiter.join().unwrap()), (Ok(1), Ok(1)));
+        let runs = ended.join().unwrap();
+        assert_eq!(stage.get(1).map(|_| stage.source.runs(1)), Ok(runs), "a refresh was started");
+        stage.rest();
+        let stats = stage.stats();
+        assert!(stats.refused + stats.skipped >= u64::from(runs == 0));
+        assert_eq!(stage.get(3), Ok(1), "who waits is still served");
+        stage.rest();
+    });
+}
+
+/// With refreshes in the queue, which are refused, or taken over by who waits for them.
+#[test]
+fn shutdown_against_a_queue() {
+    explore(|| {
+        let settings = Settings { max_refreshes: 1, ..Settings::default() };
+        let stage = Stage::with(|_| {}, settings).stale(&[1, 2]);
+        stage.source.write(2);
+        let readers = [1, 2].map(|key| stage.spawn(move |stage| stage.get(key)));
+        let waiter = stage.spawn(|stage| stage.refresh(2));
+        let ended = stage.spawn(|_| block_on(shutdown(LONG)));
+        assert!(join(readers).iter().all(Result::is_ok));
+        assert_eq!(waiter.join().unwrap(), Ok(2));
+        assert_eq!(ended.join().unwrap().aborted, 0);
+        stage.rest();
+        assert_eq!(stage.version(2), Some(2));
+    });
+}
+
+/// At the limit a refresh is aborted and its key given back; a caller who waits keeps his.
+#[test]
+fn the_limit_of_a_shutdown_against_a_waiter() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        let waiter = stage.spawn(|stage| stage.refresh(1));
+        let ended = stage.spawn(|_| block_on(shutdown(Duration::ZERO)));
+        let gate = stage.spawn(|stage| stage.source.let_go());
+        assert_eq!(waiter.join().unwrap(), Ok(1));
+        gate.join().unwrap();
+        let ended = ended.join().unwrap();
+        assert!(ended.finished + ended.aborted <= 2, "{ended:?}");
+        stage.rest();
+        assert_eq!(stage.source.live(1), 0);
+    });
+}

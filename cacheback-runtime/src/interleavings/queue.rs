@@ -1,0 +1,149 @@
+//! Refreshes that wait for a place.
+
+use super::explore;
+use super::stage::{Act, Stage, TIMEOUT, join};
+use super::tasks::advance;
+use crate::executor::Settings;
+
+fn one_place() -> Stage {
+    Stage::with(|_| {}, Settings { max_refreshes: 1, ..Settings::default() })
+}
+
+/// The place of key 1's refresh becomes free as somebody comes to wait for key 2's, which is or will be in the queue.
+#[test]
+fn a_queued_refresh_is_taken_over_by_a_waiter() {
+    explore(|| {
+        let stage = one_place().stale(&[1, 2]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        stage.source.write(2);
+        let reader = stage.spawn(|stage| stage.get(2));
+        let waiter = stage.spawn(|stage| stage.refresh(2));
+        let gate = stage.spawn(|stage| stage.source.let_go());
+        assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
+        assert_eq!(waiter.join().unwrap(), Ok(2));
+        gate.join().unwrap();
+        stage.rest();
+        let runs = stage.source.runs(2);
+        assert!((1..=2).contains(&runs) && stage.source.most(2) == 1, "{runs} runs");
+        assert_eq!((stage.version(2), stage.stats().skipped), (Some(2), 0));
+        stage.end(&[1, 2]);
+    });
+}
+
+/// The same, with no free place until the waiter was answered.
+#[test]
+fn a_waiter_needs_no_place() {
+    explore(|| {
+        let stage = one_place().stale(&[1, 2]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        stage.source.write(2);
+        let reader = stage.spawn(|stage| stage.get(2));
+        let waiters = [1, 2].map(|_| stage.spawn(|stage| stage.refresh(2)));
+        assert_eq!(join(waiters), [Ok(2); 2]);
+        reader.join().unwrap().unwrap();
+        stage.source.let_go();
+        stage.rest();
+        assert_eq!(stage.source.most(2), 1);
+        stage.end(&[1, 2]);
+    });
+}
+
+#[test]
+fn every_place_is_given_to_the_next() {
+    explore(|| {
+        let stage = one_place().stale(&[1, 2, 3]);
+        stage.source.write(2);
+        let readers = [1, 2, 3].map(|key| stage.spawn(move |stage| stage.get(key)));
+        assert_eq!(join(readers), [Ok(1); 3]);
+        stage.rest();
+        assert_eq!([1, 2, 3].map(|key| stage.version(key)), [Some(2); 3]);
+        assert_eq!([1, 2, 3].map(|key| stage.source.runs(key)), [1; 3]);
+        stage.end(&[1, 2, 3]);
+    });
+}
+
+/// What is removed while its refresh waits is not fetched, unless that has begun.
+#[test]
+fn a_queued_refresh_against_remove() {
+    explore(|| {
+        let stage = one_place().stale(&[1, 2]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        let _ = stage.get(2);
+        let remover = stage.spawn(|stage| {
+            stage.remove(2);
+            assert_eq!(stage.version(2), None);
+        });
+        let gate = stage.spawn(|stage| stage.source.let_go());
+        remover.join().unwrap();
+        gate.join().unwrap();
+        stage.rest();
+        assert!(stage.version(2).is_none(), "it came back");
+        stage.end(&[1, 2]);
+    });
+}
+
+/// Of what is cleared a refresh that waits is not needed any more.
+#[test]
+fn a_queued_refresh_against_clear() {
+    explore(|| {
+        let stage = one_place().stale(&[1, 2]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        let _ = stage.get(2);
+        let reader = stage.spawn(|stage| stage.get(2));
+        stage.clear();
+        reader.join().unwrap().unwrap();
+        stage.source.let_go();
+        stage.rest();
+        let fetched_anew = u64::from(stage.version(2).is_some());
+        assert_eq!((stage.source.runs(2), stage.stats().skipped), (fetched_anew, 1));
+        stage.end(&[1, 2]);
+    });
+}
+
+/// The queue is full: who is refused gives its key back, unless somebody came to wait for it meanwhile.
+#[test]
+fn a_refusal_against_a_waiter() {
+    explore(|| {
+        let settings = Settings { max_refreshes: 1, max_waiting: 0, ..Settings::default() };
+        let stage = Stage::with(|_| {}, settings).stale(&[1, 2]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        stage.source.write(2);
+        let reader = stage.spawn(|stage| stage.get(2));
+        let waiter = stage.spawn(|stage| stage.refresh(2));
+        assert_eq!(waiter.join().unwrap(), Ok(2));
+        reader.join().unwrap().unwrap();
+        stage.source.let_go();
+        stage.end(&[1, 2]);
+    });
+}
+
+/// A refresh whose claim lapses gives its place away, once, whoever notices first.
+#[test]
+fn a_place_is_taken_away_as_its_refresh_ends() {
+    explore(|| {
+        let stage = one_place().stale(&[1, 2]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        let _ = stage.get(2);
+        stage.source.write(2);
+        let gate = stage.spawn(|stage| stage.source.let_go());
+        let reader = stage.spawn(|stage| stage.get(2));
+        advance(TIMEOUT);
+        reader.join().unwrap().unwrap();
+        gate.join().unwrap();
+        stage.rest();
+        assert!(stage.source.runs(2) >= 1, "the next one has its turn");
+        stage.end(&[1, 2]);
+    });
+}

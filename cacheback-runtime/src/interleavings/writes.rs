@@ -1,0 +1,247 @@
+//! Writes from outside, as a fetch comes home that has seen an older version.
+
+use shuttle::rand::{Rng, thread_rng};
+
+use super::explore;
+use super::stage::{Act, LIFETIME, Stage, Stored, join};
+use crate::executor::Settings;
+
+/// Plays a write against a fetch, of a key that nothing is known of or that has a stale value: half of the times each.
+/// `stays` says what may be seen as soon as `write` has returned, and at the end.
+fn against_a_fetch(write: fn(&Stage), stays: fn(Option<Stored>) -> bool) {
+    explore(move || {
+        let stage = if thread_rng().r#gen() { Stage::new().stale(&[1]) } else { Stage::new() };
+        let fetch = stage.spawn(|stage| stage.refresh(1));
+        let writer = stage.spawn(move |stage| {
+            stage.source.write(2);
+            write(stage);
+            let stored = stage.peek(1);
+            assert!(stays(stored), "{stored:?} right after the write");
+        });
+        let reader = stage.spawn(|stage| stage.get(1));
+        for got in [fetch.join().unwrap(), reader.join().unwrap()] {
+            assert!(matches!(got, Ok(1 | 2)), "{got:?}");
+        }
+        writer.join().unwrap();
+        stage.rest();
+        let stored = stage.peek(1);
+        assert!(stays(stored), "{stored:?} came back");
+        stage.end(&[1]);
+    });
+}
+
+fn nothing_or_the_newer(stored: Option<Stored>) -> bool {
+    stored.is_none_or(|stored| stored.version == 2)
+}
+
+#[test]
+fn a_fetch_against_set() {
+    against_a_fetch(|stage| stage.set(1, 2), |stored| stored == Some(Stored { version: 2, fresh: true }));
+}
+
+#[test]
+fn a_fetch_against_invalidate() {
+    against_a_fetch(
+        |stage| stage.invalidate(1),
+        |stored| stored.is_none_or(|stored| stored.version == 2 || !stored.fresh),
+    );
+}
+
+#[test]
+fn a_fetch_against_remove() {
+    against_a_fetch(|stage| stage.remove(1), nothing_or_the_newer);
+}
+
+#[test]
+fn a_fetch_against_clear() {
+    against_a_fetch(Stage::clear, nothing_or_the_newer);
+}
+
+/// An equal value that is put back counts as well: claims are compared, not values.
+#[test]
+fn a_fetch_against_an_equal_set() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        // The origin is wrong for a while, and the fetch may have seen it.
+        stage.source.write(7);
+        let fetch = stage.spawn(|stage| stage.get(1));
+        let writer = stage.spawn(|stage| {
+            stage.source.write(1);
+            stage.set(1, 1);
+            assert_eq!(stage.version(1), Some(1));
+        });
+        let got = fetch.join().unwrap();
+        assert!(matches!(got, Ok(1 | 7)), "{got:?}");
+        writer.join().unwrap();
+        stage.rest();
+        assert_eq!(stage.peek(1), Some(Stored { version: 1, fresh: true }));
+        stage.end(&[1]);
+    });
+}
+
+/// What was invalidated is fetched anew, whatever was under way.
+#[test]
+fn an_invalidated_value_is_followed_by_a_newer_one() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        let fetch = stage.spawn(|stage| stage.get(1));
+        let writers = [2, 3].map(|version| {
+            stage.spawn(move |stage| {
+                stage.source.write(version);
+                stage.invalidate(1);
+            })
+        });
+        fetch.join().unwrap().unwrap();
+        join(writers);
+        stage.rest();
+        let last = stage.source.version();
+        assert_eq!(stage.peek(1), Some(Stored { version: last, fresh: true }));
+        assert!(stage.source.most(1) <= 2, "two bodies at most");
+        stage.end(&[1]);
+    });
+}
+
+/// Invalidations while two bodies of the key run already: one more follows at the end of one of them.
+#[test]
+fn a_body_ends_as_another_is_parked_behind_it() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        stage.source.act(&[Act::Hold, Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        stage.invalidate(1);
+        stage.source.await_begun(1);
+        stage.source.write(2);
+        let writer = stage.spawn(|stage| stage.invalidate(1));
+        let gates = [1, 2].map(|_| stage.spawn(|stage| stage.source.let_go()));
+        // It looks for what is parked, too.
+        let janitor = stage.spawn(Stage::sweep);
+        writer.join().unwrap();
+        janitor.join().unwrap();
+        join(gates);
+        stage.rest();
+        assert_eq!(stage.peek(1), Some(Stored { version: 2, fresh: true }));
+        assert_eq!((stage.source.runs(1), stage.source.most(1)), (3, 2));
+        stage.end(&[1]);
+    });
+}
+
+#[test]
+fn fetch_remove_fetch_with_the_first_finishing_in_between() {
+    explore(|| {
+        let stage = Stage::new();
+        stage.source.act(&[Act::Hold]);
+        let first = stage.spawn(|stage| stage.get(1));
+        stage.source.await_begun(1);
+        let gate = stage.spawn(|stage| stage.source.let_go());
+        stage.source.write(2);
+        stage.remove(1);
+        assert_eq!(stage.get(1), Ok(2));
+        assert_eq!(stage.version(1), Some(2));
+        assert_eq!(first.join().unwrap(), Ok(1));
+        gate.join().unwrap();
+        stage.rest();
+        assert_eq!((stage.version(1), stage.source.runs(1)), (Some(2), 2));
+        stage.end(&[1]);
+    });
+}
+
+/// An error is no value: where the key was written meanwhile neither it nor a back-off is kept.
+#[test]
+fn a_failing_fetch_against_remove() {
+    explore(|| {
+        let stage = Stage::with(|policy| policy.cache_err = Some(LIFETIME), Settings::default());
+        stage.source.act(&[Act::HoldAndFail]);
+        let first = stage.spawn(|stage| stage.get(1));
+        stage.source.await_begun(1);
+        let gate = stage.spawn(|stage| stage.source.let_go());
+        stage.remove(1);
+        assert_eq!(stage.get(1), Ok(1));
+        gate.join().unwrap();
+        let got = first.join().unwrap();
+        assert!(matches!(got, Ok(1) | Err("failed")), "{got:?}");
+        stage.rest();
+        assert_eq!(stage.peek(1), Some(Stored { version: 1, fresh: true }));
+        stage.end(&[1]);
+    });
+}
+
+/// `set` in one task after the other: the order of the two is that of what is seen last.
+#[test]
+fn two_writers_and_a_fetch() {
+    explore(|| {
+        let stage = Stage::new();
+        let fetch = stage.spawn(|stage| stage.get(1));
+        let writers = [5, 6].map(|version| {
+            stage.spawn(move |stage| {
+                stage.remove(1);
+                stage.set(1, version);
+            })
+        });
+        fetch.join().unwrap().unwrap();
+        join(writers);
+        stage.rest();
+        let stored = stage.peek(1);
+        assert!(stored.is_some_and(|stored| stored.version >= 5 && stored.fresh), "{stored:?}");
+        stage.set(1, 9);
+        assert_eq!(stage.get(1), Ok(9));
+        stage.end(&[1]);
+    });
+}
+
+/// The two alone: the fetch has all but stored its value when the `clear` comes.
+#[test]
+fn a_commit_against_clear() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        stage.source.act(&[Act::Hold]);
+        let _ = stage.get(1);
+        stage.source.await_begun(1);
+        stage.source.let_go();
+        stage.clear();
+        assert_eq!(stage.version(1), None);
+        stage.rest();
+        assert_eq!(stage.version(1), None, "it came back");
+        stage.end(&[1]);
+    });
+}
+
+/// What is put after a `clear` stays, though the `clear` of another task still walks.
+#[test]
+fn set_after_clear() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1, 2]);
+        let writers = [1, 2].map(|key| {
+            stage.spawn(move |stage| {
+                stage.clear();
+                stage.set(key, 5);
+            })
+        });
+        let readers = [1, 2].map(|key| stage.spawn(move |stage| stage.get(key)));
+        assert!(join(readers).iter().all(Result::is_ok));
+        join(writers);
+        stage.rest();
+        let stored = [1, 2].map(|key| stage.version(key));
+        assert!(stored.contains(&Some(5)), "{stored:?}: one of the two came after both clears");
+        stage.end(&[1, 2]);
+    });
+}
+
+/// The fetch that a `clear` supersedes is not joined by who comes after it.
+#[test]
+fn a_caller_after_clear_sees_what_is_newer() {
+    explore(|| {
+        let stage = Stage::new();
+        let first = stage.spawn(|stage| stage.get(1));
+        let second = stage.spawn(|stage| {
+            stage.source.write(2);
+            stage.clear();
+            stage.get(1)
+        });
+        first.join().unwrap().unwrap();
+        assert_eq!(second.join().unwrap(), Ok(2));
+        stage.rest();
+        assert_eq!(stage.version(1), Some(2));
+        stage.end(&[1]);
+    });
+}
