@@ -11,6 +11,7 @@ mod empty;
 mod executor;
 mod failure;
 mod faults;
+mod floods;
 mod forms;
 mod generics;
 mod handles;
