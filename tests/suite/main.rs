@@ -2,10 +2,13 @@
 
 mod support;
 
+mod abandoned;
 mod bodies;
 mod bound;
 mod breaker;
 mod caches;
+mod catalogue;
+mod clock;
 mod configure;
 mod empty;
 mod executor;
@@ -26,4 +29,6 @@ mod serde;
 mod shutdown;
 mod single_flight;
 mod states;
+mod traps;
+mod values;
 mod writes;
