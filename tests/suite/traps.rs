@@ -18,7 +18,7 @@ mod other {
     }
 }
 
-/// Two functions of one name, and two of one name in one module's functions, share no entry and no counter.
+/// Functions of one name, in two modules or within two functions, share no entry and no counter.
 #[tokio::test(start_paused = true)]
 async fn functions_of_one_name_share_nothing() {
     #[cacheback(fetch_on_miss)]
