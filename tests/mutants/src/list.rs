@@ -194,9 +194,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "rule 3: a waiter of a lost fetch starts one of its own",
         core: false,
         file: "engine/read.rs",
-        at: "*losses += 1;",
-        original: "*losses += 1;",
-        mutated: "*losses += LOSSES + 1;",
+        at: "Landing::Lost if !seat.leads() => Failure::Again,",
+        original: "Failure::Again",
+        mutated: "Failure::Panic(self.name.to_owned())",
         killed_by: &[(Runtimes, "a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime")],
     },
     Mutation {
@@ -345,7 +345,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "engine/read.rs",
         at: "Some(Start::Withdraw(ticket)) => {",
         original: "here.executor.withdraw(ticket)",
-        mutated: "here.executor.withdraw(ticket).filter(|_| false)",
+        mutated: "None::<Box<dyn crate::executor::Refresh>>",
         killed_by: &[(Suite, "executor::rule_11_a_caller_who_waits_starts_a_queued_refresh_at_once")],
     },
     Mutation {

@@ -4,6 +4,7 @@
 //! is on. First every test passes with none of them, then each test that a mutation names is run with that one on, and
 //! has to fail. It ends with 1 where one does not, and where a mutation does not fit the source any more.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -15,8 +16,11 @@ use list::{MUTATIONS, Mutation};
 use run::{Binaries, Outcome};
 use tree::Tree;
 
-/// A test that takes longer hangs: they take a second or two.
-const LIMIT: Duration = Duration::from_secs(30);
+/// A test that takes longer hangs, where nothing is mutated: they take a second or two.
+const LIMIT: Duration = Duration::from_secs(120);
+/// A mutated one hangs after some times what it took before, and not before this.
+const LEAST_LIMIT: Duration = Duration::from_secs(10);
+const TIMES: u32 = 5;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -51,23 +55,26 @@ fn try_all(chosen: &[&Mutation]) -> Result<(), String> {
     let killers = || chosen.iter().flat_map(|mutation| mutation.killed_by);
     let binaries = Binaries::build(&copy, &target_dir, killers().map(|(target, _)| *target))?;
     println!("built in {} s", began.elapsed().as_secs());
-    let run = |target, test, mutation| {
-        binaries.run(target, test, mutation, LIMIT).map_err(|error| format!("`{test}`: {error}"))
+    let run = |target, test, mutation, limit| {
+        binaries.run(target, test, mutation, limit).map_err(|error| format!("`{test}`: {error}"))
     };
+    let mut limits = BTreeMap::new();
     for (target, test) in killers() {
         if !binaries.has(*target, test) {
             return Err(format!("there is no test `{test}`"));
         }
-        let outcome = run(*target, test, None)?;
+        let began = Instant::now();
+        let outcome = run(*target, test, None, LIMIT)?;
         if outcome != Outcome::Passed {
             return Err(format!("`{test}` {outcome} without any mutation"));
         }
+        limits.insert(test, LEAST_LIMIT.max(began.elapsed() * TIMES));
     }
     let mut survivors = Vec::new();
     for mutation in chosen {
         println!("\n{}: {}", mutation.name, mutation.breaks);
         for (target, test) in mutation.killed_by {
-            let outcome = run(*target, test, Some(mutation.name))?;
+            let outcome = run(*target, test, Some(mutation.name), limits[test])?;
             println!("    {test} {outcome}");
             if outcome == Outcome::Passed {
                 survivors.push(format!("`{test}` does not notice the mutation `{}`", mutation.name));
