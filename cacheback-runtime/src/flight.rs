@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use crate::clock::Moment;
 use crate::executor::{Fetch, Permit, Ticket};
 use crate::hash::BuildAsIs;
@@ -314,10 +316,16 @@ fn desk_of<K: ?Sized, T, J>(
     known: &Known<K>,
 ) -> Result<usize, Strangers<K>> {
     let desks = shard.entry(hash).or_default();
+    let mut met = SmallVec::new();
     for (at, desk) in desks.iter().enumerate() {
-        if known.judge(&desk.key)? {
-            return Ok(at);
+        match known.judge(&desk.key) {
+            Some(true) => return Ok(at),
+            Some(false) => {}
+            None => met.push(Face::Key(Arc::clone(&desk.key))),
         }
+    }
+    if let Some(strangers) = Strangers::among(met) {
+        return Err(strangers);
     }
     desks.push(Desk::open(Arc::clone(known.me())));
     Ok(desks.len() - 1)

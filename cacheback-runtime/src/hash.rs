@@ -56,4 +56,22 @@ mod tests {
             }
         }
     }
+    /// Whoever chooses keys so that they collide has to know the seed, and each cache has its own.
+    #[test]
+    fn keys_that_collide_under_a_known_seed_lie_apart_under_another() {
+        const PLACES: u64 = 1_024;
+        let place = |hasher: &Seeded, key: u64| hasher.hash_one(key) % PLACES;
+        let known = Seeded::default();
+        let chosen: Vec<_> = (0..).filter(|key| place(&known, *key) == 0).take(1_000).collect();
+        for _ in 0..100 {
+            let other = Seeded::default();
+            let mut keys_at = vec![0; PLACES as usize];
+            for key in &chosen {
+                keys_at[place(&other, *key) as usize] += 1;
+            }
+            let most = keys_at.into_iter().max().unwrap_or(0);
+            // As many as a thousand keys at random bring together.
+            assert!(most <= 16, "{most} of {} keys at one place", chosen.len());
+        }
+    }
 }

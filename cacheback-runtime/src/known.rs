@@ -4,15 +4,16 @@
 //! same hash. Code under a lock judges by pointers and numbers alone. Where it meets a key it has not seen it gives up
 //! with the [`Strangers`]; the lock is left, the user's `Eq` is asked, and the work is done again with that answer known.
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
 use crate::sync::Arc;
 
 /// A key, and what is known of others: which are the same. Nearly always there is one of each.
 pub(crate) struct Known<K: ?Sized> {
     me: Arc<K>,
+    /// In the order of their addresses: with a poor `Hash` there may be many.
     keys: SmallVec<[(Arc<K>, bool); 1]>,
-    /// In the order of their numbers: with a poor `Hash` there may be many.
+    /// In the order of their numbers, for the same reason.
     nodes: SmallVec<[(u64, bool); 1]>,
 }
 
@@ -30,9 +31,10 @@ pub(crate) enum Face<K: ?Sized> {
 pub(crate) struct Strangers<K: ?Sized>(SmallVec<[Face<K>; 1]>);
 
 impl<K: ?Sized> Strangers<K> {
-    /// The keys of the nodes of these numbers; none, where there are none.
-    pub(crate) fn among(nodes: Vec<u64>) -> Option<Self> {
-        (!nodes.is_empty()).then(|| Self(nodes.into_iter().map(Face::Node).collect()))
+    /// Whose faces these are; none, where there are none. All that are met at once belong in here: with a poor `Hash`
+    /// there may be many, and each time the work is done again.
+    pub(crate) fn among(faces: SmallVec<[Face<K>; 1]>) -> Option<Self> {
+        (!faces.is_empty()).then_some(Self(faces))
     }
 }
 
@@ -46,13 +48,13 @@ impl<K: ?Sized> Known<K> {
         &self.me
     }
 
-    /// Whether `key` is the same key, as far as is known. Runs no user code.
-    pub(crate) fn judge(&self, key: &Arc<K>) -> Result<bool, Strangers<K>> {
+    /// Whether `key` is the same key; `None` where that is not known. Runs no user code.
+    pub(crate) fn judge(&self, key: &Arc<K>) -> Option<bool> {
         if Arc::ptr_eq(&self.me, key) {
-            return Ok(true);
+            return Some(true);
         }
-        let known = self.keys.iter().find(|(known, _)| Arc::ptr_eq(known, key));
-        known.map(|(_, same)| *same).ok_or_else(|| Strangers(smallvec![Face::Key(Arc::clone(key))]))
+        let at = self.keys.binary_search_by_key(&address(key), |(known, _)| address(known)).ok()?;
+        Some(self.keys[at].1)
     }
 
     /// Whether the node of this number has the same key; `None` where that is not known. Runs no user code.
@@ -70,18 +72,25 @@ impl<K: ?Sized> Known<K> {
                 Face::Node(id) => self.nodes.push((id, same)),
             }
         }
+        self.keys.sort_unstable_by_key(|(key, _)| address(key));
         self.nodes.sort_unstable();
     }
 }
 
+fn address<K: ?Sized>(key: &Arc<K>) -> *const () {
+    Arc::as_ptr(key).cast()
+}
+
 #[cfg(test)]
 mod tests {
+    use smallvec::smallvec;
+
     use super::*;
 
     #[test]
     fn a_stranger_is_met_once_and_then_known() {
         let mut known = Known::new(Arc::new(1), Some(7));
-        assert!(known.judge(&Arc::clone(known.me())).unwrap());
+        assert_eq!(known.judge(&Arc::clone(known.me())), Some(true));
         assert_eq!(known.judge_node(7), Some(true));
         let compare = |me: &i32, face: &Face<i32>| match face {
             Face::Key(key) => Some(*me == **key),
@@ -89,12 +98,15 @@ mod tests {
         };
         let (same, other) = (Arc::new(1), Arc::new(2));
         for (key, expected) in [(&same, true), (&other, false)] {
-            let stranger = known.judge(key).unwrap_err();
+            assert_eq!(known.judge(key), None);
+            let stranger = Strangers::among(smallvec![Face::Key(Arc::clone(key))]).unwrap();
             known.meet(stranger, compare);
-            assert_eq!(known.judge(key).unwrap(), expected);
+            assert_eq!(known.judge(key), Some(expected));
         }
+        assert_eq!([&same, &other].map(|key| known.judge(key)), [Some(true), Some(false)]);
         assert_eq!([8, 9, 10].map(|id| known.judge_node(id)), [None; 3]);
-        known.meet(Strangers::among(vec![9, 3, 10, 8]).unwrap(), compare);
+        let nodes = [9, 3, 10, 8].map(Face::Node).into_iter().collect();
+        known.meet(Strangers::among(nodes).unwrap(), compare);
         assert_eq!([3, 7, 8, 9].map(|id| known.judge_node(id) == Some(true)), [false, true, true, false]);
         assert_eq!([3, 9].map(|id| known.judge_node(id)), [Some(false); 2]);
         assert_eq!(known.judge_node(10), None, "of one that is gone nothing is learnt");

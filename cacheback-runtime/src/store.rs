@@ -13,9 +13,11 @@
 
 use std::cell::RefCell;
 
+use smallvec::SmallVec;
+
 use crate::clock::Moment;
 use crate::entry::Spans;
-use crate::known::{Known, Strangers};
+use crate::known::{Face, Known, Strangers};
 use crate::policy::Eviction;
 use crate::sync::{Arc, AtomicU32, AtomicU64, Ordering};
 
@@ -140,11 +142,11 @@ where
         known: &Known<Q>,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Result<Option<&'g Node<K, V, X>>, Strangers<Q>> {
-        let met = RefCell::new(Vec::new());
+        let met = RefCell::new(SmallVec::new());
         let is = |node: &Node<K, V, X>| {
             let judged = known.judge_node(node.id());
             if judged.is_none() && node.hash() == hash {
-                met.borrow_mut().push(node.id());
+                met.borrow_mut().push(Face::Node(node.id()));
             }
             judged == Some(true)
         };

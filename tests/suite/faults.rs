@@ -14,17 +14,17 @@ use crate::support::{Source, advance, run_ready, secs};
 
 /// What a test does in the middle of a comparison, or of a drop, of a key.
 #[derive(Default)]
-struct Trap {
+pub(crate) struct Trap {
     /// Panics when it comes down to zero.
     fuse: AtomicI64,
-    blown: AtomicBool,
+    pub(crate) blown: AtomicBool,
     /// Once it has panicked, it does so each time until it is armed anew.
     relentless: AtomicBool,
     calls_back: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Trap {
-    fn spring(&self) {
+    pub(crate) fn spring(&self) {
         let callback = self.calls_back.lock().unwrap().take();
         if let Some(callback) = callback {
             callback();
@@ -38,7 +38,7 @@ impl Trap {
     }
 
     /// Panics at the `n`-th time from here on, counted from one; zero is never.
-    fn arm(&self, n: i64) {
+    pub(crate) fn arm(&self, n: i64) {
         self.blown.store(false, Ordering::SeqCst);
         self.fuse.store(n, Ordering::SeqCst);
     }

@@ -2,15 +2,19 @@
 
 mod support;
 
+mod abandoned;
 mod bodies;
 mod bound;
 mod breaker;
 mod caches;
+mod catalogue;
+mod clock;
 mod configure;
 mod empty;
 mod executor;
 mod failure;
 mod faults;
+mod floods;
 mod forms;
 mod generics;
 mod handles;
@@ -25,4 +29,6 @@ mod serde;
 mod shutdown;
 mod single_flight;
 mod states;
+mod traps;
+mod values;
 mod writes;

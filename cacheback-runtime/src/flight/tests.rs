@@ -184,6 +184,30 @@ fn colliding_keys_have_desks_of_their_own() {
     assert_eq!(flights.desks(), 0);
 }
 
+/// Not one after the other, each time with the work done again: that would be the third power of their number.
+#[test]
+fn colliding_keys_are_met_all_at_once() {
+    const KEYS: [&str; 4] = ["one", "two", "three", "four"];
+    let flights = Bench::new();
+    for key in KEYS {
+        let mut known = Known::new(Arc::new(key), None);
+        let board =
+            |desk: &mut Desk<_, _, _>| desk.lane(LANE).board(moment(0), 0, false, new, &mut Vec::new());
+        let boarding = flights.at(7, &mut known, compare, |desk, _| Ok(board(desk)));
+        assert!(matches!(boarding, Boarding::Claimed { .. }));
+    }
+    let mut known = Known::new(Arc::new("four"), None);
+    let mut shard = lock(flights.shard(7));
+    let Err(strangers) = desk_of(&mut shard, 7, &known) else { panic!("nobody is known yet") };
+    let compared = std::cell::Cell::new(0);
+    known.meet(strangers, |me, face| {
+        compared.set(compared.get() + 1);
+        compare(me, face)
+    });
+    assert_eq!(compared.get(), KEYS.len());
+    assert!(matches!(desk_of(&mut shard, 7, &known), Ok(3)));
+}
+
 #[tokio::test]
 async fn every_seat_is_answered_once_whenever_it_was_taken() {
     let flights = Bench::new();

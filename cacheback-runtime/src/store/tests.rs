@@ -59,8 +59,8 @@ fn with_known<R>(
         match work(&known) {
             Ok(done) => return done,
             Err(strangers) => known.meet(strangers, |me, face| match face {
-                crate::known::Face::Key(other) => Some(*me == **other),
-                crate::known::Face::Node(id) => store.compare(hash, *id, |other| me == other),
+                Face::Key(other) => Some(*me == **other),
+                Face::Node(id) => store.compare(hash, *id, |other| me == other),
             }),
         }
     }
@@ -115,7 +115,7 @@ fn strangers_of_one_hash_are_each_met_once() {
     let mut known = Known::new(Arc::new(1_000), None);
     let strangers = store.resident(7, &known, &pin).err().unwrap();
     known.meet(strangers, |me, face| {
-        let crate::known::Face::Node(id) = face else { unreachable!() };
+        let Face::Node(id) = face else { unreachable!() };
         store.compare(7, *id, |other| {
             asked.set(asked.get() + 1);
             me == other

@@ -363,3 +363,63 @@ fn a_refresh_queued_behind_a_runtime_that_is_not_driven() {
         settle().await;
     });
 }
+
+/// A runtime is dropped with the body at each of its awaits: the key is held by nothing, and nobody fails for it.
+#[test]
+fn a_runtime_that_is_dropped_at_each_await_of_a_body() {
+    #[cacheback(fetch_on_miss, skip(steps))]
+    async fn stepwise(id: u64, steps: &Arc<AtomicU64>) -> u64 {
+        for _ in 0..5 {
+            steps.fetch_add(1, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+        }
+        id
+    }
+    let alive = multi_thread();
+    let mut reached = Vec::new();
+    for ticks in 0..12 {
+        let steps = Arc::default();
+        let runtime = current_thread();
+        let call = runtime.spawn(stepwise::entry(ticks, &steps).get_or_fetch());
+        runtime.block_on(async {
+            for _ in 0..ticks {
+                tokio::task::yield_now().await;
+            }
+        });
+        reached.push(steps.load(Ordering::SeqCst));
+        drop(runtime);
+        drop(call);
+        assert_eq!(stepwise::cache().stats().in_flight, 0, "dropped after {ticks} ticks");
+        let again = async { tokio::time::timeout(Duration::from_secs(60), stepwise(ticks, &steps)).await };
+        assert_eq!(alive.block_on(again), Ok(ticks), "stuck after {ticks} ticks");
+    }
+    reached.dedup();
+    assert_eq!(reached, [0, 1, 2, 3, 4, 5], "at each of its awaits");
+    let stats = stepwise::cache().stats();
+    assert_eq!((stats.errors, stats.panics, stats.in_flight), (0, 0, 0));
+}
+
+/// One key, called from two runtimes, from a blocking thread, from within `block_in_place` and from outside of any
+/// runtime, all at once.
+#[test]
+fn callers_from_everywhere_share_one_fetch() {
+    let gate = Gate::new();
+    let (one, other) = (multi_thread(), current_thread());
+    let entry = number::entry(60, &gate);
+    let leader = one.spawn(entry.get_or_fetch());
+    one.block_on(gate.started());
+    let (blocking, in_place, outside) = (entry.clone(), entry.clone(), entry.clone());
+    let in_pool = one.spawn_blocking(move || block_on(blocking.get_or_fetch()));
+    let in_place =
+        one.spawn(async move { tokio::task::block_in_place(|| block_on(in_place.get_or_fetch())) });
+    let outside = thread::spawn(move || block_on(outside.get_or_fetch()));
+    let elsewhere = other.spawn(entry.get_or_fetch());
+    other.block_on(tokio::task::yield_now());
+    gate.open.add_permits(1);
+    assert_eq!(other.block_on(elsewhere).unwrap(), 1);
+    for call in [leader, in_pool, in_place] {
+        assert_eq!(one.block_on(call).unwrap(), 1);
+    }
+    assert_eq!(outside.join().unwrap(), 1);
+    assert_eq!(gate.runs(), 1);
+}

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 /// Calls wait no longer than that, whatever happens. Bodies hang for 2 s; the rest is for a busy machine.
@@ -25,28 +25,28 @@ pub(crate) fn violation(what: &str) -> ! {
 
 /// Who waits for an answer: a slot a worker.
 #[derive(Default, Debug)]
-pub(crate) struct Waiters(Mutex<Vec<&'static AtomicU64>>);
+pub(crate) struct Waiters(Mutex<Vec<Slot>>);
 
 /// A worker's slot: when its present call began, zero between calls.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot(&'static AtomicU64);
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Slot(Arc<AtomicU64>);
 
 /// The call of a slot, until it is answered or given up.
 pub(crate) struct Waits(Slot);
 
 impl Waiters {
-    /// Once for each worker of the whole process, for slots are not freed.
+    /// Once for each worker of the whole process.
     pub(crate) fn slot(&self) -> Slot {
-        let slot: &'static AtomicU64 = Box::leak(Box::default());
-        self.0.lock().unwrap().push(slot);
-        Slot(slot)
+        let slot = Slot::default();
+        self.0.lock().unwrap().push(slot.clone());
+        slot
     }
 
     /// Nobody waits too long.
     pub(crate) fn check(&self) {
         let now = now();
         for slot in self.0.lock().unwrap().iter() {
-            let since = slot.load(Ordering::SeqCst);
+            let since = slot.0.load(Ordering::SeqCst);
             if since > 0 && Duration::from_nanos(now.saturating_sub(since)) > PATIENCE {
                 violation(&format!("a call waits for more than {PATIENCE:?}"));
             }
@@ -55,9 +55,9 @@ impl Waiters {
 }
 
 impl Slot {
-    pub(crate) fn waits(self) -> Waits {
+    pub(crate) fn waits(&self) -> Waits {
         self.0.store(now(), Ordering::SeqCst);
-        Waits(self)
+        Waits(self.clone())
     }
 }
 

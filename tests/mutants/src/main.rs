@@ -1,0 +1,91 @@
+//! Breaks one thing at a time in a copy of the library, and sees that the tests notice.
+//!
+//! All of `list` is built at once: each mutation is an `if` in the copy, and an environment variable says which one
+//! is on. First every test passes with none of them, then each test that a mutation names is run with that one on, and
+//! has to fail. It ends with 1 where one does not, and where a mutation does not fit the source any more.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+mod list;
+mod run;
+mod tree;
+use list::{MUTATIONS, Mutation};
+use run::{Binaries, Outcome};
+use tree::Tree;
+
+/// A test that takes longer hangs, where nothing is mutated: they take a second or two.
+const LIMIT: Duration = Duration::from_secs(120);
+/// A mutated one hangs after some times what it took before, and not before this.
+const LEAST_LIMIT: Duration = Duration::from_secs(10);
+const TIMES: u32 = 5;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let chosen: Vec<&Mutation> = match &arguments[..] {
+        [] => MUTATIONS.iter().collect(),
+        [core] if core == "--core" => MUTATIONS.iter().filter(|mutation| mutation.core).collect(),
+        names => MUTATIONS.iter().filter(|mutation| names.iter().any(|name| name == mutation.name)).collect(),
+    };
+    if chosen.is_empty() {
+        eprintln!("usage: cacheback-mutants [--core | NAME...]");
+        return ExitCode::from(2);
+    }
+    match try_all(&chosen) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(wrong) => {
+            eprintln!("{wrong}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `Err` says what is wrong: the tests are, or the mutations.
+fn try_all(chosen: &[&Mutation]) -> Result<(), String> {
+    let began = Instant::now();
+    let mut tree = Tree::read()?;
+    for mutation in MUTATIONS {
+        tree.mutate(mutation)?;
+    }
+    let target_dir = target_dir().ok_or("this program does not lie in a target directory")?;
+    let copy = target_dir.join("mutants");
+    tree.write(&copy)?;
+    let killers = || chosen.iter().flat_map(|mutation| mutation.killed_by);
+    let binaries = Binaries::build(&copy, &target_dir, killers().map(|(target, _)| *target))?;
+    println!("built in {} s", began.elapsed().as_secs());
+    let run = |target, test, mutation, limit| {
+        binaries.run(target, test, mutation, limit).map_err(|error| format!("`{test}`: {error}"))
+    };
+    let mut limits = BTreeMap::new();
+    for (target, test) in killers() {
+        if !binaries.has(*target, test) {
+            return Err(format!("there is no test `{test}`"));
+        }
+        let began = Instant::now();
+        let outcome = run(*target, test, None, LIMIT)?;
+        if outcome != Outcome::Passed {
+            return Err(format!("`{test}` {outcome} without any mutation"));
+        }
+        limits.insert(test, LEAST_LIMIT.max(began.elapsed() * TIMES));
+    }
+    let mut survivors = Vec::new();
+    for mutation in chosen {
+        println!("\n{}: {}", mutation.name, mutation.breaks);
+        for (target, test) in mutation.killed_by {
+            let outcome = run(*target, test, Some(mutation.name), limits[test])?;
+            println!("    {test} {outcome}");
+            if outcome == Outcome::Passed {
+                survivors.push(format!("`{test}` does not notice the mutation `{}`", mutation.name));
+            }
+        }
+    }
+    println!("\n{} mutations in {} s", chosen.len(), began.elapsed().as_secs());
+    if survivors.is_empty() { Ok(()) } else { Err(survivors.join("\n")) }
+}
+
+/// Where this program was built: `target/debug/` lies around it.
+fn target_dir() -> Option<PathBuf> {
+    Some(std::env::current_exe().ok()?.parent()?.parent()?.to_owned())
+}

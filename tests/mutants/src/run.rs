@@ -1,0 +1,112 @@
+//! The tests of the copy: built once, and run one by one.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A binary with tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Target {
+    /// `tests/suite`.
+    Suite,
+    /// The tests within the runtime.
+    Runtime,
+    /// `tests/real-clock/tests/runtimes.rs`.
+    Runtimes,
+}
+
+impl Target {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Suite => &["--test", "suite"],
+            Self::Runtime => &["-p", "cacheback-runtime", "--lib"],
+            Self::Runtimes => &["-p", "cacheback-real-clock-tests", "--test", "runtimes"],
+        }
+    }
+}
+
+/// What became of a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Passed,
+    Failed,
+    Hung,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Passed => "passes",
+            Self::Failed => "fails",
+            Self::Hung => "hangs",
+        })
+    }
+}
+
+pub(crate) struct Binaries(BTreeMap<Target, PathBuf>);
+
+impl Binaries {
+    /// Builds these targets of the workspace at `root`; its dependencies are taken from `target_dir` where they are there.
+    pub(crate) fn build(
+        root: &Path,
+        target_dir: &Path,
+        targets: impl Iterator<Item = Target>,
+    ) -> Result<Self, String> {
+        let mut binaries = BTreeMap::new();
+        for target in targets {
+            if !binaries.contains_key(&target) {
+                binaries.insert(target, build(root, target_dir, target)?);
+            }
+        }
+        Ok(Self(binaries))
+    }
+
+    /// Whether there is a test of this name.
+    pub(crate) fn has(&self, target: Target, test: &str) -> bool {
+        let listed = Command::new(&self.0[&target]).args([test, "--exact", "--list"]).output();
+        listed.is_ok_and(|listed| String::from_utf8_lossy(&listed.stdout).contains(&format!("{test}: test")))
+    }
+
+    /// Runs one test with a mutation on, or with none.
+    pub(crate) fn run(
+        &self,
+        target: Target,
+        test: &str,
+        mutation: Option<&str>,
+        limit: Duration,
+    ) -> io::Result<Outcome> {
+        let mut command = Command::new(&self.0[&target]);
+        command.args([test, "--exact"]).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some(mutation) = mutation {
+            command.env("CACHEBACK_MUTANT", mutation);
+        }
+        let (mut child, began) = (command.spawn()?, Instant::now());
+        loop {
+            match child.try_wait()? {
+                Some(status) if status.success() => return Ok(Outcome::Passed),
+                Some(_) => return Ok(Outcome::Failed),
+                None if began.elapsed() < limit => thread::sleep(Duration::from_millis(5)),
+                None => {
+                    child.kill()?;
+                    child.wait()?;
+                    return Ok(Outcome::Hung);
+                }
+            }
+        }
+    }
+}
+
+fn build(root: &Path, target_dir: &Path, target: Target) -> Result<PathBuf, String> {
+    let mut command = Command::new(env!("CARGO"));
+    command.arg("test").args(target.arguments()).arg("--no-run").arg("--target-dir").arg(target_dir);
+    let built = command.current_dir(root).output().map_err(|error| error.to_string())?;
+    let said = String::from_utf8_lossy(&built.stderr);
+    // `Executable tests/suite/main.rs (/path/of/it)`.
+    let executable = said.lines().find(|line| line.trim_start().starts_with("Executable "));
+    let path = executable.and_then(|line| line.rsplit_once('(')?.1.strip_suffix(')'));
+    path.map(|path| root.join(path)).ok_or_else(|| format!("the mutated library does not build:\n{said}"))
+}

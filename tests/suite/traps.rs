@@ -1,0 +1,72 @@
+//! What went wrong in other caches and no rule of its own forbids: keys and names that are mistaken for one another.
+
+use cacheback::{cacheback, settle, testing};
+
+mod one {
+    #[super::cacheback(fetch_on_miss)]
+    pub(super) async fn same_name(id: u64) -> &'static str {
+        let _ = id;
+        "one"
+    }
+}
+
+mod other {
+    #[super::cacheback(fetch_on_miss)]
+    pub(super) async fn same_name(id: u64) -> &'static str {
+        let _ = id;
+        "other"
+    }
+}
+
+/// Functions of one name, in two modules or within two functions, share no entry and no counter.
+#[tokio::test(start_paused = true)]
+async fn functions_of_one_name_share_nothing() {
+    #[cacheback(fetch_on_miss)]
+    async fn same_name(id: u64) -> &'static str {
+        let _ = id;
+        "outer"
+    }
+    async fn inner() -> &'static str {
+        #[cacheback(fetch_on_miss)]
+        async fn same_name(id: u64) -> &'static str {
+            let _ = id;
+            "inner"
+        }
+        same_name(1).await
+    }
+    let _own = testing::isolate();
+    for _ in 0..2 {
+        let answers = [one::same_name(1).await, other::same_name(1).await, same_name(1).await, inner().await];
+        assert_eq!(answers, ["one", "other", "outer", "inner"]);
+    }
+    one::same_name::cache().clear().await.unwrap();
+    let entries = [one::same_name::cache(), other::same_name::cache()].map(|cache| cache.stats().entries);
+    assert_eq!(entries, [0, 1]);
+    assert_ne!(one::same_name::cache().name(), other::same_name::cache().name());
+}
+
+/// Keys are the arguments themselves: not their texts, which joined by whatever sign could be alike.
+#[tokio::test(start_paused = true)]
+async fn arguments_whose_texts_join_alike_are_different_keys() {
+    #[cacheback(fetch_on_miss)]
+    async fn joined(left: &str, right: &str) -> String {
+        format!("{left}, {right}")
+    }
+    #[cacheback(fetch_on_miss)]
+    async fn listed(parts: &[&str], last: Option<&str>) -> usize {
+        parts.len() + usize::from(last.is_some())
+    }
+    let _own = testing::isolate();
+    for sign in ["|", ",", "\", \"", "\0", ":", "/", " "] {
+        let (long, both) = (format!("a{sign}b"), format!("b{sign}c"));
+        assert_eq!(joined(&long, "c").await, format!("{long}, c"));
+        assert_eq!(joined("a", &both).await, format!("a, {both}"));
+        assert_eq!(joined(&format!("a{sign}b{sign}c"), "").await, format!("a{sign}b{sign}c, "));
+        assert_eq!(joined("", &format!("a{sign}b{sign}c")).await, format!(", a{sign}b{sign}c"));
+        assert_eq!([listed(&["a", "b"], None).await, listed(&[&long], None).await], [2, 1]);
+        assert_eq!([listed(&["a"], Some("b")).await, listed(&["a"], Some("None")).await], [2, 2]);
+        assert_eq!(listed(&["a", "None"], None).await, 2);
+    }
+    settle().await;
+    assert_eq!((joined::cache().stats().entries, listed::cache().stats().entries), (7 * 4, 7 + 4));
+}
