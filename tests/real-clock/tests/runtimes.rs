@@ -2,13 +2,10 @@
 //!
 //! No test waits for time to pass; each goes on when what it waits for has happened.
 
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread::{self};
 use std::time::Duration;
 
 use cacheback::{Cache, Status, cacheback, settle};
@@ -49,24 +46,6 @@ fn current_thread() -> Runtime {
 
 fn multi_thread() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
-}
-
-/// An executor that is not tokio.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => thread::park(),
-        }
-    }
 }
 
 #[cacheback(fetch_on_miss, skip(gate))]
@@ -129,7 +108,7 @@ fn a_lost_fetch_that_can_run_only_once() {
         }
     });
     drop(lost);
-    let panicked = catch_unwind(AssertUnwindSafe(|| block_on(leader))).unwrap_err();
+    let panicked = catch_unwind(AssertUnwindSafe(|| pollster::block_on(leader))).unwrap_err();
     let message = panicked.downcast_ref::<String>().unwrap();
     assert!(message.ends_with("it can run only once"), "{message}");
     let other = alive.spawn(call(&gate));
@@ -196,22 +175,26 @@ fn outside_of_any_runtime() {
     }
     let gate = Gate::new();
     gate.open.add_permits(1);
-    assert_eq!(block_on(number(10, &gate)), 1);
-    assert_eq!(block_on(number(10, &gate)), 1, "a hit");
-    block_on(settle());
-    assert_eq!(block_on(impatient::entry(1, &gate).get_or_fetch()), None, "its timers run there too");
+    assert_eq!(pollster::block_on(number(10, &gate)), 1);
+    assert_eq!(pollster::block_on(number(10, &gate)), 1, "a hit");
+    pollster::block_on(settle());
+    assert_eq!(
+        pollster::block_on(impatient::entry(1, &gate).get_or_fetch()),
+        None,
+        "its timers run there too"
+    );
     gate.open.add_permits(1);
-    block_on(settle());
-    assert_eq!(block_on(impatient(1, &gate)), Some(3));
+    pollster::block_on(settle());
+    assert_eq!(pollster::block_on(impatient(1, &gate)), Some(3));
     // From a thread of the blocking pool, and from within `block_in_place`.
     let runtime = multi_thread();
     let blocking = Arc::clone(&gate);
     gate.open.add_permits(2);
-    let from_blocking = runtime.spawn_blocking(move || block_on(number(11, &blocking)));
+    let from_blocking = runtime.spawn_blocking(move || pollster::block_on(number(11, &blocking)));
     assert_eq!(runtime.block_on(from_blocking).unwrap(), 3);
     let in_place = Arc::clone(&gate);
-    let from_in_place =
-        runtime.spawn(async move { tokio::task::block_in_place(|| block_on(number(12, &in_place))) });
+    let from_in_place = runtime
+        .spawn(async move { tokio::task::block_in_place(|| pollster::block_on(number(12, &in_place))) });
     assert_eq!(runtime.block_on(from_in_place).unwrap(), 4);
 }
 
@@ -409,10 +392,10 @@ fn callers_from_everywhere_share_one_fetch() {
     let leader = one.spawn(entry.get_or_fetch());
     one.block_on(gate.started());
     let (blocking, in_place, outside) = (entry.clone(), entry.clone(), entry.clone());
-    let in_pool = one.spawn_blocking(move || block_on(blocking.get_or_fetch()));
+    let in_pool = one.spawn_blocking(move || pollster::block_on(blocking.get_or_fetch()));
     let in_place =
-        one.spawn(async move { tokio::task::block_in_place(|| block_on(in_place.get_or_fetch())) });
-    let outside = thread::spawn(move || block_on(outside.get_or_fetch()));
+        one.spawn(async move { tokio::task::block_in_place(|| pollster::block_on(in_place.get_or_fetch())) });
+    let outside = thread::spawn(move || pollster::block_on(outside.get_or_fetch()));
     let elsewhere = other.spawn(entry.get_or_fetch());
     other.block_on(tokio::task::yield_now());
     gate.open.add_permits(1);

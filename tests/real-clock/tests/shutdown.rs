@@ -1,12 +1,9 @@
 //! The end of a process, without `test-util`: its one executor, several runtimes and many threads. One test, since it
 //! has one process to end.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::thread::{self};
 use std::time::{Duration, Instant};
 
 use cacheback::{Status, cacheback, caches, configure, settle, shutdown};
@@ -38,24 +35,6 @@ fn multi_thread(name: &str) -> Runtime {
     Builder::new_multi_thread().worker_threads(2).thread_name(name).enable_all().build().unwrap()
 }
 
-/// An executor that is not tokio.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(done) => return done,
-            Poll::Pending => thread::park(),
-        }
-    }
-}
-
 const SOON: Duration = Duration::from_millis(20);
 const LATE: Duration = Duration::from_secs(60);
 
@@ -74,7 +53,7 @@ async fn quick(id: u64) -> u64 {
 #[test]
 fn the_end_of_a_process() {
     // Looking is no use of the executor.
-    assert_eq!(block_on(quick::entry(1).peek()), None);
+    assert_eq!(pollster::block_on(quick::entry(1).peek()), None);
     assert_eq!(caches().iter().map(|cache| cache.stats().fetches).sum::<u64>(), 0);
     configure().max_refreshes(6).apply().unwrap();
     let late = configure().apply().unwrap_err().to_string();
@@ -137,14 +116,14 @@ fn a_shutdown_among_everything_else(one: &Runtime, other: &Runtime) {
     };
     until(|| quick::cache().stats().fetches > 1_000);
     // From outside of any runtime.
-    let _ = block_on(shutdown(Duration::ZERO));
+    let _ = pollster::block_on(shutdown(Duration::ZERO));
     until(|| quick::cache().stats().refused > 1_000);
     over.store(true, Ordering::SeqCst);
     for caller in callers {
-        block_on(caller).unwrap();
+        pollster::block_on(caller).unwrap();
     }
     // A task may outlive its answer by a moment, no more.
-    assert_eq!(block_on(shutdown(LATE)).aborted, 0);
+    assert_eq!(pollster::block_on(shutdown(LATE)).aborted, 0);
     assert_eq!(quick::cache().stats().in_flight, 0);
 }
 
@@ -156,7 +135,7 @@ fn after_the_shutdown(one: &Runtime, other: &Runtime) {
         assert_eq!(runtime.block_on(quick::entry(200).lookup()).status, Status::Stale);
         assert_eq!(runtime.block_on(quick::entry(200).refresh()), 200);
     }
-    assert_eq!(block_on(quick::entry(201).get_or_fetch()), 201);
+    assert_eq!(pollster::block_on(quick::entry(201).get_or_fetch()), 201);
     let stats = quick::cache().stats();
     assert_eq!((stats.refused - before.refused, stats.fetches - before.fetches), (2, 3));
 }
@@ -174,15 +153,15 @@ fn a_body_that_blocks(one: &Runtime) {
     let held = Arc::new((std::sync::Mutex::new(()), gate));
     let guard = held.0.lock().unwrap();
     let caller = one.spawn(blocking::entry(1, &held).lookup());
-    block_on(held.1.started(1));
+    pollster::block_on(held.1.started(1));
     // Its caller goes away: at the limit nobody waits.
-    assert_eq!(block_on(caller).unwrap().status, Status::Empty);
+    assert_eq!(pollster::block_on(caller).unwrap().status, Status::Empty);
     let before = Instant::now();
-    let ended = block_on(shutdown(SOON));
+    let ended = pollster::block_on(shutdown(SOON));
     assert_eq!((ended.finished, ended.aborted), (0, 1));
     assert!(before.elapsed() < LATE, "nothing hangs");
     drop(guard);
-    block_on(settle());
+    pollster::block_on(settle());
     one.block_on(settle());
     assert_eq!(blocking::cache().stats().in_flight, 0);
     assert_eq!(blocking::cache().len(), 0, "it was aborted where it awaits next");
@@ -192,7 +171,7 @@ fn a_body_that_blocks(one: &Runtime) {
 fn a_runtime_that_is_dropped(one: Runtime, other: &Runtime) {
     let gate = Gate::new();
     let leader = one.spawn(gated::entry(300, &gate).refresh());
-    block_on(gate.started(1));
+    pollster::block_on(gate.started(1));
     let (ended, end) = mpsc::channel();
     other.spawn(async move { ended.send(shutdown(LATE).await).unwrap() });
     // Whether it begins to wait before or after: nothing is left to wait for.

@@ -1,11 +1,8 @@
 //! The load: workers on runtimes that last, on runtimes that are dropped in mid-fetch, and outside of any.
 
-use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, JoinHandle, Thread};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -68,7 +65,7 @@ pub(crate) fn start(subjects: &[Arc<Subject>], waiters: &Waiters) -> Workers {
         while !outside.is_over() {
             let (subject, key) = outside.any();
             let _waits = slot.waits();
-            block_on(subject.call(key, how()));
+            pollster::block_on(subject.call(key, how()));
         }
     }));
     Workers { load, threads }
@@ -185,23 +182,5 @@ fn drop_runtimes(load: &Arc<Load>, alone: bool) {
             runtime.shutdown_background();
         }
         load.dropped.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Drives a future without a runtime.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    struct Unpark(Thread);
-    impl Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
-    }
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut future = pin!(future);
-    loop {
-        if let Poll::Ready(done) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            return done;
-        }
-        thread::park();
     }
 }
