@@ -76,6 +76,7 @@ async fn borrowed_arguments() {
 #[tokio::test(start_paused = true)]
 async fn less_common_borrows() {
     #[cacheback(fetch_on_miss, skip(runs))]
+    #[allow(clippy::ptr_arg, clippy::too_many_arguments)]
     async fn borrowed(
         os: &OsStr,
         array: &[u8; 2],
