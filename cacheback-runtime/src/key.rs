@@ -2,7 +2,7 @@
 //!
 //! A *shape* describes the type of an argument without its lifetimes: `Ref<str>` for `&str`, `Slice<Ref<str>>` for
 //! `&[&str]`, `Val<u32>` for `u32`. It names what is kept ([`Shape::Owned`]) and what the function's body is lent from
-//! that ([`Shape::Lease`]). [`Own`] and [`KeyPart`] are implemented on the borrowed argument itself, so that a lookup
+//! that ([`Form::Lease`]). [`Own`] and [`KeyPart`] are implemented on the borrowed argument itself, so that a lookup
 //! hashes and compares what the caller holds.
 
 use std::hash::{Hash, Hasher};
