@@ -103,6 +103,9 @@ impl Binaries {
 fn build(root: &Path, target_dir: &Path, target: Target) -> Result<PathBuf, String> {
     let mut command = Command::new(env!("CARGO"));
     command.arg("test").args(target.arguments()).arg("--no-run").arg("--target-dir").arg(target_dir);
+    // cargo tells packages of one name apart by where they lie in their workspaces, and would take those of the copy for
+    // the originals. It keeps what was built with a wrapper apart; this one runs what it wraps, and nothing else.
+    command.env("RUSTC_WORKSPACE_WRAPPER", "env");
     let built = command.current_dir(root).output().map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&built.stderr);
     // `Executable tests/suite/main.rs (/path/of/it)`.
