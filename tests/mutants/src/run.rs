@@ -1,6 +1,6 @@
 //! The tests of the copy: built once, and run one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,13 +56,9 @@ impl Binaries {
         target_dir: &Path,
         targets: impl Iterator<Item = Target>,
     ) -> Result<Self, String> {
-        let mut binaries = BTreeMap::new();
-        for target in targets {
-            if !binaries.contains_key(&target) {
-                binaries.insert(target, build(root, target_dir, target)?);
-            }
-        }
-        Ok(Self(binaries))
+        let targets: BTreeSet<_> = targets.collect();
+        let built = |target| Ok((target, build(root, target_dir, target)?));
+        targets.into_iter().map(built).collect::<Result<_, String>>().map(Self)
     }
 
     /// Whether there is a test of this name.
