@@ -1,6 +1,6 @@
 //! The tests of the copy: built once, and run one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -56,13 +56,9 @@ impl Binaries {
         target_dir: &Path,
         targets: impl Iterator<Item = Target>,
     ) -> Result<Self, String> {
-        let mut binaries = BTreeMap::new();
-        for target in targets {
-            if !binaries.contains_key(&target) {
-                binaries.insert(target, build(root, target_dir, target)?);
-            }
-        }
-        Ok(Self(binaries))
+        let targets: BTreeSet<_> = targets.collect();
+        let built = |target| Ok((target, build(root, target_dir, target)?));
+        targets.into_iter().map(built).collect::<Result<_, String>>().map(Self)
     }
 
     /// Whether there is a test of this name.
@@ -103,6 +99,9 @@ impl Binaries {
 fn build(root: &Path, target_dir: &Path, target: Target) -> Result<PathBuf, String> {
     let mut command = Command::new(env!("CARGO"));
     command.arg("test").args(target.arguments()).arg("--no-run").arg("--target-dir").arg(target_dir);
+    // cargo tells packages of one name apart by where they lie in their workspaces, and would take those of the copy for
+    // the originals. It keeps what was built with a wrapper apart; this one runs what it wraps, and nothing else.
+    command.env("RUSTC_WORKSPACE_WRAPPER", "env");
     let built = command.current_dir(root).output().map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&built.stderr);
     // `Executable tests/suite/main.rs (/path/of/it)`.

@@ -2,15 +2,18 @@
 //!
 //! No test waits for time to pass; each goes on when what it waits for has happened.
 
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::{self};
+use std::task::Poll;
+use std::thread;
 use std::time::Duration;
 
 use cacheback::{Cache, Status, cacheback, settle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 /// A body that says when it has started and waits until it may end.
 struct Gate {
@@ -48,6 +51,19 @@ fn multi_thread() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
+/// A call that waits already, and goes on on this runtime.
+fn waiting<T: Send + 'static>(
+    runtime: &Runtime,
+    call: impl Future<Output = T> + Send + 'static,
+) -> JoinHandle<T> {
+    let mut call = Box::pin(call);
+    runtime.block_on(poll_fn(|context| {
+        assert!(call.as_mut().poll(context).is_pending());
+        Poll::Ready(())
+    }));
+    runtime.spawn(call)
+}
+
 #[cacheback(fetch_on_miss, skip(gate))]
 async fn number(id: u64, gate: &Arc<Gate>) -> u64 {
     let _ = id;
@@ -77,7 +93,7 @@ fn a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
     let (lost, alive) = (current_thread(), multi_thread());
     let leader = lost.spawn(number::entry(2, &gate).get_or_fetch());
     lost.block_on(gate.started());
-    let waits: Vec<_> = (0..10).map(|_| alive.spawn(number::entry(2, &gate).get_or_fetch())).collect();
+    let waits: Vec<_> = (0..10).map(|_| waiting(&alive, number::entry(2, &gate).get_or_fetch())).collect();
     drop(lost);
     drop(leader);
     alive.block_on(gate.started());
