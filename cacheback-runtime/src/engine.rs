@@ -405,8 +405,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     pub(crate) fn assert_at_rest(&self) {
         assert_eq!(self.flights.desks(), 0, "a key is held");
         assert_eq!(self.counters.snapshot().in_flight, 0, "a fetch is not home");
-        let (nodes, listed, residents) = self.store.counts();
-        assert_eq!((nodes, nodes), (listed, residents), "index and bound differ");
+        let (nodes, findable, residents) = self.store.counts();
+        assert_eq!(
+            (nodes, nodes),
+            (findable, residents),
+            "nodes that nobody finds, or that the bound forgot"
+        );
     }
 }
 

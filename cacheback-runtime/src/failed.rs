@@ -65,6 +65,7 @@ impl<E: Send + Sync + 'static> Failed<E> {
 
     /// The error for one who waited. `None` where there is none left, which only a second leader could see.
     pub(crate) fn hand(&self, leads: bool) -> Option<E> {
+        debug_assert!(leads || self.kept.is_some(), "who shares an error finds one that can be shared");
         let original = if leads { lock(&self.original).take() } else { None };
         original.or_else(|| self.kept.as_ref().map(|kept| kept.hand()))
     }

@@ -35,7 +35,7 @@ use shuttle::{Config, FailurePersistence, Runner};
 
 /// So often each scenario is run, half of the times in an order that is random at each step, half of them with few
 /// changes between tasks, which finds other things.
-const SCHEDULES: usize = 2_000;
+const SCHEDULES: usize = 10_000;
 
 /// A panic on purpose says this.
 pub(crate) const ON_PURPOSE: &str = "on purpose";

@@ -326,10 +326,12 @@ where
     V: Send + Sync + 'static,
     X: Send + Sync + 'static,
 {
-    /// How many nodes the index says it has, how many it has, and of how many moka knows.
+    /// How many nodes the index says it has, how many of those that it has may be found, and of how many moka knows.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         self.bound.settle();
-        (self.index.nodes(), self.pin().keys().count() as u64, self.bound.residents())
+        let floor = self.floor.load(Ordering::Acquire);
+        let findable = self.pin().keys().filter(|node| node.id() >= floor).count();
+        (self.index.nodes(), findable as u64, self.bound.residents())
     }
 }
 

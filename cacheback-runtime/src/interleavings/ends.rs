@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use shuttle::future::block_on;
+use shuttle::rand::{Rng, thread_rng};
 
 use super::explore;
 use super::stage::{Act, Stage, join};
@@ -72,5 +73,23 @@ fn the_limit_of_a_shutdown_against_a_waiter() {
         assert!(ended.finished + ended.aborted <= 2, "{ended:?}");
         stage.rest();
         assert_eq!(stage.source.live(1), 0);
+    });
+}
+
+/// The same of one that nobody waits for, and that never ends by itself.
+#[test]
+fn the_limit_of_a_shutdown_against_a_refresh() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        stage.source.act(&[Act::Hold]);
+        let reader = stage.spawn(|stage| stage.get(1));
+        if thread_rng().r#gen() {
+            stage.source.await_begun(1);
+        }
+        let ended = block_on(shutdown(Duration::ZERO));
+        assert!(ended.finished + ended.aborted <= 1, "{ended:?}");
+        assert_eq!(reader.join().unwrap(), Ok(1));
+        stage.rest();
+        assert_eq!(stage.version(1), Some(1));
     });
 }

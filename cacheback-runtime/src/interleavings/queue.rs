@@ -66,6 +66,24 @@ fn every_place_is_given_to_the_next() {
     });
 }
 
+/// A refresh that somebody comes to wait for, however early, gives its place to the next at once.
+#[test]
+fn a_place_goes_on_as_a_waiter_joins() {
+    explore(|| {
+        let stage = one_place().stale(&[1, 2]);
+        stage.source.act(&[Act::Hold]);
+        let reader = stage.spawn(|stage| stage.get(1));
+        let waiter = stage.spawn(|stage| stage.refresh(1));
+        stage.source.await_begun(1);
+        let _ = stage.get(2);
+        // Or this would wait for ever.
+        stage.source.await_begun(1);
+        stage.source.let_go();
+        assert_eq!((reader.join().unwrap(), waiter.join().unwrap()), (Ok(1), Ok(1)));
+        stage.end(&[1, 2]);
+    });
+}
+
 /// What is removed while its refresh waits is not fetched, unless that has begun.
 #[test]
 fn a_queued_refresh_against_remove() {

@@ -85,8 +85,8 @@ fn hit(store: &Small, key: u64, hash: u64) -> bool {
 
 /// How many nodes index and moka have.
 fn counts(store: &Small) -> (u64, u64) {
-    let (nodes, listed, residents) = store.counts();
-    assert_eq!(nodes, listed);
+    let (nodes, findable, residents) = store.counts();
+    assert_eq!(nodes, findable);
     (nodes, residents)
 }
 
