@@ -119,13 +119,13 @@ pub trait AnyOutcome {
     /// The return type.
     type R;
     /// Not a `Result`.
-    fn outcome(&self) -> impl Outcome<Return = Self::R, Value = Self::R, Error = Infallible> + use<Self>
+    fn outcome(&self) -> impl Outcome<Return = Self::R, Value = Self::R, Error = Infallible>
     where
         Self::R: Value;
 }
 impl<R> AnyOutcome for Probe<R> {
     type R = R;
-    fn outcome(&self) -> impl Outcome<Return = R, Value = R, Error = Infallible> + use<R>
+    fn outcome(&self) -> impl Outcome<Return = R, Value = R, Error = Infallible>
     where
         R: Value,
     {
