@@ -5,9 +5,10 @@
 //! chance shortens a back-off, and which entry is dropped where the cache is full. Of the first the oracle knows the
 //! bounds, and says while it is in [`doubt`](Oracle::doubt); the second it is [told](Oracle::evicted).
 
-use crate::case::{KEYS, Options};
+use crate::case::Options;
 use std::collections::BTreeMap;
 
+mod breaker;
 mod calls;
 mod executor;
 mod fetches;
@@ -15,6 +16,7 @@ mod keys;
 mod shutdown;
 mod time;
 mod writes;
+use breaker::Breaker;
 pub(crate) use calls::Answer;
 use calls::Waiting;
 use fetches::{Fetch, FetchId};
@@ -56,6 +58,8 @@ pub(crate) struct Counts {
     pub(crate) discarded: u64,
     pub(crate) refused: u64,
     pub(crate) skipped: u64,
+    pub(crate) breaker_trips: u64,
+    pub(crate) breakers_open: u64,
     pub(crate) entries: u64,
     pub(crate) in_flight: u64,
 }
@@ -63,10 +67,11 @@ pub(crate) struct Counts {
 pub(crate) struct Oracle {
     options: Options,
     now: Time,
-    keys: [Key; KEYS],
+    keys: Vec<Key>,
     fetches: BTreeMap<FetchId, Fetch>,
     waiting: BTreeMap<CallId, Waiting>,
     next_fetch: FetchId,
+    breaker: Breaker,
     counts: Counts,
     /// Refreshes are refused.
     shut_down: bool,
@@ -76,6 +81,7 @@ pub(crate) struct Oracle {
     aborted: u64,
     /// Since [they](Oracle::answers) were asked for.
     answers: BTreeMap<CallId, Answer>,
+    /// Keys that were given a value since [they](Oracle::just_stored) were asked for.
     stored: Vec<usize>,
 }
 
@@ -84,10 +90,11 @@ impl Oracle {
         Self {
             options,
             now: 0,
-            keys: [Key::default(); KEYS],
+            keys: vec![Key::default(); options.keys],
             fetches: BTreeMap::new(),
             waiting: BTreeMap::new(),
             next_fetch: 0,
+            breaker: Breaker::default(),
             counts: Counts::default(),
             shut_down: false,
             limit_reached: false,
@@ -104,7 +111,8 @@ impl Oracle {
 
     pub(crate) fn counts(&self) -> Counts {
         Counts {
-            entries: (0..KEYS).filter(|key| self.value(*key).is_some()).count() as u64,
+            breakers_open: u64::from(self.breaker.is_open()),
+            entries: (0..self.options.keys).filter(|key| self.value(*key).is_some()).count() as u64,
             in_flight: self.all(Fetch::is_running).len() as u64,
             ..self.counts
         }

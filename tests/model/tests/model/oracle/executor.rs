@@ -4,13 +4,13 @@ use super::Oracle;
 use super::fetches::{FetchId, Stage};
 
 impl Oracle {
+    /// A refresh that nobody waits for, where none is under way.
     pub(super) fn refresh_behind(&mut self, key: usize) {
-        let new = self.next_fetch;
-        let id = self.board(key);
-        if id == new {
-            self.submit(id);
-        } else {
+        if self.live(key).is_some() {
             self.start_parked(key);
+        } else if self.may_start_behind() {
+            let id = self.board(key);
+            self.submit(id);
         }
     }
 

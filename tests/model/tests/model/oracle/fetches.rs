@@ -47,6 +47,9 @@ impl Oracle {
         if !counts {
             self.counts.discarded += 1;
         }
+        if matches!(outcome, Outcome::Value(_)) {
+            self.origin_succeeded();
+        }
         let mut answers_lapsed = false;
         match outcome {
             Outcome::Value(value) if counts => {
@@ -78,14 +81,18 @@ impl Oracle {
         self.start_parked(key);
     }
 
-    /// The fetch that a caller or a refresh needs: the live one, or a new one. One whose time is over may not be
-    /// joined any more.
+    /// The fetch that a caller or a refresh needs: the live one, or a new one.
     pub(super) fn board(&mut self, key: usize) -> FetchId {
-        let now = self.now;
-        if self.holder(key).is_some_and(|fetch| fetch.is_running() && now >= fetch.until) {
+        self.live(key).unwrap_or_else(|| {
             self.supersede(key);
-        }
-        self.keys[key].holder.unwrap_or_else(|| self.claim(key))
+            self.claim(key)
+        })
+    }
+
+    /// The fetch that may be joined: not one whose time is over.
+    pub(super) fn live(&self, key: usize) -> Option<FetchId> {
+        let over = |fetch: &Fetch| fetch.is_running() && self.now >= fetch.until;
+        self.keys[key].holder.filter(|holder| !over(&self.fetches[holder]))
     }
 
     pub(super) fn claim(&mut self, key: usize) -> FetchId {

@@ -2,7 +2,7 @@
 
 use super::fetches::FetchId;
 use super::{Oracle, Time, Value};
-use crate::case::{KEYS, Options};
+use crate::case::Options;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
@@ -93,6 +93,7 @@ impl Oracle {
 
     /// A failed fetch of a key, where it `counts` for it.
     pub(super) fn fail(&mut self, key: usize, counts: bool, error: Option<usize>) {
+        self.origin_failed();
         if !counts {
             return;
         }
@@ -105,9 +106,10 @@ impl Oracle {
             known.failures.0 = 0;
         }
         let (least, most) = (known.failures.0 + 1, known.failures.1 + 1);
-        let backoff = |failures: u32| (1_000 << (failures - 1).min(20)).min(max_backoff);
         known.failures = (least, most);
-        known.rest = Some((now + backoff(least) / 2, now + backoff(most)));
+        let rest = (now + self.backoff(least) / 2, now + self.backoff(most));
+        let known = &mut self.keys[key];
+        known.rest = Some(rest);
         if !has_value {
             known.error = error.zip(cache_err).map(|(error, span)| KeptError {
                 error,
@@ -115,6 +117,11 @@ impl Oracle {
                 doubtful: false,
             });
         }
+    }
+
+    /// The longest rest after so many failures in a row.
+    pub(super) fn backoff(&self, failures: u32) -> Time {
+        (1_000 << (failures - 1).min(20)).min(self.options.max_backoff)
     }
 
     pub(crate) fn peek(&self, key: usize) -> Option<Peeked> {
@@ -134,7 +141,7 @@ impl Oracle {
         for key in values {
             self.keys[*key].value = None;
         }
-        for key in 0..KEYS {
+        for key in 0..self.options.keys {
             if self.value(key).is_some() {
                 continue;
             }

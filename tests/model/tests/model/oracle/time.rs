@@ -54,6 +54,7 @@ impl Oracle {
             edges.push(started + self.options.retention);
         }
         edges.extend(known.rest.iter().flat_map(|(least, most)| [*least, *most]));
+        edges.extend(self.breaker.trial().iter().flat_map(|(least, most)| [*least, *most]));
         edges.extend(known.error.map(|kept| kept.until));
         edges.extend(
             self.fetches.values().filter(|fetch| fetch.key == key && fetch.is_running()).map(|f| f.until),
@@ -70,6 +71,7 @@ impl Oracle {
         let rest =
             known.rest.filter(|(least, most)| *least <= self.now && self.now < *most).map(|(_, most)| most);
         let error = known.error.filter(|kept| kept.doubtful && self.now < kept.until).map(|kept| kept.until);
-        rest.max(error)
+        let trial = self.breaker.trial().filter(|(least, most)| (*least..*most).contains(&self.now));
+        rest.max(error).max(trial.map(|(_, most)| most))
     }
 }

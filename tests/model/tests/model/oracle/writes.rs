@@ -3,7 +3,6 @@
 use super::fetches::Stage;
 use super::keys::{Key, Stored};
 use super::{Oracle, Time, Value};
-use crate::case::KEYS;
 
 /// How long a key is left alone whose value was not to be stored.
 const NOT_STORED_REST: Time = 1_000;
@@ -32,6 +31,9 @@ impl Oracle {
             return self.start_parked(key);
         }
         self.supersede(key);
+        if !self.may_start_behind() {
+            return;
+        }
         let fetch = self.claim(key);
         self.fetch(fetch).stage = Stage::Parked;
         self.start_parked(key);
@@ -44,7 +46,7 @@ impl Oracle {
     }
 
     pub(crate) fn clear(&mut self) {
-        for key in 0..KEYS {
+        for key in 0..self.options.keys {
             self.remove(key);
         }
     }
