@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cacheback::{Cache, Status, cacheback, settle, testing};
 
-use crate::support::{Source, advance, millis, secs};
+use crate::support::{Source, advance, millis, run_ready, secs};
 
 #[cacheback(lifetime = 10, max_stale = "1h", skip(source))]
 async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
@@ -122,6 +122,51 @@ async fn what_is_invalidated_is_marked_and_refreshed_later() {
     let _ = entry.lookup().await;
     settle().await;
     assert_eq!((entry.lookup().await.status, source.runs()), (Status::Fresh, before + 1));
+}
+
+/// The trial of a period is a fetch that starts: who finds one under way takes none from the others.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_being_fetched_takes_no_trial() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    assert_eq!(served::entry(1, &source).lookup().await.status, Status::Empty);
+    source.started(1).await;
+    (2..12).for_each(|run| source.release(run));
+    break_it(0..0, &source).await;
+    advance(secs(1)).await;
+    for _ in 0..100 {
+        assert_eq!(served::entry(1, &source).lookup().await.status, Status::Empty);
+    }
+    assert_eq!(served::entry(2, &source).lookup().await.status, Status::Empty);
+    run_ready().await;
+    assert_eq!(source.runs(), 12);
+    assert_eq!(served::entry(3, &source).lookup().await.status, Status::Empty);
+    run_ready().await;
+    assert_eq!(source.runs(), 12);
+}
+
+/// Nor does an invalidation whose key is to be fetched anyway; and that fetch is not given up.
+#[tokio::test(start_paused = true)]
+async fn an_invalidated_key_whose_refresh_is_queued_takes_no_trial() {
+    let _own = testing::isolate();
+    cacheback::configure().max_refreshes(1).apply().unwrap();
+    let source = Source::gated();
+    let status = async |id| served::entry(id, &source).lookup().await.status;
+    served::entry(2, &source).set(2).await.unwrap();
+    advance(secs(10)).await;
+    assert_eq!(status(1).await, Status::Empty);
+    source.started(1).await;
+    assert_eq!(status(2).await, Status::Stale, "and a refresh that is queued behind that one");
+    (2..12).for_each(|run| source.release(run));
+    break_it(0..0, &source).await;
+    served::entry(2, &source).invalidate().await.unwrap();
+    advance(secs(1)).await;
+    served::entry(2, &source).invalidate().await.unwrap();
+    assert_eq!(status(3).await, Status::Empty);
+    assert_eq!((source.runs(), served::cache().stats().skipped), (11, 0));
+    source.release_all();
+    settle().await;
+    assert_eq!(source.runs(), 13);
 }
 
 /// Time-outs and panics are failures too; a superseded outcome says as much of the origin as any.

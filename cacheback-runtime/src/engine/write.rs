@@ -61,7 +61,8 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 return Ok((desk.supersede(), None));
             }
             // One that is not wanted stays where it is, to be dropped after the lock.
-            let is_wanted = next.is_some() && self.breaker.admits(now, &self.policy);
+            let is_put_off = desk.lane(here.lane).is_put_off();
+            let is_wanted = next.is_some() && (is_put_off || self.breaker.admits(now, &self.policy));
             let Some(next) = (if is_wanted { next.take() } else { None }) else {
                 if let Some(node) = value {
                     node.hint_rest_only();

@@ -137,6 +137,17 @@ impl<K: ?Sized, T, J> Desk<K, T, J> {
 }
 
 impl<T, J> Lane<T, J> {
+    /// Whether a caller who needs a fetch finds none to join.
+    pub(crate) fn is_free(&self, now: Moment, epoch: u64) -> bool {
+        self.current.as_ref().is_none_or(|claim| claim.is_over(now, epoch))
+    }
+
+    /// Whether the fetch that holds the key does not run yet: it will see what is written meanwhile.
+    pub(crate) fn is_put_off(&self) -> bool {
+        let claim = self.current.as_ref();
+        claim.is_some_and(|claim| matches!(claim.stage, Stage::Queued | Stage::Parked(_)))
+    }
+
     /// A caller needs a fetch: joins the live one, or claims the key. What was put off and now never runs is given
     /// back, to be dropped after the lock.
     pub(crate) fn board(
@@ -147,7 +158,7 @@ impl<T, J> Lane<T, J> {
         new: impl FnOnce() -> Flight<T>,
         given_back: &mut Vec<Start<J>>,
     ) -> Boarding<T, J> {
-        if self.current.as_ref().is_some_and(|claim| claim.is_over(now, epoch)) {
+        if self.is_free(now, epoch) {
             given_back.extend(self.supersede());
         }
         let room = self.bodies(now) < BODIES;

@@ -4,9 +4,6 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Which keys there are: `0..KEYS`.
-pub(crate) const KEYS: usize = 3;
-
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub(crate) options: Options,
@@ -17,6 +14,8 @@ pub(crate) struct Case {
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
+    /// Which keys there are: `0..keys`.
+    pub(crate) keys: usize,
     pub(crate) lifetime: u64,
     pub(crate) max_stale: Option<u64>,
     pub(crate) retention: u64,
@@ -25,6 +24,7 @@ pub(crate) struct Options {
     pub(crate) wait: Option<u64>,
     pub(crate) refresh_timeout: u64,
     pub(crate) max_backoff: u64,
+    pub(crate) breaker: bool,
     pub(crate) cache_err: Option<u64>,
     pub(crate) capacity: usize,
     pub(crate) tiny_lfu: bool,
@@ -106,7 +106,7 @@ pub(crate) enum Step {
 
 /// Where two of the library's timers end at the same moment, their order is nobody's promise: the residues keep `wait`
 /// and `shutdown` apart from the rest.
-fn options() -> impl Strategy<Value = Options> {
+fn options(kind: Kind) -> impl Strategy<Value = Options> {
     let spans = (
         prop_oneof![1 => Just(0), 3 => Just(1_000), 3 => Just(4_000)],
         prop_oneof![Just(None), Just(Some(0)), Just(Some(1_500))],
@@ -119,6 +119,7 @@ fn options() -> impl Strategy<Value = Options> {
         prop_oneof![Just(1_500), Just(5_000)],
         prop_oneof![1 => Just(0), 1 => Just(500), 3 => Just(2_000), 3 => Just(8_000)],
         prop_oneof![2 => Just(None), 1 => Just(Some(750)), 1 => Just(Some(3_000))],
+        prop::bool::weighted(if kind == Kind::Failing { 0.9 } else { 0.5 }),
     );
     let bounds = (
         prop_oneof![3 => Just(100), 1 => Just(2_usize), 1 => Just(1)],
@@ -127,12 +128,13 @@ fn options() -> impl Strategy<Value = Options> {
         prop_oneof![Just(64), Just(1), Just(0_usize)],
         prop::bool::weighted(0.2),
     );
-    (spans, fetches, bounds).prop_map(|(spans, fetches, bounds)| {
+    (spans, fetches, bounds).prop_map(move |(spans, fetches, bounds)| {
         let (lifetime, max_stale, retention, refresh_ahead) = spans;
-        let (fetch_on_miss, wait, refresh_timeout, max_backoff, cache_err) = fetches;
+        let (fetch_on_miss, wait, refresh_timeout, max_backoff, cache_err, breaker) = fetches;
         let (capacity, tiny_lfu, max_refreshes, max_waiting, colliding) = bounds;
         let refresh_ahead = if refresh_ahead < lifetime { refresh_ahead } else { 0 };
         Options {
+            keys: kind.keys(),
             lifetime,
             max_stale,
             retention,
@@ -141,6 +143,7 @@ fn options() -> impl Strategy<Value = Options> {
             wait,
             refresh_timeout,
             max_backoff,
+            breaker,
             cache_err,
             capacity,
             tiny_lfu,
@@ -151,20 +154,35 @@ fn options() -> impl Strategy<Value = Options> {
     })
 }
 
-/// Deep states of one key, or several keys at once; after a shutdown little happens, so most cases have none.
+/// Deep states of one key, or several keys at once; an origin that fails for most of many keys, as a breaker is there
+/// for; after a shutdown little happens, so most cases have none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     OneKey,
     Keys,
+    Failing,
     Shutdown,
 }
 
+impl Kind {
+    fn keys(self) -> usize {
+        match self {
+            Self::OneKey => 1,
+            Self::Keys | Self::Shutdown => 3,
+            Self::Failing => 6,
+        }
+    }
+}
+
+fn key(kind: Kind) -> impl Strategy<Value = usize> {
+    prop_oneof![Just(0), 0..kind.keys()]
+}
+
 fn step(kind: Kind) -> impl Strategy<Value = Step> {
-    let keys = if kind == Kind::OneKey { 1 } else { KEYS };
-    let key = move || prop_oneof![Just(0), 0..keys];
+    let key = move || key(kind);
     let rare = match kind {
         Kind::Shutdown => shutdown().boxed(),
-        Kind::OneKey | Kind::Keys => Just(Step::Settle).boxed(),
+        Kind::OneKey | Kind::Keys | Kind::Failing => Just(Step::Settle).boxed(),
     };
     let how = prop_oneof![
         4 => Just(How::Plain),
@@ -172,12 +190,13 @@ fn step(kind: Kind) -> impl Strategy<Value = Step> {
         3 => Just(How::Lookup),
         2 => Just(How::Refresh),
     ];
+    let (values, errors) = if kind == Kind::Failing { (1, 40) } else { (5, 3) };
     let end = prop_oneof![
-        5 => Just(End::Value),
+        values => Just(End::Value),
         1 => Just(End::Lasting(0)),
         1 => Just(End::Lasting(400)),
         1 => Just(End::Lasting(100_000)),
-        3 => Just(End::Error),
+        errors => Just(End::Error),
         1 => Just(End::Panic),
     ];
     let lasting = prop_oneof![4 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(2_000))];
@@ -201,8 +220,31 @@ fn shutdown() -> impl Strategy<Value = Step> {
     prop_oneof![Just(0), Just(1_130), Just(10_130)].prop_map(|limit| Step::Shutdown { limit })
 }
 
+/// A caller waits for a fetch, and one fails.
+fn failure(kind: Kind) -> impl Strategy<Value = Vec<Step>> {
+    key(kind)
+        .prop_map(|key| vec![Step::Call { key, how: How::Refresh }, Step::End { body: 0, end: End::Error }])
+}
+
 pub(crate) fn case() -> impl Strategy<Value = Case> {
-    let steps = |kind| vec(step(kind), 1..60);
-    let steps = prop_oneof![3 => steps(Kind::OneKey), 3 => steps(Kind::Keys), 1 => steps(Kind::Shutdown)];
-    (options(), any::<u64>(), steps).prop_map(|(options, chance, steps)| Case { options, chance, steps })
+    let cases = |kind| {
+        let steps = match kind {
+            Kind::Failing => {
+                let some = prop_oneof![3 => step(kind).prop_map(|step| vec![step]), 1 => failure(kind)];
+                vec(some, 1..60).prop_map(|steps| steps.concat()).boxed()
+            }
+            Kind::OneKey | Kind::Keys | Kind::Shutdown => vec(step(kind), 1..60).boxed(),
+        };
+        (options(kind), any::<u64>(), steps).prop_map(|(options, chance, steps)| Case {
+            options,
+            chance,
+            steps,
+        })
+    };
+    prop_oneof![
+        6 => cases(Kind::OneKey),
+        6 => cases(Kind::Keys),
+        5 => cases(Kind::Failing),
+        2 => cases(Kind::Shutdown),
+    ]
 }

@@ -15,7 +15,7 @@ use tokio::runtime::Builder;
 mod case;
 mod oracle;
 mod world;
-use case::{Case, End, How, KEYS, Options, Step, case};
+use case::{Case, End, How, Options, Step, case};
 use oracle::{Answer, CallId, Oracle, Outcome, Time, Value};
 use world::{Told, World};
 
@@ -147,7 +147,7 @@ impl Play {
         }
         same("who waits after all", self.oracle.waiting(), Vec::new())?;
         self.step(&Step::Settle).await?;
-        for key in 0..KEYS {
+        for key in 0..self.options.keys {
             let runs = self.oracle.counts().fetches;
             self.step(&Step::Call { key, how: How::Refresh }).await?;
             self.step(&Step::End { body: 0, end: End::Value }).await?;
@@ -223,7 +223,7 @@ impl Play {
         let (counts, evicted) = world.counts();
         self.evictions(evicted).await?;
         let Self { oracle, world, .. } = self;
-        for key in 0..KEYS {
+        for key in 0..self.options.keys {
             same(&format!("what is stored for key {key}"), world.peek(key).await, oracle.peek(key))?;
         }
         same("the counters", counts, oracle.counts())
@@ -237,11 +237,11 @@ impl Play {
         if evicted == before {
             return Ok(());
         }
-        if KEYS <= self.options.capacity {
+        if self.options.keys <= self.options.capacity {
             return Err(format!("{} were evicted, and there is room", evicted - before));
         }
         let mut gone = Vec::new();
-        for key in 0..KEYS {
+        for key in 0..self.options.keys {
             if oracle.peek(key).is_some() && world.peek(key).await.is_none() {
                 gone.push(key);
             }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::task::{self, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 
-use crate::case::{How, KEYS, Options};
+use crate::case::{How, Options};
 use crate::oracle::{Answer, Body, CallId, Counts, Outcome, Peeked, Time, Value};
 
 /// What a body panics with that was told to.
@@ -48,9 +48,9 @@ struct Bodies {
 pub(crate) struct World {
     start: Instant,
     cache: Cache<Key, Returned>,
-    keys: [Key; KEYS],
+    keys: Vec<Key>,
     /// Made before anything else, and used again and again.
-    entries: [Entry<Returned>; KEYS],
+    entries: Vec<Entry<Returned>>,
     bodies: Arc<Mutex<Bodies>>,
     calls: BTreeMap<CallId, JoinHandle<Told>>,
 }
@@ -59,9 +59,10 @@ impl World {
     pub(crate) fn new(options: &Options) -> Self {
         quiet_scripted_panics();
         let bodies: Arc<Mutex<Bodies>> = Arc::default();
-        let keys = std::array::from_fn(|number| Key { number, colliding: options.colliding });
+        let keys: Vec<_> =
+            (0..options.keys).map(|number| Key { number, colliding: options.colliding }).collect();
         let cache = build(options, Arc::clone(&bodies));
-        let entries = keys.map(|key| cache.entry(&key));
+        let entries = keys.iter().map(|key| cache.entry(key)).collect();
         Self { start: Instant::now(), cache, keys, entries, bodies, calls: BTreeMap::new() }
     }
 
@@ -175,7 +176,7 @@ impl World {
     /// How many values there are.
     pub(crate) async fn kept(&self) -> usize {
         let mut kept = 0;
-        for key in 0..KEYS {
+        for key in 0..self.keys.len() {
             kept += usize::from(self.peek(key).await.is_some());
         }
         kept
@@ -196,6 +197,8 @@ impl World {
             discarded: stats.discarded,
             refused: stats.refused,
             skipped: stats.skipped,
+            breaker_trips: stats.breaker_trips,
+            breakers_open: stats.breakers_open,
             entries: stats.entries,
             in_flight: stats.in_flight,
         };
@@ -212,7 +215,7 @@ fn build(options: &Options, bodies: Arc<Mutex<Bodies>>) -> Cache<Key, Returned> 
     let lifetime = options.lifetime;
     let fetcher = move |key: Key| body(key.number, Arc::clone(&bodies));
     let mut builder = Cache::builder()
-        .breaker(false)
+        .breaker(options.breaker)
         .lifetime(millis(lifetime))
         .retention(millis(options.retention))
         .refresh_ahead(millis(options.refresh_ahead))

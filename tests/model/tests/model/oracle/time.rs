@@ -1,0 +1,77 @@
+//! What time does by itself, and when things change.
+
+use super::calls::Waiting;
+use super::fetches::{Cut, Stage};
+use super::keys::Stored;
+use super::{Oracle, Time};
+
+impl Oracle {
+    /// When something happens by itself.
+    pub(crate) fn next_event(&self) -> Option<Time> {
+        let fetches = self.fetches.values().filter(|fetch| fetch.times_out()).map(|fetch| fetch.until);
+        let limits = self.waiting.values().filter_map(|waiting| match waiting {
+            Waiting::Call { limit, .. } => *limit,
+            Waiting::Shutdown { limit, .. } => Some(*limit),
+            Waiting::Refresh { .. } | Waiting::Settle => None,
+        });
+        fetches.chain(limits).min()
+    }
+
+    /// It is later now, and nothing happened by itself in between.
+    pub(crate) fn pass_to(&mut self, now: Time) {
+        self.now = now;
+        let over = self.all(|fetch| fetch.stage == Stage::Running && now >= fetch.until);
+        let late = self.all(|fetch| fetch.times_out() && now >= fetch.until);
+        self.lapse(&over, Cut::TimedOut);
+        // After the limit of a shutdown it ran for those alone who wait already.
+        for id in late {
+            if let Some(fetch) = self.fetches.get_mut(&id) {
+                fetch.stage = Stage::Lapsed(Cut::TimedOut);
+            }
+        }
+        for (id, waiting) in self.waiting.clone() {
+            match waiting {
+                Waiting::Call { fetch, limit: Some(limit) } if now >= limit => {
+                    let key = self.fetch(fetch).key;
+                    self.waiting.remove(&id);
+                    self.serve(id, key);
+                }
+                Waiting::Shutdown { limit, .. } if now >= limit && !self.limit_reached => self.reach_limit(),
+                _ => {}
+            }
+        }
+        self.end_the_abandoned();
+    }
+
+    /// When things change for a key from now on.
+    pub(crate) fn edges(&self, key: usize) -> Vec<Time> {
+        let known = &self.keys[key];
+        let mut edges = Vec::new();
+        if let Some(Stored { started, lifetime, .. }) = known.value {
+            let stale = self.options.max_stale.map(|max_stale| started + lifetime + max_stale);
+            edges.extend([started + self.due_age(lifetime), started + lifetime]);
+            edges.extend(stale);
+            edges.push(started + self.options.retention);
+        }
+        edges.extend(known.rest.iter().flat_map(|(least, most)| [*least, *most]));
+        edges.extend(self.breaker.trial().iter().flat_map(|(least, most)| [*least, *most]));
+        edges.extend(known.error.map(|kept| kept.until));
+        edges.extend(
+            self.fetches.values().filter(|fetch| fetch.key == key && fetch.is_running()).map(|f| f.until),
+        );
+        edges.retain(|edge| *edge > self.now && *edge < Time::MAX);
+        edges.sort_unstable();
+        edges.dedup();
+        edges
+    }
+
+    /// Until when it is uncertain what a call of this key would be answered with.
+    pub(crate) fn doubt(&self, key: usize) -> Option<Time> {
+        let known = &self.keys[key];
+        let rest =
+            known.rest.filter(|(least, most)| *least <= self.now && self.now < *most).map(|(_, most)| most);
+        let error = known.error.filter(|kept| kept.doubtful && self.now < kept.until).map(|kept| kept.until);
+        let trial = self.breaker.trial().filter(|(least, most)| (*least..*most).contains(&self.now));
+        rest.max(error).max(trial.map(|(_, most)| most))
+    }
+}

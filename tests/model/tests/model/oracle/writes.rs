@@ -1,0 +1,76 @@
+//! Writes: what they store, and which fetches they supersede.
+
+use super::fetches::Stage;
+use super::keys::{Key, Stored};
+use super::{Oracle, Time, Value};
+
+/// How long a key is left alone whose value was not to be stored.
+const NOT_STORED_REST: Time = 1_000;
+
+impl Oracle {
+    pub(crate) fn set(&mut self, key: usize, value: Value) {
+        self.store(key, value, self.now);
+        self.supersede(key);
+    }
+
+    pub(crate) fn invalidate(&mut self, key: usize) {
+        self.keys[key].error = None;
+        let has_value = self.value(key).is_some();
+        if !has_value && self.keys[key].holder.is_none() {
+            return;
+        }
+        let now = self.now;
+        if let Some(stored) = &mut self.keys[key].value {
+            stored.lifetime = stored.lifetime.min(now - stored.started);
+        }
+        if has_value && self.rests(key) {
+            return self.supersede(key);
+        }
+        // One that was put off will see the change.
+        if self.holder(key).is_some_and(|fetch| matches!(fetch.stage, Stage::Queued | Stage::Parked)) {
+            return self.start_parked(key);
+        }
+        self.supersede(key);
+        if !self.may_start_behind() {
+            return;
+        }
+        let fetch = self.claim(key);
+        self.fetch(fetch).stage = Stage::Parked;
+        self.start_parked(key);
+    }
+
+    pub(crate) fn remove(&mut self, key: usize) {
+        let holder = self.keys[key].holder;
+        self.keys[key] = Key { holder, ..Key::default() };
+        self.supersede(key);
+    }
+
+    pub(crate) fn clear(&mut self) {
+        for key in 0..self.options.keys {
+            self.remove(key);
+        }
+    }
+
+    /// A value is stored for a key, or not to be stored; what was known of it before is forgotten.
+    pub(super) fn store(&mut self, key: usize, value: Value, started: Time) {
+        let lifetime = value.lasting.unwrap_or(self.options.lifetime).min(self.options.retention);
+        let holder = self.keys[key].holder;
+        self.keys[key] = Key { holder, ..Key::default() };
+        if value.lasting == Some(0) {
+            let until = self.now + NOT_STORED_REST;
+            self.keys[key].rest = Some((until, until));
+        } else {
+            self.keys[key].value = Some(Stored { value, started, lifetime });
+            self.stored.push(key);
+        }
+    }
+
+    /// Whoever holds the key holds it no more. What was only put off never runs.
+    pub(super) fn supersede(&mut self, key: usize) {
+        let Some(holder) = self.keys[key].holder.take() else { return };
+        if matches!(self.fetch(holder).stage, Stage::Queued | Stage::Parked) {
+            self.fetches.remove(&holder);
+            self.counts.skipped += 1;
+        }
+    }
+}
