@@ -114,17 +114,18 @@ fn options(kind: Kind) -> impl Strategy<Value = Options> {
         prop_oneof![2 => Just(0), 1 => Just(500)],
     );
     let fetches = (
-        any::<bool>(),
+        prop::bool::weighted(if kind == Kind::Failing { 0.2 } else { 0.5 }),
         prop_oneof![2 => Just(None), 1 => Just(Some(600)), 1 => Just(Some(2_100))],
         prop_oneof![Just(1_500), Just(5_000)],
         prop_oneof![1 => Just(0), 1 => Just(500), 3 => Just(2_000), 3 => Just(8_000)],
         prop_oneof![2 => Just(None), 1 => Just(Some(750)), 1 => Just(Some(3_000))],
         prop::bool::weighted(if kind == Kind::Failing { 0.9 } else { 0.5 }),
     );
+    let queued = if kind == Kind::Failing { 6 } else { 2 };
     let bounds = (
         prop_oneof![3 => Just(100), 1 => Just(2_usize), 1 => Just(1)],
         any::<bool>(),
-        prop_oneof![3 => Just(64), 1 => Just(2), 2 => Just(1_usize)],
+        prop_oneof![3 => Just(64), 1 => Just(2), queued => Just(1_usize)],
         prop_oneof![Just(64), Just(1), Just(0_usize)],
         prop::bool::weighted(0.2),
     );
@@ -184,11 +185,13 @@ fn step(kind: Kind) -> impl Strategy<Value = Step> {
         Kind::Shutdown => shutdown().boxed(),
         Kind::OneKey | Kind::Keys | Kind::Failing => Just(Step::Settle).boxed(),
     };
+    // Who waits is not refused by a breaker.
+    let waits = if kind == Kind::Failing { 1 } else { 2 };
     let how = prop_oneof![
         4 => Just(How::Plain),
-        2 => Just(How::GetOrFetch),
+        waits => Just(How::GetOrFetch),
         3 => Just(How::Lookup),
-        2 => Just(How::Refresh),
+        waits => Just(How::Refresh),
     ];
     let (values, errors) = if kind == Kind::Failing { (1, 40) } else { (5, 3) };
     let end = prop_oneof![
@@ -220,19 +223,24 @@ fn shutdown() -> impl Strategy<Value = Step> {
     prop_oneof![Just(0), Just(1_130), Just(10_130)].prop_map(|limit| Step::Shutdown { limit })
 }
 
+/// As many failures in a row as open a breaker, or not quite; and what comes before and after.
+fn failing() -> impl Strategy<Value = Vec<Step>> {
+    let some = |size| vec(step(Kind::Failing), size);
+    let failures = vec(failure(), 8..13).prop_map(|failures| failures.concat());
+    (some(0..20), failures, some(1..60))
+        .prop_map(|(before, failures, after)| [before, failures, after].concat())
+}
+
 /// A caller waits for a fetch, and one fails.
-fn failure(kind: Kind) -> impl Strategy<Value = Vec<Step>> {
-    key(kind)
+fn failure() -> impl Strategy<Value = Vec<Step>> {
+    key(Kind::Failing)
         .prop_map(|key| vec![Step::Call { key, how: How::Refresh }, Step::End { body: 0, end: End::Error }])
 }
 
 pub(crate) fn case() -> impl Strategy<Value = Case> {
     let cases = |kind| {
         let steps = match kind {
-            Kind::Failing => {
-                let some = prop_oneof![3 => step(kind).prop_map(|step| vec![step]), 1 => failure(kind)];
-                vec(some, 1..60).prop_map(|steps| steps.concat()).boxed()
-            }
+            Kind::Failing => failing().boxed(),
             Kind::OneKey | Kind::Keys | Kind::Shutdown => vec(step(kind), 1..60).boxed(),
         };
         (options(kind), any::<u64>(), steps).prop_map(|(options, chance, steps)| Case {
