@@ -285,7 +285,7 @@ impl<'a> Expansion<'a> {
         let name = Ident::new(name, Span::call_site());
         quote! {
             fn #name() -> &'static #krate::__private::Slot {
-                use #krate::__private;
+                use #krate::__private as #private;
                 static SLOT: #private::Slot = #private::Slot::#slot;
                 &SLOT
             }
@@ -411,7 +411,8 @@ impl<'a> Expansion<'a> {
     /// The traits whose methods are found on a probe. Which of them are used depends on the types.
     fn imports(&self) -> TokenStream {
         let krate = self.paths.krate(Span::call_site());
-        quote!(use #krate::__private::{self, probes::*};)
+        let private = self.paths.private(Span::call_site());
+        quote!(use #krate::__private::{self as #private, probes::*};)
     }
 
     /// The computed parts of the key, evaluated.

@@ -29,9 +29,10 @@ impl Paths {
         shown_at(self.0.clone(), span)
     }
 
-    /// What only generated code may name, shown at `span`: each function that does imports it.
+    /// What only generated code may name, shown at `span`: each function that does imports it, under a name that is not
+    /// the user's. Short: it stands in nearly every line.
     pub(super) fn private(&self, span: Span) -> Ident {
-        Ident::new("__private", span)
+        Ident::new("__cb", span)
     }
 }
 

@@ -5,6 +5,13 @@
 
 mod no_prelude;
 
+/// A name that generated code has its own use for.
+mod __private {
+    pub(crate) fn one() -> u64 {
+        1
+    }
+}
+
 use std::future::Future;
 use std::sync::Arc;
 
@@ -20,7 +27,7 @@ pub async fn public(id: u64, name: &str, _pool: &Arc<u8>) -> Result<Vec<u64>, St
     Ok(vec![id, name.len() as u64])
 }
 
-#[cacheback]
+#[cacheback(key = (columns.len() as u64 + __private::one(), maybe.is_some()))]
 async fn private(columns: &[&str], maybe: Option<&str>) -> usize {
     columns.len() + usize::from(maybe.is_some())
 }
@@ -149,7 +156,7 @@ impl Load for Repo<u8> {
     #[cacheback(skip(self), handle = false)]
     #[allow(clippy::let_and_return)]
     async fn load(&self, id: u64) -> u64 {
-        let sum = id + self.tenant;
+        let sum = id + self.tenant + __private::one();
         sum
     }
 

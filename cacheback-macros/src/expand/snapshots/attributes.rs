@@ -10,19 +10,16 @@
 */
 pub(super) async fn r#match(name: String) -> &'static str {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let (__cacheback_0,) = (name,);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             other::__cacheback_slot(),
-            __private::key(
-                __private::of::<(__private::Val<String>,)>(),
-                (&__cacheback_0,),
-            ),
-            __private::Probe::<&'static str>::NEW.outcome(),
+            __cb::key(__cb::of::<(__cb::Val<String>,)>(), (&__cacheback_0,)),
+            __cb::Probe::<&'static str>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(other::entry(__cacheback_0))
+        __cb::wait(other::entry(__cacheback_0))
     };
     __cacheback_wait.await
 }
@@ -32,8 +29,8 @@ pub(super) enum other {}
 #[cfg(unix)]
 impl other {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "match"),
             |_| {},
         );
@@ -67,12 +64,12 @@ impl other {
     #[allow(unused)]
     pub(super) fn entry(name: String) -> ::cacheback::Entry<&'static str> {
         let _ = r#match;
-        use ::cacheback::__private::{self, probes::*};
-        let __cacheback_probe = &__private::Probe::<&'static str>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::of::<(__private::Val<String>,)>(),
+        use ::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_probe = &__cb::Probe::<&'static str>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::of::<(__cb::Val<String>,)>(),
             __cacheback_probe.outcome(),
-            |__cacheback_args| __private::Box::pin(async move {
+            |__cacheback_args| __cb::Box::pin(async move {
                 let (__cacheback_0,) = __cacheback_args.lend();
                 Self::__cacheback_body(__cacheback_0).await
             }),
@@ -80,9 +77,9 @@ impl other {
         let __cacheback_site = __cacheback_site
             .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
         let __cacheback_site = __cacheback_site.empty_default();
-        __private::entry(
+        __cb::entry(
             Self::__cacheback_slot(),
-            __private::key(__private::of::<(__private::Val<String>,)>(), (&name,)),
+            __cb::key(__cb::of::<(__cb::Val<String>,)>(), (&name,)),
             __cacheback_site,
         )
     }

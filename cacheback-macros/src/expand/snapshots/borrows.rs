@@ -6,7 +6,7 @@ async fn borrows(
     nested: &&str,
 ) -> usize {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let (
             __cacheback_0,
             __cacheback_1,
@@ -14,16 +14,16 @@ async fn borrows(
             __cacheback_3,
             __cacheback_4,
         ) = (columns, pair, maybe, text, nested);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             borrows::__cacheback_slot(),
-            __private::key(
-                __private::of::<
+            __cb::key(
+                __cb::of::<
                     (
-                        __private::Slice<__private::Ref<str>>,
-                        (__private::Ref<str>, __private::Val<u8>),
-                        ::core::option::Option<__private::Ref<str>>,
-                        __private::CowOf<str>,
-                        __private::Nested<__private::Ref<str>>,
+                        __cb::Slice<__cb::Ref<str>>,
+                        (__cb::Ref<str>, __cb::Val<u8>),
+                        ::core::option::Option<__cb::Ref<str>>,
+                        __cb::CowOf<str>,
+                        __cb::Nested<__cb::Ref<str>>,
                     ),
                 >(),
                 (
@@ -34,11 +34,11 @@ async fn borrows(
                     &__cacheback_4,
                 ),
             ),
-            __private::Probe::<usize>::NEW.outcome(),
+            __cb::Probe::<usize>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(
+        __cb::wait(
             borrows::entry(
                 __cacheback_0,
                 __cacheback_1,
@@ -54,8 +54,8 @@ async fn borrows(
 enum borrows {}
 impl borrows {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "borrows"),
             |_| {},
         );
@@ -97,20 +97,20 @@ impl borrows {
         nested: &&str,
     ) -> ::cacheback::Entry<usize> {
         let _ = borrows;
-        use ::cacheback::__private::{self, probes::*};
-        let __cacheback_probe = &__private::Probe::<usize>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::of::<
+        use ::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_probe = &__cb::Probe::<usize>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::of::<
                 (
-                    __private::Slice<__private::Ref<str>>,
-                    (__private::Ref<str>, __private::Val<u8>),
-                    ::core::option::Option<__private::Ref<str>>,
-                    __private::CowOf<str>,
-                    __private::Nested<__private::Ref<str>>,
+                    __cb::Slice<__cb::Ref<str>>,
+                    (__cb::Ref<str>, __cb::Val<u8>),
+                    ::core::option::Option<__cb::Ref<str>>,
+                    __cb::CowOf<str>,
+                    __cb::Nested<__cb::Ref<str>>,
                 ),
             >(),
             __cacheback_probe.outcome(),
-            |__cacheback_args| __private::Box::pin(async move {
+            |__cacheback_args| __cb::Box::pin(async move {
                 let (
                     __cacheback_0,
                     __cacheback_1,
@@ -131,16 +131,16 @@ impl borrows {
         let __cacheback_site = __cacheback_site
             .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
         let __cacheback_site = __cacheback_site.empty_default();
-        __private::entry(
+        __cb::entry(
             Self::__cacheback_slot(),
-            __private::key(
-                __private::of::<
+            __cb::key(
+                __cb::of::<
                     (
-                        __private::Slice<__private::Ref<str>>,
-                        (__private::Ref<str>, __private::Val<u8>),
-                        ::core::option::Option<__private::Ref<str>>,
-                        __private::CowOf<str>,
-                        __private::Nested<__private::Ref<str>>,
+                        __cb::Slice<__cb::Ref<str>>,
+                        (__cb::Ref<str>, __cb::Val<u8>),
+                        ::core::option::Option<__cb::Ref<str>>,
+                        __cb::CowOf<str>,
+                        __cb::Nested<__cb::Ref<str>>,
                     ),
                 >(),
                 (&columns, &pair, &maybe, &text, &nested),

@@ -5,7 +5,7 @@ async fn search(
     __cacheback_3: u64,
 ) -> Vec<Tweet> {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_k0 = username.to_lowercase();
         let (__cacheback_0, __cacheback_1, __cacheback_2, __cacheback_3) = (
             db,
@@ -13,20 +13,20 @@ async fn search(
             limit,
             __cacheback_3,
         );
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             search::__cacheback_slot(),
-            __private::key(
-                __private::shapes((
-                    __private::by_val(&__cacheback_k0),
-                    __private::of::<__private::Val<u32>>(),
+            __cb::key(
+                __cb::shapes((
+                    __cb::by_val(&__cacheback_k0),
+                    __cb::of::<__cb::Val<u32>>(),
                 )),
                 (&__cacheback_k0, &__cacheback_2),
             ),
-            __private::Probe::<Vec<Tweet>>::NEW.outcome(),
+            __cb::Probe::<Vec<Tweet>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(
+        __cb::wait(
             search::entry(__cacheback_0, __cacheback_1, __cacheback_2, __cacheback_3),
         )
     };
@@ -36,8 +36,8 @@ async fn search(
 enum search {}
 impl search {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "search"),
             |_| {},
         );
@@ -77,20 +77,15 @@ impl search {
         __cacheback_3: u64,
     ) -> ::cacheback::Entry<Vec<Tweet>> {
         let _ = search;
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_k0 = username.to_lowercase();
-        let __cacheback_probe = &__private::Probe::<Vec<Tweet>>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::of::<
-                (
-                    __private::Ref<Arc<Db>>,
-                    __private::Ref<str>,
-                    __private::Val<u32>,
-                    __private::Val<u64>,
-                ),
+        let __cacheback_probe = &__cb::Probe::<Vec<Tweet>>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::of::<
+                (__cb::Ref<Arc<Db>>, __cb::Ref<str>, __cb::Val<u32>, __cb::Val<u64>),
             >(),
             __cacheback_probe.outcome(),
-            |__cacheback_args| __private::Box::pin(async move {
+            |__cacheback_args| __cb::Box::pin(async move {
                 let (__cacheback_0, __cacheback_1, __cacheback_2, __cacheback_3) = __cacheback_args
                     .lend();
                 Self::__cacheback_body(
@@ -105,23 +100,18 @@ impl search {
         let __cacheback_site = __cacheback_site
             .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
         let __cacheback_site = __cacheback_site.empty_default();
-        __private::entry_of(
+        __cb::entry_of(
             Self::__cacheback_slot(),
-            __private::key(
-                __private::shapes((
-                    __private::by_val(&__cacheback_k0),
-                    __private::of::<__private::Val<u32>>(),
+            __cb::key(
+                __cb::shapes((
+                    __cb::by_val(&__cacheback_k0),
+                    __cb::of::<__cb::Val<u32>>(),
                 )),
                 (&__cacheback_k0, &limit),
             ),
-            __private::args(
-                __private::of::<
-                    (
-                        __private::Ref<Arc<Db>>,
-                        __private::Ref<str>,
-                        __private::Val<u32>,
-                        __private::Val<u64>,
-                    ),
+            __cb::args(
+                __cb::of::<
+                    (__cb::Ref<Arc<Db>>, __cb::Ref<str>, __cb::Val<u32>, __cb::Val<u64>),
                 >(),
                 (&db, &username, &limit, &__cacheback_3),
             ),

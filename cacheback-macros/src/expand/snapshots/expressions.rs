@@ -1,20 +1,18 @@
 async fn expressions(user: &str, limit: u64, __cacheback_2: (u8, u8)) -> String {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let (__cacheback_0, __cacheback_1, __cacheback_2) = (user, limit, __cacheback_2);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             expressions::__cacheback_slot(),
-            __private::key(
-                __private::of::<
-                    (__private::Ref<str>, __private::Val<u64>, __private::Val<(u8, u8)>),
-                >(),
+            __cb::key(
+                __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
                 (&__cacheback_0, &__cacheback_1, &__cacheback_2),
             ),
-            __private::Probe::<String>::NEW.outcome(),
+            __cb::Probe::<String>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(expressions::entry(__cacheback_0, __cacheback_1, __cacheback_2))
+        __cb::wait(expressions::entry(__cacheback_0, __cacheback_1, __cacheback_2))
     };
     __cacheback_wait.await
 }
@@ -22,18 +20,18 @@ async fn expressions(user: &str, limit: u64, __cacheback_2: (u8, u8)) -> String 
 enum expressions {}
 impl expressions {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "expressions"),
             |__cacheback_policy| {
                 __cacheback_policy.max_stale = ::core::option::Option::Some(
-                    __private::seconds(3600),
+                    __cb::seconds(3600),
                 );
                 __cacheback_policy.retention = KEEP;
                 __cacheback_policy.max_refreshes = ::core::option::Option::Some(8);
                 __cacheback_policy.jitter = 0.1;
                 __cacheback_policy.capacity = 1000;
-                __cacheback_policy.eviction = __private::Eviction::TinyLfu;
+                __cacheback_policy.eviction = __cb::Eviction::TinyLfu;
                 __cacheback_policy.varies = &["lifetime", "wait", "fetch_on_miss"];
             },
         );
@@ -67,14 +65,12 @@ impl expressions {
         __cacheback_2: (u8, u8),
     ) -> ::cacheback::Entry<String> {
         let _ = expressions;
-        use ::cacheback::__private::{self, probes::*};
-        let __cacheback_probe = &__private::Probe::<String>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::of::<
-                (__private::Ref<str>, __private::Val<u64>, __private::Val<(u8, u8)>),
-            >(),
+        use ::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_probe = &__cb::Probe::<String>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
             __cacheback_probe.outcome(),
-            |__cacheback_args| __private::Box::pin(async move {
+            |__cacheback_args| __cb::Box::pin(async move {
                 let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
                     .lend();
                 Self::__cacheback_body(__cacheback_0, __cacheback_1, __cacheback_2).await
@@ -113,12 +109,10 @@ impl expressions {
                 let _ = &user;
                 patience(user)
             });
-        __private::entry(
+        __cb::entry(
             Self::__cacheback_slot(),
-            __private::key(
-                __private::of::<
-                    (__private::Ref<str>, __private::Val<u64>, __private::Val<(u8, u8)>),
-                >(),
+            __cb::key(
+                __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
                 (&user, &limit, &__cacheback_2),
             ),
             __cacheback_site,

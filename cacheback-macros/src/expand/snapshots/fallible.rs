@@ -1,15 +1,15 @@
 pub(crate) async fn load(id: u64) -> Result<User, Error> {
     let __cacheback_wait = {
-        use crate::cacheback::__private::{self, probes::*};
+        use crate::cacheback::__private::{self as __cb, probes::*};
         let (__cacheback_0,) = (id,);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             load::__cacheback_slot(),
-            __private::key(__private::of::<(__private::Val<u64>,)>(), (&__cacheback_0,)),
-            __private::Probe::<Result<User, Error>>::NEW.outcome(),
+            __cb::key(__cb::of::<(__cb::Val<u64>,)>(), (&__cacheback_0,)),
+            __cb::Probe::<Result<User, Error>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(load::entry(__cacheback_0))
+        __cb::wait(load::entry(__cacheback_0))
     };
     __cacheback_wait.await
 }
@@ -17,12 +17,12 @@ pub(crate) async fn load(id: u64) -> Result<User, Error> {
 pub(crate) enum load {}
 impl load {
     fn __cacheback_slot() -> &'static crate::cacheback::__private::Slot {
-        use crate::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use crate::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             "users",
             |__cacheback_policy| {
                 __cacheback_policy.cache_err = ::core::option::Option::Some(
-                    __private::seconds(5),
+                    __cb::seconds(5),
                 );
                 __cacheback_policy.fetch_on_miss = true;
             },
@@ -37,12 +37,12 @@ impl load {
     #[must_use]
     pub(crate) fn entry(id: u64) -> crate::cacheback::Entry<Result<User, Error>> {
         let _ = load;
-        use crate::cacheback::__private::{self, probes::*};
-        let __cacheback_probe = &__private::Probe::<Result<User, Error>>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::of::<(__private::Val<u64>,)>(),
+        use crate::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_probe = &__cb::Probe::<Result<User, Error>>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::of::<(__cb::Val<u64>,)>(),
             __cacheback_probe.outcome(),
-            |__cacheback_args| __private::Box::pin(async move {
+            |__cacheback_args| __cb::Box::pin(async move {
                 let (__cacheback_0,) = __cacheback_args.lend();
                 Self::__cacheback_body(__cacheback_0).await
             }),
@@ -50,9 +50,9 @@ impl load {
         let __cacheback_site = __cacheback_site
             .share_err(|error: &Error| error.copy(), __cacheback_probe.describe());
         let __cacheback_site = __cacheback_site.lifetime_for(|user| user.lifetime);
-        __private::entry(
+        __cb::entry(
             Self::__cacheback_slot(),
-            __private::key(__private::of::<(__private::Val<u64>,)>(), (&id,)),
+            __cb::key(__cb::of::<(__cb::Val<u64>,)>(), (&id,)),
             __cacheback_site,
         )
     }

@@ -6,29 +6,29 @@ where
     T: FromStr + Clone + Send + Sync + 'static,
 {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let (__cacheback_0, __cacheback_1) = (text, first);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             parse::__cacheback_slot()
                 .of(
-                    __private::generic((
-                        __private::PhantomData::<T>,
-                        __private::PhantomData::<__private::constant::usize<N>>,
-                        __private::type_of(&__cacheback_1),
+                    __cb::generic((
+                        __cb::PhantomData::<T>,
+                        __cb::PhantomData::<__cb::constant::usize<N>>,
+                        __cb::type_of(&__cacheback_1),
                     )),
                 ),
-            __private::key(
-                __private::shapes((
-                    __private::of::<__private::Ref<str>>(),
-                    __private::by_val(&__cacheback_1),
+            __cb::key(
+                __cb::shapes((
+                    __cb::of::<__cb::Ref<str>>(),
+                    __cb::by_val(&__cacheback_1),
                 )),
                 (&__cacheback_0, &__cacheback_1),
             ),
-            __private::Probe::<Vec<T>>::NEW.outcome(),
+            __cb::Probe::<Vec<T>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(parse::entry::<T, N>(__cacheback_0, __cacheback_1))
+        __cb::wait(parse::entry::<T, N>(__cacheback_0, __cacheback_1))
     };
     __cacheback_wait.await
 }
@@ -36,8 +36,8 @@ where
 pub enum parse {}
 impl parse {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "parse"),
             |__cacheback_policy| {
                 __cacheback_policy.varies = &["lifetime"];
@@ -80,15 +80,12 @@ impl parse {
     where
         T: FromStr + Clone + Send + Sync + 'static,
     {
-        use ::cacheback::__private::{self, probes::*};
-        let __cacheback_probe = &__private::Probe::<Vec<T>>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::shapes((
-                __private::of::<__private::Ref<str>>(),
-                __private::by_val(&first),
-            )),
+        use ::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_probe = &__cb::Probe::<Vec<T>>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::shapes((__cb::of::<__cb::Ref<str>>(), __cb::by_val(&first))),
             __cacheback_probe.outcome(),
-            |__cacheback_args| __private::Box::pin(async move {
+            |__cacheback_args| __cb::Box::pin(async move {
                 let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
                 Self::__cacheback_body::<T, N>(__cacheback_0, __cacheback_1).await
             }),
@@ -106,20 +103,17 @@ impl parse {
             .vary(|_, __cacheback_policy| {
                 __cacheback_policy.lifetime = { T::LIFETIME };
             });
-        __private::entry(
+        __cb::entry(
             Self::__cacheback_slot()
                 .of(
-                    __private::generic((
-                        __private::PhantomData::<T>,
-                        __private::PhantomData::<__private::constant::usize<N>>,
-                        __private::type_of(&first),
+                    __cb::generic((
+                        __cb::PhantomData::<T>,
+                        __cb::PhantomData::<__cb::constant::usize<N>>,
+                        __cb::type_of(&first),
                     )),
                 ),
-            __private::key(
-                __private::shapes((
-                    __private::of::<__private::Ref<str>>(),
-                    __private::by_val(&first),
-                )),
+            __cb::key(
+                __cb::shapes((__cb::of::<__cb::Ref<str>>(), __cb::by_val(&first))),
                 (&text, &first),
             ),
             __cacheback_site,

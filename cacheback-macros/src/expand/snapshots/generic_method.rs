@@ -7,45 +7,39 @@ where
     T: Send,
 {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let (__cacheback_0, __cacheback_1, __cacheback_2) = (self, table, filter);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false()
                 .of(
-                    __private::method::<
+                    __cb::method::<
                         Self,
                         _,
                     >((
-                        __private::PhantomData::<T>,
-                        __private::PhantomData::<__private::constant::usize<N>>,
-                        __private::type_of(&__cacheback_2),
+                        __cb::PhantomData::<T>,
+                        __cb::PhantomData::<__cb::constant::usize<N>>,
+                        __cb::type_of(&__cacheback_2),
                     )),
                 ),
-            __private::key(
-                __private::shapes((
-                    __private::of::<__private::Ref<str>>(),
-                    __private::by_val(&__cacheback_2),
+            __cb::key(
+                __cb::shapes((
+                    __cb::of::<__cb::Ref<str>>(),
+                    __cb::by_val(&__cacheback_2),
                 )),
                 (&__cacheback_1, &__cacheback_2),
             ),
-            __private::Probe::<[T; N]>::NEW.outcome(),
+            __cb::Probe::<[T; N]>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(
-            Self::rows_entry::<T, N>(__cacheback_0, __cacheback_1, __cacheback_2),
-        )
+        __cb::wait(Self::rows_entry::<T, N>(__cacheback_0, __cacheback_1, __cacheback_2))
     };
     __cacheback_wait.await
 }
 #[doc(hidden)]
 fn __cacheback_rows_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
-    use ::cacheback::__private;
-    static SLOT: __private::Slot = __private::Slot::method(
-        ::core::module_path!(),
-        "rows",
-        |_| {},
-    );
+    use ::cacheback::__private as __cb;
+    static SLOT: __cb::Slot = __cb::Slot::method(::core::module_path!(), "rows", |_| {});
     &SLOT
 }
 #[doc(hidden)]
@@ -87,16 +81,16 @@ pub(crate) fn rows_entry<'a, T: Row, const N: usize>(
 where
     T: Send,
 {
-    use ::cacheback::__private::{self, probes::*};
-    let __cacheback_probe = &__private::Probe::<[T; N]>::NEW;
-    let __cacheback_site = __private::Site::new(
-        __private::shapes((
-            __private::of::<__private::Ref<Arc<Self>>>(),
-            __private::of::<__private::Ref<str>>(),
-            __private::by_val(&filter),
+    use ::cacheback::__private::{self as __cb, probes::*};
+    let __cacheback_probe = &__cb::Probe::<[T; N]>::NEW;
+    let __cacheback_site = __cb::Site::new(
+        __cb::shapes((
+            __cb::of::<__cb::Ref<Arc<Self>>>(),
+            __cb::of::<__cb::Ref<str>>(),
+            __cb::by_val(&filter),
         )),
         __cacheback_probe.outcome(),
-        |__cacheback_args| __private::Box::pin(async move {
+        |__cacheback_args| __cb::Box::pin(async move {
             let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args.lend();
             Self::__cacheback_rows_body::<
                 T,
@@ -108,30 +102,27 @@ where
     let __cacheback_site = __cacheback_site
         .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
     let __cacheback_site = __cacheback_site.empty_default();
-    __private::entry_of(
+    __cb::entry_of(
         Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false()
             .of(
-                __private::method::<
+                __cb::method::<
                     Self,
                     _,
                 >((
-                    __private::PhantomData::<T>,
-                    __private::PhantomData::<__private::constant::usize<N>>,
-                    __private::type_of(&filter),
+                    __cb::PhantomData::<T>,
+                    __cb::PhantomData::<__cb::constant::usize<N>>,
+                    __cb::type_of(&filter),
                 )),
             ),
-        __private::key(
-            __private::shapes((
-                __private::of::<__private::Ref<str>>(),
-                __private::by_val(&filter),
-            )),
+        __cb::key(
+            __cb::shapes((__cb::of::<__cb::Ref<str>>(), __cb::by_val(&filter))),
             (&table, &filter),
         ),
-        __private::args(
-            __private::shapes((
-                __private::of::<__private::Ref<Arc<Self>>>(),
-                __private::of::<__private::Ref<str>>(),
-                __private::by_val(&filter),
+        __cb::args(
+            __cb::shapes((
+                __cb::of::<__cb::Ref<Arc<Self>>>(),
+                __cb::of::<__cb::Ref<str>>(),
+                __cb::by_val(&filter),
             )),
             (&self, &table, &filter),
         ),

@@ -7,32 +7,32 @@
 */
 pub async fn user(&self, id: u64) -> Result<User, Error> {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_k0 = self.tenant;
         let (__cacheback_0, __cacheback_1) = (self, id);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false()
-                .of(__private::method::<Self, _>(())),
-            __private::key(
-                __private::shapes((
-                    __private::by_val(&__cacheback_k0),
-                    __private::of::<__private::Val<u64>>(),
+                .of(__cb::method::<Self, _>(())),
+            __cb::key(
+                __cb::shapes((
+                    __cb::by_val(&__cacheback_k0),
+                    __cb::of::<__cb::Val<u64>>(),
                 )),
                 (&__cacheback_k0, &__cacheback_1),
             ),
-            __private::Probe::<Result<User, Error>>::NEW.outcome(),
+            __cb::Probe::<Result<User, Error>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(Self::user_entry(__cacheback_0, __cacheback_1))
+        __cb::wait(Self::user_entry(__cacheback_0, __cacheback_1))
     };
     __cacheback_wait.await
 }
 #[cfg(unix)]
 #[doc(hidden)]
 fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
-    use ::cacheback::__private;
-    static SLOT: __private::Slot = __private::Slot::method(
+    use ::cacheback::__private as __cb;
+    static SLOT: __cb::Slot = __cb::Slot::method(
         ::core::module_path!(),
         "user",
         |__cacheback_policy| {
@@ -69,13 +69,13 @@ async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
 )]
 pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
     let _ = Self::user;
-    use ::cacheback::__private::{self, probes::*};
+    use ::cacheback::__private::{self as __cb, probes::*};
     let __cacheback_k0 = self.tenant;
-    let __cacheback_probe = &__private::Probe::<Result<User, Error>>::NEW;
-    let __cacheback_site = __private::Site::new(
-        __private::of::<(__private::This<Self>, __private::Val<u64>)>(),
+    let __cacheback_probe = &__cb::Probe::<Result<User, Error>>::NEW;
+    let __cacheback_site = __cb::Site::new(
+        __cb::of::<(__cb::This<Self>, __cb::Val<u64>)>(),
         __cacheback_probe.outcome(),
-        |__cacheback_args| __private::Box::pin(async move {
+        |__cacheback_args| __cb::Box::pin(async move {
             let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
             Self::__cacheback_user_body(__cacheback_0, __cacheback_1).await
         }),
@@ -98,20 +98,14 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
                 __cacheback_self.lifetime
             };
         });
-    __private::entry_of(
+    __cb::entry_of(
         Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false()
-            .of(__private::method::<Self, _>(())),
-        __private::key(
-            __private::shapes((
-                __private::by_val(&__cacheback_k0),
-                __private::of::<__private::Val<u64>>(),
-            )),
+            .of(__cb::method::<Self, _>(())),
+        __cb::key(
+            __cb::shapes((__cb::by_val(&__cacheback_k0), __cb::of::<__cb::Val<u64>>())),
             (&__cacheback_k0, &id),
         ),
-        __private::args(
-            __private::of::<(__private::This<Self>, __private::Val<u64>)>(),
-            (&self, &id),
-        ),
+        __cb::args(__cb::of::<(__cb::This<Self>, __cb::Val<u64>)>(), (&self, &id)),
         __cacheback_site,
     )
 }

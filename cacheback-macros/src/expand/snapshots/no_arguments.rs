@@ -1,14 +1,14 @@
 async fn nothing() {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        use ::cacheback::__private::{self as __cb, probes::*};
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             nothing::__cacheback_slot(),
-            __private::key(__private::of::<()>(), ()),
-            __private::Probe::<()>::NEW.outcome(),
+            __cb::key(__cb::of::<()>(), ()),
+            __cb::Probe::<()>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(nothing::entry())
+        __cb::wait(nothing::entry())
     };
     __cacheback_wait.await
 }
@@ -16,8 +16,8 @@ async fn nothing() {
 enum nothing {}
 impl nothing {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "nothing"),
             |_| {},
         );
@@ -29,19 +29,19 @@ impl nothing {
     #[must_use]
     fn entry() -> ::cacheback::Entry<()> {
         let _ = nothing;
-        use ::cacheback::__private::{self, probes::*};
-        let __cacheback_probe = &__private::Probe::<()>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::of::<()>(),
+        use ::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_probe = &__cb::Probe::<()>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::of::<()>(),
             __cacheback_probe.outcome(),
-            |_| __private::Box::pin(Self::__cacheback_body()),
+            |_| __cb::Box::pin(Self::__cacheback_body()),
         );
         let __cacheback_site = __cacheback_site
             .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
         let __cacheback_site = __cacheback_site.empty_default();
-        __private::entry(
+        __cb::entry(
             Self::__cacheback_slot(),
-            __private::key(__private::of::<()>(), ()),
+            __cb::key(__cb::of::<()>(), ()),
             __cacheback_site,
         )
     }

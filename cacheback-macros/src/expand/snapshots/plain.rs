@@ -6,19 +6,19 @@
 */
 pub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let (__cacheback_0, __cacheback_1) = (username, limit);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             user_tweets::__cacheback_slot(),
-            __private::key(
-                __private::of::<(__private::Ref<str>, __private::Val<u32>)>(),
+            __cb::key(
+                __cb::of::<(__cb::Ref<str>, __cb::Val<u32>)>(),
                 (&__cacheback_0, &__cacheback_1),
             ),
-            __private::Probe::<Vec<Tweet>>::NEW.outcome(),
+            __cb::Probe::<Vec<Tweet>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(user_tweets::entry(__cacheback_0, __cacheback_1))
+        __cb::wait(user_tweets::entry(__cacheback_0, __cacheback_1))
     };
     __cacheback_wait.await
 }
@@ -26,10 +26,10 @@ pub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> {
 pub enum user_tweets {}
 impl user_tweets {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "user_tweets"),
-            |__cacheback_policy| __cacheback_policy.lifetime = __private::seconds(600),
+            |__cacheback_policy| __cacheback_policy.lifetime = __cb::seconds(600),
         );
         &SLOT
     }
@@ -41,12 +41,12 @@ impl user_tweets {
     #[must_use]
     pub fn entry(username: &str, limit: u32) -> ::cacheback::Entry<Vec<Tweet>> {
         let _ = user_tweets;
-        use ::cacheback::__private::{self, probes::*};
-        let __cacheback_probe = &__private::Probe::<Vec<Tweet>>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::of::<(__private::Ref<str>, __private::Val<u32>)>(),
+        use ::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_probe = &__cb::Probe::<Vec<Tweet>>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::of::<(__cb::Ref<str>, __cb::Val<u32>)>(),
             __cacheback_probe.outcome(),
-            |__cacheback_args| __private::Box::pin(async move {
+            |__cacheback_args| __cb::Box::pin(async move {
                 let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
                 Self::__cacheback_body(__cacheback_0, __cacheback_1).await
             }),
@@ -54,10 +54,10 @@ impl user_tweets {
         let __cacheback_site = __cacheback_site
             .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
         let __cacheback_site = __cacheback_site.empty_default();
-        __private::entry(
+        __cb::entry(
             Self::__cacheback_slot(),
-            __private::key(
-                __private::of::<(__private::Ref<str>, __private::Val<u32>)>(),
+            __cb::key(
+                __cb::of::<(__cb::Ref<str>, __cb::Val<u32>)>(),
                 (&username, &limit),
             ),
             __cacheback_site,

@@ -1,7 +1,7 @@
 async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::method(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::method(
             ::core::module_path!(),
             "load",
             |__cacheback_policy| __cacheback_policy.fetch_on_miss = true,
@@ -9,31 +9,25 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
         &SLOT
     }
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
-        let __cacheback_marker = __private::method::<Self, _>(|| ());
+        use ::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_marker = __cb::method::<Self, _>(|| ());
         let (__cacheback_0, __cacheback_1, __cacheback_2) = (self, id, __cacheback_2);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             __cacheback_slot().of(__cacheback_marker),
-            __private::key(
-                __private::of::<(__private::Val<u32>, __private::Val<(u8, u8)>)>(),
+            __cb::key(
+                __cb::of::<(__cb::Val<u32>, __cb::Val<(u8, u8)>)>(),
                 (&__cacheback_1, &__cacheback_2),
             ),
-            __private::Probe::<Result<u32, Error>>::NEW.outcome(),
+            __cb::Probe::<Result<u32, Error>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait({
-            let __cacheback_probe = &__private::Probe::<Result<u32, Error>>::NEW;
-            let __cacheback_site = __private::Site::new(
-                __private::of::<
-                    (
-                        __private::This<Self>,
-                        __private::Val<u32>,
-                        __private::Val<(u8, u8)>,
-                    ),
-                >(),
+        __cb::wait({
+            let __cacheback_probe = &__cb::Probe::<Result<u32, Error>>::NEW;
+            let __cacheback_site = __cb::Site::new(
+                __cb::of::<(__cb::This<Self>, __cb::Val<u32>, __cb::Val<(u8, u8)>)>(),
                 __cacheback_probe.outcome(),
-                |__cacheback_args| __private::Box::pin(async move {
+                |__cacheback_args| __cb::Box::pin(async move {
                     let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
                         .lend();
                     if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<
@@ -57,19 +51,15 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
             );
             let __cacheback_site = __cacheback_site
                 .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-            __private::entry_of(
+            __cb::entry_of(
                 __cacheback_slot().of(__cacheback_marker),
-                __private::key(
-                    __private::of::<(__private::Val<u32>, __private::Val<(u8, u8)>)>(),
+                __cb::key(
+                    __cb::of::<(__cb::Val<u32>, __cb::Val<(u8, u8)>)>(),
                     (&__cacheback_1, &__cacheback_2),
                 ),
-                __private::args(
-                    __private::of::<
-                        (
-                            __private::This<Self>,
-                            __private::Val<u32>,
-                            __private::Val<(u8, u8)>,
-                        ),
+                __cb::args(
+                    __cb::of::<
+                        (__cb::This<Self>, __cb::Val<u32>, __cb::Val<(u8, u8)>),
                     >(),
                     (&__cacheback_0, &__cacheback_1, &__cacheback_2),
                 ),

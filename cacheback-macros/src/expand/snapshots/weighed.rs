@@ -1,14 +1,14 @@
 async fn weighed() -> String {
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        use ::cacheback::__private::{self as __cb, probes::*};
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             weighed::__cacheback_slot(),
-            __private::key(__private::of::<()>(), ()),
-            __private::Probe::<String>::NEW.outcome(),
+            __cb::key(__cb::of::<()>(), ()),
+            __cb::Probe::<String>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait(weighed::entry())
+        __cb::wait(weighed::entry())
     };
     __cacheback_wait.await
 }
@@ -16,12 +16,12 @@ async fn weighed() -> String {
 enum weighed {}
 impl weighed {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "weighed"),
             |__cacheback_policy| {
                 __cacheback_policy.max_bytes = ::core::option::Option::Some(67108864);
-                __cacheback_policy.eviction = __private::Eviction::Lru;
+                __cacheback_policy.eviction = __cb::Eviction::Lru;
             },
         );
         &SLOT
@@ -34,24 +34,24 @@ impl weighed {
     #[must_use]
     fn entry() -> ::cacheback::Entry<String> {
         let _ = weighed;
-        use ::cacheback::__private::{self, probes::*};
-        let __cacheback_probe = &__private::Probe::<String>::NEW;
-        let __cacheback_site = __private::Site::new(
-            __private::of::<()>(),
+        use ::cacheback::__private::{self as __cb, probes::*};
+        let __cacheback_probe = &__cb::Probe::<String>::NEW;
+        let __cacheback_site = __cb::Site::new(
+            __cb::of::<()>(),
             __cacheback_probe.outcome(),
-            |_| __private::Box::pin(Self::__cacheback_body()),
+            |_| __cb::Box::pin(Self::__cacheback_body()),
         );
         let __cacheback_site = __cacheback_site
             .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
         let __cacheback_site = __cacheback_site.empty_default();
         let __cacheback_site = __cacheback_site
-            .weigh(|__cacheback_value| __private::weighed(
+            .weigh(|__cacheback_value| __cb::weighed(
                 __cacheback_value,
                 |text| text.len(),
             ));
-        __private::entry(
+        __cb::entry(
             Self::__cacheback_slot(),
-            __private::key(__private::of::<()>(), ()),
+            __cb::key(__cb::of::<()>(), ()),
             __cacheback_site,
         )
     }

@@ -1,7 +1,7 @@
 async fn alone(id: u32, names: &[&str]) -> Vec<String> {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
-        use ::cacheback::__private;
-        static SLOT: __private::Slot = __private::Slot::new(
+        use ::cacheback::__private as __cb;
+        static SLOT: __cb::Slot = __cb::Slot::new(
             ::core::concat!(::core::module_path!(), "::", "alone"),
             |_| {},
         );
@@ -19,30 +19,28 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
         names_of(id, names).await
     }
     let __cacheback_wait = {
-        use ::cacheback::__private::{self, probes::*};
+        use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_k1 = names.len();
         let (__cacheback_0, __cacheback_1) = (id, names);
-        if let ::core::option::Option::Some(__cacheback_value) = __private::hit(
+        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             __cacheback_slot(),
-            __private::key(
-                __private::shapes((
-                    __private::of::<__private::Val<u32>>(),
-                    __private::by_val(&__cacheback_k1),
+            __cb::key(
+                __cb::shapes((
+                    __cb::of::<__cb::Val<u32>>(),
+                    __cb::by_val(&__cacheback_k1),
                 )),
                 (&__cacheback_0, &__cacheback_k1),
             ),
-            __private::Probe::<Vec<String>>::NEW.outcome(),
+            __cb::Probe::<Vec<String>>::NEW.outcome(),
         ) {
             return __cacheback_value;
         }
-        __private::wait({
-            let __cacheback_probe = &__private::Probe::<Vec<String>>::NEW;
-            let __cacheback_site = __private::Site::new(
-                __private::of::<
-                    (__private::Val<u32>, __private::Slice<__private::Ref<str>>),
-                >(),
+        __cb::wait({
+            let __cacheback_probe = &__cb::Probe::<Vec<String>>::NEW;
+            let __cacheback_site = __cb::Site::new(
+                __cb::of::<(__cb::Val<u32>, __cb::Slice<__cb::Ref<str>>)>(),
                 __cacheback_probe.outcome(),
-                |__cacheback_args| __private::Box::pin(async move {
+                |__cacheback_args| __cb::Box::pin(async move {
                     let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
                     __cacheback_body(__cacheback_0, &__cacheback_1).await
                 }),
@@ -50,19 +48,17 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
             let __cacheback_site = __cacheback_site
                 .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
             let __cacheback_site = __cacheback_site.empty_default();
-            __private::entry_of(
+            __cb::entry_of(
                 __cacheback_slot(),
-                __private::key(
-                    __private::shapes((
-                        __private::of::<__private::Val<u32>>(),
-                        __private::by_val(&__cacheback_k1),
+                __cb::key(
+                    __cb::shapes((
+                        __cb::of::<__cb::Val<u32>>(),
+                        __cb::by_val(&__cacheback_k1),
                     )),
                     (&__cacheback_0, &__cacheback_k1),
                 ),
-                __private::args(
-                    __private::of::<
-                        (__private::Val<u32>, __private::Slice<__private::Ref<str>>),
-                    >(),
+                __cb::args(
+                    __cb::of::<(__cb::Val<u32>, __cb::Slice<__cb::Ref<str>>)>(),
                     (&__cacheback_0, &__cacheback_1),
                 ),
                 __cacheback_site,
