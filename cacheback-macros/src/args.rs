@@ -43,6 +43,7 @@ pub(crate) struct Options {
     pub(crate) lifetime_for: Option<Given<Expr>>,
     pub(crate) cache_err: Option<Given<Value<Duration>>>,
     pub(crate) share_err: Option<Given<Expr>>,
+    pub(crate) is_outage: Option<Given<Expr>>,
     pub(crate) jitter: Option<Given<Value<f64>>>,
     pub(crate) key: Option<Given<Expr>>,
     pub(crate) skip: Option<Given<Vec<Ident>>>,
@@ -194,6 +195,9 @@ impl Options {
             }),
             "share_err" => give(&mut self.share_err, name, value, |name, expr| {
                 value::closure(name, "|error: &MyError| MyError::new(error.to_string())", expr)
+            }),
+            "is_outage" => give(&mut self.is_outage, name, value, |name, expr| {
+                value::closure(name, "|error| !error.is_not_found()", expr)
             }),
             "fetch_on_miss" if matches!(value, RawValue::Flag) => {
                 self.fetch_on_miss = Some(Given { value: Condition::Always(name.span()), name });

@@ -195,6 +195,7 @@ use crate::plan::Plan;
 /// | [`lifetime_for`](#lifetime_for) | closure `\|&value\| -> Duration` | none |
 /// | [`cache_err`](#cache_err) | duration | off |
 /// | [`share_err`](#share_err) | closure `\|&E\| -> E` | none |
+/// | [`is_outage`](#is_outage) | closure `\|&E\| -> bool` | every error is one |
 /// | [`jitter`](#jitter) | 0.0 to 1.0 | 0 |
 /// | [`key`](#key) | expression or tuple over the arguments | all arguments not skipped |
 /// | [`skip`](#skip) | argument names | none |
@@ -335,8 +336,10 @@ use crate::plan::Plan;
 ///
 /// Back-off is for each key, so ten thousand stale keys over a dead origin are still hundreds of attempts a second. After
 /// ten fetches in a row that failed, over any keys, the breaker opens: fetches that nobody waits for shrink to one trial
-/// a back-off period (1 s, doubled with each failure up to `max_backoff`, each shortened by up to half at random), until
-/// one succeeds. Callers who wait fetch as ever. `false` turns it off. Default: `true`.
+/// a back-off period (1 s, doubled with each trial that fails up to `max_backoff`, each shortened by up to half at random),
+/// until one succeeds. Stale keys come first: a missing one may take the trial half a period later than they. Callers who
+/// wait fetch as ever, and their failures put no trial off. An error that is an answer is no failure:
+/// [`is_outage`](#is_outage). `false` turns the breaker off. Default: `true`.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -398,6 +401,22 @@ use crate::plan::Plan;
 /// # mod telnet { pub async fn motd<T: Default, E>(_: &str) -> Result<T, E> { Ok(T::default()) } }
 /// #[cacheback(fetch_on_miss, share_err = |error: &IoError| IoError::from(error.kind()))]
 /// async fn motd(host: &str) -> Result<String, IoError> { telnet::motd(host).await }
+/// ```
+///
+/// ## `is_outage`
+///
+/// A closure that says whether an error means that the origin is down. An error for which it is false, such as "not
+/// found", is an answer of a healthy origin: its key backs off as after any error, but it does not count for the
+/// [`breaker`](#breaker), and closes an open one as a value does. A panic or a time-out is always an outage. Default:
+/// every error is one.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct Row;
+/// # #[derive(Clone)] enum DbError { NotFound, Closed }
+/// # mod db { pub async fn row<T: Default, E>(_: u64) -> Result<T, E> { Ok(T::default()) } }
+/// #[cacheback(fetch_on_miss, is_outage = |error| !matches!(error, DbError::NotFound))]
+/// async fn row(id: u64) -> Result<Row, DbError> { db::row(id).await }
 /// ```
 ///
 /// ## `jitter`

@@ -54,6 +54,7 @@ pub(crate) struct Plan {
     pub(crate) lifetime_for: Option<Expr>,
     pub(crate) weigh: Option<Expr>,
     pub(crate) share_err: Option<Expr>,
+    pub(crate) is_outage: Option<Expr>,
 }
 
 /// Where the user's code goes.
@@ -225,6 +226,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         lifetime_for: options.lifetime_for.map(|closure| closure.value),
         weigh: options.weigh.map(|closure| closure.value),
         share_err: options.share_err.map(|closure| closure.value),
+        is_outage: options.is_outage.map(|closure| closure.value),
     }
 }
 

@@ -33,7 +33,7 @@ mod landing;
 mod read;
 mod record;
 mod write;
-use breaker::{Breaker, Turn};
+use breaker::{Admission, Breaker, Turn};
 use fetch::Job;
 
 type KeyOf<A> = <A as Shape>::Owned;
@@ -294,10 +294,13 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         Flight::new(Ticket::new(self.number), Some(here.handle.id()))
     }
 
-    /// Tells the breaker of a fetch that has ended: whether it `failed`.
-    fn tell_breaker(&self, failed: bool) {
-        let turn =
-            if failed { self.breaker.failed(Moment::now(), &self.policy) } else { self.breaker.succeeded() };
+    /// Tells the breaker of a fetch that has ended: whether the origin `failed`, and whether it was a trial.
+    fn tell_breaker(&self, failed: bool, is_trial: bool) {
+        let turn = if failed {
+            self.breaker.failed(Moment::now(), is_trial, &self.policy)
+        } else {
+            self.breaker.succeeded()
+        };
         match turn {
             Turn::Opened => events::breaker_opened(self.name),
             Turn::Closed => events::breaker_closed(self.name),

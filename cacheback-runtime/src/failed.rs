@@ -28,11 +28,13 @@ pub(crate) struct Failed<E> {
     original: Mutex<Option<E>>,
     kept: Option<Arc<Kept<E>>>,
     pub(crate) message: String,
+    /// The origin is down, as far as this error tells.
+    pub(crate) is_outage: bool,
 }
 
 impl<E: Send + Sync + 'static> Failed<E> {
-    pub(crate) fn new(error: E, message: String) -> Self {
-        Self { original: Mutex::new(Some(error)), kept: None, message }
+    pub(crate) fn new(error: E, message: String, is_outage: bool) -> Self {
+        Self { original: Mutex::new(Some(error)), kept: None, message, is_outage }
     }
 
     /// Prepares what the others get, where that has not been done. The original stays for a leader who waits, unless
@@ -83,7 +85,7 @@ mod tests {
     }
 
     fn failed(sharing: Sharing<Own>, leader_waits: bool) -> Failed<Own> {
-        let mut failed = Failed::new(Own::Original, "cause".to_owned());
+        let mut failed = Failed::new(Own::Original, "cause".to_owned(), true);
         failed.keep("f", sharing, leader_waits);
         failed
     }

@@ -23,6 +23,7 @@ pub struct Site<A: Form, O: Outcome> {
     fetch_on_miss: Option<Over<A, bool>>,
     wait: Option<Over<A, Duration>>,
     lifetime_for: Option<fn(&O::Value) -> Duration>,
+    is_outage: Option<fn(&O::Error) -> bool>,
     weigh: Option<fn(&O::Value) -> u64>,
     share: Sharing<O::Error>,
     describe: Describe<O::Error>,
@@ -39,6 +40,7 @@ impl<A: Form, O: Outcome> Site<A, O> {
             fetch_on_miss: None,
             wait: None,
             lifetime_for: None,
+            is_outage: None,
             weigh: None,
             share: Sharing::Never,
             describe: Describe::Unseen,
@@ -103,6 +105,13 @@ impl<A: Form, O: Outcome> Site<A, O> {
     #[must_use]
     pub fn lifetime_for(mut self, lifetime_for: fn(&O::Value) -> Duration) -> Self {
         self.lifetime_for = Some(lifetime_for);
+        self
+    }
+
+    /// An error of the origin is an outage, or an answer.
+    #[must_use]
+    pub fn is_outage(mut self, is_outage: fn(&O::Error) -> bool) -> Self {
+        self.is_outage = Some(is_outage);
         self
     }
 
@@ -275,6 +284,9 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Origin<O> for Applie
     }
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
         self.site.lifetime_for.map(|lifetime_for| lifetime_for(value))
+    }
+    fn is_outage(&self, error: &O::Error) -> bool {
+        self.site.is_outage.is_none_or(|is_outage| is_outage(error))
     }
     fn weigh(&self, value: &O::Value) -> Option<u64> {
         self.site.weigh.map(|weigh| weigh(value))

@@ -98,7 +98,8 @@ async fn a_miss_that_does_not_wait_starts_nothing() {
     }
     settle().await;
     assert_eq!(source.runs(), before);
-    advance(secs(1)).await;
+    // Half a period later than a stale key's.
+    advance(millis(1_500)).await;
     for id in 0..100 {
         assert_eq!(served::entry(id, &source).lookup().await.status, Status::Empty);
     }
@@ -133,7 +134,7 @@ async fn a_key_that_is_being_fetched_takes_no_trial() {
     source.started(1).await;
     (2..12).for_each(|run| source.release(run));
     break_it(0..0, &source).await;
-    advance(secs(1)).await;
+    advance(millis(1_500)).await;
     for _ in 0..100 {
         assert_eq!(served::entry(1, &source).lookup().await.status, Status::Empty);
     }
@@ -160,7 +161,7 @@ async fn an_invalidated_key_whose_refresh_is_queued_takes_no_trial() {
     (2..12).for_each(|run| source.release(run));
     break_it(0..0, &source).await;
     served::entry(2, &source).invalidate().await.unwrap();
-    advance(secs(1)).await;
+    advance(millis(1_500)).await;
     served::entry(2, &source).invalidate().await.unwrap();
     assert_eq!(status(3).await, Status::Empty);
     assert_eq!((source.runs(), served::cache().stats().skipped), (11, 0));
@@ -243,4 +244,132 @@ async fn a_flood_of_stale_keys() {
     assert!(refreshed >= KEYS, "{refreshed}");
     let (without, _) = flood(false).await;
     assert!(without > 5 * with, "{without} against {with}");
+}
+
+/// A row that exists and one that does not, for a day: the one that does not keeps the breaker open, and the other is
+/// refreshed all the same.
+#[tokio::test(start_paused = true)]
+async fn callers_who_wait_and_fail_put_no_trial_off() {
+    #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
+    async fn row(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        source.run().await?;
+        if id == 0 { Err("not found".to_owned()) } else { Ok(id) }
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    assert_eq!(row(1, &source).await, Ok(1));
+    for _ in 0..20 {
+        assert!(row(0, &source).await.is_err());
+    }
+    assert_eq!(row::cache().stats().breakers_open, 1);
+    let mut oldest = secs(0);
+    for _ in 0..24 * 60 * 3 {
+        advance(secs(20)).await;
+        assert!(row(0, &source).await.is_err(), "who waits is not refused");
+        let served = row::entry(1, &source).lookup().await;
+        assert_eq!(served.value, Ok(1));
+        oldest = oldest.max(served.age.unwrap());
+        settle().await;
+    }
+    assert!(oldest <= secs(60), "a value of {oldest:?} was served");
+}
+
+/// A hundred ids a second that nobody has heard of, and one row that exists, read each second.
+#[tokio::test(start_paused = true)]
+async fn stale_keys_come_before_missing_ones() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn row(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        source.run().await?;
+        if id == 1 { Ok(id) } else { Err("not found".to_owned()) }
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    let good = row::entry(1, &source);
+    assert_eq!(good.get_or_fetch().await, Ok(1));
+    let (mut oldest, mut unknown) = (secs(0), 1_000);
+    for _ in 0..600 {
+        for _ in 0..100 {
+            unknown += 1;
+            assert_eq!(row(unknown, &source).await, Ok(0));
+        }
+        settle().await;
+        let served = good.lookup().await;
+        assert_eq!(served.value, Ok(1));
+        oldest = oldest.max(served.age.unwrap());
+        settle().await;
+        advance(secs(1)).await;
+    }
+    let stats = row::cache().stats();
+    assert!(stats.breaker_trips > 3, "{stats:?}");
+    assert!(oldest <= secs(30), "a value of {oldest:?} was served");
+}
+
+/// An error that is an answer says that the origin is well.
+#[tokio::test(start_paused = true)]
+async fn an_error_that_is_an_answer_opens_no_breaker() {
+    #[derive(Clone, Debug, PartialEq)]
+    enum DbError {
+        NotFound,
+        Closed,
+    }
+    #[cacheback(fetch_on_miss, is_outage = |error| *error != DbError::NotFound, skip(source))]
+    async fn row(id: u64, source: &Arc<Source>) -> Result<u64, DbError> {
+        source.run().await.map_err(|_| DbError::Closed)?;
+        if id > 100 { Err(DbError::NotFound) } else { Ok(id) }
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    for id in 101..201 {
+        assert_eq!(row(id, &source).await, Err(DbError::NotFound));
+    }
+    assert_eq!(row::cache().stats().breaker_trips, 0);
+    // Its own key backs off as after any error.
+    let fetches = source.runs();
+    row::entry(1, &source).set(1).await.unwrap();
+    row::entry(1, &source).invalidate().await.unwrap();
+    settle().await;
+    assert_eq!(source.runs(), fetches + 1, "other keys do not");
+    // An outage counts, and an answer ends it.
+    source.fail(true);
+    for id in 101..111 {
+        assert_eq!(row(id, &source).await, Err(DbError::Closed));
+    }
+    let stats = row::cache().stats();
+    assert_eq!((stats.breaker_trips, stats.breakers_open), (1, 1));
+    source.fail(false);
+    assert_eq!(row(111, &source).await, Err(DbError::NotFound));
+    assert_eq!(row::cache().stats().breakers_open, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_can_tell_outages_from_answers_too() {
+    let _own = testing::isolate();
+    let rows: Cache<u64, Result<u64, String>> = Cache::builder()
+        .fetch_on_miss()
+        .try_fetcher(|id: u64| async move { Err(if id < 100 { "not found" } else { "down" }.to_owned()) })
+        .is_outage(|error: &String| error == "down")
+        .build()
+        .unwrap();
+    for id in 0..50 {
+        assert!(rows.get(&id).await.is_err());
+    }
+    assert_eq!(rows.stats().breaker_trips, 0);
+    for id in 100..110 {
+        assert!(rows.get(&id).await.is_err());
+    }
+    assert_eq!(rows.stats().breaker_trips, 1);
+}
+
+/// The user's closure is asked as the error's own code is: a panic there is one of the fetch.
+#[tokio::test(start_paused = true)]
+async fn a_panic_in_is_outage_is_a_failed_fetch() {
+    #[cacheback(fetch_on_miss, is_outage = |_| panic!("undecided"))]
+    async fn row(id: u64) -> Result<u64, String> {
+        if id == 0 { Err("no".to_owned()) } else { Ok(id) }
+    }
+    let _own = testing::isolate();
+    let failed = tokio::spawn(row::entry(0).get_or_fetch()).await;
+    assert!(failed.is_err_and(|failed| failed.is_panic()));
+    assert_eq!(row::cache().stats().panics, 1);
+    assert_eq!(row(1).await, Ok(1));
 }

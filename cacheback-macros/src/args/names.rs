@@ -19,6 +19,7 @@ pub(crate) const OPTIONS: &[&str] = &[
     "lifetime_for",
     "cache_err",
     "share_err",
+    "is_outage",
     "jitter",
     "key",
     "skip",

@@ -68,6 +68,7 @@ pub struct Undecided(());
 pub struct Parts<K, O: Outcome, S> {
     fetcher: Option<Fetcher<K, O::Return>>,
     lifetime_for: Option<Over<O::Value, Duration>>,
+    is_outage: Option<Over<O::Error, bool>>,
     weigh: Option<Over<O::Value, u64>>,
     share: Option<Copies<O::Error>>,
     shares: PhantomData<fn() -> S>,
@@ -368,13 +369,22 @@ impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
 
     /// How to hand one error to many waiting callers, where it is not `Clone`.
     pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
-        self.with(|Parts { fetcher, lifetime_for, weigh, .. }| Parts {
+        self.with(|Parts { fetcher, lifetime_for, is_outage, weigh, .. }| Parts {
             fetcher,
             lifetime_for,
+            is_outage,
             weigh,
             share: Some(share),
             shares: PhantomData,
         })
+    }
+
+    /// Whether an error says that the origin is down. An error for which it is false, such as "not found", is an answer
+    /// of a healthy origin: its key backs off, but it never opens the [`breaker`](Self::breaker), and closes an open one.
+    /// Default: every error is an outage.
+    pub fn is_outage(mut self, is_outage: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
+        self.parts.is_outage = Some(Box::new(is_outage));
+        self
     }
 
     /// Where no value exists, an `Err` answers waiting callers that long. Default: not at all.
@@ -457,10 +467,10 @@ where
         if vary.is_some() {
             policy.varies = VARIES;
         }
-        let Parts { fetcher, lifetime_for, weigh, share, shares: _ } = parts;
+        let Parts { fetcher, lifetime_for, is_outage, weigh, share, shares: _ } = parts;
         let (share, describe) = S::sharing(share);
         let recipe: Recipe<K, O> =
-            Recipe { policy, fetcher, empty, vary, lifetime_for, weigh, share, describe };
+            Recipe { policy, fetcher, empty, vary, lifetime_for, is_outage, weigh, share, describe };
         let engine = Engine::new(name, policy);
         if is_named {
             erased::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
@@ -489,6 +499,7 @@ impl<K, V, N> CacheBuilder<K, V, Undecided, N> {
         self.with(|_| Parts {
             fetcher: None,
             lifetime_for: None,
+            is_outage: None,
             weigh: None,
             share: None,
             shares: PhantomData,

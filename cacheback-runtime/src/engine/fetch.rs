@@ -28,6 +28,8 @@ pub(crate) struct Job<A: KeyShape, O: Outcome> {
     pub(super) progress: Progress,
     /// When its body began.
     pub(super) started: Moment,
+    /// The breaker is open, and this is the trial of its period.
+    pub(super) is_trial: bool,
     pub(super) here: Here,
     span: Span,
     /// What `settle` and `shutdown` wait for: dropped last.
@@ -59,6 +61,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             origin: Arc::clone(origin),
             progress: Progress::Waiting,
             started: Moment::PAST,
+            is_trial: false,
             here: here.clone(),
             span: Span::none(),
             live: here.executor.enlist(here.handle.id(), flight.ticket, Arc::clone(&flight) as _),

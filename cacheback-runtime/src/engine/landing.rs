@@ -93,9 +93,10 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// `Err` is the message of a panic of the error's own code.
     fn land_failed(&mut self, error: O::Error, policy: &Policy) -> Result<(), String> {
         let describe = self.origin.describe();
-        let mut failed = caught(move || {
+        let mut failed = caught(|| {
             let message = describe.text(&error);
-            Failed::new(error, message)
+            let is_outage = self.origin.is_outage(&error);
+            Failed::new(error, message, is_outage)
         })?;
         // Those who wait share the error, and so do later callers where it is kept. Who waits is certain only under
         // the lock: where someone came meanwhile, it is prepared for sharing and brought home again.
@@ -194,7 +195,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         #[cfg(feature = "metrics")]
         let _ = caught(|| ended.record());
         if let Some(failed) = failed {
-            self.engine.tell_breaker(failed);
+            self.engine.tell_breaker(failed, self.is_trial);
         }
     }
 
@@ -333,15 +334,16 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             events::fetch_discarded(self.engine.name);
         }
         if let Some(failed) = failed {
-            self.engine.tell_breaker(failed);
+            self.engine.tell_breaker(failed, self.is_trial);
         }
     }
 
-    /// Whether the origin has failed; `None`: it was not asked to the end.
+    /// Whether the origin has failed; `None`: it was not asked to the end. An error that is no outage is its answer.
     fn has_failed(&self, landing: Option<&Landing<O>>) -> Option<bool> {
         match landing {
             None | Some(Landing::Value(_)) => Some(false),
-            Some(Landing::Failed(_) | Landing::Panicked(_) | Landing::TimedOut) => Some(true),
+            Some(Landing::Failed(failed)) => Some(failed.is_outage),
+            Some(Landing::Panicked(_) | Landing::TimedOut) => Some(true),
             Some(Landing::Lost) => None,
         }
     }

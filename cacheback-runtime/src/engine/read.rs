@@ -6,7 +6,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::fetch::Job;
-use super::{Answer, Brought, Call, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target};
+use super::{
+    Admission, Answer, Brought, Call, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target,
+};
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::decide::{Decision, Facts, decide};
@@ -170,22 +172,28 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let mut given_back = Vec::new();
         let spans = &self.store.spans;
         let pin = self.store.pin();
-        let (found, boarding) = self.at(target, |desk, known| {
+        let (found, boarding, is_trial) = self.at(target, |desk, known| {
             let node = self.store.resident(target.hash, known, &pin)?;
             let mut facts = node.map_or(Facts::NONE, |node| node.facts(spans));
-            facts.broken_until = self.breaker.until();
+            let is_missing = facts.is_missing(now);
+            facts.broken_until = self.breaker.until(is_missing);
             let mut decision = match want {
                 Want::Outcome => Decision::FetchNow,
                 Want::Answer { waits_on_miss: Some(waits) } => decide(&facts, now, waits),
-                Want::Answer { waits_on_miss: None } if facts.is_missing(now) => {
-                    return Ok((Found::Ask, None));
+                Want::Answer { waits_on_miss: None } if is_missing => {
+                    return Ok((Found::Ask, None, false));
                 }
                 Want::Answer { waits_on_miss: None } => decide(&facts, now, false),
             };
             // Where a fetch is under way none is started, and the trial of the breaker's period is left to another key.
             let starts_behind =
                 decision.fetches_behind() && desk.lane(here.lane).is_free(now, self.store.epoch());
-            if starts_behind && !self.breaker.admits(now, &self.policy) {
+            let admission = if starts_behind {
+                self.breaker.admit(now, is_missing, &self.policy)
+            } else {
+                Admission::Free
+            };
+            if admission == Admission::Refused {
                 facts.broken_until = Moment::NEVER;
                 decision = decide(&facts, now, false);
             }
@@ -205,9 +213,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 (Decision::ServeError, Some(node)) => Found::Node(node, Status::Fresh),
                 _ => Found::Nothing,
             };
-            Ok((found, boarding))
+            Ok((found, boarding, admission == Admission::Trial))
         });
-        let seat = boarding.and_then(|boarding| self.depart(boarding, here, target, origin));
+        let seat = boarding.and_then(|boarding| self.depart(boarding, here, target, origin, is_trial));
         self.give_up(here, given_back);
         if let Some(seat) = seat {
             return Entered::Wait(seat);
@@ -233,6 +241,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         here: &Here,
         target: &Target<KeyOf<A>>,
         origin: &OriginOf<O>,
+        is_trial: bool,
     ) -> Option<Seat<Landing<O>>> {
         match boarding {
             Boarding::Busy => {
@@ -254,7 +263,8 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 Some(seat)
             }
             Boarding::Claimed { flight, seat } => {
-                let job = Job::new(self, here, target, origin, flight);
+                let mut job = Job::new(self, here, target, origin, flight);
+                job.is_trial = is_trial;
                 match seat {
                     Some(seat) => {
                         job.begin(None);

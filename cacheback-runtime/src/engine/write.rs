@@ -2,7 +2,7 @@
 
 use super::fetch::Job;
 use super::record::Record;
-use super::{Engine, KeyOf, OriginOf, Target};
+use super::{Admission, Engine, KeyOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
 use crate::context::Here;
 use crate::flight::Succession;
@@ -62,13 +62,17 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             }
             // One that is not wanted stays where it is, to be dropped after the lock.
             let is_put_off = desk.lane(here.lane).is_put_off();
-            let is_wanted = next.is_some() && (is_put_off || self.breaker.admits(now, &self.policy));
-            let Some(next) = (if is_wanted { next.take() } else { None }) else {
+            let admission = match next {
+                Some(_) if !is_put_off => self.breaker.admit(now, value.is_none(), &self.policy),
+                _ => Admission::Free,
+            };
+            let Some(mut next) = next.take_if(|_| admission != Admission::Refused) else {
                 if let Some(node) = value {
                     node.hint_rest_only();
                 }
                 return Ok((desk.supersede(), None));
             };
+            next.is_trial = admission == Admission::Trial;
             let put_off = desk.supersede_others(here.lane);
             let succession = desk.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
             if let Some(node) = node {

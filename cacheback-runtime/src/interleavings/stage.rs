@@ -147,6 +147,9 @@ impl Origin<Outcome> for Scripted {
     fn lifetime_for(&self, _: &u64) -> Option<Duration> {
         None
     }
+    fn is_outage(&self, _: &&'static str) -> bool {
+        true
+    }
     fn weigh(&self, _: &u64) -> Option<u64> {
         None
     }

@@ -1,6 +1,7 @@
 //! The executor: which refreshes run, which wait for a place, and which are refused.
 
 use super::Oracle;
+use super::breaker::Admission;
 use super::fetches::{FetchId, Stage};
 
 impl Oracle {
@@ -8,9 +9,13 @@ impl Oracle {
     pub(super) fn refresh_behind(&mut self, key: usize) {
         if self.live(key).is_some() {
             self.start_parked(key);
-        } else if self.may_start_behind() {
-            let id = self.board(key);
-            self.submit(id);
+        } else {
+            let admission = self.admit(key);
+            if admission != Admission::Refused {
+                let id = self.board(key);
+                self.fetch(id).is_trial = admission == Admission::Trial;
+                self.submit(id);
+            }
         }
     }
 

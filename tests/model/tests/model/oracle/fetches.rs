@@ -35,6 +35,8 @@ pub(super) struct Fetch {
     /// It has a place among the refreshes.
     pub(super) placed: bool,
     pub(super) body: Option<Body>,
+    /// The breaker is open, and this is the trial of its period.
+    pub(super) is_trial: bool,
 }
 
 impl Oracle {
@@ -59,11 +61,11 @@ impl Oracle {
             Outcome::Value(_) => {}
             Outcome::Error(error) => {
                 self.counts.errors += 1;
-                self.fail(key, counts, Some(error));
+                self.fail(fetch, counts, Some(error));
             }
             Outcome::Panic(_) => {
                 self.counts.panics += 1;
-                self.fail(key, counts, None);
+                self.fail(fetch, counts, None);
             }
         }
         let mut answered = vec![id];
@@ -98,8 +100,15 @@ impl Oracle {
     pub(super) fn claim(&mut self, key: usize) -> FetchId {
         let id = self.next_fetch;
         self.next_fetch += 1;
-        let fetch =
-            Fetch { key, stage: Stage::Queued, started: 0, until: Time::MAX, placed: false, body: None };
+        let fetch = Fetch {
+            key,
+            stage: Stage::Queued,
+            started: 0,
+            until: Time::MAX,
+            placed: false,
+            body: None,
+            is_trial: false,
+        };
         self.fetches.insert(id, fetch);
         self.keys[key].holder = Some(id);
         id
@@ -148,7 +157,7 @@ impl Oracle {
             if fetch.stage == Stage::Lapsed(Cut::TimedOut) {
                 self.finished += 1;
                 self.counts.timeouts += 1;
-                self.fail(fetch.key, counts, None);
+                self.fail(fetch, counts, None);
             } else {
                 self.aborted += 1;
             }

@@ -1,6 +1,6 @@
 //! What is known of a key: its value, its back-off, a kept error.
 
-use super::fetches::FetchId;
+use super::fetches::{Fetch, FetchId};
 use super::{Oracle, Time, Value};
 use crate::case::Options;
 
@@ -91,9 +91,9 @@ impl Oracle {
         self.keys[key].error.filter(|kept| self.now < kept.until).map(|kept| kept.error)
     }
 
-    /// A failed fetch of a key, where it `counts` for it.
-    pub(super) fn fail(&mut self, key: usize, counts: bool, error: Option<usize>) {
-        self.origin_failed();
+    /// A fetch has failed; whether that `counts` for its key.
+    pub(super) fn fail(&mut self, Fetch { key, is_trial, .. }: Fetch, counts: bool, error: Option<usize>) {
+        self.origin_failed(is_trial);
         if !counts {
             return;
         }

@@ -54,7 +54,9 @@ impl Oracle {
             edges.push(started + self.options.retention);
         }
         edges.extend(known.rest.iter().flat_map(|(least, most)| [*least, *most]));
-        edges.extend(self.breaker.trial().iter().flat_map(|(least, most)| [*least, *most]));
+        edges.extend(
+            self.breaker.trial(self.is_missing(key)).iter().flat_map(|(least, most)| [*least, *most]),
+        );
         edges.extend(known.error.map(|kept| kept.until));
         edges.extend(
             self.fetches.values().filter(|fetch| fetch.key == key && fetch.is_running()).map(|f| f.until),
@@ -71,7 +73,10 @@ impl Oracle {
         let rest =
             known.rest.filter(|(least, most)| *least <= self.now && self.now < *most).map(|(_, most)| most);
         let error = known.error.filter(|kept| kept.doubtful && self.now < kept.until).map(|kept| kept.until);
-        let trial = self.breaker.trial().filter(|(least, most)| (*least..*most).contains(&self.now));
+        let trial = self
+            .breaker
+            .trial(self.is_missing(key))
+            .filter(|(least, most)| (*least..*most).contains(&self.now));
         rest.max(error).max(trial.map(|(_, most)| most))
     }
 }

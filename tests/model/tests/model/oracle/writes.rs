@@ -1,5 +1,6 @@
 //! Writes: what they store, and which fetches they supersede.
 
+use super::breaker::Admission;
 use super::fetches::Stage;
 use super::keys::{Key, Stored};
 use super::{Oracle, Time, Value};
@@ -31,10 +32,12 @@ impl Oracle {
             return self.start_parked(key);
         }
         self.supersede(key);
-        if !self.may_start_behind() {
+        let admission = self.admit(key);
+        if admission == Admission::Refused {
             return;
         }
         let fetch = self.claim(key);
+        self.fetch(fetch).is_trial = admission == Admission::Trial;
         self.fetch(fetch).stage = Stage::Parked;
         self.start_parked(key);
     }
