@@ -465,7 +465,8 @@ use crate::plan::Plan;
 ///
 /// The most entries that are kept. A number, or an expression of type `u64` without arguments. Zero: nothing is
 /// kept, and every call that waits fetches. In the midst of insertions up to 64 more are held, of a bound above 128; who
-/// asks `cache().len()` never sees them. Default: 10,000.
+/// asks `cache().len()` never sees them. What is remembered of keys without a value, such as a back-off or an error that
+/// `cache_err` keeps, has a bound of its own, a quarter of this one, and pushes no value out. Default: 10,000.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -482,7 +483,8 @@ use crate::plan::Plan;
 /// and GB are 1000s, KiB, MiB and GiB 1024s. Zero: nothing is kept, and every call that waits fetches. Default: none,
 /// `capacity` counts the entries.
 ///
-/// A value that alone weighs more than `max_bytes` answers those who wait and is not stored. An older value of its key
+/// Keys without a value of which something is remembered, such as a back-off, have a bound of their own: a quarter of
+/// `max_bytes`, at 256 bytes each. A value that alone weighs more than `max_bytes` answers those who wait and is not stored. An older value of its key
 /// is dropped, and for a second nothing is fetched in the background.
 ///
 /// ```
@@ -499,8 +501,7 @@ use crate::plan::Plan;
 ///
 /// A closure that says how many bytes a value counts against [`max_bytes`](#max_bytes), as any unsigned integer; for a
 /// `Result` it sees the `Ok`. It is asked once for each value that is stored, so it should be cheap, and need not be
-/// exact: keys and bookkeeping (some 350 bytes an entry) are not counted. Zero counts as 1. What is remembered of a key
-/// without a value, such as the rest after a failure, counts 256, or an eighth of a bound below 2 kB. Where it panics, the
+/// exact: keys and bookkeeping (some 350 bytes an entry) are not counted. Zero counts as 1. If the closure panics, the
 /// value answers those who wait and is not stored, as one that is too heavy. Default: none.
 ///
 /// ```

@@ -23,7 +23,7 @@ use crate::origin::Origin;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Change, Content, Limit, Node, Pinned, Remains, Store};
+use crate::store::{Change, Content, Limit, Node, Pins, RECORD_WEIGHT, Remains, Store};
 use crate::sync::plain::Serial;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
@@ -352,22 +352,22 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// Drops what is past its retention; a back-off outlives its value.
     fn sweep_store(&self, now: Moment) {
-        let pin = self.store.pin();
-        for (node, remains) in self.store.sweep(now, &pin) {
+        let pins = self.store.pins();
+        for (node, remains) in self.store.sweep(now, &pins) {
             // Where a type of the user's panics, the back-off is forgotten.
-            if caught(|| self.keep_remains(node, remains, now, &pin)).is_err() {
+            if caught(|| self.keep_remains(node, remains, now, &pins)).is_err() {
                 self.store.drop_out(node);
             }
         }
     }
 
     /// Puts what remains of a node in its place.
-    fn keep_remains(
-        &self,
+    fn keep_remains<'s>(
+        &'s self,
         node: &NodeOf<A, O>,
         remains: Remains,
         now: Moment,
-        pin: &Pinned<'_, KeyOf<A>, O::Value, ErrorOf<O>>,
+        pins: &Pins<'s, KeyOf<A>, O::Value, ErrorOf<O>>,
     ) {
         let (key, own) = (A::copy(node.key()), A::copy(node.key()));
         let target = Target::new(node.hash(), Arc::new(Lone(key)), Some(node.id()));
@@ -378,10 +378,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let mut record = Some(record);
         let change = self.at(&target, |_, known| {
             // A write that came first has replaced it.
-            match self.store.resident(target.hash, known, pin)? {
+            match self.store.resident(target.hash, known, pins)? {
                 Some(current) if current.id() == node.id() => {
-                    let weight = self.store.limit.record_weight();
-                    Ok(self.store.put(&mut record, weight, self.store.epoch(), Some(current), pin))
+                    Ok(self.store.put(&mut record, RECORD_WEIGHT, self.store.epoch(), Some(current), pins))
                 }
                 _ => Ok(Change::default()),
             }

@@ -50,7 +50,7 @@ pub struct Stats {
     pub refused: u64,
     /// Queued refreshes that were no longer needed when their turn came.
     pub skipped: u64,
-    /// Entries that were dropped to stay within `capacity` or `max_bytes`.
+    /// Values that were dropped to stay within `capacity` or `max_bytes`.
     pub evicted: u64,
     /// Values in the store now.
     pub entries: u64,

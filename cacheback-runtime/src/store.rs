@@ -5,13 +5,16 @@
 //! and nothing of the user's types, and what it evicts is taken out of the index. A hit tells moka of itself through a
 //! gate: once for each eighth of the capacity that is put in, since before that moka's order cannot matter much.
 //!
+//! Values are in one [`Part`], and what is remembered of keys without one, such as a back-off, in another, which is made
+//! when there is something to remember. Each has a bound of its own: a flood of failures pushes no value out.
+//!
 //! moka runs its eviction listener under a lock of its own. What the listener takes out is dropped after that: each
 //! call into moka is made under a guard of the index.
 //!
 //! Nodes are put in by the engine alone, under their key's lock, with [`Known`] keys: see `known`. So a key has one
 //! node that readers see. Calls into moka ([`Store::carry_out`]) come after the lock.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 use smallvec::SmallVec;
 
@@ -19,19 +22,23 @@ use crate::clock::Moment;
 use crate::entry::Spans;
 use crate::known::{Face, Known, Strangers};
 use crate::policy::Eviction;
-use crate::sync::{Arc, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};
 
 mod bound;
 mod index;
 mod node;
+mod part;
 use bound::Bound;
-pub(crate) use bound::Limit;
+pub(crate) use bound::{Limit, RECORD_WEIGHT};
 use index::Index;
 pub(crate) use index::{Pinned, Place};
 pub(crate) use node::{Content, Node, Remains, Round};
+use part::Part;
 
 pub(crate) struct Store<K, V, X> {
-    index: Arc<Index<K, V, X>>,
+    values: Part<K, V, X>,
+    /// Of keys without a value; made with the first of them.
+    records: OnceLock<Part<K, V, X>>,
     /// Nodes with a lower number are gone, whether or not they are still here.
     floor: AtomicU64,
     /// Grows each time that an eighth of what there is room for was put in; wraps. A node's first hit in each round is
@@ -42,8 +49,7 @@ pub(crate) struct Store<K, V, X> {
     /// What most of its values have in common.
     pub(crate) spans: Spans,
     pub(crate) limit: Limit,
-    bound: Bound,
-    /// Numbers the nodes.
+    /// Numbers the nodes, of both parts.
     serial: AtomicU64,
     /// Grows with each `clear`: what was begun in an older epoch is not put in any more.
     epoch: AtomicU64,
@@ -52,12 +58,35 @@ pub(crate) struct Store<K, V, X> {
     next_gone: AtomicU64,
 }
 
-/// What moka is still to be told of a change to the index.
+/// What moka is still to be told of a change to an index.
 #[derive(Default)]
 #[must_use = "the bound is to hear of it, after the lock"]
 pub(crate) struct Change {
-    came: Option<Place>,
-    went: Option<Place>,
+    came: Option<(Kind, Place)>,
+    went: Option<(Kind, Place)>,
+}
+
+/// Which part a node belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Value,
+    Record,
+}
+
+impl Kind {
+    fn of<K, V, X>(node: &Node<K, V, X>) -> Self {
+        match node.content() {
+            Content::Value(..) => Self::Value,
+            Content::Error(_) | Content::Nothing => Self::Record,
+        }
+    }
+}
+
+/// Keeps what is removed from either part alive until it is dropped.
+pub(crate) struct Pins<'s, K, V, X> {
+    values: Pinned<'s, K, V, X>,
+    /// From the first look at them on.
+    records: OnceCell<Pinned<'s, K, V, X>>,
 }
 
 impl<K, V, X> Store<K, V, X>
@@ -67,28 +96,16 @@ where
     X: Send + Sync + 'static,
 {
     pub(crate) fn new(limit: Limit, eviction: Eviction, spans: Spans) -> Self {
-        let index: Arc<Index<K, V, X>> = Arc::new(Index::new());
         let evicted = Arc::new(AtomicU64::new(0));
-        let listener = {
-            let (index, evicted) = (Arc::clone(&index), Arc::clone(&evicted));
-            move |place| {
-                if index.remove(place) {
-                    evicted.fetch_add(1, Ordering::Relaxed);
-                }
-            }
-        };
-        let is_here = {
-            let index = Arc::clone(&index);
-            move |place| index.contains(place)
-        };
+        let values = Part::new(limit, eviction, Some(Arc::clone(&evicted)));
         Self {
-            index,
+            values,
+            records: OnceLock::new(),
             floor: AtomicU64::new(0),
             round: AtomicU32::new(0),
             inserted: AtomicU64::new(0),
             spans,
             limit,
-            bound: Bound::new(limit, eviction, listener, is_here),
             serial: AtomicU64::new(1),
             epoch: AtomicU64::new(0),
             evicted,
@@ -104,14 +121,36 @@ where
         self.evicted.load(Ordering::Relaxed)
     }
 
-    /// Keeps what is removed alive until it is dropped. Take it before a lock of ours, so that no user's `Drop` runs
-    /// under that lock.
+    /// Keeps values that are removed alive until it is dropped.
     #[inline]
     pub(crate) fn pin(&self) -> Pinned<'_, K, V, X> {
-        self.index.pin()
+        self.values.index.pin()
     }
 
-    /// The node of a key that `same` knows, without a lock.
+    /// The same, of records too. Take it before a lock of ours, so that no user's `Drop` runs under that lock.
+    pub(crate) fn pins(&self) -> Pins<'_, K, V, X> {
+        Pins { values: self.values.index.pin(), records: OnceCell::new() }
+    }
+
+    /// The records, where there are any, and the pin of them.
+    fn pinned_records<'p, 's>(
+        &'s self,
+        pins: &'p Pins<'s, K, V, X>,
+    ) -> Option<(&'s Part<K, V, X>, &'p Pinned<'s, K, V, X>)> {
+        let records = self.records.get()?;
+        Some((records, pins.records.get_or_init(|| records.index.pin())))
+    }
+
+    fn part(&self, kind: Kind) -> &Part<K, V, X> {
+        match kind {
+            Kind::Value => &self.values,
+            Kind::Record => {
+                self.records.get_or_init(|| Part::new(self.limit.of_records(), Eviction::Lru, None))
+            }
+        }
+    }
+
+    /// The node of a value whose key `same` knows, without a lock.
     #[inline]
     pub(crate) fn find<'g>(
         &self,
@@ -120,7 +159,7 @@ where
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         let floor = self.floor.load(Ordering::Acquire);
-        self.index.find(hash, floor, move |node| same(node.key()), pin)
+        self.values.index.find(hash, floor, move |node| same(node.key()), pin)
     }
 
     /// The same, where it lies in its first place: all but a few whose hashes collide.
@@ -132,16 +171,16 @@ where
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         let floor = self.floor.load(Ordering::Acquire);
-        self.index.find_first(hash, floor, move |node| same(node.key()), pin)
+        self.values.index.find_first(hash, floor, move |node| same(node.key()), pin)
     }
 
-    /// The node of a key, under that key's lock.
-    pub(crate) fn resident<'g, Q: ?Sized>(
-        &self,
+    /// The node of a key, in whichever part it is, under that key's lock.
+    pub(crate) fn resident<'p, 's, Q: ?Sized>(
+        &'s self,
         hash: u64,
         known: &Known<Q>,
-        pin: &'g Pinned<'_, K, V, X>,
-    ) -> Result<Option<&'g Node<K, V, X>>, Strangers<Q>> {
+        pins: &'p Pins<'s, K, V, X>,
+    ) -> Result<Option<&'p Node<K, V, X>>, Strangers<Q>> {
         let met = RefCell::new(SmallVec::new());
         let is = |node: &Node<K, V, X>| {
             let judged = known.judge_node(node.id());
@@ -151,7 +190,11 @@ where
             judged == Some(true)
         };
         // A key has one node: where it is found the others need not be known.
-        let found = self.index.find(hash, self.floor.load(Ordering::Acquire), is, pin);
+        let floor = self.floor.load(Ordering::Acquire);
+        let found = self.values.index.find(hash, floor, is, &pins.values).or_else(|| {
+            let (records, pinned) = self.pinned_records(pins)?;
+            records.index.find(hash, floor, is, pinned)
+        });
         match (found, Strangers::among(met.into_inner())) {
             (None, Some(strangers)) => Err(strangers),
             (found, _) => Ok(found),
@@ -160,71 +203,88 @@ where
 
     /// Whether the key of this node is one that `same` knows; `None` where the node is gone. Runs user code.
     pub(crate) fn compare(&self, hash: u64, id: u64, same: impl FnOnce(&K) -> bool) -> Option<bool> {
-        let pin = self.pin();
-        let node = self.index.get(hash, id, &pin)?;
-        Some(same(node.key()))
+        let pins = self.pins();
+        let node = self.values.index.get(hash, id, &pins.values).or_else(|| {
+            let (records, pinned) = self.pinned_records(&pins)?;
+            records.index.get(hash, id, pinned)
+        });
+        Some(same(node?.key()))
     }
 
     /// Puts a node in the place of the one that its key has, under that key's lock. The next read sees it, unless
     /// `epoch` has passed. A node that is not put in stays where it is, to be dropped after the lock.
-    pub(crate) fn put(
-        &self,
+    pub(crate) fn put<'s>(
+        &'s self,
         node: &mut Option<Node<K, V, X>>,
         weight: u32,
         epoch: u64,
         replaced: Option<&Node<K, V, X>>,
-        pin: &Pinned<'_, K, V, X>,
+        pins: &Pins<'s, K, V, X>,
     ) -> Change {
         // Numbered before the epoch is read: a `clear` that this does not see yet takes its floor above that number.
         let serial = self.serial.fetch_add(1, Ordering::SeqCst);
         if self.epoch() != epoch {
             return Change::default();
         }
-        let round = self.round_of_one_more();
-        let Some(gone_at) = node.as_ref().map(|node| {
-            if let Content::Value(_, told) = node.content() {
-                told.is_first(round);
-            }
-            node.gone_at(&self.spans)
-        }) else {
+        let Some((kind, gone_at)) = node.as_ref().map(|node| (Kind::of(node), node.gone_at(&self.spans)))
+        else {
             return Change::default();
         };
-        let Some((came, went)) = self.index.insert(node, serial, weight, replaced, pin) else {
+        if let Some(Content::Value(_, told)) = node.as_ref().map(Node::content) {
+            told.is_first(self.round_of_one_more());
+        }
+        let part = self.part(kind);
+        let pinned = match kind {
+            Kind::Value => &pins.values,
+            Kind::Record => pins.records.get_or_init(|| part.index.pin()),
+        };
+        let (same_part, other_part) = match replaced {
+            Some(replaced) if Kind::of(replaced) != kind => (None, Some(replaced)),
+            replaced => (replaced, None),
+        };
+        let Some((came, went)) = part.index.insert(node, serial, weight, same_part, pinned) else {
             return Change::default();
         };
         self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
-        Change { came: Some(came), went }
+        let went = match other_part {
+            Some(replaced) => self.take(replaced).went,
+            None => went.map(|went| (kind, went)),
+        };
+        Change { came: Some((kind, came)), went }
     }
 
     /// Takes a node out, under its key's lock.
     pub(crate) fn take(&self, node: &Node<K, V, X>) -> Change {
-        let place = node.place();
-        Change { came: None, went: self.index.remove(place).then_some(place) }
+        let (kind, place) = (Kind::of(node), node.place());
+        Change { came: None, went: self.part(kind).index.remove(place).then_some((kind, place)) }
     }
 
     /// Tells moka of a change, and keeps the bound. Never under a lock.
     pub(crate) fn carry_out(&self, change: Change) {
         let Change { came, went } = change;
-        let _dropped_after_moka = self.pin();
+        // What moka evicts is dropped after it.
+        let pins = self.pins();
+        let _ = self.pinned_records(&pins);
         // First, so that moka never counts both.
-        if let Some(went) = went {
-            self.bound.remove(went);
+        if let Some((kind, went)) = went {
+            self.part(kind).bound.remove(went);
         }
-        let Some(came) = came else { return };
-        if self.bound.keeps_nothing() {
-            self.index.remove(came);
+        let Some((kind, came)) = came else { return };
+        let Part { index, bound } = self.part(kind);
+        if bound.keeps_nothing() {
+            index.remove(came);
             return;
         }
-        self.bound.insert(came);
+        bound.insert(came);
         // Made before a `clear` that did not find it yet: no reader sees it, and nobody else would drop it.
         if came.id() < self.floor.load(Ordering::Acquire) {
-            self.index.remove(came);
+            index.remove(came);
         }
         // Replaced or removed by another write before moka knew of it, which then had nothing to forget.
-        if !self.index.contains(came) {
-            self.bound.remove(came);
+        if !index.contains(came) {
+            bound.remove(came);
         }
-        self.bound.enforce(came, self.index.nodes());
+        bound.enforce(came, index.nodes());
     }
 
     /// Whether a hit is worth telling moka: it is the first of its node in this round.
@@ -238,15 +298,15 @@ where
     #[cold]
     #[inline(never)]
     pub(crate) fn record(&self, node: &Node<K, V, X>) {
-        self.bound.touch(node.place());
+        self.values.bound.touch(node.place());
     }
 
-    /// Counts one node that is put in.
+    /// Counts one value that is put in.
     fn round_of_one_more(&self) -> u32 {
         let room = match self.limit {
             Limit::Entries(capacity) => capacity,
             // How many entries there is room for depends on the values.
-            Limit::Bytes(_) => self.index.nodes(),
+            Limit::Bytes(_) => self.values.index.nodes(),
         };
         let inserted = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
         if inserted % (room / 8).max(1) == 0 {
@@ -261,8 +321,8 @@ where
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
         let floor = index::id(self.serial.fetch_add(1, Ordering::SeqCst));
         self.floor.fetch_max(floor, Ordering::SeqCst);
-        let pin = self.pin();
-        for node in pin.keys().filter(|node| node.id() < floor) {
+        let pins = self.pins();
+        for node in self.nodes(&pins).filter(|node| node.id() < floor) {
             self.drop_out(node);
         }
         epoch
@@ -270,15 +330,15 @@ where
 
     /// Drops what is past its retention, but for what has a back-off that outlives it: those come back, to be
     /// [replaced](Store::put) by what `remains` of them. Never under a lock.
-    pub(crate) fn sweep<'g>(
-        &self,
+    pub(crate) fn sweep<'p, 's>(
+        &'s self,
         now: Moment,
-        pin: &'g Pinned<'_, K, V, X>,
-    ) -> Vec<(&'g Node<K, V, X>, Remains)> {
+        pins: &'p Pins<'s, K, V, X>,
+    ) -> Vec<(&'p Node<K, V, X>, Remains)> {
         // A node that is put from here on is seen by the walk, or lowers this again.
         self.next_gone.swap(Moment::NEVER.to_bits(), Ordering::AcqRel);
         let mut remaining = Vec::new();
-        for node in pin.keys() {
+        for node in self.nodes(pins) {
             let gone_at = node.gone_at(&self.spans);
             if now < gone_at {
                 self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
@@ -289,8 +349,20 @@ where
             }
         }
         // Also what an earlier sweep of this thread took out while it was read.
-        self.index.flush();
+        for part in self.parts() {
+            part.index.flush();
+        }
         remaining
+    }
+
+    fn parts(&self) -> impl Iterator<Item = &Part<K, V, X>> {
+        [Some(&self.values), self.records.get()].into_iter().flatten()
+    }
+
+    /// Every node of both parts.
+    fn nodes<'p, 's>(&'s self, pins: &'p Pins<'s, K, V, X>) -> impl Iterator<Item = &'p Node<K, V, X>> {
+        let records = self.pinned_records(pins).map(|(_, records)| records.keys());
+        pins.values.keys().chain(records.into_iter().flatten())
     }
 
     /// Takes a node out that is gone. Calls moka: never under a lock.
@@ -308,8 +380,9 @@ where
     pub(crate) fn len(&self, now: Moment) -> u64 {
         {
             let _dropped_after_moka = self.pin();
-            if self.bound.is_over(self.index.nodes()) {
-                self.bound.settle();
+            let Part { index, bound } = &self.values;
+            if bound.is_over(index.nodes()) {
+                bound.settle();
             }
         }
         let pin = self.pin();
@@ -326,12 +399,14 @@ where
     V: Send + Sync + 'static,
     X: Send + Sync + 'static,
 {
-    /// How many nodes the index says it has, how many of those that it has may be found, and of how many moka knows.
+    /// How many nodes the indexes say they have, how many of those that they have may be found, and of how many moka
+    /// knows.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
-        self.bound.settle();
+        self.parts().for_each(|part| part.bound.settle());
         let floor = self.floor.load(Ordering::Acquire);
-        let findable = self.pin().keys().filter(|node| node.id() >= floor).count();
-        (self.index.nodes(), findable as u64, self.bound.residents())
+        let findable = self.nodes(&self.pins()).filter(|node| node.id() >= floor).count();
+        let nodes = self.parts().map(|part| part.index.nodes()).sum();
+        (nodes, findable as u64, self.parts().map(|part| part.bound.residents()).sum())
     }
 }
 

@@ -137,25 +137,67 @@ async fn a_weigher_that_panics_disturbs_nobody() {
     assert_eq!(entry.lookup().await.status, Status::Fresh);
 }
 
-/// Records of failures take room as well: a dead origin fills no memory.
+/// A flood of ids that fail pushes no value out, and the newest of them rest.
 #[tokio::test(start_paused = true)]
-async fn records_without_a_value_count_too() {
-    #[cacheback(max_bytes = 10_000, weigh = |_| 1_u64, breaker = false)]
-    async fn failing(id: u64) -> Result<u64, String> {
-        Err(id.to_string())
+async fn failures_evict_no_values() {
+    #[cacheback(lifetime = 600, capacity = 100, breaker = false, skip(source))]
+    async fn row(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        source.run().await?;
+        if id < 100 { Ok(id) } else { Err("not found".to_owned()) }
     }
     let _own = testing::isolate();
-    for id in 0..1_000 {
-        assert_eq!(failing(id).await, Ok(0));
+    let source = Source::open();
+    for id in 0..50 {
+        assert_eq!(row::entry(id, &source).get_or_fetch().await, Ok(id));
+    }
+    for id in 1_000..1_900 {
+        // Half of them with callers who wait.
+        let answer =
+            if id % 2 == 0 { row(id, &source).await } else { row::entry(id, &source).get_or_fetch().await };
+        assert_eq!(answer.is_ok(), id % 2 == 0);
         settle().await;
     }
-    let stats = failing::cache().stats();
-    assert_eq!((stats.entries, stats.errors), (0, 1_000));
-    assert!(stats.evicted >= 1_000 - 10_000 / 256 - 1, "{stats:?}");
-    // The newest rests.
-    assert_eq!(failing(999).await, Ok(0));
+    let fetches = source.runs();
+    for id in 0..50 {
+        assert_eq!(row::entry(id, &source).lookup().await.status, Status::Fresh, "{id}");
+    }
+    let stats = row::cache().stats();
+    assert_eq!((stats.entries, stats.evicted, stats.errors), (50, 0, 900));
+    // A quarter of the capacity is remembered.
+    for id in 1_875..1_900 {
+        assert_eq!(row(id, &source).await, Ok(0));
+    }
     settle().await;
-    assert_eq!(failing::cache().stats().fetches, 1_000);
+    assert_eq!(source.runs(), fetches, "they rest");
+    assert_eq!(row(1_000, &source).await, Ok(0));
+    settle().await;
+    assert_eq!(source.runs(), fetches + 1, "this one is forgotten");
+}
+
+/// Likewise errors that are kept, values that are not stored, and where bytes are counted.
+#[tokio::test(start_paused = true)]
+async fn nothing_that_is_remembered_of_a_missing_key_evicts_a_value() {
+    #[cacheback(max_bytes = 10_000, weigh = |_| 100_u64, fetch_on_miss, cache_err = "1h", breaker = false)]
+    async fn failing(id: u64) -> Result<u64, String> {
+        if id < 100 { Ok(id) } else { Err(id.to_string()) }
+    }
+    #[cacheback(capacity = 100, lifetime_for = |id| secs(if *id < 100 { 60 } else { 0 }))]
+    async fn unstored(id: u64) -> u64 {
+        id
+    }
+    let _own = testing::isolate();
+    for id in (0..100).chain(1_000..2_000) {
+        assert_eq!(failing(id).await.is_ok(), id < 100);
+        assert_eq!(unstored::entry(id).get_or_fetch().await, id);
+    }
+    for stats in [failing::cache().stats(), unstored::cache().stats()] {
+        assert_eq!((stats.entries, stats.evicted), (100, 0), "{stats:?}");
+    }
+    let fetches = failing::cache().stats().fetches;
+    for id in (0..100).chain(1_990..2_000) {
+        assert_eq!(failing::entry(id).lookup().await.status, Status::Fresh, "a value, or a kept error");
+    }
+    assert_eq!(failing::cache().stats().fetches, fetches);
 }
 
 #[tokio::test(start_paused = true)]

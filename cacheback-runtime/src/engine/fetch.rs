@@ -125,9 +125,9 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         let Self { engine, target, flight, here, started: now, .. } = self;
         let now = *now;
         let until = now.plus(nanos(timeout));
-        let pin = engine.store.pin();
+        let pins = engine.store.pins();
         engine.at(target, |desk, known| {
-            let node = engine.store.resident(target.hash, known, &pin)?;
+            let node = engine.store.resident(target.hash, known, &pins)?;
             let lane = desk.lane(here.lane);
             let spans = &engine.store.spans;
             let fresh = node.is_some_and(|node| node.has_value(now, spans) && !node.times(spans).due(now));

@@ -14,7 +14,7 @@ use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Change, Content, Node, Remains};
+use crate::store::{Change, Content, Node, RECORD_WEIGHT, Remains};
 use crate::sync::{Arc, Ordering};
 
 /// What a fetch does to its key.
@@ -203,9 +203,9 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     pub(super) fn leave(&self, ready: impl Fn(&Self) -> bool) -> bool {
         let Self { engine, target, flight, here, .. } = self;
         let now = Moment::now();
-        let pin = engine.store.pin();
+        let pins = engine.store.pins();
         let left = engine.at(target, |desk, known| {
-            let node = engine.store.resident(target.hash, known, &pin)?;
+            let node = engine.store.resident(target.hash, known, &pins)?;
             if !ready(self) {
                 return Ok(None);
             }
@@ -215,7 +215,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             }
             Ok(Some(lane.unpark(now)))
         });
-        drop(pin);
+        drop(pins);
         if let Some(Some(next)) = left {
             next.submit();
             return true;
@@ -252,9 +252,9 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         // Where it is not put in: dropped after the lock.
         let mut record = None;
         let chance = fastrand::f64();
-        let pin = store.pin();
+        let pins = store.pins();
         engine.at(target, |desk, known| {
-            let node = store.resident(target.hash, known, &pin)?;
+            let node = store.resident(target.hash, known, &pins)?;
             let lane = desk.lane(here.lane);
             if !ready(self, lane) {
                 return Ok(None);
@@ -273,7 +273,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             match verdict {
                 Verdict::Store { node: own, weight, .. } if counts => {
                     brings_value = own.as_ref().is_some_and(|own| own.has_value(now, spans));
-                    change = store.put(own, *weight, flight.epoch(), node, &pin);
+                    change = store.put(own, *weight, flight.epoch(), node, &pins);
                 }
                 Verdict::Fail { key, kept } if counts => {
                     let failures = node.map_or(0, Node::failures).saturating_add(1);
@@ -285,10 +285,8 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
                     } else if let Some(key) = key.take() {
                         let kept = Engine::<A, O>::kept_error(kept.as_ref(), policy, now);
                         let rest = Rest { from: now, span, keep, failures };
-                        let Record { node: own, weight } =
-                            engine.resting_record(key, target.hash, kept, &rest);
-                        record = Some(own);
-                        change = store.put(&mut record, weight, flight.epoch(), node, &pin);
+                        record = Some(engine.resting_record(key, target.hash, kept, &rest));
+                        change = store.put(&mut record, RECORD_WEIGHT, flight.epoch(), node, &pins);
                     }
                 }
                 Verdict::Lost if counts => {

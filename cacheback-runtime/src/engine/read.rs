@@ -171,9 +171,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         self.tidy(now);
         let mut given_back = Vec::new();
         let spans = &self.store.spans;
-        let pin = self.store.pin();
+        let pins = self.store.pins();
         let (found, boarding, is_trial) = self.at(target, |desk, known| {
-            let node = self.store.resident(target.hash, known, &pin)?;
+            let node = self.store.resident(target.hash, known, &pins)?;
             let mut facts = node.map_or(Facts::NONE, |node| node.facts(spans));
             let is_missing = facts.is_missing(now);
             facts.broken_until = self.breaker.until(is_missing);

@@ -10,7 +10,7 @@ use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
-use crate::store::{Content, Node, Remains, Round};
+use crate::store::{Content, Node, RECORD_WEIGHT, Remains, Round};
 use crate::sync::Arc;
 
 /// How long a key whose value is not to be stored is left alone.
@@ -59,7 +59,8 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let weight = if is_kept { self.weight(origin, &value) } else { None };
         let Some(weight) = weight else {
             let rest = Rest { from: Moment::now(), span: NOT_STORED_REST, keep: 0, failures: 0 };
-            return (self.resting_record(key, target.hash, None, &rest), Some(value));
+            let node = self.resting_record(key, target.hash, None, &rest);
+            return (Record { node, weight: RECORD_WEIGHT }, Some(value));
         };
         let mut lifetime = own.unwrap_or(policy.lifetime).min(policy.retention);
         if policy.jitter > 0.0 && !lifetime.is_zero() {
@@ -96,7 +97,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         hash: u64,
         kept: Option<(ErrorOf<O>, Moment)>,
         rest: &Rest,
-    ) -> Record<NodeOf<A, O>> {
+    ) -> NodeOf<A, O> {
         let spans = &self.store.spans;
         let rests_until = rest.from.plus(rest.span);
         let until = kept.as_ref().map_or(rests_until, |(_, until)| rests_until.max(*until));
@@ -110,7 +111,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             node.keep_error(until, spans);
         }
         node.rest(Remains { rests_until, failures: rest.failures, keep: rest.keep }, spans);
-        Record { node, weight: self.store.limit.record_weight() }
+        node
     }
 
     /// An error that is kept, and until when.

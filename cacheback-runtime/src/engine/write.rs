@@ -22,12 +22,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let (record, not_stored) = self.record(target, origin, value, now, &policy, own);
         let Record { node, weight } = record;
         let mut node = Some(node);
-        let pin = self.store.pin();
+        let pins = self.store.pins();
         let (change, put_off) = self.at(target, |desk, known| {
-            let old = self.store.resident(target.hash, known, &pin)?;
-            Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pin), desk.supersede()))
+            let old = self.store.resident(target.hash, known, &pins)?;
+            Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pins), desk.supersede()))
         });
-        drop(pin);
+        drop(pins);
         self.store.carry_out(change);
         self.give_up(&here, put_off);
         drop((node, not_stored));
@@ -42,9 +42,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let flight = Arc::new(self.new_flight(&here));
         let mut next = origin.can_run().then(|| Job::new(self, &here, target, origin, Arc::clone(&flight)));
         let spans = &self.store.spans;
-        let pin = self.store.pin();
+        let pins = self.store.pins();
         let (put_off, succession) = self.at(target, |desk, known| {
-            let node = self.store.resident(target.hash, known, &pin)?;
+            let node = self.store.resident(target.hash, known, &pins)?;
             let value = node.filter(|node| node.has_value(now, spans));
             if let Some(node) = node {
                 node.forget_error();
@@ -86,7 +86,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             }
             Ok((put_off, Some(succession)))
         });
-        drop(pin);
+        drop(pins);
         if let Some(Succession::Submit(job)) = succession {
             job.submit();
         }
@@ -96,12 +96,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Gone.
     pub(crate) fn remove(&self, target: &Target<KeyOf<A>>) {
         let here = Here::find(self.name);
-        let pin = self.store.pin();
+        let pins = self.store.pins();
         let (put_off, change) = self.at(target, |desk, known| {
-            let old = self.store.resident(target.hash, known, &pin)?;
+            let old = self.store.resident(target.hash, known, &pins)?;
             Ok((desk.supersede(), old.map(|old| self.store.take(old))))
         });
-        drop(pin);
+        drop(pins);
         if let Some(change) = change {
             self.store.carry_out(change);
         }

@@ -14,8 +14,11 @@ use crate::sync::{Arc, AtomicU64, Ordering};
 /// Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", 2017): one in a hundred.
 const WINDOW: u64 = 100;
 
-/// What a record without a value counts where bytes are counted: about what it takes.
+/// What a record without a value takes, about, in bytes.
 const RECORD: u64 = 256;
+
+/// What it counts of the bound that records have.
+pub(crate) const RECORD_WEIGHT: u32 = 1;
 
 type Residents = Cache<Place, (), BuildAsIs>;
 
@@ -48,7 +51,7 @@ impl Limit {
         }
     }
 
-    fn size(self) -> u64 {
+    pub(super) fn size(self) -> u64 {
         let (Self::Entries(size) | Self::Bytes(size)) = self;
         size
     }
@@ -70,9 +73,13 @@ impl Limit {
         }
     }
 
-    /// The weight of a record without a value: an eighth of a small bound, so that a key's back-off has room in it.
-    pub(crate) fn record_weight(self) -> u32 {
-        self.weight(RECORD.min(self.size() / 8)).unwrap_or(1)
+    /// How many records of keys without a value are kept beside the values: as many as a quarter of those, or as fit into
+    /// a quarter of their bytes.
+    pub(super) fn of_records(self) -> Self {
+        match self {
+            Self::Entries(size) => Self::Entries(size.div_ceil(4)),
+            Self::Bytes(size) => Self::Entries(size.div_ceil(4 * RECORD)),
+        }
     }
 }
 

@@ -24,10 +24,10 @@ fn node(key: u64, hash: u64, value: Arc<u64>) -> SmallNode {
 fn put_of_epoch(store: &Small, epoch: u64, weight: u32, node: SmallNode) -> Change {
     let (key, hash) = (*node.key(), node.hash());
     let mut node = Some(node);
-    let pin = store.pin();
+    let pins = store.pins();
     with_known(store, key, hash, |known| {
-        let replaced = store.resident(hash, known, &pin)?;
-        Ok(store.put(&mut node, weight, epoch, replaced, &pin))
+        let replaced = store.resident(hash, known, &pins)?;
+        Ok(store.put(&mut node, weight, epoch, replaced, &pins))
     })
 }
 
@@ -38,9 +38,10 @@ fn put(store: &Small, key: u64, hash: u64, value: u64) {
 }
 
 fn take(store: &Small, key: u64, hash: u64) -> bool {
-    let pin = store.pin();
-    let change =
-        with_known(store, key, hash, |known| Ok(store.resident(hash, known, &pin)?.map(|it| store.take(it))));
+    let pins = store.pins();
+    let change = with_known(store, key, hash, |known| {
+        Ok(store.resident(hash, known, &pins)?.map(|it| store.take(it)))
+    });
     let taken = change.is_some();
     if let Some(change) = change {
         store.carry_out(change);
@@ -111,9 +112,9 @@ fn strangers_of_one_hash_are_each_met_once() {
         put(&store, key, 7, key);
     }
     let asked = std::cell::Cell::new(0);
-    let pin = store.pin();
+    let pins = store.pins();
     let mut known = Known::new(Arc::new(1_000), None);
-    let strangers = store.resident(7, &known, &pin).err().unwrap();
+    let strangers = store.resident(7, &known, &pins).err().unwrap();
     known.meet(strangers, |me, face| {
         let Face::Node(id) = face else { unreachable!() };
         store.compare(7, *id, |other| {
@@ -122,7 +123,7 @@ fn strangers_of_one_hash_are_each_met_once() {
         })
     });
     assert_eq!(asked.get(), 500);
-    assert!(store.resident(7, &known, &pin).is_ok_and(|node| node.is_none()));
+    assert!(store.resident(7, &known, &pins).is_ok_and(|node| node.is_none()));
 }
 
 #[test]
@@ -152,7 +153,7 @@ fn the_bound_holds_and_evictions_leave_the_index() {
     for key in 0..10_000 {
         put(&store, key, key, key);
         assert_eq!(get(&store, key, key), Some(key), "a newcomer is visible");
-        assert!(store.index.nodes() <= 50, "at every time");
+        assert!(store.values.index.nodes() <= 50, "at every time");
     }
     assert_eq!((store.len(Moment::PAST), store.evicted(), counts(&store)), (50, 9_950, (50, 50)));
 }
@@ -163,15 +164,15 @@ fn who_counts_sees_the_bound() {
     let store = of(10_000);
     for key in 0..25_000 {
         put(&store, key, key, key);
-        assert!(store.index.nodes() <= 10_064);
+        assert!(store.values.index.nodes() <= 10_064);
     }
-    assert!(store.index.nodes() > 10_000, "or this tests nothing");
+    assert!(store.values.index.nodes() > 10_000, "or this tests nothing");
     assert_eq!((store.len(Moment::PAST), store.evicted()), (10_000, 15_000));
     let bytes: Small = Store::new(Limit::Bytes(128_000), Eviction::Lru, SPANS);
     for key in 0..1_000 {
         let change = put_of_epoch(&bytes, 0, 300, node(key, key, Arc::new(key)));
         bytes.carry_out(change);
-        assert!(bytes.index.nodes() * 300 <= 128_000 + 1_000 + 300);
+        assert!(bytes.values.index.nodes() * 300 <= 128_000 + 1_000 + 300);
     }
     assert_eq!(bytes.len(Moment::PAST), 128_000 / 300);
 }
@@ -212,7 +213,7 @@ fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
     for key in 10_000..30_000 {
         put(&store, key, spread(key), key);
         assert_eq!(get(&store, key, spread(key)), Some(key), "a newcomer is visible");
-        assert!(store.index.nodes() <= 1_000 + 7, "the bound, and a little to work with");
+        assert!(store.values.index.nodes() <= 1_000 + 7, "the bound, and a little to work with");
         for hot in (0..900).filter(|hot| hot % 50 == key % 50) {
             hit(&store, hot, spread(hot));
         }
@@ -230,7 +231,7 @@ fn tiny_lfu_counts_misses() {
     for key in 0..1_000 {
         put(&store, key, spread(key), key);
     }
-    store.bound.settle();
+    store.values.bound.settle();
     let wanted = 5_000;
     for round in 0..8 {
         put(&store, wanted, spread(wanted), 0);
@@ -239,7 +240,7 @@ fn tiny_lfu_counts_misses() {
             put(&store, seen_once, spread(seen_once), 0);
         }
     }
-    store.bound.settle();
+    store.values.bound.settle();
     assert_eq!(get(&store, wanted, spread(wanted)), Some(0));
 }
 
@@ -295,8 +296,7 @@ fn weights_fit_whatever_the_bound() {
     let small = Limit::Bytes(1_000);
     assert_eq!([0, 1, 1_000].map(|bytes| small.weight(bytes)), [Some(1), Some(1), Some(1_000)]);
     assert_eq!([1_001, u64::MAX].map(|bytes| small.weight(bytes)), [None, None]);
-    assert_eq!((small.record_weight(), Limit::Bytes(1 << 20).record_weight()), (125, 256));
-    assert_eq!((Limit::Bytes(0).weight(0), Limit::Bytes(0).record_weight()), (Some(1), 1));
+    assert_eq!(Limit::Bytes(0).weight(0), Some(1));
     // More than 32 bits: moka's unit grows.
     let large = Limit::Bytes(1 << 40);
     assert_eq!(large.weight(1), Some(1));
@@ -304,6 +304,71 @@ fn weights_fit_whatever_the_bound() {
     assert!(u64::from(large.weight(1 << 39).unwrap()) <= whole / 2 + 1);
     assert_eq!(Limit::Bytes(u64::MAX).weight(u64::MAX), Some(u32::MAX));
     assert_eq!(Limit::Entries(3).weight(u64::MAX), Some(1), "entries are not weighed");
+}
+
+#[test]
+fn there_is_room_for_a_record_wherever_there_is_room_for_a_value() {
+    let records = |limits: [Limit; 4]| limits.map(|limit| limit.of_records().size());
+    assert_eq!(records([0, 1, 4, 10_000].map(Limit::Entries)), [0, 1, 1, 2_500]);
+    assert_eq!(records([0, 1, 1_024, 1 << 20].map(Limit::Bytes)), [0, 1, 1, 1_024]);
+}
+
+/// Puts a record that the key rests, as the engine does.
+fn put_record(store: &Small, key: u64) {
+    let times = Times::of_nothing(Moment::PAST, 100);
+    let node = Node::new(key, spread(key), times, &SPANS, Content::Nothing);
+    let change = put_of_epoch(store, store.epoch(), RECORD_WEIGHT, node);
+    store.carry_out(change);
+}
+
+/// What is known of a key in either part.
+fn known(store: &Small, key: u64) -> Option<Kind> {
+    let pins = store.pins();
+    with_known(store, key, spread(key), |known| {
+        Ok(store.resident(spread(key), known, &pins)?.map(|node| Kind::of(node)))
+    })
+}
+
+/// A flood of failures: the newest are remembered, and no value is gone for them.
+#[test]
+fn records_have_a_bound_of_their_own() {
+    let store = of(100);
+    for key in 0..100 {
+        put(&store, key, spread(key), key);
+    }
+    assert!(store.records.get().is_none(), "made when there is something to remember");
+    for key in 1_000..11_000 {
+        put_record(&store, key);
+        assert_eq!(known(&store, key), Some(Kind::Record));
+    }
+    assert_eq!((store.len(Moment::PAST), store.evicted(), counts(&store)), (100, 0, (125, 125)));
+    for key in 0..100 {
+        assert_eq!(get(&store, key, spread(key)), Some(key));
+    }
+    assert_eq!(known(&store, 1_000), None);
+}
+
+/// A key is in one part at a time, whichever follows on the other.
+#[test]
+fn a_value_takes_the_place_of_a_record_and_a_record_that_of_a_value() {
+    let store = of(100);
+    for key in [1, 2] {
+        put_record(&store, key);
+    }
+    assert_eq!((get(&store, 1, spread(1)), counts(&store)), (None, (2, 2)));
+    put(&store, 1, spread(1), 5);
+    assert_eq!(
+        (known(&store, 1), get(&store, 1, spread(1)), counts(&store)),
+        (Some(Kind::Value), Some(5), (2, 2))
+    );
+    put_record(&store, 1);
+    assert_eq!(
+        (known(&store, 1), get(&store, 1, spread(1)), counts(&store)),
+        (Some(Kind::Record), None, (2, 2))
+    );
+    assert!(take(&store, 1, spread(1)) && !take(&store, 1, spread(1)));
+    let _ = store.clear();
+    assert_eq!((known(&store, 2), counts(&store)), (None, (0, 0)));
 }
 
 /// A key that is refreshed again and again costs what any other does: each value lies where the one before it was. The
@@ -347,7 +412,7 @@ fn an_eviction_takes_only_the_very_node() {
         store.find(11, |_| true, &pin).unwrap().place()
     };
     let change = put_of_epoch(&store, 0, 1, node(1, 11, Arc::new(2)));
-    assert!(!store.index.remove(old), "it is gone already");
+    assert!(!store.values.index.remove(old), "it is gone already");
     store.carry_out(change);
     assert_eq!((get(&store, 1, 11), counts(&store)), (Some(2), (1, 1)));
     // And one that was evicted before its successor came leaves a place to it.
@@ -357,11 +422,11 @@ fn an_eviction_takes_only_the_very_node() {
     };
     let pin = store.pin();
     let replaced = store.find(11, |_| true, &pin);
-    assert!(store.index.remove(old));
+    assert!(store.values.index.remove(old));
     let mut newer = Some(node(1, 11, Arc::new(3)));
-    let change = store.put(&mut newer, 1, 0, replaced, &pin);
+    let change = store.put(&mut newer, 1, 0, replaced, &store.pins());
     store.carry_out(change);
-    store.bound.remove(old);
+    store.values.bound.remove(old);
     assert_eq!((get(&store, 1, 11), counts(&store)), (Some(3), (1, 1)));
 }
 
@@ -384,7 +449,7 @@ fn without_capacity_nothing_is_kept() {
         let store = Store::new(limit, Eviction::Lru, SPANS);
         for key in 0..1_000 {
             put(&store, key, key, key);
-            assert_eq!(store.index.nodes(), 0);
+            assert_eq!(store.values.index.nodes(), 0);
         }
     }
 }
@@ -430,17 +495,17 @@ fn a_clear_between_the_number_and_the_node() {
     let serial = store.serial.fetch_add(1, Ordering::SeqCst);
     store.clear();
     let mut late = Some(node(1, 11, Arc::new(1)));
-    let (came, went) = store.index.insert(&mut late, serial, 1, None, &store.pin()).unwrap();
+    let (came, went) = store.values.index.insert(&mut late, serial, 1, None, &store.pin()).unwrap();
     assert!(went.is_none());
     assert_eq!(get(&store, 1, 11), None, "it is from before the clear");
-    store.carry_out(Change { came: Some(came), went });
+    store.carry_out(Change { came: Some((Kind::Value, came)), went: None });
     assert_eq!(counts(&store), (0, 0));
 }
 
 #[test]
 fn a_sweep_drops_what_is_past_its_retention() {
     let store = of(100);
-    let sweep = |now: u64| store.sweep(Moment::from_bits(now), &store.pin()).len();
+    let sweep = |now: u64| store.sweep(Moment::from_bits(now), &store.pins()).len();
     assert_eq!(store.next_gone(), Moment::NEVER);
     let value = Arc::new(1);
     let held = Arc::downgrade(&value);
@@ -467,9 +532,9 @@ fn a_drop_that_panics_stops_no_eviction() {
     let store: Store<u64, Bomb, ()> = Store::new(Limit::Entries(10), Eviction::Lru, SPANS);
     for key in 0..1_000 {
         let mut node = Some(Node::new(key, key, times(), &SPANS, Content::Value(Bomb, Round::default())));
-        let change = store.put(&mut node, 1, 0, None, &store.pin());
+        let change = store.put(&mut node, 1, 0, None, &store.pins());
         store.carry_out(change);
     }
-    store.bound.settle();
-    assert_eq!(store.index.nodes(), 10);
+    store.values.bound.settle();
+    assert_eq!(store.values.index.nodes(), 10);
 }

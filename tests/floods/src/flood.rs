@@ -65,6 +65,11 @@ impl Kind {
         }
     }
 
+    /// Each body brings a value that is stored.
+    pub(crate) fn stores(self) -> bool {
+        matches!(self, Self::Waited | Self::Behind)
+    }
+
     fn waits(self) -> bool {
         matches!(self, Self::Waited | Self::NotStored | Self::KeptErrors)
     }

@@ -458,13 +458,26 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "evicted-and-still-here",
         breaks: "promise 5: what the bound does not keep leaves the index",
         core: false,
-        file: "store.rs",
-        at: "if index.remove(place)",
+        file: "store/part.rs",
+        at: "(index.remove(place), &evicted)",
         original: "index.remove(place)",
         mutated: "index.contains(place)",
         killed_by: &[
             (Runtime, "store::tests::the_bound_holds_and_evictions_leave_the_index"),
             (Suite, "bound::capacity_bounds_the_entries"),
+        ],
+    },
+    Mutation {
+        name: "records-among-the-values",
+        breaks: "rule 6: what is remembered of keys without a value pushes no value out",
+        core: false,
+        file: "store.rs",
+        at: "Content::Error(_) | Content::Nothing => Self::Record",
+        original: "Self::Record",
+        mutated: "Self::Value",
+        killed_by: &[
+            (Runtime, "store::tests::records_have_a_bound_of_their_own"),
+            (Suite, "bound::failures_evict_no_values"),
         ],
     },
     Mutation {

@@ -117,6 +117,7 @@ impl Oracle {
                 doubtful: false,
             });
         }
+        self.doubt_records();
     }
 
     /// The longest rest after so many failures in a row.
@@ -135,24 +136,37 @@ impl Oracle {
         std::mem::take(&mut self.stored)
     }
 
-    /// Something was dropped for want of room: these values, or what cannot be seen, the back-off of a key without a
-    /// value.
+    /// Values were dropped for want of room, each with its back-off.
     pub(crate) fn evicted(&mut self, values: &[usize]) {
         for key in values {
             self.keys[*key].value = None;
+            self.doubt_record(*key);
         }
-        for key in 0..self.options.keys {
-            if self.value(key).is_some() {
-                continue;
+    }
+
+    /// What is remembered of keys without a value, up to a quarter of the capacity, cannot be seen: if it is more than
+    /// there is room for, any of it may have been dropped.
+    pub(super) fn doubt_records(&mut self) {
+        let is_record = |key: &usize| {
+            let known = &self.keys[*key];
+            self.value(*key).is_none() && (known.rest.is_some() || known.error.is_some())
+        };
+        let records: Vec<_> = (0..self.options.keys).filter(is_record).collect();
+        if records.len() > self.options.capacity.div_ceil(4) {
+            for key in records {
+                self.doubt_record(key);
             }
-            let known = &mut self.keys[key];
-            known.failures.0 = 0;
-            if let Some((least, _)) = &mut known.rest {
-                *least = 0;
-            }
-            if let Some(kept) = &mut known.error {
-                kept.doubtful = true;
-            }
+        }
+    }
+
+    fn doubt_record(&mut self, key: usize) {
+        let known = &mut self.keys[key];
+        known.failures.0 = 0;
+        if let Some((least, _)) = &mut known.rest {
+            *least = 0;
+        }
+        if let Some(kept) = &mut known.error {
+            kept.doubtful = true;
         }
     }
 }

@@ -41,6 +41,8 @@ impl Oracle {
             }
         }
         self.end_the_abandoned();
+        // A value that is gone leaves its back-off behind, as a record.
+        self.doubt_records();
     }
 
     /// When things change for a key from now on.

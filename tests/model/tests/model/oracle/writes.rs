@@ -62,6 +62,7 @@ impl Oracle {
         if value.lasting == Some(0) {
             let until = self.now + NOT_STORED_REST;
             self.keys[key].rest = Some((until, until));
+            self.doubt_records();
         } else {
             self.keys[key].value = Some(Stored { value, started, lifetime });
             self.stored.push(key);
