@@ -28,6 +28,7 @@ use crate::sync::plain::Serial;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 
 mod breaker;
+mod chain;
 mod fetch;
 mod landing;
 mod read;
@@ -61,6 +62,7 @@ pub(crate) struct Engine<A: KeyShape, O: Outcome> {
     heavy: RateLimit,
     breaker: Breaker,
     slow_body: AtomicBool,
+    endless: AtomicBool,
     swept: AtomicU64,
 }
 
@@ -173,6 +175,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             heavy: RateLimit::default(),
             breaker: Breaker::new(),
             slow_body: AtomicBool::new(false),
+            endless: AtomicBool::new(false),
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]

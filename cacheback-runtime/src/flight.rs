@@ -43,6 +43,8 @@ pub(crate) struct Flight<T> {
     task: OnceLock<task::Id>,
     /// Its body has asked for a shutdown.
     spared: AtomicBool,
+    /// The body of an earlier fetch of its key asked for it.
+    rerun: AtomicBool,
 }
 
 impl<T> Flight<T> {
@@ -62,6 +64,7 @@ impl<T> Flight<T> {
             abandoned: Notify::new(),
             task: OnceLock::new(),
             spared: AtomicBool::new(false),
+            rerun: AtomicBool::new(false),
         }
     }
 
@@ -114,6 +117,15 @@ impl<T> Flight<T> {
     /// Completes when the last caller leaves a flight that has lapsed.
     pub(crate) async fn abandoned(&self) {
         self.abandoned.notified().await;
+    }
+
+    /// It runs its key anew because the key's own body has invalidated it.
+    pub(crate) fn set_rerun(&self) {
+        self.rerun.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_rerun(&self) -> bool {
+        self.rerun.load(Ordering::Relaxed)
     }
 
     /// Its body is about to run, in this task.

@@ -208,6 +208,10 @@ impl<R: Send + 'static> EntryInner<R> {
     /// Until that refresh has ended the old value is served as stale. To read what was just written, await this and then
     /// [`refresh`](EntryInner::refresh), which joins it; a `refresh` alone may join a fetch that began before the write.
     ///
+    /// A body that invalidates its own key is run once more, when it has ended; the re-run's own invalidation does nothing.
+    /// Bodies that invalidate one another's keys in a circle end after some rounds, unless they do it in tasks that they
+    /// spawn.
+    ///
     /// # Errors
     ///
     /// None on the local tier.

@@ -499,3 +499,23 @@ async fn the_breaker_is_told_when_it_opens_and_closes() {
     broken::entry(SECRET, &source).refresh().await.unwrap();
     assert_eq!(log.take("::broken"), ["INFO breaker closed: a fetch succeeded"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_invalidates_its_own_key_is_told_once() {
+    #[cacheback(skip(source))]
+    async fn restless(argument: &str, source: &Arc<Source>) -> u64 {
+        restless::entry(argument, source).invalidate().await.unwrap();
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let (log, _guard) = Log::capture();
+    let source = Source::open();
+    for argument in [SECRET, "another secret"] {
+        assert_eq!(restless(argument, &source).await, 0);
+        settle().await;
+    }
+    assert_eq!(source.runs(), 4);
+    let message = "a body invalidates its own key, or others that invalidate it: this starts no more fetches";
+    let told = log.take("::restless");
+    assert_eq!(told.iter().filter(|line| **line == format!("WARN {message}")).count(), 1, "{told:?}");
+}

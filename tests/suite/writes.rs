@@ -254,3 +254,90 @@ async fn an_invalidation_forgets_a_kept_error() {
     assert!(number(1, &source).await.is_err());
     assert_eq!(source.runs(), 2);
 }
+
+/// A body that invalidates its own key is run once more, after that, and then the value stands.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_invalidates_its_own_key_ends() {
+    #[cacheback(lifetime = 10, skip(source, times))]
+    async fn restless(id: u64, source: &Arc<Source>, times: u64) -> u64 {
+        let run = source.number().await;
+        for _ in 0..times {
+            restless::entry(id, source, times).invalidate().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        run
+    }
+    for times in [1, 3] {
+        for stored in [true, false] {
+            let _own = testing::isolate();
+            let source = Source::open();
+            let entry = restless::entry(1, &source, times);
+            if stored {
+                entry.set(100).await.unwrap();
+                entry.invalidate().await.unwrap();
+            } else {
+                assert_eq!(entry.get_or_fetch().await, 1, "who waited for the first run is answered by it");
+            }
+            settle().await;
+            assert_eq!((source.runs(), source.peak()), (2, 1), "{times} times, stored: {stored}");
+            let kept = entry.peek().await.unwrap();
+            assert_eq!((kept.value, kept.fresh), (2, true));
+            // And each time anew.
+            advance(secs(10)).await;
+            assert_eq!(entry.lookup().await.status, Status::Stale);
+            settle().await;
+            assert_eq!(source.runs(), 4);
+            assert_eq!(entry.peek().await.unwrap().value, 4);
+        }
+    }
+}
+
+/// What comes from elsewhere supersedes a re-run as it does any fetch.
+#[tokio::test(start_paused = true)]
+async fn an_invalidation_from_elsewhere_runs_a_rerun_anew() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn restless(id: u64, source: &Arc<Source>) -> u64 {
+        restless::entry(id, source).invalidate().await.unwrap();
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = restless::entry(1, &source);
+    let _ = entry.lookup().await;
+    source.started(1).await;
+    source.release(1);
+    source.started(2).await;
+    entry.invalidate().await.unwrap();
+    source.started(3).await;
+    source.release_all();
+    settle().await;
+    // The third was no re-run, so it had one of its own.
+    assert_eq!((source.runs(), entry.peek().await.unwrap().value), (4, 4));
+}
+
+/// Two bodies that invalidate each other: the circle is left after some rounds.
+#[tokio::test(start_paused = true)]
+async fn bodies_that_invalidate_each_other_end() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn chicken(id: u64, source: &Arc<Source>) -> u64 {
+        egg::entry(id, source).invalidate().await.unwrap();
+        source.number().await
+    }
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn egg(id: u64, source: &Arc<Source>) -> u64 {
+        chicken::entry(id, source).invalidate().await.unwrap();
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    chicken::entry(1, &source).set(100).await.unwrap();
+    egg::entry(1, &source).set(100).await.unwrap();
+    chicken::entry(1, &source).invalidate().await.unwrap();
+    settle().await;
+    let runs = source.runs();
+    assert!((2..40).contains(&runs), "{runs} bodies");
+    // A chain that is none leads to its end.
+    assert!(chicken::entry(1, &source).peek().await.unwrap().value <= runs);
+    settle().await;
+    assert_eq!(source.runs(), runs, "nothing goes on by itself");
+}

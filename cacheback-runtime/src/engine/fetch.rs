@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tracing::{Instrument, Span};
 
+use super::chain;
 use super::{Engine, FlightOf, KeyOf, OriginOf, Target, first};
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
@@ -30,6 +31,8 @@ pub(crate) struct Job<A: KeyShape, O: Outcome> {
     pub(super) started: Moment,
     /// The breaker is open, and this is the trial of its period.
     pub(super) is_trial: bool,
+    /// How many bodies are behind it that invalidated one another's keys.
+    pub(super) links: u32,
     pub(super) here: Here,
     span: Span,
     /// What `settle` and `shutdown` wait for: dropped last.
@@ -62,6 +65,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             progress: Progress::Waiting,
             started: Moment::PAST,
             is_trial: false,
+            links: 0,
             here: here.clone(),
             span: Span::none(),
             live: here.executor.enlist(here.handle.id(), flight.ticket, Arc::clone(&flight) as _),
@@ -169,7 +173,7 @@ async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     let here = job.here.clone();
     let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
     let shutdown = pin!(here.executor.limit_reached());
-    let mut body = caught_future(Arc::clone(&job.origin).run());
+    let mut body = caught_future(chain::linked(job.links.saturating_add(1), Arc::clone(&job.origin).run()));
     let ended = first(&mut body, pin!(first(timer.as_mut(), shutdown))).await;
     let returned = match ended {
         Ok(returned) => returned,

@@ -1,14 +1,17 @@
 //! Writes from outside: each supersedes the fetch that runs, in one step with what it does to the entry.
 
+use super::chain;
 use super::fetch::Job;
 use super::record::Record;
 use super::{Admission, Engine, KeyOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
 use crate::context::Here;
+use crate::events;
 use crate::flight::Succession;
 use crate::key::KeyShape;
 use crate::outcome::Outcome;
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
+use crate::tasks::task;
 
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not
@@ -35,12 +38,16 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// Ends the lifetime now and starts one refresh, where there is a body to run and the breaker is closed. An absent
     /// key: a fetch that runs is superseded and one started anew; else nothing.
+    ///
+    /// Asked for by the key's own body this starts one re-run, after that body; by the re-run it starts none.
     pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) {
         let here = Here::find(self.name);
         let now = Moment::now();
         self.tidy(now);
         let flight = Arc::new(self.new_flight(&here));
         let mut next = origin.can_run().then(|| Job::new(self, &here, target, origin, Arc::clone(&flight)));
+        let (task, links) = (task::try_id(), chain::links());
+        let mut is_endless = links > chain::LONGEST;
         let spans = &self.store.spans;
         let pins = self.store.pins();
         let (put_off, succession) = self.at(target, |desk, known| {
@@ -56,6 +63,13 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 // A hit reads the recent time: what it sees next is not earlier than this.
                 node.cut_lifetime(Moment::recent().min(now), spans);
             }
+            if let Some(own) = task.and_then(|task| desk.lane(here.lane).running_in(task)) {
+                if own.is_rerun() {
+                    is_endless = true;
+                    return Ok((Vec::new(), None));
+                }
+                flight.set_rerun();
+            }
             if let Some(node) = value.filter(|node| now < node.rests_until()) {
                 node.hint_rest_only();
                 return Ok((desk.supersede(), None));
@@ -63,6 +77,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             // One that is not wanted stays where it is, to be dropped after the lock.
             let is_put_off = desk.lane(here.lane).is_put_off();
             let admission = match next {
+                Some(_) if is_endless => Admission::Refused,
                 Some(_) if !is_put_off => self.breaker.admit(now, value.is_none(), &self.policy),
                 _ => Admission::Free,
             };
@@ -72,7 +87,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 }
                 return Ok((desk.supersede(), None));
             };
-            next.is_trial = admission == Admission::Trial;
+            (next.is_trial, next.links) = (admission == Admission::Trial, links);
             let put_off = desk.supersede_others(here.lane);
             let succession = desk.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
             if let Some(node) = node {
@@ -91,6 +106,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             job.submit();
         }
         self.give_up(&here, put_off);
+        if is_endless && !self.endless.swap(true, Ordering::Relaxed) {
+            events::invalidates_itself(self.name);
+        }
     }
 
     /// Gone.

@@ -19,6 +19,7 @@
 //! | debug | `fetch discarded: the key changed meanwhile` | | each time |
 //! | warn | `refreshes refused: too many are waiting` | `refused`: so many until now | once in ten seconds for a cache |
 //! | warn | `a fetch takes longer than its value is fresh` | `took_ms` | once for a cache |
+//! | warn | `a body invalidates its own key, or others that invalidate it: this starts no more fetches` | | once for a cache |
 //! | warn | `options contradict each other and were clamped` | `option`, `with`: names | once in ten seconds for a cache |
 //! | warn | ``a value is larger than `max_bytes`: not stored`` | `bytes`, `max_bytes` | once in ten seconds for a cache |
 //! | error | `` `weigh` panicked: the value is not stored`` | `panic` | each time |
@@ -103,6 +104,14 @@ pub(crate) fn refreshes_refused(function: &str, refused: u64) {
 pub(crate) fn slower_than_lifetime(function: &str, took: Duration) {
     let took_ms = millis(took);
     tracing::warn!(target: TARGET, function, took_ms, "a fetch takes longer than its value is fresh");
+}
+
+pub(crate) fn invalidates_itself(function: &str) {
+    tracing::warn!(
+        target: TARGET,
+        function,
+        "a body invalidates its own key, or others that invalidate it: this starts no more fetches"
+    );
 }
 
 /// The names of the options alone: what they were set to was computed from arguments.

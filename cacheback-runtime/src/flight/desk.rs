@@ -4,8 +4,9 @@
 use super::{Flight, Seat};
 use crate::clock::Moment;
 use crate::context::LaneId;
-use crate::executor::Ticket;
+use crate::executor::{Fetch, Ticket};
 use crate::sync::{Arc, Ordering};
+use crate::tasks::task;
 
 /// How many bodies of one key an invalidation lets run at once: the superseded one and its successor.
 const BODIES: usize = 2;
@@ -161,7 +162,7 @@ impl<T, J> Lane<T, J> {
         if self.is_free(now, epoch) {
             given_back.extend(self.supersede());
         }
-        let room = self.bodies(now) < BODIES;
+        let bodies = self.bodies(now);
         let Some(claim) = &mut self.current else {
             let flight = Arc::new(new());
             flight.epoch.store(epoch, Ordering::Relaxed);
@@ -170,7 +171,7 @@ impl<T, J> Lane<T, J> {
             return Boarding::Claimed { flight, seat };
         };
         if !waits {
-            return match claim.unpark(room) {
+            return match claim.unpark(bodies) {
                 Some(job) => Boarding::Unparked(job),
                 None => Boarding::Busy,
             };
@@ -187,7 +188,17 @@ impl<T, J> Lane<T, J> {
         Boarding::Joined { seat, start }
     }
 
-    /// After an invalidation: `next` is to fetch the key anew, but no more than two bodies of it at once.
+    /// The flight whose body runs in this task.
+    pub(crate) fn running_in(&self, task: task::Id) -> Option<&Arc<Flight<T>>>
+    where
+        T: Send + Sync,
+    {
+        let current = self.current.iter().map(|claim| &claim.flight);
+        current.chain(self.behind.iter().map(|behind| &behind.flight)).find(|flight| flight.runs_in(task))
+    }
+
+    /// After an invalidation: `next` is to fetch the key anew, but no more than two bodies of it at once; if it is a re-run
+    /// that the key's own body asks for, after that body.
     pub(crate) fn succeed(
         &mut self,
         now: Moment,
@@ -203,7 +214,7 @@ impl<T, J> Lane<T, J> {
         }
         flight.epoch.store(epoch, Ordering::Relaxed);
         let flight = Arc::clone(flight);
-        if self.bodies(now) < BODIES {
+        if self.bodies(now) < most_beside(&flight) {
             self.current = Some(Claim { flight, stage: Stage::Queued });
             Succession::Submit(next)
         } else {
@@ -249,8 +260,8 @@ impl<T, J> Lane<T, J> {
 
     /// The flight that was parked, where there is room for it now.
     pub(crate) fn unpark(&mut self, now: Moment) -> Option<J> {
-        let room = self.bodies(now) < BODIES;
-        self.current.as_mut()?.unpark(room)
+        let bodies = self.bodies(now);
+        self.current.as_mut()?.unpark(bodies)
     }
 
     /// Superseded flights whose claim has lapsed: a later value answers those who wait for them.
@@ -291,8 +302,8 @@ impl<T, J> Claim<T, J> {
         lapsed || self.flight.epoch() != epoch
     }
 
-    fn unpark(&mut self, room: bool) -> Option<J> {
-        if !room {
+    fn unpark(&mut self, bodies: usize) -> Option<J> {
+        if bodies >= most_beside(&self.flight) {
             return None;
         }
         match std::mem::replace(&mut self.stage, Stage::Queued) {
@@ -303,4 +314,10 @@ impl<T, J> Claim<T, J> {
             }
         }
     }
+}
+
+/// With so many superseded bodies of its key a flight waits. A re-run that the key's own body has asked for comes after
+/// that body, so that all of its invalidations lead to one.
+fn most_beside<T>(flight: &Flight<T>) -> usize {
+    if flight.is_rerun() { 1 } else { BODIES }
 }
