@@ -423,6 +423,7 @@ pub(crate) trait ErasedCache: Send + Sync {
     #[cfg(feature = "metrics")]
     fn counted(&self) -> Stats;
     fn len(&self) -> u64;
+    fn invalidate_all(&self);
     fn clear(&self);
 }
 
@@ -442,6 +443,9 @@ impl<A: KeyShape, O: Outcome> ErasedCache for Engine<A, O> {
     }
     fn len(&self) -> u64 {
         Engine::len(self)
+    }
+    fn invalidate_all(&self) {
+        Engine::invalidate_all(self);
     }
     fn clear(&self) {
         Engine::clear(self);

@@ -60,6 +60,13 @@ pub(crate) struct Change {
     went: Option<Place>,
 }
 
+impl Change {
+    /// Whether it took a node out: of all who do, one has.
+    pub(crate) fn has_removed(&self) -> bool {
+        self.went.is_some()
+    }
+}
+
 impl<K, V, X> Store<K, V, X>
 where
     K: Send + Sync + 'static,
@@ -266,6 +273,14 @@ where
             self.drop_out(node);
         }
         epoch
+    }
+
+    /// Every node that was put in before, and is here still; of others, some.
+    pub(crate) fn nodes<'g>(
+        &self,
+        pin: &'g Pinned<'_, K, V, X>,
+    ) -> impl Iterator<Item = &'g Node<K, V, X>> + use<'g, K, V, X> {
+        pin.keys()
     }
 
     /// Drops what is past its retention, but for what has a back-off that outlives it: those come back, to be

@@ -97,7 +97,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         core: true,
         file: "flight/desk.rs",
         at: "fn bodies(&self, now: Moment)",
-        original: "self.behind.iter().filter(|behind| behind.until.is_none_or(|until| now < until)).count()",
+        original: "self.behind.iter().filter(|behind| behind.runs(now)).count()",
         mutated: "usize::from(now < Moment::PAST)",
         killed_by: &[(
             Suite,
