@@ -364,6 +364,9 @@ impl<'a> Expansion<'a> {
         if let Some(closure) = &plan.lifetime_for {
             add(located(closure.span()), "lifetime_for", quote!(#closure));
         }
+        if let Some(closure) = &plan.retention_for {
+            add(located(closure.span()), "retention_for", quote!(#closure));
+        }
         if let Some(closure) = &plan.weigh {
             let at = located(closure.span());
             let private = self.paths.private(at);

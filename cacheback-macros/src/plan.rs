@@ -52,6 +52,7 @@ pub(crate) struct Plan {
     pub(crate) fetch_on_miss: Option<Scoped>,
     pub(crate) wait: Option<Scoped>,
     pub(crate) lifetime_for: Option<Expr>,
+    pub(crate) retention_for: Option<Expr>,
     pub(crate) weigh: Option<Expr>,
     pub(crate) share_err: Option<Expr>,
 }
@@ -223,6 +224,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         fetch_on_miss,
         wait,
         lifetime_for: options.lifetime_for.map(|closure| closure.value),
+        retention_for: options.retention_for.map(|closure| closure.value),
         weigh: options.weigh.map(|closure| closure.value),
         share_err: options.share_err.map(|closure| closure.value),
     }

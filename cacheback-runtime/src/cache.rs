@@ -183,7 +183,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
     ///
     /// # Panics
     ///
-    /// Where `vary` or `lifetime_for` does; nothing is changed then.
+    /// Where `vary`, `lifetime_for` or `retention_for` does; nothing is changed then.
     pub fn set<Q>(&self, key: &Q, value: V) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
     where
         K: Borrow<Q>,

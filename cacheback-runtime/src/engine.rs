@@ -61,6 +61,7 @@ pub(crate) struct Engine<A: KeyShape, O: Outcome> {
     heavy: RateLimit,
     breaker: Breaker,
     slow_body: AtomicBool,
+    cut_lifetime: AtomicBool,
     swept: AtomicU64,
 }
 
@@ -173,6 +174,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             heavy: RateLimit::default(),
             breaker: Breaker::new(),
             slow_body: AtomicBool::new(false),
+            cut_lifetime: AtomicBool::new(false),
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]

@@ -201,7 +201,8 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// # Panics
     ///
-    /// Where an expression of the function's options does, or its `lifetime_for`; nothing is changed then.
+    /// Where an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is
+    /// changed then.
     pub fn set(&self, value: R) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.ops();
         async move { ops.set(value) }
@@ -273,7 +274,8 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     ///
     /// # Panics
     ///
-    /// Where an expression of the function's options does, or its `lifetime_for`; nothing is changed then.
+    /// Where an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is
+    /// changed then.
     pub fn set(&self, value: T) -> impl Future<Output = Result<(), Error>> + Send + use<T, E> {
         let ops = self.ops();
         async move { ops.set(Ok(value)) }

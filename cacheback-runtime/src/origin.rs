@@ -29,6 +29,8 @@ pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
     fn empty(&self) -> Option<O::Return>;
     /// This value's own lifetime.
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration>;
+    /// This value's own retention.
+    fn retention_for(&self, value: &O::Value) -> Option<Duration>;
     /// How many bytes this value counts; `None`: values are not weighed.
     fn weigh(&self, value: &O::Value) -> Option<u64>;
     /// How an error is shared.

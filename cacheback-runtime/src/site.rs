@@ -23,6 +23,7 @@ pub struct Site<A: Form, O: Outcome> {
     fetch_on_miss: Option<Over<A, bool>>,
     wait: Option<Over<A, Duration>>,
     lifetime_for: Option<fn(&O::Value) -> Duration>,
+    retention_for: Option<fn(&O::Value) -> Duration>,
     weigh: Option<fn(&O::Value) -> u64>,
     share: Sharing<O::Error>,
     describe: Describe<O::Error>,
@@ -39,6 +40,7 @@ impl<A: Form, O: Outcome> Site<A, O> {
             fetch_on_miss: None,
             wait: None,
             lifetime_for: None,
+            retention_for: None,
             weigh: None,
             share: Sharing::Never,
             describe: Describe::Unseen,
@@ -103,6 +105,13 @@ impl<A: Form, O: Outcome> Site<A, O> {
     #[must_use]
     pub fn lifetime_for(mut self, lifetime_for: fn(&O::Value) -> Duration) -> Self {
         self.lifetime_for = Some(lifetime_for);
+        self
+    }
+
+    /// A value has its own retention.
+    #[must_use]
+    pub fn retention_for(mut self, retention_for: fn(&O::Value) -> Duration) -> Self {
+        self.retention_for = Some(retention_for);
         self
     }
 
@@ -275,6 +284,9 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Origin<O> for Applie
     }
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
         self.site.lifetime_for.map(|lifetime_for| lifetime_for(value))
+    }
+    fn retention_for(&self, value: &O::Value) -> Option<Duration> {
+        self.site.retention_for.map(|retention_for| retention_for(value))
     }
     fn weigh(&self, value: &O::Value) -> Option<u64> {
         self.site.weigh.map(|weigh| weigh(value))

@@ -25,6 +25,7 @@ pub(super) struct Recipe<K, O: Outcome> {
     pub(super) empty: Option<Over<K, O::Return>>,
     pub(super) vary: Option<Vary<K>>,
     pub(super) lifetime_for: Option<Over<O::Value, Duration>>,
+    pub(super) retention_for: Option<Over<O::Value, Duration>>,
     pub(super) weigh: Option<Over<O::Value, u64>>,
     pub(super) share: Sharing<O::Error>,
     pub(super) describe: Describe<O::Error>,
@@ -110,6 +111,9 @@ impl<K: Argument + Key, O: Outcome> Origin<O> for Fetch<K, O> {
     }
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
         self.recipe.lifetime_for.as_ref().map(|lifetime_for| lifetime_for(value))
+    }
+    fn retention_for(&self, value: &O::Value) -> Option<Duration> {
+        self.recipe.retention_for.as_ref().map(|retention_for| retention_for(value))
     }
     fn weigh(&self, value: &O::Value) -> Option<u64> {
         self.recipe.weigh.as_ref().map(|weigh| weigh(value))

@@ -19,6 +19,7 @@
 //! | debug | `fetch discarded: the key changed meanwhile` | | each time |
 //! | warn | `refreshes refused: too many are waiting` | `refused`: so many until now | once in ten seconds for a cache |
 //! | warn | `a fetch takes longer than its value is fresh` | `took_ms` | once for a cache |
+//! | warn | ``a lifetime of `lifetime_for` is longer than `retention`, and was cut`` | | once for a cache |
 //! | warn | `options contradict each other and were clamped` | `option`, `with`: names | once in ten seconds for a cache |
 //! | warn | ``a value is larger than `max_bytes`: not stored`` | `bytes`, `max_bytes` | once in ten seconds for a cache |
 //! | error | `` `weigh` panicked: the value is not stored`` | `panic` | each time |
@@ -103,6 +104,11 @@ pub(crate) fn refreshes_refused(function: &str, refused: u64) {
 pub(crate) fn slower_than_lifetime(function: &str, took: Duration) {
     let took_ms = millis(took);
     tracing::warn!(target: TARGET, function, took_ms, "a fetch takes longer than its value is fresh");
+}
+
+/// By how much is not told: that depends on a value.
+pub(crate) fn lifetime_past_retention(function: &str) {
+    tracing::warn!(target: TARGET, function, "a lifetime of `lifetime_for` is longer than `retention`, and was cut");
 }
 
 /// The names of the options alone: what they were set to was computed from arguments.

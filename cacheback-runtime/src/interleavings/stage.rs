@@ -147,6 +147,9 @@ impl Origin<Outcome> for Scripted {
     fn lifetime_for(&self, _: &u64) -> Option<Duration> {
         None
     }
+    fn retention_for(&self, _: &u64) -> Option<Duration> {
+        None
+    }
     fn weigh(&self, _: &u64) -> Option<u64> {
         None
     }
