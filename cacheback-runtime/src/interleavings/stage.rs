@@ -343,6 +343,15 @@ impl Stage {
         self.engine.invalidate(&self.target(key), &self.origin(key));
     }
 
+    /// All keys.
+    pub(super) fn invalidate_all(&self) {
+        self.engine.invalidate_all();
+    }
+
+    pub(super) fn take(&self, key: u64) -> Option<u64> {
+        self.engine.take(&self.target(key))
+    }
+
     pub(super) fn remove(&self, key: u64) {
         self.engine.remove(&self.target(key));
     }
