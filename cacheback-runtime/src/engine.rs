@@ -178,7 +178,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-        crate::janitor::watch(&engine);
+        crate::janitor::watch(engine.number, &engine);
         engine
     }
 
@@ -398,6 +398,13 @@ impl<A: KeyShape, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
         for job in self.flights.unpark_all(now) {
             job.submit();
         }
+    }
+}
+
+#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
+impl<A: KeyShape, O: Outcome> Drop for Engine<A, O> {
+    fn drop(&mut self) {
+        crate::janitor::forget(self.number);
     }
 }
 
