@@ -8,7 +8,7 @@ impl Oracle {
     pub(super) fn refresh_behind(&mut self, key: usize) {
         if self.live(key).is_some() {
             self.start_parked(key);
-        } else if self.may_start_behind() {
+        } else if !self.is_crowded(key) && self.may_start_behind() {
             let id = self.board(key);
             self.submit(id);
         }

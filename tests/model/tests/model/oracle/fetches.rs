@@ -35,6 +35,8 @@ pub(super) struct Fetch {
     /// It has a place among the refreshes.
     pub(super) placed: bool,
     pub(super) body: Option<Body>,
+    /// It was superseded by an invalidation of the whole cache.
+    pub(super) outdated: bool,
 }
 
 impl Oracle {
@@ -98,8 +100,15 @@ impl Oracle {
     pub(super) fn claim(&mut self, key: usize) -> FetchId {
         let id = self.next_fetch;
         self.next_fetch += 1;
-        let fetch =
-            Fetch { key, stage: Stage::Queued, started: 0, until: Time::MAX, placed: false, body: None };
+        let fetch = Fetch {
+            key,
+            stage: Stage::Queued,
+            started: 0,
+            until: Time::MAX,
+            placed: false,
+            body: None,
+            outdated: false,
+        };
         self.fetches.insert(id, fetch);
         self.keys[key].holder = Some(id);
         id
@@ -154,6 +163,12 @@ impl Oracle {
             }
             self.start_parked(fetch.key);
         }
+    }
+
+    /// As many bodies of a key run as invalidations let: who does not wait starts no other.
+    pub(super) fn is_crowded(&self, key: usize) -> bool {
+        let outdated = |fetch: &Fetch| fetch.key == key && fetch.outdated && self.now < fetch.until;
+        self.all(outdated).len() >= BODIES
     }
 
     /// The re-run of a key that waits for superseded bodies, where they let it.
