@@ -41,6 +41,7 @@ pub(crate) struct Options {
     pub(crate) breaker: Option<Given<Condition>>,
     pub(crate) max_refreshes: Option<Given<Value<u64>>>,
     pub(crate) lifetime_for: Option<Given<Expr>>,
+    pub(crate) retention_for: Option<Given<Expr>>,
     pub(crate) cache_err: Option<Given<Value<Duration>>>,
     pub(crate) share_err: Option<Given<Expr>>,
     pub(crate) is_outage: Option<Given<Expr>>,
@@ -188,6 +189,9 @@ impl Options {
             "handle" => give(&mut self.handle, name, value, |_, expr| value::handle(&expr)),
             "crate" => give(&mut self.krate, name, value, |name, expr| value::path(name, &expr)),
             "lifetime_for" => give(&mut self.lifetime_for, name, value, |name, expr| {
+                value::closure(name, "|value| Duration::from_secs(60)", expr)
+            }),
+            "retention_for" => give(&mut self.retention_for, name, value, |name, expr| {
                 value::closure(name, "|value| Duration::from_secs(60)", expr)
             }),
             "weigh" => give(&mut self.weigh, name, value, |name, expr| {

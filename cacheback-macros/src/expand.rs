@@ -367,6 +367,9 @@ impl<'a> Expansion<'a> {
         if let Some(closure) = &plan.is_outage {
             add(located(closure.span()), "is_outage", quote!(#closure));
         }
+        if let Some(closure) = &plan.retention_for {
+            add(located(closure.span()), "retention_for", quote!(#closure));
+        }
         if let Some(closure) = &plan.weigh {
             let at = located(closure.span());
             let private = self.paths.private(at);

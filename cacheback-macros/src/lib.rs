@@ -193,6 +193,7 @@ use crate::plan::Plan;
 /// | [`breaker`](#breaker) | `bool` | `true` |
 /// | [`max_refreshes`](#max_refreshes) | whole number | the executor's |
 /// | [`lifetime_for`](#lifetime_for) | closure `\|&value\| -> Duration` | none |
+/// | [`retention_for`](#retention_for) | closure `\|&value\| -> Duration` | none |
 /// | [`cache_err`](#cache_err) | duration | off |
 /// | [`share_err`](#share_err) | closure `\|&E\| -> E` | none |
 /// | [`is_outage`](#is_outage) | closure `\|&E\| -> bool` | every error is one |
@@ -236,7 +237,8 @@ use crate::plan::Plan;
 ///
 /// ## `retention`
 ///
-/// The age at which an entry is gone, fresh or not. Not shorter than `lifetime`. Default: 30 days.
+/// The age at which an entry is gone, fresh or not. Not shorter than `lifetime`. See also
+/// [`retention_for`](#retention_for). Default: 30 days.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -365,7 +367,8 @@ use crate::plan::Plan;
 /// ## `lifetime_for`
 ///
 /// A closure that gives one value its own lifetime; for a `Result` it sees the `Ok`. Zero: those who wait get the
-/// value, and nothing is stored. Default: none, `lifetime` holds for all.
+/// value, and nothing is stored. A lifetime past `retention` ends there; the log says so once. Default: none, `lifetime`
+/// holds for all.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -374,6 +377,29 @@ use crate::plan::Plan;
 /// # mod db { pub async fn find_user<T: Default>(_: &str) -> T { T::default() } }
 /// #[cacheback(lifetime_for = |user| Duration::from_secs(if user.is_some() { 600 } else { 10 }))]
 /// async fn find_user(mail: &str) -> Option<User> { db::find_user(mail).await }
+/// ```
+///
+/// ## `retention_for`
+///
+/// A closure that gives one value its own retention; for a `Result` it sees the `Ok`. From that age on nobody is given the
+/// value, even if the origin is down: for tokens, and whatever else is worth nothing after a moment. `retention` holds as
+/// well, and the shorter of the two counts; a lifetime is not longer than it. Zero: those who wait get the value, and
+/// nothing is stored. Default: none, `retention` holds for all.
+///
+/// An age counts from the start of the fetch, so a value never outlives the time that an answer says it has left.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::time::Duration;
+/// # #[derive(Clone)] struct AuthError;
+/// # #[derive(Clone, Default)] struct Token { expires_in: u64 }
+/// # mod auth { pub async fn token<T: Default, E>(_: &str) -> Result<T, E> { Ok(T::default()) } }
+/// #[cacheback(
+///     fetch_on_miss,
+///     refresh_ahead = "30s",
+///     retention_for = |token: &Token| Duration::from_secs(token.expires_in),
+/// )]
+/// async fn token(tenant: &str) -> Result<Token, AuthError> { auth::token(tenant).await }
 /// ```
 ///
 /// ## `cache_err`

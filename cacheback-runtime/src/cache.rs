@@ -183,7 +183,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
     ///
     /// # Panics
     ///
-    /// Where `vary` or `lifetime_for` does; nothing is changed then.
+    /// Where `vary`, `lifetime_for` or `retention_for` does; nothing is changed then.
     pub fn set<Q>(&self, key: &Q, value: V) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
     where
         K: Borrow<Q>,
@@ -218,6 +218,16 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         self.entry(key).remove()
     }
 
+    /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
+    /// it. `None` if nothing is cached. A fetch that runs is superseded.
+    pub fn take<Q>(&self, key: &Q) -> impl Future<Output = Option<V>> + Send + use<K, V, Q>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
+    {
+        (*self.entry(key)).take()
+    }
+
     fn look<Q>(&self, hash: u64, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
@@ -228,6 +238,16 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
 }
 
 impl<K, V> Cache<K, V> {
+    /// Makes every value stale: as [`CacheRef::invalidate`].
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub async fn invalidate_all(&self) -> Result<(), Error> {
+        self.object.erased().invalidate_all();
+        Ok(())
+    }
+
     /// Removes every entry: as [`CacheRef::clear`].
     ///
     /// # Errors

@@ -63,6 +63,7 @@ pub(crate) struct Engine<A: KeyShape, O: Outcome> {
     breaker: Breaker,
     slow_body: AtomicBool,
     endless: AtomicBool,
+    cut_lifetime: AtomicBool,
     swept: AtomicU64,
 }
 
@@ -176,10 +177,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             breaker: Breaker::new(),
             slow_body: AtomicBool::new(false),
             endless: AtomicBool::new(false),
+            cut_lifetime: AtomicBool::new(false),
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-        crate::janitor::watch(&engine);
+        crate::janitor::watch(engine.number, &engine);
         engine
     }
 
@@ -404,6 +406,13 @@ impl<A: KeyShape, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
     }
 }
 
+#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
+impl<A: KeyShape, O: Outcome> Drop for Engine<A, O> {
+    fn drop(&mut self) {
+        crate::janitor::forget(self.number);
+    }
+}
+
 #[cfg(all(test, cacheback_shuttle))]
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Nothing is under way, and nothing of what was is left.
@@ -428,6 +437,7 @@ pub(crate) trait ErasedCache: Send + Sync {
     #[cfg(feature = "metrics")]
     fn counted(&self) -> Stats;
     fn len(&self) -> u64;
+    fn invalidate_all(&self);
     fn clear(&self);
 }
 
@@ -447,6 +457,9 @@ impl<A: KeyShape, O: Outcome> ErasedCache for Engine<A, O> {
     }
     fn len(&self) -> u64 {
         Engine::len(self)
+    }
+    fn invalidate_all(&self) {
+        Engine::invalidate_all(self);
     }
     fn clear(&self) {
         Engine::clear(self);

@@ -293,6 +293,19 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         unparked
     }
 
+    /// Does `work` under the lock of all keys of a hash. It runs no user code and calls nothing that takes a lock of ours.
+    pub(crate) fn locked(&self, hash: u64, work: impl FnOnce()) {
+        let _shard = lock(self.shard(hash));
+        work();
+    }
+
+    /// Supersedes every flight that runs. One that is put off will see what was written before.
+    pub(crate) fn supersede_running(&self) {
+        for shard in &self.shards {
+            lock(shard).values_mut().flatten().for_each(Desk::supersede_running);
+        }
+    }
+
     /// Supersedes every flight from before an epoch. What was put off and now never runs comes back.
     pub(crate) fn supersede_older(&self, epoch: u64) -> Vec<Start<J>> {
         let mut given_back = Vec::new();

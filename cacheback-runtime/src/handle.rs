@@ -52,7 +52,7 @@ pub struct Snapshot<T> {
 /// One entry of a cached function: what `NAME::entry(arguments)` returns.
 ///
 /// It owns the arguments, can be used more than once, and is cheap to clone. Its methods are on [`EntryInner`], which
-/// it derefs to; for a function that returns `Result<T, E>`, `peek` and `set` speak of the `T`.
+/// it derefs to; for a function that returns `Result<T, E>`, `peek`, `set` and `take` speak of the `T`.
 pub struct Entry<R: 'static>(EntryInner<R>);
 
 /// The methods of an [`Entry`].
@@ -81,6 +81,8 @@ trait Ops<R>: Send + Sync {
     fn set(self: Arc<Self>, returned: R) -> Result<(), Error>;
     fn invalidate(self: Arc<Self>);
     fn remove(self: Arc<Self>);
+    /// A stored value that was removed, as the function would return it.
+    fn take(self: Arc<Self>) -> Option<R>;
     fn name(&self) -> &'static str;
 }
 
@@ -137,6 +139,9 @@ impl<B: Bound> Ops<ReturnOf<B>> for B {
     }
     fn remove(self: Arc<Self>) {
         self.engine().remove(&self.target());
+    }
+    fn take(self: Arc<Self>) -> Option<ReturnOf<B>> {
+        self.engine().take(&self.target()).map(|value| B::O::join(Ok(value)))
     }
     fn name(&self) -> &'static str {
         self.engine().name()
@@ -196,7 +201,8 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// # Panics
     ///
-    /// Where an expression of the function's options does, or its `lifetime_for`; nothing is changed then.
+    /// Where an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is
+    /// changed then.
     pub fn set(&self, value: R) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.ops();
         async move { ops.set(value) }
@@ -236,6 +242,20 @@ impl<R: Send + 'static> EntryInner<R> {
             Ok(())
         }
     }
+
+    /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
+    /// it. `None` if nothing is cached. Otherwise as [`remove`](EntryInner::remove).
+    ///
+    /// A reader that came before may hold a copy of the value: for a ticket that is good for one use, let nobody read it
+    /// who does not take it. A value that is evicted is gone, too.
+    ///
+    /// # Panics
+    ///
+    /// If the value's `Clone` panics; the entry is removed then.
+    pub fn take(&self) -> impl Future<Output = Option<R>> + Send + use<R> {
+        let ops = self.ops();
+        async move { ops.take() }
+    }
 }
 
 /// What is stored for a function that returns a `Result` is its `T`.
@@ -258,10 +278,25 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     ///
     /// # Panics
     ///
-    /// Where an expression of the function's options does, or its `lifetime_for`; nothing is changed then.
+    /// Where an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is
+    /// changed then.
     pub fn set(&self, value: T) -> impl Future<Output = Result<(), Error>> + Send + use<T, E> {
         let ops = self.ops();
         async move { ops.set(Ok(value)) }
+    }
+
+    /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
+    /// it. `None` if nothing is cached. Otherwise as [`remove`](EntryInner::remove).
+    ///
+    /// A reader that came before may hold a copy of the value: for a ticket that is good for one use, let nobody read it
+    /// who does not take it. A value that is evicted is gone, too.
+    ///
+    /// # Panics
+    ///
+    /// If the value's `Clone` panics; the entry is removed then.
+    pub fn take(&self) -> impl Future<Output = Option<T>> + Send + use<T, E> {
+        let ops = self.ops();
+        async move { ops.take()?.ok() }
     }
 }
 

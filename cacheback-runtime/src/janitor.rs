@@ -4,6 +4,7 @@
 //! One thread a process, started by its first cache, that looks each half minute at one number a cache. With
 //! `test-util` the clock is the test's and only its own calls can read it: there the caches tidy up themselves.
 
+use std::collections::BTreeMap;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ pub(crate) trait Sweep: Send + Sync {
     fn sweep(&self, now: Moment);
 }
 
-static WATCHED: Mutex<Vec<Weak<dyn Sweep>>> = Mutex::new(Vec::new());
+/// By their numbers.
+static WATCHED: Mutex<BTreeMap<u64, Weak<dyn Sweep>>> = Mutex::new(BTreeMap::new());
 
 /// What else is done each time.
 static ALSO: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
@@ -30,11 +32,11 @@ pub(crate) fn also(work: fn()) {
     lock(&ALSO).push(work);
 }
 
-/// Sweeps `cache` as long as it lives.
-pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
+/// Sweeps the `cache` of this number from here on. It is to be [forgotten](forget) as it is dropped.
+pub(crate) fn watch<S: Sweep + 'static>(number: u64, cache: &Arc<S>) {
     static THREAD: OnceLock<()> = OnceLock::new();
     let cache: Weak<dyn Sweep> = Arc::downgrade(&(Arc::clone(cache) as Arc<dyn Sweep>));
-    lock(&WATCHED).push(cache);
+    lock(&WATCHED).insert(number, cache);
     THREAD.get_or_init(|| {
         // Without a thread to spare nothing is swept: reads are right all the same, memory is bounded by `capacity`.
         let _ = std::thread::Builder::new().name("cacheback-janitor".into()).spawn(|| {
@@ -53,15 +55,27 @@ pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
     });
 }
 
+/// Sweeps the cache of this number no more. It is being dropped: a `Weak` in the list would keep its allocation.
+pub(crate) fn forget(number: u64) {
+    let forgotten = lock(&WATCHED).remove(&number);
+    drop(forgotten);
+}
+
 fn sweep_all(now: Moment) {
-    let watched = {
-        let mut watched = lock(&WATCHED);
-        watched.retain(|cache| cache.strong_count() > 0);
-        watched.clone()
-    };
-    for cache in watched.iter().filter_map(Weak::upgrade) {
-        let _ = caught(|| cache.sweep(now));
+    let mut from = 0;
+    // Held one at a time: whoever is dropped meanwhile is not kept.
+    while let Some((number, cache)) = next_from(from) {
+        from = number + 1;
+        if let Some(cache) = cache {
+            let _ = caught(move || cache.sweep(now));
+        }
     }
+}
+
+/// The watched cache with the lowest number from there on, where it still lives.
+fn next_from(number: u64) -> Option<(u64, Option<Arc<dyn Sweep>>)> {
+    let watched = lock(&WATCHED);
+    watched.range(number..).next().map(|(number, cache)| (*number, cache.upgrade()))
 }
 
 #[cfg(test)]
@@ -86,16 +100,18 @@ mod tests {
     fn every_living_cache_is_swept_whatever_the_others_do() {
         let rude = Arc::new(Swept { panics: true, ..Swept::default() });
         let (one, dropped) = (Arc::new(Swept::default()), Arc::new(Swept::default()));
-        for cache in [&rude, &one, &dropped] {
-            watch(cache);
+        // No engine has such a number.
+        let numbers = [u64::MAX - 3, u64::MAX - 2, u64::MAX - 1];
+        for (number, cache) in numbers.into_iter().zip([&rude, &dropped, &one]) {
+            watch(number, cache);
         }
-        let watched = lock(&WATCHED).len();
         drop(dropped);
         for _ in 0..2 {
             sweep_all(Moment::now());
         }
+        forget(numbers[2]);
+        sweep_all(Moment::now());
         assert_eq!(one.times.load(Ordering::Relaxed), 2);
-        assert_eq!(rude.times.load(Ordering::Relaxed), 2);
-        assert!(lock(&WATCHED).len() < watched, "who is gone is forgotten");
+        assert_eq!(rude.times.load(Ordering::Relaxed), 3);
     }
 }

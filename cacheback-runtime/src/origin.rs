@@ -31,6 +31,8 @@ pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
     fn lifetime_for(&self, value: &O::Value) -> Option<Duration>;
     /// Whether this error says that the origin is down. One that does not is the answer of a healthy origin.
     fn is_outage(&self, error: &O::Error) -> bool;
+    /// This value's own retention.
+    fn retention_for(&self, value: &O::Value) -> Option<Duration>;
     /// How many bytes this value counts; `None`: values are not weighed.
     fn weigh(&self, value: &O::Value) -> Option<u64>;
     /// How an error is shared.

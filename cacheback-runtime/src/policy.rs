@@ -30,7 +30,7 @@ pub struct Policy {
     /// How long past its lifetime a value is served without waiting; `None`: until `retention`. Default: `None`.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub max_stale: Option<Duration>,
-    /// The age at which a value is gone. Default: 30 days.
+    /// The age at which a value is gone, unless its own (`retention_for`) comes first. Default: 30 days.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub retention: Duration,
     /// A hit this close to the end of the lifetime starts the refresh. Default: 0.

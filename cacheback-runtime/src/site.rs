@@ -24,6 +24,7 @@ pub struct Site<A: Form, O: Outcome> {
     wait: Option<Over<A, Duration>>,
     lifetime_for: Option<fn(&O::Value) -> Duration>,
     is_outage: Option<fn(&O::Error) -> bool>,
+    retention_for: Option<fn(&O::Value) -> Duration>,
     weigh: Option<fn(&O::Value) -> u64>,
     share: Sharing<O::Error>,
     describe: Describe<O::Error>,
@@ -41,6 +42,7 @@ impl<A: Form, O: Outcome> Site<A, O> {
             wait: None,
             lifetime_for: None,
             is_outage: None,
+            retention_for: None,
             weigh: None,
             share: Sharing::Never,
             describe: Describe::Unseen,
@@ -112,6 +114,13 @@ impl<A: Form, O: Outcome> Site<A, O> {
     #[must_use]
     pub fn is_outage(mut self, is_outage: fn(&O::Error) -> bool) -> Self {
         self.is_outage = Some(is_outage);
+        self
+    }
+
+    /// A value has its own retention.
+    #[must_use]
+    pub fn retention_for(mut self, retention_for: fn(&O::Value) -> Duration) -> Self {
+        self.retention_for = Some(retention_for);
         self
     }
 
@@ -287,6 +296,9 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Origin<O> for Applie
     }
     fn is_outage(&self, error: &O::Error) -> bool {
         self.site.is_outage.is_none_or(|is_outage| is_outage(error))
+    }
+    fn retention_for(&self, value: &O::Value) -> Option<Duration> {
+        self.site.retention_for.map(|retention_for| retention_for(value))
     }
     fn weigh(&self, value: &O::Value) -> Option<u64> {
         self.site.weigh.map(|weigh| weigh(value))

@@ -89,6 +89,13 @@ pub(crate) struct Pins<'s, K, V, X> {
     records: OnceCell<Pinned<'s, K, V, X>>,
 }
 
+impl Change {
+    /// Whether it took a node out: of all who do, one has.
+    pub(crate) fn has_removed(&self) -> bool {
+        self.went.is_some()
+    }
+}
+
 impl<K, V, X> Store<K, V, X>
 where
     K: Send + Sync + 'static,
@@ -359,8 +366,11 @@ where
         [Some(&self.values), self.records.get()].into_iter().flatten()
     }
 
-    /// Every node of both parts.
-    fn nodes<'p, 's>(&'s self, pins: &'p Pins<'s, K, V, X>) -> impl Iterator<Item = &'p Node<K, V, X>> {
+    /// Every node that was put in before, into either part, and is here still; of others, some.
+    pub(crate) fn nodes<'p, 's>(
+        &'s self,
+        pins: &'p Pins<'s, K, V, X>,
+    ) -> impl Iterator<Item = &'p Node<K, V, X>> {
         let records = self.pinned_records(pins).map(|(_, records)| records.keys());
         pins.values.keys().chain(records.into_iter().flatten())
     }

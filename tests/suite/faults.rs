@@ -381,6 +381,24 @@ async fn a_lifetime_for_that_panics() {
     assert_eq!(picky::cache().stats().panics, 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_retention_for_that_panics() {
+    #[cacheback(fetch_on_miss, retention_for = |n| { assert!(*n > 1, "no retention"); secs(5) }, skip(source))]
+    async fn picky(id: u64, source: &Arc<Source>) -> u64 {
+        let _ = id;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = picky::entry(1, &source);
+    let panic = tokio::spawn(entry.get_or_fetch()).await.unwrap_err().into_panic();
+    assert!(panic.downcast_ref::<String>().unwrap().contains("no retention"));
+    assert_eq!(picky(1, &source).await, 2);
+    assert_eq!(picky::cache().stats().panics, 1);
+    assert!(tokio::spawn(entry.set(0)).await.is_err());
+    assert_eq!(entry.peek().await.unwrap().value, 2, "nothing is changed");
+}
+
 /// An endless lifetime, shortened by chance.
 #[tokio::test(start_paused = true)]
 async fn the_longest_durations() {
@@ -388,6 +406,7 @@ async fn the_longest_durations() {
         fetch_on_miss,
         retention = Duration::MAX,
         lifetime_for = |_| Duration::MAX,
+        retention_for = |_| Duration::MAX,
         max_backoff = Duration::MAX,
         refresh_timeout = Duration::MAX,
         wait = Duration::MAX,

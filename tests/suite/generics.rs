@@ -43,8 +43,12 @@ async fn each_type_has_a_cache_of_its_own() {
     entry.invalidate().await.unwrap();
     settle().await;
     assert_eq!(entry.peek().await.map(|found| found.value), Some(Some(12)));
+    cache.invalidate().await.unwrap();
+    assert!(!entry.peek().await.unwrap().fresh);
+    assert!(!parse::entry::<bool>("12", &source).peek().await.unwrap().fresh);
     entry.remove().await.unwrap();
-    assert_eq!(cache.len(), 3);
+    assert_eq!(parse::entry::<u16>("12", &source).take().await, Some(Some(12)));
+    assert_eq!(cache.len(), 2);
     cache.clear().await.unwrap();
     assert_eq!(cache.len(), 0);
 }

@@ -265,6 +265,29 @@ async fn refusals_and_slow_bodies_are_told_once() {
     assert_eq!(log.take("::slow"), ["WARN a fetch takes longer than its value is fresh, took_ms=2000"]);
 }
 
+/// How long a value asks to be fresh is as secret as the value. A retention of its own that is longer than that of all is
+/// no mistake.
+#[tokio::test(start_paused = true)]
+async fn a_lifetime_past_the_retention_is_told_once_for_a_cache() {
+    #[cacheback(lifetime = 60, retention = 60, lifetime_for = |value| secs(*value), retention_for = |_| Duration::MAX)]
+    async fn cut(value: u64) -> u64 {
+        value
+    }
+    let _own = testing::isolate();
+    let (log, _guard) = Log::capture();
+    cut::entry(60).set(60).await.unwrap();
+    assert_eq!(log.take("::cut"), [""; 0], "as long as the retention");
+    for _ in 0..3 {
+        cut::entry(SECRET_NUMBER).refresh().await;
+        advance(secs(60)).await;
+        assert_eq!(cut::entry(SECRET_NUMBER).peek().await, None);
+    }
+    assert_eq!(
+        log.take("::cut"),
+        ["WARN a lifetime of `lifetime_for` is longer than `retention`, and was cut"]
+    );
+}
+
 /// What an argument makes of an option is as secret as the argument.
 #[tokio::test(start_paused = true)]
 async fn clamped_options_are_told_by_name() {

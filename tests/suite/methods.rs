@@ -242,6 +242,7 @@ impl Repo {
         empty = Ok((self.tenant, id, usize::MAX as u64)),
         wait = Self::PATIENCE,
         lifetime_for = |&(_, id, _)| secs(id),
+        retention_for = |&(_, id, _)| secs(2 * id),
         share_err = |error: &std::io::Error| std::io::Error::from(error.kind()),
         capacity = 5
     )]
@@ -267,6 +268,9 @@ async fn options_may_look_at_the_receiver() {
     assert_eq!(three.optioned(50).await.unwrap(), (3, 50, 2), "it waits");
     advance(secs(51)).await;
     assert_eq!(two.optioned_entry(50).lookup().await.status, Status::Stale, "`lifetime_for`");
+    settle().await;
+    advance(secs(100)).await;
+    assert_eq!(two.optioned_entry(50).lookup().await.status, Status::Empty, "`retention_for`");
     settle().await;
     let policy = Repo::optioned_cache().policy();
     assert_eq!(policy.capacity, 5);

@@ -259,6 +259,7 @@ async fn values_are_weighed_and_have_lifetimes_of_their_own() {
         .weigh(String::len)
         .max_bytes(1_000)
         .lifetime_for(|value| Duration::from_secs(value.len() as u64))
+        .retention_for(|value| Duration::from_secs(2 * value.len() as u64))
         .fetch_on_miss()
         .fetcher(|key: u64| async move { "x".repeat(usize::try_from(key).unwrap()) })
         .build()
@@ -274,6 +275,39 @@ async fn values_are_weighed_and_have_lifetimes_of_their_own() {
     advance(secs(9)).await;
     assert_eq!(cache.entry(&109).lookup().await.status, Status::Stale);
     settle().await;
+    advance(secs(217)).await;
+    assert!(cache.entry(&109).peek().await.is_some());
+    advance(secs(1)).await;
+    assert_eq!(cache.entry(&109).peek().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_object_is_invalidated_as_a_whole_and_its_values_are_taken() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let fetched = Arc::clone(&source);
+    let cache: Cache<u64, u64> = Cache::builder()
+        .fetcher(move |_| {
+            let source = Arc::clone(&fetched);
+            async move { source.number().await }
+        })
+        .build()
+        .unwrap();
+    let of_its_own: Cache<u64, u64> = Cache::builder().build().unwrap();
+    for key in [1, 2] {
+        cache.set(&key, 7).await.unwrap();
+        of_its_own.set(&key, 7).await.unwrap();
+    }
+    cache.invalidate_all().await.unwrap();
+    of_its_own.handle().invalidate().await.unwrap();
+    settle().await;
+    assert_eq!(source.runs(), 0);
+    assert_eq!((cache.get(&1).await, of_its_own.get_or_fetch(&1, || async { 8 }).await), (7, 7));
+    settle().await;
+    assert_eq!((cache.get(&1).await, of_its_own.get(&1).await), (1, 8));
+    assert!(!cache.peek(&2).await.unwrap().fresh && !of_its_own.peek(&2).await.unwrap().fresh);
+    assert_eq!((cache.take(&2).await, cache.take(&2).await), (Some(7), None));
+    assert_eq!((cache.len(), of_its_own.take(&1).await), (1, Some(8)));
 }
 
 #[test]
@@ -338,6 +372,7 @@ async fn the_order_of_options_is_free() {
     let cache: Cache<u64, Result<u64, Failed>> = Cache::builder()
         .try_fetcher(|key| async move { Ok(key) })
         .lifetime_for(|value| secs(*value))
+        .retention_for(|value| secs(*value + 1))
         .weigh(|value| *value)
         .max_bytes(100)
         .share_err(|failed: &Failed| Failed(failed.0))
@@ -349,6 +384,8 @@ async fn the_order_of_options_is_free() {
     assert_eq!(cache.len(), 1);
     advance(secs(20)).await;
     assert!(!cache.entry(&20).peek().await.unwrap().fresh);
+    advance(secs(1)).await;
+    assert_eq!(cache.entry(&20).peek().await, None);
 }
 
 #[test]
@@ -366,4 +403,6 @@ fn a_cache_can_go_everywhere() {
     drop(sent(cache.get("a")));
     drop(sent(cache.get_or_fetch("a", || async { 1 })));
     drop(sent(cache.set("a", 1)));
+    drop(sent(cache.take("a")));
+    drop(sent(cache.invalidate_all()));
 }

@@ -193,6 +193,134 @@ async fn a_value_can_have_its_own_lifetime() {
     settle().await;
 }
 
+/// A token: how many seconds it has left when it is fetched.
+#[cacheback(lifetime = 600, retention = 1_000, retention_for = |left| secs(*left), skip(source))]
+async fn token(left: u64, source: &Arc<Source>) -> Result<u64, String> {
+    source.run().await.map(|_| left)
+}
+
+/// Nobody is given it from then on, whatever fails.
+#[tokio::test(start_paused = true)]
+async fn a_value_can_have_its_own_retention() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = token::entry(120, &source);
+    assert_eq!(entry.get_or_fetch().await, Ok(120));
+    source.fail(true);
+    advance(millis(119_999)).await;
+    let lookup = entry.lookup().await;
+    assert_eq!((lookup.value, lookup.status), (Ok(120), Status::Fresh), "until then its lifetime goes on");
+    assert!(entry.refresh().await.is_err());
+    assert_eq!((entry.peek().await.unwrap().value, token::cache().len()), (120, 1));
+    advance(millis(1)).await;
+    assert_eq!((entry.peek().await, token::cache().len()), (None, 0));
+    assert_eq!(token(120, &source).await, Ok(0), "empty, in back-off");
+    assert!(entry.get_or_fetch().await.is_err(), "no stale one to fall back on");
+    assert_eq!(entry.take().await, None);
+    settle().await;
+}
+
+/// A shorter lifetime leaves a time in which it is stale, and the retention ends that.
+#[tokio::test(start_paused = true)]
+async fn a_stale_value_is_served_until_its_own_retention() {
+    #[cacheback(lifetime = 10, max_stale = 15, refresh_ahead = 2, retention_for = |left| secs(*left), skip(source))]
+    async fn token(left: u64, source: &Arc<Source>) -> Result<u64, String> {
+        source.run().await.map(|_| left)
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    // Its own is the longer one, or ends while it is too stale, stale, and about to be.
+    for (left, served) in [(100, 100), (27, 27), (20, 20), (9, 9)] {
+        let entry = token::entry(left, &source);
+        entry.set(left).await.unwrap();
+        for age in 1..served {
+            advance(secs(1)).await;
+            let lookup = entry.lookup().await;
+            let status = if age < 10 { Status::Fresh } else { Status::Stale };
+            assert_eq!((lookup.value, lookup.status), (Ok(left), status), "{left} at {age}");
+            settle().await;
+        }
+        advance(secs(1)).await;
+        assert_eq!(entry.peek().await, None, "{left}");
+        assert!(entry.get_or_fetch().await.is_err());
+    }
+}
+
+/// `retention` holds as well, and what an invalidation cuts is the lifetime alone.
+#[tokio::test(start_paused = true)]
+async fn a_retention_of_its_own_is_cut_to_the_functions_and_outlasts_an_invalidation() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    let (long, short) = (token::entry(5_000, &source), token::entry(50, &source));
+    long.set(5_000).await.unwrap();
+    short.set(50).await.unwrap();
+    advance(secs(10)).await;
+    short.invalidate().await.unwrap();
+    token::cache().invalidate().await.unwrap();
+    settle().await;
+    advance(secs(39)).await;
+    assert_eq!(short.lookup().await.status, Status::Stale);
+    settle().await;
+    advance(secs(1)).await;
+    assert_eq!(short.peek().await, None);
+    advance(secs(949)).await;
+    assert!(long.peek().await.is_some());
+    advance(secs(1)).await;
+    assert_eq!(long.peek().await, None);
+}
+
+/// It is dropped, too, and does not only hide: within a minute.
+#[tokio::test(start_paused = true)]
+async fn a_value_past_its_own_retention_is_dropped() {
+    #[cacheback(retention_for = |_| secs(60))]
+    async fn shared(id: u64) -> Arc<u64> {
+        Arc::new(id)
+    }
+    let _own = testing::isolate();
+    let value = Arc::new(7);
+    let held = Arc::downgrade(&value);
+    shared::entry(1).set(value).await.unwrap();
+    advance(secs(59)).await;
+    assert_eq!(shared::cache().len(), 1);
+    assert!(held.upgrade().is_some());
+    advance(secs(61)).await;
+    assert_eq!(shared::cache().len(), 0);
+    assert!(held.upgrade().is_none());
+}
+
+/// Zero: as with `lifetime_for`. And chance shortens lifetimes alone.
+#[tokio::test(start_paused = true)]
+async fn a_value_with_a_retention_of_zero_answers_and_is_not_stored() {
+    #[cacheback(lifetime = 10, jitter = 1.0, retention_for = |left| secs(*left), skip(source))]
+    async fn token(left: u64, source: &Arc<Source>) -> u64 {
+        source.number().await;
+        left
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = token::entry(0, &source);
+    entry.set(7).await.unwrap();
+    assert_eq!(entry.refresh().await, 0, "answered");
+    assert_eq!((entry.peek().await, token::cache().len()), (None, 0), "and the older one is dropped");
+    let empty = (entry.lookup().await.status, entry.lookup().await.status);
+    settle().await;
+    assert_eq!((empty, source.runs()), ((Status::Empty, Status::Empty), 1), "left alone");
+    advance(secs(1)).await;
+    let _ = entry.lookup().await;
+    settle().await;
+    assert_eq!(source.runs(), 2);
+    let jittered = token::entry(20, &source);
+    for _ in 0..20 {
+        jittered.set(20).await.unwrap();
+        advance(millis(19_999)).await;
+        assert!(jittered.peek().await.is_some());
+        advance(millis(1)).await;
+        assert_eq!(jittered.peek().await, None);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
     #[cacheback(lifetime = 10, lifetime_for = |run| if *run == 1 { secs(10) } else { Duration::ZERO }, skip(source))]

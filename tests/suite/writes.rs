@@ -1,4 +1,4 @@
-//! The writes of section 1: `set`, `invalidate`, `remove`, `clear`, `refresh`.
+//! The writes of section 1: `set`, `invalidate`, `remove`, `take`, `clear`, `refresh`.
 
 use std::sync::{Arc, Weak};
 
@@ -188,7 +188,7 @@ async fn a_value_that_is_gone_is_dropped_at_once() {
         Arc::new(id)
     }
     let _own = testing::isolate();
-    for write in ["set", "remove", "clear"] {
+    for write in ["set", "remove", "take", "clear"] {
         let value = Arc::new(7);
         let held: Weak<u64> = Arc::downgrade(&value);
         let entry = shared::entry(1);
@@ -196,6 +196,7 @@ async fn a_value_that_is_gone_is_dropped_at_once() {
         match write {
             "set" => entry.set(Arc::new(8)).await.unwrap(),
             "remove" => entry.remove().await.unwrap(),
+            "take" => drop(entry.take().await),
             _ => shared::cache().clear().await.unwrap(),
         }
         assert!(held.upgrade().is_none(), "{write}");
@@ -340,4 +341,211 @@ async fn bodies_that_invalidate_each_other_end() {
     assert!(chicken::entry(1, &source).peek().await.unwrap().value <= runs);
     settle().await;
     assert_eq!(source.runs(), runs, "nothing goes on by itself");
+}
+
+/// All stale, none missing: each is served at its age, and refreshed once it is asked for.
+#[tokio::test(start_paused = true)]
+async fn an_invalidated_cache_serves_stale_values_and_refreshes_what_is_asked_for() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    for id in 0..100 {
+        number::entry(id, &source).set(1_000 + id).await.unwrap();
+    }
+    advance(secs(4)).await;
+    number::cache().invalidate().await.unwrap();
+    settle().await;
+    assert_eq!((source.runs(), number::cache().len()), (0, 100), "no storm, and none is gone");
+    for id in 0..100 {
+        let stored = number::entry(id, &source).peek().await.unwrap();
+        assert_eq!((stored.value, stored.age, stored.fresh), (1_000 + id, secs(4), false));
+    }
+    for id in 0..10 {
+        let lookup = number::entry(id, &source).lookup().await;
+        assert_eq!((lookup.value, lookup.status, lookup.age), (1_000 + id, Status::Stale, Some(secs(4))));
+    }
+    settle().await;
+    assert_eq!(source.runs(), 10, "what was asked for");
+    assert!(number::entry(9, &source).peek().await.unwrap().fresh);
+    assert!(!number::entry(10, &source).peek().await.unwrap().fresh);
+    // Too stale `max_stale` after the cut, gone at the retention as before.
+    advance(millis(19_999)).await;
+    assert_eq!(number::entry(10, &source).lookup().await.status, Status::Stale);
+    settle().await;
+    advance(millis(1)).await;
+    assert_eq!(number::entry(11, &source).lookup().await.status, Status::Fetched);
+    advance(secs(36)).await;
+    assert_eq!(number::entry(12, &source).peek().await, None);
+}
+
+/// What was begun before is not stored: the fetch answers those who wait for it, and the next caller's is a new one.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let (stale, absent) = (number::entry(1, &source), number::entry(2, &source));
+    stale.set(7).await.unwrap();
+    advance(secs(10)).await;
+    assert_eq!(number(1, &source).await, 7);
+    source.started(1).await;
+    let waits = tokio::spawn(absent.refresh());
+    source.started(2).await;
+    run_ready().await;
+    number::cache().invalidate().await.unwrap();
+    run_ready().await;
+    assert_eq!(source.runs(), 2, "nothing is started by it");
+    // They are asked for while those bodies still run: nobody joins them any more.
+    let joins = tokio::spawn(absent.refresh());
+    assert_eq!(number(1, &source).await, 7);
+    source.started(4).await;
+    source.release(1);
+    source.release(2);
+    assert_eq!(waits.await.unwrap(), 2, "who waited is answered");
+    run_ready().await;
+    assert_eq!((stale.peek().await.unwrap().value, absent.peek().await), (7, None));
+    source.release_all();
+    let joined = joins.await.unwrap();
+    settle().await;
+    let stored = [stale.peek().await.unwrap(), absent.peek().await.unwrap()];
+    assert!(stored.iter().all(|stored| stored.fresh && stored.value > 2), "{stored:?}");
+    assert_eq!(joined, stored[1].value);
+    assert_eq!((source.runs(), number::cache().stats().discarded), (4, 2));
+}
+
+/// What is put off begins later, and sees the change: it goes on.
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_waits_in_the_queue_is_not_superseded_by_an_invalidated_cache() {
+    #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
+    async fn number(id: u64, source: &Arc<Source>) -> u64 {
+        let _ = id;
+        source.number().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    for id in [1, 2] {
+        number::entry(id, &source).set(7).await.unwrap();
+    }
+    advance(secs(10)).await;
+    let _ = (number(1, &source).await, number(2, &source).await);
+    source.started(1).await;
+    number::cache().invalidate().await.unwrap();
+    source.release_all();
+    settle().await;
+    let stats = number::cache().stats();
+    assert_eq!((stats.fetches, stats.discarded, stats.skipped), (2, 1, 0));
+    let stored =
+        [number::entry(1, &source).peek().await.unwrap(), number::entry(2, &source).peek().await.unwrap()];
+    assert_eq!(stored.map(|stored| (stored.value, stored.fresh)), [(7, false), (2, true)]);
+}
+
+/// However often a cache is invalidated while its bodies run, callers start no third one of a key.
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    number::entry(1, &source).set(7).await.unwrap();
+    for _ in 0..20 {
+        number::cache().invalidate().await.unwrap();
+        assert_eq!(number(1, &source).await, 7);
+        run_ready().await;
+    }
+    assert_eq!((source.runs(), source.peak()), (2, 2));
+    // Who waits is not held up, and one that ends makes room.
+    let waits = tokio::spawn(number::entry(1, &source).refresh());
+    source.started(3).await;
+    run_ready().await;
+    number::cache().invalidate().await.unwrap();
+    for run in [1, 2] {
+        source.release(run);
+    }
+    run_ready().await;
+    assert_eq!(number(1, &source).await, 7);
+    source.started(4).await;
+    source.release_all();
+    assert_eq!(waits.await.unwrap(), 3);
+    settle().await;
+    let stored = number::entry(1, &source).peek().await.unwrap();
+    assert_eq!((stored.value, stored.fresh, source.runs()), (4, true, 4));
+}
+
+/// As an invalidation of one key: the back-off goes on, a kept error is forgotten.
+#[tokio::test(start_paused = true)]
+async fn an_invalidated_cache_keeps_its_back_offs_and_no_error() {
+    #[cacheback(lifetime = 10, fetch_on_miss, cache_err = 60, skip(source))]
+    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        let _ = id;
+        source.run().await
+    }
+    let _own = testing::isolate();
+    let source = Source::open();
+    source.fail(true);
+    number::entry(1, &source).set(7).await.unwrap();
+    assert!(number::entry(1, &source).refresh().await.is_err());
+    assert!(number(2, &source).await.is_err() && number(2, &source).await.is_err());
+    assert_eq!(source.runs(), 2);
+    number::cache().invalidate().await.unwrap();
+    assert_eq!(number(1, &source).await, Ok(7));
+    settle().await;
+    assert_eq!(source.runs(), 2, "in back-off");
+    assert!(number(2, &source).await.is_err());
+    assert_eq!(source.runs(), 3, "no error is kept");
+    advance(secs(1)).await;
+    assert_eq!(number(1, &source).await, Ok(7));
+    settle().await;
+    assert_eq!(source.runs(), 4, "the back-off is over");
+}
+
+/// A ticket that is good for one use: of two who take it, one gets it.
+#[tokio::test(start_paused = true)]
+async fn a_value_is_taken_once() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = number::entry(1, &source);
+    assert_eq!(entry.take().await, None, "nothing is cached");
+    entry.set(7).await.unwrap();
+    let both = [tokio::spawn(entry.take()), tokio::spawn(entry.take())];
+    let mut taken = Vec::new();
+    for take in both {
+        taken.extend(take.await.unwrap());
+    }
+    assert_eq!((taken, entry.peek().await), (vec![7], None));
+    // Stale is taken too; past its retention it is gone.
+    for (age, taken) in [(secs(59), Some(8)), (secs(60), None)] {
+        entry.set(8).await.unwrap();
+        advance(age).await;
+        assert_eq!(entry.take().await, taken, "{age:?}");
+        assert_eq!(entry.peek().await, None);
+    }
+    assert_eq!(source.runs(), 0);
+}
+
+/// As `remove`: a fetch that runs is superseded, and the back-off ends.
+#[tokio::test(start_paused = true)]
+async fn what_is_taken_is_removed() {
+    #[cacheback(lifetime = 10, skip(source))]
+    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
+        let _ = id;
+        source.run().await
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = number::entry(1, &source);
+    entry.set(7).await.unwrap();
+    advance(secs(10)).await;
+    let superseded = tokio::spawn(entry.refresh());
+    source.started(1).await;
+    run_ready().await;
+    assert_eq!(entry.take().await, Some(7), "of a `Result` the value");
+    source.release_all();
+    assert_eq!(superseded.await.unwrap(), Ok(1));
+    settle().await;
+    assert_eq!((entry.peek().await, number::cache().len()), (None, 0), "it did not come back");
+    assert_eq!(number::cache().stats().discarded, 1);
+    source.fail(true);
+    entry.set(8).await.unwrap();
+    assert!(entry.refresh().await.is_err());
+    assert_eq!(entry.take().await, Some(8));
+    source.fail(false);
+    assert_eq!(number(1, &source).await, Ok(0));
+    settle().await;
+    assert_eq!(number(1, &source).await, Ok(3), "no back-off");
 }

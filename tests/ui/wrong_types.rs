@@ -32,4 +32,9 @@ async fn of_an_argument(id: usize) -> String {
     id.to_string()
 }
 
+#[cacheback(retention_for = |n: &u64| *n)]
+async fn kept(id: u64) -> u64 {
+    id
+}
+
 fn main() {}

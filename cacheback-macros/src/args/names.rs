@@ -17,6 +17,7 @@ pub(crate) const OPTIONS: &[&str] = &[
     "breaker",
     "max_refreshes",
     "lifetime_for",
+    "retention_for",
     "cache_err",
     "share_err",
     "is_outage",

@@ -46,7 +46,8 @@ fn every_option_is_read() {
                empty = Vec::<u8>::new(), wait = 0, refresh_timeout = 1, max_backoff = 1, max_refreshes = 1, \
                lifetime_for = |tweets: &HashMap<u8, u8>| Duration::ZERO, cache_err = 1, share_err = Clone::clone, \
                jitter = 1, key = (user,), skip(limit,), capacity = 1_0, name = \"n\", handle = other, \
-               crate = crate::cacheback, in_impl, max_bytes = \"1kB\", weigh = Vec::len, eviction = \"tiny_lfu\"";
+               crate = crate::cacheback, in_impl, max_bytes = \"1kB\", weigh = Vec::len, eviction = \"tiny_lfu\", \
+               retention_for = |tweets| TEN";
     let (options, errors) = options(all);
     assert_eq!(errors, "");
     assert!(options.lifetime.is_some() && options.max_stale.is_some() && options.retention.is_some());
@@ -54,7 +55,7 @@ fn every_option_is_read() {
     assert!(options.max_backoff.is_some() && options.cache_err.is_some() && options.empty.is_some());
     assert!(options.lifetime_for.is_some() && options.share_err.is_some() && options.key.is_some());
     assert!(options.krate.is_some() && options.in_impl.is_some() && !options.incomplete);
-    assert!(options.weigh.is_some());
+    assert!(options.weigh.is_some() && options.retention_for.is_some());
     assert!(matches!(options.max_bytes, Some(Given { value: Value::Fixed(1000, _), .. })));
     assert!(matches!(options.eviction, Some(Given { value: Eviction::TinyLfu, .. })));
     assert!(matches!(options.fetch_on_miss, Some(Given { value: Condition::When(_), .. })));
@@ -307,6 +308,7 @@ fn other_values_that_do_not_fit() {
         "fetch_on_miss = 1",
         "lifetime_for = 60",
         "lifetime_for = || TEN",
+        "retention_for = \"2m\"",
         "weigh = 60",
         "weigh = |value, more| value.len()",
         "weigh = async |value| value.len()",
@@ -364,6 +366,9 @@ fn other_values_that_do_not_fit() {
 
             lifetime_for = || TEN
             [|| TEN] `lifetime_for` takes a closure of one argument that is not `async` / write `lifetime_for = |value| Duration::from_secs(60)`
+
+            retention_for = "2m"
+            ["2m"] `retention_for` takes a closure of one argument that is not `async` / write `retention_for = |value| Duration::from_secs(60)`
 
             weigh = 60
             [60] `weigh` takes a closure of one argument that is not `async` / write `weigh = |value| value.len()`
@@ -463,7 +468,7 @@ fn names_that_are_none() {
             [refresh_time_out] unknown option `refresh_time_out` / did you mean `refresh_timeout`?
 
             colour = "red"
-            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
+            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `retention_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
 
             ttl = 5
             [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
@@ -619,7 +624,7 @@ fn forms_that_are_none() {
 
             a::b = 5
             [:] an option takes its value after `=` / write `a = ..`
-            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
+            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `retention_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
         "#]],
     );
 }

@@ -42,7 +42,7 @@ fn no_arguments() {
 fn fallible() {
     check(
         "fetch_on_miss, cache_err = \"5s\", share_err = |error: &Error| error.copy(), \
-         lifetime_for = |user| user.lifetime, name = \"users\", crate = crate::cacheback",
+         lifetime_for = |user| user.lifetime, retention_for = |user| user.left, name = \"users\", crate = crate::cacheback",
         "pub(crate) async fn load(id: u64) -> Result<User, Error> { db::load(id).await }",
         &expect_file!["snapshots/fallible.rs"],
     );

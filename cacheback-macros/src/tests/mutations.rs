@@ -18,7 +18,7 @@ const ATTRIBUTES: &[&str] = &[
     "name = \"tweets\", handle = other, crate = ::my::cacheback, max_backoff = ttl(username), refresh_timeout = 1",
     "handle = false, lifetime = Duration::from_secs(u64::from(limit)), wait = LIMIT",
     "max_bytes = \"64MiB\", weigh = |tweets| tweets.len() * 280, eviction = \"lru\"",
-    "max_bytes = SIZE, weigh = Vec::len",
+    "max_bytes = SIZE, weigh = Vec::len, retention_for = |tweets: &Vec<Tweet>| tweets[0].left",
     "capacity = FEW, eviction = \"tiny_lfu\"",
     "skip(self), handle = false, lifetime = self.lifetime(limit), empty = vec![format!(\"{}\", self)]",
     "in_impl, key = (self.tenant, username), wait = Self::WAIT",

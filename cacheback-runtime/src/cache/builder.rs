@@ -69,6 +69,7 @@ pub struct Parts<K, O: Outcome, S> {
     fetcher: Option<Fetcher<K, O::Return>>,
     lifetime_for: Option<Over<O::Value, Duration>>,
     is_outage: Option<Over<O::Error, bool>>,
+    retention_for: Option<Over<O::Value, Duration>>,
     weigh: Option<Over<O::Value, u64>>,
     share: Option<Copies<O::Error>>,
     shares: PhantomData<fn() -> S>,
@@ -319,6 +320,14 @@ impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
         self.decided().lifetime_for(lifetime_for)
     }
 
+    /// This value's own retention: nobody is given it after that, whatever fails. With a `try_fetcher`, call that first.
+    pub fn retention_for(
+        self,
+        retention_for: impl Fn(&V) -> Duration + Send + Sync + 'static,
+    ) -> OfValues<K, V, N> {
+        self.decided().retention_for(retention_for)
+    }
+
     /// How many bytes a value counts, as any unsigned integer. With a `try_fetcher`, call that first.
     pub fn weigh<W: Weight>(self, weigh: impl Fn(&V) -> W + Send + Sync + 'static) -> OfValues<K, V, N> {
         self.decided().weigh(weigh)
@@ -369,10 +378,11 @@ impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
 
     /// How to hand one error to many waiting callers, where it is not `Clone`.
     pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
-        self.with(|Parts { fetcher, lifetime_for, is_outage, weigh, .. }| Parts {
+        self.with(|Parts { fetcher, lifetime_for, retention_for, is_outage, weigh, .. }| Parts {
             fetcher,
             lifetime_for,
             is_outage,
+            retention_for,
             weigh,
             share: Some(share),
             shares: PhantomData,
@@ -403,6 +413,17 @@ impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
         lifetime_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
     ) -> Self {
         self.parts.lifetime_for = Some(Box::new(lifetime_for));
+        self
+    }
+
+    /// This value's own retention: nobody is given it after that, whatever fails, and it is not fresh any longer than that.
+    /// `retention` holds as well: the shorter one counts. Zero: it answers those who wait, is not stored, and nothing is
+    /// fetched in the background for 1 s.
+    pub fn retention_for(
+        mut self,
+        retention_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.parts.retention_for = Some(Box::new(retention_for));
         self
     }
 
@@ -467,10 +488,20 @@ where
         if vary.is_some() {
             policy.varies = VARIES;
         }
-        let Parts { fetcher, lifetime_for, is_outage, weigh, share, shares: _ } = parts;
+        let Parts { fetcher, lifetime_for, retention_for, is_outage, weigh, share, shares: _ } = parts;
         let (share, describe) = S::sharing(share);
-        let recipe: Recipe<K, O> =
-            Recipe { policy, fetcher, empty, vary, lifetime_for, is_outage, weigh, share, describe };
+        let recipe: Recipe<K, O> = Recipe {
+            policy,
+            fetcher,
+            empty,
+            vary,
+            lifetime_for,
+            retention_for,
+            is_outage,
+            weigh,
+            share,
+            describe,
+        };
         let engine = Engine::new(name, policy);
         if is_named {
             erased::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
@@ -500,6 +531,7 @@ impl<K, V, N> CacheBuilder<K, V, Undecided, N> {
             fetcher: None,
             lifetime_for: None,
             is_outage: None,
+            retention_for: None,
             weigh: None,
             share: None,
             shares: PhantomData,

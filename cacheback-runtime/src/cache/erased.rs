@@ -75,6 +75,27 @@ impl CacheRef {
         self.len() == 0
     }
 
+    /// Makes every value stale, and none missing: each is served as it is, and refreshed when it is asked for. Starts
+    /// nothing itself, so a large cache causes no storm of refreshes.
+    ///
+    /// No value of a fetch that began before is fresh after it: a fetch that runs is superseded, which is to say that it
+    /// answers those who wait for it and stores nothing. Back-off goes on; ages and `retention` stay as they are. It visits
+    /// the values one by one, some tens of nanoseconds each.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    ///
+    /// # Cancellation
+    ///
+    /// All of it happens at the first poll.
+    pub async fn invalidate(&self) -> Result<(), Error> {
+        for cache in self.0.all() {
+            cache.invalidate_all();
+        }
+        Ok(())
+    }
+
     /// Removes every entry. Fetches that run answer those who wait for them and store nothing; back-off ends. No reader
     /// sees an older value from its start on; it then drops the values one by one, some microseconds each.
     ///

@@ -26,6 +26,7 @@ pub(super) struct Recipe<K, O: Outcome> {
     pub(super) vary: Option<Vary<K>>,
     pub(super) lifetime_for: Option<Over<O::Value, Duration>>,
     pub(super) is_outage: Option<Over<O::Error, bool>>,
+    pub(super) retention_for: Option<Over<O::Value, Duration>>,
     pub(super) weigh: Option<Over<O::Value, u64>>,
     pub(super) share: Sharing<O::Error>,
     pub(super) describe: Describe<O::Error>,
@@ -114,6 +115,9 @@ impl<K: Argument + Key, O: Outcome> Origin<O> for Fetch<K, O> {
     }
     fn is_outage(&self, error: &O::Error) -> bool {
         self.recipe.is_outage.as_ref().is_none_or(|is_outage| is_outage(error))
+    }
+    fn retention_for(&self, value: &O::Value) -> Option<Duration> {
+        self.recipe.retention_for.as_ref().map(|retention_for| retention_for(value))
     }
     fn weigh(&self, value: &O::Value) -> Option<u64> {
         self.recipe.weigh.as_ref().map(|weigh| weigh(value))

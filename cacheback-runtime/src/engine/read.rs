@@ -187,7 +187,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             };
             // Where a fetch is under way none is started, and the trial of the breaker's period is left to another key.
             let starts_behind =
-                decision.fetches_behind() && desk.lane(here.lane).is_free(now, self.store.epoch());
+                decision.fetches_behind() && desk.lane(here.lane).lets_start(now, self.store.epoch());
             let admission = if starts_behind {
                 self.breaker.admit(now, is_missing, &self.policy)
             } else {

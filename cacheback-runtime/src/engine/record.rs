@@ -11,7 +11,7 @@ use crate::outcome::Outcome;
 use crate::panics::caught;
 use crate::policy::Policy;
 use crate::store::{Content, Node, RECORD_WEIGHT, Remains, Round};
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 
 /// How long a key whose value is not to be stored is left alone.
 const NOT_STORED_REST: u64 = 1_000_000_000;
@@ -56,13 +56,18 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     ) -> (Record<NodeOf<A, O>>, Option<O::Value>) {
         let key = A::copy(target.key());
         let is_kept = own.is_none_or(|lifetime| !lifetime.is_zero());
-        let weight = if is_kept { self.weight(origin, &value) } else { None };
+        let own_retention = origin.retention_for(&value);
+        let lasts = own_retention.is_none_or(|retention| !retention.is_zero());
+        let weight = if is_kept && lasts { self.weight(origin, &value) } else { None };
         let Some(weight) = weight else {
             let rest = Rest { from: Moment::now(), span: NOT_STORED_REST, keep: 0, failures: 0 };
             let node = self.resting_record(key, target.hash, None, &rest);
             return (Record { node, weight: RECORD_WEIGHT }, Some(value));
         };
-        let mut lifetime = own.unwrap_or(policy.lifetime).min(policy.retention);
+        self.warn_if_past_retention(own, policy);
+        let retention = own_retention.map_or(policy.retention, |own| own.min(policy.retention));
+        let policy = &Policy { retention, ..*policy };
+        let mut lifetime = own.unwrap_or(policy.lifetime).min(retention);
         if policy.jitter > 0.0 && !lifetime.is_zero() {
             let share = policy.jitter * fastrand::f64();
             lifetime = Duration::from_nanos(shortened(nanos(lifetime), share).max(1));
@@ -71,6 +76,13 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let node =
             Node::new(key, target.hash, times, &self.store.spans, Content::Value(value, Round::default()));
         (Record { node, weight }, None)
+    }
+
+    fn warn_if_past_retention(&self, own: Option<Duration>, policy: &Policy) {
+        let is_cut = own.is_some_and(|lifetime| lifetime > policy.retention);
+        if is_cut && !self.cut_lifetime.swap(true, Ordering::Relaxed) {
+            events::lifetime_past_retention(self.name);
+        }
     }
 
     /// How much of the bound a value takes; `None` where it is not to be stored.

@@ -3,7 +3,7 @@
 use super::chain;
 use super::fetch::Job;
 use super::record::Record;
-use super::{Admission, Engine, KeyOf, OriginOf, Target};
+use super::{Admission, Engine, KeyOf, NodeOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
 use crate::context::Here;
 use crate::events;
@@ -111,19 +111,51 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         }
     }
 
+    /// Every value is stale from here on, and no fetch that runs stores one. Starts nothing.
+    pub(crate) fn invalidate_all(&self) {
+        self.tidy(Moment::now());
+        // In this order: a fetch that was not superseded here begins after that, and a value that was stored before is
+        // there to be found.
+        self.flights.supersede_running();
+        let pins = self.store.pins();
+        for node in self.store.nodes(&pins) {
+            self.flights.locked(node.hash(), || {
+                node.forget_error();
+                // A hit reads the recent time: what it sees next is not earlier than this.
+                node.cut_lifetime(Moment::recent(), &self.store.spans);
+                node.hint_rest_only();
+            });
+        }
+    }
+
     /// Gone.
     pub(crate) fn remove(&self, target: &Target<KeyOf<A>>) {
+        self.take_out(target, |_| ());
+    }
+
+    /// Gone, and the value that was there: of all who take it, one gets it.
+    pub(crate) fn take(&self, target: &Target<KeyOf<A>>) -> Option<O::Value> {
+        let now = Moment::now();
+        self.take_out(target, |node| node.value(now, &self.store.spans).cloned())?
+    }
+
+    /// Takes the record of a key out, and `reads` it after the lock. `None` if there is none, or somebody else has taken
+    /// it out just then.
+    fn take_out<R>(&self, target: &Target<KeyOf<A>>, reads: impl FnOnce(&NodeOf<A, O>) -> R) -> Option<R> {
         let here = Here::find(self.name);
         let pins = self.store.pins();
-        let (put_off, change) = self.at(target, |desk, known| {
+        let (put_off, taken) = self.at(target, |desk, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
-            Ok((desk.supersede(), old.map(|old| self.store.take(old))))
+            Ok((desk.supersede(), old.map(|old| (old, self.store.take(old)))))
+        });
+        let read = taken.and_then(|(old, change)| {
+            let is_ours = change.has_removed();
+            self.store.carry_out(change);
+            is_ours.then(|| reads(old))
         });
         drop(pins);
-        if let Some(change) = change {
-            self.store.carry_out(change);
-        }
         self.give_up(&here, put_off);
+        read
     }
 
     /// All gone. Asks for no runtime where nothing is put off: a cache is cleared as it is dropped, wherever that is.

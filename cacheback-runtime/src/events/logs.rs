@@ -20,6 +20,7 @@
 //! | warn | `refreshes refused: too many are waiting` | `refused`: so many until now | once in ten seconds for a cache |
 //! | warn | `a fetch takes longer than its value is fresh` | `took_ms` | once for a cache |
 //! | warn | `a body invalidates its own key, or others that invalidate it: this starts no more fetches` | | once for a cache |
+//! | warn | ``a lifetime of `lifetime_for` is longer than `retention`, and was cut`` | | once for a cache |
 //! | warn | `options contradict each other and were clamped` | `option`, `with`: names | once in ten seconds for a cache |
 //! | warn | ``a value is larger than `max_bytes`: not stored`` | `bytes`, `max_bytes` | once in ten seconds for a cache |
 //! | error | `` `weigh` panicked: the value is not stored`` | `panic` | each time |
@@ -112,6 +113,11 @@ pub(crate) fn invalidates_itself(function: &str) {
         function,
         "a body invalidates its own key, or others that invalidate it: this starts no more fetches"
     );
+}
+
+/// By how much is not told: that depends on a value.
+pub(crate) fn lifetime_past_retention(function: &str) {
+    tracing::warn!(target: TARGET, function, "a lifetime of `lifetime_for` is longer than `retention`, and was cut");
 }
 
 /// The names of the options alone: what they were set to was computed from arguments.

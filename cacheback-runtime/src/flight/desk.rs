@@ -31,6 +31,8 @@ struct Behind<T> {
     flight: Arc<Flight<T>>,
     /// When its claim lapses; `None` while it is being started.
     until: Option<Moment>,
+    /// An invalidation of the whole cache superseded it: that starts no other, and later callers do.
+    is_outdated: bool,
 }
 
 /// The flights of one key.
@@ -102,6 +104,11 @@ impl<K: ?Sized, T, J> Desk<K, T, J> {
         self.lanes.iter_mut().filter_map(|(_, lane)| lane.supersede()).collect()
     }
 
+    /// Supersedes what runs, in all lanes.
+    pub(super) fn supersede_running(&mut self) {
+        self.lanes.iter_mut().for_each(|(_, lane)| lane.supersede_running());
+    }
+
     /// Supersedes what holds the key from before an epoch.
     pub(super) fn supersede_older(&mut self, epoch: u64) -> Vec<Start<J>> {
         let older =
@@ -143,6 +150,16 @@ impl<T, J> Lane<T, J> {
         self.current.as_ref().is_none_or(|claim| claim.is_over(now, epoch))
     }
 
+    /// Whether a caller who does not wait starts a fetch.
+    pub(crate) fn lets_start(&self, now: Moment, epoch: u64) -> bool {
+        self.is_free(now, epoch) && !self.is_crowded(now)
+    }
+
+    /// Whether as many bodies run as an invalidation lets: such a one is followed by no other, who does not wait.
+    fn is_crowded(&self, now: Moment) -> bool {
+        self.behind.iter().filter(|behind| behind.is_outdated && behind.runs(now)).count() >= BODIES
+    }
+
     /// Whether the fetch that holds the key does not run yet: it will see what is written meanwhile.
     pub(crate) fn is_put_off(&self) -> bool {
         let claim = self.current.as_ref();
@@ -160,6 +177,9 @@ impl<T, J> Lane<T, J> {
         given_back: &mut Vec<Start<J>>,
     ) -> Boarding<T, J> {
         if self.is_free(now, epoch) {
+            if !waits && self.is_crowded(now) {
+                return Boarding::Busy;
+            }
             given_back.extend(self.supersede());
         }
         let bodies = self.bodies(now);
@@ -277,7 +297,15 @@ impl<T, J> Lane<T, J> {
 
     /// Superseded bodies that still run within their time; one that has lapsed holds nothing up.
     fn bodies(&self, now: Moment) -> usize {
-        self.behind.iter().filter(|behind| behind.until.is_none_or(|until| now < until)).count()
+        self.behind.iter().filter(|behind| behind.runs(now)).count()
+    }
+
+    /// Takes the key from a fetch that runs.
+    fn supersede_running(&mut self) {
+        let running = self.current.take_if(|claim| matches!(claim.stage, Stage::Running { .. }));
+        if let Some(Claim { flight, stage: Stage::Running { until } }) = running {
+            self.behind.push(Behind { flight, until: Some(until), is_outdated: true });
+        }
     }
 
     /// Takes the key from whoever holds it.
@@ -290,8 +318,15 @@ impl<T, J> Lane<T, J> {
             Stage::Queued if flight.waiting() > 0 => None,
             Stage::Queued => return Some(Start::Withdraw(flight.ticket)),
         };
-        self.behind.push(Behind { flight, until });
+        self.behind.push(Behind { flight, until, is_outdated: false });
         None
+    }
+}
+
+impl<T> Behind<T> {
+    /// Whether it still runs within its time.
+    fn runs(&self, now: Moment) -> bool {
+        self.until.is_none_or(|until| now < until)
     }
 }
 

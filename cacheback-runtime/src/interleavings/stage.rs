@@ -150,6 +150,9 @@ impl Origin<Outcome> for Scripted {
     fn is_outage(&self, _: &&'static str) -> bool {
         true
     }
+    fn retention_for(&self, _: &u64) -> Option<Duration> {
+        None
+    }
     fn weigh(&self, _: &u64) -> Option<u64> {
         None
     }
@@ -341,6 +344,15 @@ impl Stage {
 
     pub(super) fn invalidate(&self, key: u64) {
         self.engine.invalidate(&self.target(key), &self.origin(key));
+    }
+
+    /// All keys.
+    pub(super) fn invalidate_all(&self) {
+        self.engine.invalidate_all();
+    }
+
+    pub(super) fn take(&self, key: u64) -> Option<u64> {
+        self.engine.take(&self.target(key))
     }
 
     pub(super) fn remove(&self, key: u64) {

@@ -48,6 +48,18 @@ fn a_fetch_against_invalidate() {
 }
 
 #[test]
+fn a_fetch_against_invalidate_all() {
+    against_a_fetch(Stage::invalidate_all, |stored| {
+        stored.is_none_or(|stored| stored.version == 2 || !stored.fresh)
+    });
+}
+
+#[test]
+fn a_fetch_against_take() {
+    against_a_fetch(|stage| assert!(stage.take(1).is_none_or(|taken| taken <= 2)), nothing_or_the_newer);
+}
+
+#[test]
 fn a_fetch_against_remove() {
     against_a_fetch(|stage| stage.remove(1), nothing_or_the_newer);
 }
@@ -243,5 +255,101 @@ fn a_caller_after_clear_sees_what_is_newer() {
         stage.rest();
         assert_eq!(stage.version(1), Some(2));
         stage.end(&[1]);
+    });
+}
+
+/// While the cache is walked values of other keys come in, replace one another and make the index grow: whatever was
+/// begun before is stale, and what begins after it stays fresh.
+#[test]
+fn invalidate_all_against_values_that_come_meanwhile() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        stage.set(2, 1);
+        // Its body has read the older version, and brings it just then.
+        stage.source.act(&[Act::Hold]);
+        let fetch = stage.spawn(|stage| stage.get(3));
+        stage.source.await_begun(1);
+        let gate = stage.spawn(|stage| stage.source.let_go());
+        let writer = stage.spawn(|stage| {
+            stage.source.write(2);
+            stage.invalidate_all();
+            for key in 1..=3 {
+                let stored = stage.peek(key);
+                let newer = stored.is_none_or(|stored| stored.version == 2 || !stored.fresh);
+                assert!(newer, "{key}: {stored:?} right after the write");
+            }
+            stage.set(4, 2);
+            assert_eq!(stage.peek(4), Some(Stored { version: 2, fresh: true }));
+        });
+        let reader = stage.spawn(|stage| stage.get(1));
+        assert!(matches!(fetch.join().unwrap(), Ok(1)), "who waited is answered");
+        assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
+        gate.join().unwrap();
+        writer.join().unwrap();
+        stage.rest();
+        for key in 1..=3 {
+            let stored = stage.peek(key);
+            assert!(
+                stored.is_none_or(|stored| stored.version == 2 || !stored.fresh),
+                "{key}: {stored:?} came back"
+            );
+        }
+        assert_eq!(stage.peek(4), Some(Stored { version: 2, fresh: true }));
+        // Each is refreshed when it is asked for: nothing keeps its readers quiet.
+        for key in 1..=3 {
+            let _ = stage.get(key);
+        }
+        stage.rest();
+        let stored = [1, 2, 3].map(|key| stage.peek(key));
+        assert_eq!(stored, [Some(Stored { version: 2, fresh: true }); 3]);
+        stage.end(&[1, 2, 3]);
+    });
+}
+
+/// Invalidations of the whole cache, and callers in between: two bodies of a key at most, and the last value stands.
+#[test]
+fn a_cache_is_invalidated_again_and_again() {
+    explore(|| {
+        let stage = Stage::new().stale(&[1]);
+        let writers = [2, 3].map(|version| {
+            stage.spawn(move |stage| {
+                stage.source.write(version);
+                stage.invalidate_all();
+                stage.get(1).unwrap();
+            })
+        });
+        let reader = stage.spawn(|stage| stage.get(1));
+        join(writers);
+        reader.join().unwrap().unwrap();
+        stage.rest();
+        // What both have invalidated is asked for once more.
+        stage.get(1).unwrap();
+        stage.rest();
+        let last = stage.source.version();
+        assert_eq!(stage.peek(1), Some(Stored { version: last, fresh: true }));
+        assert!(stage.source.most(1) <= 2, "two bodies at most");
+        stage.end(&[1]);
+    });
+}
+
+/// A ticket for one use, two who take it, and one who clears the cache meanwhile and puts in another.
+#[test]
+fn a_value_is_taken_once() {
+    explore(|| {
+        let stage = Stage::new();
+        stage.set(3, 7);
+        stage.set(4, 9);
+        let takers = [1, 2].map(|_| stage.spawn(|stage| stage.take(3)));
+        let sweeper = stage.spawn(|stage| {
+            stage.clear();
+            stage.set(3, 8);
+        });
+        let mut taken: Vec<_> = join(takers).into_iter().flatten().collect();
+        sweeper.join().unwrap();
+        taken.extend(stage.take(3));
+        taken.sort_unstable();
+        assert!(matches!(taken[..], [8] | [7, 8]), "{taken:?}");
+        assert_eq!(stage.take(3), None);
+        stage.end(&[3]);
     });
 }

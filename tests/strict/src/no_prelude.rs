@@ -27,7 +27,11 @@ async fn text(id: u64, name: &str, skipped: ::core::option::Option<u8>) -> ::std
     ::std::borrow::ToOwned::to_owned(name)
 }
 
-#[::cacheback::cacheback(key = id + 1, lifetime_for = |value: &u64| ::core::time::Duration::from_secs(*value))]
+#[::cacheback::cacheback(
+    key = id + 1,
+    lifetime_for = |value: &u64| ::core::time::Duration::from_secs(*value),
+    retention_for = |value: &u64| ::core::time::Duration::from_secs(*value)
+)]
 async fn fallible(id: u64) -> ::core::result::Result<u64, ::std::string::String> {
     ::core::result::Result::Ok(id)
 }

@@ -49,6 +49,8 @@ pub(crate) enum End {
     Value,
     /// A value whose `lifetime_for` is this.
     Lasting(u64),
+    /// A value whose `retention_for` is this.
+    Kept(u64),
     Error,
     Panic,
 }
@@ -79,6 +81,7 @@ pub(crate) enum Step {
     Set {
         key: usize,
         lasting: Option<u64>,
+        kept: Option<u64>,
     },
     /// The value that is stored is set once more.
     SetEqual {
@@ -87,7 +90,11 @@ pub(crate) enum Step {
     Invalidate {
         key: usize,
     },
+    InvalidateAll,
     Remove {
+        key: usize,
+    },
+    Take {
         key: usize,
     },
     Clear,
@@ -199,18 +206,22 @@ fn step(kind: Kind) -> impl Strategy<Value = Step> {
         1 => Just(End::Lasting(0)),
         1 => Just(End::Lasting(400)),
         1 => Just(End::Lasting(100_000)),
+        1 => prop_oneof![Just(0), Just(700), Just(5_000)].prop_map(End::Kept),
         errors => Just(End::Error),
         1 => Just(End::Panic),
     ];
     let lasting = prop_oneof![4 => Just(None), 1 => Just(Some(0)), 1 => Just(Some(2_000))];
+    let kept = prop_oneof![4 => Just(None), 1 => Just(Some(0)), 2 => Just(Some(1_700))];
     prop_oneof![
         24 => (key(), how).prop_map(|(key, how)| Step::Call { key, how }),
         3 => (0..8_usize).prop_map(|call| Step::Cancel { call }),
         14 => (0..8_usize, end).prop_map(|(body, end)| Step::End { body, end }),
-        3 => (key(), lasting).prop_map(|(key, lasting)| Step::Set { key, lasting }),
+        3 => (key(), lasting, kept).prop_map(|(key, lasting, kept)| Step::Set { key, lasting, kept }),
         1 => key().prop_map(|key| Step::SetEqual { key }),
         5 => key().prop_map(|key| Step::Invalidate { key }),
+        2 => Just(Step::InvalidateAll),
         2 => key().prop_map(|key| Step::Remove { key }),
+        1 => key().prop_map(|key| Step::Take { key }),
         1 => Just(Step::Clear),
         4 => prop_oneof![Just(250), Just(1_000), Just(10_000)].prop_map(Step::Pass),
         14 => (key(), 0..8_usize, -1..=1_i64)

@@ -95,8 +95,8 @@ impl Play {
                 self.oracle.end(body, outcome);
                 self.world.end(body, outcome);
             }
-            Step::Set { key, lasting } => {
-                let value = self.value(lasting);
+            Step::Set { key, lasting, kept } => {
+                let value = self.value(lasting, kept);
                 self.oracle.set(key, value);
                 self.world.set(key, value).await;
             }
@@ -109,6 +109,14 @@ impl Play {
                 self.pass_doubt(key).await?;
                 self.oracle.invalidate(key);
                 self.world.invalidate(key).await;
+            }
+            Step::InvalidateAll => {
+                self.oracle.invalidate_all();
+                self.world.invalidate_all().await;
+            }
+            Step::Take { key } => {
+                let taken = self.oracle.take(key).map(|value| value.serial);
+                same("what is taken", self.world.take(key).await, taken)?;
             }
             Step::Remove { key } => {
                 self.oracle.remove(key);
@@ -258,16 +266,17 @@ impl Play {
 
     fn outcome(&mut self, end: End) -> Outcome {
         match end {
-            End::Value => Outcome::Value(self.value(None)),
-            End::Lasting(span) => Outcome::Value(self.value(Some(span))),
+            End::Value => Outcome::Value(self.value(None, None)),
+            End::Lasting(span) => Outcome::Value(self.value(Some(span), None)),
+            End::Kept(span) => Outcome::Value(self.value(None, Some(span))),
             End::Error => Outcome::Error(self.serial()),
             End::Panic => Outcome::Panic(self.serial()),
         }
     }
 
-    fn value(&mut self, lasting: Option<Time>) -> Value {
+    fn value(&mut self, lasting: Option<Time>, kept: Option<Time>) -> Value {
         let lasting = lasting.filter(|_| self.options.has_lifetime_for());
-        Value { serial: self.serial(), lasting }
+        Value { serial: self.serial(), lasting, kept }
     }
 
     fn serial(&mut self) -> usize {

@@ -126,6 +126,15 @@ impl World {
         self.entries[key].invalidate().await.unwrap();
     }
 
+    pub(crate) async fn invalidate_all(&self) {
+        self.cache.invalidate_all().await.unwrap();
+    }
+
+    /// The number of the value that was taken.
+    pub(crate) async fn take(&self, key: usize) -> Option<usize> {
+        self.entries[key].take().await.map(|value| value.serial)
+    }
+
     pub(crate) async fn remove(&self, key: usize) {
         self.entries[key].remove().await.unwrap();
     }
@@ -225,6 +234,7 @@ fn build(options: &Options, bodies: Arc<Mutex<Bodies>>) -> Cache<Key, Returned> 
         .eviction(if options.tiny_lfu { Eviction::TinyLfu } else { Eviction::Lru })
         .empty(|_| Ok(Value::default()))
         .try_fetcher(fetcher)
+        .retention_for(|value: &Value| value.kept.map_or(Duration::MAX, millis))
         .share_err(|fault: &Fault| *fault);
     if options.has_lifetime_for() {
         builder = builder.lifetime_for(move |value| millis(value.lasting.unwrap_or(lifetime)));

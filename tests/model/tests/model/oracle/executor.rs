@@ -9,7 +9,7 @@ impl Oracle {
     pub(super) fn refresh_behind(&mut self, key: usize) {
         if self.live(key).is_some() {
             self.start_parked(key);
-        } else {
+        } else if !self.is_crowded(key) {
             let admission = self.admit(key);
             if admission != Admission::Refused {
                 let id = self.board(key);

@@ -37,6 +37,8 @@ pub(super) struct Fetch {
     pub(super) body: Option<Body>,
     /// The breaker is open, and this is the trial of its period.
     pub(super) is_trial: bool,
+    /// It was superseded by an invalidation of the whole cache.
+    pub(super) outdated: bool,
 }
 
 impl Oracle {
@@ -108,6 +110,7 @@ impl Oracle {
             placed: false,
             body: None,
             is_trial: false,
+            outdated: false,
         };
         self.fetches.insert(id, fetch);
         self.keys[key].holder = Some(id);
@@ -163,6 +166,12 @@ impl Oracle {
             }
             self.start_parked(fetch.key);
         }
+    }
+
+    /// As many bodies of a key run as invalidations let: who does not wait starts no other.
+    pub(super) fn is_crowded(&self, key: usize) -> bool {
+        let outdated = |fetch: &Fetch| fetch.key == key && fetch.outdated && self.now < fetch.until;
+        self.all(outdated).len() >= BODIES
     }
 
     /// The re-run of a key that waits for superseded bodies, where they let it.

@@ -30,6 +30,7 @@ pub(super) struct Stored {
     pub(super) value: Value,
     pub(super) started: Time,
     pub(super) lifetime: Time,
+    pub(super) retention: Time,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,7 @@ pub(crate) struct Peeked {
 impl Oracle {
     /// The value of a key, where it is not past its retention.
     pub(super) fn value(&self, key: usize) -> Option<Stored> {
-        self.keys[key].value.filter(|stored| self.now - stored.started < self.options.retention)
+        self.keys[key].value.filter(|stored| self.now - stored.started < stored.retention)
     }
 
     /// What is stored, as it was set or fetched.

@@ -49,11 +49,11 @@ impl Oracle {
     pub(crate) fn edges(&self, key: usize) -> Vec<Time> {
         let known = &self.keys[key];
         let mut edges = Vec::new();
-        if let Some(Stored { started, lifetime, .. }) = known.value {
+        if let Some(Stored { started, lifetime, retention, .. }) = known.value {
             let stale = self.options.max_stale.map(|max_stale| started + lifetime + max_stale);
             edges.extend([started + self.due_age(lifetime), started + lifetime]);
             edges.extend(stale);
-            edges.push(started + self.options.retention);
+            edges.push(started + retention);
         }
         edges.extend(known.rest.iter().flat_map(|(least, most)| [*least, *most]));
         edges.extend(

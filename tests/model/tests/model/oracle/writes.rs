@@ -4,6 +4,7 @@ use super::breaker::Admission;
 use super::fetches::Stage;
 use super::keys::{Key, Stored};
 use super::{Oracle, Time, Value};
+use crate::case::Options;
 
 /// How long a key is left alone whose value was not to be stored.
 const NOT_STORED_REST: Time = 1_000;
@@ -42,6 +43,28 @@ impl Oracle {
         self.start_parked(key);
     }
 
+    /// Starts nothing: who reads later does.
+    pub(crate) fn invalidate_all(&mut self) {
+        let now = self.now;
+        for key in 0..self.options.keys {
+            self.keys[key].error = None;
+            if let Some(stored) = &mut self.keys[key].value {
+                stored.lifetime = stored.lifetime.min(now - stored.started);
+            }
+            if let Some(holder) = self.keys[key].holder.filter(|holder| self.fetches[holder].is_running()) {
+                self.fetch(holder).outdated = true;
+                self.supersede(key);
+            }
+        }
+    }
+
+    /// Removed, and what was there.
+    pub(crate) fn take(&mut self, key: usize) -> Option<Value> {
+        let taken = self.stored(key);
+        self.remove(key);
+        taken
+    }
+
     pub(crate) fn remove(&mut self, key: usize) {
         let holder = self.keys[key].holder;
         self.keys[key] = Key { holder, ..Key::default() };
@@ -56,15 +79,17 @@ impl Oracle {
 
     /// A value is stored for a key, or not to be stored; what was known of it before is forgotten.
     pub(super) fn store(&mut self, key: usize, value: Value, started: Time) {
-        let lifetime = value.lasting.unwrap_or(self.options.lifetime).min(self.options.retention);
+        let Options { lifetime, retention, .. } = self.options;
+        let retention = value.kept.map_or(retention, |kept| kept.min(retention));
+        let lifetime = value.lasting.unwrap_or(lifetime).min(retention);
         let holder = self.keys[key].holder;
         self.keys[key] = Key { holder, ..Key::default() };
-        if value.lasting == Some(0) {
+        if value.lasting == Some(0) || value.kept == Some(0) {
             let until = self.now + NOT_STORED_REST;
             self.keys[key].rest = Some((until, until));
             self.doubt_records();
         } else {
-            self.keys[key].value = Some(Stored { value, started, lifetime });
+            self.keys[key].value = Some(Stored { value, started, lifetime, retention });
             self.stored.push(key);
         }
     }
