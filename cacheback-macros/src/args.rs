@@ -1,6 +1,7 @@
 //! The attribute's own tokens: from `lifetime = 600, skip(db)` to one raw, spanned value an option. Nothing here
 //! looks at the function, and no rule here looks at two options; that is `plan`.
 
+mod foreign;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Lit, LitStr, Path, Token, token};
 
 use crate::error::Errors;
+use crate::mention::readable;
 pub(crate) use names::{listed, nearest};
 pub(crate) use value::{Condition, Eviction, Handle, Value, peel};
 
@@ -111,6 +113,17 @@ enum RawValue {
     Expr(Expr),
     /// `name(..)`
     List(TokenStream),
+}
+
+impl RawValue {
+    /// A value as a user would write it again: not a closure, which takes other arguments elsewhere.
+    fn written(&self) -> Option<String> {
+        match self {
+            RawValue::Flag | RawValue::Expr(Expr::Closure(_)) => None,
+            RawValue::Expr(expr) => Some(readable(expr)),
+            RawValue::List(tokens) => Some(readable(tokens)).filter(|text| !text.is_empty()),
+        }
+    }
 }
 
 fn parse_option(input: ParseStream) -> syn::Result<Raw> {
@@ -210,18 +223,7 @@ impl Options {
                 self.in_impl = Some(Given { name, value: () });
                 Ok(())
             }
-            "shared" => {
-                parse_flag(&name, &value)?;
-                refuse(
-                    name.span(),
-                    "`shared` needs the `redis` feature\nleave it out for a cache in this process",
-                )
-            }
-            "tags" | "version" => {
-                let of = format!("`{name}` is about shared entries, and `shared` needs the `redis` feature");
-                refuse(name.span(), format!("{of}\nleave it out for a cache in this process"))
-            }
-            _ => refuse(name.span(), names::unknown(&name)),
+            _ => refuse(name.span(), names::unknown(&name, value.written().as_deref())),
         }
     }
 }
