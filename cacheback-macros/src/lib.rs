@@ -207,7 +207,7 @@ use crate::plan::Plan;
 /// | [`handle`](#handle) | `false`, or another name | the function's name |
 /// | [`crate`](#crate) | path | `::cacheback` |
 ///
-/// The options `shared`, `tags` and `version` are reserved. "Arguments" are the receiver too: an expression may use `self`.
+/// The options `shared`, `queue`, `tags`, `version` and `batch` are planned, and not in this version. "Arguments" are the receiver too: an expression may use `self`.
 ///
 /// ## `lifetime`
 ///
@@ -283,7 +283,11 @@ use crate::plan::Plan;
 /// ## `empty`
 ///
 /// What a caller gets while nothing is cached: an expression of the return type over the arguments. Default:
-/// `Default::default()`, in `Ok` for a `Result`. Not needed, and refused, with plain `fetch_on_miss` without `wait`.
+/// `Default::default()`, in `Ok` for a `Result`: `None`, `0`, `Ok(vec![])`. A caller who has to tell it from a real value
+/// calls `entry(..).lookup()`, whose `status` is then `Status::Empty`.
+///
+/// With plain `fetch_on_miss` and no `wait` nobody is ever given it: there it is refused. With `fetch_on_miss` and
+/// [`wait`](#wait) together it has to be written.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -297,11 +301,21 @@ use crate::plan::Plan;
 /// The longest that a caller waits for a fetch. Then it gets the stale or the empty value, and the fetch goes on.
 /// Default: no limit.
 ///
+/// With [`fetch_on_miss`](#fetch_on_miss) what it gets is written as [`empty`](#empty). `fetch_on_miss` says that the
+/// default would be wrong, and a slow database is no reason to say "not found": for a `Result` that is most often an
+/// `Err`.
+///
 /// ```
 /// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct User;
+/// # #[derive(Clone)] enum DbError { TimedOut }
 /// # mod search { pub async fn suggest<T: Default>(_: &str) -> T { T::default() } }
-/// #[cacheback(fetch_on_miss, wait = "500ms")]
+/// # mod db { pub async fn find<T: Default, E>(_: u64) -> Result<T, E> { Ok(T::default()) } }
+/// #[cacheback(fetch_on_miss, wait = "500ms", empty = vec![])]
 /// async fn suggestions(word: String) -> Vec<String> { search::suggest(&word).await }
+///
+/// #[cacheback(fetch_on_miss, wait = "2s", empty = Err(DbError::TimedOut))]
+/// async fn find(id: u64) -> Result<Option<User>, DbError> { db::find(id).await }
 /// ```
 ///
 /// ## `refresh_timeout`

@@ -159,7 +159,7 @@ pub(crate) enum Setting {
 
 /// Decides, or says why not.
 pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors) -> Plan {
-    check::contradictions(&options, errors);
+    check::contradictions(&options, function.output.as_ref(), errors);
     let key = key::choose(&options, &function, errors);
     for index in &key.named {
         let argument = &mut function.arguments[*index];
@@ -190,6 +190,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         Companion::Nothing => Instances::Scope,
         _ => Instances::Named(parameters),
     };
+    let docs = attrs.documented.then(|| docs::section(&options, &companion, &function));
     let body = match companion {
         Companion::Nothing if in_impl => {
             check::inline(&attrs, errors);
@@ -202,7 +203,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         None => Name::Function(function.sig.ident.unraw().to_string()),
     };
     Plan {
-        docs: attrs.documented.then(|| docs::section(&options, &companion, &function.arguments)),
+        docs,
         key_is_arguments: key.is_all_of(&function.arguments),
         output: function.output,
         krate: options.krate.map(|krate| krate.value),
