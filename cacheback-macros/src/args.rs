@@ -58,6 +58,8 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Given<Path>>,
     /// Some option could not be read: what is absent here may not be absent there.
     pub(crate) incomplete: bool,
+    /// The names of those, if they have one.
+    unread: Vec<Option<String>>,
 }
 
 /// Reads the attribute. What is wrong with one option does not hide what is wrong with the next.
@@ -73,12 +75,15 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Options {
                 }
                 Ok(raw) => {
                     seen.push(raw.name.clone());
+                    let name = raw.name.unraw().to_string();
                     if let Err(error) = options.take(raw) {
                         errors.push(error);
+                        options.unread.push(Some(name));
                     }
                 }
                 Err(error) => {
                     errors.push(error);
+                    options.unread.push(None);
                     recover(input);
                     continue;
                 }
@@ -176,6 +181,15 @@ fn at_option(input: ParseStream) -> bool {
 }
 
 impl Options {
+    /// Whether an option that could not be read may be one of these.
+    pub(crate) fn may_mean(&self, names: &[&str]) -> bool {
+        let may_mean = |unread: &Option<String>| match unread {
+            Some(unread) => nearest(unread, names.iter().copied()).is_some(),
+            None => true,
+        };
+        self.unread.iter().any(may_mean)
+    }
+
     /// Puts one option in its place.
     fn take(&mut self, raw: Raw) -> syn::Result<()> {
         let Raw { name, value } = raw;

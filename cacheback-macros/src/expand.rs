@@ -5,6 +5,7 @@
 
 mod lints;
 mod parts;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 
@@ -26,6 +27,11 @@ pub(crate) fn tokens(plan: &Plan) -> TokenStream {
         Companion::Methods(methods) => expansion.beside_a_method(methods),
         Companion::Nothing => expansion.alone(),
     }
+}
+
+/// What stands beside the function where its attribute is refused.
+pub(crate) fn stand_ins(plan: &Plan) -> TokenStream {
+    Expansion::new(plan).stand_ins()
 }
 
 /// How an entry reaches what the function has one of.

@@ -604,7 +604,10 @@ fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     match plan(args, &item, &mut errors) {
         Some(plan) if errors.is_empty() => expand::tokens(&plan),
-        _ => fallback::original(item, &errors),
+        plan => {
+            let certain = plan.filter(|plan| plan.has_certain_handle);
+            fallback::original(item, certain.as_ref().map(expand::stand_ins), &errors)
+        }
     }
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) name: Name,
     pub(crate) in_impl: bool,
     pub(crate) companion: Companion,
+    /// With errors about: whether the companion is what it will be without them.
+    pub(crate) has_certain_handle: bool,
     pub(crate) instances: Instances,
     pub(crate) key: Key,
     /// Whether the key, once owned, holds all arguments too.
@@ -191,6 +193,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         _ => Instances::Named(parameters),
     };
     let docs = attrs.documented.then(|| docs::section(&options, &companion, &function));
+    let has_certain_handle = function.is_sound && !options.may_mean(&["handle", "in_impl", "crate"]);
     let body = match companion {
         Companion::Nothing if in_impl => {
             check::inline(&attrs, errors);
@@ -215,6 +218,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         name,
         in_impl,
         companion,
+        has_certain_handle,
         instances,
         key,
         constant: settings.constant,

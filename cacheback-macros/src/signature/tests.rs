@@ -44,6 +44,12 @@ fn qualifiers_and_generics() {
     let cases = [
         "fn f() {}",
         "const fn f() {}",
+        "const unsafe extern \"C\" fn f() {}",
+        "unsafe fn f() {}",
+        "extern \"C\" fn f() {}",
+        "fn main() { runtime().block_on(async {}) }",
+        "fn f() -> u8 { let body = async { 5 }; { return runtime().build().block_on(body); } }",
+        "#[::core::prelude::v1::test] fn f() { runtime().block_on(async {}) }",
         "async unsafe fn f() {}",
         "async extern \"C\" fn f() {}",
         "async fn f(a: u8, ...) {}",
@@ -58,11 +64,28 @@ fn qualifiers_and_generics() {
         &cases,
         &expect![[r#"
             fn f() {}
-            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`, with `tokio::task::spawn_blocking` in it around what blocks its thread
 
             const fn f() {}
-            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
-            [const] a `const fn` runs at compile time and cannot be cached / remove `const`
+            [const] a `const fn` runs at compile time and cannot be cached / write `async fn f`
+
+            const unsafe extern "C" fn f() {}
+            [const] a `const fn` runs at compile time and cannot be cached / write `async fn f`
+
+            unsafe fn f() {}
+            [unsafe] an `unsafe fn` cannot be cached: its contract would have to hold for later refreshes too / wrap it in a safe `async fn`, and annotate that
+
+            extern "C" fn f() {}
+            [extern "C"] an `extern` function cannot be cached / wrap it in an `async fn`, and annotate that
+
+            fn main() { runtime().block_on(async {}) }
+            [main] `main` runs once: from a cache it would not run at all / annotate the functions that it calls
+
+            fn f() -> u8 { let body = async { 5 }; { return runtime().build().block_on(body); } }
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / this one blocks its thread on a future, as an `async fn` does under `#[tokio::main]` or its like: remove that attribute, or annotate what the function calls
+
+            #[::core::prelude::v1::test] fn f() { runtime().block_on(async {}) }
+            [#[::core::prelude::v1::test]] a function under `#[test]` runs once: from a cache it would not run at all / annotate the functions that it calls
 
             async unsafe fn f() {}
             [unsafe] an `unsafe fn` cannot be cached: its contract would have to hold for later refreshes too / wrap it in a safe `async fn`, and annotate that
@@ -77,7 +100,7 @@ fn qualifiers_and_generics() {
             [Size] a const parameter of a cached function is told apart by its type, which has to be a plain one / write the type out: `usize`, `bool`, `char`, ..
 
             fn f(a: u8) -> impl Iterator<Item = u8> {}
-            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`, with `tokio::task::spawn_blocking` in it around what blocks its thread
             [impl] `impl Trait` cannot be cached: a stored value needs a type with a name / name the type
 
             fn f<'life0, 'async_trait>(a: &'life0 str) -> ::core::pin::Pin<Box<dyn Future<Output = u8> + Send + 'async_trait>> {}
