@@ -18,7 +18,7 @@ use syn::{Expr, Ident, Lit, LitStr, Path, Token, token};
 use crate::error::Errors;
 use crate::mention::readable;
 pub(crate) use names::{listed, nearest};
-pub(crate) use value::{Condition, Eviction, Handle, Value, peel};
+pub(crate) use value::{Condition, Eviction, Handle, Value, has_own_type, peel};
 
 /// An option as the user gave it.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, GenericParam, Ident, LitStr, Path, Signature, Type, Visibility};
 
-use crate::args::{Condition, Eviction, Given, Handle, Options, Value};
+use crate::args::{self, Condition, Eviction, Given, Handle, Options, Value};
 use crate::attrs::{self, Attributes};
 use crate::error::Errors;
 use crate::key::{self, Key};
@@ -118,12 +118,14 @@ pub(crate) struct Scoped {
     pub(crate) uses: Vec<usize>,
     /// Whether it mentions `Self` or a type parameter, which no static can.
     pub(crate) generic: bool,
+    /// Whether it is for a duration and has a type of its own: if that is another one, it is told with an advice.
+    pub(crate) is_span: bool,
 }
 
 impl Scoped {
     /// One of which nothing is known yet.
     fn plain(expr: &Expr) -> Self {
-        Self { expr: expr.clone(), uses: Vec::new(), generic: false }
+        Self { expr: expr.clone(), uses: Vec::new(), generic: false, is_span: false }
     }
 
     /// Whether it is known before the first call.
@@ -177,7 +179,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         _ => None,
     };
     let wait = match &options.wait {
-        Some(Given { value: Value::Computed(expr), .. }) => Some(scope.read(expr, errors)),
+        Some(Given { value: Value::Computed(expr), .. }) => Some(scope.read_span(expr, errors)),
         _ => None,
     };
     let empty = match &options.empty {
@@ -298,7 +300,12 @@ impl Scope<'_> {
         } else {
             expr.clone()
         };
-        Scoped { expr, uses, generic }
+        Scoped { expr, uses, generic, is_span: false }
+    }
+
+    /// An expression for a duration.
+    fn read_span(&self, expr: &Expr, errors: &mut Errors) -> Scoped {
+        Scoped { is_span: args::has_own_type(expr), ..self.read(expr, errors) }
     }
 
     fn is_generic(&self, expr: &Expr) -> bool {
@@ -341,7 +348,7 @@ fn settings(options: &Options, scope: &Scope, errors: &mut Errors) -> Settings {
         let Some(given) = given else { continue };
         let value = match &given.value {
             Value::Fixed(duration, span) => Setting::Duration(*duration, *span),
-            Value::Computed(expr) => Setting::Expr(scope.read(expr, errors)),
+            Value::Computed(expr) => Setting::Expr(scope.read_span(expr, errors)),
         };
         // `wait` has a place of its own: it is asked for on every call.
         settings.add(Assignment { field, optional, value }, field != "wait");

@@ -14,6 +14,7 @@ pub use crate::outcome::{Describe, Probe};
 pub use crate::policy::{Eviction, Policy};
 pub use crate::site::Site;
 pub use crate::slot::{Instantiation, Slot};
+pub use crate::span::span;
 pub use crate::weight::weighed;
 
 use crate::cache::{self, CacheRef};

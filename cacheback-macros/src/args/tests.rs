@@ -41,6 +41,22 @@ fn durations_are_seconds_or_humantime_or_expressions() {
 }
 
 #[test]
+fn the_type_of_a_duration_is_looked_at_unless_it_depends_on_what_is_expected() {
+    let own = ["TEN", "config::TEN", "self.ttl", "60 * 60", "-x", "n as u64", "(A)", "if a { B } else { 5 }"];
+    let own_too = ["match a { _ => B, 1 => { 60 } }", "{ let a = 5; a }", "*limit"];
+    for text in own.iter().chain(&own_too) {
+        let expr = syn::parse_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(has_own_type(&expr), "{text}");
+    }
+    for text in
+        ["a.into()", "minutes(5)", "if a { B } else { c.into() }", "\"1\".parse()?", "todo!()", "{ f(); }"]
+    {
+        let expr = syn::parse_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(!has_own_type(&expr), "{text}");
+    }
+}
+
+#[test]
 fn every_option_is_read() {
     let all = "lifetime = 1, max_stale = 2, retention = 3, refresh_ahead = 0, fetch_on_miss = user == \"a\", \
                empty = Vec::<u8>::new(), wait = 0, refresh_timeout = 1, max_backoff = 1, max_refreshes = 1, \

@@ -330,7 +330,7 @@ impl Expansion<'_> {
 
     /// A block that binds the arguments of `scoped` by their names, then evaluates it.
     fn with_arguments(&self, scoped: &Scoped) -> TokenStream {
-        let expr = &scoped.expr;
+        let expr = self.evaluated(scoped);
         if scoped.uses.is_empty() {
             return quote!({ #expr });
         }
@@ -358,6 +358,17 @@ impl Expansion<'_> {
             #(#lets)*
             #expr
         })
+    }
+
+    /// The expression alone.
+    fn evaluated(&self, scoped: &Scoped) -> TokenStream {
+        let expr = &scoped.expr;
+        if !scoped.is_span {
+            return quote!(#expr);
+        }
+        let at = located(expr.span());
+        let private = self.paths.private(at);
+        quote_spanned!(at=> #private::span(#expr))
     }
 
     /// The closure that sets what is known before the first call.
@@ -415,7 +426,7 @@ impl Expansion<'_> {
                 (at, quote_spanned!(at=> #flag))
             }
             Setting::Expr(scoped) if scoped.is_constant() => {
-                (located(scoped.expr.span()), scoped.expr.to_token_stream())
+                (located(scoped.expr.span()), self.evaluated(scoped))
             }
             Setting::Expr(scoped) => (located(scoped.expr.span()), self.with_arguments(scoped)),
         };

@@ -101,7 +101,7 @@ impl parse {
             });
         let __cacheback_site = __cacheback_site
             .vary(|_, __cacheback_policy| {
-                __cacheback_policy.lifetime = { T::LIFETIME };
+                __cacheback_policy.lifetime = { __cb::span(T::LIFETIME) };
             });
         __cb::entry(
             Self::__cacheback_slot()

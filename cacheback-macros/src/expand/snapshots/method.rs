@@ -95,7 +95,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
                 let (__cacheback_0, _) = __cacheback_args.lend();
                 let __cacheback_self: &Self = __cacheback_0;
                 let _ = &__cacheback_self;
-                __cacheback_self.lifetime
+                __cb::span(__cacheback_self.lifetime)
             };
         });
     __cb::entry_of(
