@@ -13,6 +13,7 @@ mod expand;
 mod fallback;
 mod key;
 mod mention;
+mod place;
 mod plan;
 mod shape;
 mod signature;
@@ -615,5 +616,6 @@ fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 fn plan(args: TokenStream, item: &TokenStream, errors: &mut Errors) -> Option<Plan> {
     let options = args::parse(args, errors);
     let function = signature::parse(item, errors)?;
-    Some(plan::make(options, function, errors))
+    let place = place::of(&function.sig.ident);
+    Some(plan::make(options, function, place.as_ref(), errors))
 }

@@ -18,6 +18,7 @@ use crate::attrs::{self, Attributes};
 use crate::error::Errors;
 use crate::key::{self, Key};
 use crate::mention::{self, readable};
+use crate::place::Place;
 use crate::signature::{Argument, Function};
 use crate::this;
 
@@ -162,7 +163,12 @@ pub(crate) enum Setting {
 }
 
 /// Decides, or says why not.
-pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors) -> Plan {
+pub(crate) fn make(
+    options: Options,
+    mut function: Function,
+    place: Option<&Place>,
+    errors: &mut Errors,
+) -> Plan {
     check::contradictions(&options, function.output.as_ref(), errors);
     let key = key::choose(&options, &function, errors);
     for index in &key.named {
@@ -195,7 +201,11 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         _ => Instances::Named(parameters),
     };
     let docs = attrs.documented.then(|| docs::section(&options, &companion, &function));
-    let has_certain_handle = function.is_sound && !options.may_mean(&["handle", "in_impl", "crate"]);
+    // With an unreadable option about, one of these may have been meant by it.
+    let is_placed = !options.may_mean(&["handle", "in_impl", "crate"]);
+    let fits =
+        !is_placed || place.is_none_or(|place| check::fits(place, &function, &companion, in_impl, errors));
+    let has_certain_handle = function.is_sound && is_placed && fits;
     let body = match companion {
         Companion::Nothing if in_impl => {
             check::inline(&attrs, errors);

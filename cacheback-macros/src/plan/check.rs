@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use syn::{Ident, Type};
 
-use super::{always_waits, duration};
+use super::{Companion, always_waits, duration};
 use crate::args::{Condition, Eviction, Given, Options, Value};
 use crate::attrs::Attributes;
 use crate::error::Errors;
+use crate::place::{Place, Scope};
 use crate::shape;
+use crate::signature::Function;
 
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -50,6 +52,43 @@ pub(super) fn inline(attrs: &Attributes, errors: &mut Errors) {
             );
         }
     }
+}
+
+/// Whether what stands beside the function can stand there. Where it cannot, the compiler would say so too, in more words
+/// and none of ours.
+pub(super) fn fits(
+    place: &Place,
+    function: &Function,
+    companion: &Companion,
+    in_impl: bool,
+    errors: &mut Errors,
+) -> bool {
+    let name = &function.sig.ident;
+    let message = match (&place.scope, companion) {
+        (Scope::Impl { of_a_trait, .. }, Companion::Type(_)) if !in_impl => format!(
+            "`{name}` stands in an `impl`, and nothing in its signature says so\nadd `{}` to the attribute",
+            if *of_a_trait { "in_impl, handle = false" } else { "in_impl" }
+        ),
+        (Scope::Impl { of_a_trait: true, .. }, Companion::Methods(_)) => format!(
+            "in the `impl` of a trait nothing can stand beside `{name}`\n\
+             add `handle = false` to the attribute, or let it call a cached method of the type"
+        ),
+        (Scope::Trait, Companion::Methods(_)) if function.sig.asyncness.is_some() => format!(
+            "in a trait nothing can stand beside `{name}`\n\
+             add `handle = false` to the attribute, or annotate the methods of the implementations"
+        ),
+        (Scope::Impl { borrowing: Some(ty), .. }, _) if in_impl => format!(
+            "`{ty}` holds a borrow, and a fetch outlives the call and owns what it uses\n\
+             let the type own its data, in an `Arc` where that is not cheap; or cache a free function of what this one needs"
+        ),
+        (_, Companion::Type(handle)) if place.beside_a_module && handle == name => format!(
+            "a module is called `{name}` too, and so is the handle of this function: a type of that name\n\
+             add `handle = {name}_cache` to the attribute, or `handle = false` for none"
+        ),
+        _ => return true,
+    };
+    errors.on(name, message);
+    false
 }
 
 /// A duration that is known at compile time.

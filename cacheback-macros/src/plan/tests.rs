@@ -1,6 +1,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::place::Scope;
 use crate::tests::{errors, plan};
 
 const FUNCTION: &str = "async fn f(user: &str, limit: u64) -> Vec<u8> {}";
@@ -145,6 +146,91 @@ fn what_a_caller_gets_when_wait_runs_out_is_written() {
 
         wait = 5 -> Answer
     "#]].assert_eq(&listed.join("\n"));
+}
+
+#[test]
+fn what_cannot_stand_where_the_function_stands() {
+    let inherent = Scope::Impl { of_a_trait: false, borrowing: None };
+    let of_a_trait = Scope::Impl { of_a_trait: true, borrowing: None };
+    let borrowing = Scope::Impl { of_a_trait: false, borrowing: Some("Service<'_>".to_owned()) };
+    let (free, method) = ("async fn f() {}", "async fn f(&self) {}");
+    let cases = [
+        (&inherent, "", free),
+        (&of_a_trait, "", free),
+        (&of_a_trait, "skip(self)", method),
+        (&of_a_trait, "in_impl", free),
+        (&Scope::Trait, "skip(self)", method),
+        (&borrowing, "skip(self)", method),
+        (&borrowing, "in_impl, handle = false", free),
+        // These are fine, or have one error that is another.
+        (&inherent, "in_impl", free),
+        (&inherent, "skip(self)", method),
+        (&of_a_trait, "skip(self), handle = false", method),
+        (&of_a_trait, "skip(self), handel = false", method),
+        (&Scope::Trait, "skip(self), handle = false", method),
+        (&Scope::Trait, "skip(self)", "fn f(&self) -> impl Future<Output = u8> + Send {}"),
+        (&Scope::Module, "", free),
+        (&Scope::Function, "", free),
+    ];
+    let listed = cases.map(|(scope, args, item)| {
+        let place = Place { scope: scope.clone(), beside_a_module: false };
+        format!("{scope:?}: {args} {item}\n{}", errors_at(&place, args, item))
+    });
+    expect![[r#"
+        Impl { of_a_trait: false, borrowing: None }:  async fn f() {}
+        [f] `f` stands in an `impl`, and nothing in its signature says so / add `in_impl` to the attribute
+
+        Impl { of_a_trait: true, borrowing: None }:  async fn f() {}
+        [f] `f` stands in an `impl`, and nothing in its signature says so / add `in_impl, handle = false` to the attribute
+
+        Impl { of_a_trait: true, borrowing: None }: skip(self) async fn f(&self) {}
+        [f] in the `impl` of a trait nothing can stand beside `f` / add `handle = false` to the attribute, or let it call a cached method of the type
+
+        Impl { of_a_trait: true, borrowing: None }: in_impl async fn f() {}
+        [f] in the `impl` of a trait nothing can stand beside `f` / add `handle = false` to the attribute, or let it call a cached method of the type
+
+        Trait: skip(self) async fn f(&self) {}
+        [f] in a trait nothing can stand beside `f` / add `handle = false` to the attribute, or annotate the methods of the implementations
+
+        Impl { of_a_trait: false, borrowing: Some("Service<'_>") }: skip(self) async fn f(&self) {}
+        [f] `Service<'_>` holds a borrow, and a fetch outlives the call and owns what it uses / let the type own its data, in an `Arc` where that is not cheap; or cache a free function of what this one needs
+
+        Impl { of_a_trait: false, borrowing: Some("Service<'_>") }: in_impl, handle = false async fn f() {}
+        [f] `Service<'_>` holds a borrow, and a fetch outlives the call and owns what it uses / let the type own its data, in an `Arc` where that is not cheap; or cache a free function of what this one needs
+
+        Impl { of_a_trait: false, borrowing: None }: in_impl async fn f() {}
+
+        Impl { of_a_trait: false, borrowing: None }: skip(self) async fn f(&self) {}
+
+        Impl { of_a_trait: true, borrowing: None }: skip(self), handle = false async fn f(&self) {}
+
+        Impl { of_a_trait: true, borrowing: None }: skip(self), handel = false async fn f(&self) {}
+        [handel] unknown option `handel` / did you mean `handle`?
+
+        Trait: skip(self), handle = false async fn f(&self) {}
+
+        Trait: skip(self) fn f(&self) -> impl Future<Output = u8> + Send {}
+
+        Module:  async fn f() {}
+
+        Function:  async fn f() {}
+    "#]].assert_eq(&listed.join("\n"));
+
+    let beside = |args| errors_at(&Place { scope: Scope::Module, beside_a_module: true }, args, free);
+    expect![[r#"
+        [f] a module is called `f` too, and so is the handle of this function: a type of that name / add `handle = f_cache` to the attribute, or `handle = false` for none
+    "#]].assert_eq(&beside(""));
+    for args in ["handle = g", "handle = false", "in_impl"] {
+        assert_eq!(beside(args), "");
+    }
+}
+
+fn errors_at(place: &Place, args: &str, item: &str) -> String {
+    let mut errors = Errors::default();
+    let options = crate::args::parse(crate::tests::tokens(args), &mut errors);
+    let function = crate::signature::parse(&crate::tests::tokens(item), &mut errors);
+    make(options, function.expect("a function"), Some(place), &mut errors);
+    errors.listed()
 }
 
 #[test]
