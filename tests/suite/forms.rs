@@ -118,7 +118,7 @@ mod shadowed {
         lifetime = 60,
         fetch_on_miss,
         wait = "1s",
-        empty = std::result::Result::Err(std::string::String::new()),
+        empty = ::core::result::Result::Err(std::string::String::new()),
         skip(runs)
     )]
     pub(super) async fn shadowed(
