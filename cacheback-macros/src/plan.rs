@@ -1,5 +1,6 @@
 //! The rules across options and function. Everything is decided here; `expand` only writes it down.
 
+mod bounds;
 mod check;
 mod docs;
 #[cfg(test)]
@@ -171,6 +172,10 @@ pub(crate) fn make(
 ) -> Plan {
     check::contradictions(&options, function.output.as_ref(), errors);
     let key = key::choose(&options, &function, errors);
+    // With an unreadable option about, an argument may have been skipped by it.
+    if !options.may_mean(&["skip", "key"]) {
+        bounds::check(&function, &key, errors);
+    }
     for index in &key.named {
         let argument = &mut function.arguments[*index];
         argument.public.clone_from(&argument.name);

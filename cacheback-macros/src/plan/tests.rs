@@ -346,12 +346,12 @@ fn names_and_handles() {
 fn instantiations_are_told_apart_by_all_that_is_generic() {
     let cases = [
         ("", "async fn f<'a>(a: &'a str) {}", "one"),
-        ("", "async fn f<'a, T, const N: usize>(a: &'a T) {}", "T, N: usize"),
-        ("skip(b)", "async fn f<T>(a: T, b: impl Copy) {}", "T, #1"),
+        ("", "async fn f<'a, T: Model, const N: usize>(a: &'a T) {}", "T, N: usize"),
+        ("skip(b)", "async fn f<T: Model>(a: T, b: impl Model) {}", "T, #1"),
         ("skip(self)", "async fn f(&self) {}", ""),
-        ("in_impl", "async fn f<T>(a: T) {}", "T"),
+        ("in_impl", "async fn f<T: Model>(a: T) {}", "T"),
         ("handle = false", "async fn f() {}", "one"),
-        ("handle = false", "async fn f<T>(a: T) {}", "scope"),
+        ("handle = false", "async fn f<T: Model>(a: T) {}", "scope"),
         ("handle = false, skip(self)", "async fn f(&self) {}", "scope"),
     ];
     for (args, item, expected) in cases {

@@ -152,7 +152,7 @@ fn what_says_self_is_in_an_impl() {
         ("async fn f(a: &Self) {}", true),
         ("async fn f() -> Option<Self> {}", true),
         ("async fn f() -> <Self as Model>::Row {}", true),
-        ("async fn f<T>(a: T) where Self: Sized {}", true),
+        ("async fn f<T: Model>(a: T) where Self: Sized {}", true),
         ("async fn f() { struct S; impl S { fn s() -> Self { S } } }", false),
     ];
     for (item, expected) in cases {
@@ -195,7 +195,7 @@ fn a_future_that_is_returned_is_what_a_call_comes_to() {
 #[test]
 fn a_lifetime_has_no_name_elsewhere() {
     let plan =
-        plan("", "async fn f<'a, 'b: 'a>(a: &'a str, b: Cow<'b, str>, c: &'static str, d: impl Copy) {}");
+        plan("", "async fn f<'a, 'b: 'a>(a: &'a str, b: Cow<'b, str>, c: &'static str, d: impl Model) {}");
     let local = |ty: &Option<Type>| ty.as_ref().map_or("-".to_owned(), |ty| quote::quote!(#ty).to_string());
     let locals: Vec<String> = plan.arguments.iter().map(|argument| local(&argument.local)).collect();
     assert_eq!(locals, ["& '_ str", "Cow < '_ , str >", "& 'static str", "-"]);
@@ -291,5 +291,66 @@ fn items() {
             mod m {}
             [mod] `#[cacheback]` goes on an `async fn` / annotate each function in the module that shall be cached
         "#]],
+    );
+}
+
+#[test]
+fn bounds_that_are_known_not_to_be_enough() {
+    let refuses = [
+        "async fn f(text: impl AsRef<str>) {}",
+        "async fn f(text: impl Into<String> + Send + Sync + 'static) {}",
+        "async fn f(_: impl ToString + Clone + Send + Sync + 'static) {}",
+        "async fn f<T: Default>(id: u64) -> T {}",
+        "async fn f<T>(id: u64) -> Result<T, Error> where T: DeserializeOwned + Send {}",
+        "async fn f<P: AsRef<Path> + 'static>(path: P) {}",
+        "async fn f<T: Ord + Copy + Send>(a: &T) {}",
+    ];
+    refused(
+        &refuses,
+        &expect![[r#"
+        async fn f(text: impl AsRef<str>) {}
+        [impl AsRef<str>] `impl AsRef<str>` is not known to be `Eq`, `std::hash::Hash`, `Clone`, `Send`, `Sync` and `'static`: a fetch owns its arguments, and they tell entries apart / write `impl AsRef<str> + Eq + std::hash::Hash + Clone + Send + Sync + 'static`, or take `&str`, or leave `text` out of the key with `skip(text)`
+
+        async fn f(text: impl Into<String> + Send + Sync + 'static) {}
+        [impl Into<String> + Send + Sync + 'static] `impl Into<String> + Send + Sync + 'static` is not known to be `Eq`, `std::hash::Hash` and `Clone`: a fetch owns its arguments, and they tell entries apart / write `impl Into<String> + Send + Sync + 'static + Eq + std::hash::Hash + Clone`, or take `String`, or leave `text` out of the key with `skip(text)`
+
+        async fn f(_: impl ToString + Clone + Send + Sync + 'static) {}
+        [impl ToString + Clone + Send + Sync + 'static] `impl ToString + Clone + Send + Sync + 'static` is not known to be `Eq` and `std::hash::Hash`: a fetch owns its arguments, and they tell entries apart / write `impl ToString + Clone + Send + Sync + 'static + Eq + std::hash::Hash`
+
+        async fn f<T: Default>(id: u64) -> T {}
+        [T] `T` is not known to be `Clone`, `Send`, `Sync` and `'static`: a cached value is handed to many callers / write `T: Default + Clone + Send + Sync + 'static`
+
+        async fn f<T>(id: u64) -> Result<T, Error> where T: DeserializeOwned + Send {}
+        [T] `T` is not known to be `Clone`, `Sync` and `'static`: a cached value is handed to many callers / write `T: DeserializeOwned + Send + Clone + Sync + 'static`
+
+        async fn f<P: AsRef<Path> + 'static>(path: P) {}
+        [P] `P` is not known to be `Eq`, `std::hash::Hash`, `Clone`, `Send` and `Sync`: a fetch owns its arguments, and they tell entries apart / write `P: AsRef<Path> + 'static + Eq + std::hash::Hash + Clone + Send + Sync`, or take `&Path`, or leave `path` out of the key with `skip(path)`
+
+        async fn f<T: Ord + Copy + Send>(a: &T) {}
+        [&T] `&T` is not known to be `std::hash::Hash`, `Sync` and `'static`: a fetch owns its arguments, and they tell entries apart / write `T: Ord + Copy + Send + std::hash::Hash + Sync + 'static`, or leave `a` out of the key with `skip(a)`
+    "#]],
+    );
+    assert_eq!(
+        errors("skip(make)", "async fn f(make: impl Fn() -> u8) {}"),
+        "[impl Fn() -> u8] `impl Fn() -> u8` is not known to be `Clone`, `Send`, `Sync` and `'static`: a fetch owns its \
+         arguments / write `impl Fn() -> u8 + Clone + Send + Sync + 'static`\n"
+    );
+    // Any other trait may bring along what is missing.
+    for item in [
+        "async fn f(id: impl Model) {}",
+        "async fn f<T: Default + Model>(id: u64) -> T {}",
+        "async fn f<T>(id: u64) -> Vec<T> {}",
+        "async fn f<T: ?Sized + ToOwned>(id: &T) {}",
+        "async fn f<T: ?Sized>(id: &T) {}",
+        "async fn f<T: Clone + Send + Sync + Hash + Eq + 'static>(id: T) -> T {}",
+        "async fn f<T: Clone + Send + Sync>(a: T) where T: Hash, T: Eq + 'static {}",
+        "async fn f(id: T::Id) -> T::Row {}",
+    ] {
+        plan("", item);
+    }
+    plan("skip(a)", "async fn f(a: impl Fn() -> u8 + Clone + Send + Sync + 'static) {}");
+    assert_eq!(
+        errors("skp(a)", "async fn f(a: impl Fn() + Clone + Send + Sync + 'static) {}").lines().count(),
+        1
     );
 }
