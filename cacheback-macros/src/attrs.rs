@@ -66,9 +66,8 @@ pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> 
             errors.on(
                 attr,
                 format_args!(
-                    "a function under `#[{}]` runs once: from a cache it would not run at all\n\
-                     annotate the functions that it calls",
-                    once
+                    "a function under `#[{once}]` runs once: from a cache it would not run at all\n\
+                     annotate the functions that it calls"
                 ),
             );
         }

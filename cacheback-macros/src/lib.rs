@@ -540,8 +540,9 @@ use crate::plan::Plan;
 ///
 /// ## `in_impl`
 ///
-/// Says that the function stands in an `impl`, where nothing in its signature does: it has no receiver and does not name
-/// `Self`. Without it the compiler says that an "enum is not supported in `trait`s or `impl`s".
+/// Says that the function stands in an `impl` if nothing in its signature does: it has no receiver and does not name
+/// `Self`. Without it there is an error that asks for it; in the output of a macro, and before Rust 1.88, that is the
+/// compiler's "enum is not supported in `trait`s or `impl`s".
 ///
 /// ```
 /// # use cacheback::cacheback;

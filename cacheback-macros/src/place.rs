@@ -64,14 +64,14 @@ fn find(source: &str, offset: usize, name: &str) -> Option<Place> {
         return None;
     }
     let mut outline = Outline::default();
-    outline.read(source.get(..offset)?);
+    outline.read(source.get(..offset)?, None);
     let scopes: Option<Vec<Scope>> = outline.open.iter().map(|open| open.scope.clone()).collect();
     let scope = scopes?.pop().unwrap_or(Scope::Module);
     // What stands above the attribute may have moved the function too.
     attributes(&outline.head).filter(|item| item.rest.is_empty())?;
     let depth = outline.open.len();
     if declares_module(source, name) {
-        outline.read_level(rest, depth);
+        outline.read(rest, Some(depth));
     }
     let beside_a_module = outline.modules_at(depth).iter().any(|module| module == name);
     Some(Place { scope, beside_a_module })
@@ -97,39 +97,13 @@ struct Open {
 }
 
 impl Outline {
-    /// Reads on.
-    fn read(&mut self, source: &str) {
-        self.read_until(source, |_| false);
-    }
-
-    /// Reads on to the end of the braces at this depth.
-    fn read_level(&mut self, source: &str, depth: usize) {
-        // The last module is kept in the frame that is about to be closed.
-        self.read_until(source, |outline| outline.open.len() < depth);
-    }
-
-    fn modules_at(&self, depth: usize) -> &[String] {
-        depth
-            .checked_sub(1)
-            .and_then(|index| self.open.get(index))
-            .map_or(&self.modules, |open| &open.modules)
-    }
-
-    fn read_until(&mut self, source: &str, is_enough: impl Fn(&Self) -> bool) {
-        let mut code = Code(source);
-        while let Some(char) = code.next() {
+    /// Reads on; if `level` is given, up to the end of the braces at that depth.
+    fn read(&mut self, source: &str, level: Option<usize>) {
+        for char in Code(source) {
             match char {
                 '{' | '(' | '[' => self.open(char),
-                '}' | ')' | ']' => {
-                    let ends = self.open.len();
-                    let closed = self.open.pop();
-                    if is_enough(self) {
-                        self.open.extend(closed);
-                        debug_assert_eq!(self.open.len(), ends);
-                        return;
-                    }
-                    self.close(char, closed);
-                }
+                '}' | ')' | ']' if level == Some(self.open.len()) => return,
+                '}' | ')' | ']' => self.close(char),
                 ';' if self.open.last().is_none_or(|open| open.bracket == '{') => {
                     self.declare();
                     self.head.clear();
@@ -140,22 +114,27 @@ impl Outline {
         }
     }
 
-    fn open(&mut self, bracket: char) {
-        let before = std::mem::take(&mut self.head);
-        let is_brace = bracket == '{';
-        let scope = if is_brace { scope(&before) } else { None };
-        if is_brace {
-            self.head = before;
-            self.declare();
-            self.head.clear();
-            self.open.push(Open { bracket, scope, before: String::new(), modules: Vec::new() });
-        } else {
-            self.open.push(Open { bracket, scope, before, modules: Vec::new() });
-        }
+    fn modules_at(&self, depth: usize) -> &[String] {
+        depth
+            .checked_sub(1)
+            .and_then(|index| self.open.get(index))
+            .map_or(&self.modules, |open| &open.modules)
     }
 
-    fn close(&mut self, bracket: char, closed: Option<Open>) {
-        let Some(Open { bracket: opened, before, .. }) = closed else { return };
+    fn open(&mut self, bracket: char) {
+        let mut open = Open { bracket, scope: None, before: String::new(), modules: Vec::new() };
+        if bracket == '{' {
+            self.declare();
+            open.scope = scope(&self.head);
+            self.head.clear();
+        } else {
+            open.before = std::mem::take(&mut self.head);
+        }
+        self.open.push(open);
+    }
+
+    fn close(&mut self, bracket: char) {
+        let Some(Open { bracket: opened, before, .. }) = self.open.pop() else { return };
         let inner = std::mem::take(&mut self.head);
         if opened != '{' {
             self.head = format!("{before}{opened}{inner}{bracket}");

@@ -19,7 +19,7 @@ pub use crate::weight::weighed;
 
 // The bounds of generated code, so that the compiler names them by a path that its reader has.
 pub use crate::key::{ArgsOver, Argument, Borrowed, Key, KeyOver, KeyShape, Own, Receiver, Shape, Shapes};
-pub use crate::outcome::{Empty, Failure, Outcome, Value};
+pub use crate::outcome::{Empty, Failure, Value};
 pub use crate::span::Span;
 pub use crate::weight::Weight;
 
@@ -28,6 +28,7 @@ use crate::handle::Entry;
 use crate::key::Viewed;
 use crate::marker::{Generic, Method};
 use crate::origin::BoxFuture;
+use crate::outcome::Outcome;
 use crate::site::IsSite;
 use crate::sync::Arc;
 

@@ -227,7 +227,7 @@ fn what_cannot_stand_where_the_function_stands() {
 
 fn errors_at(place: &Place, args: &str, item: &str) -> String {
     let mut errors = Errors::default();
-    let options = crate::args::parse(crate::tests::tokens(args), &mut errors);
+    let options = args::parse(crate::tests::tokens(args), &mut errors);
     let function = crate::signature::parse(&crate::tests::tokens(item), &mut errors);
     make(options, function.expect("a function"), Some(place), &mut errors);
     errors.listed()
