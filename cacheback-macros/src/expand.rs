@@ -374,7 +374,7 @@ impl<'a> Expansion<'a> {
             add(located(expr.expr.span()), "wait", self.over_arguments(expr));
         }
         if let Some(closure) = &plan.lifetime_for {
-            add(located(closure.span()), "lifetime_for", quote!(#closure));
+            add(located(closure.span()), "lifetime_for", self.to_duration(closure));
         }
         if let Some(closure) = &plan.weigh {
             let at = located(closure.span());

@@ -12,7 +12,7 @@ pub fn span(span: impl Span) -> Duration {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a duration",
     label = "expected a `Duration`",
-    note = "only a literal is seconds: write `3600`, a string such as `\"1h\"`, or `Duration::from_secs(..)` around this"
+    note = "write `Duration::from_secs(..)` around it; a literal that is all of an option is seconds: `lifetime = 3600`, or `\"1h\"`"
 )]
 pub trait Span {
     /// Itself.

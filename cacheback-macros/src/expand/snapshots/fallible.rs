@@ -49,7 +49,8 @@ impl load {
         );
         let __cacheback_site = __cacheback_site
             .share_err(|error: &Error| error.copy(), __cacheback_probe.describe());
-        let __cacheback_site = __cacheback_site.lifetime_for(|user| user.lifetime);
+        let __cacheback_site = __cacheback_site
+            .lifetime_for(|user| __cb::span(user.lifetime));
         __cb::entry(
             Self::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Val<u64>,)>(), (&id,)),
