@@ -1,6 +1,7 @@
 //! The attribute's own tokens: from `lifetime = 600, skip(db)` to one raw, spanned value an option. Nothing here
 //! looks at the function, and no rule here looks at two options; that is `plan`.
 
+mod foreign;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -15,8 +16,9 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Lit, LitStr, Path, Token, token};
 
 use crate::error::Errors;
+use crate::mention::readable;
 pub(crate) use names::{listed, nearest};
-pub(crate) use value::{Condition, Eviction, Handle, Value, peel};
+pub(crate) use value::{Condition, Eviction, Handle, Value, has_own_type, peel};
 
 /// An option as the user gave it.
 #[derive(Clone)]
@@ -58,6 +60,8 @@ pub(crate) struct Options {
     pub(crate) krate: Option<Given<Path>>,
     /// Some option could not be read: what is absent here may not be absent there.
     pub(crate) incomplete: bool,
+    /// The names of those, if they have one.
+    unread: Vec<Option<String>>,
 }
 
 /// Reads the attribute. What is wrong with one option does not hide what is wrong with the next.
@@ -73,12 +77,15 @@ pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Options {
                 }
                 Ok(raw) => {
                     seen.push(raw.name.clone());
+                    let name = raw.name.unraw().to_string();
                     if let Err(error) = options.take(raw) {
                         errors.push(error);
+                        options.unread.push(Some(name));
                     }
                 }
                 Err(error) => {
                     errors.push(error);
+                    options.unread.push(None);
                     recover(input);
                     continue;
                 }
@@ -113,6 +120,17 @@ enum RawValue {
     Expr(Expr),
     /// `name(..)`
     List(TokenStream),
+}
+
+impl RawValue {
+    /// A value as a user would write it again: not a closure, which takes other arguments elsewhere.
+    fn written(&self) -> Option<String> {
+        match self {
+            RawValue::Flag | RawValue::Expr(Expr::Closure(_)) => None,
+            RawValue::Expr(expr) => Some(readable(expr)),
+            RawValue::List(tokens) => Some(readable(tokens)).filter(|text| !text.is_empty()),
+        }
+    }
 }
 
 fn parse_option(input: ParseStream) -> syn::Result<Raw> {
@@ -165,6 +183,15 @@ fn at_option(input: ParseStream) -> bool {
 }
 
 impl Options {
+    /// Whether an option that could not be read may be one of these.
+    pub(crate) fn may_mean(&self, names: &[&str]) -> bool {
+        let may_mean = |unread: &Option<String>| match unread {
+            Some(unread) => nearest(unread, names.iter().copied()).is_some(),
+            None => true,
+        };
+        self.unread.iter().any(may_mean)
+    }
+
     /// Puts one option in its place.
     fn take(&mut self, raw: Raw) -> syn::Result<()> {
         let Raw { name, value } = raw;
@@ -218,18 +245,7 @@ impl Options {
                 self.in_impl = Some(Given { name, value: () });
                 Ok(())
             }
-            "shared" => {
-                parse_flag(&name, &value)?;
-                refuse(
-                    name.span(),
-                    "`shared` needs the `redis` feature\nleave it out for a cache in this process",
-                )
-            }
-            "tags" | "version" => {
-                let of = format!("`{name}` is about shared entries, and `shared` needs the `redis` feature");
-                refuse(name.span(), format!("{of}\nleave it out for a cache in this process"))
-            }
-            _ => refuse(name.span(), names::unknown(&name)),
+            _ => refuse(name.span(), names::unknown(&name, value.written().as_deref())),
         }
     }
 }

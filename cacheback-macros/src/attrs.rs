@@ -14,6 +14,7 @@ use syn::token::Paren;
 use syn::{Attribute, Ident, MacroDelimiter, Meta, MetaList, Path, Token, parse_quote};
 
 use crate::error::Errors;
+use crate::signature;
 
 /// Clippy's lints about nothing but a signature.
 pub(crate) const SIGNATURE_LINTS: &[&str] = &[
@@ -38,9 +39,6 @@ const ITEM_LINTS: &[&str] = &[
     "wrong_self_convention",
 ];
 
-/// Attributes of functions that a program or a test run calls, and nobody else.
-const RUN_ONCE: &[&str] = &["main", "test", "bench"];
-
 /// The attributes of the function, sorted by where they go.
 #[derive(Default)]
 pub(crate) struct Attributes {
@@ -64,15 +62,12 @@ pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> 
         if attr.path().segments.last().is_some_and(|segment| segment.ident == "cacheback") {
             errors.on(attr, "`#[cacheback]` is on this function twice\nremove one of them");
         }
-        if let Some(once) =
-            attr.path().segments.last().filter(|last| RUN_ONCE.iter().any(|name| last.ident == name))
-        {
+        if let Some(once) = signature::runs_once(attr) {
             errors.on(
                 attr,
                 format_args!(
-                    "a function under `#[{}]` runs once: from a cache it would not run at all\n\
-                     annotate the functions that it calls",
-                    once.ident
+                    "a function under `#[{once}]` runs once: from a cache it would not run at all\n\
+                     annotate the functions that it calls"
                 ),
             );
         }

@@ -5,6 +5,7 @@
 
 mod lints;
 mod parts;
+mod stand_in;
 #[cfg(test)]
 mod tests;
 
@@ -12,11 +13,12 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Ident, Visibility};
+use syn::{Ident, Type, Visibility};
 
 use self::parts::{Paths, invented, lent, located, numbered};
 use crate::key::Part;
 use crate::plan::{Body, Companion, Empty, Methods, Name, Plan};
+use crate::shape;
 
 /// The expansion.
 pub(crate) fn tokens(plan: &Plan) -> TokenStream {
@@ -26,6 +28,11 @@ pub(crate) fn tokens(plan: &Plan) -> TokenStream {
         Companion::Methods(methods) => expansion.beside_a_method(methods),
         Companion::Nothing => expansion.alone(),
     }
+}
+
+/// What stands beside the function where its attribute is refused.
+pub(crate) fn stand_ins(plan: &Plan) -> TokenStream {
+    Expansion::new(plan).stand_ins()
 }
 
 /// How an entry reaches what the function has one of.
@@ -42,17 +49,22 @@ struct Expansion<'a> {
     paths: Paths,
     /// At the function's name.
     here: Span,
-    /// At the return type, or at the function's name.
+    /// At the return type, of a `Result` at what is kept, or at the function's name.
     at_output: Span,
+    /// At the error of a `Result`, or at the return type.
+    at_error: Span,
     output: TokenStream,
 }
 
 impl<'a> Expansion<'a> {
     fn new(plan: &'a Plan) -> Self {
         let here = located(plan.sig.ident.span());
-        let at_output = plan.output.as_ref().map_or(here, |ty| located(ty.span()));
+        let result = plan.output.as_ref().and_then(shape::parts_of_result);
+        let shown_at = |ty: Option<&Type>| ty.map_or(here, |ty| located(shape::shown_at(ty)));
+        let at_output = shown_at(result.map(|(value, _)| value).or(plan.output.as_ref()));
+        let at_error = shown_at(result.and_then(|(_, error)| error).or(plan.output.as_ref()));
         let output = plan.output.as_ref().map_or_else(|| quote_spanned!(here=> ()), |ty| quote!(#ty));
-        Expansion { plan, paths: Paths::new(plan.krate.as_ref()), here, at_output, output }
+        Expansion { plan, paths: Paths::new(plan.krate.as_ref()), here, at_output, at_error, output }
     }
 
     /// The function, and beside it a type of the same name that holds the rest.
@@ -327,7 +339,7 @@ impl<'a> Expansion<'a> {
     /// How this function is fetched, and what only it can say: one statement an option, each at its own token.
     fn site(&self, place: &Place, names: &[Ident]) -> TokenStream {
         let plan = self.plan;
-        let (here, at_output) = (self.here, self.at_output);
+        let (here, at_output, at_error) = (self.here, self.at_output, self.at_error);
         let private = self.paths.private(at_output);
         let shapes = self.shapes_of_arguments(names);
         let outcome = quote_spanned!(at_output=> __cacheback_probe.outcome());
@@ -339,11 +351,11 @@ impl<'a> Expansion<'a> {
             let option = Ident::new(option, at);
             tokens.extend(quote_spanned!(at=> let __cacheback_site = __cacheback_site.#option(#value);));
         };
-        let describe = quote_spanned!(at_output=> __cacheback_probe.describe());
+        let describe = quote_spanned!(at_error=> __cacheback_probe.describe());
         match &plan.share_err {
             Some(closure) => add(located(closure.span()), "share_err", quote!(#closure, #describe)),
             None => {
-                let share = quote_spanned!(at_output=> (&__cacheback_probe).share());
+                let share = quote_spanned!(at_error=> (&__cacheback_probe).share());
                 add(at_output, "errors", quote!(#share, #describe));
             }
         }
@@ -362,13 +374,13 @@ impl<'a> Expansion<'a> {
             add(located(expr.expr.span()), "wait", self.over_arguments(expr));
         }
         if let Some(closure) = &plan.lifetime_for {
-            add(located(closure.span()), "lifetime_for", quote!(#closure));
+            add(located(closure.span()), "lifetime_for", self.to_duration(closure));
+        }
+        if let Some(closure) = &plan.retention_for {
+            add(located(closure.span()), "retention_for", self.to_duration(closure));
         }
         if let Some(closure) = &plan.is_outage {
             add(located(closure.span()), "is_outage", quote!(#closure));
-        }
-        if let Some(closure) = &plan.retention_for {
-            add(located(closure.span()), "retention_for", quote!(#closure));
         }
         if let Some(closure) = &plan.weigh {
             let at = located(closure.span());

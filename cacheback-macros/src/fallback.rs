@@ -1,13 +1,14 @@
-//! What is emitted where the attribute cannot be expanded: the errors, and the item as it was written, so that
-//! its callers still resolve and editors keep working in its body.
+//! What is emitted where the attribute cannot be expanded: the errors, the item as it was written, so that its callers
+//! still resolve and editors keep working in its body, and what stands in for its handle.
 
 use proc_macro2::TokenStream;
 
 use crate::error::Errors;
 
-/// The item, followed by every error.
-pub(crate) fn original(item: TokenStream, errors: &Errors) -> TokenStream {
+/// The item, followed by what stands beside it and by every error.
+pub(crate) fn original(item: TokenStream, stand_ins: Option<TokenStream>, errors: &Errors) -> TokenStream {
     let mut tokens = item;
+    tokens.extend(stand_ins);
     tokens.extend(errors.to_compile_errors());
     tokens
 }

@@ -13,6 +13,7 @@ mod expand;
 mod fallback;
 mod key;
 mod mention;
+mod place;
 mod plan;
 mod shape;
 mod signature;
@@ -209,7 +210,7 @@ use crate::plan::Plan;
 /// | [`handle`](#handle) | `false`, or another name | the function's name |
 /// | [`crate`](#crate) | path | `::cacheback` |
 ///
-/// The options `shared`, `tags` and `version` are reserved. "Arguments" are the receiver too: an expression may use `self`.
+/// The options `shared`, `queue`, `tags`, `version` and `batch` are planned, and not in this version. "Arguments" are the receiver too: an expression may use `self`.
 ///
 /// ## `lifetime`
 ///
@@ -286,7 +287,11 @@ use crate::plan::Plan;
 /// ## `empty`
 ///
 /// What a caller gets while nothing is cached: an expression of the return type over the arguments. Default:
-/// `Default::default()`, in `Ok` for a `Result`. Not needed, and refused, with plain `fetch_on_miss` without `wait`.
+/// `Default::default()`, in `Ok` for a `Result`: `None`, `0`, `Ok(vec![])`. A caller who has to tell it from a real value
+/// calls `entry(..).lookup()`, whose `status` is then `Status::Empty`.
+///
+/// With plain `fetch_on_miss` and no `wait` nobody is ever given it: there it is refused. With `fetch_on_miss` and
+/// [`wait`](#wait) together it has to be written.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -300,11 +305,21 @@ use crate::plan::Plan;
 /// The longest that a caller waits for a fetch. Then it gets the stale or the empty value, and the fetch goes on.
 /// Default: no limit.
 ///
+/// With [`fetch_on_miss`](#fetch_on_miss) what it gets is written as [`empty`](#empty). `fetch_on_miss` says that the
+/// default would be wrong, and a slow database is no reason to say "not found": for a `Result` that is most often an
+/// `Err`.
+///
 /// ```
 /// # use cacheback::cacheback;
+/// # #[derive(Clone, Default)] struct User;
+/// # #[derive(Clone)] enum DbError { TimedOut }
 /// # mod search { pub async fn suggest<T: Default>(_: &str) -> T { T::default() } }
-/// #[cacheback(fetch_on_miss, wait = "500ms")]
+/// # mod db { pub async fn find<T: Default, E>(_: u64) -> Result<T, E> { Ok(T::default()) } }
+/// #[cacheback(fetch_on_miss, wait = "500ms", empty = vec![])]
 /// async fn suggestions(word: String) -> Vec<String> { search::suggest(&word).await }
+///
+/// #[cacheback(fetch_on_miss, wait = "2s", empty = Err(DbError::TimedOut))]
+/// async fn find(id: u64) -> Result<Option<User>, DbError> { db::find(id).await }
 /// ```
 ///
 /// ## `refresh_timeout`
@@ -571,8 +586,9 @@ use crate::plan::Plan;
 ///
 /// ## `in_impl`
 ///
-/// Says that the function stands in an `impl`, where nothing in its signature does: it has no receiver and does not name
-/// `Self`. Without it the compiler says that an "enum is not supported in `trait`s or `impl`s".
+/// Says that the function stands in an `impl` if nothing in its signature does: it has no receiver and does not name
+/// `Self`. Without it there is an error that asks for it; in the output of a macro, and before Rust 1.88, that is the
+/// compiler's "enum is not supported in `trait`s or `impl`s".
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -636,7 +652,10 @@ fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     match plan(args, &item, &mut errors) {
         Some(plan) if errors.is_empty() => expand::tokens(&plan),
-        _ => fallback::original(item, &errors),
+        plan => {
+            let certain = plan.filter(|plan| plan.has_certain_handle);
+            fallback::original(item, certain.as_ref().map(expand::stand_ins), &errors)
+        }
     }
 }
 
@@ -644,5 +663,6 @@ fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 fn plan(args: TokenStream, item: &TokenStream, errors: &mut Errors) -> Option<Plan> {
     let options = args::parse(args, errors);
     let function = signature::parse(item, errors)?;
-    Some(plan::make(options, function, errors))
+    let place = place::of(&function.sig.ident);
+    Some(plan::make(options, function, place.as_ref(), errors))
 }

@@ -51,7 +51,7 @@ pub(crate) fn generics(tokens: &impl ToTokens, parameters: &[Ident]) -> bool {
 pub(crate) fn readable(tokens: &impl ToTokens) -> String {
     let text = tokens.to_token_stream().to_string();
     let mut text = text.replace(" :: ", "::").replace(":: ", "::").replace(" . ", ".");
-    let tight = ["& ", "* ", "< ", " <", " >", " ,", " ;", " ()", "fn (", "Fn ("];
+    let tight = ["& ", "* ", "< ", " <", " >", " ,", " ;", " ()", "fn (", "Fn (", " ! [", " ! ("];
     for wide in tight {
         text = text.replace(wide, &wide.replace(' ', ""));
     }

@@ -1,5 +1,6 @@
 //! The rules across options and function. Everything is decided here; `expand` only writes it down.
 
+mod bounds;
 mod check;
 mod docs;
 #[cfg(test)]
@@ -13,11 +14,12 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, GenericParam, Ident, LitStr, Path, Signature, Type, Visibility};
 
-use crate::args::{Condition, Eviction, Given, Handle, Options, Value};
+use crate::args::{self, Condition, Eviction, Given, Handle, Options, Value};
 use crate::attrs::{self, Attributes};
 use crate::error::Errors;
 use crate::key::{self, Key};
 use crate::mention::{self, readable};
+use crate::place::Place;
 use crate::signature::{Argument, Function};
 use crate::this;
 
@@ -38,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) name: Name,
     pub(crate) in_impl: bool,
     pub(crate) companion: Companion,
+    /// With errors about: whether the companion is what it will be without them.
+    pub(crate) has_certain_handle: bool,
     pub(crate) instances: Instances,
     pub(crate) key: Key,
     /// Whether the key, once owned, holds all arguments too.
@@ -118,12 +122,14 @@ pub(crate) struct Scoped {
     pub(crate) uses: Vec<usize>,
     /// Whether it mentions `Self` or a type parameter, which no static can.
     pub(crate) generic: bool,
+    /// Whether it is for a duration and has a type of its own: if that is another one, it is told with an advice.
+    pub(crate) is_span: bool,
 }
 
 impl Scoped {
     /// One of which nothing is known yet.
     fn plain(expr: &Expr) -> Self {
-        Self { expr: expr.clone(), uses: Vec::new(), generic: false }
+        Self { expr: expr.clone(), uses: Vec::new(), generic: false, is_span: false }
     }
 
     /// Whether it is known before the first call.
@@ -160,9 +166,18 @@ pub(crate) enum Setting {
 }
 
 /// Decides, or says why not.
-pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors) -> Plan {
-    check::contradictions(&options, errors);
+pub(crate) fn make(
+    options: Options,
+    mut function: Function,
+    place: Option<&Place>,
+    errors: &mut Errors,
+) -> Plan {
+    check::contradictions(&options, function.output.as_ref(), errors);
     let key = key::choose(&options, &function, errors);
+    // With an unreadable option about, an argument may have been skipped by it.
+    if !options.may_mean(&["skip", "key"]) {
+        bounds::check(&function, &key, errors);
+    }
     for index in &key.named {
         let argument = &mut function.arguments[*index];
         argument.public.clone_from(&argument.name);
@@ -177,7 +192,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         _ => None,
     };
     let wait = match &options.wait {
-        Some(Given { value: Value::Computed(expr), .. }) => Some(scope.read(expr, errors)),
+        Some(Given { value: Value::Computed(expr), .. }) => Some(scope.read_span(expr, errors)),
         _ => None,
     };
     let empty = match &options.empty {
@@ -192,6 +207,12 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         Companion::Nothing => Instances::Scope,
         _ => Instances::Named(parameters),
     };
+    let docs = attrs.documented.then(|| docs::section(&options, &companion, &function));
+    // With an unreadable option about, one of these may have been meant by it.
+    let is_placed = !options.may_mean(&["handle", "in_impl", "crate"]);
+    let fits =
+        !is_placed || place.is_none_or(|place| check::fits(place, &function, &companion, in_impl, errors));
+    let has_certain_handle = function.is_sound && is_placed && fits;
     let body = match companion {
         Companion::Nothing if in_impl => {
             check::inline(&attrs, errors);
@@ -204,7 +225,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         None => Name::Function(function.sig.ident.unraw().to_string()),
     };
     Plan {
-        docs: attrs.documented.then(|| docs::section(&options, &companion, &function.arguments)),
+        docs,
         key_is_arguments: key.is_all_of(&function.arguments),
         output: function.output,
         krate: options.krate.map(|krate| krate.value),
@@ -216,6 +237,7 @@ pub(crate) fn make(options: Options, mut function: Function, errors: &mut Errors
         name,
         in_impl,
         companion,
+        has_certain_handle,
         instances,
         key,
         constant: settings.constant,
@@ -297,7 +319,12 @@ impl Scope<'_> {
         } else {
             expr.clone()
         };
-        Scoped { expr, uses, generic }
+        Scoped { expr, uses, generic, is_span: false }
+    }
+
+    /// An expression for a duration.
+    fn read_span(&self, expr: &Expr, errors: &mut Errors) -> Scoped {
+        Scoped { is_span: args::has_own_type(expr), ..self.read(expr, errors) }
     }
 
     fn is_generic(&self, expr: &Expr) -> bool {
@@ -340,7 +367,7 @@ fn settings(options: &Options, scope: &Scope, errors: &mut Errors) -> Settings {
         let Some(given) = given else { continue };
         let value = match &given.value {
             Value::Fixed(duration, span) => Setting::Duration(*duration, *span),
-            Value::Computed(expr) => Setting::Expr(scope.read(expr, errors)),
+            Value::Computed(expr) => Setting::Expr(scope.read_span(expr, errors)),
         };
         // `wait` has a place of its own: it is asked for on every call.
         settings.add(Assignment { field, optional, value }, field != "wait");

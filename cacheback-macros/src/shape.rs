@@ -94,6 +94,22 @@ pub(crate) fn last_segment(path: &TypePath) -> Option<&PathSegment> {
     if path.qself.is_some() { None } else { path.path.segments.last() }
 }
 
+/// What is written as the value and the error of a `Result`. There may be no error in it: `io::Result<T>`.
+pub(crate) fn parts_of_result(ty: &Type) -> Option<(&Type, Option<&Type>)> {
+    let Type::Path(path) = peel(ty) else { return None };
+    let last = last_segment(path).filter(|last| last.ident == "Result")?;
+    let arguments = type_arguments(last);
+    Some((arguments.first()?, arguments.get(1).copied()))
+}
+
+/// Where a type is shown: at its name, of a path.
+pub(crate) fn shown_at(ty: &Type) -> Span {
+    match peel(ty) {
+        Type::Path(path) => last_segment(path).map_or_else(|| ty.span(), |last| last.ident.span()),
+        ty => ty.span(),
+    }
+}
+
 /// The types in a segment's angle brackets.
 pub(crate) fn type_arguments(segment: &PathSegment) -> Vec<&Type> {
     generic_arguments(segment)

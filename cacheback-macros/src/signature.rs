@@ -26,6 +26,9 @@ const MAX_ARGUMENTS: usize = 12;
 const CONSTANTS: &[&str] =
     &["bool", "char", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128", "usize"];
 
+/// Attributes of functions that a program or a test run calls, and nobody else.
+const RUN_ONCE: &[&str] = &["main", "test", "bench"];
+
 /// A function that can be cached, as far as its signature tells.
 pub(crate) struct Function {
     pub(crate) attrs: Vec<Attribute>,
@@ -38,6 +41,8 @@ pub(crate) struct Function {
     pub(crate) output: Option<Type>,
     /// A receiver or `Self` means that it stands in an `impl`.
     pub(crate) says_self: bool,
+    /// Nothing is wrong with the signature.
+    pub(crate) is_sound: bool,
 }
 
 /// One argument.
@@ -83,7 +88,10 @@ pub(crate) fn parse(item: &TokenStream, errors: &mut Errors) -> Option<Function>
             return None;
         }
     };
-    check_qualifiers(&sig, errors);
+    let found_before = errors.count();
+    if !attrs.iter().any(|attr| runs_once(attr).is_some()) {
+        check_qualifiers(&sig, &body, errors);
+    }
     check_generics(&sig.generics, errors);
     let output = read_output(&sig).cloned();
     if let Some(ty) = output.as_ref().filter(|_| !returns_boxed(&sig.output)) {
@@ -91,7 +99,14 @@ pub(crate) fn parse(item: &TokenStream, errors: &mut Errors) -> Option<Function>
     }
     let arguments = read_arguments(&sig, errors);
     let says_self = says_self(&sig);
-    Some(Function { attrs, vis, sig, body, arguments, output, says_self })
+    let is_sound = errors.count() == found_before;
+    Some(Function { attrs, vis, sig, body, arguments, output, says_self, is_sound })
+}
+
+/// The word in an attribute of functions that a program or a test run calls, and nobody else.
+pub(crate) fn runs_once(attr: &Attribute) -> Option<&Ident> {
+    let last = &attr.path().segments.last()?.ident;
+    RUN_ONCE.iter().any(|name| last == name).then_some(last)
 }
 
 /// A function whose body is left as it is.
@@ -145,46 +160,66 @@ fn first_span(tokens: &TokenStream) -> Span {
     tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span())
 }
 
-fn check_qualifiers(sig: &Signature, errors: &mut Errors) {
+/// One error, however many words stand in the way: an advice about one of them may not contradict that about another.
+fn check_qualifiers(sig: &Signature, body: &Group, errors: &mut Errors) {
     let name = &sig.ident;
     if name == "main" {
         errors.on(
             name,
             "`main` runs once: from a cache it would not run at all\nannotate the functions that it calls",
         );
-    }
-    if sig.asyncness.is_none() && future(&sig.output).is_none() {
-        let message = if returns_boxed(&sig.output) {
-            format!(
-                "a boxed future cannot be cached, and that is what `#[async_trait]` makes of an `async fn`\n\
-                 write `async fn` in a trait without it, or call a cached function of your own from `{name}`"
-            )
-        } else {
-            format!(
-                "only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached\n\
-                 write `async fn {name}`"
-            )
-        };
-        errors.at(sig.fn_token.span, message);
-    }
-    if let Some(token) = &sig.constness {
-        errors.at(token.span, "a `const fn` runs at compile time and cannot be cached\nremove `const`");
-    }
-    match &sig.safety {
-        Safety::Unsafe(token) => errors.at(
+    } else if let Some(token) = &sig.constness {
+        errors.at(
+            token.span,
+            format_args!("a `const fn` runs at compile time and cannot be cached\nwrite `async fn {name}`"),
+        );
+    } else if let Safety::Unsafe(token) = &sig.safety {
+        errors.at(
             token.span,
             "an `unsafe fn` cannot be cached: its contract would have to hold for later refreshes too\n\
              wrap it in a safe `async fn`, and annotate that",
-        ),
-        Safety::Safe(token) => errors.at(token.span, "`safe` belongs to foreign functions\nremove it"),
-        Safety::Default => {}
-    }
-    if let Some(abi) = &sig.abi {
-        errors.on(abi, "an `extern` function cannot be cached\nwrap it in an `async fn`, and annotate that");
-    }
-    if let Some(variadic) = &sig.variadic {
+        );
+    } else if let Safety::Safe(token) = &sig.safety {
+        errors.at(token.span, "`safe` belongs to foreign functions\nremove it");
+    } else if let Some(variadic) = &sig.variadic {
         errors.at(variadic.dots.spans[0], "variadic functions cannot be cached\ntake a slice");
+    } else if let Some(abi) = &sig.abi {
+        errors.on(abi, "an `extern` function cannot be cached\nwrap it in an `async fn`, and annotate that");
+    } else if sig.asyncness.is_none() && future(&sig.output).is_none() {
+        errors.at(sig.fn_token.span, not_async(sig, body));
     }
+}
+
+/// What to write in place of a function that is not `async`.
+fn not_async(sig: &Signature, body: &Group) -> String {
+    let name = &sig.ident;
+    if returns_boxed(&sig.output) {
+        return format!(
+            "a boxed future cannot be cached, and that is what `#[async_trait]` makes of an `async fn`\n\
+             write `async fn` in a trait without it, or call a cached function of your own from `{name}`"
+        );
+    }
+    let only = "only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached";
+    if blocks_on(body.stream()) {
+        return format!(
+            "{only}\n\
+             this one blocks its thread on a future, as an `async fn` does under `#[tokio::main]` or its like: \
+             remove that attribute, or annotate what the function calls"
+        );
+    }
+    format!(
+        "{only}\n\
+         write `async fn {name}`, with `tokio::task::spawn_blocking` in it around what blocks its thread"
+    )
+}
+
+/// Whether there is a `block_on` in a body, as attributes leave it that make an `async fn` a plain one.
+fn blocks_on(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "block_on",
+        TokenTree::Group(group) => blocks_on(group.stream()),
+        _ => false,
+    })
 }
 
 /// Whether a function returns `Pin<Box<..>>`.

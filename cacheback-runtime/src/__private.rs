@@ -14,11 +14,18 @@ pub use crate::outcome::{Describe, Probe};
 pub use crate::policy::{Eviction, Policy};
 pub use crate::site::Site;
 pub use crate::slot::{Instantiation, Slot};
+pub use crate::span::span;
 pub use crate::weight::weighed;
+
+// The bounds of generated code, so that the compiler names them by a path that its reader has.
+pub use crate::key::{ArgsOver, Argument, Borrowed, Key, KeyOver, KeyShape, Own, Receiver, Shape, Shapes};
+pub use crate::outcome::{Empty, Failure, Value};
+pub use crate::span::Span;
+pub use crate::weight::Weight;
 
 use crate::cache::{self, CacheRef};
 use crate::handle::Entry;
-use crate::key::{ArgsOver, KeyOver, Shapes, Viewed};
+use crate::key::Viewed;
 use crate::marker::{Generic, Method};
 use crate::origin::BoxFuture;
 use crate::outcome::Outcome;

@@ -33,6 +33,7 @@ mod registry;
 mod shutdown;
 mod site;
 mod slot;
+mod span;
 mod store;
 mod sync;
 mod tasks;

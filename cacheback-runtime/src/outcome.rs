@@ -137,7 +137,7 @@ impl<R> AnyOutcome for Probe<R> {
 #[diagnostic::on_unimplemented(
     message = "no empty value: `{Self}` is not `Default`",
     label = "this is what callers get while nothing is cached",
-    note = "write `empty = ..`, or `fetch_on_miss` to let them wait for the value"
+    note = "give one with `empty`, or let them wait for the value with `fetch_on_miss`"
 )]
 pub trait Empty: Sized {
     /// The empty value.

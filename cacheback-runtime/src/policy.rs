@@ -160,36 +160,52 @@ impl Policy {
         }
     }
 
-    /// Makes the options agree, and says what it had to change.
+    /// Makes the options agree, and says what contradicts what, with the values that were given: a value that had to be
+    /// changed for one contradiction takes part in no other.
     pub(crate) fn clamp(&mut self) -> Vec<Contradiction> {
+        let given = *self;
         let mut found = Vec::new();
         let mut contradiction = |option, with, reason| found.push(Contradiction { option, with, reason });
-        if self.lifetime > self.retention {
+        if given.lifetime > given.retention {
             contradiction(
                 "retention",
                 &["lifetime"][..],
-                format!("{:?} is shorter than the `lifetime` of {:?}", self.retention, self.lifetime),
-            );
-            self.lifetime = self.retention;
-        }
-        let room = self.retention - self.lifetime;
-        if let Some(max_stale) = self.max_stale.filter(|max_stale| *max_stale > room) {
-            contradiction(
-                "max_stale",
-                &["lifetime", "retention"],
                 format!(
-                    "{max_stale:?} past a `lifetime` of {:?} ends after the `retention` of {:?}",
-                    self.lifetime, self.retention
+                    "{} is shorter than the `lifetime` of {}",
+                    readable(given.retention),
+                    readable(given.lifetime)
                 ),
             );
+            self.lifetime = given.retention;
+        }
+        let room = self.retention - self.lifetime;
+        if let Some(max_stale) = given.max_stale.filter(|max_stale| *max_stale > room) {
+            if given.lifetime <= given.retention {
+                contradiction(
+                    "max_stale",
+                    &["lifetime", "retention"],
+                    format!(
+                        "{} past a `lifetime` of {} ends after the `retention` of {}",
+                        readable(max_stale),
+                        readable(given.lifetime),
+                        readable(given.retention)
+                    ),
+                );
+            }
             self.max_stale = Some(room);
         }
-        if !self.refresh_ahead.is_zero() && self.refresh_ahead >= self.lifetime {
-            contradiction(
-                "refresh_ahead",
-                &["lifetime"],
-                format!("{:?} is not shorter than the `lifetime` of {:?}", self.refresh_ahead, self.lifetime),
-            );
+        if !given.refresh_ahead.is_zero() && given.refresh_ahead >= self.lifetime {
+            if given.refresh_ahead >= given.lifetime {
+                contradiction(
+                    "refresh_ahead",
+                    &["lifetime"],
+                    format!(
+                        "{} is not shorter than the `lifetime` of {}",
+                        readable(given.refresh_ahead),
+                        readable(given.lifetime)
+                    ),
+                );
+            }
             self.refresh_ahead = self.lifetime / 2;
         }
         if self.refresh_timeout.is_zero() {
@@ -223,6 +239,18 @@ impl Policy {
     pub(crate) fn backoff(&self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         SECOND.saturating_mul(1 << doublings).min(self.max_backoff)
+    }
+}
+
+/// A duration in its largest whole unit, as a user would have written it.
+fn readable(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [(24 * 60 * 60, " days"), (60 * 60, " h"), (60, " min")];
+    match units.iter().find(|(unit, _)| seconds % unit == 0) {
+        Some((unit, name)) if seconds > 0 && duration.subsec_nanos() == 0 => {
+            format!("{}{name}", seconds / unit)
+        }
+        _ => format!("{duration:?}"),
     }
 }
 
@@ -285,6 +313,29 @@ mod tests {
         }
         let nan = Policy { jitter: f64::NAN, ..base };
         assert_eq!(nan.checked().unwrap_err().option, "jitter");
+    }
+
+    #[test]
+    fn a_contradiction_is_told_with_the_values_that_were_given() {
+        let base = Policy { lifetime: secs(60), retention: secs(30), ..Policy::default() };
+        let told = |mut policy: Policy| policy.clamp().iter().map(ToString::to_string).collect::<Vec<_>>();
+        let retention = "option `retention`: 30s is shorter than the `lifetime` of 1 min";
+        assert_eq!(told(base), [retention]);
+        assert_eq!(told(Policy { max_stale: Some(secs(40)), ..base }), [retention]);
+        assert_eq!(told(Policy { refresh_ahead: secs(40), ..base }), [retention]);
+        assert_eq!(
+            told(Policy { refresh_ahead: secs(90), ..base }),
+            [retention, "option `refresh_ahead`: 90s is not shorter than the `lifetime` of 1 min"]
+        );
+        let default = Policy::default();
+        assert_eq!(
+            told(Policy { max_stale: Some(30 * DAY), ..default }),
+            ["option `max_stale`: 30 days past a `lifetime` of 10 min ends after the `retention` of 30 days"]
+        );
+        assert_eq!(
+            told(Policy { lifetime: Duration::from_millis(1500), refresh_ahead: secs(7200), ..default }),
+            ["option `refresh_ahead`: 2 h is not shorter than the `lifetime` of 1.5s"]
+        );
     }
 
     #[test]

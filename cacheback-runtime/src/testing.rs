@@ -31,7 +31,7 @@ use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, lock};
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime.
+/// Outside of a tokio runtime, and so in a plain `#[test]`.
 ///
 /// # Examples
 ///
@@ -42,8 +42,14 @@ use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, lock};
 /// # });
 /// ```
 #[must_use = "the runtime's own caches last as long as the guard"]
+#[track_caller]
 pub fn isolate() -> Isolated {
-    let runtime = Handle::current().id();
+    let Ok(runtime) = Handle::try_current().map(|handle| handle.id()) else {
+        panic!(
+            "`cacheback::testing::isolate()` gives the calling tokio runtime caches of its own, and there is no runtime: \
+             write `#[tokio::test]` in place of `#[test]`, or call it inside of `block_on`"
+        );
+    };
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let world = Arc::new(World { number, ..World::default() });

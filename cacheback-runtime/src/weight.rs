@@ -9,7 +9,7 @@ pub fn weighed<V, N: Weight>(value: &V, weigh: impl Fn(&V) -> N) -> u64 {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no weight of a cached value",
     label = "`weigh` returns how many bytes a value counts, as an unsigned integer",
-    note = "write for example `weigh = |value| value.len()`, or `weigh = |_| 64_u64`: a bare number is an `i32`"
+    note = "return for example `value.len()`, or `64_u64`: a bare number is an `i32`"
 )]
 pub trait Weight {
     /// The number of bytes.

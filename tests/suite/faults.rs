@@ -410,6 +410,7 @@ async fn the_longest_durations() {
         max_backoff = Duration::MAX,
         refresh_timeout = Duration::MAX,
         wait = Duration::MAX,
+        empty = Ok(0),
         jitter = 1e-17
     )]
     async fn endless(id: u64) -> Result<u64, String> {

@@ -114,7 +114,13 @@ mod shadowed {
     pub(super) fn Some() {}
     pub(super) fn Ok() {}
 
-    #[cacheback::cacheback(lifetime = 60, fetch_on_miss, wait = "1s", skip(runs))]
+    #[cacheback::cacheback(
+        lifetime = 60,
+        fetch_on_miss,
+        wait = "1s",
+        empty = ::core::result::Result::Err(std::string::String::new()),
+        skip(runs)
+    )]
     pub(super) async fn shadowed(
         name: &str,
         runs: &Runs,

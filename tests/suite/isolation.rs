@@ -127,3 +127,12 @@ async fn settle_waits_until_nothing_runs_or_waits() {
     settled.await.unwrap();
     assert_eq!((source.runs(), source.running()), (5, 0));
 }
+
+#[test]
+fn outside_of_a_runtime_isolate_says_what_is_missing() {
+    let panicked = std::panic::catch_unwind(testing::isolate).expect_err("there is no runtime");
+    let message = panicked.downcast_ref::<String>().map_or("", String::as_str);
+    let literal = panicked.downcast_ref::<&str>().copied().unwrap_or(message);
+    assert!(literal.contains("`cacheback::testing::isolate()`"), "{literal}");
+    assert!(literal.contains("write `#[tokio::test]` in place of `#[test]`"), "{literal}");
+}

@@ -128,7 +128,7 @@ async fn the_empty_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn when_wait_runs_out_the_caller_gets_stale_or_empty_and_the_fetch_goes_on() {
-    #[cacheback(lifetime = 10, max_stale = 0, fetch_on_miss, wait = "500ms", skip(source))]
+    #[cacheback(lifetime = 10, max_stale = 0, fetch_on_miss, wait = "500ms", empty = 0, skip(source))]
     async fn number(id: u64, source: &Arc<Source>) -> u64 {
         let _ = id;
         source.number().await
@@ -154,7 +154,7 @@ async fn when_wait_runs_out_the_caller_gets_stale_or_empty_and_the_fetch_goes_on
 
 #[tokio::test(start_paused = true)]
 async fn wait_can_depend_on_the_arguments() {
-    #[cacheback(fetch_on_miss, wait = Duration::from_millis(*limit), skip(source))]
+    #[cacheback(fetch_on_miss, wait = Duration::from_millis(*limit), empty = 0, skip(source))]
     async fn number(limit: &u64, source: &Arc<Source>) -> u64 {
         let _ = limit;
         source.number().await

@@ -15,6 +15,11 @@ async fn never_empty(id: u64) -> u64 {
     id
 }
 
+#[cacheback(fetch_on_miss, wait = "2s")]
+async fn not_found_or_late(id: u64) -> Result<Option<u64>, String> {
+    Ok(Some(id))
+}
+
 #[cacheback(capacity = id)]
 async fn per_entry(id: u64) -> u64 {
     id

@@ -1,7 +1,12 @@
 use cacheback::cacheback;
 
-trait Load {
+trait Load: Clone + Send + Sync + 'static {
     async fn load(&self, id: u64) -> u64;
+
+    #[cacheback(skip(self))]
+    async fn provided(&self, id: u64) -> u64 {
+        self.load(id).await
+    }
 }
 
 #[derive(Clone)]
@@ -13,5 +18,21 @@ impl Load for Loader {
         id
     }
 }
+
+#[derive(Clone)]
+struct Other;
+
+// Out of a macro nothing is known of the place.
+macro_rules! impl_load {
+    ($ty:ident) => {
+        impl Load for $ty {
+            #[cacheback(skip(self))]
+            async fn load(&self, id: u64) -> u64 {
+                id
+            }
+        }
+    };
+}
+impl_load!(Other);
 
 fn main() {}

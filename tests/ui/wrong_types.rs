@@ -7,6 +7,15 @@ async fn load(id: u64) -> u64 {
     id
 }
 
+#[cacheback(lifetime = 60 * 60, max_stale = if id > 3 { 5 } else { 7 }, wait = LIFETIME * 2, retention = minutes(5))]
+async fn arithmetic(id: u64) -> u64 {
+    id
+}
+
+fn minutes(minutes: u64) -> u64 {
+    60 * minutes
+}
+
 #[cacheback(max_bytes = 100, weigh = |text| text.len() as f64)]
 async fn weighed(id: u64) -> String {
     id.to_string()

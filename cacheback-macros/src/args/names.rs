@@ -3,6 +3,8 @@
 use syn::Ident;
 use syn::ext::IdentExt;
 
+use super::foreign;
+
 /// The options of the attribute.
 pub(crate) const OPTIONS: &[&str] = &[
     "lifetime",
@@ -31,27 +33,33 @@ pub(crate) const OPTIONS: &[&str] = &[
     "name",
     "in_impl",
     "handle",
-    "version",
-    "shared",
-    "tags",
     "crate",
 ];
 
-/// Those that do nothing yet.
-const RESERVED: &[&str] = &["version", "shared", "tags"];
+/// Options that are planned, and what there is in this version without them.
+const PLANNED: &[(&str, &str)] = &[
+    ("shared", "leave it out: values are kept in the memory of this process"),
+    ("queue", "leave it out: refreshes run in this process"),
+    (
+        "tags",
+        "leave it out: `entry(..).invalidate()` is for one entry, `cache().clear()` for all of a function",
+    ),
+    ("version", "leave it out: it is about shared entries, and there are none that outlive the process"),
+    ("batch", "leave it out: each call is one entry"),
+];
 
-/// What to tell the user of an option that we do not have.
-pub(super) fn unknown(name: &Ident) -> String {
+/// What to tell the user of an option that we do not have. `value` is its value as it was written.
+pub(super) fn unknown(name: &Ident, value: Option<&str>) -> String {
     let text = name.unraw().to_string();
-    if let Some(advice) = foreign(&text) {
+    if let Some((_, instead)) = PLANNED.iter().find(|(planned, _)| *planned == text) {
+        return format!("`{text}` is planned, and not available in this version\n{instead}");
+    }
+    if let Some(advice) = foreign::advice(&text, value) {
         return format!("`{text}` is not an option of `cacheback`\n{advice}");
     }
     match nearest(&text, OPTIONS.iter().copied()) {
         Some(near) => format!("unknown option `{text}`\ndid you mean `{near}`?"),
-        None => format!(
-            "unknown option `{text}`\nthe options are {}",
-            listed(OPTIONS.iter().copied().filter(|name| !RESERVED.contains(name)))
-        ),
+        None => format!("unknown option `{text}`\nthe options are {}", listed(OPTIONS.iter().copied())),
     }
 }
 
@@ -66,55 +74,4 @@ pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>)
 /// `a`, `b`, `c`, each in backticks.
 pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-/// What the options of other caches are called here.
-fn foreign(name: &str) -> Option<String> {
-    let ours = match name {
-        "ttl" | "ttl_secs" | "ttl_millis" | "time" | "time_to_live" | "expire_after" | "expires"
-        | "cache_ttl" | "fresh_for" | "max_age" => "lifetime",
-        "size" | "max_size" | "max_entries" | "limit" => "capacity",
-        "max_memory" | "max_weight" | "memory" | "bytes" => "max_bytes",
-        "weigher" | "weight" => "weigh",
-        "eviction_policy" | "policy" => "eviction",
-        "fetch_on_stale_threshold"
-        | "grace"
-        | "swr"
-        | "stale_while_revalidate"
-        | "stale_if_error"
-        | "max_age_stale" => "max_stale",
-        "convert" | "key_by" | "cache_key" => "key",
-        "refresh" | "refresh_before" | "refresh_after" => "refresh_ahead",
-        "ignore" | "skip_args" | "exclude" => "skip",
-        "default" | "fallback" => "empty",
-        "backoff" => "max_backoff",
-        "circuit_breaker" => "breaker",
-        "keep" | "ttl_hard" | "tti" => "retention",
-        "map_error" | "map_err" | "clone_err" | "clone_error" => "share_err",
-        "sync_writes" => {
-            return Some(
-                "not needed: callers of one key always share one fetch; \
-                 write `fetch_on_miss` if they should wait for it"
-                    .to_owned(),
-            );
-        }
-        "result" | "option" => {
-            return Some(
-                "not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`"
-                    .to_owned(),
-            );
-        }
-        "max_capacity" => {
-            return Some("write `capacity = ..` (entries), or `max_bytes = ..` and `weigh = ..`".to_owned());
-        }
-        "timeout" => {
-            return Some(
-                "write `refresh_timeout` (how long a fetch holds its key) or `wait` (how long a caller waits)"
-                    .to_owned(),
-            );
-        }
-        _ => return None,
-    };
-    let form = if ours == "skip" { "skip(..)".to_owned() } else { format!("{ours} = ..") };
-    Some(format!("write `{form}`"))
 }

@@ -41,6 +41,22 @@ fn durations_are_seconds_or_humantime_or_expressions() {
 }
 
 #[test]
+fn the_type_of_a_duration_is_looked_at_unless_it_depends_on_what_is_expected() {
+    let own = ["TEN", "config::TEN", "self.ttl", "60 * 60", "-x", "n as u64", "(A)", "if a { B } else { 5 }"];
+    let own_too = ["match a { _ => B, 1 => { 60 } }", "{ let a = 5; a }", "*limit"];
+    for text in own.iter().chain(&own_too) {
+        let expr = syn::parse_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(has_own_type(&expr), "{text}");
+    }
+    for text in
+        ["a.into()", "minutes(5)", "if a { B } else { c.into() }", "\"1\".parse()?", "todo!()", "{ f(); }"]
+    {
+        let expr = syn::parse_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert!(!has_own_type(&expr), "{text}");
+    }
+}
+
+#[test]
 fn every_option_is_read() {
     let all = "lifetime = 1, max_stale = 2, retention = 3, refresh_ahead = 0, fetch_on_miss = user == \"a\", \
                empty = Vec::<u8>::new(), wait = 0, refresh_timeout = 1, max_backoff = 1, max_refreshes = 1, \
@@ -446,14 +462,17 @@ fn names_that_are_none() {
         "result",
         "option = true",
         "convert = r#\"{ user }\"#",
+        "convert = { user.len() }",
         "timeout = 5",
         "ignore(user)",
         "fallback = Vec::new()",
-        "map_error = |e| e",
+        "map_err = |e| e",
         "shared",
         "shared = true",
+        "queue = \"slow\"",
         "tags = [user]",
         "version = 3",
+        "batch(ids)",
     ];
     refused(
         &cases,
@@ -468,61 +487,64 @@ fn names_that_are_none() {
             [refresh_time_out] unknown option `refresh_time_out` / did you mean `refresh_timeout`?
 
             colour = "red"
-            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `retention_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
+            [colour] unknown option `colour` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `retention_for`, `cache_err`, `share_err`, `is_outage`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
 
             ttl = 5
-            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = 5, retention = 5, fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
 
             time_to_live(5)
-            [time_to_live] `time_to_live` is not an option of `cacheback` / write `lifetime = ..`
+            [time_to_live] `time_to_live` is not an option of `cacheback` / write `lifetime = 5, retention = 5, fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
 
             size = 5
-            [size] `size` is not an option of `cacheback` / write `capacity = ..`
+            [size] `size` is not an option of `cacheback` / write `capacity = 5`
 
             max_capacity = 5
             [max_capacity] `max_capacity` is not an option of `cacheback` / write `capacity = ..` (entries), or `max_bytes = ..` and `weigh = ..`
 
             max_memory = 5
-            [max_memory] `max_memory` is not an option of `cacheback` / write `max_bytes = ..`
+            [max_memory] `max_memory` is not an option of `cacheback` / write `max_bytes = 5`
 
             max_weight = 5
-            [max_weight] `max_weight` is not an option of `cacheback` / write `max_bytes = ..`
+            [max_weight] `max_weight` is not an option of `cacheback` / write `max_bytes = 5`
 
             bytes = 5
-            [bytes] `bytes` is not an option of `cacheback` / write `max_bytes = ..`
+            [bytes] `bytes` is not an option of `cacheback` / write `max_bytes = 5`
 
             memory = 5
-            [memory] `memory` is not an option of `cacheback` / write `max_bytes = ..`
+            [memory] `memory` is not an option of `cacheback` / write `max_bytes = 5`
 
             weigher = |_, value| value.len()
             [weigher] `weigher` is not an option of `cacheback` / write `weigh = ..`
 
             weight = 5
-            [weight] `weight` is not an option of `cacheback` / write `weigh = ..`
+            [weight] `weight` is not an option of `cacheback` / write `weigh = 5`
 
             policy = lru
-            [policy] `policy` is not an option of `cacheback` / write `eviction = ..`
+            [policy] `policy` is not an option of `cacheback` / write `eviction = "lru"` or `eviction = "tiny_lfu"`
 
             eviction_policy = lru
-            [eviction_policy] `eviction_policy` is not an option of `cacheback` / write `eviction = ..`
+            [eviction_policy] `eviction_policy` is not an option of `cacheback` / write `eviction = "lru"` or `eviction = "tiny_lfu"`
 
             max_byte = 5
             [max_byte] unknown option `max_byte` / did you mean `max_bytes`?
 
             grace = 5
-            [grace] `grace` is not an option of `cacheback` / write `max_stale = ..`
+            [grace] `grace` is not an option of `cacheback` / write `max_stale = 5`
 
             sync_writes = true
-            [sync_writes] `sync_writes` is not an option of `cacheback` / not needed: callers of one key always share one fetch; write `fetch_on_miss` if they should wait for it
+            [sync_writes] `sync_writes` is not an option of `cacheback` / not needed: callers of one key always share one fetch / leave it out, and write `fetch_on_miss` if they should wait for it
 
             result
-            [result] `result` is not an option of `cacheback` / not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`
+            [result] `result` is not an option of `cacheback` / not needed: `Err` is never cached / leave it out
 
             option = true
-            [option] `option` is not an option of `cacheback` / not needed: `Err` is never cached (see `cache_err`), for `None` see `lifetime_for`
+            [option] `option` is not an option of `cacheback` / write `lifetime_for = |value| if value.is_some() { .. } else { Duration::ZERO }`: / `None` is a value and is cached, unless its lifetime is zero
 
             convert = r#"{ user }"#
-            [convert] `convert` is not an option of `cacheback` / write `key = ..`
+            [convert] `convert` is not an option of `cacheback` / write `key = user`
+
+            convert = { user.len() }
+            [convert] `convert` is not an option of `cacheback` / write `key = user.len()`
 
             timeout = 5
             [timeout] `timeout` is not an option of `cacheback` / write `refresh_timeout` (how long a fetch holds its key) or `wait` (how long a caller waits)
@@ -531,24 +553,201 @@ fn names_that_are_none() {
             [ignore] `ignore` is not an option of `cacheback` / write `skip(..)`
 
             fallback = Vec::new()
-            [fallback] `fallback` is not an option of `cacheback` / write `empty = ..`
+            [fallback] `fallback` is not an option of `cacheback` / write `empty = Vec::new()`
 
-            map_error = |e| e
-            [map_error] `map_error` is not an option of `cacheback` / write `share_err = ..`
+            map_err = |e| e
+            [map_err] `map_err` is not an option of `cacheback` / write `share_err = ..`
 
             shared
-            [shared] `shared` needs the `redis` feature / leave it out for a cache in this process
+            [shared] `shared` is planned, and not available in this version / leave it out: values are kept in the memory of this process
 
             shared = true
-            [shared] `shared` is a flag / write just `shared`, or leave it out
+            [shared] `shared` is planned, and not available in this version / leave it out: values are kept in the memory of this process
+
+            queue = "slow"
+            [queue] `queue` is planned, and not available in this version / leave it out: refreshes run in this process
 
             tags = [user]
-            [tags] `tags` is about shared entries, and `shared` needs the `redis` feature / leave it out for a cache in this process
+            [tags] `tags` is planned, and not available in this version / leave it out: `entry(..).invalidate()` is for one entry, `cache().clear()` for all of a function
 
             version = 3
-            [version] `version` is about shared entries, and `shared` needs the `redis` feature / leave it out for a cache in this process
+            [version] `version` is planned, and not available in this version / leave it out: it is about shared entries, and there are none that outlive the process
+
+            batch(ids)
+            [batch] `batch` is planned, and not available in this version / leave it out: each call is one entry
         "##]],
     );
+}
+
+#[test]
+fn options_of_other_caches_are_answered_with_their_exact_twin() {
+    let cases = [
+        "time = 60",
+        "ttl_millis = 500",
+        "ttl = MINUTE",
+        "ttl_secs",
+        "cache_ttl = 86_400",
+        "expires = true",
+        "expire_after = 60",
+        "time_to_idle = 60",
+        "time_refresh = true",
+        "refresh = true",
+        "refresh = 5",
+        "refresh_after = 60",
+        "fetch_on_stale_threshold = 900",
+        "stale_if_error = 3600",
+        "result_fallback = true",
+        "result = true",
+        "result = false",
+        "option = false",
+        "cache_none = true",
+        "cache_none = false",
+        "once",
+        "with_cached_flag = true",
+        "force_refresh = { id == 0 }",
+        "ty = \"UnboundCache<u64, u64>\"",
+        "create = \"{ Cache::new() }\"",
+        "unbound",
+        "disk = true",
+        "redis = true",
+        "map_error = |e| e",
+        "unsync_reads = true",
+        "cache_alias = \"users\"",
+        "companions_vis = \"pub\"",
+        "creat = crate::cacheback",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+            time = 60
+            [time] `time` is not an option of `cacheback` / write `lifetime = 60, retention = 60, fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
+
+            ttl_millis = 500
+            [ttl_millis] `ttl_millis` is not an option of `cacheback` / write `lifetime = "500ms", retention = "500ms", fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
+
+            ttl = MINUTE
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = MINUTE, retention = MINUTE, fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
+
+            ttl_secs
+            [ttl_secs] `ttl_secs` is not an option of `cacheback` / write `lifetime = .., retention = .., fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
+
+            cache_ttl = 86_400
+            [cache_ttl] `cache_ttl` is not an option of `cacheback` / write `retention = 86_400`
+
+            expires = true
+            [expires] `expires` is not an option of `cacheback` / write `lifetime_for = |value| ..`: how long this value is fresh / (and `retention_for = |value| ..` if it must not be served after that, such as a token)
+
+            expire_after = 60
+            [expire_after] `expire_after` is not an option of `cacheback` / write `lifetime_for = |value| ..`: how long this value is fresh / (and `retention_for = |value| ..` if it must not be served after that, such as a token)
+
+            time_to_idle = 60
+            [time_to_idle] `time_to_idle` is not an option of `cacheback` / there is none, since a value that is in use grows old too: leave it out / (unused entries make room when there are more than `capacity`, and are gone after `retention`)
+
+            time_refresh = true
+            [time_refresh] `time_refresh` is not an option of `cacheback` / there is none, since a value that is in use grows old too: leave it out / (`refresh_ahead = ..` fetches an entry in use before its lifetime ends)
+
+            refresh = true
+            [refresh] `refresh` is not an option of `cacheback` / there is none, since a value that is in use grows old too: leave it out / (`refresh_ahead = ..` fetches an entry in use before its lifetime ends)
+
+            refresh = 5
+            [refresh] `refresh` is not an option of `cacheback` / write `refresh_ahead = 5`
+
+            refresh_after = 60
+            [refresh_after] `refresh_after` is not an option of `cacheback` / write `lifetime = 60`: after it a value is refreshed in the background
+
+            fetch_on_stale_threshold = 900
+            [fetch_on_stale_threshold] `fetch_on_stale_threshold` is not an option of `cacheback` / write `max_stale = ..`, counted from the end of the lifetime and not from the fetch / (900 after a lifetime of 600 is `lifetime = 600, max_stale = 300`)
+
+            stale_if_error = 3600
+            [stale_if_error] `stale_if_error` is not an option of `cacheback` / write `retention = ..`, counted from the fetch: until then a stale value answers when a fetch fails / (3600 after a lifetime of 60 is `lifetime = 60, retention = 3660`)
+
+            result_fallback = true
+            [result_fallback] `result_fallback` is not an option of `cacheback` / write `lifetime = .., max_stale = 0, fetch_on_miss`, and no `retention` of the same length / (a call waits for a new value, and gets the old one if the fetch fails)
+
+            result = true
+            [result] `result` is not an option of `cacheback` / not needed: `Err` is never cached / leave it out
+
+            result = false
+            [result] `result` is not an option of `cacheback` / write `cache_err = ..`: how long an `Err` answers callers who wait while there is no value
+
+            option = false
+            [option] `option` is not an option of `cacheback` / not needed: `None` is a value and is cached / leave it out
+
+            cache_none = true
+            [cache_none] `cache_none` is not an option of `cacheback` / not needed: `None` is a value and is cached / leave it out, or write `lifetime_for = |value| ..` to keep it for a shorter time
+
+            cache_none = false
+            [cache_none] `cache_none` is not an option of `cacheback` / write `lifetime_for = |value| if value.is_some() { .. } else { Duration::ZERO }`: / `None` is a value and is cached, unless its lifetime is zero
+
+            once
+            [once] `once` is not an option of `cacheback` / write `key = ()`: one entry for all arguments
+
+            with_cached_flag = true
+            [with_cached_flag] `with_cached_flag` is not an option of `cacheback` / leave it out, and call `entry(..).lookup()`: its `status` says whether the value was cached
+
+            force_refresh = { id == 0 }
+            [force_refresh] `force_refresh` is not an option of `cacheback` / leave it out, and call `entry(..).refresh()` for a new value, or `entry(..).remove()` before the call
+
+            ty = "UnboundCache<u64, u64>"
+            [ty] `ty` is not an option of `cacheback` / there is one kind of store: leave it out / (`capacity` or `max_bytes`, and `eviction`, say what it keeps)
+
+            create = "{ Cache::new() }"
+            [create] `create` is not an option of `cacheback` / there is one kind of store: leave it out / (`capacity` or `max_bytes`, and `eviction`, say what it keeps)
+
+            unbound
+            [unbound] `unbound` is not an option of `cacheback` / every cache has a bound / write `capacity = ..`, as large as you like
+
+            disk = true
+            [disk] `disk` is not an option of `cacheback` / values are kept in the memory of this process; another store is planned, and not in this version / leave it out
+
+            redis = true
+            [redis] `redis` is not an option of `cacheback` / values are kept in the memory of this process; another store is planned, and not in this version / leave it out
+
+            map_error = |e| e
+            [map_error] `map_error` is not an option of `cacheback` / not needed: a cache in memory does not fail / leave it out (`share_err = |error| ..` is another thing: it hands one error to several callers)
+
+            unsync_reads = true
+            [unsync_reads] `unsync_reads` is not an option of `cacheback` / not needed: reads take no lock / leave it out
+
+            cache_alias = "users"
+            [cache_alias] `cache_alias` is not an option of `cacheback` / write `name = ".."` for logs and metrics, or `handle = ..` for another name of the handle
+
+            companions_vis = "pub"
+            [companions_vis] `companions_vis` is not an option of `cacheback` / not needed: the handle is as visible as the function / leave it out, or write `handle = false` for none
+
+            creat = crate::cacheback
+            [creat] unknown option `creat` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `retention_for`, `cache_err`, `share_err`, `is_outage`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
+        "#]],
+    );
+}
+
+#[test]
+fn every_advice_names_options_that_exist() {
+    // What stands behind "write" in a message is tried by those who read it.
+    let names = [
+        "fresh_for",
+        "grace",
+        "keep",
+        "refresh_before",
+        "size",
+        "max_memory",
+        "weigher",
+        "key_by",
+        "fallback",
+        "backoff",
+        "circuit_breaker",
+        "map_err",
+    ];
+    for name in names {
+        let advice = foreign::advice(name, Some("1")).unwrap_or_default();
+        let option = advice.trim_start_matches("write `").split(' ').next().unwrap_or_default();
+        assert!(names::OPTIONS.contains(&option), "{name}: {advice}");
+        assert!(advice.ends_with(" = 1`"), "{name}: {advice}");
+    }
+    let time = foreign::advice("time", Some("60")).unwrap_or_default();
+    let twin = time.split('`').nth(1).unwrap_or_default();
+    let (_, errors) = options(twin);
+    assert_eq!((twin, errors.as_str()), ("lifetime = 60, retention = 60, fetch_on_miss", ""));
 }
 
 #[test]
@@ -612,11 +811,11 @@ fn forms_that_are_none() {
 
             empty = [1, 2 + ], ttl = 5
             []] unexpected end of input, expected an expression
-            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = 5, retention = 5, fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
 
             empty = let, ttl = 5
             [,] expected one of: identifier, `::`, `<`, `_`, literal, `const`, `ref`, `mut`, `&`, parentheses, square brackets, `..`, `const`
-            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = 5, retention = 5, fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
 
             lifetime = 600, lifetime = 500, lifetime = 400
             [lifetime] `lifetime` is given twice / remove one of them
@@ -624,7 +823,7 @@ fn forms_that_are_none() {
 
             a::b = 5
             [:] an option takes its value after `=` / write `a = ..`
-            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `retention_for`, `cache_err`, `share_err`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
+            [b] unknown option `b` / the options are `lifetime`, `max_stale`, `retention`, `refresh_ahead`, `fetch_on_miss`, `empty`, `wait`, `refresh_timeout`, `max_backoff`, `breaker`, `max_refreshes`, `lifetime_for`, `retention_for`, `cache_err`, `share_err`, `is_outage`, `jitter`, `key`, `skip`, `capacity`, `max_bytes`, `weigh`, `eviction`, `name`, `in_impl`, `handle`, `crate`
         "#]],
     );
 }
@@ -635,7 +834,7 @@ fn all_errors_of_an_attribute_are_reported() {
         &["ttl = 5, lifetime = -1, key = (user, nobody), capacity, skip(usr, limit, limit), 600"],
         &expect![[r#"
             ttl = 5, lifetime = -1, key = (user, nobody), capacity, skip(usr, limit, limit), 600
-            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = ..`
+            [ttl] `ttl` is not an option of `cacheback` / write `lifetime = 5, retention = 5, fetch_on_miss` for the same behaviour / (`lifetime` alone: an older value is served while it is refreshed, and the empty one if there is none)
             [-1] a duration cannot be negative / write `lifetime = 600` or `lifetime = "10m"`
             [capacity] `capacity` has no value / write `capacity = ..`
             [600] options have names / write `lifetime = 600`

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parse_size::{ByteSuffix, Config};
 use proc_macro2::Span;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, ExprUnary, Ident, Lit, LitFloat, LitInt, LitStr, Path, UnOp};
+use syn::{Block, Expr, ExprLit, ExprUnary, Ident, Lit, LitFloat, LitInt, LitStr, Path, Stmt, UnOp};
 
 use super::names::nearest;
 
@@ -276,6 +276,26 @@ pub(crate) fn peel(mut expr: &Expr) -> &Expr {
             _ => return expr,
         }
     }
+}
+
+/// Whether the type of `expr` is its own, whatever is expected of it. What is called may return anything (`into`, `parse`).
+pub(crate) fn has_own_type(expr: &Expr) -> bool {
+    match peel(expr) {
+        Expr::Lit(_) | Expr::Path(_) | Expr::Field(_) | Expr::Cast(_) => true,
+        Expr::Unary(unary) => has_own_type(&unary.expr),
+        Expr::Binary(binary) => has_own_type(&binary.left) && has_own_type(&binary.right),
+        Expr::Block(block) => ends_in_own_type(&block.block),
+        Expr::If(branches) => {
+            let (then, otherwise) = (&branches.then_branch, &branches.else_branch);
+            ends_in_own_type(then) && otherwise.as_ref().is_some_and(|(_, otherwise)| has_own_type(otherwise))
+        }
+        Expr::Match(arms) => arms.arms.iter().all(|arm| has_own_type(&arm.body)),
+        _ => false,
+    }
+}
+
+fn ends_in_own_type(block: &Block) -> bool {
+    matches!(block.stmts.last(), Some(Stmt::Expr(last, None)) if has_own_type(last))
 }
 
 /// A literal, and whether a minus stands before it.

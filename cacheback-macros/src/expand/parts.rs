@@ -6,10 +6,12 @@ use proc_macro2::{Group, Literal, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
-use syn::{FnArg, GenericParam, Ident, Pat, PatIdent, PatType, Path, Receiver, Token};
+use syn::{
+    Expr, ExprClosure, FnArg, GenericParam, Ident, Pat, PatIdent, PatType, Path, Receiver, ReturnType, Token,
+};
 
 use super::Expansion;
-use crate::args::Eviction;
+use crate::args::{self, Eviction};
 use crate::key::Part;
 use crate::plan::{Assignment, Instances, Parameter, Scoped, Setting};
 use crate::shape::Shape;
@@ -330,7 +332,7 @@ impl Expansion<'_> {
 
     /// A block that binds the arguments of `scoped` by their names, then evaluates it.
     fn with_arguments(&self, scoped: &Scoped) -> TokenStream {
-        let expr = &scoped.expr;
+        let expr = self.evaluated(scoped);
         if scoped.uses.is_empty() {
             return quote!({ #expr });
         }
@@ -358,6 +360,31 @@ impl Expansion<'_> {
             #(#lets)*
             #expr
         })
+    }
+
+    /// The expression alone.
+    fn evaluated(&self, scoped: &Scoped) -> TokenStream {
+        if scoped.is_span { self.span(&scoped.expr) } else { scoped.expr.to_token_stream() }
+    }
+
+    /// An expression that has to be a duration, and is told so with an advice.
+    fn span(&self, expr: &Expr) -> TokenStream {
+        let at = located(expr.span());
+        let private = self.paths.private(at);
+        quote_spanned!(at=> #private::span(#expr))
+    }
+
+    /// A closure that returns a duration, likewise.
+    pub(super) fn to_duration(&self, closure: &Expr) -> TokenStream {
+        match closure {
+            Expr::Closure(written)
+                if matches!(written.output, ReturnType::Default) && args::has_own_type(&written.body) =>
+            {
+                let body = Box::new(Expr::Verbatim(self.span(&written.body)));
+                ExprClosure { body, ..written.clone() }.to_token_stream()
+            }
+            other => other.to_token_stream(),
+        }
     }
 
     /// The closure that sets what is known before the first call.
@@ -415,7 +442,7 @@ impl Expansion<'_> {
                 (at, quote_spanned!(at=> #flag))
             }
             Setting::Expr(scoped) if scoped.is_constant() => {
-                (located(scoped.expr.span()), scoped.expr.to_token_stream())
+                (located(scoped.expr.span()), self.evaluated(scoped))
             }
             Setting::Expr(scoped) => (located(scoped.expr.span()), self.with_arguments(scoped)),
         };

@@ -103,7 +103,7 @@ fn a_receiver_is_in_the_key_or_skipped_in_so_many_words() {
         ("key = (self, id)", "#0, #1"),
         ("key = self.tenant", "self.tenant"),
         ("key = (self.tenant, id), skip(self)", "self.tenant, #1"),
-        ("key = format!(\"{self}\")", "format ! (\"{self}\")"),
+        ("key = format!(\"{self}\")", "format!(\"{self}\")"),
     ];
     for (args, expected) in &cases {
         assert_eq!(shown(args, item), *expected, "{args}");

@@ -3,18 +3,21 @@
 
 use std::time::Duration;
 
-use syn::Ident;
+use syn::{Ident, Type};
 
-use super::{always_waits, duration};
-use crate::args::{Eviction, Given, Options, Value};
+use super::{Companion, always_waits, duration};
+use crate::args::{Condition, Eviction, Given, Options, Value};
 use crate::attrs::Attributes;
 use crate::error::Errors;
+use crate::place::{Place, Scope};
+use crate::shape;
+use crate::signature::Function;
 
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Reports every contradiction at the option that the user is most likely to change.
-pub(super) fn contradictions(options: &Options, errors: &mut Errors) {
+pub(super) fn contradictions(options: &Options, output: Option<&Type>, errors: &mut Errors) {
     let lifetime = Known::of("lifetime", options.lifetime.as_ref(), DEFAULT_LIFETIME, options);
     let retention = Known::of("retention", options.retention.as_ref(), DEFAULT_RETENTION, options);
     if let (Some(lifetime), Some(retention)) = (&lifetime, &retention) {
@@ -26,6 +29,7 @@ pub(super) fn contradictions(options: &Options, errors: &mut Errors) {
     check_zero(&options.refresh_timeout, "no fetch could ever finish", errors);
     check_zero(&options.cache_err, "no error would be kept", errors);
     check_bound(options, errors);
+    check_empty_after_wait(options, output, errors);
 
     if let (true, Some(empty)) = (always_waits(options), &options.empty) {
         errors.on(
@@ -48,6 +52,43 @@ pub(super) fn inline(attrs: &Attributes, errors: &mut Errors) {
             );
         }
     }
+}
+
+/// Whether what stands beside the function can stand there. Where it cannot, the compiler would say so too, in more words
+/// and none of ours.
+pub(super) fn fits(
+    place: &Place,
+    function: &Function,
+    companion: &Companion,
+    in_impl: bool,
+    errors: &mut Errors,
+) -> bool {
+    let name = &function.sig.ident;
+    let message = match (&place.scope, companion) {
+        (Scope::Impl { of_a_trait, .. }, Companion::Type(_)) if !in_impl => format!(
+            "`{name}` stands in an `impl`, and nothing in its signature says so\nadd `{}` to the attribute",
+            if *of_a_trait { "in_impl, handle = false" } else { "in_impl" }
+        ),
+        (Scope::Impl { of_a_trait: true, .. }, Companion::Methods(_)) => format!(
+            "in the `impl` of a trait nothing can stand beside `{name}`\n\
+             add `handle = false` to the attribute, or let it call a cached method of the type"
+        ),
+        (Scope::Trait, Companion::Methods(_)) if function.sig.asyncness.is_some() => format!(
+            "in a trait nothing can stand beside `{name}`\n\
+             add `handle = false` to the attribute, or annotate the methods of the implementations"
+        ),
+        (Scope::Impl { borrowing: Some(ty), .. }, _) if in_impl => format!(
+            "`{ty}` holds a borrow, and a fetch outlives the call and owns what it uses\n\
+             let the type own its data, in an `Arc` where that is not cheap; or cache a free function of what this one needs"
+        ),
+        (_, Companion::Type(handle)) if place.beside_a_module && handle == name => format!(
+            "a module is called `{name}` too, and so is the handle of this function: a type of that name\n\
+             add `handle = {name}_cache` to the attribute, or `handle = false` for none"
+        ),
+        _ => return true,
+    };
+    errors.on(name, message);
+    false
 }
 
 /// A duration that is known at compile time.
@@ -143,6 +184,34 @@ fn check_zero(given: &Option<Given<Value<Duration>>>, why: &str, errors: &mut Er
     if duration.is_zero() {
         errors.at(*span, format_args!("with `{name} = 0` {why}\nwrite a longer time, or leave `{name}` out"));
     }
+}
+
+/// `fetch_on_miss` says that the empty value would be wrong, and `wait` can give it all the same: which one is for the
+/// user to say.
+fn check_empty_after_wait(options: &Options, output: Option<&Type>, errors: &mut Errors) {
+    let waits =
+        options.fetch_on_miss.as_ref().is_some_and(|given| !matches!(given.value, Condition::Never(_)));
+    let Some(wait) = options.wait.as_ref().filter(|_| waits && options.empty.is_none()) else { return };
+    // With an unreadable option about, `empty` may have been meant by it.
+    if options.incomplete {
+        return;
+    }
+    let path =
+        output.map(shape::peel).and_then(|ty| if let Type::Path(path) = ty { Some(path) } else { None });
+    let advice = match path.and_then(shape::last_segment).map(|last| last.ident.to_string()).as_deref() {
+        Some("Result") => {
+            "`empty = Err(..)` for an error that says so, or `empty = Ok(..)` for a value that callers take for real"
+        }
+        Some("Option") => "`empty = None`, unless callers take that for \"not found\"",
+        _ => "`empty = Default::default()` for the default of the type, or an expression",
+    };
+    errors.on(
+        &wait.name,
+        format_args!(
+            "when `wait` runs out a caller gets the empty value, and `fetch_on_miss` says that it would be wrong\n\
+             write what the caller gets then: {advice}; or remove `wait`"
+        ),
+    );
 }
 
 /// A store is bounded by its entries, or by the bytes that `weigh` counts.

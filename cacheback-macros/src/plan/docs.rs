@@ -2,26 +2,25 @@
 
 use std::time::Duration;
 
+use quote::ToTokens;
+use syn::{Expr, Type};
+
 use super::{Companion, always_waits, duration};
-use crate::args::{Condition, Given, Options, Value};
-use crate::signature::Argument;
+use crate::args::{Condition, Given, Options};
+use crate::mention::readable;
+use crate::shape;
+use crate::signature::{Argument, Function};
+
+/// An expression that is longer than this is not quoted.
+const SHORT: usize = 40;
 
 /// The section, as the rest of a doc comment that has something above it.
-pub(super) fn section(options: &Options, companion: &Companion, arguments: &[Argument]) -> String {
+pub(super) fn section(options: &Options, companion: &Companion, function: &Function) -> String {
+    let handles = Handles::of(companion, &function.arguments);
     let mut text = format!("Answered from a cache: {}", lifetime(options));
     text.push(' ');
-    text.push_str(on_a_miss(options));
-    let handles = match companion {
-        Companion::Type(companion) => {
-            Some((format!("{companion}::entry(..)"), format!("{companion}::cache()")))
-        }
-        Companion::Methods(methods) => {
-            let receiver = if arguments.iter().any(Argument::is_receiver) { "self." } else { "Self::" };
-            Some((format!("{receiver}{}(..)", methods.entry), format!("Self::{}()", methods.cache)))
-        }
-        Companion::Nothing => None,
-    };
-    if let Some((entry, cache)) = handles {
+    text.push_str(&on_a_miss(options, function.output.as_ref(), handles.as_ref()));
+    if let Some(Handles { entry, cache }) = handles {
         text.push_str(&format!(
             " `{entry}` takes the same arguments and reaches their entry, `{cache}` the whole cache."
         ));
@@ -30,32 +29,123 @@ pub(super) fn section(options: &Options, companion: &Companion, arguments: &[Arg
     format!("\n # Caching\n\n {text}\n")
 }
 
+/// How a caller reaches an entry and the cache.
+struct Handles {
+    entry: String,
+    cache: String,
+}
+
+impl Handles {
+    fn of(companion: &Companion, arguments: &[Argument]) -> Option<Self> {
+        match companion {
+            Companion::Type(companion) => Some(Self {
+                entry: format!("{companion}::entry(..)"),
+                cache: format!("{companion}::cache()"),
+            }),
+            Companion::Methods(methods) => {
+                let receiver = if arguments.iter().any(Argument::is_receiver) { "self." } else { "Self::" };
+                Some(Self {
+                    entry: format!("{receiver}{}(..)", methods.entry),
+                    cache: format!("Self::{}()", methods.cache),
+                })
+            }
+            Companion::Nothing => None,
+        }
+    }
+}
+
 fn lifetime(options: &Options) -> String {
     let fixed = match &options.lifetime {
         None => Some(Duration::from_secs(600)),
         Some(Given { value, .. }) => value.fixed(),
     };
-    match (&options.lifetime, fixed) {
-        (_, Some(lifetime)) => {
-            let lifetime = duration(lifetime);
-            format!("a value is fresh for {lifetime}, after that it is refreshed behind the callers' backs.")
+    match fixed {
+        Some(lifetime) => {
+            format!(
+                "a value is fresh for {}, and after that it is refreshed in the background.",
+                duration(lifetime)
+            )
         }
-        (Some(Given { value: Value::Computed(_), .. }), None) | (_, None) => {
-            "a value that is no longer fresh is refreshed behind the callers' backs.".to_owned()
-        }
+        None => "a value that is no longer fresh is refreshed in the background.".to_owned(),
     }
 }
 
-fn on_a_miss(options: &Options) -> &'static str {
-    match (&options.fetch_on_miss, &options.empty) {
-        _ if always_waits(options) => "While nothing is cached, a call waits for the value.",
-        (Some(Given { value: Condition::Always(_), .. }), _) => {
-            "While nothing is cached, a call waits for the value, for a limited time."
-        }
-        (Some(Given { value: Condition::When(_), .. }), _) => {
-            "While nothing is cached, a call waits for the value or gets an empty one, as its arguments say."
-        }
-        (_, Some(_)) => "While nothing is cached, a call gets a placeholder at once, not the value.",
-        (_, None) => "While nothing is cached, a call gets the empty (default) value at once.",
+/// What a call does while nothing is cached, and how its answer differs from a real one.
+fn on_a_miss(options: &Options, output: Option<&Type>, handles: Option<&Handles>) -> String {
+    if always_waits(options) {
+        return "While nothing is cached, a call waits for the value.".to_owned();
     }
+    let empty = match &options.empty {
+        Some(Given { value, .. }) => written(value),
+        None => default_of(output),
+    };
+    let does = match (&options.fetch_on_miss, options.wait.is_some()) {
+        (Some(Given { value: Condition::Always(_), .. }), _) => {
+            format!("waits for the value, and gets {empty} when `wait` runs out.")
+        }
+        (Some(Given { value: Condition::When(_), .. }), false) => {
+            format!("waits for the value or gets {empty} at once, as its arguments say.")
+        }
+        (Some(Given { value: Condition::When(_), .. }), true) => {
+            format!("gets {empty}, at once or when `wait` runs out, as its arguments say.")
+        }
+        _ => format!("gets {empty} at once, not the value."),
+    };
+    let tells = match handles {
+        Some(Handles { entry, .. }) => {
+            format!(
+                "To tell that from a value, call `{entry}.lookup().await`: its `status` is then `Status::Empty`."
+            )
+        }
+        None => "A caller cannot tell that from a value.".to_owned(),
+    };
+    format!("While nothing is cached, a call {does} {tells}")
+}
+
+/// What `empty = ..` gives.
+fn written(expr: &Expr) -> String {
+    let text = readable(expr);
+    if text.len() <= SHORT && !text.contains(['\n', '`']) {
+        format!("`{text}`")
+    } else {
+        "what its option `empty` gives".to_owned()
+    }
+}
+
+/// The default of a return type, in `Ok` for a `Result`.
+fn default_of(output: Option<&Type>) -> String {
+    let Some(ty) = output else { return "`()`".to_owned() };
+    match literal(ty) {
+        Some(literal) => format!("`{literal}`"),
+        None => match shape::peel(ty) {
+            Type::Path(path) if shape::last_segment(path).is_some_and(|last| last.ident == "Result") => {
+                "`Ok(Default::default())`".to_owned()
+            }
+            _ => format!("the default of `{}`", readable(&ty.to_token_stream())),
+        },
+    }
+}
+
+/// The default of a well-known type as it is written.
+fn literal(ty: &Type) -> Option<String> {
+    let path = match shape::peel(ty) {
+        Type::Path(path) => path,
+        Type::Tuple(tuple) if tuple.elems.is_empty() => return Some("()".to_owned()),
+        _ => return None,
+    };
+    let last = shape::last_segment(path)?;
+    let text = match (last.ident.to_string().as_str(), &shape::type_arguments(last)[..]) {
+        ("Option", [_]) => "None",
+        ("Vec", [_]) => "vec![]",
+        ("String", []) => "\"\"",
+        ("bool", []) => "false",
+        ("f32" | "f64", []) => "0.0",
+        (
+            "u8" | "u16" | "u32" | "u64" | "u128" | "usize" | "i8" | "i16" | "i32" | "i64" | "i128" | "isize",
+            [],
+        ) => "0",
+        ("Result", [value, ..]) => return Some(format!("Ok({})", literal(value)?)),
+        _ => return None,
+    };
+    Some(text.to_owned())
 }

@@ -1,6 +1,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::place::Scope;
 use crate::tests::{errors, plan};
 
 const FUNCTION: &str = "async fn f(user: &str, limit: u64) -> Vec<u8> {}";
@@ -107,6 +108,132 @@ fn contradictions() {
 }
 
 #[test]
+fn what_a_caller_gets_when_wait_runs_out_is_written() {
+    let cases = [
+        ("fetch_on_miss, wait = 5", "Vec<u8>"),
+        ("fetch_on_miss = true, wait = PATIENCE", "Result<Option<u8>, Error>"),
+        ("wait = \"2s\", fetch_on_miss = limit > 3", "io::Result<u8>"),
+        ("fetch_on_miss, wait = 5", "Option<u8>"),
+        ("fetch_on_miss, wait = 5", "Answer"),
+        // These are fine.
+        ("fetch_on_miss = false, wait = 5", "Answer"),
+        ("fetch_on_miss, wait = 5, empty = Ok(None)", "Result<Option<u8>, Error>"),
+        ("wait = 5", "Answer"),
+    ];
+    let listed = cases.map(|(args, output)| {
+        let item = format!("async fn f(user: &str, limit: u64) -> {output} {{}}");
+        format!("{args} -> {output}\n{}", errors(args, &item))
+    });
+    expect![[r#"
+        fetch_on_miss, wait = 5 -> Vec<u8>
+        [wait] when `wait` runs out a caller gets the empty value, and `fetch_on_miss` says that it would be wrong / write what the caller gets then: `empty = Default::default()` for the default of the type, or an expression; or remove `wait`
+
+        fetch_on_miss = true, wait = PATIENCE -> Result<Option<u8>, Error>
+        [wait] when `wait` runs out a caller gets the empty value, and `fetch_on_miss` says that it would be wrong / write what the caller gets then: `empty = Err(..)` for an error that says so, or `empty = Ok(..)` for a value that callers take for real; or remove `wait`
+
+        wait = "2s", fetch_on_miss = limit > 3 -> io::Result<u8>
+        [wait] when `wait` runs out a caller gets the empty value, and `fetch_on_miss` says that it would be wrong / write what the caller gets then: `empty = Err(..)` for an error that says so, or `empty = Ok(..)` for a value that callers take for real; or remove `wait`
+
+        fetch_on_miss, wait = 5 -> Option<u8>
+        [wait] when `wait` runs out a caller gets the empty value, and `fetch_on_miss` says that it would be wrong / write what the caller gets then: `empty = None`, unless callers take that for "not found"; or remove `wait`
+
+        fetch_on_miss, wait = 5 -> Answer
+        [wait] when `wait` runs out a caller gets the empty value, and `fetch_on_miss` says that it would be wrong / write what the caller gets then: `empty = Default::default()` for the default of the type, or an expression; or remove `wait`
+
+        fetch_on_miss = false, wait = 5 -> Answer
+
+        fetch_on_miss, wait = 5, empty = Ok(None) -> Result<Option<u8>, Error>
+
+        wait = 5 -> Answer
+    "#]].assert_eq(&listed.join("\n"));
+}
+
+#[test]
+fn what_cannot_stand_where_the_function_stands() {
+    let inherent = Scope::Impl { of_a_trait: false, borrowing: None };
+    let of_a_trait = Scope::Impl { of_a_trait: true, borrowing: None };
+    let borrowing = Scope::Impl { of_a_trait: false, borrowing: Some("Service<'_>".to_owned()) };
+    let (free, method) = ("async fn f() {}", "async fn f(&self) {}");
+    let cases = [
+        (&inherent, "", free),
+        (&of_a_trait, "", free),
+        (&of_a_trait, "skip(self)", method),
+        (&of_a_trait, "in_impl", free),
+        (&Scope::Trait, "skip(self)", method),
+        (&borrowing, "skip(self)", method),
+        (&borrowing, "in_impl, handle = false", free),
+        // These are fine, or have one error that is another.
+        (&inherent, "in_impl", free),
+        (&inherent, "skip(self)", method),
+        (&of_a_trait, "skip(self), handle = false", method),
+        (&of_a_trait, "skip(self), handel = false", method),
+        (&Scope::Trait, "skip(self), handle = false", method),
+        (&Scope::Trait, "skip(self)", "fn f(&self) -> impl Future<Output = u8> + Send {}"),
+        (&Scope::Module, "", free),
+        (&Scope::Function, "", free),
+    ];
+    let listed = cases.map(|(scope, args, item)| {
+        let place = Place { scope: scope.clone(), beside_a_module: false };
+        format!("{scope:?}: {args} {item}\n{}", errors_at(&place, args, item))
+    });
+    expect![[r#"
+        Impl { of_a_trait: false, borrowing: None }:  async fn f() {}
+        [f] `f` stands in an `impl`, and nothing in its signature says so / add `in_impl` to the attribute
+
+        Impl { of_a_trait: true, borrowing: None }:  async fn f() {}
+        [f] `f` stands in an `impl`, and nothing in its signature says so / add `in_impl, handle = false` to the attribute
+
+        Impl { of_a_trait: true, borrowing: None }: skip(self) async fn f(&self) {}
+        [f] in the `impl` of a trait nothing can stand beside `f` / add `handle = false` to the attribute, or let it call a cached method of the type
+
+        Impl { of_a_trait: true, borrowing: None }: in_impl async fn f() {}
+        [f] in the `impl` of a trait nothing can stand beside `f` / add `handle = false` to the attribute, or let it call a cached method of the type
+
+        Trait: skip(self) async fn f(&self) {}
+        [f] in a trait nothing can stand beside `f` / add `handle = false` to the attribute, or annotate the methods of the implementations
+
+        Impl { of_a_trait: false, borrowing: Some("Service<'_>") }: skip(self) async fn f(&self) {}
+        [f] `Service<'_>` holds a borrow, and a fetch outlives the call and owns what it uses / let the type own its data, in an `Arc` where that is not cheap; or cache a free function of what this one needs
+
+        Impl { of_a_trait: false, borrowing: Some("Service<'_>") }: in_impl, handle = false async fn f() {}
+        [f] `Service<'_>` holds a borrow, and a fetch outlives the call and owns what it uses / let the type own its data, in an `Arc` where that is not cheap; or cache a free function of what this one needs
+
+        Impl { of_a_trait: false, borrowing: None }: in_impl async fn f() {}
+
+        Impl { of_a_trait: false, borrowing: None }: skip(self) async fn f(&self) {}
+
+        Impl { of_a_trait: true, borrowing: None }: skip(self), handle = false async fn f(&self) {}
+
+        Impl { of_a_trait: true, borrowing: None }: skip(self), handel = false async fn f(&self) {}
+        [handel] unknown option `handel` / did you mean `handle`?
+
+        Trait: skip(self), handle = false async fn f(&self) {}
+
+        Trait: skip(self) fn f(&self) -> impl Future<Output = u8> + Send {}
+
+        Module:  async fn f() {}
+
+        Function:  async fn f() {}
+    "#]].assert_eq(&listed.join("\n"));
+
+    let beside = |args| errors_at(&Place { scope: Scope::Module, beside_a_module: true }, args, free);
+    expect![[r#"
+        [f] a module is called `f` too, and so is the handle of this function: a type of that name / add `handle = f_cache` to the attribute, or `handle = false` for none
+    "#]].assert_eq(&beside(""));
+    for args in ["handle = g", "handle = false", "in_impl"] {
+        assert_eq!(beside(args), "");
+    }
+}
+
+fn errors_at(place: &Place, args: &str, item: &str) -> String {
+    let mut errors = Errors::default();
+    let options = args::parse(crate::tests::tokens(args), &mut errors);
+    let function = crate::signature::parse(&crate::tests::tokens(item), &mut errors);
+    make(options, function.expect("a function"), Some(place), &mut errors);
+    errors.listed()
+}
+
+#[test]
 fn what_is_not_known_or_holds_is_no_contradiction() {
     let cases = [
         "lifetime = 0, refresh_ahead = 0",
@@ -136,6 +263,7 @@ fn an_unreadable_option_makes_no_second_error() {
         "max_bytes = \"64MiB\", weigh = 5",
         "max_bytes = \"64MiB\", weigher = |_, value| value.len()",
         "max_byte = \"64MiB\", weigh = |value| value.len()",
+        "fetch_on_miss, wait = 5, emtpy = vec![]",
         "max_bytes = \"64M\", weigh = |value| value.len(), capacity = 5",
         "max_bytes = \"64M\", weigh = |value| value.len(), eviction = \"tiny_lfu\"",
     ] {
@@ -181,7 +309,7 @@ fn an_empty_value_is_needed_unless_every_caller_waits() {
     let empty = |args| plan(args, FUNCTION).empty;
     assert!(matches!(empty(""), Empty::Default));
     assert!(matches!(empty("fetch_on_miss"), Empty::Never));
-    assert!(matches!(empty("fetch_on_miss, wait = 5"), Empty::Default));
+    assert!(matches!(empty("fetch_on_miss, wait = 5, empty = vec![]"), Empty::Written(_)));
     assert!(matches!(empty("fetch_on_miss = limit > 3"), Empty::Default));
     assert!(matches!(empty("empty = vec![]"), Empty::Written(_)));
 }
@@ -218,12 +346,12 @@ fn names_and_handles() {
 fn instantiations_are_told_apart_by_all_that_is_generic() {
     let cases = [
         ("", "async fn f<'a>(a: &'a str) {}", "one"),
-        ("", "async fn f<'a, T, const N: usize>(a: &'a T) {}", "T, N: usize"),
-        ("skip(b)", "async fn f<T>(a: T, b: impl Copy) {}", "T, #1"),
+        ("", "async fn f<'a, T: Model, const N: usize>(a: &'a T) {}", "T, N: usize"),
+        ("skip(b)", "async fn f<T: Model>(a: T, b: impl Model) {}", "T, #1"),
         ("skip(self)", "async fn f(&self) {}", ""),
-        ("in_impl", "async fn f<T>(a: T) {}", "T"),
+        ("in_impl", "async fn f<T: Model>(a: T) {}", "T"),
         ("handle = false", "async fn f() {}", "one"),
-        ("handle = false", "async fn f<T>(a: T) {}", "scope"),
+        ("handle = false", "async fn f<T: Model>(a: T) {}", "scope"),
         ("handle = false, skip(self)", "async fn f(&self) {}", "scope"),
     ];
     for (args, item, expected) in cases {
@@ -268,8 +396,12 @@ fn what_mentions_a_type_parameter_is_evaluated_for_each_fetch() {
 #[test]
 fn the_docs_say_what_a_call_gets() {
     let docs = |args: &str| plan(args, &format!("/// Docs.\n{FUNCTION}")).docs.unwrap_or_default();
-    let cases =
-        ["", "lifetime = TEN, handle = other", "fetch_on_miss, handle = false", "fetch_on_miss, wait = 5"];
+    let cases = [
+        "",
+        "lifetime = TEN, handle = other",
+        "fetch_on_miss, handle = false",
+        "fetch_on_miss, wait = 5, empty = vec![]",
+    ];
     let mut all: Vec<String> = cases.iter().map(|args| docs(args)).collect();
     let methods =
         ["skip(self), handle = g\n/// Docs.\nasync fn f(&self) {}", "in_impl\n/// Docs.\nasync fn f() {}"];
@@ -278,30 +410,88 @@ fn the_docs_say_what_a_call_gets() {
         plan(args, item).docs.unwrap_or_default()
     };
     all.extend(methods.iter().map(of_method));
+    let of_type = |output: &&str| {
+        plan("", &format!("/// Docs.\nasync fn f() -> {output} {{}}")).docs.unwrap_or_default()
+    };
+    let written = |args: &&str| docs(args);
+    let miss = |docs: String| {
+        let start = docs.find("While").unwrap_or_default();
+        docs[start..].split(" `f::entry(..)` takes").next().unwrap_or_default().trim().to_owned()
+    };
+    let types = [
+        "()",
+        "u64",
+        "bool",
+        "f32",
+        "String",
+        "Vec<u8>",
+        "Option<User>",
+        "User",
+        "HashMap<u8, u8>",
+        "Arc<[u8]>",
+        "Result<Option<User>, E>",
+        "io::Result<u64>",
+        "Result<User, E>",
+        "Result<Vec<u8>, E>",
+    ];
+    let options = [
+        "empty = vec![1]",
+        "empty = vec![\"a long text that nobody wants to read in the docs\".len()]",
+        "fetch_on_miss = limit > 3",
+        "fetch_on_miss = limit > 3, wait = 5, empty = vec![]",
+        "fetch_on_miss, wait = 5, empty = Err(Late)",
+        "wait = 5",
+        "handle = false",
+        "fetch_on_miss, handle = false",
+    ];
+    let misses = types.iter().map(of_type).chain(options.iter().map(written)).map(miss);
+    expect![[r#"
+        While nothing is cached, a call gets `()` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `0` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `false` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `0.0` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `""` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `vec![]` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `None` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets the default of `User` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets the default of `HashMap<u8, u8>` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets the default of `Arc<[u8]>` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `Ok(None)` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `Ok(0)` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `Ok(Default::default())` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `Ok(vec![])` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `vec![1]` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets what its option `empty` gives at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call waits for the value or gets `vec![]` at once, as its arguments say. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `vec![]`, at once or when `wait` runs out, as its arguments say. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call waits for the value, and gets `Err (Late)` when `wait` runs out. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `vec![]` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`.
+        While nothing is cached, a call gets `vec![]` at once, not the value. A caller cannot tell that from a value.
+        While nothing is cached, a call waits for the value."#]].assert_eq(&misses.collect::<Vec<_>>().join("\n"));
     expect![[r#"
 
          # Caching
 
-         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
+         Answered from a cache: a value is fresh for 10 min, and after that it is refreshed in the background. While nothing is cached, a call gets `vec![]` at once, not the value. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
         ----
          # Caching
 
-         Answered from a cache: a value that is no longer fresh is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
+         Answered from a cache: a value that is no longer fresh is refreshed in the background. While nothing is cached, a call gets `vec![]` at once, not the value. To tell that from a value, call `other::entry(..).lookup().await`: its `status` is then `Status::Empty`. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
         ----
          # Caching
 
-         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value.
+         Answered from a cache: a value is fresh for 10 min, and after that it is refreshed in the background. While nothing is cached, a call waits for the value.
         ----
          # Caching
 
-         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call waits for the value, for a limited time. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
+         Answered from a cache: a value is fresh for 10 min, and after that it is refreshed in the background. While nothing is cached, a call waits for the value, and gets `vec![]` when `wait` runs out. To tell that from a value, call `f::entry(..).lookup().await`: its `status` is then `Status::Empty`. `f::entry(..)` takes the same arguments and reaches their entry, `f::cache()` the whole cache.
         ----
          # Caching
 
-         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `self.g_entry(..)` takes the same arguments and reaches their entry, `Self::g_cache()` the whole cache.
+         Answered from a cache: a value is fresh for 10 min, and after that it is refreshed in the background. While nothing is cached, a call gets `()` at once, not the value. To tell that from a value, call `self.g_entry(..).lookup().await`: its `status` is then `Status::Empty`. `self.g_entry(..)` takes the same arguments and reaches their entry, `Self::g_cache()` the whole cache.
         ----
          # Caching
 
-         Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `Self::f_entry(..)` takes the same arguments and reaches their entry, `Self::f_cache()` the whole cache.
+         Answered from a cache: a value is fresh for 10 min, and after that it is refreshed in the background. While nothing is cached, a call gets `()` at once, not the value. To tell that from a value, call `Self::f_entry(..).lookup().await`: its `status` is then `Status::Empty`. `Self::f_entry(..)` takes the same arguments and reaches their entry, `Self::f_cache()` the whole cache.
     "#]].assert_eq(&all.join("----"));
 }

@@ -44,6 +44,12 @@ fn qualifiers_and_generics() {
     let cases = [
         "fn f() {}",
         "const fn f() {}",
+        "const unsafe extern \"C\" fn f() {}",
+        "unsafe fn f() {}",
+        "extern \"C\" fn f() {}",
+        "fn main() { runtime().block_on(async {}) }",
+        "fn f() -> u8 { let body = async { 5 }; { return runtime().build().block_on(body); } }",
+        "#[::core::prelude::v1::test] fn f() { runtime().block_on(async {}) }",
         "async unsafe fn f() {}",
         "async extern \"C\" fn f() {}",
         "async fn f(a: u8, ...) {}",
@@ -58,11 +64,28 @@ fn qualifiers_and_generics() {
         &cases,
         &expect![[r#"
             fn f() {}
-            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`, with `tokio::task::spawn_blocking` in it around what blocks its thread
 
             const fn f() {}
-            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
-            [const] a `const fn` runs at compile time and cannot be cached / remove `const`
+            [const] a `const fn` runs at compile time and cannot be cached / write `async fn f`
+
+            const unsafe extern "C" fn f() {}
+            [const] a `const fn` runs at compile time and cannot be cached / write `async fn f`
+
+            unsafe fn f() {}
+            [unsafe] an `unsafe fn` cannot be cached: its contract would have to hold for later refreshes too / wrap it in a safe `async fn`, and annotate that
+
+            extern "C" fn f() {}
+            [extern "C"] an `extern` function cannot be cached / wrap it in an `async fn`, and annotate that
+
+            fn main() { runtime().block_on(async {}) }
+            [main] `main` runs once: from a cache it would not run at all / annotate the functions that it calls
+
+            fn f() -> u8 { let body = async { 5 }; { return runtime().build().block_on(body); } }
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / this one blocks its thread on a future, as an `async fn` does under `#[tokio::main]` or its like: remove that attribute, or annotate what the function calls
+
+            #[::core::prelude::v1::test] fn f() { runtime().block_on(async {}) }
+            [#[::core::prelude::v1::test]] a function under `#[test]` runs once: from a cache it would not run at all / annotate the functions that it calls
 
             async unsafe fn f() {}
             [unsafe] an `unsafe fn` cannot be cached: its contract would have to hold for later refreshes too / wrap it in a safe `async fn`, and annotate that
@@ -77,7 +100,7 @@ fn qualifiers_and_generics() {
             [Size] a const parameter of a cached function is told apart by its type, which has to be a plain one / write the type out: `usize`, `bool`, `char`, ..
 
             fn f(a: u8) -> impl Iterator<Item = u8> {}
-            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`
+            [fn] only an `async fn`, or one that returns `impl Future<Output = ..>`, can be cached / write `async fn f`, with `tokio::task::spawn_blocking` in it around what blocks its thread
             [impl] `impl Trait` cannot be cached: a stored value needs a type with a name / name the type
 
             fn f<'life0, 'async_trait>(a: &'life0 str) -> ::core::pin::Pin<Box<dyn Future<Output = u8> + Send + 'async_trait>> {}
@@ -129,7 +152,7 @@ fn what_says_self_is_in_an_impl() {
         ("async fn f(a: &Self) {}", true),
         ("async fn f() -> Option<Self> {}", true),
         ("async fn f() -> <Self as Model>::Row {}", true),
-        ("async fn f<T>(a: T) where Self: Sized {}", true),
+        ("async fn f<T: Model>(a: T) where Self: Sized {}", true),
         ("async fn f() { struct S; impl S { fn s() -> Self { S } } }", false),
     ];
     for (item, expected) in cases {
@@ -172,7 +195,7 @@ fn a_future_that_is_returned_is_what_a_call_comes_to() {
 #[test]
 fn a_lifetime_has_no_name_elsewhere() {
     let plan =
-        plan("", "async fn f<'a, 'b: 'a>(a: &'a str, b: Cow<'b, str>, c: &'static str, d: impl Copy) {}");
+        plan("", "async fn f<'a, 'b: 'a>(a: &'a str, b: Cow<'b, str>, c: &'static str, d: impl Model) {}");
     let local = |ty: &Option<Type>| ty.as_ref().map_or("-".to_owned(), |ty| quote::quote!(#ty).to_string());
     let locals: Vec<String> = plan.arguments.iter().map(|argument| local(&argument.local)).collect();
     assert_eq!(locals, ["& '_ str", "Cow < '_ , str >", "& 'static str", "-"]);
@@ -268,5 +291,66 @@ fn items() {
             mod m {}
             [mod] `#[cacheback]` goes on an `async fn` / annotate each function in the module that shall be cached
         "#]],
+    );
+}
+
+#[test]
+fn bounds_that_are_known_not_to_be_enough() {
+    let refuses = [
+        "async fn f(text: impl AsRef<str>) {}",
+        "async fn f(text: impl Into<String> + Send + Sync + 'static) {}",
+        "async fn f(_: impl ToString + Clone + Send + Sync + 'static) {}",
+        "async fn f<T: Default>(id: u64) -> T {}",
+        "async fn f<T>(id: u64) -> Result<T, Error> where T: DeserializeOwned + Send {}",
+        "async fn f<P: AsRef<Path> + 'static>(path: P) {}",
+        "async fn f<T: Ord + Copy + Send>(a: &T) {}",
+    ];
+    refused(
+        &refuses,
+        &expect![[r#"
+        async fn f(text: impl AsRef<str>) {}
+        [impl AsRef<str>] `impl AsRef<str>` is not known to be `Eq`, `std::hash::Hash`, `Clone`, `Send`, `Sync` and `'static`: a fetch owns its arguments, and they tell entries apart / write `impl AsRef<str> + Eq + std::hash::Hash + Clone + Send + Sync + 'static`, or take `&str`, or leave `text` out of the key with `skip(text)`
+
+        async fn f(text: impl Into<String> + Send + Sync + 'static) {}
+        [impl Into<String> + Send + Sync + 'static] `impl Into<String> + Send + Sync + 'static` is not known to be `Eq`, `std::hash::Hash` and `Clone`: a fetch owns its arguments, and they tell entries apart / write `impl Into<String> + Send + Sync + 'static + Eq + std::hash::Hash + Clone`, or take `String`, or leave `text` out of the key with `skip(text)`
+
+        async fn f(_: impl ToString + Clone + Send + Sync + 'static) {}
+        [impl ToString + Clone + Send + Sync + 'static] `impl ToString + Clone + Send + Sync + 'static` is not known to be `Eq` and `std::hash::Hash`: a fetch owns its arguments, and they tell entries apart / write `impl ToString + Clone + Send + Sync + 'static + Eq + std::hash::Hash`
+
+        async fn f<T: Default>(id: u64) -> T {}
+        [T] `T` is not known to be `Clone`, `Send`, `Sync` and `'static`: a cached value is handed to many callers / write `T: Default + Clone + Send + Sync + 'static`
+
+        async fn f<T>(id: u64) -> Result<T, Error> where T: DeserializeOwned + Send {}
+        [T] `T` is not known to be `Clone`, `Sync` and `'static`: a cached value is handed to many callers / write `T: DeserializeOwned + Send + Clone + Sync + 'static`
+
+        async fn f<P: AsRef<Path> + 'static>(path: P) {}
+        [P] `P` is not known to be `Eq`, `std::hash::Hash`, `Clone`, `Send` and `Sync`: a fetch owns its arguments, and they tell entries apart / write `P: AsRef<Path> + 'static + Eq + std::hash::Hash + Clone + Send + Sync`, or take `&Path`, or leave `path` out of the key with `skip(path)`
+
+        async fn f<T: Ord + Copy + Send>(a: &T) {}
+        [&T] `&T` is not known to be `std::hash::Hash`, `Sync` and `'static`: a fetch owns its arguments, and they tell entries apart / write `T: Ord + Copy + Send + std::hash::Hash + Sync + 'static`, or leave `a` out of the key with `skip(a)`
+    "#]],
+    );
+    assert_eq!(
+        errors("skip(make)", "async fn f(make: impl Fn() -> u8) {}"),
+        "[impl Fn() -> u8] `impl Fn() -> u8` is not known to be `Clone`, `Send`, `Sync` and `'static`: a fetch owns its \
+         arguments / write `impl Fn() -> u8 + Clone + Send + Sync + 'static`\n"
+    );
+    // Any other trait may bring along what is missing.
+    for item in [
+        "async fn f(id: impl Model) {}",
+        "async fn f<T: Default + Model>(id: u64) -> T {}",
+        "async fn f<T>(id: u64) -> Vec<T> {}",
+        "async fn f<T: ?Sized + ToOwned>(id: &T) {}",
+        "async fn f<T: ?Sized>(id: &T) {}",
+        "async fn f<T: Clone + Send + Sync + Hash + Eq + 'static>(id: T) -> T {}",
+        "async fn f<T: Clone + Send + Sync>(a: T) where T: Hash, T: Eq + 'static {}",
+        "async fn f(id: T::Id) -> T::Row {}",
+    ] {
+        plan("", item);
+    }
+    plan("skip(a)", "async fn f(a: impl Fn() -> u8 + Clone + Send + Sync + 'static) {}");
+    assert_eq!(
+        errors("skp(a)", "async fn f(a: impl Fn() + Clone + Send + Sync + 'static) {}").lines().count(),
+        1
     );
 }

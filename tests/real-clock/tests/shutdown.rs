@@ -142,7 +142,7 @@ fn after_the_shutdown(one: &Runtime, other: &Runtime) {
 
 /// A body that blocks its thread is not waited for longer than a moment.
 fn a_body_that_blocks(one: &Runtime) {
-    #[cacheback(wait = "1ms", fetch_on_miss, skip(held))]
+    #[cacheback(wait = "1ms", fetch_on_miss, empty = 0, skip(held))]
     async fn blocking(id: u64, held: &Arc<(std::sync::Mutex<()>, Gate)>) -> u64 {
         held.1.started.add_permits(1);
         drop(held.0.lock());

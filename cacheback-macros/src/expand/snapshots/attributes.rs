@@ -6,7 +6,7 @@
 /**
  # Caching
 
- Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
+ Answered from a cache: a value is fresh for 10 min, and after that it is refreshed in the background. While nothing is cached, a call gets the default of `&'static str` at once, not the value. To tell that from a value, call `other::entry(..).lookup().await`: its `status` is then `Status::Empty`. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
 */
 pub(super) async fn r#match(name: String) -> &'static str {
     let __cacheback_wait = {

@@ -27,7 +27,7 @@ impl expressions {
                 __cacheback_policy.max_stale = ::core::option::Option::Some(
                     __cb::seconds(3600),
                 );
-                __cacheback_policy.retention = KEEP;
+                __cacheback_policy.retention = __cb::span(KEEP);
                 __cacheback_policy.max_refreshes = ::core::option::Option::Some(8);
                 __cacheback_policy.jitter = 0.1;
                 __cacheback_policy.capacity = 1000;
@@ -93,7 +93,7 @@ impl expressions {
                     let _ = &limit;
                     minutes(limit)
                 };
-                __cacheback_policy.retention = KEEP;
+                __cacheback_policy.retention = __cb::span(KEEP);
             });
         let __cacheback_site = __cacheback_site
             .fetch_on_miss(|__cacheback_args| {

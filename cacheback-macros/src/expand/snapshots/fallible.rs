@@ -49,8 +49,10 @@ impl load {
         );
         let __cacheback_site = __cacheback_site
             .share_err(|error: &Error| error.copy(), __cacheback_probe.describe());
-        let __cacheback_site = __cacheback_site.lifetime_for(|user| user.lifetime);
-        let __cacheback_site = __cacheback_site.retention_for(|user| user.left);
+        let __cacheback_site = __cacheback_site
+            .lifetime_for(|user| __cb::span(user.lifetime));
+        let __cacheback_site = __cacheback_site
+            .retention_for(|user| __cb::span(user.left));
         __cb::entry(
             Self::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Val<u64>,)>(), (&id,)),

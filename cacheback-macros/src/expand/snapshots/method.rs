@@ -3,7 +3,7 @@
 /**
  # Caching
 
- Answered from a cache: a value that is no longer fresh is refreshed behind the callers' backs. While nothing is cached, a call gets a placeholder at once, not the value. `self.user_entry(..)` takes the same arguments and reaches their entry, `Self::user_cache()` the whole cache.
+ Answered from a cache: a value that is no longer fresh is refreshed in the background. While nothing is cached, a call gets `Self::nobody (id)` at once, not the value. To tell that from a value, call `self.user_entry(..).lookup().await`: its `status` is then `Status::Empty`. `self.user_entry(..)` takes the same arguments and reaches their entry, `Self::user_cache()` the whole cache.
 */
 pub async fn user(&self, id: u64) -> Result<User, Error> {
     let __cacheback_wait = {
@@ -95,7 +95,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
                 let (__cacheback_0, _) = __cacheback_args.lend();
                 let __cacheback_self: &Self = __cacheback_0;
                 let _ = &__cacheback_self;
-                __cacheback_self.lifetime
+                __cb::span(__cacheback_self.lifetime)
             };
         });
     __cb::entry_of(

@@ -2,7 +2,7 @@
 /**
  # Caching
 
- Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `user_tweets::entry(..)` takes the same arguments and reaches their entry, `user_tweets::cache()` the whole cache.
+ Answered from a cache: a value is fresh for 10 min, and after that it is refreshed in the background. While nothing is cached, a call gets `vec![]` at once, not the value. To tell that from a value, call `user_tweets::entry(..).lookup().await`: its `status` is then `Status::Empty`. `user_tweets::entry(..)` takes the same arguments and reaches their entry, `user_tweets::cache()` the whole cache.
 */
 pub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> {
     let __cacheback_wait = {

@@ -1,0 +1,179 @@
+//! Types of which the function says what they can do, and not enough. The compiler would say so with the names of our own
+//! traits. Only bounds on well-known traits are judged: any other may bring what is needed along.
+
+use syn::{GenericParam, Generics, Ident, Type, TypeParamBound, WherePredicate};
+
+use crate::error::Errors;
+use crate::key::{Key, Part};
+use crate::mention::readable;
+use crate::shape;
+use crate::signature::{Argument, Function};
+
+/// Traits that bring none of what is needed along.
+const BRING_NOTHING: &[&str] = &[
+    "AsMut",
+    "AsRef",
+    "Borrow",
+    "Debug",
+    "Default",
+    "Deserialize",
+    "DeserializeOwned",
+    "Display",
+    "Fn",
+    "FnMut",
+    "FnOnce",
+    "From",
+    "FromStr",
+    "Future",
+    "Into",
+    "IntoIterator",
+    "Iterator",
+    "PartialEq",
+    "PartialOrd",
+    "Serialize",
+    "Sized",
+    "ToString",
+    "TryFrom",
+    "TryInto",
+    "Unpin",
+];
+
+/// What is needed, as it is written without an import.
+const TO_BE_KEPT: &[&str] = &["Clone", "Send", "Sync", "'static"];
+const TO_BE_A_KEY: &[&str] = &["Eq", "std::hash::Hash"];
+
+/// Reports each argument, and the value, whose type is known not to have what is needed.
+pub(super) fn check(function: &Function, key: &Key, errors: &mut Errors) {
+    let generics = &function.sig.generics;
+    for argument in &function.arguments {
+        let in_key =
+            key.parts.iter().any(|part| matches!(part, Part::Argument(index) if *index == argument.index));
+        check_argument(argument, in_key, generics, errors);
+    }
+    let output = function.output.as_ref();
+    let value = output.and_then(|ty| shape::parts_of_result(ty).map(|(value, _)| value).or(Some(ty)));
+    if let Some((name, bounds)) = value.and_then(|ty| parameter(ty, generics)) {
+        if let Some(missing) = missing(&bounds, false) {
+            errors.on(
+                value,
+                format_args!(
+                    "`{name}` is not known to be {}: a cached value is handed to many callers\n\
+                     write `{name}: {}`",
+                    listed(&missing),
+                    with(&bounds, &missing)
+                ),
+            );
+        }
+    }
+}
+
+fn check_argument(argument: &Argument, in_key: bool, generics: &Generics, errors: &mut Errors) {
+    let ty = shape::peel(&argument.ty);
+    let (shown, colon, bounds) = match ty {
+        Type::ImplTrait(opaque) => ("impl ".to_owned(), "", opaque.bounds.iter().collect()),
+        Type::Reference(reference) => match parameter(&reference.elem, generics) {
+            Some((name, bounds)) => (name.to_string(), ": ", bounds),
+            None => return,
+        },
+        ty => match parameter(ty, generics) {
+            Some((name, bounds)) => (name.to_string(), ": ", bounds),
+            None => return,
+        },
+    };
+    let Some(missing) = missing(&bounds, in_key) else { return };
+    let why = if in_key {
+        "a fetch owns its arguments, and they tell entries apart"
+    } else {
+        "a fetch owns its arguments"
+    };
+    let skip = match &argument.name {
+        Some(name) if in_key && missing.iter().any(|bound| TO_BE_A_KEY.contains(bound)) => {
+            format!(", or leave `{name}` out of the key with `skip({name})`")
+        }
+        _ => String::new(),
+    };
+    let instead = instead(&bounds).map(|ty| format!(", or take `{ty}`")).unwrap_or_default();
+    errors.on(
+        ty,
+        format_args!(
+            "`{}` is not known to be {}: {why}\nwrite `{shown}{colon}{}`{instead}{skip}",
+            readable(ty),
+            listed(&missing),
+            with(&bounds, &missing)
+        ),
+    );
+}
+
+/// The function's own type parameter that `ty` is, and its bounds.
+fn parameter<'a>(ty: &Type, generics: &'a Generics) -> Option<(&'a Ident, Vec<&'a TypeParamBound>)> {
+    let Type::Path(path) = shape::peel(ty) else { return None };
+    let ident = path.path.get_ident().filter(|_| path.qself.is_none())?;
+    let param = generics.params.iter().find_map(|param| match param {
+        GenericParam::Type(param) if param.ident == *ident => Some(param),
+        _ => None,
+    })?;
+    let clause = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+    let elsewhere = clause.filter_map(|predicate| match predicate {
+        WherePredicate::Type(predicate) => {
+            let is_it =
+                matches!(shape::peel(&predicate.bounded_ty), Type::Path(path) if path.path.is_ident(ident));
+            is_it.then_some(&predicate.bounds)
+        }
+        _ => None,
+    });
+    Some((&param.ident, param.bounds.iter().chain(elsewhere.flatten()).collect()))
+}
+
+/// What is needed and not brought along by `bounds`, if that is certain and not nothing.
+fn missing(bounds: &[&TypeParamBound], in_key: bool) -> Option<Vec<&'static str>> {
+    let mut has = Vec::new();
+    for bound in bounds {
+        match bound {
+            TypeParamBound::Lifetime(lifetime) if lifetime.ident == "static" => has.push("'static"),
+            TypeParamBound::Lifetime(_) => {}
+            TypeParamBound::Trait(bound) if bound.maybe.is_some() => return None,
+            TypeParamBound::Trait(bound) => match bound.path.segments.last()?.ident.to_string().as_str() {
+                "Clone" | "Copy" => has.push("Clone"),
+                "Send" => has.push("Send"),
+                "Sync" => has.push("Sync"),
+                "Eq" | "Ord" => has.push("Eq"),
+                "Hash" => has.push("std::hash::Hash"),
+                name if BRING_NOTHING.contains(&name) => {}
+                _ => return None,
+            },
+            _ => return None,
+        }
+    }
+    let key = TO_BE_A_KEY.iter().filter(|_| in_key);
+    let missing: Vec<_> = key.chain(TO_BE_KEPT).copied().filter(|needed| !has.contains(needed)).collect();
+    (!missing.is_empty()).then_some(missing)
+}
+
+/// The bounds that are written, and those that are missing.
+fn with(bounds: &[&TypeParamBound], missing: &[&'static str]) -> String {
+    let written = bounds.iter().map(|bound| readable(*bound));
+    written.chain(missing.iter().map(|bound| (*bound).to_owned())).collect::<Vec<_>>().join(" + ")
+}
+
+/// `Clone`, `Send` and `Sync`, each in backticks.
+fn listed(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match &names[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        names => names.concat(),
+    }
+}
+
+/// The type that `AsRef` or `Into` makes of an argument: most often that is all the function needs.
+fn instead(bounds: &[&TypeParamBound]) -> Option<String> {
+    bounds.iter().find_map(|bound| {
+        let TypeParamBound::Trait(bound) = bound else { return None };
+        let last = bound.path.segments.last()?;
+        let [ty] = shape::type_arguments(last)[..] else { return None };
+        match last.ident.to_string().as_str() {
+            "AsRef" => Some(format!("&{}", readable(ty))),
+            "Into" => Some(readable(ty)),
+            _ => None,
+        }
+    })
+}
