@@ -7,8 +7,11 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 
 mod sharing;
-pub use sharing::{ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoShareProbe, OpaqueProbe};
-pub(crate) use sharing::{Describes, Shares, Sharing};
+pub use sharing::{
+    BoxedCausesProbe, ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoCausesProbe, NoShareProbe,
+    OpaqueProbe, OwnCausesProbe,
+};
+pub(crate) use sharing::{Describes, FindsCauses, Shares, Sharing};
 
 /// A value that can be kept and handed to many callers.
 #[diagnostic::on_unimplemented(

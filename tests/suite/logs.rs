@@ -176,6 +176,31 @@ async fn a_failure_is_told_once_a_back_off() {
     assert_eq!(log.take("::logged"), [""; 0], "a success is silent");
 }
 
+/// Nobody else ever sees the error of a background refresh: its line tells all causes.
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_told_with_its_causes() {
+    use anyhow::{Context, anyhow};
+
+    #[cacheback(lifetime = 10)]
+    async fn contexted(name: &str) -> anyhow::Result<String> {
+        Err(anyhow!("connection refused")).context("loading the user").with_context(|| name.len().to_string())
+    }
+    #[cacheback(lifetime = 10)]
+    async fn shared(name: &str) -> Result<String, Arc<anyhow::Error>> {
+        let _ = name;
+        Err(Arc::new(anyhow!("connection refused").context("loading the user")))
+    }
+    let _own = testing::isolate();
+    let (log, _guard) = Log::capture();
+    contexted(SECRET).await.unwrap();
+    settle().await;
+    let told = log.take("::contexted");
+    assert_eq!(told, ["WARN fetch failed, error=6: loading the user: connection refused"]);
+    shared(SECRET).await.unwrap();
+    settle().await;
+    assert_eq!(log.take("::shared"), ["WARN fetch failed, error=loading the user: connection refused"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_error_that_does_not_display_itself_is_named_by_its_type() {
     #[derive(Clone, Debug)]

@@ -149,19 +149,19 @@ pub trait SharesError<O: Outcome> {
 }
 impl<V: Value> SharesError<Plain<V>> for ByClone {
     fn sharing(_: Option<Copies<Infallible>>) -> (Sharing<Infallible>, Describe<Infallible>) {
-        (Sharing::Never, Describe::Unseen)
+        (Sharing::Never, Describe::UNSEEN)
     }
 }
 #[diagnostic::do_not_recommend]
 impl<T: Value, E: Failure + Clone + Display> SharesError<Fallible<T, E>> for ByClone {
     fn sharing(_: Option<Copies<E>>) -> (Sharing<E>, Describe<E>) {
-        (Sharing::Copied(E::clone), Describe::Displayed(E::to_string))
+        (Sharing::Copied(E::clone), Describe::displayed())
     }
 }
 #[diagnostic::do_not_recommend]
 impl<T: Value, E: Failure + Display> SharesError<Fallible<T, E>> for ByClosure {
     fn sharing(told: Option<Copies<E>>) -> (Sharing<E>, Describe<E>) {
-        (told.map_or(Sharing::Never, Sharing::Copied), Describe::Displayed(E::to_string))
+        (told.map_or(Sharing::Never, Sharing::Copied), Describe::displayed())
     }
 }
 

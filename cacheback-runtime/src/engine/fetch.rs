@@ -105,9 +105,9 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         let span = std::mem::replace(&mut self.span, Span::none());
         match policy {
             // An option's expression panicked.
-            Err(message) => {
+            Err(panic) => {
                 let policy = self.engine.policy;
-                span.in_scope(|| self.land(Err(message), &policy));
+                span.in_scope(|| self.land(Err(panic), &policy));
             }
             Ok(policy) => {
                 let handle = self.here.handle.clone();
