@@ -379,7 +379,10 @@ async fn rule_10_a_payload_reaches_the_starter_as_it_was() {
     async fn bold(id: u64, source: &Arc<Source>) -> u64 {
         if source.run().await.is_err() { std::panic::panic_any(Payload(id)) } else { id }
     }
-    #[cacheback(fetch_on_miss = std::panic::panic_any(Payload(*id)), lifetime = std::panic::panic_any(Payload(*id)))]
+    fn panics<T>(id: u64) -> T {
+        std::panic::panic_any(Payload(id))
+    }
+    #[cacheback(fetch_on_miss = panics(*id), lifetime = panics(*id))]
     async fn bold_options(id: &u64) -> u64 {
         *id
     }

@@ -6,7 +6,7 @@ use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheback::{cacheback, settle, shutdown, testing};
+use cacheback::{Cache, FetchError, cacheback, settle, shutdown, testing};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::DefaultGuard;
@@ -199,6 +199,28 @@ async fn a_failure_is_told_with_its_causes() {
     shared(SECRET).await.unwrap();
     settle().await;
     assert_eq!(log.take("::shared"), ["WARN fetch failed, error=loading the user: connection refused"]);
+
+    // Of an object, which a call brought its fetch, and one that has a fetcher.
+    #[derive(Clone)]
+    struct Nameless;
+    let refused = || anyhow!("connection refused").context("loading the user");
+    let called: Cache<u8, Result<u8, Arc<FetchError>>> = Cache::builder().name("called").build().unwrap();
+    let nameless: Cache<u8, Result<u8, Nameless>> = Cache::builder().name("nameless").build().unwrap();
+    let fetching: Cache<u8, anyhow::Result<u8>> = Cache::builder()
+        .name("fetching")
+        .fetch_on_miss()
+        .try_fetcher(move |_| async move { Err(refused()) })
+        .build()
+        .unwrap();
+    let error = fetching.get(&1).await.unwrap_err().downcast::<FetchError>().unwrap();
+    let error = called.try_get_or_fetch(&1, || async { Err(Arc::new(error)) }).await.unwrap_err();
+    assert_eq!(error.function(), "fetching");
+    for function in ["fetching", "called"] {
+        assert_eq!(log.take(function), ["WARN fetch failed, error=loading the user: connection refused"]);
+    }
+    assert!(nameless.get_or_fetch(&1, || async { Err(Nameless) }).await.is_err());
+    let told = log.take("nameless");
+    assert!(told.len() == 1 && told[0].ends_with("::Nameless"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,7 +45,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// The body is done, or has panicked.
     pub(super) fn land(&mut self, returned: Result<O::Return, Panic>, policy: &Policy) {
         self.warn_if_slow(policy);
-        let landed = caught(|| match returned.map(O::split) {
+        let landed = caught(|| match returned.map(|returned| self.origin.split(returned)) {
             Err(panic) => Err(panic),
             Ok(Err(error)) => self.land_failed(error, policy),
             Ok(Ok(value)) => self.land_value(value, policy),

@@ -127,7 +127,7 @@ enum Words<E> {
     /// As its `Debug` says.
     Debugged(fn(&E) -> String),
     /// It has neither: its type.
-    Unseen,
+    Unseen(fn() -> &'static str),
 }
 
 impl<E> Clone for Words<E> {
@@ -148,7 +148,7 @@ const MOST_CAUSES: usize = 32;
 
 impl<E> Describe<E> {
     /// By its type.
-    pub(crate) const UNSEEN: Self = Self { words: Words::Unseen, as_error: None };
+    pub(crate) const UNSEEN: Self = Self { words: Words::Unseen(type_name::<E>), as_error: None };
 
     /// As it displays itself.
     pub(crate) fn displayed() -> Self
@@ -167,7 +167,7 @@ impl<E> Describe<E> {
     pub(crate) fn text(self, error: &E) -> String {
         let mut text = match self.words {
             Words::Displayed(text) | Words::Debugged(text) => text(error),
-            Words::Unseen => type_name::<E>().to_owned(),
+            Words::Unseen(name) => name().to_owned(),
         };
         let first = self.as_error.and_then(|as_error| as_error(error).source());
         for cause in std::iter::successors(first, |&cause| cause.source()).take(MOST_CAUSES) {
@@ -186,8 +186,60 @@ impl<E> Describe<E> {
     pub(crate) fn logged(self, text: &str) -> &str {
         match self.words {
             Words::Displayed(_) => text,
-            Words::Debugged(_) | Words::Unseen => type_name::<E>(),
+            Words::Debugged(_) => type_name::<E>(),
+            Words::Unseen(name) => name(),
         }
+    }
+}
+
+/// What is known of the errors among returned values that are kept whole.
+#[derive(Debug)]
+pub struct Errors<R> {
+    pub(crate) is_error: fn(&R) -> bool,
+    pub(crate) describe: Describe<R>,
+}
+
+impl<R> Clone for Errors<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R> Copy for Errors<R> {}
+
+impl<T, E> Errors<Result<T, E>> {
+    /// Described by their type.
+    pub(crate) const UNSEEN: Self = Self::described(Words::Unseen(type_name::<E>), None);
+
+    /// Described as they display themselves.
+    pub(crate) fn displayed() -> Self
+    where
+        E: Display,
+    {
+        Self::described(Words::Displayed(|returned| error_of(returned).to_string()), None)
+    }
+
+    /// Described as they display themselves, with their causes.
+    pub(crate) fn with_causes() -> Self
+    where
+        E: Error + 'static,
+    {
+        let Self { is_error, describe } = Self::displayed();
+        Self {
+            is_error,
+            describe: Describe { as_error: Some(|returned| error_of::<T, E>(returned)), ..describe },
+        }
+    }
+
+    const fn described(words: Words<Result<T, E>>, as_error: Option<AsError<Result<T, E>>>) -> Self {
+        Self { is_error: Result::is_err, describe: Describe { words, as_error } }
+    }
+}
+
+/// Only of what is one.
+fn error_of<T, E>(returned: &Result<T, E>) -> &E {
+    match returned {
+        Err(error) => error,
+        Ok(_) => unreachable!("a value is not described"),
     }
 }
 
