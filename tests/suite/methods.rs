@@ -242,7 +242,7 @@ impl Repo {
         empty = Ok((self.tenant, id, usize::MAX as u64)),
         wait = Self::PATIENCE,
         lifetime_for = |&(_, id, _)| secs(id),
-        share_err = |error: &std::io::Error| std::io::Error::from(error.kind()),
+        share_err = |error: &std::io::Error| std::io::Error::new(error.kind(), error.to_string()),
         capacity = 5
     )]
     async fn optioned(&self, id: u64) -> std::io::Result<(u64, u64, u64)> {
@@ -335,7 +335,7 @@ impl Fallible for Repo {
 
 impl Repo {
     /// A `Result` behind an associated type and an alias.
-    #[cacheback(skip(self), fetch_on_miss, share_err = |error: &std::io::Error| std::io::Error::from(error.kind()))]
+    #[cacheback(skip(self), fetch_on_miss, share_err = |error: &std::io::Error| std::io::Error::new(error.kind(), error.to_string()))]
     async fn row_of(&self, id: u64) -> <Self as Fallible>::Found {
         let run = self.source.number().await;
         if id == 0 { Err(std::io::Error::other(format!("no row {run}"))) } else { Ok(run) }
