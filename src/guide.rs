@@ -3,10 +3,11 @@
 //! 1. [The first call](first_call)
 //! 2. [What a caller gets while nothing is cached](misses)
 //! 3. [How old a value may be, and what happens where the origin fails](staleness)
-//! 4. [What tells one entry from another](keys)
-//! 5. [Tests of code that calls cached functions](testing)
-//! 6. [Limits, numbers, logs, and the end of the process](operations)
-//! 7. [When not to use it](when_not)
+//! 4. [What callers get when a fetch fails](errors)
+//! 5. [What tells one entry from another](keys)
+//! 6. [Tests of code that calls cached functions](testing)
+//! 7. [Limits, numbers, logs, and the end of the process](operations)
+//! 8. [When not to use it](when_not)
 
 #[doc = include_str!("guide/first_call.md")]
 pub mod first_call {}
@@ -16,6 +17,9 @@ pub mod misses {}
 
 #[doc = include_str!("guide/staleness.md")]
 pub mod staleness {}
+
+#[doc = include_str!("guide/errors.md")]
+pub mod errors {}
 
 #[doc = include_str!("guide/keys.md")]
 pub mod keys {}

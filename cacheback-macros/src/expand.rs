@@ -359,6 +359,8 @@ impl<'a> Expansion<'a> {
                 add(at_output, "errors", quote!(#share, #describe));
             }
         }
+        let causes = quote_spanned!(at_output=> (&__cacheback_probe).__cacheback_causes());
+        add(at_output, "causes", causes);
         match &plan.empty {
             Empty::Default => add(at_output, "empty_default", quote!()),
             Empty::Written(expr) => add(located(expr.expr.span()), "empty", self.over_arguments(expr)),

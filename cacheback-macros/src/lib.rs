@@ -433,14 +433,19 @@ use crate::plan::Plan;
 ///
 /// ## `share_err`
 ///
-/// How one error is handed to many callers who waited for it. Default: `Clone`, else `From<Arc<E>>`, else
-/// `From<cacheback::FetchError>`, whichever the error type has.
+/// How one error is handed to the callers who waited for it. Everybody gets it in the same form, whether many wait or one
+/// alone: what this closure makes of it; else a clone, if the error is `Clone`; else one made by `From<Arc<E>>`; else one
+/// made by `From<cacheback::FetchError>`, as `anyhow::Error` and `Box<dyn Error + Send + Sync>` are. Keep in it what
+/// callers look at.
+///
+/// An error of another crate that has none of these is shared by an `Arc`: `-> Result<T, Arc<reqwest::Error>>`, where `?`
+/// makes one of the other. The guide shows the ways side by side.
 ///
 /// ```
 /// # use cacheback::cacheback;
 /// # use std::io::Error as IoError;
 /// # mod telnet { pub async fn motd<T: Default, E>(_: &str) -> Result<T, E> { Ok(T::default()) } }
-/// #[cacheback(fetch_on_miss, share_err = |error: &IoError| IoError::from(error.kind()))]
+/// #[cacheback(fetch_on_miss, share_err = |error: &IoError| IoError::new(error.kind(), error.to_string()))]
 /// async fn motd(host: &str) -> Result<String, IoError> { telnet::motd(host).await }
 /// ```
 ///

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
-use std::hash::{BuildHasher, Hash};
+use std::hash::Hash;
 use std::sync::Weak;
 
 use crate::engine::{Engine, ErasedCache};
@@ -20,17 +20,21 @@ use crate::sync::{Arc, Mutex};
 
 mod builder;
 mod erased;
+mod levels;
 mod recipe;
 pub use builder::CacheBuilder;
 pub(crate) use erased::list_function;
 pub use erased::{CacheRef, caches};
-use recipe::{Fetch, Once, Recipe};
+use levels::OfDisplayed;
+use recipe::{Call, Fetch, Recipe};
 
 /// A cache as a value: in a static, a field, an application's state. A field of it is a cache per instance.
 ///
 /// What the attribute makes of a function this makes of a closure, with the same options, the same states of an entry
-/// and the same rules. `V` is what a call returns; for a fetcher that can fail it is a `Result<T, E>`, of which the `T`
-/// is cached.
+/// and the same rules. `V` is what a call returns; for fetches that can fail it is a `Result<T, E>`, of which the `T` is
+/// cached. An `Err` is never kept and never replaces a value, whether it comes from the cache's fetcher or from the
+/// closure of a call, unless [`cache_err`](CacheBuilder::cache_err) says so. That `V` is a `Result` is seen where the
+/// cache is built and called, behind an alias too; in generic code a bare type parameter is never one.
 ///
 /// A key is looked up by what it borrows as (`&str` for a `String`), and owned for a fetch alone. A hit allocates
 /// nothing beyond the value's `Clone`.
@@ -72,15 +76,29 @@ use recipe::{Fetch, Once, Recipe};
 /// assert_eq!(squares.get_or_fetch(&7, || async { unreachable!("it is cached") }).await, 49);
 /// # Ok::<_, cacheback::Error>(()) }).unwrap();
 /// ```
+///
+/// Fetches that may fail, of a cache of `Result`s:
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// use cacheback::Cache;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let users: Cache<u64, Result<String, String>> = Cache::builder().build()?;
+/// let failed = users.try_get_or_fetch(&7, || async { Err("no connection".to_owned()) }).await;
+/// assert_eq!(failed, Err("no connection".to_owned()));
+/// let user = users.try_get_or_fetch(&7, || async { Ok("Ada".to_owned()) }).await;
+/// assert_eq!(user, Ok("Ada".to_owned()), "the error was not kept");
+/// # Ok::<_, cacheback::Error>(()) }).unwrap();
+/// ```
 pub struct Cache<K: 'static, V: 'static> {
-    object: Arc<dyn Typed<K, V>>,
-    hasher: Seeded,
+    levels: OfDisplayed<K, V>,
 }
 
 /// A cache of a known key and return type; whether that is a `Result` is behind it.
 trait Typed<K, V>: Send + Sync {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<V>;
-    fn entry(&self, hash: u64, key: K, once: Option<Once<V>>) -> Entry<V>;
+    fn entry(&self, hash: u64, key: K, call: Call<V>) -> Entry<V>;
     fn engine(&self) -> Arc<dyn ErasedCache>;
     fn erased(&self) -> &dyn ErasedCache;
 }
@@ -98,111 +116,13 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         CacheBuilder::new()
     }
 
-    /// The value: from the cache, from a fetch, or empty, as the options say. Without a fetcher it is the one that is
-    /// cached, stale too.
-    ///
-    /// # Panics
-    ///
-    /// Without a fetcher, where nothing is cached and [`empty`](CacheBuilder::empty) was not given. Else as a cached
-    /// function does: see [`Entry`](crate::EntryInner).
-    ///
-    /// # Cancellation
-    ///
-    /// A fetch that was started goes on for the others.
-    pub async fn get<Q>(&self, key: &Q) -> V
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        let wait = {
-            let hash = self.hasher.hash_one(key);
-            if let Some(value) = self.look(hash, key) {
-                return value;
-            }
-            self.object.entry(hash, key.to_owned(), None).call()
-        };
-        wait.await
-    }
-
-    /// The value: from the cache, where it is stale at once and `fetch` refreshes it behind the caller's back, else
-    /// from `fetch`. Callers of one key share one fetch, which is that of the first.
-    ///
-    /// `fetch` runs at most once, as a task of its own. A cache that has a fetcher runs `fetch` in its place.
-    ///
-    /// # Panics
-    ///
-    /// Where `fetch` does and no stored value is left to serve; and where its runtime was dropped before it ended.
-    ///
-    /// # Cancellation
-    ///
-    /// A fetch that was started goes on for the others.
-    pub async fn get_or_fetch<Q, F, R>(&self, key: &Q, fetch: F) -> V
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-        F: FnOnce() -> R + Send + 'static,
-        R: Future<Output = V> + Send + 'static,
-    {
-        let wait = {
-            let hash = self.hasher.hash_one(key);
-            if let Some(value) = self.look(hash, key) {
-                return value;
-            }
-            let once: Once<V> = Box::new(move || Box::pin(fetch()));
-            self.object.entry(hash, key.to_owned(), Some(once)).get_or_fetch()
-        };
-        wait.await
-    }
-
-    /// The entry of a key: everything that can be done with it. Without a fetcher its `lookup` and `get_or_fetch` do
-    /// as [`get`](Self::get) does, and `refresh` panics.
-    #[must_use]
-    pub fn entry<Q>(&self, key: &Q) -> Entry<V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        self.object.entry(self.hasher.hash_one(key), key.to_owned(), None)
-    }
-
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek<Q>(&self, key: &Q) -> impl Future<Output = Option<Snapshot<V>>> + Send + use<K, V, Q>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        (*self.entry(key)).peek()
-    }
-
-    /// Stores a value, fresh from now. A fetch that runs is superseded: it answers those who wait for it and stores
-    /// nothing.
-    ///
-    /// # Errors
-    ///
-    /// None on the local tier, but for an `Err`, which is not stored.
-    ///
-    /// # Panics
-    ///
-    /// Where `vary`, `lifetime_for` or `retention_for` does; nothing is changed then.
-    pub fn set<Q>(&self, key: &Q, value: V) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        (*self.entry(key)).set(value)
-    }
-
-    /// Makes the value stale now, and starts one refresh where the cache has a fetcher; else the next caller's is it.
-    ///
-    /// # Errors
-    ///
-    /// None on the local tier.
-    pub fn invalidate<Q>(&self, key: &Q) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
-    {
-        self.entry(key).invalidate()
+        (*self.bring(key, Call::NOTHING)).peek()
     }
 
     /// Removes the entry and ends its back-off. A fetch that runs is superseded.
@@ -215,7 +135,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.entry(key).remove()
+        self.bring(key, Call::NOTHING).remove()
     }
 
     /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
@@ -225,15 +145,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        (*self.entry(key)).take()
-    }
-
-    fn look<Q>(&self, hash: u64, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-        Q: Eq + ?Sized,
-    {
-        self.object.look(hash, &|stored| stored.borrow() == key)
+        (*self.bring(key, Call::NOTHING)).take()
     }
 }
 
@@ -246,6 +158,10 @@ impl<K, V> Cache<K, V> {
     pub async fn invalidate_all(&self) -> Result<(), Error> {
         self.object.erased().invalidate_all();
         Ok(())
+    }
+
+    fn new(object: Arc<dyn Typed<K, V>>, hasher: Seeded) -> Self {
+        Self { levels: OfDisplayed::new(object, hasher) }
     }
 
     /// Removes every entry: as [`CacheRef::clear`].
@@ -299,14 +215,15 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<O::Return> {
         self.engine.look_hashed(hash, same, |hash| self.engine.look_deeper(hash, same))
     }
-    fn entry(&self, hash: u64, key: K, once: Option<Once<O::Return>>) -> Entry<O::Return> {
+    fn entry(&self, hash: u64, key: K, call: Call<O::Return>) -> Entry<O::Return> {
         Entry::new(Arc::new(Fetch {
             engine: Arc::clone(&self.engine),
             recipe: Arc::clone(&self.recipe),
             hash,
             node: self.engine.node_of(hash, |stored| *stored == key),
             key,
-            once: once.map(|once| Mutex::new(Some(once))),
+            once: call.once.map(|once| Mutex::new(Some(once))),
+            errors: call.errors,
         }))
     }
     fn engine(&self) -> Arc<dyn ErasedCache> {
@@ -335,7 +252,7 @@ impl<K: Argument + Key, O: Outcome> Drop for Object<K, O> {
 
 impl<K, V> Clone for Cache<K, V> {
     fn clone(&self) -> Self {
-        Self { object: Arc::clone(&self.object), hasher: self.hasher.clone() }
+        Self::new(Arc::clone(&self.object), self.hasher.clone())
     }
 }
 

@@ -14,14 +14,14 @@ use crate::context::Here;
 use crate::entry::{Spans, Times};
 use crate::events::{self, Counters, RateLimit, Stats, Status};
 use crate::executor::Ticket;
-use crate::failed::{Failed, Kept};
+use crate::failed::Kept;
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
 use crate::hash::Seeded;
 use crate::key::{KeyOver, KeyShape, Shape};
 use crate::known::{Face, Known, Strangers};
 use crate::origin::Origin;
 use crate::outcome::Outcome;
-use crate::panics::caught;
+use crate::panics::{Panic, caught};
 use crate::policy::Policy;
 use crate::store::{Change, Content, Limit, Node, Pins, RECORD_WEIGHT, Remains, Store};
 use crate::sync::plain::Serial;
@@ -108,8 +108,8 @@ impl<K> Clone for Target<K> {
 /// How a flight came home.
 pub(crate) enum Landing<O: Outcome> {
     Value(Arc<Brought<O::Value>>),
-    Failed(Arc<Failed<O::Error>>),
-    Panicked(Arc<str>),
+    Failed(ErrorOf<O>),
+    Panicked(Arc<Panic>),
     TimedOut,
     Lost,
 }
@@ -122,8 +122,8 @@ impl<O: Outcome> Clone for Landing<O> {
     fn clone(&self) -> Self {
         match self {
             Self::Value(brought) => Self::Value(Arc::clone(brought)),
-            Self::Failed(failed) => Self::Failed(Arc::clone(failed)),
-            Self::Panicked(message) => Self::Panicked(Arc::clone(message)),
+            Self::Failed(kept) => Self::Failed(Arc::clone(kept)),
+            Self::Panicked(panic) => Self::Panicked(Arc::clone(panic)),
             Self::TimedOut => Self::TimedOut,
             Self::Lost => Self::Lost,
         }

@@ -42,38 +42,99 @@ pub enum FetchErrorKind {
     Lost,
 }
 
-/// The failure of a fetch, as it is handed to those who waited for it together.
+/// The failure of a fetch, as it is handed to all who waited for it, to a lone caller too.
 ///
-/// An error type takes it through `From<FetchError>` where it is neither `Clone` nor `From<Arc<E>>`, as
-/// `anyhow::Error` and `Box<dyn Error + Send + Sync>` do. The call that started the fetch gets the function's own
-/// error while it waits; the other callers get this one, which prints the same cause.
+/// An error type takes it through `From<FetchError>` if it is neither `Clone` nor `From<Arc<E>>`; `anyhow::Error` and
+/// `Box<dyn Error + Send + Sync>` do so by themselves.
+///
+/// It owns the function's own error and adds no words to it. [`Display`](fmt::Display) is what that error displays,
+/// followed by its causes; [`source`](std::error::Error::source) is the source of that error, and
+/// [`downcast_ref`](FetchError::downcast_ref) gives the error itself. [`function`](FetchError::function) and
+/// [`kind`](FetchError::kind) tell the rest. A fetch that was lost has no error of its own, and a sentence in its place.
 ///
 /// # Examples
 ///
 /// ```
 /// # mod cacheback { pub use cacheback_runtime::*; }
-/// use cacheback::FetchError;
+/// use std::fmt;
+/// use cacheback::{Cache, FetchError, FetchErrorKind};
 ///
-/// fn report(error: &FetchError) -> String {
-///     format!("{} failed ({:?}): {error}", error.function(), error.kind())
+/// #[derive(Debug)]
+/// struct Refused(u64);
+///
+/// impl fmt::Display for Refused {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         write!(f, "user {} was refused", self.0)
+///     }
 /// }
+/// impl std::error::Error for Refused {}
+///
+/// /// What a cache of a fallible function may return: it takes a `FetchError`, as `anyhow::Error` does.
+/// type Failure = Box<dyn std::error::Error + Send + Sync>;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let users: Cache<u64, Result<String, Failure>> = Cache::builder()
+///     .name("users")
+///     .fetch_on_miss()
+///     .try_fetcher(|id: u64| async move { Err::<String, Failure>(Refused(id).into()) })
+///     .build()?;
+///
+/// let error = users.get(&7).await.unwrap_err();
+/// let error: &FetchError = error.downcast_ref().expect("every caller gets one");
+/// assert_eq!((error.function(), error.kind()), ("users", FetchErrorKind::Error));
+/// assert_eq!(error.to_string(), "user 7 was refused");
+/// let original: &Failure = error.downcast_ref().expect("the function's own error");
+/// assert_eq!(original.downcast_ref::<Refused>().map(|refused| refused.0), Some(7));
+/// # Ok::<_, cacheback::Error>(()) }).unwrap();
 /// ```
 #[derive(Clone)]
 pub struct FetchError {
     function: &'static str,
     kind: FetchErrorKind,
-    message: Arc<str>,
-    cause: Option<Arc<dyn Any + Send + Sync>>,
+    /// The original with its causes, or what is said in its place.
+    text: Arc<str>,
+    original: Option<Arc<dyn Original>>,
+}
+
+/// An error as one of the standard library's errors.
+pub(crate) type AsError<E> = fn(&E) -> &(dyn std::error::Error + 'static);
+
+/// A function's own error, without its type.
+trait Original: Send + Sync {
+    fn any(&self) -> &dyn Any;
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)>;
+}
+
+struct Owned<E> {
+    error: E,
+    as_error: Option<AsError<E>>,
+}
+
+impl<E: Send + Sync + 'static> Original for Owned<E> {
+    fn any(&self) -> &dyn Any {
+        &self.error
+    }
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.as_error?(&self.error).source()
+    }
 }
 
 impl FetchError {
-    pub(crate) fn new(function: &'static str, kind: FetchErrorKind, message: &str) -> Self {
-        Self { function, kind, message: message.into(), cause: None }
+    /// A fetch that ended without an error of its function.
+    pub(crate) fn lost(function: &'static str, why: &str) -> Self {
+        let text = format!("fetch of `{function}` was lost: {why}").into();
+        Self { function, kind: FetchErrorKind::Lost, text, original: None }
     }
 
-    pub(crate) fn caused_by<E: Send + Sync + 'static>(mut self, cause: E) -> Self {
-        self.cause = Some(Arc::new(cause));
-        self
+    /// A function's own error; `text` is what it and its causes say.
+    pub(crate) fn of<E: Send + Sync + 'static>(
+        function: &'static str,
+        error: E,
+        text: &str,
+        as_error: Option<AsError<E>>,
+    ) -> Self {
+        let original = Arc::new(Owned { error, as_error }) as Arc<dyn Original>;
+        Self { function, kind: FetchErrorKind::Error, text: text.into(), original: Some(original) }
     }
 
     /// The name of the cached function or cache.
@@ -88,13 +149,11 @@ impl FetchError {
         self.kind
     }
 
-    /// The function's own error, where this is its type and no caller has taken it.
-    ///
-    /// The call that started the fetch gets the original while it waits, and then `None` is all that is left here;
-    /// [`Display`](fmt::Display) tells the cause either way.
+    /// The function's own error, if `E` is its type. That is the `E` of the function's `Result<T, E>`: a function that
+    /// returns `anyhow::Result<T>` has an `anyhow::Error` here, which has a `downcast_ref` of its own.
     #[must_use]
     pub fn downcast_ref<E: 'static>(&self) -> Option<&E> {
-        self.cause.as_ref()?.downcast_ref()
+        self.original.as_ref()?.any().downcast_ref()
     }
 }
 
@@ -103,21 +162,19 @@ impl fmt::Debug for FetchError {
         f.debug_struct("FetchError")
             .field("function", &self.function)
             .field("kind", &self.kind)
-            .field("message", &self.message)
+            .field("text", &self.text)
             .finish_non_exhaustive()
     }
 }
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { function, message, .. } = self;
-        match self.kind {
-            FetchErrorKind::Error => write!(f, "fetch of `{function}` failed: {message}"),
-            FetchErrorKind::Panic => write!(f, "fetch of `{function}` panicked: {message}"),
-            FetchErrorKind::TimedOut => write!(f, "fetch of `{function}` timed out: {message}"),
-            FetchErrorKind::Lost => write!(f, "fetch of `{function}` was lost: {message}"),
-        }
+        f.write_str(&self.text)
     }
 }
 
-impl std::error::Error for FetchError {}
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.original.as_ref()?.source()
+    }
+}

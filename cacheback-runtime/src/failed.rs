@@ -1,17 +1,36 @@
-//! One error, many who waited for it.
+//! One error, for all who waited for it.
 
-use crate::error::{FetchError, FetchErrorKind};
-use crate::outcome::Sharing;
-use crate::sync::{Arc, Mutex, lock};
+use crate::error::FetchError;
+use crate::outcome::{Describe, Sharing};
+use crate::sync::Arc;
 
-/// An error in a form that can be handed out again and again.
+/// The `Err` of a fetch, in the one form in which everybody gets it: whether one caller waits or many, and whoever
+/// started the fetch.
 pub(crate) enum Kept<E> {
     Copied(E, fn(&E) -> E),
     Shared(Arc<E>, fn(Arc<E>) -> E),
     Wrapped(FetchError, fn(FetchError) -> E),
 }
 
-impl<E> Kept<E> {
+impl<E: Send + Sync + 'static> Kept<E> {
+    /// An error that is described as `text`.
+    pub(crate) fn new(
+        function: &'static str,
+        error: E,
+        text: &str,
+        sharing: Sharing<E>,
+        describe: Describe<E>,
+    ) -> Self {
+        match sharing {
+            Sharing::Copied(copy) => Self::Copied(error, copy),
+            Sharing::Shared(from) => Self::Shared(Arc::new(error), from),
+            Sharing::Wrapped(from) => {
+                Self::Wrapped(FetchError::of(function, error, text, describe.as_error), from)
+            }
+            Sharing::Never => unreachable!("`{function}` cannot fail"),
+        }
+    }
+
     /// One more. Runs user code.
     pub(crate) fn hand(&self) -> E {
         match self {
@@ -22,57 +41,6 @@ impl<E> Kept<E> {
     }
 }
 
-/// The `Err` of a fetch, on its way to those who wait: the original for the call that started the fetch, something
-/// kept for the others.
-pub(crate) struct Failed<E> {
-    original: Mutex<Option<E>>,
-    kept: Option<Arc<Kept<E>>>,
-    pub(crate) message: String,
-    /// The origin is down, as far as this error tells.
-    pub(crate) is_outage: bool,
-}
-
-impl<E: Send + Sync + 'static> Failed<E> {
-    pub(crate) fn new(error: E, message: String, is_outage: bool) -> Self {
-        Self { original: Mutex::new(Some(error)), kept: None, message, is_outage }
-    }
-
-    /// Prepares what the others get, where that has not been done. The original stays for a leader who waits, unless
-    /// the only way to share is the original itself. Runs user code.
-    pub(crate) fn keep(&mut self, function: &'static str, sharing: Sharing<E>, leader_waits: bool) {
-        if self.kept.is_some() {
-            return;
-        }
-        let original = self.original.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let kept = match sharing {
-            Sharing::Never => None,
-            Sharing::Copied(copy) => original.as_ref().map(|error| Kept::Copied(copy(error), copy)),
-            Sharing::Shared(from) => original.take().map(|error| Kept::Shared(Arc::new(error), from)),
-            Sharing::Wrapped(from) => {
-                let mut shared = FetchError::new(function, FetchErrorKind::Error, &self.message);
-                if !leader_waits {
-                    if let Some(error) = original.take() {
-                        shared = shared.caused_by(error);
-                    }
-                }
-                Some(Kept::Wrapped(shared, from))
-            }
-        };
-        self.kept = kept.map(Arc::new);
-    }
-
-    pub(crate) fn kept(&self) -> Option<&Arc<Kept<E>>> {
-        self.kept.as_ref()
-    }
-
-    /// The error for one who waited. `None` where there is none left, which only a second leader could see.
-    pub(crate) fn hand(&self, leads: bool) -> Option<E> {
-        debug_assert!(leads || self.kept.is_some(), "who shares an error finds one that can be shared");
-        let original = if leads { lock(&self.original).take() } else { None };
-        original.or_else(|| self.kept.as_ref().map(|kept| kept.hand()))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,45 +48,27 @@ mod tests {
     #[derive(Debug)]
     enum Own {
         Original,
+        Copied,
         Shared(Arc<Self>),
         Wrapped(FetchError),
     }
 
-    fn failed(sharing: Sharing<Own>, leader_waits: bool) -> Failed<Own> {
-        let mut failed = Failed::new(Own::Original, "cause".to_owned(), true);
-        failed.keep("f", sharing, leader_waits);
-        failed
+    fn kept(sharing: Sharing<Own>) -> Kept<Own> {
+        Kept::new("f", Own::Original, "cause", sharing, Describe::UNSEEN)
     }
 
     #[test]
-    fn a_leader_gets_the_original_and_the_others_a_copy() {
-        let failed = failed(
-            Sharing::Copied(|_| Own::Wrapped(FetchError::new("copy", FetchErrorKind::Error, ""))),
-            true,
-        );
-        assert!(matches!(failed.hand(false), Some(Own::Wrapped(_))));
-        assert!(matches!(failed.hand(true), Some(Own::Original)));
-        assert!(matches!(failed.hand(false), Some(Own::Wrapped(_))));
-    }
-
-    #[test]
-    fn a_shared_original_serves_all_alike() {
-        let failed = failed(Sharing::Shared(Own::Shared), true);
-        for leads in [true, false] {
-            let Some(Own::Shared(error)) = failed.hand(leads) else { panic!("shared") };
+    fn everybody_gets_what_the_sharing_makes() {
+        let copied = kept(Sharing::Copied(|_| Own::Copied));
+        let shared = kept(Sharing::Shared(Own::Shared));
+        let wrapped = kept(Sharing::Wrapped(Own::Wrapped));
+        for _ in 0..3 {
+            assert!(matches!(copied.hand(), Own::Copied));
+            let Own::Shared(error) = shared.hand() else { panic!("shared") };
             assert!(matches!(*error, Own::Original));
+            let Own::Wrapped(error) = wrapped.hand() else { panic!("wrapped") };
+            assert!(matches!(error.downcast_ref(), Some(Own::Original)));
+            assert_eq!((error.function(), error.to_string()), ("f", "cause".to_owned()));
         }
-    }
-
-    #[test]
-    fn a_wrapped_error_holds_the_original_where_no_leader_takes_it() {
-        let without_leader = failed(Sharing::Wrapped(Own::Wrapped), false);
-        let Some(Own::Wrapped(error)) = without_leader.hand(false) else { panic!("wrapped") };
-        assert!(matches!(error.downcast_ref(), Some(Own::Original)));
-        let with_leader = failed(Sharing::Wrapped(Own::Wrapped), true);
-        let Some(Own::Wrapped(error)) = with_leader.hand(false) else { panic!("wrapped") };
-        assert!(error.downcast_ref::<Own>().is_none());
-        assert_eq!(error.to_string(), "fetch of `f` failed: cause");
-        assert!(matches!(with_leader.hand(true), Some(Own::Original)));
     }
 }

@@ -34,8 +34,6 @@ pub(crate) struct Flight<T> {
     landed: OnceLock<T>,
     done: Notify,
     waiting: AtomicUsize,
-    /// Whether the call that started the flight waits for it.
-    leader: AtomicBool,
     /// When its own task last showed that it lives, after its claim lapsed; zero before.
     seen: AtomicU64,
     abandoned: Notify,
@@ -59,7 +57,6 @@ impl<T> Flight<T> {
             landed: OnceLock::new(),
             done: Notify::new(),
             waiting: AtomicUsize::new(0),
-            leader: AtomicBool::new(false),
             seen: AtomicU64::new(0),
             abandoned: Notify::new(),
             task: OnceLock::new(),
@@ -92,10 +89,6 @@ impl<T> Flight<T> {
     /// How many callers wait. Grows only under the desk's lock.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
-    }
-
-    pub(crate) fn leader_waits(&self) -> bool {
-        self.leader.load(Ordering::SeqCst)
     }
 
     /// Answers all who wait. The first answer stands.
@@ -162,9 +155,6 @@ impl<T> Seat<T> {
     /// Joins. Under the desk's lock only, where the flight is the one of its key.
     fn take(flight: &Arc<Flight<T>>, leads: bool) -> Self {
         flight.waiting.fetch_add(1, Ordering::SeqCst);
-        if leads {
-            flight.leader.store(true, Ordering::SeqCst);
-        }
         Self { flight: Arc::clone(flight), leads }
     }
 
@@ -216,9 +206,6 @@ impl<T> Seat<T> {
 
 impl<T> Drop for Seat<T> {
     fn drop(&mut self) {
-        if self.leads {
-            self.flight.leader.store(false, Ordering::SeqCst);
-        }
         let last = self.flight.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.flight.seen.load(Ordering::SeqCst) > 0 {
             self.flight.abandoned.notify_one();

@@ -19,6 +19,10 @@ pub(crate) trait Origin<O: Outcome>: Send + Sync + 'static {
     }
     /// One run of the body; what panics there panics in the future.
     fn run(self: Arc<Self>) -> BoxFuture<O::Return>;
+    /// What a run returned, taken apart.
+    fn split(&self, returned: O::Return) -> Result<O::Value, O::Error> {
+        O::split(returned)
+    }
     /// The options as they hold for these arguments.
     fn vary(&self, policy: &mut Policy);
     /// Whether a caller waits where nothing is cached, where that is an expression: to be evaluated.

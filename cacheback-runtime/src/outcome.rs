@@ -7,8 +7,11 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 
 mod sharing;
-pub use sharing::{ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoShareProbe, OpaqueProbe};
-pub(crate) use sharing::{Describes, Shares, Sharing};
+pub use sharing::{
+    BoxedCausesProbe, ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoCausesProbe, NoShareProbe,
+    OpaqueProbe, OwnCausesProbe,
+};
+pub(crate) use sharing::{Causes, Describes, Errors, FindsCauses, Shares, Sharing};
 
 /// A value that can be kept and handed to many callers.
 #[diagnostic::on_unimplemented(
@@ -41,6 +44,18 @@ pub trait Outcome: Copy + Send + Sync + 'static {
     fn split(returned: Self::Return) -> Result<Self::Value, Self::Error>;
     /// Puts it together again.
     fn join(result: Result<Self::Value, Self::Error>) -> Self::Return;
+    /// Takes it apart where a call may know more of errors than this type does.
+    fn split_by(
+        errors: Option<Errors<Self::Return>>,
+        returned: Self::Return,
+    ) -> Result<Self::Value, Self::Error> {
+        let _ = errors;
+        Self::split(returned)
+    }
+    /// How its errors are described, if a call knows that alone.
+    fn described_by(_: Errors<Self::Return>) -> Option<Describe<Self::Error>> {
+        None
+    }
 }
 
 /// `Result<T, E>`: the `T` is kept.
@@ -49,7 +64,7 @@ pub struct Fallible<T, E>(PhantomData<fn() -> (T, E)>);
 
 /// Everything else is kept as it is.
 #[derive(Debug)]
-pub struct Plain<R>(PhantomData<fn() -> R>);
+pub(crate) struct Plain<R>(PhantomData<fn() -> R>);
 
 impl<T, E> Clone for Fallible<T, E> {
     fn clone(&self) -> Self {
@@ -57,6 +72,41 @@ impl<T, E> Clone for Fallible<T, E> {
     }
 }
 impl<T, E> Copy for Fallible<T, E> {}
+/// Kept whole, and an error if the call that brings it knows it for one: for caches that are built before it is known
+/// whether their values are `Result`s.
+#[derive(Debug)]
+pub struct Whole<R>(PhantomData<fn() -> R>);
+
+impl<R> Clone for Whole<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R> Copy for Whole<R> {}
+
+impl<R: Value> Outcome for Whole<R> {
+    type Return = R;
+    type Value = R;
+    type Error = R;
+    fn split(returned: R) -> Result<R, R> {
+        Ok(returned)
+    }
+    fn join(result: Result<R, R>) -> R {
+        match result {
+            Ok(returned) | Err(returned) => returned,
+        }
+    }
+    fn split_by(errors: Option<Errors<R>>, returned: R) -> Result<R, R> {
+        match errors {
+            Some(errors) if (errors.is_error)(&returned) => Err(returned),
+            _ => Ok(returned),
+        }
+    }
+    fn described_by(errors: Errors<R>) -> Option<Describe<R>> {
+        Some(errors.describe)
+    }
+}
+
 impl<R> Clone for Plain<R> {
     fn clone(&self) -> Self {
         *self

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cacheback::{FetchError, FetchErrorKind, Status, cacheback, settle, testing};
+use cacheback::{Status, cacheback, settle, testing};
 use tokio::task::JoinSet;
 
 use crate::support::{Source, advance, millis, run_ready, secs};
@@ -302,101 +302,6 @@ async fn rule_7_all_waiters_share_one_error() {
     assert_eq!(waited::cache().stats().errors, 1);
 }
 
-#[derive(Debug)]
-struct Refused(u64);
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "refused {}", self.0)
-    }
-}
-
-impl std::error::Error for Refused {}
-
-#[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn anyhowed(id: u64, source: &Arc<Source>) -> anyhow::Result<u64> {
-    source.run().await.map_err(|_| Refused(id))?;
-    Ok(id)
-}
-
-/// Rule 7, with an error that is not `Clone`: the call that started the fetch gets the original.
-#[tokio::test(start_paused = true)]
-async fn rule_7_with_anyhow() {
-    let _own = testing::isolate();
-    let source = Source::gated();
-    source.fail(true);
-    let leader = tokio::spawn(anyhowed::entry(3, &source).get_or_fetch());
-    source.started(1).await;
-    let mut followers = JoinSet::new();
-    for _ in 0..199 {
-        let source = Arc::clone(&source);
-        followers.spawn(async move { anyhowed(3, &source).await });
-    }
-    run_ready().await;
-    source.release_all();
-    let original = leader.await.unwrap().unwrap_err();
-    assert_eq!(original.downcast_ref::<Refused>().unwrap().0, 3);
-    for outcome in followers.join_all().await {
-        let error = outcome.unwrap_err();
-        let shared = error.downcast_ref::<FetchError>().unwrap();
-        assert_eq!(shared.kind(), FetchErrorKind::Error);
-        assert!(shared.function().ends_with("::anyhowed"), "{}", shared.function());
-        assert!(error.to_string().contains("refused 3"), "{error}");
-    }
-    assert_eq!(source.runs(), 1);
-}
-
-/// Rule 7: the leader went away, so the shared error holds the original.
-#[tokio::test(start_paused = true)]
-async fn rule_7_without_its_leader_the_original_is_within() {
-    let _own = testing::isolate();
-    let source = Source::gated();
-    source.fail(true);
-    let leader = tokio::spawn(anyhowed::entry(3, &source).get_or_fetch());
-    source.started(1).await;
-    let follower = tokio::spawn(anyhowed::entry(3, &source).get_or_fetch());
-    run_ready().await;
-    leader.abort();
-    assert!(leader.await.unwrap_err().is_cancelled());
-    source.release_all();
-    let error = follower.await.unwrap().unwrap_err();
-    let shared = error.downcast_ref::<FetchError>().unwrap();
-    assert_eq!(shared.downcast_ref::<anyhow::Error>().unwrap().downcast_ref::<Refused>().unwrap().0, 3);
-}
-
-struct ByArc(Arc<Option<ByArc>>);
-
-impl From<Arc<ByArc>> for ByArc {
-    fn from(shared: Arc<ByArc>) -> Self {
-        Self(Arc::new(Some(Self(Arc::clone(&shared.0)))))
-    }
-}
-
-#[cacheback(fetch_on_miss, skip(source))]
-async fn by_arc(id: u64, source: &Arc<Source>) -> Result<u64, ByArc> {
-    let _ = id;
-    source.run().await.map_err(|_| ByArc(Arc::new(None)))
-}
-
-/// Rule 7, with an error made from the shared original.
-#[tokio::test(start_paused = true)]
-async fn rule_7_with_an_arc_of_the_original() {
-    let _own = testing::isolate();
-    let source = Source::gated();
-    source.fail(true);
-    let calls: Vec<_> = (0..3).map(|_| tokio::spawn(by_arc::entry(1, &source).get_or_fetch())).collect();
-    source.started(1).await;
-    run_ready().await;
-    source.release_all();
-    for call in calls {
-        let ByArc(shared) = call.await.unwrap().err().unwrap();
-        assert!(shared.is_some(), "made from the original");
-    }
-    // Alone, a caller gets the original itself.
-    let ByArc(original) = by_arc::entry(1, &source).get_or_fetch().await.err().unwrap();
-    assert!(original.is_none());
-}
-
 /// Rule 8: `Err` is not cached, everything else is.
 #[tokio::test(start_paused = true)]
 async fn rule_8_errors_are_not_cached_and_all_values_are() {
@@ -462,6 +367,54 @@ async fn rule_10_a_panic_is_a_failed_fetch() {
     settle().await;
     assert_eq!(panicking::cache().stats().panics, 2);
     assert!(PANICS.load(Ordering::SeqCst) >= 2);
+}
+
+/// Rule 10: what is no message reaches the call that started the fetch as it was. There is one of it: the others are
+/// told that it is none.
+#[tokio::test(start_paused = true)]
+async fn rule_10_a_payload_reaches_the_starter_as_it_was() {
+    #[derive(Debug, PartialEq)]
+    struct Payload(u64);
+    #[cacheback(fetch_on_miss, skip(source))]
+    async fn bold(id: u64, source: &Arc<Source>) -> u64 {
+        if source.run().await.is_err() { std::panic::panic_any(Payload(id)) } else { id }
+    }
+    fn panics<T>(id: u64) -> T {
+        std::panic::panic_any(Payload(id))
+    }
+    #[cacheback(fetch_on_miss = panics(*id), lifetime = panics(*id))]
+    async fn bold_options(id: &u64) -> u64 {
+        *id
+    }
+    async fn payload_of(call: impl Future<Output = u64> + Send + 'static) -> Payload {
+        let panicked = tokio::spawn(call).await.unwrap_err().into_panic();
+        *panicked.downcast().expect("as it was")
+    }
+    let _own = testing::isolate();
+    let source = Source::gated();
+    source.fail(true);
+    let entry = bold::entry(7, &source);
+    for runs in 0..2 {
+        let starter = tokio::spawn(entry.refresh());
+        source.started(runs + 1).await;
+        let other = tokio::spawn(entry.get_or_fetch());
+        run_ready().await;
+        source.release(runs + 1);
+        let panicked = starter.await.unwrap_err().into_panic();
+        assert_eq!(panicked.downcast_ref(), Some(&Payload(7)));
+        let panicked = other.await.unwrap_err().into_panic();
+        let message = panicked.downcast_ref::<String>().unwrap();
+        assert!(message.ends_with("::bold` panicked: (a panic without a message)"), "{message}");
+    }
+    source.release_all();
+    assert_eq!(payload_of(entry.get_or_fetch()).await, Payload(7));
+    // An expression of an option is the user's too, wherever it runs.
+    let entry = bold_options::entry(&8);
+    assert_eq!(payload_of(entry.refresh()).await, Payload(8));
+    let lookup = entry.lookup();
+    assert_eq!(payload_of(async move { lookup.await.value }).await, Payload(8));
+    let set = entry.set(1);
+    assert_eq!(payload_of(async move { set.await.map_or(0, |()| 0) }).await, Payload(8));
 }
 
 /// A body that never returns: the next calls work.

@@ -6,7 +6,7 @@ use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cacheback::{cacheback, settle, shutdown, testing};
+use cacheback::{Cache, FetchError, cacheback, settle, shutdown, testing};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::subscriber::DefaultGuard;
@@ -174,6 +174,53 @@ async fn a_failure_is_told_once_a_back_off() {
     source.fail(false);
     entry.get_or_fetch().await.unwrap();
     assert_eq!(log.take("::logged"), [""; 0], "a success is silent");
+}
+
+/// Nobody else ever sees the error of a background refresh: its line tells all causes.
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_told_with_its_causes() {
+    use anyhow::{Context, anyhow};
+
+    #[cacheback(lifetime = 10)]
+    async fn contexted(name: &str) -> anyhow::Result<String> {
+        Err(anyhow!("connection refused")).context("loading the user").with_context(|| name.len().to_string())
+    }
+    #[cacheback(lifetime = 10)]
+    async fn shared(name: &str) -> Result<String, Arc<anyhow::Error>> {
+        let _ = name;
+        Err(Arc::new(anyhow!("connection refused").context("loading the user")))
+    }
+    let _own = testing::isolate();
+    let (log, _guard) = Log::capture();
+    contexted(SECRET).await.unwrap();
+    settle().await;
+    let told = log.take("::contexted");
+    assert_eq!(told, ["WARN fetch failed, error=6: loading the user: connection refused"]);
+    shared(SECRET).await.unwrap();
+    settle().await;
+    assert_eq!(log.take("::shared"), ["WARN fetch failed, error=loading the user: connection refused"]);
+
+    // Of an object, which a call brought its fetch, and one that has a fetcher.
+    #[derive(Clone)]
+    struct Nameless;
+    let refused = || anyhow!("connection refused").context("loading the user");
+    let called: Cache<u8, Result<u8, Arc<FetchError>>> = Cache::builder().name("called").build().unwrap();
+    let nameless: Cache<u8, Result<u8, Nameless>> = Cache::builder().name("nameless").build().unwrap();
+    let fetching: Cache<u8, anyhow::Result<u8>> = Cache::builder()
+        .name("fetching")
+        .fetch_on_miss()
+        .try_fetcher(move |_| async move { Err(refused()) })
+        .build()
+        .unwrap();
+    let error = fetching.get(&1).await.unwrap_err().downcast::<FetchError>().unwrap();
+    let line = ["WARN fetch failed, error=loading the user: connection refused"];
+    assert_eq!(log.take("fetching"), line);
+    let error = called.try_get_or_fetch(&1, || async { Err(Arc::new(error)) }).await.unwrap_err();
+    assert_eq!(error.function(), "fetching");
+    assert_eq!(log.take("called"), line);
+    assert!(nameless.get_or_fetch(&1, || async { Err(Nameless) }).await.is_err());
+    let told = log.take("nameless");
+    assert!(told.len() == 1 && told[0].ends_with("::Nameless"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,6 +11,7 @@ mod catalogue;
 mod clock;
 mod configure;
 mod empty;
+mod errors;
 mod executor;
 mod failure;
 mod faults;

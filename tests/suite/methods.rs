@@ -243,7 +243,7 @@ impl Repo {
         wait = Self::PATIENCE,
         lifetime_for = |&(_, id, _)| secs(id),
         retention_for = |&(_, id, _)| secs(2 * id),
-        share_err = |error: &std::io::Error| std::io::Error::from(error.kind()),
+        share_err = |error: &std::io::Error| std::io::Error::new(error.kind(), error.to_string()),
         capacity = 5
     )]
     async fn optioned(&self, id: u64) -> std::io::Result<(u64, u64, u64)> {
@@ -339,7 +339,7 @@ impl Fallible for Repo {
 
 impl Repo {
     /// A `Result` behind an associated type and an alias.
-    #[cacheback(skip(self), fetch_on_miss, share_err = |error: &std::io::Error| std::io::Error::from(error.kind()))]
+    #[cacheback(skip(self), fetch_on_miss, share_err = |error: &std::io::Error| std::io::Error::new(error.kind(), error.to_string()))]
     async fn row_of(&self, id: u64) -> <Self as Fallible>::Found {
         let run = self.source.number().await;
         if id == 0 { Err(std::io::Error::other(format!("no row {run}"))) } else { Ok(run) }

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use crate::support::{Source, advance, run_ready, secs};
 
 mod dropped;
+mod results;
 mod without_a_fetcher;
 
 /// A cache of numbers by name; its values are those of the source.

@@ -1,7 +1,6 @@
 //! [`CacheBuilder`]: a cache to be.
 
-use std::convert::Infallible;
-use std::fmt::{self, Display};
+use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
 use std::marker::PhantomData;
@@ -11,12 +10,20 @@ use super::recipe::{Fetcher, Over, Recipe, Vary};
 use super::{Cache, Object, erased};
 use crate::engine::{Engine, ErasedCache};
 use crate::error::Error;
-use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Plain, Sharing, Value};
+use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Sharing, Value, Whole};
 use crate::policy::{Eviction, Policy};
 use crate::sync::Arc;
 use crate::weight::Weight;
 
+mod levels;
+use levels::Levels;
+
 /// Makes a [`Cache`]: the options of the attribute, with the same names, defaults and checks.
+///
+/// If the values are `Result`s, an `Err` is never kept and never replaces a value, whichever way the fetch comes:
+/// [`fetcher`](Self::fetcher), `try_fetcher`, or a call's own closure. `build` sees that, and how errors are shared and
+/// described, as the attribute does: they are `Clone`, `From<Arc<E>>` or `From<`[`FetchError`](crate::FetchError)`>`, or
+/// `share_err` says how, and they need no `Display`. In generic code a bare type parameter is never a `Result`.
 ///
 /// While nothing is cached a caller gets the empty value, which is `Default::default()` unless [`empty`](Self::empty)
 /// says another; [`fetch_on_miss`](Self::fetch_on_miss) lets callers wait instead, and then none is needed.
@@ -52,6 +59,11 @@ use crate::weight::Weight;
 /// ```
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct CacheBuilder<K, V, P = Undecided, N = Closures> {
+    levels: Levels<Draft<K, V, P, N>>,
+}
+
+/// All that was said of a cache.
+pub struct Draft<K, V, P, N> {
     name: Option<&'static str>,
     policy: Policy,
     empty: Option<Over<K, V>>,
@@ -75,9 +87,12 @@ pub struct Parts<K, O: Outcome, S> {
     shares: PhantomData<fn() -> S>,
 }
 
-/// An error is cloned for each who waits for it.
+/// Values are kept whole, and the calls know whether they are `Result`s.
 #[derive(Debug)]
-pub enum ByClone {}
+pub enum ByCall {}
+/// How an error is shared is seen at `build`.
+#[derive(Debug)]
+pub enum BySight {}
 /// `share_err` makes the error for each who waits for it.
 #[derive(Debug)]
 pub enum ByClosure {}
@@ -86,7 +101,7 @@ pub enum ByClosure {}
 type Copies<E> = fn(&E) -> E;
 
 /// A builder of a cache that keeps whole values.
-type OfValues<K, V, N> = CacheBuilder<K, V, Parts<K, Plain<V>, ByClone>, N>;
+type OfValues<K, V, N> = CacheBuilder<K, V, Parts<K, Whole<V>, ByCall>, N>;
 /// A builder of a cache that keeps the `Ok` of a `Result`.
 type OfResults<K, T, E, S, N> = CacheBuilder<K, Result<T, E>, Parts<K, Fallible<T, E>, S>, N>;
 
@@ -135,48 +150,20 @@ where
     O::Value: Empty,
 {
     fn by_default<K>() -> Option<Over<K, O::Return>> {
-        Some(Box::new(|_| O::join(Ok(O::Value::empty()))))
-    }
-}
-
-/// How an error of the outcome `O` is handed to many.
-#[diagnostic::on_unimplemented(
-    message = "the error of this cache cannot be handed to several waiting callers",
-    label = "an error is `Clone + Display`, unless `share_err` says how to make another of it",
-    note = "call `.share_err(|error| ..)`, or have the fetcher wrap the error in an `Arc`"
-)]
-pub trait SharesError<O: Outcome> {
-    /// The way, and how the error is described.
-    fn sharing(told: Option<Copies<O::Error>>) -> (Sharing<O::Error>, Describe<O::Error>);
-}
-impl<V: Value> SharesError<Plain<V>> for ByClone {
-    fn sharing(_: Option<Copies<Infallible>>) -> (Sharing<Infallible>, Describe<Infallible>) {
-        (Sharing::Never, Describe::Unseen)
-    }
-}
-#[diagnostic::do_not_recommend]
-impl<T: Value, E: Failure + Clone + Display> SharesError<Fallible<T, E>> for ByClone {
-    fn sharing(_: Option<Copies<E>>) -> (Sharing<E>, Describe<E>) {
-        (Sharing::Copied(E::clone), Describe::Displayed(E::to_string))
-    }
-}
-#[diagnostic::do_not_recommend]
-impl<T: Value, E: Failure + Display> SharesError<Fallible<T, E>> for ByClosure {
-    fn sharing(told: Option<Copies<E>>) -> (Sharing<E>, Describe<E>) {
-        (told.map_or(Sharing::Never, Sharing::Copied), Describe::Displayed(E::to_string))
+        Some(Arc::new(|_| O::join(Ok(O::Value::empty()))))
     }
 }
 
 impl<K, V> CacheBuilder<K, V> {
     pub(super) fn new() -> Self {
-        Self {
+        Self::of(Draft {
             name: None,
             policy: Policy::default(),
             empty: None,
             vary: None,
             parts: Undecided(()),
             needs: PhantomData,
-        }
+        })
     }
 }
 
@@ -213,7 +200,9 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
         self
     }
 
-    /// The longest that a caller waits for a fetch; then it gets the stale or the empty value. Default: no limit.
+    /// The longest that a caller waits for a fetch; then it gets the stale or the empty value. Default: no limit. With
+    /// [`fetch_on_miss`](Self::fetch_on_miss), and without a fetcher, [`empty`](Self::empty) says which that is, or
+    /// `build` refuses: for a `Result` most often an `Err`.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.policy.wait = Some(wait);
         self
@@ -273,7 +262,7 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
     /// cache (`capacity`, `max_bytes`, `eviction`, `max_refreshes`), nor in who waits how long where no empty value
     /// exists.
     pub fn vary(mut self, vary: impl Fn(&K, &mut Policy) + Send + Sync + 'static) -> Self {
-        self.vary = Some(Box::new(vary));
+        self.vary = Some(Arc::new(vary));
         self
     }
 
@@ -282,7 +271,7 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
         mut self,
         empty: impl Fn(&K) -> V + Send + Sync + 'static,
     ) -> CacheBuilder<K, V, P, Settled> {
-        self.empty = Some(Box::new(empty));
+        self.empty = Some(Arc::new(empty));
         self.with(|parts| parts)
     }
 
@@ -293,22 +282,22 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
     }
 
     fn with<Q, M>(self, parts: impl FnOnce(P) -> Q) -> CacheBuilder<K, V, Q, M> {
-        let Self { name, policy, empty, vary, parts: old, needs: _ } = self;
-        CacheBuilder { name, policy, empty, vary, parts: parts(old), needs: PhantomData }
+        let Draft { name, policy, empty, vary, parts: old, needs: _ } = self.into_draft();
+        CacheBuilder::of(Draft { name, policy, empty, vary, parts: parts(old), needs: PhantomData })
     }
 }
 
-/// A cache whose values are kept whole.
+/// A cache whose values are given to the options whole.
 impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
-    /// Where values come from: run as a task of its own, with a key of its own. What it returns is cached whole; where
-    /// that is a `Result`, [`try_fetcher`](Self::try_fetcher) caches its `Ok` alone.
+    /// Where values come from: run as a task of its own, with a key of its own. If that is a `Result`, its `Ok` is cached
+    /// alone, as with [`try_fetcher`](Self::try_fetcher); the other options see it whole, and its error is `Clone`.
     pub fn fetcher<F, R>(self, fetcher: F) -> OfValues<K, V, N::Needs>
     where
         N: Fetching,
         F: Fn(K) -> R + Send + Sync + 'static,
         R: Future<Output = V> + Send + 'static,
     {
-        self.decided().fetcher(fetcher)
+        self.decided::<_, ByCall>().fetcher(fetcher)
     }
 
     /// This value's own lifetime. Zero: it answers those who wait, is not stored, and nothing is fetched in the
@@ -335,7 +324,8 @@ impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
 }
 
 impl<K, V: Value, N: Fetching> OfValues<K, V, N> {
-    /// Where values come from: run as a task of its own, with a key of its own.
+    /// Where values come from: run as a task of its own, with a key of its own. If that is a `Result`, its `Ok` is cached
+    /// alone.
     pub fn fetcher<F, R>(self, fetcher: F) -> OfValues<K, V, N::Needs>
     where
         F: Fn(K) -> R + Send + Sync + 'static,
@@ -348,20 +338,21 @@ impl<K, V: Value, N: Fetching> OfValues<K, V, N> {
 /// A cache of the `Ok` of a `Result`.
 impl<K, T: Value, E: Failure, N> CacheBuilder<K, Result<T, E>, Undecided, N> {
     /// Where values come from: run as a task of its own, with a key of its own. An `Err` is not cached. All who waited
-    /// for it get a clone of it, or what [`share_err`](Self::share_err) makes of it.
-    pub fn try_fetcher<F, R>(self, fetcher: F) -> OfResults<K, T, E, ByClone, N::Needs>
+    /// for it get it in one form, as those of a cached function do: a clone, else `From<Arc<E>>`, else
+    /// `From<`[`FetchError`](crate::FetchError)`>`; or what [`share_err`](Self::share_err) makes of it.
+    pub fn try_fetcher<F, R>(self, fetcher: F) -> OfResults<K, T, E, BySight, N::Needs>
     where
         N: Fetching,
         F: Fn(K) -> R + Send + Sync + 'static,
         R: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.decided::<_, ByClone>().try_fetcher(fetcher)
+        self.decided::<_, BySight>().try_fetcher(fetcher)
     }
 
-    /// How to hand one error to many waiting callers, where it is not `Clone`; and, without a fetcher, that the `Err`
+    /// How to hand one error to many waiting callers, if it is not `Clone`; and, without a fetcher, that the `Err`
     /// of a `Result` is not cached.
     pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
-        self.decided::<_, ByClone>().share_err(share)
+        self.decided::<_, BySight>().share_err(share)
     }
 }
 
@@ -376,27 +367,30 @@ impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
         self.with(|parts| parts.fetched_by(fetcher))
     }
 
-    /// How to hand one error to many waiting callers, where it is not `Clone`.
+    /// How to hand one error to many waiting callers, if it is not `Clone`.
     pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
-        self.with(|Parts { fetcher, lifetime_for, retention_for, is_outage, weigh, .. }| Parts {
-            fetcher,
-            lifetime_for,
-            is_outage,
-            retention_for,
-            weigh,
-            share: Some(share),
-            shares: PhantomData,
-        })
+        self.with(|parts| Parts { share: Some(share), ..parts.shared() })
     }
 
     /// Whether an error says that the origin is down. An error for which it is false, such as "not found", is an answer
-    /// of a healthy origin: its key backs off, but it never opens the [`breaker`](Self::breaker), and closes an open one.
-    /// Default: every error is an outage.
+    /// of a healthy origin: its key backs off, but it never opens the [`breaker`](CacheBuilder::breaker), and closes an
+    /// open one. Default: every error is an outage.
     pub fn is_outage(mut self, is_outage: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
-        self.parts.is_outage = Some(Box::new(is_outage));
+        self.parts.is_outage = Some(Arc::new(is_outage));
         self
     }
 
+    /// Where no value exists, an `Err` answers waiting callers that long. Default: not at all.
+    pub fn cache_err(mut self, cache_err: Duration) -> Self {
+        self.policy.cache_err = Some(cache_err);
+        self
+    }
+}
+
+impl<K, T, E, N> OfValues<K, Result<T, E>, N>
+where
+    Result<T, E>: Value,
+{
     /// Where no value exists, an `Err` answers waiting callers that long. Default: not at all.
     pub fn cache_err(mut self, cache_err: Duration) -> Self {
         self.policy.cache_err = Some(cache_err);
@@ -412,7 +406,7 @@ impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
         mut self,
         lifetime_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
     ) -> Self {
-        self.parts.lifetime_for = Some(Box::new(lifetime_for));
+        self.parts.lifetime_for = Some(Arc::new(lifetime_for));
         self
     }
 
@@ -423,13 +417,13 @@ impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
         mut self,
         retention_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
     ) -> Self {
-        self.parts.retention_for = Some(Box::new(retention_for));
+        self.parts.retention_for = Some(Arc::new(retention_for));
         self
     }
 
     /// How many bytes a value counts, as any unsigned integer.
     pub fn weigh<W: Weight>(mut self, weigh: impl Fn(&O::Value) -> W + Send + Sync + 'static) -> Self {
-        self.parts.weigh = Some(Box::new(move |value| weigh(value).bytes()));
+        self.parts.weigh = Some(Arc::new(move |value| weigh(value).bytes()));
         self
     }
 }
@@ -438,20 +432,22 @@ impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
 {
-    /// The cache.
+    /// The cache. One without a fetcher is built for any values that are `Clone`, and so are their errors if they are
+    /// `Result`s. For other errors their type is written where the builder is made:
+    /// `Cache::<u64, Result<User, Failure>>::builder()`.
     ///
     /// # Errors
     ///
-    /// Where options contradict each other: all of them, with their names.
+    /// If options contradict each other: all of them, with their names.
     pub fn build(self) -> Result<Cache<K, V>, Error>
     where
-        N: Empties<Plain<V>>,
+        N: Empties<Whole<V>>,
     {
-        self.decided::<Plain<V>, ByClone>().build()
+        self.decided::<Whole<V>, ByCall>().build()
     }
 }
 
-impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N>
+impl<K, V: Value, N> OfValues<K, V, N>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
 {
@@ -459,19 +455,81 @@ where
     ///
     /// # Errors
     ///
-    /// Where options contradict each other: all of them, with their names.
-    // The bounds are those of the method, so that what is missing is said in our words.
-    pub fn build(self) -> Result<Cache<K, O::Return>, Error>
+    /// If options contradict each other: all of them, with their names.
+    pub fn build(self) -> Result<Cache<K, V>, Error>
     where
-        S: SharesError<O>,
+        N: Empties<Whole<V>>,
+    {
+        self.cache::<Whole<V>, _>(&self.parts, Sharing::Copied(V::clone), Describe::UNSEEN)
+    }
+}
+
+impl<K, T: Value, E: Failure, P, N> Draft<K, Result<T, E>, P, N>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    /// A cache of the `Ok` of a `Result`, whose errors are shared and described so, unless the options say otherwise.
+    pub(super) fn built_of_results<S>(
+        &self,
+        sharing: Option<Sharing<E>>,
+        describe: Describe<E>,
+    ) -> Result<Cache<K, Result<T, E>>, Error>
+    where
+        P: OfErrors<K, T, E, S>,
+        N: Empties<Fallible<T, E>>,
+    {
+        let parts = self.parts.of_errors();
+        let told = parts.share.map(Sharing::Copied);
+        self.cache::<Fallible<T, E>, _>(&parts, told.or(sharing).unwrap_or(Sharing::Never), describe)
+    }
+}
+
+/// Parts of a cache of `Result`s. How their errors are shared is known by `S`.
+pub trait OfErrors<K, T: Value, E: Failure, S> {
+    /// The parts as those of the `Ok`.
+    fn of_errors(&self) -> Parts<K, Fallible<T, E>, S>;
+}
+impl<K, T: Value, E: Failure> OfErrors<K, T, E, BySight> for Undecided {
+    fn of_errors(&self) -> Parts<K, Fallible<T, E>, BySight> {
+        Parts::NONE
+    }
+}
+impl<K, T: Value, E: Failure, S> OfErrors<K, T, E, S> for Parts<K, Fallible<T, E>, S> {
+    fn of_errors(&self) -> Parts<K, Fallible<T, E>, S> {
+        let Self { fetcher, lifetime_for, retention_for, is_outage, weigh, share, shares } = self;
+        Parts {
+            fetcher: fetcher.clone(),
+            lifetime_for: lifetime_for.clone(),
+            retention_for: retention_for.clone(),
+            is_outage: is_outage.clone(),
+            weigh: weigh.clone(),
+            share: *share,
+            shares: *shares,
+        }
+    }
+}
+impl<K, V, P, N> Draft<K, V, P, N>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    fn cache<O: Outcome<Return = V>, S>(
+        &self,
+        parts: &Parts<K, O, S>,
+        share: Sharing<O::Error>,
+        describe: Describe<O::Error>,
+    ) -> Result<Cache<K, V>, Error>
+    where
         N: Empties<O>,
     {
-        let Self { name, mut policy, empty, vary, parts, needs: _ } = self;
-        let empty = empty.or_else(N::by_default);
+        let mut policy = self.policy;
+        let empty = self.empty.clone().or_else(N::by_default);
         let mut contradictions: Vec<String> = policy.clamp().iter().map(ToString::to_string).collect();
         let mut contradiction = |text: &str| contradictions.push(text.to_owned());
         if policy.wait.is_some() && empty.is_none() {
-            contradiction("option `wait`: a caller who has waited needs a value: say with `empty` which");
+            contradiction(
+                "option `wait`: a caller who has waited that long gets the empty value, and there is none: say which with \
+                 `.empty(|key| ..)`, for a `Result` most often an `Err`",
+            );
         }
         match (policy.max_bytes, &parts.weigh) {
             (Some(_), None) => {
@@ -480,25 +538,23 @@ where
             (None, Some(_)) => contradiction("option `weigh`: it counts for `max_bytes`, and there is none"),
             _ => {}
         }
-        let is_named = name.is_some();
-        let name = name.unwrap_or_else(std::any::type_name::<Cache<K, O::Return>>);
+        let is_named = self.name.is_some();
+        let name = self.name.unwrap_or_else(std::any::type_name::<Cache<K, V>>);
         if !contradictions.is_empty() {
             return Err(Error::new(format!("cacheback: cache `{name}`: {}", contradictions.join("; "))));
         }
-        if vary.is_some() {
+        if self.vary.is_some() {
             policy.varies = VARIES;
         }
-        let Parts { fetcher, lifetime_for, retention_for, is_outage, weigh, share, shares: _ } = parts;
-        let (share, describe) = S::sharing(share);
         let recipe: Recipe<K, O> = Recipe {
             policy,
-            fetcher,
+            fetcher: parts.fetcher.clone(),
             empty,
-            vary,
-            lifetime_for,
-            retention_for,
-            is_outage,
-            weigh,
+            vary: self.vary.clone(),
+            lifetime_for: parts.lifetime_for.clone(),
+            retention_for: parts.retention_for.clone(),
+            is_outage: parts.is_outage.clone(),
+            weigh: parts.weigh.clone(),
             share,
             describe,
         };
@@ -507,7 +563,7 @@ where
             erased::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
         }
         let hasher = engine.hasher();
-        Ok(Cache { object: Arc::new(Object { engine, recipe: Arc::new(recipe), is_named }), hasher })
+        Ok(Cache::new(Arc::new(Object { engine, recipe: Arc::new(recipe), is_named }), hasher))
     }
 }
 
@@ -527,25 +583,33 @@ const VARIES: &[&str] = &[
 
 impl<K, V, N> CacheBuilder<K, V, Undecided, N> {
     fn decided<O: Outcome<Return = V>, S>(self) -> CacheBuilder<K, V, Parts<K, O, S>, N> {
-        self.with(|_| Parts {
-            fetcher: None,
-            lifetime_for: None,
-            is_outage: None,
-            retention_for: None,
-            weigh: None,
-            share: None,
-            shares: PhantomData,
-        })
+        self.with(|_| Parts::NONE)
     }
 }
 
 impl<K, O: Outcome, S> Parts<K, O, S> {
+    const NONE: Self = Self {
+        fetcher: None,
+        lifetime_for: None,
+        retention_for: None,
+        is_outage: None,
+        weigh: None,
+        share: None,
+        shares: PhantomData,
+    };
+
+    /// The same, with errors shared in another way.
+    fn shared<Q>(self) -> Parts<K, O, Q> {
+        let Self { fetcher, lifetime_for, retention_for, is_outage, weigh, share, shares: _ } = self;
+        Parts { fetcher, lifetime_for, retention_for, is_outage, weigh, share, shares: PhantomData }
+    }
+
     fn fetched_by<F, R>(mut self, fetcher: F) -> Self
     where
         F: Fn(K) -> R + Send + Sync + 'static,
         R: Future<Output = O::Return> + Send + 'static,
     {
-        self.fetcher = Some(Box::new(move |key| Box::pin(fetcher(key))));
+        self.fetcher = Some(Arc::new(move |key| Box::pin(fetcher(key))));
         self
     }
 }
@@ -557,6 +621,12 @@ impl<K, O: Outcome, S> fmt::Debug for Parts<K, O, S> {
 }
 
 impl<K, V, P, N> fmt::Debug for CacheBuilder<K, V, P, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Draft::fmt(self, f)
+    }
+}
+
+impl<K, V, P, N> fmt::Debug for Draft<K, V, P, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { name, policy, .. } = self;
         f.debug_struct("CacheBuilder").field("name", name).field("policy", policy).finish_non_exhaustive()

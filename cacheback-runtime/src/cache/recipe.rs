@@ -6,18 +6,34 @@ use crate::engine::{Engine, Keyed};
 use crate::handle::Bound;
 use crate::key::{Argument, Key, Whole};
 use crate::origin::{BoxFuture, Origin};
-use crate::outcome::{Describe, Outcome, Sharing};
+use crate::outcome::{Describe, Errors, Outcome, Sharing};
 use crate::policy::Policy;
 use crate::sync::{Arc, Mutex, lock};
 
 /// Something asked of a key or a value.
-pub(super) type Over<T, R> = Box<dyn Fn(&T) -> R + Send + Sync>;
+pub(super) type Over<T, R> = Arc<dyn Fn(&T) -> R + Send + Sync>;
 /// Makes the value of a key.
-pub(super) type Fetcher<K, R> = Box<dyn Fn(K) -> BoxFuture<R> + Send + Sync>;
+pub(super) type Fetcher<K, R> = Arc<dyn Fn(K) -> BoxFuture<R> + Send + Sync>;
 /// Changes options for a key.
-pub(super) type Vary<K> = Box<dyn Fn(&K, &mut Policy) + Send + Sync>;
+pub(super) type Vary<K> = Arc<dyn Fn(&K, &mut Policy) + Send + Sync>;
 /// The fetch that one call brings.
 pub(super) type Once<R> = Box<dyn FnOnce() -> BoxFuture<R> + Send>;
+
+/// What a call brings to an entry.
+pub(super) struct Call<R> {
+    /// Its own fetch, in place of the recipe's.
+    pub(super) once: Option<Once<R>>,
+    /// What it knows of errors.
+    pub(super) errors: Option<Errors<R>>,
+}
+
+impl<R> Call<R> {
+    pub(super) const NOTHING: Self = Self::knowing(None);
+
+    pub(super) const fn knowing(errors: Option<Errors<R>>) -> Self {
+        Self { once: None, errors }
+    }
+}
 
 pub(super) struct Recipe<K, O: Outcome> {
     pub(super) policy: Policy,
@@ -42,6 +58,8 @@ pub(super) struct Fetch<K: Argument + Key, O: Outcome> {
     pub(super) key: K,
     /// The fetch that this call brings, in place of the recipe's; taken by the one run.
     pub(super) once: Option<Mutex<Option<Once<O::Return>>>>,
+    /// What this call knows of errors.
+    pub(super) errors: Option<Errors<O::Return>>,
 }
 
 impl<K: Argument + Key, O: Outcome> Bound for Fetch<K, O> {
@@ -91,6 +109,9 @@ impl<K: Argument + Key, O: Outcome> Origin<O> for Fetch<K, O> {
             }
         })
     }
+    fn split(&self, returned: O::Return) -> Result<O::Value, O::Error> {
+        O::split_by(self.errors, returned)
+    }
     fn vary(&self, policy: &mut Policy) {
         if let Some(varied) = self.varied() {
             *policy = varied;
@@ -126,6 +147,6 @@ impl<K: Argument + Key, O: Outcome> Origin<O> for Fetch<K, O> {
         self.recipe.share
     }
     fn describe(&self) -> Describe<O::Error> {
-        self.recipe.describe
+        self.errors.and_then(O::described_by).unwrap_or(self.recipe.describe)
     }
 }

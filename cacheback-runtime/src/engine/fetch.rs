@@ -31,6 +31,8 @@ pub(crate) struct Job<A: KeyShape, O: Outcome> {
     pub(super) started: Moment,
     /// The breaker is open, and this is the trial of its period.
     pub(super) is_trial: bool,
+    /// Its body has returned an error that is the answer of a healthy origin.
+    pub(super) answers: bool,
     /// How many bodies are behind it that invalidated one another's keys.
     pub(super) links: u32,
     pub(super) here: Here,
@@ -65,6 +67,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             progress: Progress::Waiting,
             started: Moment::PAST,
             is_trial: false,
+            answers: false,
             links: 0,
             here: here.clone(),
             span: Span::none(),
@@ -112,9 +115,9 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         let span = std::mem::replace(&mut self.span, Span::none());
         match policy {
             // An option's expression panicked.
-            Err(message) => {
+            Err(panic) => {
                 let policy = self.engine.policy;
-                span.in_scope(|| self.land(Err(message), &policy));
+                span.in_scope(|| self.land(Err(panic), &policy));
             }
             Ok(policy) => {
                 let handle = self.here.handle.clone();

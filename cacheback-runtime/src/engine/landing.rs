@@ -8,11 +8,11 @@ use super::{Brought, Engine, ErrorOf, FlightOf, KeyOf, Landing, LaneOf, NodeOf};
 use crate::clock::{Moment, nanos};
 use crate::events;
 use crate::executor::Fetch;
-use crate::failed::Failed;
+use crate::failed::Kept;
 use crate::flight::Ended;
 use crate::key::KeyShape;
 use crate::outcome::Outcome;
-use crate::panics::caught;
+use crate::panics::{Panic, caught};
 use crate::policy::Policy;
 use crate::store::{Change, Content, Node, RECORD_WEIGHT, Remains};
 use crate::sync::{Arc, Ordering};
@@ -42,23 +42,24 @@ pub(super) struct Homecoming<A: KeyShape, O: Outcome> {
 }
 
 impl<A: KeyShape, O: Outcome> Job<A, O> {
-    /// The body is done; `Err` is the message of a panic.
-    pub(super) fn land(&mut self, returned: Result<O::Return, String>, policy: &Policy) {
+    /// The body is done, or has panicked.
+    pub(super) fn land(&mut self, returned: Result<O::Return, Panic>, policy: &Policy) {
         self.warn_if_slow(policy);
-        let landed = caught(|| match returned.map(O::split) {
-            Err(message) => Err(message),
+        let landed = caught(|| match returned.map(|returned| self.origin.split(returned)) {
+            Err(panic) => Err(panic),
             Ok(Err(error)) => self.land_failed(error, policy),
             Ok(Ok(value)) => self.land_value(value, policy),
         });
-        let Err(message) = landed.and_then(|landed| landed) else { return };
+        let Err(panic) = landed.and_then(|landed| landed) else { return };
+        let panic = Arc::new(panic);
         // Where a type of the user's goes on panicking the key is not found by it: it is given back without.
-        if self.progress != Progress::Home && caught(|| self.land_panicked(&message, policy)).is_err() {
-            self.give_up(Landing::Panicked(message.into()));
+        if self.progress != Progress::Home && caught(|| self.land_panicked(&panic, policy)).is_err() {
+            self.give_up(Landing::Panicked(panic));
         }
     }
 
-    /// `Err` is the message of a panic in `lifetime_for`.
-    fn land_value(&mut self, value: O::Value, policy: &Policy) -> Result<(), String> {
+    /// `Err` is a panic in `lifetime_for`.
+    fn land_value(&mut self, value: O::Value, policy: &Policy) -> Result<(), Panic> {
         let started = self.started;
         let lifetime = caught(|| self.origin.lifetime_for(&value))?;
         let engine = &self.engine;
@@ -90,47 +91,40 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         }
     }
 
-    /// `Err` is the message of a panic of the error's own code.
-    fn land_failed(&mut self, error: O::Error, policy: &Policy) -> Result<(), String> {
-        let describe = self.origin.describe();
-        let mut failed = caught(|| {
-            let message = describe.text(&error);
-            let is_outage = self.origin.is_outage(&error);
-            Failed::new(error, message, is_outage)
+    /// `Err` is a panic of the error's own code.
+    fn land_failed(&mut self, error: O::Error, policy: &Policy) -> Result<(), Panic> {
+        let (share, describe) = (self.origin.share(), self.origin.describe());
+        let name = self.engine.name;
+        let (kept, text) = caught(|| {
+            let text = describe.text(&error);
+            self.answers = !self.origin.is_outage(&error);
+            (Kept::new(name, error, &text, share, describe), text)
         })?;
-        // Those who wait share the error, and so do later callers where it is kept. Who waits is certain only under
-        // the lock: where someone came meanwhile, it is prepared for sharing and brought home again.
-        loop {
-            if policy.cache_err.is_some() || self.is_shared() {
-                caught(|| failed.keep(self.engine.name, self.origin.share(), self.flight.leader_waits()))?;
-            }
-            let prepared = failed.kept().is_some();
-            let mut verdict = self.failure(policy.cache_err.and(failed.kept()))?;
-            let home = self.come_home(&mut verdict, policy, |job, _| prepared || !job.is_shared());
-            let Some(home) = home else { continue };
+        let kept = Arc::new(kept);
+        let mut verdict = self.failure(policy.cache_err.map(|_| &kept))?;
+        if let Some(home) = self.come_home(&mut verdict, policy, |_, _| true) {
             events::count(&self.engine.counters.errors);
             let told = home.counts && !home.rested;
-            let failed = Arc::new(failed);
-            self.finish(home, Some(Landing::Failed(Arc::clone(&failed))));
+            self.finish(home, Some(Landing::Failed(kept)));
             if told {
-                events::fetch_failed(self.engine.name, describe.logged(&failed.message));
+                events::fetch_failed(name, describe.logged(&text));
             }
-            return Ok(());
         }
+        Ok(())
     }
 
-    fn land_panicked(&mut self, message: &str, policy: &Policy) {
+    fn land_panicked(&mut self, panic: &Arc<Panic>, policy: &Policy) {
         events::count(&self.engine.counters.panics);
-        events::fetch_panicked(self.engine.name, message);
+        events::fetch_panicked(self.engine.name, panic.message());
         // A key that cannot be copied keeps no back-off of its own.
         let mut verdict = self.failure(None).unwrap_or(Verdict::Fail { key: None, kept: None });
         if let Some(home) = self.come_home(&mut verdict, policy, |_, _| true) {
-            self.finish(home, Some(Landing::Panicked(message.into())));
+            self.finish(home, Some(Landing::Panicked(Arc::clone(panic))));
         }
     }
 
-    /// `Err` is the message of a panic of the key's own code.
-    fn failure(&self, kept: Option<&ErrorOf<O>>) -> Result<Verdict<A, O>, String> {
+    /// `Err` is a panic of the key's own code.
+    fn failure(&self, kept: Option<&ErrorOf<O>>) -> Result<Verdict<A, O>, Panic> {
         let key = caught(|| A::copy(self.target.key()))?;
         Ok(Verdict::Fail { key: Some(key), kept: kept.map(Arc::clone) })
     }
@@ -231,11 +225,6 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             self.engine.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
         }
         self.progress = Progress::Home;
-    }
-
-    /// Whether others wait than the call that started the fetch.
-    fn is_shared(&self) -> bool {
-        self.flight.waiting() > usize::from(self.flight.leader_waits())
     }
 
     /// Gives the key back and does to it what the fetch brought, in one step. `None` where it is not `ready` yet.
@@ -340,7 +329,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     fn has_failed(&self, landing: Option<&Landing<O>>) -> Option<bool> {
         match landing {
             None | Some(Landing::Value(_)) => Some(false),
-            Some(Landing::Failed(failed)) => Some(failed.is_outage),
+            Some(Landing::Failed(_)) => Some(!self.answers),
             Some(Landing::Panicked(_) | Landing::TimedOut) => Some(true),
             Some(Landing::Lost) => None,
         }

@@ -13,11 +13,12 @@ use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::decide::{Decision, Facts, decide};
 use crate::entry::State;
-use crate::error::{FetchError, FetchErrorKind};
+use crate::error::FetchError;
 use crate::events::Status;
 use crate::flight::{Boarding, Seat, Start};
 use crate::key::KeyShape;
 use crate::outcome::{Outcome, Sharing};
+use crate::panics::Rethrown;
 use crate::store::Content;
 use crate::sync::Arc;
 use crate::tasks::{Handle, task};
@@ -111,9 +112,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 Failure::Again => {}
                 Failure::Gone => Box::pin(context::pause(NOTICE)).await,
                 Failure::Error(error) => return self.answered(O::join(Err(error)), Status::Fetched, None),
-                Failure::Panic(message) => {
+                Failure::Panic(panic) => {
                     self.counters.answered(Status::Fetched);
-                    panic!("{message}");
+                    panic.panic();
                 }
             }
         }
@@ -144,7 +145,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 Failure::Again => {}
                 Failure::Gone => Box::pin(context::pause(NOTICE)).await,
                 Failure::Error(error) => return O::join(Err(error)),
-                Failure::Panic(message) => panic!("{message}"),
+                Failure::Panic(panic) => panic.panic(),
             }
         }
     }
@@ -337,8 +338,8 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         losses: &mut u32,
     ) -> Failure<O::Error> {
         match landing {
-            Landing::Failed(failed) => failed.hand(seat.leads()).map_or(Failure::Again, Failure::Error),
-            Landing::Panicked(message) => Failure::Panic(format!("`{}` panicked: {message}", self.name)),
+            Landing::Failed(kept) => Failure::Error(kept.hand()),
+            Landing::Panicked(panic) => Failure::Panic(panic.rethrown(self.name, seat.leads())),
             // A value was served before; a flight that others wait for does not time out.
             Landing::Value(_) | Landing::TimedOut => Failure::Again,
             // Others may lose theirs as often as they like.
@@ -351,10 +352,10 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 if *losses == LOSSES && task::try_id().is_some() {
                     return Failure::Gone;
                 }
-                let error = FetchError::new(self.name, FetchErrorKind::Lost, "its runtime was dropped");
+                let error = FetchError::lost(self.name, "its runtime was dropped");
                 match origin.share() {
                     Sharing::Wrapped(from) => Failure::Error(from(error)),
-                    _ => Failure::Panic(error.to_string()),
+                    _ => Failure::Panic(Rethrown::Saying(error.to_string())),
                 }
             }
         }
@@ -413,7 +414,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 enum Failure<E> {
     Error(E),
     /// The function panicked, and so does its caller.
-    Panic(String),
+    Panic(Rethrown),
     /// It tries again.
     Again,
     /// Its own runtime is being shut down, and most likely it with it: it gives that some time, and tries once more.

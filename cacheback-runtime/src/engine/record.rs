@@ -8,7 +8,7 @@ use crate::entry::Times;
 use crate::events;
 use crate::key::KeyShape;
 use crate::outcome::Outcome;
-use crate::panics::caught;
+use crate::panics::{Panic, caught};
 use crate::policy::Policy;
 use crate::store::{Content, Node, RECORD_WEIGHT, Remains, Round};
 use crate::sync::{Arc, Ordering};
@@ -32,7 +32,7 @@ pub(super) struct Rest {
 
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// The options for one entry's arguments; `Err` where an expression panics.
-    pub(super) fn policy_for(&self, origin: &OriginOf<O>) -> Result<Policy, String> {
+    pub(super) fn policy_for(&self, origin: &OriginOf<O>) -> Result<Policy, Panic> {
         let mut policy = self.policy;
         caught(|| origin.vary(&mut policy))?;
         if let Some(contradiction) = policy.clamp().first() {
@@ -89,8 +89,8 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     fn weight(&self, origin: &OriginOf<O>, value: &O::Value) -> Option<u32> {
         let bytes = match caught(|| origin.weigh(value)) {
             Ok(bytes) => bytes.unwrap_or(0),
-            Err(message) => {
-                events::weigh_panicked(self.name, &message);
+            Err(panic) => {
+                events::weigh_panicked(self.name, panic.message());
                 return None;
             }
         };

@@ -18,7 +18,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// stored, and the older one is dropped, as where a fetch brings it.
     pub(crate) fn set(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>, value: O::Value) {
         let here = Here::find(self.name);
-        let policy = self.policy_for(origin).unwrap_or_else(|message| panic!("`{}`: {message}", self.name));
+        let policy = self.policy_for(origin).unwrap_or_else(|panic| panic.rethrown(self.name, true).panic());
         let own = origin.lifetime_for(&value);
         let now = Moment::now();
         self.tidy(now);

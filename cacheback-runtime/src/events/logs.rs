@@ -3,8 +3,9 @@
 //! An event names the function in its field `function` (one has none, see below). No event shows an argument, a key, a
 //! value, or an option that depends on the arguments.
 //!
-//! **What a function fails with is its own text.** `error` is what the error's `Display` says, and `panic` is the
-//! message of the panic: whoever writes an argument into those reads it in the logs. An error without `Display` is
+//! **What a function fails with is its own text.** `error` is what the error's `Display` says, and the `Display` of each
+//! of its causes after it, also of what is in a `Box<dyn Error + Send + Sync>` or an `anyhow::Error`; `panic` is the
+//! message of the panic. Whoever writes an argument into those reads it in the logs. An error without `Display` is
 //! named by its type, since its `Debug` most often shows all that it holds.
 //!
 //! | level | message | other fields | how often |

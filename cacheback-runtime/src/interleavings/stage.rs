@@ -160,7 +160,7 @@ impl Origin<Outcome> for Scripted {
         Sharing::Copied(|error| error)
     }
     fn describe(&self) -> Describe<&'static str> {
-        Describe::Unseen
+        Describe::UNSEEN
     }
 }
 

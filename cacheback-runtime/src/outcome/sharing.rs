@@ -2,11 +2,13 @@
 
 use std::any::type_name;
 use std::convert::Infallible;
+use std::error::Error;
 use std::fmt::{Debug, Display};
 use std::marker::PhantomData;
+use std::ops::Deref;
 
 use super::{Outcome, Probe};
-use crate::error::FetchError;
+use crate::error::{AsError, FetchError};
 use crate::sync::Arc;
 
 /// How one error is handed to many.
@@ -103,21 +105,37 @@ impl<O: Outcome<Error: NoError>> Shares<O> for Unshared<O::Return> {
 #[diagnostic::on_unimplemented(
     message = "the error of this cached function cannot be handed to several waiting callers",
     label = "neither `Clone`, nor `From<Arc<Self>>`, nor `From<cacheback::FetchError>`",
-    note = "write `share_err = |error: &E| ..` in the attribute, or implement one of the three"
+    note = "for an error of your own: derive `Clone`, or implement one of the other two",
+    note = "for an error of another crate: return `Result<_, Arc<{Self}>>`, which `?` makes of it, or write `share_err = |error: &E| ..` in the attribute"
 )]
 pub trait NoError {}
 impl NoError for Infallible {}
 
 /// How an error is described in a log line and in a [`FetchError`].
 #[derive(Debug)]
-pub enum Describe<E> {
+pub struct Describe<E> {
+    words: Words<E>,
+    /// Its causes, if it may have some.
+    pub(crate) as_error: Option<AsError<E>>,
+}
+
+/// What an error says of itself, without its causes.
+#[derive(Debug)]
+enum Words<E> {
     /// As its `Display` says.
     Displayed(fn(&E) -> String),
     /// As its `Debug` says.
     Debugged(fn(&E) -> String),
-    /// It has neither: by its type.
-    Unseen,
+    /// It has neither: its type.
+    Unseen(fn() -> &'static str),
 }
+
+impl<E> Clone for Words<E> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<E> Copy for Words<E> {}
 impl<E> Clone for Describe<E> {
     fn clone(&self) -> Self {
         *self
@@ -125,22 +143,103 @@ impl<E> Clone for Describe<E> {
 }
 impl<E> Copy for Describe<E> {}
 
+/// No chain of causes is followed further: one may lead back into itself.
+const MOST_CAUSES: usize = 32;
+
 impl<E> Describe<E> {
-    /// For those who get the error. Runs user code.
+    /// By its type.
+    pub(crate) const UNSEEN: Self = Self { words: Words::Unseen(type_name::<E>), as_error: None };
+
+    /// As it displays itself.
+    pub(crate) fn displayed() -> Self
+    where
+        E: Display,
+    {
+        Self { words: Words::Displayed(E::to_string), as_error: None }
+    }
+
+    /// Followed by its causes, which it has as one of the standard library's errors.
+    pub(crate) fn with_causes(self, causes: Causes<E>) -> Self {
+        Self { as_error: causes.as_error, ..self }
+    }
+
+    /// For those who get the error, with the whole chain of its causes. Runs user code.
     pub(crate) fn text(self, error: &E) -> String {
-        match self {
-            Self::Displayed(text) | Self::Debugged(text) => text(error),
-            Self::Unseen => type_name::<E>().to_owned(),
+        let mut text = match self.words {
+            Words::Displayed(text) | Words::Debugged(text) => text(error),
+            Words::Unseen(name) => name().to_owned(),
+        };
+        let first = self.as_error.and_then(|as_error| as_error(error).source());
+        for cause in std::iter::successors(first, |&cause| cause.source()).take(MOST_CAUSES) {
+            let cause = cause.to_string();
+            // Many errors end with what their source says.
+            if !text.ends_with(&cause) {
+                text.push_str(": ");
+                text.push_str(&cause);
+            }
+        }
+        text
+    }
+
+    /// For the logs; `text` is what [`text`](Describe::text) said. A `Debug` shows all that an error holds, and that is
+    /// most often what the function was called with.
+    pub(crate) fn logged(self, text: &str) -> &str {
+        match self.words {
+            Words::Displayed(_) => text,
+            Words::Debugged(_) => type_name::<E>(),
+            Words::Unseen(name) => name(),
+        }
+    }
+}
+
+/// What is known of the errors among returned values that are kept whole.
+#[derive(Debug)]
+pub struct Errors<R> {
+    pub(crate) is_error: fn(&R) -> bool,
+    pub(crate) describe: Describe<R>,
+}
+
+impl<R> Clone for Errors<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R> Copy for Errors<R> {}
+
+impl<T, E> Errors<Result<T, E>> {
+    /// Described by their type.
+    pub(crate) const UNSEEN: Self = Self::described(Words::Unseen(type_name::<E>), None);
+
+    /// Described as they display themselves.
+    pub(crate) fn displayed() -> Self
+    where
+        E: Display,
+    {
+        Self::described(Words::Displayed(|returned| error_of(returned).to_string()), None)
+    }
+
+    /// Described as they display themselves, with their causes.
+    pub(crate) fn with_causes() -> Self
+    where
+        E: Error + 'static,
+    {
+        let Self { is_error, describe } = Self::displayed();
+        Self {
+            is_error,
+            describe: Describe { as_error: Some(|returned| error_of::<T, E>(returned)), ..describe },
         }
     }
 
-    /// For the logs, where `text` is what [`text`](Describe::text) said. A `Debug` shows all that an error holds, and
-    /// that is most often what the function was called with.
-    pub(crate) fn logged(self, text: &str) -> &str {
-        match self {
-            Self::Displayed(_) => text,
-            Self::Debugged(_) | Self::Unseen => type_name::<E>(),
-        }
+    const fn described(words: Words<Result<T, E>>, as_error: Option<AsError<Result<T, E>>>) -> Self {
+        Self { is_error: Result::is_err, describe: Describe { words, as_error } }
+    }
+}
+
+/// Only of what is one.
+fn error_of<T, E>(returned: &Result<T, E>) -> &E {
+    match returned {
+        Err(error) => error,
+        Ok(_) => unreachable!("a value is not described"),
     }
 }
 
@@ -148,7 +247,7 @@ impl<T, E: Display> Probe<Result<T, E>> {
     /// As it displays itself.
     #[must_use]
     pub fn describe(&self) -> Describe<E> {
-        Describe::Displayed(E::to_string)
+        Describe::displayed()
     }
 }
 /// For an error without `Display`: as it debugs itself.
@@ -161,7 +260,7 @@ pub trait DebugProbe {
 impl<T, E: Debug> DebugProbe for Probe<Result<T, E>> {
     type E = E;
     fn describe(&self) -> Describe<E> {
-        Describe::Debugged(|error| format!("{error:?}"))
+        Describe { words: Words::Debugged(|error| format!("{error:?}")), as_error: None }
     }
 }
 /// For an error with neither, and for no error at all.
@@ -194,6 +293,95 @@ impl<O: Outcome> Describes<O> for Describe<O::Error> {
 }
 impl<O: Outcome> Describes<O> for Opaque<O::Return> {
     fn describe(self) -> Describe<O::Error> {
-        Describe::Unseen
+        Describe::UNSEEN
+    }
+}
+
+/// Where the causes of an error are found: it is one of the standard library's errors, or what it derefs to is.
+#[derive(Debug)]
+pub struct Causes<E> {
+    as_error: Option<AsError<E>>,
+}
+
+impl<E: Error + 'static> Causes<E> {
+    /// It is one itself.
+    pub(crate) fn own() -> Self {
+        Self { as_error: Some(|error| error) }
+    }
+}
+impl<E: Deref<Target = dyn Error + Send + Sync>> Causes<E> {
+    /// It is a box of one, such as `anyhow::Error`.
+    pub(crate) fn boxed() -> Self {
+        Self { as_error: Some(|error| &**error) }
+    }
+}
+impl<E: Deref<Target: Deref<Target = dyn Error + Send + Sync>>> Causes<E> {
+    /// It shares a box of one, such as `Arc<anyhow::Error>`.
+    pub(crate) fn shared() -> Self {
+        Self { as_error: Some(|error| &***error) }
+    }
+}
+
+/// First choice: the error itself. Reached through two references.
+pub trait OwnCausesProbe {
+    /// The error.
+    type E;
+    /// Those of the error itself.
+    fn __cacheback_causes(&self) -> Causes<Self::E>;
+}
+impl<T, E: Error + 'static> OwnCausesProbe for &Probe<Result<T, E>> {
+    type E = E;
+    fn __cacheback_causes(&self) -> Causes<E> {
+        Causes::own()
+    }
+}
+/// Second choice: what the error derefs to.
+pub trait BoxedCausesProbe {
+    /// The error.
+    type E;
+    /// Those of what is in the box.
+    fn __cacheback_causes(&self) -> Causes<Self::E>;
+}
+impl<T, E: Deref<Target = dyn Error + Send + Sync>> BoxedCausesProbe for &&Probe<Result<T, E>> {
+    type E = E;
+    fn __cacheback_causes(&self) -> Causes<E> {
+        Causes::boxed()
+    }
+}
+/// Third choice: what that derefs to in turn.
+impl<T, E: Deref<Target: Deref<Target = dyn Error + Send + Sync>>> Probe<Result<T, E>> {
+    /// Those of what is in the shared box.
+    #[must_use]
+    pub fn __cacheback_causes(&self) -> Causes<E> {
+        Causes::shared()
+    }
+}
+/// Last: no error of the standard library's, or none at all.
+pub trait NoCausesProbe {
+    /// The return type.
+    type R;
+    /// None.
+    fn __cacheback_causes(&self) -> Opaque<Self::R>;
+}
+impl<R> NoCausesProbe for Probe<R> {
+    type R = R;
+    fn __cacheback_causes(&self) -> Opaque<R> {
+        Opaque(PhantomData)
+    }
+}
+
+/// Turns the answer of the probes into [`Causes`].
+pub trait FindsCauses<O: Outcome> {
+    /// Where they are found.
+    fn causes(self) -> Causes<O::Error>;
+}
+impl<O: Outcome> FindsCauses<O> for Causes<O::Error> {
+    fn causes(self) -> Self {
+        self
+    }
+}
+impl<O: Outcome> FindsCauses<O> for Opaque<O::Return> {
+    fn causes(self) -> Causes<O::Error> {
+        Causes { as_error: None }
     }
 }

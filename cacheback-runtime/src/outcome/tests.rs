@@ -1,6 +1,6 @@
 //! The type system finds the same answers as a reader would.
 
-use super::sharing::Unshared;
+use super::sharing::{Describes, FindsCauses, Unshared};
 use super::*;
 use crate::error::FetchError;
 use crate::sync::Arc;
@@ -59,4 +59,67 @@ fn results_split_and_join_and_the_rest_is_a_value() {
     assert_eq!(split(Probe::<Option<u8>>::NEW.outcome(), None), Ok(None));
     assert_eq!(<Plain<u8> as Outcome>::join(Ok(3)), 3);
     assert_eq!(<Fallible<u8, u16> as Outcome>::join(Ok(3)), Ok(3));
+}
+
+/// An error with a cause, and that with one of its own.
+#[derive(Debug)]
+struct Layer(&'static str, Option<Box<Layer>>);
+impl std::fmt::Display for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+impl std::error::Error for Layer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.1.as_ref().map(|cause| &**cause as _)
+    }
+}
+
+fn layers() -> Layer {
+    let refused = Layer("connection refused", None);
+    Layer("loading the user", Some(Box::new(Layer("asking the database", Some(Box::new(refused))))))
+}
+
+/// The text of an error as the probes have it described.
+macro_rules! text_of {
+    ($error:ty: $value:expr) => {{
+        let probe = &&&Probe::<Alias<$error>>::NEW;
+        let causes =
+            FindsCauses::<Fallible<u8, $error>>::causes((&&Probe::<Alias<$error>>::NEW).__cacheback_causes());
+        Describes::<Fallible<u8, $error>>::describe((**probe).describe()).with_causes(causes).text(&$value)
+    }};
+}
+
+#[test]
+fn all_causes_are_told_of_whatever_holds_an_error() {
+    type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    let all = "loading the user: asking the database: connection refused";
+    assert_eq!(text_of!(Layer: layers()), all);
+    assert_eq!(text_of!(Arc<Layer>: Arc::new(layers())), all);
+    assert_eq!(text_of!(Boxed: Boxed::from(layers())), all);
+    assert_eq!(text_of!(Arc<Boxed>: Arc::new(Boxed::from(layers()))), all);
+    assert_eq!(text_of!(&'static str: "alone"), "alone");
+    let text = text_of!(Cloned: Cloned);
+    assert!(text.ends_with("::Cloned"), "{text}");
+}
+
+#[test]
+fn a_cause_that_was_told_is_not_told_again_and_a_chain_without_an_end_has_one() {
+    let told = Layer("loading: no route", Some(Box::new(Layer("no route", None))));
+    assert_eq!(text_of!(Layer: told), "loading: no route");
+
+    #[derive(Debug)]
+    struct Endless(std::sync::atomic::AtomicU64);
+    impl std::fmt::Display for Endless {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(f, "{}", self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed))
+        }
+    }
+    impl std::error::Error for Endless {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(self)
+        }
+    }
+    let text = text_of!(Endless: Endless(0.into()));
+    assert!(text.starts_with("0: 1: 2") && text.len() < 200, "{text}");
 }
