@@ -2,11 +2,18 @@
 //!
 //! 1. [The first call](first_call)
 //! 2. [What a caller gets while nothing is cached](misses)
-//! 3. [How old a value may be, and what happens where the origin fails](staleness)
+//! 3. [How old a value may be, and what happens if the origin fails](staleness)
 //! 4. [What tells one entry from another](keys)
-//! 5. [Tests of code that calls cached functions](testing)
-//! 6. [Limits, numbers, logs, and the end of the process](operations)
-//! 7. [When not to use it](when_not)
+//! 5. [Which functions can be cached, and the handle of each](functions)
+//! 6. [All options in one table](options)
+//! 7. [A cache without the macro](objects)
+//! 8. [A web service](web_service)
+//! 9. [Tests of code that calls cached functions](testing)
+//! 10. [How much may run, numbers, logs, and the end of the process](operations)
+//! 11. [What a call costs](costs)
+//! 12. [Limits](limits)
+//! 13. [Coming from another cache](coming_from)
+//! 14. [When not to use it](when_not)
 
 #[doc = include_str!("guide/first_call.md")]
 pub mod first_call {}
@@ -20,11 +27,32 @@ pub mod staleness {}
 #[doc = include_str!("guide/keys.md")]
 pub mod keys {}
 
+#[doc = include_str!("guide/functions.md")]
+pub mod functions {}
+
+#[doc = include_str!("guide/options.md")]
+pub mod options {}
+
+#[doc = include_str!("guide/objects.md")]
+pub mod objects {}
+
+#[doc = include_str!("guide/web_service.md")]
+pub mod web_service {}
+
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("guide/costs.md")]
+pub mod costs {}
+
+#[doc = include_str!("guide/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("guide/coming_from.md")]
+pub mod coming_from {}
 
 #[doc = include_str!("guide/when_not.md")]
 pub mod when_not {}
