@@ -36,7 +36,17 @@ async fn page(name: &str) -> String {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let serve = std::env::args().any(|argument| argument == "--serve");
+    let serve = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--serve") => true,
+        Some("--help" | "-h") => {
+            println!(
+                "Asks a web service for a few pages, and ends it in the middle of a slow refresh.\nWith `--serve` it stays up, until Ctrl-C."
+            );
+            return Ok(());
+        }
+        Some(other) => anyhow::bail!("`{other}` is not known: `--serve`, `--help`, or nothing"),
+    };
     // Optional: fewer refreshes at once than the default, before the first use of a cache.
     cacheback::configure().max_refreshes(8).apply()?;
 

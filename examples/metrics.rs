@@ -32,6 +32,17 @@ async fn offer() -> Option<u32> {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    let serve = match std::env::args().nth(1).as_deref() {
+        None => false,
+        Some("--serve") => true,
+        Some("--help" | "-h") => {
+            println!(
+                "Shows the page for Prometheus of a web service, before and after some load.\nWith `--serve` it stays up, until Ctrl-C."
+            );
+            return Ok(());
+        }
+        Some(other) => anyhow::bail!("`{other}` is not known: `--serve`, `--help`, or nothing"),
+    };
     let prometheus = PrometheusBuilder::new()
         .set_buckets_for_metric(
             Matcher::Full("cacheback_fetch_duration_seconds".to_owned()),
@@ -59,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
     println!("\nhttp://{address}/metrics, after that:\n");
     read("/metrics", address).await?.show();
 
-    if std::env::args().any(|argument| argument == "--serve") {
+    if serve {
         println!("\nIt goes on until it is interrupted. A price is at http://{address}/price/7.");
         server.await??;
     }

@@ -2,12 +2,19 @@
 //!
 //! 1. [The first call](first_call)
 //! 2. [What a caller gets while nothing is cached](misses)
-//! 3. [How old a value may be, and what happens where the origin fails](staleness)
+//! 3. [How old a value may be, and what happens if the origin fails](staleness)
 //! 4. [What callers get when a fetch fails](errors)
 //! 5. [What tells one entry from another](keys)
-//! 6. [Tests of code that calls cached functions](testing)
-//! 7. [Limits, numbers, logs, and the end of the process](operations)
-//! 8. [When not to use it](when_not)
+//! 6. [Which functions can be cached, and the handle of each](functions)
+//! 7. [All options in one table](options)
+//! 8. [A cache without the macro](objects)
+//! 9. [A web service](web_service)
+//! 10. [Tests of code that calls cached functions](testing)
+//! 11. [How much may run, numbers, logs, and the end of the process](operations)
+//! 12. [What a call costs](costs)
+//! 13. [Limits](limits)
+//! 14. [Coming from another cache](coming_from)
+//! 15. [When not to use it](when_not)
 
 #[doc = include_str!("guide/first_call.md")]
 pub mod first_call {}
@@ -24,11 +31,32 @@ pub mod errors {}
 #[doc = include_str!("guide/keys.md")]
 pub mod keys {}
 
+#[doc = include_str!("guide/functions.md")]
+pub mod functions {}
+
+#[doc = include_str!("guide/options.md")]
+pub mod options {}
+
+#[doc = include_str!("guide/objects.md")]
+pub mod objects {}
+
+#[doc = include_str!("guide/web_service.md")]
+pub mod web_service {}
+
 #[doc = include_str!("guide/testing.md")]
 pub mod testing {}
 
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("guide/costs.md")]
+pub mod costs {}
+
+#[doc = include_str!("guide/limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("guide/coming_from.md")]
+pub mod coming_from {}
 
 #[doc = include_str!("guide/when_not.md")]
 pub mod when_not {}

@@ -1,3 +1,17 @@
+// The README's links lead to files. Here they lead to the pages made of these: the first definition of a link holds.
+#![doc = "[guide]: guide"]
+#![doc = "[functions]: guide::functions"]
+#![doc = "[options]: guide::options"]
+#![doc = "[objects]: guide::objects"]
+#![doc = "[staleness]: guide::staleness"]
+#![doc = "[errors]: guide::errors"]
+#![doc = "[operations]: guide::operations"]
+#![doc = "[web_service]: guide::web_service"]
+#![doc = "[costs]: guide::costs"]
+#![doc = "[limits]: guide::limits"]
+#![doc = "[coming_from]: guide::coming_from"]
+#![doc = "[when_not]: guide::when_not"]
+#![doc = ""]
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -47,9 +47,9 @@ impl Load {
     }
 }
 
-/// Reads the pages below `path` for so long, and prints how many came back by each second.
+/// Reads the pages below `path` for so long, and prints how many came back in each second.
 pub(crate) async fn run(server: SocketAddr, path: &'static str, time: Duration) -> anyhow::Result<Load> {
-    print!("  {path}: requests by each second");
+    print!("  {path}: requests in each second");
     let done = Arc::new(AtomicU64::new(0));
     let started = Instant::now();
     let mut readers = JoinSet::new();
@@ -59,11 +59,13 @@ pub(crate) async fn run(server: SocketAddr, path: &'static str, time: Duration) 
     let second = Duration::from_secs(1);
     let mut seconds = interval_at((started + second).into(), second);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut load = Load::default();
+    let (mut load, mut printed) = (Load::default(), 0);
     loop {
         tokio::select! {
             _ = seconds.tick() => {
-                print!(" {}", grouped(done.load(Ordering::Relaxed)));
+                let done = done.load(Ordering::Relaxed);
+                print!(" {}", grouped(done - printed));
+                printed = done;
                 std::io::stdout().flush()?;
             }
             reader = readers.join_next() => {

@@ -1,8 +1,9 @@
 //! A web service over SQLite, whose page is read with and without `#[cacheback]`.
 //!
 //! `cargo run --release --example web` starts it on a free port, reads its pages both ways with 64 connections, then
-//! closes the database and reads them again. `-- --serve` keeps it up, to look at in a browser. Every query is counted
-//! by SQLite. `cargo test --example web` tests its handlers on tokio's paused clock.
+//! closes the database and reads them again. `-- --serve` keeps it up: open the address that it prints in a browser.
+//! `-- --help` tells this too. Every query is counted by SQLite. `cargo test --example web` tests its handlers on tokio's
+//! paused clock.
 
 mod database;
 mod load;
@@ -21,13 +22,39 @@ use crate::database::{Database, Size};
 
 const SIZE: Size = Size { users: 500, followed: 60, tweets: 100 };
 
+const HELP: &str = "\
+A web service over SQLite, whose page is read with and without #[cacheback].
+
+cargo run --release --example web               reads it both ways under load: some twelve seconds
+cargo run --release --example web -- --serve    keeps it up on a free port, until Ctrl-C";
+
+/// What the command line asks for.
+#[derive(Debug, PartialEq)]
+enum Command {
+    Load,
+    Serve,
+    Help,
+}
+
+impl Command {
+    fn read(arguments: impl Iterator<Item = String>) -> anyhow::Result<Self> {
+        let arguments: Vec<_> = arguments.collect();
+        match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            [] => Ok(Self::Load),
+            ["--serve"] => Ok(Self::Serve),
+            ["--help" | "-h"] => Ok(Self::Help),
+            _ => bail!("`{}` is not known\n\n{HELP}", arguments.join(" ")),
+        }
+    }
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let serve = match std::env::args().nth(1).as_deref() {
-        None => false,
-        Some("--serve") => true,
-        Some(other) => bail!("`{other}` is not known: `--serve`, or nothing"),
-    };
+    let command = Command::read(std::env::args().skip(1))?;
+    if command == Command::Help {
+        println!("{HELP}");
+        return Ok(());
+    }
 
     let directory = tempfile::tempdir()?;
     let started = Instant::now();
@@ -42,8 +69,8 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
     let server = axum::serve(listener, pages::router(db.clone()));
-    if serve {
-        println!("http://{address}/slow/user1, /fast/user1 and /stats, until Ctrl-C.");
+    if command == Command::Serve {
+        println!("http://{address}/ in a browser, until Ctrl-C. Or:");
         println!("curl -i http://{address}/fast/user1");
         println!("curl -i http://{address}/tweets/user1 -d 'Hello'");
         let stop = async { tokio::signal::ctrl_c().await.unwrap_or_else(|error| eprintln!("{error}")) };

@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
-use axum::http::header::{AGE, CACHE_CONTROL};
-use axum::http::{HeaderName, StatusCode};
-use axum::response::{AppendHeaders, IntoResponse, Response};
+use axum::http::header::{AGE, CACHE_CONTROL, HOST};
+use axum::http::{HeaderMap, HeaderName, StatusCode};
+use axum::response::{AppendHeaders, Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use cacheback::{Lookup, Status, cacheback};
 
 use crate::database::{self, Database, Tweet};
+use crate::report::grouped;
 
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 pub(crate) fn router(db: Database) -> Router {
     Router::new()
+        .route("/", get(home))
         .route("/slow/{user}", get(slow))
         .route("/fast/{user}", get(fast))
         .route("/tweets/{user}", post(tweet))
@@ -32,6 +34,29 @@ pub(crate) async fn timeline(db: &Database, user: &str) -> Result<Arc<[Tweet]>, 
     Ok(db.timeline(user).await?.into())
 }
 
+/// The way in, for a browser: links to the pages of a few users, and what they cost so far.
+async fn home(State(db): State<Database>, headers: HeaderMap) -> Html<String> {
+    let links: String = (1..=5)
+        .map(|user| {
+            ["slow", "fast"]
+                .map(|way| format!("<td><a href=\"/{way}/user{user}\">/{way}/user{user}</a></td>"))
+        })
+        .map(|cells| format!("<tr>{}</tr>\n", cells.concat()))
+        .collect();
+    let stats = timeline::cache().stats();
+    let numbers: String = [
+        ("requests to <code>/fast</code>", stats.calls()),
+        ("of them from memory, fresh", stats.hits),
+        ("of them from memory, stale", stats.stale),
+        ("queries of both ways", db.queries()),
+    ]
+    .map(|(what, number)| format!("<tr><td>{what}</td><td class=\"number\">{}</td></tr>\n", grouped(number)))
+    .concat();
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+    let page = include_str!("home.html").replace("{links}", &links).replace("{numbers}", &numbers);
+    Html(page.replace("{host}", &escaped(host)))
+}
+
 /// Every request pays for the query.
 async fn slow(State(db): State<Database>, Path(user): Path<String>) -> Result<String, Unavailable> {
     Ok(page(&user, &db.timeline(&user).await?))
@@ -43,9 +68,9 @@ async fn fast(State(db): State<Database>, Path(user): Path<String>) -> Result<Re
     Ok((headers(status, age), page(&user, &value?)).into_response())
 }
 
-/// Stores a tweet and makes its author's page stale: the next reader still gets the old one, while the new one is
-/// made. Who must see the own tweet at once would wait for `refresh()` too. Followers see it within the lifetime of
-/// their pages.
+/// Stores a tweet and makes its author's page stale: the next reader still gets the old one while the new one is
+/// made. A service whose authors must see their own tweet at once would wait for `refresh()` here. Followers see it within
+/// the lifetime of their pages.
 async fn tweet(
     State(db): State<Database>,
     Path(user): Path<String>,
@@ -68,6 +93,11 @@ async fn stats(State(db): State<Database>) -> String {
         db.queries(),
         db.refused()
     )
+}
+
+/// Text of a client's, as text of a page.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn page(user: &str, tweets: &[Tweet]) -> String {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, advance};
 use tower::ServiceExt;
 
+use crate::Command;
 use crate::database::{Database, Size};
 use crate::pages::{router, timeline};
 
@@ -165,4 +166,54 @@ async fn the_numbers_are_shown() {
     assert!(stats.starts_with(timeline::cache().name()), "{stats}");
     assert!(stats.contains("hits: 1,") && stats.contains("waited: 1,"), "{stats}");
     assert!(stats.ends_with("Database: 2 queries, 0 refused\n"), "{stats}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_in_is_a_page_with_links_that_work() {
+    let _own = testing::isolate();
+    let service = Service::start().await;
+    let before = service.get("/").await;
+    assert_eq!(before.status, StatusCode::OK);
+    assert!(before.body.starts_with("<!doctype html>"), "{}", before.body);
+    let links: Vec<_> =
+        before.body.split("href=\"").skip(1).filter_map(|link| link.split('"').next()).collect();
+    assert_eq!(links.len(), 5 * 2 + 1);
+    for link in links {
+        assert_eq!(service.get(link).await.status, StatusCode::OK, "{link}");
+    }
+    service.get("/fast/user1").await;
+
+    let after = service.get("/").await.body;
+    for row in [
+        "requests to <code>/fast</code></td><td class=\"number\">6<",
+        "of them from memory, fresh</td><td class=\"number\">1<",
+        "queries of both ways</td><td class=\"number\">10<",
+    ] {
+        assert!(after.contains(row), "{row}: {after}");
+    }
+    for place in ["{links}", "{numbers}", "{host}"] {
+        assert!(!after.contains(place), "{after}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_client_says_of_itself_is_text_on_the_page() {
+    let _own = testing::isolate();
+    let service = Service::start().await;
+    let request = Request::get("/").header(header::HOST, "<script>").body(Body::empty()).unwrap();
+    let page = service.send(request).await.body;
+    assert!(page.contains("http://&lt;script&gt;/tweets") && !page.contains("<script>"), "{page}");
+}
+
+#[test]
+fn the_command_line() {
+    let read = |arguments: &[&str]| Command::read(arguments.iter().map(|&argument| argument.to_owned()));
+    assert_eq!(read(&[]).unwrap(), Command::Load);
+    assert_eq!(read(&["--serve"]).unwrap(), Command::Serve);
+    for help in ["--help", "-h"] {
+        assert_eq!(read(&[help]).unwrap(), Command::Help);
+    }
+    let refused = read(&["--server"]).unwrap_err().to_string();
+    assert!(refused.starts_with("`--server` is not known\n") && refused.contains("-- --serve"), "{refused}");
+    assert!(read(&["--serve", "--fast"]).is_err());
 }

@@ -31,5 +31,6 @@ mod shutdown;
 mod single_flight;
 mod states;
 mod traps;
+mod twins;
 mod values;
 mod writes;
