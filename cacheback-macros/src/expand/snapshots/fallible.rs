@@ -48,9 +48,7 @@ impl load {
             }),
         );
         let __cacheback_site = __cacheback_site
-            .share_err(|error: &Error| error.copy(), __cacheback_probe.describe());
-        let __cacheback_site = __cacheback_site
-            .causes((&__cacheback_probe).__cacheback_causes());
+            .share_err(|error: &Error| error.copy(), (&&__cacheback_probe).describe());
         let __cacheback_site = __cacheback_site.lifetime_for(|user| user.lifetime);
         __cb::entry(
             Self::__cacheback_slot(),
