@@ -351,7 +351,7 @@ impl<'a> Expansion<'a> {
             let option = Ident::new(option, at);
             tokens.extend(quote_spanned!(at=> let __cacheback_site = __cacheback_site.#option(#value);));
         };
-        let describe = quote_spanned!(at_error=> __cacheback_probe.describe());
+        let describe = quote_spanned!(at_error=> (&&__cacheback_probe).describe());
         match &plan.share_err {
             Some(closure) => add(located(closure.span()), "share_err", quote!(#closure, #describe)),
             None => {
@@ -359,8 +359,6 @@ impl<'a> Expansion<'a> {
                 add(at_output, "errors", quote!(#share, #describe));
             }
         }
-        let causes = quote_spanned!(at_output=> (&__cacheback_probe).__cacheback_causes());
-        add(at_output, "causes", causes);
         match &plan.empty {
             Empty::Default => add(at_output, "empty_default", quote!()),
             Empty::Written(expr) => add(located(expr.expr.span()), "empty", self.over_arguments(expr)),

@@ -35,8 +35,8 @@ use crate::sync::Arc;
 /// The traits whose methods are found on a [`Probe`]: which of them are used depends on the types.
 pub mod probes {
     pub use crate::outcome::{
-        AnyOutcome as _, BoxedCausesProbe as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
-        NoCausesProbe as _, NoShareProbe as _, OpaqueProbe as _, OwnCausesProbe as _,
+        AnyOutcome as _, BoxedProbe as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
+        ErrorProbe as _, NoShareProbe as _, OpaqueProbe as _, SharedBoxProbe as _,
     };
 }
 

@@ -8,10 +8,10 @@ use std::marker::PhantomData;
 
 mod sharing;
 pub use sharing::{
-    BoxedCausesProbe, ByArcProbe, ByCloneProbe, DebugProbe, Describe, NoCausesProbe, NoShareProbe,
-    OpaqueProbe, OwnCausesProbe,
+    BoxedProbe, ByArcProbe, ByCloneProbe, DebugProbe, Describe, ErrorProbe, NoShareProbe, OpaqueProbe,
+    SharedBoxProbe,
 };
-pub(crate) use sharing::{Causes, Describes, Errors, FindsCauses, Shares, Sharing};
+pub(crate) use sharing::{Causes, Describes, Errors, Shares, Sharing};
 
 /// A value that can be kept and handed to many callers.
 #[diagnostic::on_unimplemented(
@@ -144,6 +144,13 @@ impl<R: Value> Outcome for Plain<R> {
 /// Asks the type system what a return type is.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<fn() -> R>);
+
+impl<R> Clone for Probe<R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R> Copy for Probe<R> {}
 
 impl<R> Probe<R> {
     /// The one probe.

@@ -7,7 +7,7 @@ use crate::engine::{Engine, Keyed};
 use crate::handle::Bound;
 use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Shape, Viewed};
 use crate::origin::{BoxFuture, Origin};
-use crate::outcome::{Describe, Describes, Empty, FindsCauses, Outcome, Shares, Sharing};
+use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::policy::Policy;
 use crate::slot::{SharedEngine, arc_of};
 use crate::sync::Arc;
@@ -62,13 +62,6 @@ impl<A: Form, O: Outcome> Site<A, O> {
     pub fn share_err(mut self, copy: fn(&O::Error) -> O::Error, describes: impl Describes<O>) -> Self {
         self.share = Sharing::Copied(copy);
         self.describe = describes.describe();
-        self
-    }
-
-    /// Follows the causes of errors in the way that the probes found. Said after how they are described.
-    #[must_use]
-    pub fn causes(mut self, causes: impl FindsCauses<O>) -> Self {
-        self.describe = self.describe.with_causes(causes.causes());
         self
     }
 

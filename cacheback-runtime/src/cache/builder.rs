@@ -21,9 +21,10 @@ use levels::Levels;
 /// Makes a [`Cache`]: the options of the attribute, with the same names, defaults and checks.
 ///
 /// If the values are `Result`s, an `Err` is never kept and never replaces a value, whichever way the fetch comes:
-/// [`fetcher`](Self::fetcher), `try_fetcher`, or a call's own closure. `build` sees that, and how errors are shared and
-/// described, as the attribute does: they are `Clone`, `From<Arc<E>>` or `From<`[`FetchError`](crate::FetchError)`>`, or
-/// `share_err` says how, and they need no `Display`. In generic code a bare type parameter is never a `Result`.
+/// [`fetcher`](Self::fetcher), `try_fetcher`, or a call's own closure. Errors are shared and described as under the
+/// attribute: they are `Clone`, `From<Arc<E>>` or `From<`[`FetchError`](crate::FetchError)`>`, or `share_err` says how, and
+/// they need no `Display`. A `fetcher` takes those alone that are `Clone`. In generic code a bare type parameter is never
+/// a `Result`.
 ///
 /// While nothing is cached a caller gets the empty value, which is `Default::default()` unless [`empty`](Self::empty)
 /// says another; [`fetch_on_miss`](Self::fetch_on_miss) lets callers wait instead, and then none is needed.

@@ -158,7 +158,7 @@ impl<E> Describe<E> {
         Self { words: Words::Displayed(E::to_string), as_error: None }
     }
 
-    /// Followed by its causes, which it has as one of the standard library's errors.
+    /// Followed by its causes.
     pub(crate) fn with_causes(self, causes: Causes<E>) -> Self {
         Self { as_error: causes.as_error, ..self }
     }
@@ -243,6 +243,48 @@ fn error_of<T, E>(returned: &Result<T, E>) -> &E {
     }
 }
 
+/// First choice: one of the standard library's errors. Reached through three references.
+pub trait ErrorProbe {
+    /// The error.
+    type E;
+    /// As it displays itself, with its causes.
+    fn describe(&self) -> Describe<Self::E>;
+}
+impl<T, E: Error + 'static> ErrorProbe for &&Probe<Result<T, E>> {
+    type E = E;
+    fn describe(&self) -> Describe<E> {
+        Describe::displayed().with_causes(Causes::own())
+    }
+}
+/// Second choice: a box of one, such as `anyhow::Error`.
+pub trait BoxedProbe {
+    /// The error.
+    type E;
+    /// As it displays itself, with the causes of what is in the box.
+    fn describe(&self) -> Describe<Self::E>;
+}
+impl<T, E: Display + Deref<Target = dyn Error + Send + Sync>> BoxedProbe for &&&Probe<Result<T, E>> {
+    type E = E;
+    fn describe(&self) -> Describe<E> {
+        Describe::displayed().with_causes(Causes::boxed())
+    }
+}
+/// Third choice: what shares such a box, such as `Arc<anyhow::Error>`.
+pub trait SharedBoxProbe {
+    /// The error.
+    type E;
+    /// As it displays itself, with the causes of what is in the box.
+    fn describe(&self) -> Describe<Self::E>;
+}
+impl<T, E: Display + Deref<Target: Deref<Target = dyn Error + Send + Sync>>> SharedBoxProbe
+    for &Probe<Result<T, E>>
+{
+    type E = E;
+    fn describe(&self) -> Describe<E> {
+        Describe::displayed().with_causes(Causes::shared())
+    }
+}
+/// Fourth choice: what displays itself.
 impl<T, E: Display> Probe<Result<T, E>> {
     /// As it displays itself.
     #[must_use]
@@ -268,11 +310,11 @@ pub trait OpaqueProbe {
     /// The return type.
     type R;
     /// Nothing to tell.
-    fn describe(&self) -> Opaque<Self::R>;
+    fn describe(self) -> Opaque<Self::R>;
 }
-impl<R> OpaqueProbe for &Probe<R> {
+impl<R> OpaqueProbe for Probe<R> {
     type R = R;
-    fn describe(&self) -> Opaque<R> {
+    fn describe(self) -> Opaque<R> {
         Opaque(PhantomData)
     }
 }
@@ -299,7 +341,7 @@ impl<O: Outcome> Describes<O> for Opaque<O::Return> {
 
 /// Where the causes of an error are found: it is one of the standard library's errors, or what it derefs to is.
 #[derive(Debug)]
-pub struct Causes<E> {
+pub(crate) struct Causes<E> {
     as_error: Option<AsError<E>>,
 }
 
@@ -319,69 +361,5 @@ impl<E: Deref<Target: Deref<Target = dyn Error + Send + Sync>>> Causes<E> {
     /// It shares a box of one, such as `Arc<anyhow::Error>`.
     pub(crate) fn shared() -> Self {
         Self { as_error: Some(|error| &***error) }
-    }
-}
-
-/// First choice: the error itself. Reached through two references.
-pub trait OwnCausesProbe {
-    /// The error.
-    type E;
-    /// Those of the error itself.
-    fn __cacheback_causes(&self) -> Causes<Self::E>;
-}
-impl<T, E: Error + 'static> OwnCausesProbe for &Probe<Result<T, E>> {
-    type E = E;
-    fn __cacheback_causes(&self) -> Causes<E> {
-        Causes::own()
-    }
-}
-/// Second choice: what the error derefs to.
-pub trait BoxedCausesProbe {
-    /// The error.
-    type E;
-    /// Those of what is in the box.
-    fn __cacheback_causes(&self) -> Causes<Self::E>;
-}
-impl<T, E: Deref<Target = dyn Error + Send + Sync>> BoxedCausesProbe for &&Probe<Result<T, E>> {
-    type E = E;
-    fn __cacheback_causes(&self) -> Causes<E> {
-        Causes::boxed()
-    }
-}
-/// Third choice: what that derefs to in turn.
-impl<T, E: Deref<Target: Deref<Target = dyn Error + Send + Sync>>> Probe<Result<T, E>> {
-    /// Those of what is in the shared box.
-    #[must_use]
-    pub fn __cacheback_causes(&self) -> Causes<E> {
-        Causes::shared()
-    }
-}
-/// Last: no error of the standard library's, or none at all.
-pub trait NoCausesProbe {
-    /// The return type.
-    type R;
-    /// None.
-    fn __cacheback_causes(&self) -> Opaque<Self::R>;
-}
-impl<R> NoCausesProbe for Probe<R> {
-    type R = R;
-    fn __cacheback_causes(&self) -> Opaque<R> {
-        Opaque(PhantomData)
-    }
-}
-
-/// Turns the answer of the probes into [`Causes`].
-pub trait FindsCauses<O: Outcome> {
-    /// Where they are found.
-    fn causes(self) -> Causes<O::Error>;
-}
-impl<O: Outcome> FindsCauses<O> for Causes<O::Error> {
-    fn causes(self) -> Self {
-        self
-    }
-}
-impl<O: Outcome> FindsCauses<O> for Opaque<O::Return> {
-    fn causes(self) -> Causes<O::Error> {
-        Causes { as_error: None }
     }
 }

@@ -77,9 +77,7 @@ impl expressions {
             }),
         );
         let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-        let __cacheback_site = __cacheback_site
-            .causes((&__cacheback_probe).__cacheback_causes());
+            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
         let __cacheback_site = __cacheback_site
             .empty(|__cacheback_args| {
                 let (__cacheback_0, _, _) = __cacheback_args.lend();

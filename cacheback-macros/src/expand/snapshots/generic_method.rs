@@ -100,9 +100,7 @@ where
         }),
     );
     let __cacheback_site = __cacheback_site
-        .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-    let __cacheback_site = __cacheback_site
-        .causes((&__cacheback_probe).__cacheback_causes());
+        .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
     let __cacheback_site = __cacheback_site.empty_default();
     __cb::entry_of(
         Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false()

@@ -81,9 +81,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
         }),
     );
     let __cacheback_site = __cacheback_site
-        .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-    let __cacheback_site = __cacheback_site
-        .causes((&__cacheback_probe).__cacheback_causes());
+        .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
     let __cacheback_site = __cacheback_site
         .empty(|__cacheback_args| {
             let (_, __cacheback_1) = __cacheback_args.lend();

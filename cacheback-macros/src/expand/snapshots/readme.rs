@@ -43,9 +43,7 @@ impl user_tweets {
             }),
         );
         let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-        let __cacheback_site = __cacheback_site
-            .causes((&__cacheback_probe).__cacheback_causes());
+            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),

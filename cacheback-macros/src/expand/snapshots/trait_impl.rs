@@ -50,9 +50,7 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                 }),
             );
             let __cacheback_site = __cacheback_site
-                .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-            let __cacheback_site = __cacheback_site
-                .causes((&__cacheback_probe).__cacheback_causes());
+                .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
             __cb::entry_of(
                 __cacheback_slot().of(__cacheback_marker),
                 __cb::key(

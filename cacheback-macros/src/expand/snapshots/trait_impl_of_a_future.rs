@@ -47,9 +47,10 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
                     }),
                 );
                 let __cacheback_site = __cacheback_site
-                    .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-                let __cacheback_site = __cacheback_site
-                    .causes((&__cacheback_probe).__cacheback_causes());
+                    .errors(
+                        (&__cacheback_probe).share(),
+                        (&&__cacheback_probe).describe(),
+                    );
                 let __cacheback_site = __cacheback_site.empty_default();
                 __cb::entry_of(
                     __cacheback_slot().of(__cacheback_marker),

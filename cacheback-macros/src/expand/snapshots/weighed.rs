@@ -42,9 +42,7 @@ impl weighed {
             |_| __cb::Box::pin(Self::__cacheback_body()),
         );
         let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-        let __cacheback_site = __cacheback_site
-            .causes((&__cacheback_probe).__cacheback_causes());
+            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
         let __cacheback_site = __cacheback_site.empty_default();
         let __cacheback_site = __cacheback_site
             .weigh(|__cacheback_value| __cb::weighed(

@@ -46,9 +46,7 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
                 }),
             );
             let __cacheback_site = __cacheback_site
-                .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
-            let __cacheback_site = __cacheback_site
-                .causes((&__cacheback_probe).__cacheback_causes());
+                .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
             let __cacheback_site = __cacheback_site.empty_default();
             __cb::entry_of(
                 __cacheback_slot(),
