@@ -104,7 +104,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
     /// # Panics
     ///
     /// Without a fetcher, where nothing is cached and [`empty`](CacheBuilder::empty) was not given. Else as a cached
-    /// function does: see [`Entry`](crate::EntryInner).
+    /// function does: see [`Entry`].
     ///
     /// # Cancellation
     ///
