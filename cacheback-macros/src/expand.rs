@@ -265,7 +265,7 @@ impl<'a> Expansion<'a> {
         let probe = self.probe();
         let private = self.paths.private(self.at_output);
         // All of it at the output: what is wrong with that is said at one place.
-        quote_spanned!(self.at_output=> #private::hit(#instance, #key, #probe.outcome()))
+        quote_spanned!(self.at_output=> #private::hit(#instance, #key, #probe.__cacheback_outcome()))
     }
 
     /// One static a function, with its name and its policy.
@@ -330,7 +330,7 @@ impl<'a> Expansion<'a> {
         let (here, at_output) = (self.here, self.at_output);
         let private = self.paths.private(at_output);
         let shapes = self.shapes_of_arguments(names);
-        let outcome = quote_spanned!(at_output=> __cacheback_probe.outcome());
+        let outcome = quote_spanned!(at_output=> __cacheback_probe.__cacheback_outcome());
         let fetch = self.fetch(place);
         let mut tokens = quote_spanned! {at_output=>
             let __cacheback_site = #private::Site::new(#shapes, #outcome, #fetch);
@@ -339,11 +339,11 @@ impl<'a> Expansion<'a> {
             let option = Ident::new(option, at);
             tokens.extend(quote_spanned!(at=> let __cacheback_site = __cacheback_site.#option(#value);));
         };
-        let describe = quote_spanned!(at_output=> __cacheback_probe.describe());
+        let describe = quote_spanned!(at_output=> __cacheback_probe.__cacheback_describe());
         match &plan.share_err {
             Some(closure) => add(located(closure.span()), "share_err", quote!(#closure, #describe)),
             None => {
-                let share = quote_spanned!(at_output=> (&__cacheback_probe).share());
+                let share = quote_spanned!(at_output=> (&__cacheback_probe).__cacheback_share());
                 add(at_output, "errors", quote!(#share, #describe));
             }
         }
@@ -390,8 +390,8 @@ impl<'a> Expansion<'a> {
                 quote_spanned!(here=> #body #turbofish (#(#lent),*).await)
             }
         };
-        let taken =
-            (!bound.is_empty()).then(|| quote_spanned!(here=> let (#(#bound,)*) = __cacheback_args.lend();));
+        let taken = (!bound.is_empty())
+            .then(|| quote_spanned!(here=> let (#(#bound,)*) = __cacheback_args.__cacheback_lend();));
         let args = if bound.is_empty() { quote!(_) } else { quote!(__cacheback_args) };
         quote_spanned! {here=>
             |#args| #private::Box::pin(async move {

@@ -30,6 +30,8 @@ pub struct Site<A: Form, O: Outcome> {
 
 impl<A: Form, O: Outcome> Site<A, O> {
     /// A function with this body, and no option.
+    // Generated code calls the methods below by plain names: no trait's method comes before an inherent one of a value
+    // that is taken as it is. What takes a reference has a name that nobody else would use.
     #[must_use]
     pub fn new(_: PhantomData<A>, _: O, body: fn(Lender<A>) -> BoxFuture<O::Return>) -> Self {
         Self {
@@ -196,8 +198,8 @@ pub struct Lender<F: Form>(Arc<dyn Lends<F>>);
 impl<F: Form> Lender<F> {
     /// All arguments, as the body takes them.
     #[must_use]
-    pub fn lend(&self) -> F::Lease<'_> {
-        self.0.lend()
+    pub fn __cacheback_lend(&self) -> F::Lease<'_> {
+        self.0.__cacheback_lend()
     }
 }
 
@@ -210,7 +212,7 @@ impl<F: Form> std::fmt::Debug for Lender<F> {
 /// What owns arguments.
 pub trait Lends<F: Form>: Send + Sync {
     /// All of them, as the body takes them.
-    fn lend(&self) -> F::Lease<'_>;
+    fn __cacheback_lend(&self) -> F::Lease<'_>;
 }
 
 /// One function with the arguments of a call, their key and its cache: all that an entry is, in one allocation. `F` are
@@ -249,7 +251,7 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Keyed<A::Owned> for 
 }
 
 impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Lends<F> for Applied<A, F, O, G> {
-    fn lend(&self) -> F::Lease<'_> {
+    fn __cacheback_lend(&self) -> F::Lease<'_> {
         F::lease(self.args())
     }
 }

@@ -3,6 +3,7 @@
 mod support;
 
 mod abandoned;
+mod blanket;
 mod bodies;
 mod bound;
 mod breaker;

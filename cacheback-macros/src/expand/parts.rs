@@ -354,7 +354,7 @@ impl Expansion<'_> {
             quote!(let #name #ty = #lease; let _ = &#name;)
         });
         quote!({
-            let (#(#places,)*) = __cacheback_args.lend();
+            let (#(#places,)*) = __cacheback_args.__cacheback_lend();
             #(#lets)*
             #expr
         })

@@ -37,11 +37,11 @@ pub trait ByCloneProbe {
     /// The error.
     type E;
     /// Copies the error.
-    fn share(&self) -> Sharing<Self::E>;
+    fn __cacheback_share(&self) -> Sharing<Self::E>;
 }
 impl<T, E: Clone> ByCloneProbe for &Probe<Result<T, E>> {
     type E = E;
-    fn share(&self) -> Sharing<E> {
+    fn __cacheback_share(&self) -> Sharing<E> {
         Sharing::Copied(E::clone)
     }
 }
@@ -51,11 +51,11 @@ pub trait ByArcProbe {
     /// The error.
     type E;
     /// Shares the original.
-    fn share(&self) -> Sharing<Self::E>;
+    fn __cacheback_share(&self) -> Sharing<Self::E>;
 }
 impl<T, E: From<Arc<E>>> ByArcProbe for &&Probe<Result<T, E>> {
     type E = E;
-    fn share(&self) -> Sharing<E> {
+    fn __cacheback_share(&self) -> Sharing<E> {
         Sharing::Shared(E::from)
     }
 }
@@ -64,7 +64,7 @@ impl<T, E: From<Arc<E>>> ByArcProbe for &&Probe<Result<T, E>> {
 impl<T, E: From<FetchError>> Probe<Result<T, E>> {
     /// Wraps a [`FetchError`].
     #[must_use]
-    pub fn share(&self) -> Sharing<E> {
+    pub fn __cacheback_share(&self) -> Sharing<E> {
         Sharing::Wrapped(E::from)
     }
 }
@@ -74,11 +74,11 @@ pub trait NoShareProbe {
     /// The return type.
     type R;
     /// Nothing.
-    fn share(&self) -> Unshared<Self::R>;
+    fn __cacheback_share(&self) -> Unshared<Self::R>;
 }
 impl<R> NoShareProbe for Probe<R> {
     type R = R;
-    fn share(&self) -> Unshared<R> {
+    fn __cacheback_share(&self) -> Unshared<R> {
         Unshared(PhantomData)
     }
 }
@@ -147,7 +147,7 @@ impl<E> Describe<E> {
 impl<T, E: Display> Probe<Result<T, E>> {
     /// As it displays itself.
     #[must_use]
-    pub fn describe(&self) -> Describe<E> {
+    pub fn __cacheback_describe(&self) -> Describe<E> {
         Describe::Displayed(E::to_string)
     }
 }
@@ -156,11 +156,11 @@ pub trait DebugProbe {
     /// The error.
     type E;
     /// As it debugs itself.
-    fn describe(&self) -> Describe<Self::E>;
+    fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Debug> DebugProbe for Probe<Result<T, E>> {
     type E = E;
-    fn describe(&self) -> Describe<E> {
+    fn __cacheback_describe(&self) -> Describe<E> {
         Describe::Debugged(|error| format!("{error:?}"))
     }
 }
@@ -169,11 +169,11 @@ pub trait OpaqueProbe {
     /// The return type.
     type R;
     /// Nothing to tell.
-    fn describe(&self) -> Opaque<Self::R>;
+    fn __cacheback_describe(&self) -> Opaque<Self::R>;
 }
 impl<R> OpaqueProbe for &Probe<R> {
     type R = R;
-    fn describe(&self) -> Opaque<R> {
+    fn __cacheback_describe(&self) -> Opaque<R> {
         Opaque(PhantomData)
     }
 }

@@ -15,7 +15,7 @@ pub(super) async fn r#match(name: String) -> &'static str {
         if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             other::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Val<String>,)>(), (&__cacheback_0,)),
-            __cb::Probe::<&'static str>::NEW.outcome(),
+            __cb::Probe::<&'static str>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -68,14 +68,17 @@ impl other {
         let __cacheback_probe = &__cb::Probe::<&'static str>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::of::<(__cb::Val<String>,)>(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0,) = __cacheback_args.lend();
+                let (__cacheback_0,) = __cacheback_args.__cacheback_lend();
                 Self::__cacheback_body(__cacheback_0).await
             }),
         );
         let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
+            .errors(
+                (&__cacheback_probe).__cacheback_share(),
+                __cacheback_probe.__cacheback_describe(),
+            );
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),

@@ -24,7 +24,7 @@ where
                 )),
                 (&__cacheback_0, &__cacheback_1),
             ),
-            __cb::Probe::<Vec<T>>::NEW.outcome(),
+            __cb::Probe::<Vec<T>>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -84,17 +84,20 @@ impl parse {
         let __cacheback_probe = &__cb::Probe::<Vec<T>>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::shapes((__cb::of::<__cb::Ref<str>>(), __cb::by_val(&first))),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
+                let (__cacheback_0, __cacheback_1) = __cacheback_args.__cacheback_lend();
                 Self::__cacheback_body::<T, N>(__cacheback_0, __cacheback_1).await
             }),
         );
         let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
+            .errors(
+                (&__cacheback_probe).__cacheback_share(),
+                __cacheback_probe.__cacheback_describe(),
+            );
         let __cacheback_site = __cacheback_site
             .empty(|__cacheback_args| {
-                let (_, __cacheback_1) = __cacheback_args.lend();
+                let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();
                 let first = __cacheback_1;
                 let _ = &first;
                 vec![first.clone().into()]

@@ -28,7 +28,7 @@ where
                 )),
                 (&__cacheback_1, &__cacheback_2),
             ),
-            __cb::Probe::<[T; N]>::NEW.outcome(),
+            __cb::Probe::<[T; N]>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -89,9 +89,10 @@ where
             __cb::of::<__cb::Ref<str>>(),
             __cb::by_val(&filter),
         )),
-        __cacheback_probe.outcome(),
+        __cacheback_probe.__cacheback_outcome(),
         |__cacheback_args| __cb::Box::pin(async move {
-            let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args.lend();
+            let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
+                .__cacheback_lend();
             Self::__cacheback_rows_body::<
                 T,
                 N,
@@ -100,7 +101,10 @@ where
         }),
     );
     let __cacheback_site = __cacheback_site
-        .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
+        .errors(
+            (&__cacheback_probe).__cacheback_share(),
+            __cacheback_probe.__cacheback_describe(),
+        );
     let __cacheback_site = __cacheback_site.empty_default();
     __cb::entry_of(
         Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false()

@@ -18,7 +18,7 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                 __cb::of::<(__cb::Val<u32>, __cb::Val<(u8, u8)>)>(),
                 (&__cacheback_1, &__cacheback_2),
             ),
-            __cb::Probe::<Result<u32, Error>>::NEW.outcome(),
+            __cb::Probe::<Result<u32, Error>>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -26,10 +26,10 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
             let __cacheback_probe = &__cb::Probe::<Result<u32, Error>>::NEW;
             let __cacheback_site = __cb::Site::new(
                 __cb::of::<(__cb::This<Self>, __cb::Val<u32>, __cb::Val<(u8, u8)>)>(),
-                __cacheback_probe.outcome(),
+                __cacheback_probe.__cacheback_outcome(),
                 |__cacheback_args| __cb::Box::pin(async move {
                     let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
-                        .lend();
+                        .__cacheback_lend();
                     if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<
                         Result<u32, Error>,
                     > {
@@ -50,7 +50,10 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                 }),
             );
             let __cacheback_site = __cacheback_site
-                .errors((&__cacheback_probe).share(), __cacheback_probe.describe());
+                .errors(
+                    (&__cacheback_probe).__cacheback_share(),
+                    __cacheback_probe.__cacheback_describe(),
+                );
             __cb::entry_of(
                 __cacheback_slot().of(__cacheback_marker),
                 __cb::key(
