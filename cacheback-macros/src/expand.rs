@@ -332,18 +332,23 @@ impl<'a> Expansion<'a> {
         let shapes = self.shapes_of_arguments(names);
         let outcome = quote_spanned!(at_output=> __cacheback_probe.__cacheback_outcome());
         let fetch = self.fetch(place);
+        let share = plan.share_err.is_none().then(
+            || quote_spanned!(at_output=> let __cacheback_way = (&__cacheback_probe).__cacheback_share();),
+        );
         let mut tokens = quote_spanned! {at_output=>
             let __cacheback_site = #private::Site::new(#shapes, #outcome, #fetch);
+            #share
+            let __cacheback_say = __cacheback_probe.__cacheback_describe();
         };
         let mut add = |at: Span, option: &str, value: TokenStream| {
             let option = Ident::new(option, at);
             tokens.extend(quote_spanned!(at=> let __cacheback_site = __cacheback_site.#option(#value);));
         };
-        let describe = quote_spanned!(at_output=> __cacheback_probe.__cacheback_describe());
+        let describe = quote_spanned!(at_output=> __cacheback_say);
         match &plan.share_err {
             Some(closure) => add(located(closure.span()), "share_err", quote!(#closure, #describe)),
             None => {
-                let share = quote_spanned!(at_output=> (&__cacheback_probe).__cacheback_share());
+                let share = quote_spanned!(at_output=> __cacheback_way);
                 add(at_output, "errors", quote!(#share, #describe));
             }
         }

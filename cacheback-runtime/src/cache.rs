@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::sync::Weak;
 
 use crate::engine::{Engine, ErasedCache};
@@ -78,7 +79,7 @@ pub struct Cache<K: 'static, V: 'static> {
 }
 
 /// A cache of a known key and return type; whether that is a `Result` is behind it.
-trait Typed<K, V>: Send + Sync {
+trait Typed<K, V>: Send + Sync + RefUnwindSafe {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<V>;
     fn entry(&self, hash: u64, key: K, once: Option<Once<V>>) -> Entry<V>;
     fn engine(&self) -> Arc<dyn ErasedCache>;
@@ -119,7 +120,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
             if let Some(value) = self.look(hash, key) {
                 return value;
             }
-            self.object.entry(hash, key.to_owned(), None).call()
+            AssertUnwindSafe(self.object.entry(hash, key.to_owned(), None).call())
         };
         wait.await
     }
@@ -274,6 +275,9 @@ impl<K, V> Cache<K, V> {
         CacheRef::of_object(self.object.engine())
     }
 }
+
+// As its engine.
+impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Object<K, O> {}
 
 impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<O::Return> {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::sync::Arc;
 
@@ -65,6 +66,10 @@ pub struct FetchError {
     message: Arc<str>,
     cause: Option<Arc<dyn Any + Send + Sync>>,
 }
+
+// It shows an error to its holders, and changes nothing.
+impl UnwindSafe for FetchError {}
+impl RefUnwindSafe for FetchError {}
 
 impl FetchError {
     pub(crate) fn new(function: &'static str, kind: FetchErrorKind, message: &str) -> Self {

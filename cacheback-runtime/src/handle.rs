@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::time::Duration;
 
 use crate::engine::{Answer, Call, Engine, Keyed, OriginOf, Peeked, Target};
@@ -74,7 +75,7 @@ pub struct EntryInner<R: 'static> {
 }
 
 /// What an entry can do, without the types of key and value.
-trait Ops<R>: Send + Sync {
+trait Ops<R>: Send + Sync + RefUnwindSafe {
     fn answer(self: Arc<Self>, call: Call) -> BoxFuture<Answer<R>>;
     /// The value of an answer, in one box.
     fn call(self: Arc<Self>) -> BoxFuture<R>;
@@ -88,7 +89,7 @@ trait Ops<R>: Send + Sync {
 }
 
 /// All that an entry is, in one allocation: a key, where its values come from, and the cache.
-pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Shape>::Owned> {
+pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Shape>::Owned> + RefUnwindSafe {
     type A: KeyShape;
     type O: Outcome;
 
@@ -160,7 +161,7 @@ impl<R: 'static> Entry<R> {
 impl<R: Send + 'static> Entry<R> {
     /// The function's answer and how it came about: what was served, and how old it is.
     pub fn lookup(&self) -> impl Future<Output = Lookup<R>> + Send + use<R> {
-        let answer = self.0.ops().answer(Call::Lookup);
+        let answer = AssertUnwindSafe(self.0.ops().answer(Call::Lookup));
         async move {
             let Answer { value, status, age } = answer.await;
             Lookup { value, status, age }
@@ -170,14 +171,14 @@ impl<R: Send + 'static> Entry<R> {
     /// The function's answer; where nothing is cached this call waits for the fetch, with or without `fetch_on_miss`.
     /// `wait` is its limit too: where that runs out, the answer is the empty value.
     pub fn get_or_fetch(&self) -> impl Future<Output = R> + Send + use<R> {
-        let answer = self.0.ops().answer(Call::GetOrFetch);
+        let answer = AssertUnwindSafe(self.0.ops().answer(Call::GetOrFetch));
         async move { answer.await.value }
     }
 
     /// The outcome of a fetch: of the one that runs, or of a new one. Ignores `wait` and back-off, and gives a failure
     /// as it is even where an older value is stored.
     pub fn refresh(&self) -> impl Future<Output = R> + Send + use<R> {
-        self.0.ops().refresh()
+        AssertUnwindSafe(self.0.ops().refresh())
     }
 
     /// Makes the value stale now and starts one refresh. A fetch that runs is superseded by a new one. Does not end

@@ -1,6 +1,7 @@
 //! A call site: what the attribute made of one function, as plain function pointers, and one entry's arguments.
 
 use std::marker::PhantomData;
+use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
 use crate::engine::{Engine, Keyed};
@@ -226,6 +227,9 @@ pub(crate) struct Applied<A: KeyShape, F: Form, O: Outcome, G> {
     args: G,
     site: Site<F, O>,
 }
+
+// A panic in the user's code leaves nothing half done: what is claimed is given back by `Drop`.
+impl<A: KeyShape, F: Form, O: Outcome, G> RefUnwindSafe for Applied<A, F, O, G> {}
 
 impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A, F, O, G> {
     type A = A;

@@ -3,6 +3,7 @@
 mod support;
 
 mod abandoned;
+mod auto_traits;
 mod blanket;
 mod bodies;
 mod bound;

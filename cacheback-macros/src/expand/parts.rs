@@ -283,9 +283,13 @@ impl Expansion<'_> {
                 return __cacheback_returned;
             }
             #(#lets)*
+            // Of a body that ends in `todo!()` or a loop nothing comes back. (A future's `typed::<R, _>(async move {..})`
+            // would need no allowance, but does not coerce what the body ends with.)
+            #[allow(clippy::diverging_sub_expression)]
             #(#attrs)*
             let __cacheback_returned: #output = #run;
-            __cacheback_returned
+            #[allow(unreachable_code)]
+            return __cacheback_returned;
         }
     }
 

@@ -1,5 +1,6 @@
 //! How a cache object makes values: the closures of its builder.
 
+use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
 use crate::engine::{Engine, Keyed};
@@ -41,6 +42,9 @@ pub(super) struct Fetch<K: Argument + Key, O: Outcome> {
     /// The fetch that this call brings, in place of the recipe's; taken by the one run.
     pub(super) once: Option<Mutex<Option<Once<O::Return>>>>,
 }
+
+// As `Applied`.
+impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Fetch<K, O> {}
 
 impl<K: Argument + Key, O: Outcome> Bound for Fetch<K, O> {
     type A = Whole<K>;

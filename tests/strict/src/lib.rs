@@ -167,6 +167,41 @@ impl Load for Repo<u8> {
     }
 }
 
+/// A trait of which not all is written yet.
+pub trait Unfinished {
+    /// Nothing.
+    fn nothing_yet(&self, id: u64) -> impl Future<Output = Vec<u64>> + Send;
+    /// One way out, in a loop.
+    fn searched(&self, id: u64) -> impl Future<Output = Result<u64, String>> + Send;
+    /// One way out, before the end.
+    fn returned(&self, id: u64) -> impl Future<Output = u64> + Send;
+}
+
+impl Unfinished for Repo<u8> {
+    #[cacheback(skip(self), handle = false)]
+    async fn nothing_yet(&self, id: u64) -> Vec<u64> {
+        todo!("{id} of {}", self.tenant)
+    }
+
+    #[cacheback(skip(self), handle = false)]
+    async fn searched(&self, mut id: u64) -> Result<u64, String> {
+        loop {
+            id += 1;
+            if id % 7 == self.tenant {
+                return Ok(id);
+            }
+        }
+    }
+
+    #[cacheback(skip(self), handle = false)]
+    async fn returned(&self, id: u64) -> u64 {
+        if id > self.tenant {
+            return id;
+        }
+        unreachable!("{id}")
+    }
+}
+
 /// The function's name is that of its argument.
 #[cacheback]
 async fn user(user: u64) -> u64 {

@@ -76,11 +76,9 @@ impl expressions {
                 Self::__cacheback_body(__cacheback_0, __cacheback_1, __cacheback_2).await
             }),
         );
-        let __cacheback_site = __cacheback_site
-            .errors(
-                (&__cacheback_probe).__cacheback_share(),
-                __cacheback_probe.__cacheback_describe(),
-            );
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = __cacheback_probe.__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site
             .empty(|__cacheback_args| {
                 let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();

@@ -47,11 +47,9 @@ impl load {
                 Self::__cacheback_body(__cacheback_0).await
             }),
         );
+        let __cacheback_say = __cacheback_probe.__cacheback_describe();
         let __cacheback_site = __cacheback_site
-            .share_err(
-                |error: &Error| error.copy(),
-                __cacheback_probe.__cacheback_describe(),
-            );
+            .share_err(|error: &Error| error.copy(), __cacheback_say);
         let __cacheback_site = __cacheback_site.lifetime_for(|user| user.lifetime);
         __cb::entry(
             Self::__cacheback_slot(),

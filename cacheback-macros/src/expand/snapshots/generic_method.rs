@@ -100,11 +100,9 @@ where
                 .await
         }),
     );
-    let __cacheback_site = __cacheback_site
-        .errors(
-            (&__cacheback_probe).__cacheback_share(),
-            __cacheback_probe.__cacheback_describe(),
-        );
+    let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+    let __cacheback_say = __cacheback_probe.__cacheback_describe();
+    let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
     let __cacheback_site = __cacheback_site.empty_default();
     __cb::entry_of(
         Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false()

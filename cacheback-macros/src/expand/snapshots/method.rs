@@ -80,11 +80,9 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
             Self::__cacheback_user_body(__cacheback_0, __cacheback_1).await
         }),
     );
-    let __cacheback_site = __cacheback_site
-        .errors(
-            (&__cacheback_probe).__cacheback_share(),
-            __cacheback_probe.__cacheback_describe(),
-        );
+    let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+    let __cacheback_say = __cacheback_probe.__cacheback_describe();
+    let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
     let __cacheback_site = __cacheback_site
         .empty(|__cacheback_args| {
             let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();

@@ -51,11 +51,9 @@ impl user_tweets {
                 Self::__cacheback_body(__cacheback_0, __cacheback_1).await
             }),
         );
-        let __cacheback_site = __cacheback_site
-            .errors(
-                (&__cacheback_probe).__cacheback_share(),
-                __cacheback_probe.__cacheback_describe(),
-            );
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = __cacheback_probe.__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),

@@ -38,6 +38,7 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                     let __cacheback_self: &Self = __cacheback_0;
                     let mut id: u32 = __cacheback_1;
                     let (a, _): (u8, u8) = __cacheback_2;
+                    #[allow(clippy::diverging_sub_expression)]
                     let __cacheback_returned: Result<u32, Error> = {
                         id += a;
                         log!("{}", __cacheback_self.name);
@@ -46,14 +47,13 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                         }
                         __cacheback_self.db.load(id).await
                     };
-                    __cacheback_returned
+                    #[allow(unreachable_code)] return __cacheback_returned;
                 }),
             );
+            let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+            let __cacheback_say = __cacheback_probe.__cacheback_describe();
             let __cacheback_site = __cacheback_site
-                .errors(
-                    (&__cacheback_probe).__cacheback_share(),
-                    __cacheback_probe.__cacheback_describe(),
-                );
+                .errors(__cacheback_way, __cacheback_say);
             __cb::entry_of(
                 __cacheback_slot().of(__cacheback_marker),
                 __cb::key(

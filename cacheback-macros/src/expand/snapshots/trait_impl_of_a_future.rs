@@ -39,19 +39,19 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
                         }
                         let __cacheback_self: &Self = __cacheback_0;
                         let ids: &[&str] = &__cacheback_1;
+                        #[allow(clippy::diverging_sub_expression)]
                         let __cacheback_returned: u32 = (move || {
                             let n = ids.len();
                             async move { __cacheback_self.get(n).await }
                         })()
                             .await;
-                        __cacheback_returned
+                        #[allow(unreachable_code)] return __cacheback_returned;
                     }),
                 );
+                let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+                let __cacheback_say = __cacheback_probe.__cacheback_describe();
                 let __cacheback_site = __cacheback_site
-                    .errors(
-                        (&__cacheback_probe).__cacheback_share(),
-                        __cacheback_probe.__cacheback_describe(),
-                    );
+                    .errors(__cacheback_way, __cacheback_say);
                 let __cacheback_site = __cacheback_site.empty_default();
                 __cb::entry_of(
                     __cacheback_slot().of(__cacheback_marker),

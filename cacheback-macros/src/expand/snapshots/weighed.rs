@@ -41,11 +41,9 @@ impl weighed {
             __cacheback_probe.__cacheback_outcome(),
             |_| __cb::Box::pin(Self::__cacheback_body()),
         );
-        let __cacheback_site = __cacheback_site
-            .errors(
-                (&__cacheback_probe).__cacheback_share(),
-                __cacheback_probe.__cacheback_describe(),
-            );
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = __cacheback_probe.__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         let __cacheback_site = __cacheback_site
             .weigh(|__cacheback_value| __cb::weighed(
