@@ -15,8 +15,9 @@ use syn::spanned::Spanned;
 use syn::{Ident, Visibility};
 
 use self::parts::{Paths, invented, lent, located, numbered};
+use crate::attrs;
 use crate::key::Part;
-use crate::plan::{Body, Companion, Empty, Methods, Name, Plan};
+use crate::plan::{Body, Companion, Empty, Methods, Name, Plan, Setting};
 
 /// The expansion.
 pub(crate) fn tokens(plan: &Plan) -> TokenStream {
@@ -121,22 +122,33 @@ impl<'a> Expansion<'a> {
         let body = self.body(&body.to_string());
         let entry = self.entry_function(&entry, &quote!(Self::#function), &place);
         let cache = self.cache_function(&cache, &place);
+        // The compiler tells of all dead code in an `impl` at once, unless its level differs, and tells nothing if some of
+        // it stands in code that is not the user's. At a level of their own these silence nobody else. What is allowed
+        // counts as used, with all that it uses: that may be the body, but not the entry, which uses the function.
+        let arguments = self.plan.sig.inputs.iter().flat_map(attrs::of_argument);
+        let is_said = self.plan.attrs.entry.iter().chain(arguments).any(attrs::is_about_dead_code);
+        let own_level = quote!(#[forbid(dead_code)]);
+        let unless_said = (!is_said).then_some(&own_level);
 
         quote! {
             #wrapper
 
             #(#cfgs)*
             #[doc(hidden)]
+            #unless_said
             #slot
 
             #(#cfgs)*
             #[doc(hidden)]
+            #[allow(dead_code)]
             #body
 
             #(#cfgs)*
+            #unless_said
             #entry
 
             #(#cfgs)*
+            #own_level
             #cache
         }
     }
@@ -240,12 +252,9 @@ impl<'a> Expansion<'a> {
             };
             __cacheback_wait.await
         };
-        let (block, lints) = if sig.asyncness.is_some() {
-            (block, None)
-        } else {
-            // The user's body may do something before its future.
-            (quote!(async move { #block }), Some(quote!(#[allow(clippy::manual_async_fn)])))
-        };
+        // The user's body may do something before its future.
+        let block = if sig.asyncness.is_some() { block } else { quote!(async move { #block }) };
+        let lints = self.wrapper_lints();
         let mut block = Group::new(Delimiter::Brace, block);
         if let Body::Function(body) = &plan.body {
             block.set_span(body.span());
@@ -283,7 +292,11 @@ impl<'a> Expansion<'a> {
             }
         };
         let name = Ident::new(name, Span::call_site());
+        let evaluates =
+            self.plan.constant.iter().any(|assignment| matches!(assignment.value, Setting::Expr(_)));
+        let attrs = evaluates.then_some(&self.plan.attrs.entry).into_iter().flatten();
         quote! {
+            #(#attrs)*
             fn #name() -> &'static #krate::__private::Slot {
                 use #krate::__private as #private;
                 static SLOT: #private::Slot = #private::Slot::#slot;

@@ -8,7 +8,7 @@
 
  Answered from a cache: a value is fresh for 10 min, after that it is refreshed behind the callers' backs. While nothing is cached, a call gets the empty (default) value at once. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
 */
-pub(super) async fn r#match(name: String) -> &'static str {
+pub(super) async fn r#match(#[allow(unused)] name: String) -> &'static str {
     let __cacheback_wait = {
         use ::cacheback::__private::{self as __cb, probes::*};
         let (__cacheback_0,) = (name,);
@@ -44,7 +44,7 @@ impl other {
         clippy::trivially_copy_pass_by_ref,
         clippy::unused_async
     )]
-    #[expect(unused)]
+    #[allow(unused)]
     #[instrument(name = "match", skip(name))]
     async fn __cacheback_body(#[allow(unused)] name: String) -> &'static str {
         #![allow(x)]
@@ -62,7 +62,10 @@ impl other {
         clippy::ptr_arg
     )]
     #[allow(unused)]
-    pub(super) fn entry(name: String) -> ::cacheback::Entry<&'static str> {
+    pub(super) fn entry(
+        #[allow(unused)]
+        name: String,
+    ) -> ::cacheback::Entry<&'static str> {
         let _ = r#match;
         use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_probe = &__cb::Probe::<&'static str>::NEW;

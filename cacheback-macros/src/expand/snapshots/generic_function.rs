@@ -51,7 +51,10 @@ impl parse {
         clippy::ref_option,
         clippy::too_many_arguments,
         clippy::trivially_copy_pass_by_ref,
-        clippy::unused_async
+        clippy::unused_async,
+        clippy::needless_lifetimes,
+        single_use_lifetimes,
+        unused_lifetimes
     )]
     async fn __cacheback_body<'a, T, const N: usize>(
         text: &'a str,
@@ -71,7 +74,10 @@ impl parse {
         clippy::too_many_arguments,
         clippy::trivially_copy_pass_by_ref,
         clippy::needless_pass_by_value,
-        clippy::ptr_arg
+        clippy::ptr_arg,
+        clippy::needless_lifetimes,
+        single_use_lifetimes,
+        unused_lifetimes
     )]
     pub fn entry<'a, T, const N: usize>(
         text: &'a str,

@@ -37,19 +37,24 @@ where
     __cacheback_wait.await
 }
 #[doc(hidden)]
+#[forbid(dead_code)]
 fn __cacheback_rows_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
     use ::cacheback::__private as __cb;
     static SLOT: __cb::Slot = __cb::Slot::method(::core::module_path!(), "rows", |_| {});
     &SLOT
 }
 #[doc(hidden)]
+#[allow(dead_code)]
 #[allow(
     clippy::fn_params_excessive_bools,
     clippy::large_types_passed_by_value,
     clippy::ref_option,
     clippy::too_many_arguments,
     clippy::trivially_copy_pass_by_ref,
-    clippy::unused_async
+    clippy::unused_async,
+    clippy::needless_lifetimes,
+    single_use_lifetimes,
+    unused_lifetimes
 )]
 async fn __cacheback_rows_body<'a, T: Row, const N: usize>(
     self: &Arc<Self>,
@@ -61,6 +66,7 @@ where
 {
     self.load(table, filter).await
 }
+#[forbid(dead_code)]
 /// The entry of these arguments of [`rows`](Self::rows).
 #[must_use]
 #[allow(
@@ -71,7 +77,10 @@ where
     clippy::trivially_copy_pass_by_ref,
     clippy::needless_pass_by_value,
     clippy::ptr_arg,
-    clippy::wrong_self_convention
+    clippy::wrong_self_convention,
+    clippy::needless_lifetimes,
+    single_use_lifetimes,
+    unused_lifetimes
 )]
 pub(crate) fn rows_entry<'a, T: Row, const N: usize>(
     self: &Arc<Self>,
@@ -131,6 +140,7 @@ where
         __cacheback_site,
     )
 }
+#[forbid(dead_code)]
 /// The cache of [`rows`](Self::rows).
 #[must_use]
 pub(crate) fn rows_cache() -> ::cacheback::CacheRef {

@@ -30,6 +30,7 @@ pub async fn user(&self, id: u64) -> Result<User, Error> {
 }
 #[cfg(unix)]
 #[doc(hidden)]
+#[forbid(dead_code)]
 fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
     use ::cacheback::__private as __cb;
     static SLOT: __cb::Slot = __cb::Slot::method(
@@ -43,6 +44,7 @@ fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cach
 }
 #[cfg(unix)]
 #[doc(hidden)]
+#[allow(dead_code)]
 #[allow(
     clippy::fn_params_excessive_bools,
     clippy::large_types_passed_by_value,
@@ -55,6 +57,7 @@ async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
     self.db.user(id).await
 }
 #[cfg(unix)]
+#[forbid(dead_code)]
 /// The entry of these arguments of [`user`](Self::user).
 #[must_use]
 #[allow(
@@ -111,6 +114,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
     )
 }
 #[cfg(unix)]
+#[forbid(dead_code)]
 /// The cache of [`user`](Self::user).
 #[must_use]
 pub fn user_cache() -> ::cacheback::CacheRef {
