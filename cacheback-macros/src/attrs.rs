@@ -11,7 +11,7 @@ use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::punctuated::Punctuated;
 use syn::token::Paren;
-use syn::{Attribute, Ident, MacroDelimiter, Meta, MetaList, Path, Token, parse_quote};
+use syn::{Attribute, FnArg, Ident, MacroDelimiter, Meta, MetaList, Path, Token, parse_quote};
 
 use crate::error::Errors;
 use crate::signature;
@@ -25,19 +25,21 @@ pub(crate) const SIGNATURE_LINTS: &[&str] = &[
     "trivially_copy_pass_by_ref",
 ];
 
-/// Lints about a function as others see it.
+/// Lints about a function as others see it, which fire at the public function alone.
 const ITEM_LINTS: &[&str] = &[
     "dead_code",
     "missing_docs",
     "missing_errors_doc",
     "module_name_repetitions",
     "must_use_candidate",
-    "non_snake_case",
-    "private_interfaces",
     "redundant_pub_crate",
     "unreachable_pub",
     "wrong_self_convention",
 ];
+
+/// Lints that the body alone can raise: not an option's expression, nor what repeats the signature.
+const BODY_LINTS: &[&str] =
+    &["await_holding_lock", "unreachable_code", "unused_assignments", "unused_mut", "unused_variables"];
 
 /// The attributes of the function, sorted by where they go.
 #[derive(Default)]
@@ -46,7 +48,8 @@ pub(crate) struct Attributes {
     pub(crate) public: Vec<Attribute>,
     /// On the function that holds the body.
     pub(crate) body: Vec<Attribute>,
-    /// On the function that makes an entry, which repeats the signature.
+    /// On the function that makes an entry, which repeats the signature, and wherever else options are evaluated. They
+    /// allow something.
     pub(crate) entry: Vec<Attribute>,
     /// On the companion, which comes and goes with the function.
     pub(crate) companion: Vec<Attribute>,
@@ -129,16 +132,23 @@ fn conditional(meta: &Meta, ident: &Ident) -> Option<Vec<(Place, Meta)>> {
     Some(metas.iter().flat_map(|meta| places(meta, ident)).map(conditional).collect())
 }
 
-/// `expect(a, b)`: each lint is expected where it fires, and allowed where it must not fire again.
+/// `expect(a, b)`: a lint that one place alone can raise is expected there. Another one may be raised at several places
+/// or, in private functions, at none: it is allowed.
 fn expectations(meta: &Meta) -> Option<Vec<(Place, Meta)>> {
     let expect = meta.path();
     let (reasons, lints): (Vec<Meta>, Vec<Meta>) =
         arguments(meta)?.into_iter().partition(|meta| meta.path().is_ident("reason"));
-    let (public, body): (Vec<Meta>, Vec<Meta>) = lints.into_iter().partition(is_public_lint);
+    let (public, lints): (Vec<Meta>, Vec<Meta>) = lints.into_iter().partition(is_public_lint);
+    let (body, anywhere): (Vec<Meta>, Vec<Meta>) =
+        lints.into_iter().partition(|lint| is_one_of(lint, BODY_LINTS));
     let with = |path: &Path, lints: &[Meta]| list(path, &quote!(#(#lints,)* #(#reasons),*));
     let allow = Path::from(Ident::new("allow", expect.segments.first()?.ident.span()));
 
     let mut places = Vec::new();
+    if !anywhere.is_empty() {
+        let allow = with(&allow, &anywhere);
+        places.extend([Place::PublicFirst, Place::Body, Place::Entry].map(|place| (place, allow.clone())));
+    }
     if !public.is_empty() {
         places.push((Place::Public, with(expect, &public)));
     }
@@ -151,8 +161,38 @@ fn expectations(meta: &Meta) -> Option<Vec<(Place, Meta)>> {
 }
 
 fn is_public_lint(lint: &Meta) -> bool {
-    let last = lint.path().segments.last();
-    last.is_some_and(|last| ITEM_LINTS.iter().chain(SIGNATURE_LINTS).any(|name| last.ident == name))
+    is_one_of(lint, ITEM_LINTS) || is_one_of(lint, SIGNATURE_LINTS)
+}
+
+fn is_one_of(lint: &Meta, names: &[&str]) -> bool {
+    lint.path().segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
+}
+
+/// The attributes of an argument.
+pub(crate) fn of_argument(input: &FnArg) -> &[Attribute] {
+    match input {
+        FnArg::Receiver(receiver) => &receiver.attrs,
+        FnArg::Typed(typed) => &typed.attrs,
+    }
+}
+
+/// What is allowed at an argument, for wherever that is repeated. What is expected is met at the body.
+pub(crate) fn allowed_at(input: &FnArg) -> Vec<Attribute> {
+    let allowed = |attr: &Attribute| {
+        let name = attr.path().get_ident().filter(|name| *name == "allow" || *name == "expect")?;
+        let allow = Path::from(Ident::new("allow", name.span()));
+        let lints = attr.meta.require_list().ok()?;
+        Some(Attribute { meta: list(&allow, &lints.tokens), ..attr.clone() })
+    };
+    of_argument(input).iter().filter_map(allowed).collect()
+}
+
+/// Whether a level of `dead_code` is set, or of a group that it is in.
+pub(crate) fn is_about_dead_code(attr: &Attribute) -> bool {
+    let in_it = |lint: &Meta| is_one_of(lint, &["dead_code", "unused", "warnings"]);
+    arguments(&attr.meta).is_some_and(|metas| {
+        metas.iter().any(|meta| in_it(meta) || arguments(meta).is_some_and(|inner| inner.iter().any(in_it)))
+    })
 }
 
 /// `#[instrument]` would name each span after the generated function; say the user's name unless there is one.

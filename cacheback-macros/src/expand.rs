@@ -16,8 +16,9 @@ use syn::spanned::Spanned;
 use syn::{Ident, Type, Visibility};
 
 use self::parts::{Paths, invented, lent, located, numbered};
+use crate::attrs;
 use crate::key::Part;
-use crate::plan::{Body, Companion, Empty, Methods, Name, Plan};
+use crate::plan::{Body, Companion, Empty, Methods, Name, Plan, Setting};
 use crate::shape;
 
 /// The expansion.
@@ -133,22 +134,33 @@ impl<'a> Expansion<'a> {
         let body = self.body(&body.to_string());
         let entry = self.entry_function(&entry, &quote!(Self::#function), &place);
         let cache = self.cache_function(&cache, &place);
+        // The compiler tells of all dead code in an `impl` at once, unless its level differs, and tells nothing if some of
+        // it stands in code that is not the user's. At a level of their own these silence nobody else. What is allowed
+        // counts as used, with all that it uses: that may be the body, but not the entry, which uses the function.
+        let arguments = self.plan.sig.inputs.iter().flat_map(attrs::of_argument);
+        let is_said = self.plan.attrs.entry.iter().chain(arguments).any(attrs::is_about_dead_code);
+        let own_level = quote!(#[forbid(dead_code)]);
+        let unless_said = (!is_said).then_some(&own_level);
 
         quote! {
             #wrapper
 
             #(#cfgs)*
             #[doc(hidden)]
+            #unless_said
             #slot
 
             #(#cfgs)*
             #[doc(hidden)]
+            #[allow(dead_code)]
             #body
 
             #(#cfgs)*
+            #unless_said
             #entry
 
             #(#cfgs)*
+            #own_level
             #cache
         }
     }
@@ -252,12 +264,9 @@ impl<'a> Expansion<'a> {
             };
             __cacheback_wait.await
         };
-        let (block, lints) = if sig.asyncness.is_some() {
-            (block, None)
-        } else {
-            // The user's body may do something before its future.
-            (quote!(async move { #block }), Some(quote!(#[allow(clippy::manual_async_fn)])))
-        };
+        // The user's body may do something before its future.
+        let block = if sig.asyncness.is_some() { block } else { quote!(async move { #block }) };
+        let lints = self.wrapper_lints();
         let mut block = Group::new(Delimiter::Brace, block);
         if let Body::Function(body) = &plan.body {
             block.set_span(body.span());
@@ -277,7 +286,7 @@ impl<'a> Expansion<'a> {
         let probe = self.probe();
         let private = self.paths.private(self.at_output);
         // All of it at the output: what is wrong with that is said at one place.
-        quote_spanned!(self.at_output=> #private::hit(#instance, #key, #probe.outcome()))
+        quote_spanned!(self.at_output=> #private::hit(#instance, #key, #probe.__cacheback_outcome()))
     }
 
     /// One static a function, with its name and its policy.
@@ -295,7 +304,11 @@ impl<'a> Expansion<'a> {
             }
         };
         let name = Ident::new(name, Span::call_site());
+        let evaluates =
+            self.plan.constant.iter().any(|assignment| matches!(assignment.value, Setting::Expr(_)));
+        let attrs = evaluates.then_some(&self.plan.attrs.entry).into_iter().flatten();
         quote! {
+            #(#attrs)*
             fn #name() -> &'static #krate::__private::Slot {
                 use #krate::__private as #private;
                 static SLOT: #private::Slot = #private::Slot::#slot;
@@ -342,20 +355,27 @@ impl<'a> Expansion<'a> {
         let (here, at_output, at_error) = (self.here, self.at_output, self.at_error);
         let private = self.paths.private(at_output);
         let shapes = self.shapes_of_arguments(names);
-        let outcome = quote_spanned!(at_output=> __cacheback_probe.outcome());
+        let outcome = quote_spanned!(at_output=> __cacheback_probe.__cacheback_outcome());
         let fetch = self.fetch(place);
+        let share = plan.share_err.is_none().then(
+            || quote_spanned!(at_error=> let __cacheback_way = (&__cacheback_probe).__cacheback_share();),
+        );
+        let describe =
+            quote_spanned!(at_error=> let __cacheback_say = (&&__cacheback_probe).__cacheback_describe(););
         let mut tokens = quote_spanned! {at_output=>
             let __cacheback_site = #private::Site::new(#shapes, #outcome, #fetch);
+            #share
+            #describe
         };
         let mut add = |at: Span, option: &str, value: TokenStream| {
             let option = Ident::new(option, at);
             tokens.extend(quote_spanned!(at=> let __cacheback_site = __cacheback_site.#option(#value);));
         };
-        let describe = quote_spanned!(at_error=> (&&__cacheback_probe).describe());
+        let describe = quote_spanned!(at_error=> __cacheback_say);
         match &plan.share_err {
             Some(closure) => add(located(closure.span()), "share_err", quote!(#closure, #describe)),
             None => {
-                let share = quote_spanned!(at_error=> (&__cacheback_probe).share());
+                let share = quote_spanned!(at_error=> __cacheback_way);
                 add(at_output, "errors", quote!(#share, #describe));
             }
         }
@@ -408,8 +428,8 @@ impl<'a> Expansion<'a> {
                 quote_spanned!(here=> #body #turbofish (#(#lent),*).await)
             }
         };
-        let taken =
-            (!bound.is_empty()).then(|| quote_spanned!(here=> let (#(#bound,)*) = __cacheback_args.lend();));
+        let taken = (!bound.is_empty())
+            .then(|| quote_spanned!(here=> let (#(#bound,)*) = __cacheback_args.__cacheback_lend();));
         let args = if bound.is_empty() { quote!(_) } else { quote!(__cacheback_args) };
         quote_spanned! {here=>
             |#args| #private::Box::pin(async move {

@@ -1,6 +1,7 @@
 //! All that generated code may name. Not part of the public API: anything here changes without notice.
 
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -61,19 +62,21 @@ pub fn hit<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
 /// The answer to a call that is no plain hit.
 #[must_use]
 pub fn wait<R: 'static>(entry: Entry<R>) -> Wait<R> {
-    Wait(Some(Box::new(entry.call())))
+    Wait(Some(Box::new(AssertUnwindSafe(entry.call()))))
 }
 
 /// The future of [`wait`], boxed twice: one pointer is all that the caller's future has to hold. `None` only while it
-/// is dropped.
-pub struct Wait<R>(Option<Box<BoxFuture<R>>>);
+/// is dropped. A panic leaves nothing half done: what a call has claimed is given back by `Drop`.
+pub struct Wait<R>(Option<Box<Boxed<R>>>);
+
+type Boxed<R> = AssertUnwindSafe<BoxFuture<R>>;
 
 impl<R> Future for Wait<R> {
     type Output = R;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
         match &mut self.0 {
-            Some(wait) => (**wait).as_mut().poll(context),
+            Some(wait) => wait.0.as_mut().poll(context),
             None => unreachable!("it is polled before it is dropped"),
         }
     }
@@ -91,7 +94,7 @@ impl<R> Drop for Wait<R> {
 
 #[cold]
 #[inline(never)]
-fn leave<R>(wait: Box<BoxFuture<R>>) {
+fn leave<R>(wait: Box<Boxed<R>>) {
     drop(wait);
 }
 

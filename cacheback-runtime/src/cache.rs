@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
+use std::panic::RefUnwindSafe;
 use std::sync::Weak;
 
 use crate::engine::{Engine, ErasedCache};
@@ -96,7 +97,7 @@ pub struct Cache<K: 'static, V: 'static> {
 }
 
 /// A cache of a known key and return type; whether that is a `Result` is behind it.
-trait Typed<K, V>: Send + Sync {
+trait Typed<K, V>: Send + Sync + RefUnwindSafe {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<V>;
     fn entry(&self, hash: u64, key: K, call: Call<V>) -> Entry<V>;
     fn engine(&self) -> Arc<dyn ErasedCache>;
@@ -210,6 +211,9 @@ impl<K, V> Cache<K, V> {
         CacheRef::of_object(self.object.engine())
     }
 }
+
+// As its engine.
+impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Object<K, O> {}
 
 impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<O::Return> {

@@ -5,6 +5,7 @@
 
 use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, Hasher};
+use std::panic::RefUnwindSafe;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -429,7 +430,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 }
 
 /// What can be done with a cache of any type.
-pub(crate) trait ErasedCache: Send + Sync {
+pub(crate) trait ErasedCache: Send + Sync + RefUnwindSafe {
     fn name(&self) -> &'static str;
     fn policy(&self) -> Policy;
     fn stats(&self) -> Stats;
@@ -440,6 +441,10 @@ pub(crate) trait ErasedCache: Send + Sync {
     fn invalidate_all(&self);
     fn clear(&self);
 }
+
+// A panic in the user's code leaves nothing half done: none of it runs under a lock, and what is claimed is given back by
+// `Drop`.
+impl<A: KeyShape, O: Outcome> RefUnwindSafe for Engine<A, O> {}
 
 impl<A: KeyShape, O: Outcome> ErasedCache for Engine<A, O> {
     fn name(&self) -> &'static str {

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use crate::sync::Arc;
 
@@ -118,6 +119,10 @@ impl<E: Send + Sync + 'static> Original for Owned<E> {
         self.as_error?(&self.error).source()
     }
 }
+
+// It shows an error to its holders, and changes nothing.
+impl UnwindSafe for FetchError {}
+impl RefUnwindSafe for FetchError {}
 
 impl FetchError {
     /// A fetch that ended without an error of its function.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::time::Duration;
 
 use crate::engine::{Answer, Call, Engine, Keyed, OriginOf, Peeked, Target};
@@ -51,11 +52,9 @@ pub struct Snapshot<T> {
 
 /// One entry of a cached function: what `NAME::entry(arguments)` returns.
 ///
-/// It owns the arguments, can be used more than once, and is cheap to clone. Its methods are on [`EntryInner`], which
-/// it derefs to; for a function that returns `Result<T, E>`, `peek`, `set` and `take` speak of the `T`.
-pub struct Entry<R: 'static>(EntryInner<R>);
-
-/// The methods of an [`Entry`].
+/// It owns the arguments, can be used more than once, and is cheap to clone. [`peek`](EntryInner::peek),
+/// [`set`](EntryInner::set) and [`take`](EntryInner::take) speak of what is stored: the `T` of a function that returns `Result<T, E>`, else all that it
+/// returns.
 ///
 /// Every future here can be dropped at any time: a fetch that was started goes on for the others, and a write is done
 /// at the first poll or not at all.
@@ -66,12 +65,17 @@ pub struct Entry<R: 'static>(EntryInner<R>);
 /// the empty value, or asks whether and how long it waits, panics where those expressions do. On a runtime that is
 /// being shut down, outside of its tasks, a call whose fetch cannot run panics unless its error is
 /// `From<`[`FetchError`](crate::FetchError)`>`.
+// Only what depends on `R` is reached through `Deref`. A trait of the user's that every type implements has methods for
+// the entry too, and those are found before the methods of its target.
+pub struct Entry<R: 'static>(EntryInner<R>);
+
+/// An [`Entry`] for which the function's return type is what is stored, a `Result` too.
 pub struct EntryInner<R: 'static> {
     ops: Arc<dyn Ops<R>>,
 }
 
 /// What an entry can do, without the types of key and value.
-trait Ops<R>: Send + Sync {
+trait Ops<R>: Send + Sync + RefUnwindSafe {
     fn answer(self: Arc<Self>, call: Call) -> BoxFuture<Answer<R>>;
     /// The value of an answer, in one box.
     fn call(self: Arc<Self>) -> BoxFuture<R>;
@@ -87,7 +91,7 @@ trait Ops<R>: Send + Sync {
 }
 
 /// All that an entry is, in one allocation: a key, where its values come from, and the cache.
-pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Shape>::Owned> {
+pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Shape>::Owned> + RefUnwindSafe {
     type A: KeyShape;
     type O: Outcome;
 
@@ -159,14 +163,10 @@ impl<R: 'static> Entry<R> {
     }
 }
 
-impl<R: Send + 'static> EntryInner<R> {
-    fn ops(&self) -> Arc<dyn Ops<R>> {
-        Arc::clone(&self.ops)
-    }
-
+impl<R: Send + 'static> Entry<R> {
     /// The function's answer and how it came about: what was served, and how old it is.
     pub fn lookup(&self) -> impl Future<Output = Lookup<R>> + Send + use<R> {
-        let answer = self.ops().answer(Call::Lookup);
+        let answer = AssertUnwindSafe(self.0.ops().answer(Call::Lookup));
         async move {
             let Answer { value, status, age } = answer.await;
             Lookup { value, status, age }
@@ -176,14 +176,55 @@ impl<R: Send + 'static> EntryInner<R> {
     /// The function's answer; where nothing is cached this call waits for the fetch, with or without `fetch_on_miss`.
     /// `wait` is its limit too: where that runs out, the answer is the empty value.
     pub fn get_or_fetch(&self) -> impl Future<Output = R> + Send + use<R> {
-        let answer = self.ops().answer(Call::GetOrFetch);
+        let answer = AssertUnwindSafe(self.0.ops().answer(Call::GetOrFetch));
         async move { answer.await.value }
     }
 
     /// The outcome of a fetch: of the one that runs, or of a new one. Ignores `wait` and back-off, and gives a failure
     /// as it is even where an older value is stored.
     pub fn refresh(&self) -> impl Future<Output = R> + Send + use<R> {
-        self.ops().refresh()
+        AssertUnwindSafe(self.0.ops().refresh())
+    }
+
+    /// Makes the value stale now and starts one refresh. A fetch that runs is superseded by a new one. Does not end
+    /// the back-off; where nothing is cached and nothing runs it does nothing.
+    ///
+    /// Until that refresh has ended the old value is served as stale. To read what was just written, await this and then
+    /// [`refresh`](Entry::refresh), which joins it; a `refresh` alone may join a fetch that began before the write.
+    ///
+    /// A body that invalidates its own key is run once more, when it has ended; the re-run's own invalidation does nothing.
+    /// Bodies that invalidate one another's keys in a circle end after some rounds, unless they do it in tasks that they
+    /// spawn.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub fn invalidate(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
+        let ops = self.0.ops();
+        async move {
+            ops.invalidate();
+            Ok(())
+        }
+    }
+
+    /// Removes the entry and ends its back-off. A fetch that runs is superseded: it answers those who wait for it and
+    /// stores nothing.
+    ///
+    /// # Errors
+    ///
+    /// None on the local tier.
+    pub fn remove(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
+        let ops = self.0.ops();
+        async move {
+            ops.remove();
+            Ok(())
+        }
+    }
+}
+
+impl<R: Send + 'static> EntryInner<R> {
+    fn ops(&self) -> Arc<dyn Ops<R>> {
+        Arc::clone(&self.ops)
     }
 
     /// The cached value, where there is one; starts nothing and counts nothing.
@@ -201,50 +242,15 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// # Panics
     ///
-    /// Where an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is
-    /// changed then.
+    /// If an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is changed
+    /// then.
     pub fn set(&self, value: R) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.ops();
         async move { ops.set(value) }
     }
 
-    /// Makes the value stale now and starts one refresh. A fetch that runs is superseded by a new one. Does not end
-    /// the back-off; where nothing is cached and nothing runs it does nothing.
-    ///
-    /// Until that refresh has ended the old value is served as stale. To read what was just written, await this and then
-    /// [`refresh`](EntryInner::refresh), which joins it; a `refresh` alone may join a fetch that began before the write.
-    ///
-    /// A body that invalidates its own key is run once more, when it has ended; the re-run's own invalidation does nothing.
-    /// Bodies that invalidate one another's keys in a circle end after some rounds, unless they do it in tasks that they
-    /// spawn.
-    ///
-    /// # Errors
-    ///
-    /// None on the local tier.
-    pub fn invalidate(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
-        let ops = self.ops();
-        async move {
-            ops.invalidate();
-            Ok(())
-        }
-    }
-
-    /// Removes the entry and ends its back-off. A fetch that runs is superseded: it answers those who wait for it and
-    /// stores nothing.
-    ///
-    /// # Errors
-    ///
-    /// None on the local tier.
-    pub fn remove(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
-        let ops = self.ops();
-        async move {
-            ops.remove();
-            Ok(())
-        }
-    }
-
     /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
-    /// it. `None` if nothing is cached. Otherwise as [`remove`](EntryInner::remove).
+    /// it. `None` if nothing is cached. Otherwise as [`remove`](Entry::remove).
     ///
     /// A reader that came before may hold a copy of the value: for a ticket that is good for one use, let nobody read it
     /// who does not take it. A value that is evicted is gone, too.
@@ -278,15 +284,15 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     ///
     /// # Panics
     ///
-    /// Where an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is
-    /// changed then.
+    /// If an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is changed
+    /// then.
     pub fn set(&self, value: T) -> impl Future<Output = Result<(), Error>> + Send + use<T, E> {
         let ops = self.ops();
         async move { ops.set(Ok(value)) }
     }
 
     /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
-    /// it. `None` if nothing is cached. Otherwise as [`remove`](EntryInner::remove).
+    /// it. `None` if nothing is cached. Otherwise as [`remove`](Entry::remove).
     ///
     /// A reader that came before may hold a copy of the value: for a ticket that is good for one use, let nobody read it
     /// who does not take it. A value that is evicted is gone, too.

@@ -1,7 +1,8 @@
 //! What a function returns, seen by the cache: a value to keep, or an error to hand on.
 //!
-//! Whether a return type is a `Result` is found by the type system: [`Probe::outcome`] on `Probe<Result<T, E>>` is an
-//! inherent method and wins over [`AnyOutcome`], behind an alias too.
+//! Whether a return type is a `Result` is found by the type system: [`Probe::__cacheback_outcome`] on
+//! `Probe<Result<T, E>>` is an inherent method and wins over [`AnyOutcome`], behind an alias too. Nobody else has a method
+//! of such a name: a user's trait that every type implements would be asked in our place.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
@@ -162,7 +163,7 @@ impl<R> Probe<R> {
 impl<T, E> Probe<Result<T, E>> {
     /// A `Result`.
     #[must_use]
-    pub fn outcome(&self) -> impl Outcome<Return = Result<T, E>, Value = T, Error = E> + use<T, E>
+    pub fn __cacheback_outcome(&self) -> impl Outcome<Return = Result<T, E>, Value = T, Error = E> + use<T, E>
     where
         T: Value,
         E: Failure,
@@ -176,13 +177,13 @@ pub trait AnyOutcome {
     /// The return type.
     type R;
     /// Not a `Result`.
-    fn outcome(&self) -> impl Outcome<Return = Self::R, Value = Self::R, Error = Infallible>
+    fn __cacheback_outcome(&self) -> impl Outcome<Return = Self::R, Value = Self::R, Error = Infallible>
     where
         Self::R: Value;
 }
 impl<R> AnyOutcome for Probe<R> {
     type R = R;
-    fn outcome(&self) -> impl Outcome<Return = R, Value = R, Error = Infallible>
+    fn __cacheback_outcome(&self) -> impl Outcome<Return = R, Value = R, Error = Infallible>
     where
         R: Value,
     {

@@ -1,6 +1,7 @@
 //! A call site: what the attribute made of one function, as plain function pointers, and one entry's arguments.
 
 use std::marker::PhantomData;
+use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
 use crate::engine::{Engine, Keyed};
@@ -32,6 +33,8 @@ pub struct Site<A: Form, O: Outcome> {
 
 impl<A: Form, O: Outcome> Site<A, O> {
     /// A function with this body, and no option.
+    // Generated code calls the methods below by plain names: no trait's method comes before an inherent one of a value
+    // that is taken as it is. What takes a reference has a name that nobody else would use.
     #[must_use]
     pub fn new(_: PhantomData<A>, _: O, body: fn(Lender<A>) -> BoxFuture<O::Return>) -> Self {
         Self {
@@ -214,8 +217,8 @@ pub struct Lender<F: Form>(Arc<dyn Lends<F>>);
 impl<F: Form> Lender<F> {
     /// All arguments, as the body takes them.
     #[must_use]
-    pub fn lend(&self) -> F::Lease<'_> {
-        self.0.lend()
+    pub fn __cacheback_lend(&self) -> F::Lease<'_> {
+        self.0.__cacheback_lend()
     }
 }
 
@@ -228,7 +231,7 @@ impl<F: Form> std::fmt::Debug for Lender<F> {
 /// What owns arguments.
 pub trait Lends<F: Form>: Send + Sync {
     /// All of them, as the body takes them.
-    fn lend(&self) -> F::Lease<'_>;
+    fn __cacheback_lend(&self) -> F::Lease<'_>;
 }
 
 /// One function with the arguments of a call, their key and its cache: all that an entry is, in one allocation. `F` are
@@ -242,6 +245,9 @@ pub(crate) struct Applied<A: KeyShape, F: Form, O: Outcome, G> {
     args: G,
     site: Site<F, O>,
 }
+
+// A panic in the user's code leaves nothing half done: what is claimed is given back by `Drop`.
+impl<A: KeyShape, F: Form, O: Outcome, G> RefUnwindSafe for Applied<A, F, O, G> {}
 
 impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A, F, O, G> {
     type A = A;
@@ -267,7 +273,7 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Keyed<A::Owned> for 
 }
 
 impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Lends<F> for Applied<A, F, O, G> {
-    fn lend(&self) -> F::Lease<'_> {
+    fn __cacheback_lend(&self) -> F::Lease<'_> {
         F::lease(self.args())
     }
 }

@@ -6,6 +6,7 @@
 
 use std::any::{Any, TypeId};
 use std::marker::PhantomData;
+use std::panic::RefUnwindSafe;
 
 use once_cell::sync::OnceCell;
 
@@ -24,6 +25,9 @@ pub struct Slot {
     head: Link,
     used: AtomicBool,
 }
+
+// A list that only grows, of engines, which are.
+impl RefUnwindSafe for Slot {}
 
 /// What the cache is called.
 enum Name {

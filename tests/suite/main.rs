@@ -3,6 +3,8 @@
 mod support;
 
 mod abandoned;
+mod auto_traits;
+mod blanket;
 mod bodies;
 mod bound;
 mod breaker;

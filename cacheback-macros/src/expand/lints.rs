@@ -1,11 +1,12 @@
-//! Clippy's lints that may not fire a second time, at what repeats the user's signature.
+//! Lints that may not fire a second time, at what repeats the user's signature.
 
-use proc_macro2::{Span, TokenStream};
-use quote::quote;
-use syn::{Ident, Type};
+use proc_macro2::{Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
+use syn::{Ident, Path, Type};
 
 use super::Expansion;
 use crate::attrs::SIGNATURE_LINTS;
+use crate::plan::Body;
 
 /// Types that no lint about an argument fires at.
 const QUIET_TYPES: &[&str] = &[
@@ -15,7 +16,20 @@ const QUIET_TYPES: &[&str] = &[
 /// So many arguments of those are no matter to a lint either, however it is configured.
 const FEW: usize = 3;
 
+/// Lints about the lifetimes of a signature.
+const LIFETIME_LINTS: &[&str] = &["clippy::needless_lifetimes", "single_use_lifetimes", "unused_lifetimes"];
+
 impl Expansion<'_> {
+    /// Above the function that callers see: that of a future, and of lifetimes that the body makes use of.
+    pub(super) fn wrapper_lints(&self) -> Option<TokenStream> {
+        let mut lints = Vec::new();
+        if self.plan.sig.asyncness.is_none() {
+            lints.push("manual_async_fn");
+        }
+        let lifetimes = if self.body_says_a_lifetime() { LIFETIME_LINTS } else { &[] };
+        allow(&lints, lifetimes)
+    }
+
     /// Above the function that holds the body.
     pub(super) fn body_lints(&self) -> Option<TokenStream> {
         let mut lints = self.signature_lints();
@@ -23,7 +37,7 @@ impl Expansion<'_> {
             // It has to be.
             lints.push("unused_async");
         }
-        allow(lints)
+        allow(&lints, self.lifetime_lints())
     }
 
     /// Above the function that makes an entry, which only looks at its arguments.
@@ -35,7 +49,21 @@ impl Expansion<'_> {
         if self.plan.in_impl {
             lints.push("wrong_self_convention");
         }
-        allow(lints)
+        allow(&lints, self.lifetime_lints())
+    }
+
+    /// Those of lifetimes: they have been told at the public function.
+    fn lifetime_lints(&self) -> &'static [&'static str] {
+        if self.plan.sig.generics.lifetimes().next().is_some() { LIFETIME_LINTS } else { &[] }
+    }
+
+    /// Whether the body says the name of a lifetime of the signature.
+    fn body_says_a_lifetime(&self) -> bool {
+        let (Body::Function(body), generics) = (&self.plan.body, &self.plan.sig.generics) else {
+            return false;
+        };
+        let names: Vec<_> = generics.lifetimes().map(|param| &param.lifetime.ident).collect();
+        !names.is_empty() && says_a_lifetime(body.stream(), &names)
     }
 
     /// Those of the signature, which has had them at the public function; none where none can fire.
@@ -46,9 +74,26 @@ impl Expansion<'_> {
     }
 }
 
-fn allow(lints: Vec<&str>) -> Option<TokenStream> {
-    let names = lints.iter().map(|name| Ident::new(name, Span::call_site()));
-    (!lints.is_empty()).then(|| quote!(#[allow(#(clippy::#names),*)]))
+fn allow(clippy: &[&str], lifetimes: &[&str]) -> Option<TokenStream> {
+    let ident = |name: &&str| Ident::new(name, Span::call_site());
+    let clippy = clippy.iter().map(ident).map(|name| quote!(clippy::#name));
+    let lifetimes = lifetimes.iter().map(|path| syn::parse_str::<Path>(path).map(Path::into_token_stream));
+    let lints: Vec<TokenStream> = clippy.chain(lifetimes.flatten()).collect();
+    (!lints.is_empty()).then(|| quote!(#[allow(#(#lints),*)]))
+}
+
+fn says_a_lifetime(tokens: TokenStream, names: &[&Ident]) -> bool {
+    let mut after_tick = false;
+    tokens.into_iter().any(|token| {
+        let was_tick = std::mem::replace(&mut after_tick, false);
+        match token {
+            TokenTree::Punct(punct) => after_tick = punct.as_char() == '\'',
+            TokenTree::Ident(ident) => return was_tick && names.contains(&&ident),
+            TokenTree::Group(group) => return says_a_lifetime(group.stream(), names),
+            TokenTree::Literal(_) => {}
+        }
+        false
+    })
 }
 
 /// A number, or a borrowed text.

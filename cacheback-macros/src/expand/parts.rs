@@ -12,6 +12,7 @@ use syn::{
 
 use super::Expansion;
 use crate::args::{self, Eviction};
+use crate::attrs;
 use crate::key::Part;
 use crate::plan::{Assignment, Instances, Parameter, Scoped, Setting};
 use crate::shape::Shape;
@@ -72,20 +73,23 @@ impl Expansion<'_> {
         argument.public.clone().unwrap_or_else(|| numbered(argument.index))
     }
 
-    /// The arguments as others see them: no patterns, no attributes.
+    /// The arguments as others see them: no patterns, and of the attributes what they allow.
     pub(super) fn parameters(&self) -> Punctuated<FnArg, Token![,]> {
-        let parameter = |(input, argument): (&FnArg, &Argument)| {
-            if let FnArg::Receiver(receiver) = input {
-                return FnArg::Receiver(Receiver { attrs: Vec::new(), mutability: None, ..receiver.clone() });
+        let parameter = |(input, argument): (&FnArg, &Argument)| match input {
+            FnArg::Receiver(receiver) => {
+                let attrs = attrs::allowed_at(input);
+                FnArg::Receiver(Receiver { attrs, mutability: None, ..receiver.clone() })
             }
-            let ident = self.public_name(argument);
-            let pat = PatIdent { attrs: Vec::new(), by_ref: None, mutability: None, ident, subpat: None };
-            FnArg::Typed(PatType {
-                attrs: Vec::new(),
-                pat: Box::new(Pat::Ident(pat)),
-                colon_token: Token![:](located(argument.span())),
-                ty: Box::new(argument.ty.clone()),
-            })
+            FnArg::Typed(_) => {
+                let ident = self.public_name(argument);
+                let pat = PatIdent { attrs: Vec::new(), by_ref: None, mutability: None, ident, subpat: None };
+                FnArg::Typed(PatType {
+                    attrs: attrs::allowed_at(input),
+                    pat: Box::new(Pat::Ident(pat)),
+                    colon_token: Token![:](located(argument.span())),
+                    ty: Box::new(argument.ty.clone()),
+                })
+            }
         };
         self.plan.sig.inputs.iter().zip(&self.plan.arguments).map(parameter).collect()
     }
@@ -285,9 +289,13 @@ impl Expansion<'_> {
                 return __cacheback_returned;
             }
             #(#lets)*
+            // Of a body that ends in `todo!()` or a loop nothing comes back. (A future's `typed::<R, _>(async move {..})`
+            // would need no allowance, but does not coerce what the body ends with.)
+            #[allow(clippy::diverging_sub_expression)]
             #(#attrs)*
             let __cacheback_returned: #output = #run;
-            __cacheback_returned
+            #[allow(unreachable_code)]
+            return __cacheback_returned;
         }
     }
 
@@ -352,11 +360,12 @@ impl Expansion<'_> {
                 Some(name) if argument.is_receiver() => Some(this::name(name.span())),
                 name => name.clone(),
             };
+            let attrs = attrs::allowed_at(&self.plan.sig.inputs[*index]);
             // A word in a string or a closure's own parameter may have been taken for an argument: use it.
-            quote!(let #name #ty = #lease; let _ = &#name;)
+            quote!(#(#attrs)* let #name #ty = #lease; let _ = &#name;)
         });
         quote!({
-            let (#(#places,)*) = __cacheback_args.lend();
+            let (#(#places,)*) = __cacheback_args.__cacheback_lend();
             #(#lets)*
             #expr
         })

@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::future::Future;
 use std::hash::{BuildHasher, Hash};
 use std::ops::Deref;
+use std::panic::AssertUnwindSafe;
 
 use super::recipe::{Call, Once};
 use super::{Cache, Typed};
@@ -225,7 +226,7 @@ where
             if let Some(value) = self.look(hash, key) {
                 return value;
             }
-            self.object.entry(hash, key.to_owned(), Call::NOTHING).call()
+            AssertUnwindSafe(self.object.entry(hash, key.to_owned(), Call::NOTHING).call())
         };
         wait.await
     }
@@ -322,7 +323,7 @@ where
             if let Some(value) = self.look(hash, key) {
                 return value;
             }
-            self.object.entry(hash, key.to_owned(), Call::knowing(errors)).call()
+            AssertUnwindSafe(self.object.entry(hash, key.to_owned(), Call::knowing(errors)).call())
         };
         wait.await
     }

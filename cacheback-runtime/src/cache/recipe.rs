@@ -1,5 +1,6 @@
 //! How a cache object makes values: the closures of its builder.
 
+use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
 use crate::engine::{Engine, Keyed};
@@ -61,6 +62,9 @@ pub(super) struct Fetch<K: Argument + Key, O: Outcome> {
     /// What this call knows of errors.
     pub(super) errors: Option<Errors<O::Return>>,
 }
+
+// As `Applied`.
+impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Fetch<K, O> {}
 
 impl<K: Argument + Key, O: Outcome> Bound for Fetch<K, O> {
     type A = Whole<K>;

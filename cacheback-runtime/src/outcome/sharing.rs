@@ -39,11 +39,11 @@ pub trait ByCloneProbe {
     /// The error.
     type E;
     /// Copies the error.
-    fn share(&self) -> Sharing<Self::E>;
+    fn __cacheback_share(&self) -> Sharing<Self::E>;
 }
 impl<T, E: Clone> ByCloneProbe for &Probe<Result<T, E>> {
     type E = E;
-    fn share(&self) -> Sharing<E> {
+    fn __cacheback_share(&self) -> Sharing<E> {
         Sharing::Copied(E::clone)
     }
 }
@@ -53,11 +53,11 @@ pub trait ByArcProbe {
     /// The error.
     type E;
     /// Shares the original.
-    fn share(&self) -> Sharing<Self::E>;
+    fn __cacheback_share(&self) -> Sharing<Self::E>;
 }
 impl<T, E: From<Arc<E>>> ByArcProbe for &&Probe<Result<T, E>> {
     type E = E;
-    fn share(&self) -> Sharing<E> {
+    fn __cacheback_share(&self) -> Sharing<E> {
         Sharing::Shared(E::from)
     }
 }
@@ -66,7 +66,7 @@ impl<T, E: From<Arc<E>>> ByArcProbe for &&Probe<Result<T, E>> {
 impl<T, E: From<FetchError>> Probe<Result<T, E>> {
     /// Wraps a [`FetchError`].
     #[must_use]
-    pub fn share(&self) -> Sharing<E> {
+    pub fn __cacheback_share(&self) -> Sharing<E> {
         Sharing::Wrapped(E::from)
     }
 }
@@ -76,11 +76,11 @@ pub trait NoShareProbe {
     /// The return type.
     type R;
     /// Nothing.
-    fn share(&self) -> Unshared<Self::R>;
+    fn __cacheback_share(&self) -> Unshared<Self::R>;
 }
 impl<R> NoShareProbe for Probe<R> {
     type R = R;
-    fn share(&self) -> Unshared<R> {
+    fn __cacheback_share(&self) -> Unshared<R> {
         Unshared(PhantomData)
     }
 }
@@ -248,11 +248,11 @@ pub trait ErrorProbe {
     /// The error.
     type E;
     /// As it displays itself, with its causes.
-    fn describe(&self) -> Describe<Self::E>;
+    fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Error + 'static> ErrorProbe for &&Probe<Result<T, E>> {
     type E = E;
-    fn describe(&self) -> Describe<E> {
+    fn __cacheback_describe(&self) -> Describe<E> {
         Describe::displayed().with_causes(Causes::own())
     }
 }
@@ -261,11 +261,11 @@ pub trait BoxedProbe {
     /// The error.
     type E;
     /// As it displays itself, with the causes of what is in the box.
-    fn describe(&self) -> Describe<Self::E>;
+    fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Display + Deref<Target = dyn Error + Send + Sync>> BoxedProbe for &&&Probe<Result<T, E>> {
     type E = E;
-    fn describe(&self) -> Describe<E> {
+    fn __cacheback_describe(&self) -> Describe<E> {
         Describe::displayed().with_causes(Causes::boxed())
     }
 }
@@ -274,13 +274,13 @@ pub trait SharedBoxProbe {
     /// The error.
     type E;
     /// As it displays itself, with the causes of what is in the box.
-    fn describe(&self) -> Describe<Self::E>;
+    fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Display + Deref<Target: Deref<Target = dyn Error + Send + Sync>>> SharedBoxProbe
     for &Probe<Result<T, E>>
 {
     type E = E;
-    fn describe(&self) -> Describe<E> {
+    fn __cacheback_describe(&self) -> Describe<E> {
         Describe::displayed().with_causes(Causes::shared())
     }
 }
@@ -288,7 +288,7 @@ impl<T, E: Display + Deref<Target: Deref<Target = dyn Error + Send + Sync>>> Sha
 impl<T, E: Display> Probe<Result<T, E>> {
     /// As it displays itself.
     #[must_use]
-    pub fn describe(&self) -> Describe<E> {
+    pub fn __cacheback_describe(&self) -> Describe<E> {
         Describe::displayed()
     }
 }
@@ -297,11 +297,11 @@ pub trait DebugProbe {
     /// The error.
     type E;
     /// As it debugs itself.
-    fn describe(&self) -> Describe<Self::E>;
+    fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Debug> DebugProbe for Probe<Result<T, E>> {
     type E = E;
-    fn describe(&self) -> Describe<E> {
+    fn __cacheback_describe(&self) -> Describe<E> {
         Describe { words: Words::Debugged(|error| format!("{error:?}")), as_error: None }
     }
 }
@@ -310,11 +310,11 @@ pub trait OpaqueProbe {
     /// The return type.
     type R;
     /// Nothing to tell.
-    fn describe(self) -> Opaque<Self::R>;
+    fn __cacheback_describe(self) -> Opaque<Self::R>;
 }
 impl<R> OpaqueProbe for Probe<R> {
     type R = R;
-    fn describe(self) -> Opaque<R> {
+    fn __cacheback_describe(self) -> Opaque<R> {
         Opaque(PhantomData)
     }
 }

@@ -1,6 +1,7 @@
 //! No lint fires in a user's code because of the expansion: all forms of functions, in an edition before that of the
 //! library. Nothing here runs; `cargo clippy` is the test.
 #![deny(warnings, missing_docs, unreachable_pub, unused, clippy::all, clippy::pedantic)]
+#![deny(single_use_lifetimes, unused_lifetimes)]
 #![forbid(unsafe_code)]
 
 mod no_prelude;
@@ -167,6 +168,78 @@ impl Load for Repo<u8> {
     }
 }
 
+/// A trait of which not all is written yet.
+pub trait Unfinished {
+    /// Nothing.
+    fn nothing_yet(&self, id: u64) -> impl Future<Output = Vec<u64>> + Send;
+    /// One way out, in a loop.
+    fn searched(&self, id: u64) -> impl Future<Output = Result<u64, String>> + Send;
+    /// One way out, before the end.
+    fn returned(&self, id: u64) -> impl Future<Output = u64> + Send;
+}
+
+impl Unfinished for Repo<u8> {
+    #[cacheback(skip(self), handle = false)]
+    async fn nothing_yet(&self, id: u64) -> Vec<u64> {
+        todo!("{id} of {}", self.tenant)
+    }
+
+    #[cacheback(skip(self), handle = false)]
+    async fn searched(&self, mut id: u64) -> Result<u64, String> {
+        loop {
+            id += 1;
+            if id % 7 == self.tenant {
+                return Ok(id);
+            }
+        }
+    }
+
+    #[cacheback(skip(self), handle = false)]
+    async fn returned(&self, id: u64) -> u64 {
+        if id > self.tenant {
+            return id;
+        }
+        unreachable!("{id}")
+    }
+}
+
+/// A borrow whose lifetime the body alone speaks of, and one that nobody does.
+#[cacheback]
+pub async fn lifetimes<'a>(text: &'a str, other: &str) -> usize {
+    let same: &'a str = text;
+    same.len() + other.len()
+}
+
+/// Lints that are turned off at the function, at one argument, and for an option.
+#[cacheback(lifetime = OLD_LIFETIME, wait = std::time::Duration::from_secs(userId), fetch_on_miss, empty = userId)]
+#[allow(deprecated)]
+pub async fn of_a_user(#[allow(non_snake_case)] userId: u64) -> u64 {
+    userId
+}
+
+#[deprecated]
+const OLD_LIFETIME: std::time::Duration = std::time::Duration::from_secs(60);
+
+#[cacheback(lifetime = OLD_LIFETIME)]
+#[expect(deprecated, reason = "the option's")]
+#[expect(non_snake_case)]
+async fn camelCase(userId: u64) -> u64 {
+    userId
+}
+
+/// Its signature is expected to panic, and does so in a function that nobody sees.
+#[cacheback(handle = expected_panics)]
+#[expect(clippy::missing_panics_doc)]
+pub async fn panics(id: Option<u64>) -> u64 {
+    id.unwrap()
+}
+
+#[cacheback]
+#[expect(unused)]
+async fn never_called(id: u64) -> u64 {
+    7
+}
+
 /// The function's name is that of its argument.
 #[cacheback]
 async fn user(user: u64) -> u64 {
@@ -182,7 +255,7 @@ async fn users<T: Clone + Send + Sync + Default + 'static>(users: u64) -> (T, u6
 pub fn run() {
     no_prelude::run();
     let _ = (user::entry(1), users::entry::<u8>(1));
-    let _ = (private(&["a"], None), alone(1), weighed(1), by_entry_only::entry(1));
+    let _ = (camelCase(1), private(&["a"], None), alone(1), weighed(1), by_entry_only::entry(1));
     let repo = Arc::new(Repo { tenant: 1, of: 2_u8 });
     let _ = (
         repo.private((1, 1)),

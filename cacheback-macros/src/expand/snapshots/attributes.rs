@@ -8,14 +8,14 @@
 
  Answered from a cache: a value is fresh for 10 min, and after that it is refreshed in the background. While nothing is cached, a call gets the default of `&'static str` at once, not the value. To tell that from a value, call `other::entry(..).lookup().await`: its `status` is then `Status::Empty`. `other::entry(..)` takes the same arguments and reaches their entry, `other::cache()` the whole cache.
 */
-pub(super) async fn r#match(name: String) -> &'static str {
+pub(super) async fn r#match(#[allow(unused)] name: String) -> &'static str {
     let __cacheback_wait = {
         use ::cacheback::__private::{self as __cb, probes::*};
         let (__cacheback_0,) = (name,);
         if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             other::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Val<String>,)>(), (&__cacheback_0,)),
-            __cb::Probe::<&'static str>::NEW.outcome(),
+            __cb::Probe::<&'static str>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -44,7 +44,7 @@ impl other {
         clippy::trivially_copy_pass_by_ref,
         clippy::unused_async
     )]
-    #[expect(unused)]
+    #[allow(unused)]
     #[instrument(name = "match", skip(name))]
     async fn __cacheback_body(#[allow(unused)] name: String) -> &'static str {
         #![allow(x)]
@@ -62,20 +62,24 @@ impl other {
         clippy::ptr_arg
     )]
     #[allow(unused)]
-    pub(super) fn entry(name: String) -> ::cacheback::Entry<&'static str> {
+    pub(super) fn entry(
+        #[allow(unused)]
+        name: String,
+    ) -> ::cacheback::Entry<&'static str> {
         let _ = r#match;
         use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_probe = &__cb::Probe::<&'static str>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::of::<(__cb::Val<String>,)>(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0,) = __cacheback_args.lend();
+                let (__cacheback_0,) = __cacheback_args.__cacheback_lend();
                 Self::__cacheback_body(__cacheback_0).await
             }),
         );
-        let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),

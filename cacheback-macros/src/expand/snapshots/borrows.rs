@@ -34,7 +34,7 @@ async fn borrows(
                     &__cacheback_4,
                 ),
             ),
-            __cb::Probe::<usize>::NEW.outcome(),
+            __cb::Probe::<usize>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -109,7 +109,7 @@ impl borrows {
                     __cb::Nested<__cb::Ref<str>>,
                 ),
             >(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
                 let (
                     __cacheback_0,
@@ -117,7 +117,7 @@ impl borrows {
                     __cacheback_2,
                     __cacheback_3,
                     __cacheback_4,
-                ) = __cacheback_args.lend();
+                ) = __cacheback_args.__cacheback_lend();
                 Self::__cacheback_body(
                         &__cacheback_0,
                         __cacheback_1,
@@ -128,8 +128,9 @@ impl borrows {
                     .await
             }),
         );
-        let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),

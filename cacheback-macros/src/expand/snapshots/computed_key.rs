@@ -22,7 +22,7 @@ async fn search(
                 )),
                 (&__cacheback_k0, &__cacheback_2),
             ),
-            __cb::Probe::<Vec<Tweet>>::NEW.outcome(),
+            __cb::Probe::<Vec<Tweet>>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -84,10 +84,10 @@ impl search {
             __cb::of::<
                 (__cb::Ref<Arc<Db>>, __cb::Ref<str>, __cb::Val<u32>, __cb::Val<u64>),
             >(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
                 let (__cacheback_0, __cacheback_1, __cacheback_2, __cacheback_3) = __cacheback_args
-                    .lend();
+                    .__cacheback_lend();
                 Self::__cacheback_body(
                         __cacheback_0,
                         __cacheback_1,
@@ -97,8 +97,9 @@ impl search {
                     .await
             }),
         );
-        let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry_of(
             Self::__cacheback_slot(),

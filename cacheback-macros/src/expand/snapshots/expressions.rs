@@ -8,7 +8,7 @@ async fn expressions(user: &str, limit: u64, __cacheback_2: (u8, u8)) -> String 
                 __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
                 (&__cacheback_0, &__cacheback_1, &__cacheback_2),
             ),
-            __cb::Probe::<String>::NEW.outcome(),
+            __cb::Probe::<String>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -69,18 +69,19 @@ impl expressions {
         let __cacheback_probe = &__cb::Probe::<String>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
                 let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
-                    .lend();
+                    .__cacheback_lend();
                 Self::__cacheback_body(__cacheback_0, __cacheback_1, __cacheback_2).await
             }),
         );
-        let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site
             .empty(|__cacheback_args| {
-                let (__cacheback_0, _, _) = __cacheback_args.lend();
+                let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();
                 let user: &str = __cacheback_0;
                 let _ = &user;
                 format!("{user}")
@@ -88,7 +89,7 @@ impl expressions {
         let __cacheback_site = __cacheback_site
             .vary(|__cacheback_args, __cacheback_policy| {
                 __cacheback_policy.lifetime = {
-                    let (_, __cacheback_1, _) = __cacheback_args.lend();
+                    let (_, __cacheback_1, _) = __cacheback_args.__cacheback_lend();
                     let limit: u64 = __cacheback_1;
                     let _ = &limit;
                     minutes(limit)
@@ -97,14 +98,14 @@ impl expressions {
             });
         let __cacheback_site = __cacheback_site
             .fetch_on_miss(|__cacheback_args| {
-                let (_, __cacheback_1, _) = __cacheback_args.lend();
+                let (_, __cacheback_1, _) = __cacheback_args.__cacheback_lend();
                 let limit: u64 = __cacheback_1;
                 let _ = &limit;
                 limit > 3
             });
         let __cacheback_site = __cacheback_site
             .wait(|__cacheback_args| {
-                let (__cacheback_0, _, _) = __cacheback_args.lend();
+                let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();
                 let user: &str = __cacheback_0;
                 let _ = &user;
                 patience(user)

@@ -5,7 +5,7 @@ pub(crate) async fn load(id: u64) -> Result<User, Error> {
         if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             load::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Val<u64>,)>(), (&__cacheback_0,)),
-            __cb::Probe::<Result<User, Error>>::NEW.outcome(),
+            __cb::Probe::<Result<User, Error>>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -41,15 +41,19 @@ impl load {
         let __cacheback_probe = &__cb::Probe::<Result<User, Error>>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::of::<(__cb::Val<u64>,)>(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0,) = __cacheback_args.lend();
+                let (__cacheback_0,) = __cacheback_args.__cacheback_lend();
                 Self::__cacheback_body(__cacheback_0).await
             }),
         );
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
         let __cacheback_site = __cacheback_site
-            .share_err(|error: &Error| error.copy(), (&&__cacheback_probe).describe());
-        let __cacheback_site = __cacheback_site.lifetime_for(|user| user.lifetime);
+            .share_err(|error: &Error| error.copy(), __cacheback_say);
+        let __cacheback_site = __cacheback_site
+            .lifetime_for(|user| __cb::span(user.lifetime));
+        let __cacheback_site = __cacheback_site
+            .retention_for(|user| __cb::span(user.left));
         __cb::entry(
             Self::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Val<u64>,)>(), (&id,)),

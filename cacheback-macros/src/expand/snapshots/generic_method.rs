@@ -28,7 +28,7 @@ where
                 )),
                 (&__cacheback_1, &__cacheback_2),
             ),
-            __cb::Probe::<[T; N]>::NEW.outcome(),
+            __cb::Probe::<[T; N]>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -37,19 +37,24 @@ where
     __cacheback_wait.await
 }
 #[doc(hidden)]
+#[forbid(dead_code)]
 fn __cacheback_rows_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
     use ::cacheback::__private as __cb;
     static SLOT: __cb::Slot = __cb::Slot::method(::core::module_path!(), "rows", |_| {});
     &SLOT
 }
 #[doc(hidden)]
+#[allow(dead_code)]
 #[allow(
     clippy::fn_params_excessive_bools,
     clippy::large_types_passed_by_value,
     clippy::ref_option,
     clippy::too_many_arguments,
     clippy::trivially_copy_pass_by_ref,
-    clippy::unused_async
+    clippy::unused_async,
+    clippy::needless_lifetimes,
+    single_use_lifetimes,
+    unused_lifetimes
 )]
 async fn __cacheback_rows_body<'a, T: Row, const N: usize>(
     self: &Arc<Self>,
@@ -61,6 +66,7 @@ where
 {
     self.load(table, filter).await
 }
+#[forbid(dead_code)]
 /// The entry of these arguments of [`rows`](Self::rows).
 #[must_use]
 #[allow(
@@ -71,7 +77,10 @@ where
     clippy::trivially_copy_pass_by_ref,
     clippy::needless_pass_by_value,
     clippy::ptr_arg,
-    clippy::wrong_self_convention
+    clippy::wrong_self_convention,
+    clippy::needless_lifetimes,
+    single_use_lifetimes,
+    unused_lifetimes
 )]
 pub(crate) fn rows_entry<'a, T: Row, const N: usize>(
     self: &Arc<Self>,
@@ -89,9 +98,10 @@ where
             __cb::of::<__cb::Ref<str>>(),
             __cb::by_val(&filter),
         )),
-        __cacheback_probe.outcome(),
+        __cacheback_probe.__cacheback_outcome(),
         |__cacheback_args| __cb::Box::pin(async move {
-            let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args.lend();
+            let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
+                .__cacheback_lend();
             Self::__cacheback_rows_body::<
                 T,
                 N,
@@ -99,8 +109,9 @@ where
                 .await
         }),
     );
-    let __cacheback_site = __cacheback_site
-        .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+    let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+    let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+    let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
     let __cacheback_site = __cacheback_site.empty_default();
     __cb::entry_of(
         Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false()
@@ -129,6 +140,7 @@ where
         __cacheback_site,
     )
 }
+#[forbid(dead_code)]
 /// The cache of [`rows`](Self::rows).
 #[must_use]
 pub(crate) fn rows_cache() -> ::cacheback::CacheRef {

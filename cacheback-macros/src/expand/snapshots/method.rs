@@ -20,7 +20,7 @@ pub async fn user(&self, id: u64) -> Result<User, Error> {
                 )),
                 (&__cacheback_k0, &__cacheback_1),
             ),
-            __cb::Probe::<Result<User, Error>>::NEW.outcome(),
+            __cb::Probe::<Result<User, Error>>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -30,6 +30,7 @@ pub async fn user(&self, id: u64) -> Result<User, Error> {
 }
 #[cfg(unix)]
 #[doc(hidden)]
+#[forbid(dead_code)]
 fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
     use ::cacheback::__private as __cb;
     static SLOT: __cb::Slot = __cb::Slot::method(
@@ -43,6 +44,7 @@ fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cach
 }
 #[cfg(unix)]
 #[doc(hidden)]
+#[allow(dead_code)]
 #[allow(
     clippy::fn_params_excessive_bools,
     clippy::large_types_passed_by_value,
@@ -55,6 +57,7 @@ async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
     self.db.user(id).await
 }
 #[cfg(unix)]
+#[forbid(dead_code)]
 /// The entry of these arguments of [`user`](Self::user).
 #[must_use]
 #[allow(
@@ -74,17 +77,18 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
     let __cacheback_probe = &__cb::Probe::<Result<User, Error>>::NEW;
     let __cacheback_site = __cb::Site::new(
         __cb::of::<(__cb::This<Self>, __cb::Val<u64>)>(),
-        __cacheback_probe.outcome(),
+        __cacheback_probe.__cacheback_outcome(),
         |__cacheback_args| __cb::Box::pin(async move {
-            let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
+            let (__cacheback_0, __cacheback_1) = __cacheback_args.__cacheback_lend();
             Self::__cacheback_user_body(__cacheback_0, __cacheback_1).await
         }),
     );
-    let __cacheback_site = __cacheback_site
-        .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+    let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+    let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+    let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
     let __cacheback_site = __cacheback_site
         .empty(|__cacheback_args| {
-            let (_, __cacheback_1) = __cacheback_args.lend();
+            let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();
             let id: u64 = __cacheback_1;
             let _ = &id;
             Self::nobody(id)
@@ -92,7 +96,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
     let __cacheback_site = __cacheback_site
         .vary(|__cacheback_args, __cacheback_policy| {
             __cacheback_policy.lifetime = {
-                let (__cacheback_0, _) = __cacheback_args.lend();
+                let (__cacheback_0, _) = __cacheback_args.__cacheback_lend();
                 let __cacheback_self: &Self = __cacheback_0;
                 let _ = &__cacheback_self;
                 __cb::span(__cacheback_self.lifetime)
@@ -110,6 +114,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
     )
 }
 #[cfg(unix)]
+#[forbid(dead_code)]
 /// The cache of [`user`](Self::user).
 #[must_use]
 pub fn user_cache() -> ::cacheback::CacheRef {

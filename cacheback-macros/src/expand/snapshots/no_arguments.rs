@@ -4,7 +4,7 @@ async fn nothing() {
         if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             nothing::__cacheback_slot(),
             __cb::key(__cb::of::<()>(), ()),
-            __cb::Probe::<()>::NEW.outcome(),
+            __cb::Probe::<()>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -33,11 +33,12 @@ impl nothing {
         let __cacheback_probe = &__cb::Probe::<()>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::of::<()>(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |_| __cb::Box::pin(Self::__cacheback_body()),
         );
-        let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),

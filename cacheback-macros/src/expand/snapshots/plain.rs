@@ -14,7 +14,7 @@ pub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> {
                 __cb::of::<(__cb::Ref<str>, __cb::Val<u32>)>(),
                 (&__cacheback_0, &__cacheback_1),
             ),
-            __cb::Probe::<Vec<Tweet>>::NEW.outcome(),
+            __cb::Probe::<Vec<Tweet>>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -45,14 +45,15 @@ impl user_tweets {
         let __cacheback_probe = &__cb::Probe::<Vec<Tweet>>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::of::<(__cb::Ref<str>, __cb::Val<u32>)>(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0, __cacheback_1) = __cacheback_args.lend();
+                let (__cacheback_0, __cacheback_1) = __cacheback_args.__cacheback_lend();
                 Self::__cacheback_body(__cacheback_0, __cacheback_1).await
             }),
         );
-        let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),

@@ -5,7 +5,7 @@ async fn user_tweets(username: &str) -> Vec<String> {
         if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             user_tweets::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Ref<str>,)>(), (&__cacheback_0,)),
-            __cb::Probe::<Vec<String>>::NEW.outcome(),
+            __cb::Probe::<Vec<String>>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -36,14 +36,15 @@ impl user_tweets {
         let __cacheback_probe = &__cb::Probe::<Vec<String>>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::of::<(__cb::Ref<str>,)>(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0,) = __cacheback_args.lend();
+                let (__cacheback_0,) = __cacheback_args.__cacheback_lend();
                 Self::__cacheback_body(__cacheback_0).await
             }),
         );
-        let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),

@@ -18,7 +18,7 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                 __cb::of::<(__cb::Val<u32>, __cb::Val<(u8, u8)>)>(),
                 (&__cacheback_1, &__cacheback_2),
             ),
-            __cb::Probe::<Result<u32, Error>>::NEW.outcome(),
+            __cb::Probe::<Result<u32, Error>>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -26,10 +26,10 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
             let __cacheback_probe = &__cb::Probe::<Result<u32, Error>>::NEW;
             let __cacheback_site = __cb::Site::new(
                 __cb::of::<(__cb::This<Self>, __cb::Val<u32>, __cb::Val<(u8, u8)>)>(),
-                __cacheback_probe.outcome(),
+                __cacheback_probe.__cacheback_outcome(),
                 |__cacheback_args| __cb::Box::pin(async move {
                     let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
-                        .lend();
+                        .__cacheback_lend();
                     if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<
                         Result<u32, Error>,
                     > {
@@ -38,6 +38,7 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                     let __cacheback_self: &Self = __cacheback_0;
                     let mut id: u32 = __cacheback_1;
                     let (a, _): (u8, u8) = __cacheback_2;
+                    #[allow(clippy::diverging_sub_expression)]
                     let __cacheback_returned: Result<u32, Error> = {
                         id += a;
                         log!("{}", __cacheback_self.name);
@@ -46,11 +47,13 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                         }
                         __cacheback_self.db.load(id).await
                     };
-                    __cacheback_returned
+                    #[allow(unreachable_code)] return __cacheback_returned;
                 }),
             );
+            let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+            let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
             let __cacheback_site = __cacheback_site
-                .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+                .errors(__cacheback_way, __cacheback_say);
             __cb::entry_of(
                 __cacheback_slot().of(__cacheback_marker),
                 __cb::key(

@@ -4,7 +4,7 @@ async fn weighed() -> String {
         if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             weighed::__cacheback_slot(),
             __cb::key(__cb::of::<()>(), ()),
-            __cb::Probe::<String>::NEW.outcome(),
+            __cb::Probe::<String>::NEW.__cacheback_outcome(),
         ) {
             return __cacheback_value;
         }
@@ -38,11 +38,12 @@ impl weighed {
         let __cacheback_probe = &__cb::Probe::<String>::NEW;
         let __cacheback_site = __cb::Site::new(
             __cb::of::<()>(),
-            __cacheback_probe.outcome(),
+            __cacheback_probe.__cacheback_outcome(),
             |_| __cb::Box::pin(Self::__cacheback_body()),
         );
-        let __cacheback_site = __cacheback_site
-            .errors((&__cacheback_probe).share(), (&&__cacheback_probe).describe());
+        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
+        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
+        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
         let __cacheback_site = __cacheback_site.empty_default();
         let __cacheback_site = __cacheback_site
             .weigh(|__cacheback_value| __cb::weighed(
