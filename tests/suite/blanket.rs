@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cacheback::{Cache, FetchError, Status, cacheback, settle, testing};
+use cacheback::{FetchError, Status, cacheback, settle, testing};
 
 /// A trait for every type, with methods of these names. They take a reference, or the value: that is looked for first.
 macro_rules! every_type_has {
@@ -140,21 +140,34 @@ async fn an_entrys_methods_are_its_own() {
     assert!(cloned::cache().is_empty());
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_cache_is_built_and_used_beside_it() {
-    let _own = testing::isolate();
-    let lengths: Cache<String, usize> = Cache::builder()
-        .fetch_on_miss()
-        .lifetime_for(|length: &usize| Duration::from_secs(*length as u64))
-        .fetcher(|word: String| async move { word.len() })
-        .build()
-        .unwrap();
-    assert_eq!(lengths.get("four").await, 4);
-    assert_eq!(lengths.entry("four").lookup().await.status, Status::Fresh);
-    lengths.invalidate("four").await.unwrap();
-    settle().await;
-    lengths.remove("four").await.unwrap();
-    assert_eq!((lengths.len(), lengths.is_empty(), lengths.stats().fetches), (0, true, 2));
-    lengths.clear().await.unwrap();
-    assert!(lengths.handle().is_empty());
+/// An object's `get`, `get_or_fetch`, `entry`, `set`, `peek` and `invalidate` depend on the type of its values and go
+/// through `Deref`, and so does `build`: what is left is a cache's own.
+mod objects {
+    use std::time::Duration;
+
+    use cacheback::{Cache, Status, settle, testing};
+
+    every_type_has! { Everything: reference,
+    args body cache call cause chain clear contains copy describe empty error errors fetch fetch_on_miss handle hit
+    is_empty is_some join key len lend lifetime_for lookup map name new of ops origin outcome own part policy
+    poll pool probe refresh remove run shape share share_err sharing site slot source split stats take vary view wait weigh }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cache_is_built_and_used_beside_it() {
+        let _own = testing::isolate();
+        let lengths: Cache<String, usize> = Cache::builder()
+            .fetch_on_miss()
+            .lifetime_for(|length: &usize| Duration::from_secs(*length as u64))
+            .fetcher(|word: String| async move { word.len() })
+            .build()
+            .unwrap();
+        assert_eq!(lengths.get("four").await, 4);
+        assert_eq!(lengths.entry("four").lookup().await.status, Status::Fresh);
+        lengths.invalidate("four").await.unwrap();
+        settle().await;
+        lengths.remove("four").await.unwrap();
+        assert_eq!((lengths.len(), lengths.is_empty(), lengths.stats().fetches), (0, true, 2));
+        lengths.clear().await.unwrap();
+        assert!(lengths.handle().is_empty());
+    }
 }
