@@ -113,6 +113,7 @@ pub(crate) enum Landing<O: Outcome> {
 
 impl<O: Outcome> Landing<O> {
     const LOST: &'static Self = &Self::Lost;
+    const TIMED_OUT: &'static Self = &Self::TimedOut;
 }
 
 impl<O: Outcome> Clone for Landing<O> {

@@ -36,7 +36,8 @@ pub enum FetchErrorKind {
     Error,
     /// The function panicked. On the local tier such a panic is handed on as a panic.
     Panic,
-    /// The fetch was aborted at its `refresh_timeout`. On the local tier nobody waits for such a fetch.
+    /// The fetch did not end within its `refresh_timeout`, because the thread of the caller blocks the only runtime that
+    /// could drive it. (A fetch that is driven goes on for those who wait.)
     TimedOut,
     /// The fetch ended without an outcome: its runtime was dropped.
     Lost,

@@ -17,7 +17,7 @@ use crate::outcome::Outcome;
 use crate::panics::{caught, caught_future};
 use crate::policy::Policy;
 use crate::sync::{Arc, Ordering};
-use crate::tasks::task;
+use crate::tasks::{Handle, task};
 
 /// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
 pub(crate) struct Job<A: KeyShape, O: Outcome> {
@@ -64,6 +64,8 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             live: here.executor.enlist(here.handle.id(), flight.ticket, Arc::clone(&flight) as _),
             flight,
         });
+        #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
+        crate::janitor::attend();
         // A subscriber is the user's code: where it panics, the job is there to give its key back.
         job.span = events::fetch_span(engine.name);
         job
@@ -110,9 +112,10 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
                 span.in_scope(|| self.land(Err(message), &policy));
             }
             Ok(policy) => {
-                let handle = self.here.handle.clone();
+                let (handle, flight) = (self.here.handle.clone(), Arc::clone(&self.flight));
+                let started = self.started;
                 // On a runtime that is gone the task is dropped at once, and the fetch is lost.
-                drop(handle.spawn(fly(self, policy).instrument(span)));
+                flight.drive_on(&handle, started, Box::pin(fly(self, policy).instrument(span)));
             }
         }
     }
@@ -163,6 +166,11 @@ impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
 /// The task of a fetch.
 async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     job.flight.begins_in(task::id());
+    let runs_on = Handle::current();
+    if runs_on.id() != job.here.handle.id() {
+        events::fetch_moved(job.engine.name);
+        job.here.handle = runs_on;
+    }
     let here = job.here.clone();
     let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
     let shutdown = pin!(here.executor.limit_reached());

@@ -12,8 +12,8 @@ use crate::context::{self, Here};
 use crate::decide::{Decision, Facts, decide};
 use crate::entry::State;
 use crate::error::{FetchError, FetchErrorKind};
-use crate::events::Status;
-use crate::flight::{Boarding, Seat, Start};
+use crate::events::{self, Status};
+use crate::flight::{Boarding, NOTICE, Seat, Start};
 use crate::key::KeyShape;
 use crate::outcome::{Outcome, Sharing};
 use crate::store::Content;
@@ -23,9 +23,9 @@ use crate::tasks::{Handle, task};
 /// How many of its own fetches a call may lose with their runtime before it gives up.
 const LOSSES: u32 = 2;
 
-/// A fetch of another runtime that has not noticed its own time-out this long after it is taken for lost: that
-/// runtime is not driven any more.
-const NOTICE: Duration = Duration::from_secs(1);
+/// So often a caller who was told that nobody drives its fetch lets others go first. If it does not block its runtime
+/// itself, that runtime drives the fetch meanwhile. (tokio looks at its timers at least once in 61 tasks.)
+const TURNS: u32 = 128;
 
 /// What a caller wants.
 #[derive(Clone, Copy)]
@@ -104,6 +104,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             }
             if let Some(answer) = self.stored(target) {
                 return answer;
+            }
+            if matches!(landing, Landing::TimedOut) {
+                if let Some(value) = origin.empty() {
+                    return self.answered(value, Status::Empty, None);
+                }
             }
             match self.failure(landing, &seat, origin, &mut losses) {
                 Failure::Again => {}
@@ -329,8 +334,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         match landing {
             Landing::Failed(failed) => failed.hand(seat.leads()).map_or(Failure::Again, Failure::Error),
             Landing::Panicked(message) => Failure::Panic(format!("`{}` panicked: {message}", self.name)),
-            // A value was served before; a flight that others wait for does not time out.
-            Landing::Value(_) | Landing::TimedOut => Failure::Again,
+            // It was served before.
+            Landing::Value(_) => Failure::Again,
+            Landing::TimedOut => {
+                let why = "the thread that waits for it blocks the only runtime that could drive it";
+                self.without_outcome(origin, FetchErrorKind::TimedOut, why)
+            }
             // Others may lose theirs as often as they like.
             Landing::Lost if !seat.leads() => Failure::Again,
             Landing::Lost => {
@@ -341,12 +350,17 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 if *losses == LOSSES && task::try_id().is_some() {
                     return Failure::Gone;
                 }
-                let error = FetchError::new(self.name, FetchErrorKind::Lost, "its runtime was dropped");
-                match origin.share() {
-                    Sharing::Wrapped(from) => Failure::Error(from(error)),
-                    _ => Failure::Panic(error.to_string()),
-                }
+                self.without_outcome(origin, FetchErrorKind::Lost, "its runtime was dropped")
             }
+        }
+    }
+
+    /// What is left to a caller whose fetch has no outcome.
+    fn without_outcome(&self, origin: &OriginOf<O>, kind: FetchErrorKind, why: &str) -> Failure<O::Error> {
+        let error = FetchError::new(self.name, kind, why);
+        match origin.share() {
+            Sharing::Wrapped(from) => Failure::Error(from(error)),
+            _ => Failure::Panic(error.to_string()),
         }
     }
 
@@ -362,6 +376,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let mut deserted = elsewhere.then(|| Box::pin(self.deserted(seat, &here.caller)));
         let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));
         let mut landed = pin!(seat.landed());
+        let mut turns = TURNS;
         poll_fn(|context| {
             if let Poll::Ready(landing) = landed.as_mut().poll(context) {
                 return Poll::Ready(Some(landing));
@@ -372,9 +387,26 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {
                 return Poll::Ready(None);
             }
+            if seat.is_stranded(here.caller.id()) {
+                if turns == 0 {
+                    return Poll::Ready(Some(self.stranded(elsewhere)));
+                }
+                turns -= 1;
+                context.waker().wake_by_ref();
+            }
             Poll::Pending
         })
         .await
+    }
+
+    /// What a flight that nobody drives means to one who waits for it: another runtime's is lost, and its own runtime
+    /// is blocked by none other than itself.
+    fn stranded(&self, elsewhere: bool) -> &'static Landing<O> {
+        if elsewhere {
+            return Landing::LOST;
+        }
+        events::runtime_blocked(self.name);
+        Landing::TIMED_OUT
     }
 
     /// Completes where a flight of another runtime has lapsed and its own task does not notice, or no longer lives.
