@@ -26,6 +26,7 @@ use crate::policy::Policy;
 use crate::store::{Change, Content, Limit, Node, Pinned, Remains, Store};
 use crate::sync::plain::Serial;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
+use crate::tasks;
 
 mod breaker;
 mod fetch;
@@ -283,6 +284,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     #[inline(always)]
     fn quiet_value(&self, node: &NodeOf<A, O>) -> Option<O::Value> {
         let (value, status, told) = node.quiet_value(Moment::recent())?;
+        // Now and then a stale answer lets others run, or who polls for the refresh would keep it from running. Where
+        // that has to wait, `read` does.
+        if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {
+            return None;
+        }
         self.counters.answered(status);
         if self.store.wants_record(told) {
             self.store.record(node);

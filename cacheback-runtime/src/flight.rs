@@ -39,7 +39,7 @@ pub(crate) struct Flight<T> {
     waiting: AtomicUsize,
     /// Whether the call that started the flight waits for it.
     leader: AtomicBool,
-    /// When its own task last showed that it lives, after its claim lapsed; zero before.
+    /// When, awake, its own task last showed that it lives, after its claim lapsed; zero before.
     seen: AtomicU64,
     abandoned: Notify,
     /// The task that its body runs in.
@@ -79,7 +79,7 @@ impl<T> Flight<T> {
         Moment::from_bits(self.until.load(Ordering::SeqCst))
     }
 
-    /// When its own task last showed that it lives, after its claim lapsed.
+    /// When, [awake](Moment::awake), its own task last showed that it lives, after its claim lapsed.
     fn last_seen(&self) -> Option<Moment> {
         Some(Moment::from_bits(self.seen.load(Ordering::SeqCst))).filter(|seen| *seen > Moment::PAST)
     }
@@ -122,8 +122,8 @@ impl<T> Flight<T> {
     }
 
     /// From here on the flight goes on for those who wait alone; its task says so from time to time.
-    pub(crate) fn lapse(&self, now: Moment) {
-        self.seen.store(now.to_bits(), Ordering::SeqCst);
+    pub(crate) fn lapse(&self) {
+        self.seen.store(Moment::awake().to_bits(), Ordering::SeqCst);
     }
 
     /// Completes when the last caller leaves a flight that has lapsed.
@@ -154,8 +154,8 @@ impl<T: Send + Sync + 'static> Fetch for Flight<T> {
         self.spared.load(Ordering::SeqCst)
     }
     #[cfg(not(feature = "test-util"))]
-    fn tend(&self, now: Moment) {
-        Flight::tend(self, now);
+    fn tend(&self) {
+        Flight::tend(self);
     }
 }
 
@@ -204,7 +204,7 @@ impl<T> Seat<T> {
         Some(self.flight.until()).filter(|until| *until > Moment::PAST)
     }
 
-    /// When the flight's own task last showed that somebody drives it, after its claim lapsed.
+    /// When, [awake](Moment::awake), the flight's own task last showed that somebody drives it, after its claim lapsed.
     pub(crate) fn last_seen(&self) -> Option<Moment> {
         self.flight.last_seen()
     }

@@ -45,6 +45,7 @@ pub(crate) fn watch<S: Sweep + 'static>(cache: &Arc<S>) {
 }
 
 /// A fetch was enlisted with the executor: from here on it is tended.
+#[cfg_attr(all(test, cacheback_shuttle), allow(dead_code))] // A scenario tends its fetches itself.
 pub(crate) fn attend() {
     let housekeeper = Housekeeper::of_this_process();
     if !housekeeper.attends.load(Ordering::SeqCst) && !housekeeper.attends.swap(true, Ordering::SeqCst) {
@@ -88,9 +89,8 @@ fn keep_house(attends: &AtomicBool) -> ! {
         };
         thread::park_timeout(if fetches_live { SHORT_PERIOD.min(until_swept) } else { until_swept });
         if let Some(executor) = context::executor() {
-            let now = Moment::now();
-            executor.relieve(now);
-            executor.tend(now);
+            executor.relieve(Moment::now());
+            executor.tend();
         }
         if swept.elapsed() >= PERIOD {
             swept = Instant::now();

@@ -10,6 +10,7 @@ mod caches;
 mod catalogue;
 mod clock;
 mod configure;
+mod cooperation;
 mod empty;
 mod executor;
 mod failure;

@@ -113,9 +113,8 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             }
             Ok(policy) => {
                 let (handle, flight) = (self.here.handle.clone(), Arc::clone(&self.flight));
-                let started = self.started;
                 // On a runtime that is gone the task is dropped at once, and the fetch is lost.
-                flight.drive_on(&handle, started, Box::pin(fly(self, policy).instrument(span)));
+                flight.drive_on(&handle, timeout, Box::pin(fly(self, policy).instrument(span)));
             }
         }
     }
@@ -182,7 +181,7 @@ async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
             // The place is free, and the fetch goes on for those alone who wait for it, or for the shutdown that it has
             // asked for itself.
             job.flight.give_place_back();
-            job.flight.lapse(Moment::now());
+            job.flight.lapse();
             job.start_parked();
             let mut late = cut.is_ok();
             loop {
@@ -223,7 +222,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         }
         let tick = pin!(context::timer(&self.here.handle, Duration::from_secs(1)));
         if first(pin!(self.flight.abandoned()), tick).await.is_err() {
-            self.flight.lapse(Moment::now());
+            self.flight.lapse();
         }
     }
 

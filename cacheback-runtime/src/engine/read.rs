@@ -18,7 +18,7 @@ use crate::key::KeyShape;
 use crate::outcome::{Outcome, Sharing};
 use crate::store::Content;
 use crate::sync::Arc;
-use crate::tasks::{Handle, task};
+use crate::tasks::{self, Handle, task};
 
 /// How many of its own fetches a call may lose with their runtime before it gives up.
 const LOSSES: u32 = 2;
@@ -45,12 +45,24 @@ enum Found<'g, N> {
 
 /// What a caller finds.
 enum Entered<O: Outcome> {
+    /// To be counted.
     Value(Answer<O::Return>),
     Error(ErrorOf<O>),
     Empty,
     /// Nothing is cached: whether this caller waits then is an expression, to be evaluated outside of the lock.
     Ask,
     Wait(Seat<Landing<O>>),
+}
+
+impl<O: Outcome> Entered<O> {
+    /// Whether it is an answer at once by which a caller may poll for a better one.
+    fn is_makeshift(&self) -> bool {
+        match self {
+            Self::Value(answer) => answer.status != Status::Fresh,
+            Self::Error(_) | Self::Empty => true,
+            Self::Ask | Self::Wait(_) => false,
+        }
+    }
 }
 
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
@@ -62,7 +74,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         call: Call,
     ) -> Answer<O::Return> {
         if !origin.can_run() {
-            return self.without_a_fetch(target, origin);
+            return self.without_a_fetch(target, origin).await;
         }
         let mut waits_on_miss = match (call, origin.waits_on_miss()) {
             (Call::GetOrFetch, _) => Some(true),
@@ -71,12 +83,19 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         };
         let mut called = None;
         let mut losses = 0;
+        let mut gave_way = false;
         loop {
             let here = self.here(losses);
             let now = Moment::now();
             let called = *called.get_or_insert(now);
-            let seat = match self.enter(&here, target, origin, Want::Answer { waits_on_miss }, now) {
-                Entered::Value(answer) => return answer,
+            let entered = self.enter(&here, target, origin, Want::Answer { waits_on_miss }, now);
+            if entered.is_makeshift() && !gave_way && !tasks::has_budget() {
+                gave_way = true;
+                tasks::give_way().await;
+                continue;
+            }
+            let seat = match entered {
+                Entered::Value(Answer { value, status, age }) => return self.answered(value, status, age),
                 Entered::Error(kept) => return self.answered(O::join(Err(kept.hand())), Status::Fresh, None),
                 Entered::Empty => return self.empty(origin),
                 Entered::Ask => {
@@ -223,7 +242,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             Found::Node(node, status) => match node.content() {
                 Content::Value(value, _) => {
                     let age = Duration::from_nanos(now.since(node.started));
-                    Entered::Value(self.answered(O::join(Ok(value.clone())), status, Some(age)))
+                    Entered::Value(Answer { value: O::join(Ok(value.clone())), status, age: Some(age) })
                 }
                 Content::Error(shared) => Entered::Error(Arc::clone(shared)),
                 Content::Nothing => Entered::Empty,
@@ -292,7 +311,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     }
 
     /// The answer where there is no body to run: what is stored, whatever its age, else the empty value.
-    fn without_a_fetch(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) -> Answer<O::Return> {
+    async fn without_a_fetch(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) -> Answer<O::Return> {
+        let is_fresh = self.peek(target).is_some_and(|peeked| peeked.fresh);
+        if !is_fresh && !tasks::has_budget() {
+            tasks::give_way().await;
+        }
         if let Some(answer) = self.stored(target) {
             return answer;
         }
@@ -419,12 +442,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 None => self.policy.refresh_timeout,
             };
             context::timer(handle, left.saturating_add(NOTICE)).await;
-            let now = Moment::now();
             match seat.last_seen() {
                 // Driven, and slow: it goes on for those who wait.
-                Some(seen) if now.since(seen) <= 3 * nanos(NOTICE) => {}
+                Some(seen) if Moment::awake().since(seen) <= 3 * nanos(NOTICE) => {}
                 Some(_) => return,
-                None if until.is_some_and(|until| now >= until) => return,
+                None if until.is_some_and(|until| Moment::now() >= until) => return,
                 None => {}
             }
         }

@@ -41,6 +41,14 @@ impl Stripes {
         }
     }
 
+    /// Whether this thread is about to count the last of `turn` here. (Where threads share a place, one of them.)
+    #[inline]
+    pub(super) fn is_turn(&self, counter: usize, turn: u64) -> bool {
+        let seat = SEAT.try_with(Cell::get).unwrap_or(NO_SEAT);
+        let Line(line) = self.own.get(seat).unwrap_or(&self.shared[seat % SHARED]);
+        line[counter].load(Ordering::Relaxed) % turn == turn - 1
+    }
+
     #[cold]
     #[inline(never)]
     fn count_elsewhere(&self, seat: usize, counter: usize) {

@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 
 use super::{Executor, Ticket};
-#[cfg(not(feature = "test-util"))]
-use crate::clock::Moment;
 use crate::panics::caught;
 use crate::process;
 use crate::sync::{Arc, AtomicBool, Mutex, Notify, Ordering, lock};
@@ -23,7 +21,7 @@ pub(crate) trait Fetch: Send + Sync {
     fn is_spared(&self) -> bool;
     /// Helps it on where its runtime stands still.
     #[cfg(not(feature = "test-util"))]
-    fn tend(&self, now: Moment);
+    fn tend(&self);
 }
 
 #[derive(Default)]
@@ -124,12 +122,12 @@ impl Executor {
 
     /// Helps those on whose runtime stands still.
     #[cfg(not(feature = "test-util"))]
-    pub(crate) fn tend(&self, now: Moment) {
+    pub(crate) fn tend(&self) {
         let fetches: Vec<_> = lock(&self.roster.lives).fetches.values().cloned().collect();
         for fetch in fetches {
             // A type of the user's may panic on the way. That ends this fetch and nothing else.
             let _ = caught(|| {
-                fetch.tend(now);
+                fetch.tend();
                 drop(fetch);
             });
         }

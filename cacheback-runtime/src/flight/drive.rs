@@ -13,7 +13,7 @@ use super::Flight;
 use crate::clock::{Moment, nanos};
 #[cfg(not(feature = "test-util"))]
 use crate::context;
-use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
+use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock};
 use crate::tasks::Handle;
 
 /// So long a runtime may leave a fetch alone before it is moved.
@@ -26,31 +26,40 @@ pub(crate) const NOTICE: Duration = Duration::from_secs(1);
 /// The whole run of a fetch, as a task of it.
 type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// Its moments are [awake](Moment::awake) ones: a machine that slept has kept no runtime from anything.
 #[derive(Default)]
 pub(super) struct Drive {
     /// The fetch, until a task takes it up.
     handed: Mutex<Option<Handed>>,
-    /// It was moved, and is to end by then; zero before.
-    moved_until: AtomicU64,
+    /// From then on a fetch that is driven knows of its time-out; zero until it is handed over.
+    due: AtomicU64,
+    /// It runs on the library's own runtime, and was handed to another.
+    moved: AtomicBool,
     /// The runtime that it was moved from goes on, or is gone.
     goes_on: AtomicBool,
-    /// Those who wait were woken because nobody drives it.
-    stranded: AtomicBool,
+    /// The housekeeper has seen it stand still so many times in a row.
+    still: AtomicU32,
 }
 
 struct Handed {
     run: Run,
     since: Moment,
+    timeout: u64,
 }
 
 impl Drive {
-    fn take(&self) -> Option<Run> {
-        let handed = lock(&self.handed).take();
-        handed.map(|handed| handed.run)
+    fn take(&self) -> Option<Handed> {
+        lock(&self.handed).take()
+    }
+
+    /// A task takes the fetch up now, or is about to.
+    fn begin(&self, timeout: u64) {
+        let due = Moment::awake().plus(timeout).plus(nanos(NOTICE));
+        self.due.store(due.to_bits(), Ordering::SeqCst);
     }
 
     fn was_moved(&self) -> bool {
-        self.moved_until.load(Ordering::SeqCst) > 0
+        self.moved.load(Ordering::SeqCst)
     }
 }
 
@@ -60,8 +69,9 @@ struct Task<T>(Arc<Flight<T>>);
 impl<T> Task<T> {
     async fn run(self) {
         // `None`: it was moved. What is left of it here says that this runtime goes on.
-        if let Some(run) = self.0.drive.take() {
-            run.await;
+        if let Some(handed) = self.0.drive.take() {
+            self.0.drive.begin(handed.timeout);
+            handed.run.await;
         }
     }
 }
@@ -76,8 +86,10 @@ impl<T> Drop for Task<T> {
 
 impl<T: Send + Sync + 'static> Flight<T> {
     /// Hands the fetch to a runtime. On one that is gone it is dropped at once.
-    pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, since: Moment, run: Run) {
-        *lock(&self.drive.handed) = Some(Handed { run, since });
+    pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, timeout: Duration, run: Run) {
+        let timeout = nanos(timeout);
+        self.drive.begin(timeout);
+        *lock(&self.drive.handed) = Some(Handed { run, since: Moment::awake(), timeout });
         drop(handle.spawn(Task(Arc::clone(self)).run()));
     }
 }
@@ -86,33 +98,34 @@ impl<T: Send + Sync + 'static> Flight<T> {
 #[cfg(not(feature = "test-util"))]
 impl<T> Flight<T> {
     /// Moves the fetch where no task takes it up; wakes those who wait where nobody drives it.
-    pub(super) fn tend(&self, now: Moment) {
-        if self.is_left_alone(now) && self.move_away(now) {
+    pub(super) fn tend(&self) {
+        let now = Moment::awake();
+        if self.is_left_alone(now) && self.move_away() {
             return;
         }
-        if self.waiting() > 0 && self.stands_still(now) {
-            self.drive.stranded.store(true, Ordering::SeqCst);
+        if !self.stands_still(now) {
+            self.drive.still.store(0, Ordering::SeqCst);
+        } else if self.drive.still.fetch_add(1, Ordering::SeqCst) > 0 {
+            // The second time: where all of the process was stopped, its runtimes had their chance since.
             self.done.notify_waiters();
         }
     }
 
     /// Whether no task has taken it up for so long that it is to be moved: at its time-out at the latest.
     fn is_left_alone(&self, now: Moment) -> bool {
-        let since = lock(&self.drive.handed).as_ref().map(|handed| handed.since);
-        since.is_some_and(|since| now.since(since) >= nanos(PATIENCE).min(self.until().since(since)))
+        let handed = lock(&self.drive.handed);
+        handed.as_ref().is_some_and(|handed| now.since(handed.since) >= nanos(PATIENCE).min(handed.timeout))
     }
 
     /// Moves it to the library's own runtime, unless it is there, or a task takes it up first.
-    fn move_away(&self, now: Moment) -> bool {
+    fn move_away(&self) -> bool {
         let own = context::own_runtime();
         if self.runtime == Some(own.id()) {
             return false;
         }
-        let mut handed = lock(&self.drive.handed);
-        let Some(Handed { run, since }) = handed.take() else { return false };
-        let timeout = self.until().since(since);
-        self.drive.moved_until.store(now.plus(timeout).to_bits(), Ordering::SeqCst);
-        drop(handed);
+        let Some(Handed { run, timeout, .. }) = self.drive.take() else { return false };
+        self.drive.begin(timeout);
+        self.drive.moved.store(true, Ordering::SeqCst);
         drop(own.spawn(run));
         true
     }
@@ -122,9 +135,8 @@ impl<T> Flight<T> {
     /// Whether its time is over and its own task does not notice, or it was moved away from a runtime that still does
     /// nothing.
     fn stands_still(&self, now: Moment) -> bool {
-        let moved_until = Moment::from_bits(self.drive.moved_until.load(Ordering::SeqCst));
-        let until = if self.drive.was_moved() { moved_until } else { self.until() };
-        if until == Moment::PAST || now < until.plus(nanos(NOTICE)) {
+        let due = Moment::from_bits(self.drive.due.load(Ordering::SeqCst));
+        if due == Moment::PAST || now < due {
             return false;
         }
         if self.drive.was_moved() {
@@ -133,9 +145,10 @@ impl<T> Flight<T> {
         self.last_seen().is_none_or(|seen| now.since(seen) > 3 * nanos(NOTICE))
     }
 
-    /// Whether a caller who waits on this runtime waits in vain: it was woken for that, and nothing has changed since.
+    /// Whether a caller waits in vain: it was woken for that, and nothing has changed since. `elsewhere`: it waits on
+    /// another runtime, which does not hold up a fetch that was moved.
     pub(super) fn is_stranded(&self, elsewhere: bool) -> bool {
-        let stranded = self.drive.stranded.load(Ordering::SeqCst);
-        stranded && self.stands_still(Moment::now()) && !(elsewhere && self.drive.was_moved())
+        let told = self.drive.still.load(Ordering::SeqCst) > 1;
+        told && self.stands_still(Moment::awake()) && !(elsewhere && self.drive.was_moved())
     }
 }

@@ -224,3 +224,43 @@ fn a_task_whose_runtime_was_blocked_by_others() {
     });
     assert_eq!(value, 4);
 }
+
+/// A task that blocks its thread again and again has used up its cooperative budget, and gets no new one before it
+/// waits: empty and stale answers are given all the same.
+#[test]
+fn a_task_that_blocks_on_many_answers_at_once() {
+    #[cacheback(lifetime = 0)]
+    async fn never(id: u64) -> u64 {
+        pending::<()>().await;
+        id
+    }
+    let answers = answered(|| {
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let task = runtime.spawn(async {
+            never::entry(2).set(9).await.unwrap();
+            let once = || pollster::block_on(never(1)) + pollster::block_on(never(2));
+            (0..5_000).map(|_| once()).sum::<u64>()
+        });
+        runtime.block_on(task).unwrap()
+    });
+    assert_eq!(answers, 5_000 * 9);
+}
+
+/// A time-out around a loop that polls for a refresh fires, though that refresh never comes.
+#[test]
+fn a_time_out_around_a_loop_that_polls() {
+    #[cacheback(lifetime = 0)]
+    async fn hanging(id: u64) -> u64 {
+        pending::<()>().await;
+        id
+    }
+    answered(|| {
+        current_thread().block_on(async {
+            hanging::entry(2).set(9).await.unwrap();
+            for (key, old) in [(1, 0), (2, 9)] {
+                let polls = async { while hanging(key).await == old {} };
+                assert!(tokio::time::timeout(Duration::from_millis(20), polls).await.is_err());
+            }
+        });
+    });
+}
