@@ -283,12 +283,10 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// The value of a node, where a reader has nothing else to do.
     #[inline(always)]
     fn quiet_value(&self, node: &NodeOf<A, O>) -> Option<O::Value> {
-        let (value, status, told) = node.quiet_value(Moment::recent())?;
-        // Now and then a stale answer lets others run, or who polls for the refresh would keep it from running. Where
-        // that has to wait, `read` does.
-        if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {
-            return None;
-        }
+        // Now and then a stale answer takes part in the cooperative budget, or who polls for the refresh would keep it
+        // from running. Where others are to run first, `read` waits for them.
+        let may_be_stale = || !self.counters.is_turn(Status::Stale) || tasks::has_budget();
+        let (value, status, told) = node.quiet_value(Moment::recent(), may_be_stale)?;
         self.counters.answered(status);
         if self.store.wants_record(told) {
             self.store.record(node);

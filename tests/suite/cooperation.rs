@@ -21,7 +21,7 @@ fn object(source: &Arc<Source>) -> Cache<u64, u64> {
         let source = Arc::clone(&source);
         async move { source.number().await }
     };
-    Cache::builder().lifetime(secs(10)).empty(0).fetcher(fetcher).build().unwrap()
+    Cache::builder().lifetime(secs(10)).empty(|_| 0).fetcher(fetcher).build().unwrap()
 }
 
 /// Calls until it is `done`. Where no other task gets a turn it never is.
@@ -49,7 +49,7 @@ async fn rule_12_a_loop_that_polls_for_the_first_value() {
     until(async || object.get(&1).await, |value| value > 0).await;
     until(async || object.entry(&2).lookup().await, |lookup| lookup.status == Status::Fresh).await;
 
-    let written: Cache<u64, u64> = Cache::builder().empty(0).build().unwrap();
+    let written: Cache<u64, u64> = Cache::builder().empty(|_| 0).build().unwrap();
     let writer = written.clone();
     tokio::spawn(async move { writer.set(&1, 5).await });
     until(async || written.get(&1).await, |value| value == 5).await;
