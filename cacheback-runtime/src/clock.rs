@@ -118,20 +118,26 @@ impl Asleep {
 ))]
 mod source {
     use super::Moment;
+    #[cfg(target_os = "linux")]
+    use crate::sync::plain::OnceLock;
 
     #[cfg(target_os = "linux")]
     static ASLEEP: super::Asleep = super::Asleep::unknown();
 
     #[cfg(target_os = "linux")]
     pub(super) fn now() -> Moment {
-        ASLEEP.now(|| read(libc::CLOCK_BOOTTIME).unwrap_or_else(monotonic), monotonic)
+        static HAS_COARSE: OnceLock<bool> = OnceLock::new();
+        let has_coarse = *HAS_COARSE.get_or_init(|| read(libc::CLOCK_MONOTONIC_COARSE).is_some());
+        // Where a system forbids the coarse clock, that reads zero: the recent time is the last exact one then.
+        let awake = || if has_coarse { monotonic() } else { 0 };
+        ASLEEP.now(|| read(libc::CLOCK_BOOTTIME).unwrap_or_else(monotonic), awake)
     }
 
     #[cfg(target_os = "linux")]
     #[inline]
     pub(super) fn recent() -> Moment {
-        // Some systems forbid the coarse clock: time must not stand still.
-        ASLEEP.recent(read(libc::CLOCK_MONOTONIC_COARSE).unwrap_or_else(monotonic))
+        // Whether it failed is not asked here: two instructions of each hit.
+        ASLEEP.recent(read_or_zero(libc::CLOCK_MONOTONIC_COARSE).0)
     }
 
     #[cfg(target_os = "linux")]
@@ -162,14 +168,20 @@ mod source {
         Moment(read(libc::CLOCK_UPTIME_RAW).unwrap_or_default())
     }
 
+    fn read(clock: libc::clockid_t) -> Option<u64> {
+        let (now, failed) = read_or_zero(clock);
+        (!failed).then_some(now)
+    }
+
+    /// A clock, and whether that failed.
     // No safe way to these clocks: std has none, and rustix reads them in a way that valgrind cannot follow.
     #[allow(unsafe_code)]
     #[inline]
-    fn read(clock: libc::clockid_t) -> Option<u64> {
+    fn read_or_zero(clock: libc::clockid_t) -> (u64, bool) {
         let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
         // SAFETY: `now` is a valid `timespec` to write to.
         let failed = unsafe { libc::clock_gettime(clock, &raw mut now) } != 0;
-        (!failed).then_some(now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64)
+        (now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64, failed)
     }
 }
 

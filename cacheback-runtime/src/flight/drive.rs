@@ -43,6 +43,7 @@ pub(super) struct Drive {
 
 struct Handed {
     run: Run,
+    #[cfg_attr(feature = "test-util", allow(dead_code))]
     since: Moment,
     timeout: u64,
 }

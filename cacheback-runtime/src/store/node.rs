@@ -136,31 +136,31 @@ impl<K, V, X> Node<K, V, X> {
         self.id
     }
 
-    /// The value, where a reader may take it and has nothing else to do, and the round of its last hit. A stale one
-    /// only where it `may_be_stale`.
+    /// The value, however old, and the round of its last hit.
     #[inline]
-    pub(crate) fn quiet_value(
-        &self,
-        now: Moment,
-        may_be_stale: impl FnOnce() -> bool,
-    ) -> Option<(&V, Status, &Round)> {
-        let Some(Stored { content: Content::Value(value, told), .. }) = &self.stored else { return None };
-        let is_fresh = now.to_bits() < self.fresh_until.load(Ordering::Relaxed);
-        let status = if is_fresh { Status::Fresh } else { self.quiet_status(now, may_be_stale)? };
-        Some((value, status, told))
+    pub(crate) fn cached(&self) -> Option<(&V, &Round)> {
+        match &self.stored {
+            Some(Stored { content: Content::Value(value, told), .. }) => Some((value, told)),
+            _ => None,
+        }
     }
 
-    /// What a reader sees who would start a refresh, but one runs or the key rests.
-    #[cold]
-    #[inline(never)]
-    fn quiet_status(&self, now: Moment, may_be_stale: impl FnOnce() -> bool) -> Option<Status> {
+    /// Whether a reader of the value has nothing else to do.
+    #[inline]
+    pub(crate) fn is_quiet(&self, now: Moment) -> bool {
+        now.to_bits() < self.fresh_until.load(Ordering::Relaxed)
+    }
+
+    /// What a reader of the value sees who would start a refresh, but one runs or the key rests.
+    #[inline]
+    pub(crate) fn status_at_rest(&self, now: Moment) -> Option<Status> {
         let more = self.more.get()?;
         if now.to_bits() >= more.quiet_until.load(Ordering::Relaxed) {
             return None;
         }
         match more.times(self.started).state(now) {
             State::Fresh => Some(Status::Fresh),
-            State::Stale => may_be_stale().then_some(Status::Stale),
+            State::Stale => Some(Status::Stale),
             State::TooStale | State::Missing => None,
         }
     }
@@ -344,7 +344,7 @@ mod tests {
             let times = Times::of(Moment::from_bits(100), lifetime, spans);
             let node: Small<u64> = Node::new(1, 1, times, &spans, Content::Value(1, Round::default()));
             assert_eq!(node.times(&spans), times);
-            node.quiet_value(Moment::from_bits(95), || true).is_some()
+            node.is_quiet(Moment::from_bits(95))
         };
         assert!(!quiet(0) && quiet(1));
     }
