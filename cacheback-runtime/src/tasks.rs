@@ -17,8 +17,10 @@ pub(crate) use crate::interleavings::tasks::{Handle, Id, Sleep, has_budget, slee
 
 /// Takes one unit of the running task's cooperative budget: whether there was one left. Outside of tokio's tasks there
 /// always is.
+// Out of line: what it needs would be saved and restored by each stale answer.
 #[cfg(not(all(test, cacheback_shuttle)))]
-#[inline]
+#[cold]
+#[inline(never)]
 pub(crate) fn has_budget() -> bool {
     match task::coop::poll_proceed(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(unit) => {

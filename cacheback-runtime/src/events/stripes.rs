@@ -45,8 +45,18 @@ impl Stripes {
     #[inline]
     pub(super) fn is_turn(&self, counter: usize, turn: u64) -> bool {
         let seat = SEAT.try_with(Cell::get).unwrap_or(NO_SEAT);
-        let Line(line) = self.own.get(seat).unwrap_or(&self.shared[seat % SHARED]);
-        line[counter].load(Ordering::Relaxed) % turn == turn - 1
+        let count = match self.own.get(seat) {
+            Some(Line(own)) => own[counter].load(Ordering::Relaxed),
+            None => self.shared_count(seat, counter),
+        };
+        count % turn == turn - 1
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn shared_count(&self, seat: usize, counter: usize) -> u64 {
+        let Line(shared) = &self.shared[seat % SHARED];
+        shared[counter].load(Ordering::Relaxed)
     }
 
     #[cold]
