@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::executor::{Executor, Settings};
 use crate::panics::caught;
+#[cfg(not(all(test, cacheback_shuttle)))]
+use crate::process::{self, PerProcess};
 use crate::sync::Arc;
 use crate::sync::plain::{AtomicBool, Mutex, OnceLock, Ordering, lock};
 use crate::tasks::{Handle, Id, Sleep, sleep};
@@ -81,21 +83,22 @@ pub(crate) async fn pause(span: Duration) {
 }
 
 #[cfg(all(test, cacheback_shuttle))]
-use crate::interleavings::tasks::own_runtime;
+pub(crate) use crate::interleavings::tasks::own_runtime;
 
-/// Two threads for calls that come from outside of any tokio runtime; started by the first such call.
+/// Two threads for calls that come from outside of any tokio runtime, and for fetches whose runtime stands still;
+/// started by the first such call.
 #[cfg(not(all(test, cacheback_shuttle)))]
-fn own_runtime() -> &'static Handle {
-    static OWN: OnceLock<tokio::runtime::Runtime> = OnceLock::new();
-    OWN.get_or_init(|| {
+pub(crate) fn own_runtime() -> &'static Handle {
+    static OWN: PerProcess<tokio::runtime::Runtime> = PerProcess::new();
+    let own = OWN.get_or_init(process::id(), || {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .thread_name("cacheback")
             .enable_all()
             .build()
             .expect("cacheback: the system gives no thread to run fetches on")
-    })
-    .handle()
+    });
+    own.handle()
 }
 
 #[cfg(all(test, cacheback_shuttle))]

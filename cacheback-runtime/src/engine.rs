@@ -27,6 +27,7 @@ use crate::policy::Policy;
 use crate::store::{Change, Content, Limit, Node, Pins, RECORD_WEIGHT, Remains, Store};
 use crate::sync::plain::Serial;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
+use crate::tasks;
 
 mod breaker;
 mod chain;
@@ -117,6 +118,7 @@ pub(crate) enum Landing<O: Outcome> {
 
 impl<O: Outcome> Landing<O> {
     const LOST: &'static Self = &Self::Lost;
+    const TIMED_OUT: &'static Self = &Self::TimedOut;
 }
 
 impl<O: Outcome> Clone for Landing<O> {
@@ -287,12 +289,32 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// The value of a node, where a reader has nothing else to do.
     #[inline(always)]
     fn quiet_value(&self, node: &NodeOf<A, O>) -> Option<O::Value> {
-        let (value, status, told) = node.quiet_value(Moment::recent())?;
-        self.counters.answered(status);
+        let now = Moment::recent();
+        let (value, told) = node.cached()?;
+        if node.is_quiet(now) {
+            self.counters.answered(Status::Fresh);
+        } else if !self.answered_at_rest(node, now) {
+            return None;
+        }
         if self.store.wants_record(told) {
             self.store.record(node);
         }
         Some(value.clone())
+    }
+
+    /// Whether a reader is answered, and counted, who would start a refresh, but one runs or the key rests.
+    // Apart from the others, which would pay for what the two have in common.
+    #[cold]
+    #[inline(never)]
+    fn answered_at_rest(&self, node: &NodeOf<A, O>, now: Moment) -> bool {
+        let Some(status) = node.status_at_rest(now) else { return false };
+        // Now and then a stale answer takes part in the cooperative budget, or who polls for the refresh would keep it
+        // from running. Where others are to run first, `read` waits for them.
+        if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {
+            return false;
+        }
+        self.counters.answered(status);
+        true
     }
 
     /// A fetch to be, for a caller from here.

@@ -58,6 +58,7 @@ impl Times {
         Self::of(started, lifetime, Spans { ahead, ..spans })
     }
 
+    #[inline]
     pub(crate) fn of(started: Moment, lifetime: u64, spans: Spans) -> Self {
         let Spans { max_stale, retention, ahead } = spans;
         Self { started, lifetime, max_stale, retention, ahead }
@@ -76,6 +77,7 @@ impl Times {
         now.since(self.started)
     }
 
+    #[inline]
     pub(crate) fn state(&self, now: Moment) -> State {
         let age = self.age(now);
         if age >= self.retention {

@@ -37,7 +37,8 @@ pub enum FetchErrorKind {
     Error,
     /// The function panicked. On the local tier such a panic is handed on as a panic.
     Panic,
-    /// The fetch was aborted at its `refresh_timeout`. On the local tier nobody waits for such a fetch.
+    /// The fetch did not end within its `refresh_timeout`, because the thread of the caller blocks the only runtime that
+    /// could drive it. (A fetch that is driven goes on for those who wait.)
     TimedOut,
     /// The fetch ended without an outcome: its runtime was dropped.
     Lost,
@@ -126,9 +127,12 @@ impl RefUnwindSafe for FetchError {}
 
 impl FetchError {
     /// A fetch that ended without an error of its function.
-    pub(crate) fn lost(function: &'static str, why: &str) -> Self {
-        let text = format!("fetch of `{function}` was lost: {why}").into();
-        Self { function, kind: FetchErrorKind::Lost, text, original: None }
+    pub(crate) fn without_outcome(function: &'static str, kind: FetchErrorKind, why: &str) -> Self {
+        let ended = match kind {
+            FetchErrorKind::TimedOut => "timed out",
+            FetchErrorKind::Error | FetchErrorKind::Panic | FetchErrorKind::Lost => "was lost",
+        };
+        Self { function, kind, text: format!("fetch of `{function}` {ended}: {why}").into(), original: None }
     }
 
     /// A function's own error; `text` is what it and its causes say.

@@ -125,6 +125,12 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
+    /// Whether the next answer of this kind is each sixteenth of this thread.
+    #[inline]
+    pub(crate) fn is_turn(&self, status: Status) -> bool {
+        self.reads.is_turn(status as usize, 16)
+    }
+
     #[inline]
     pub(crate) fn answered(&self, status: Status) {
         self.reads.count(status as usize);

@@ -16,7 +16,10 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Notify, OnceLo
 use crate::tasks::{Id, task};
 
 mod desk;
+mod drive;
 pub(crate) use desk::{Boarding, Desk, Ended, Lane, Start, Succession};
+use drive::Drive;
+pub(crate) use drive::NOTICE;
 
 /// One fetch, as those see it who wait for it.
 pub(crate) struct Flight<T> {
@@ -34,7 +37,7 @@ pub(crate) struct Flight<T> {
     landed: OnceLock<T>,
     done: Notify,
     waiting: AtomicUsize,
-    /// When its own task last showed that it lives, after its claim lapsed; zero before.
+    /// When, awake, its own task last showed that it lives, after its claim lapsed; zero before.
     seen: AtomicU64,
     abandoned: Notify,
     /// The task that its body runs in.
@@ -43,6 +46,7 @@ pub(crate) struct Flight<T> {
     spared: AtomicBool,
     /// The body of an earlier fetch of its key asked for it.
     rerun: AtomicBool,
+    drive: Drive,
 }
 
 impl<T> Flight<T> {
@@ -62,11 +66,22 @@ impl<T> Flight<T> {
             task: OnceLock::new(),
             spared: AtomicBool::new(false),
             rerun: AtomicBool::new(false),
+            drive: Drive::default(),
         }
     }
 
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// When its claim lapses; [`Moment::PAST`] until its body runs.
+    fn until(&self) -> Moment {
+        Moment::from_bits(self.until.load(Ordering::SeqCst))
+    }
+
+    /// When, [awake](Moment::awake), its own task last showed that it lives, after its claim lapsed.
+    fn last_seen(&self) -> Option<Moment> {
+        Some(Moment::from_bits(self.seen.load(Ordering::SeqCst))).filter(|seen| *seen > Moment::PAST)
     }
 
     /// Keeps its place among the running refreshes until it is given up.
@@ -103,8 +118,8 @@ impl<T> Flight<T> {
     }
 
     /// From here on the flight goes on for those who wait alone; its task says so from time to time.
-    pub(crate) fn lapse(&self, now: Moment) {
-        self.seen.store(now.to_bits(), Ordering::SeqCst);
+    pub(crate) fn lapse(&self) {
+        self.seen.store(Moment::awake().to_bits(), Ordering::SeqCst);
     }
 
     /// Completes when the last caller leaves a flight that has lapsed.
@@ -127,7 +142,7 @@ impl<T> Flight<T> {
     }
 }
 
-impl<T: Send + Sync> Fetch for Flight<T> {
+impl<T: Send + Sync + 'static> Fetch for Flight<T> {
     fn has_begun(&self) -> bool {
         self.until.load(Ordering::SeqCst) > 0
     }
@@ -142,6 +157,10 @@ impl<T: Send + Sync> Fetch for Flight<T> {
     }
     fn is_spared(&self) -> bool {
         self.spared.load(Ordering::SeqCst)
+    }
+    #[cfg(not(feature = "test-util"))]
+    fn tend(&self) {
+        Flight::tend(self);
     }
 }
 
@@ -172,7 +191,7 @@ impl<T> Seat<T> {
     /// Whether it is the flight's own body that waits for it, in its task.
     pub(crate) fn is_within(&self) -> bool
     where
-        T: Send + Sync,
+        T: Send + Sync + 'static,
     {
         task::try_id().is_some_and(|task| self.flight.runs_in(task))
     }
@@ -184,13 +203,17 @@ impl<T> Seat<T> {
 
     /// When the flight's claim lapses; `None` until its body runs.
     pub(crate) fn lapses_at(&self) -> Option<Moment> {
-        Some(Moment::from_bits(self.flight.until.load(Ordering::SeqCst)))
-            .filter(|until| *until > Moment::PAST)
+        Some(self.flight.until()).filter(|until| *until > Moment::PAST)
     }
 
-    /// When the flight's own task last showed that somebody drives it, after its claim lapsed.
+    /// When, [awake](Moment::awake), the flight's own task last showed that somebody drives it, after its claim lapsed.
     pub(crate) fn last_seen(&self) -> Option<Moment> {
-        Some(Moment::from_bits(self.flight.seen.load(Ordering::SeqCst))).filter(|seen| *seen > Moment::PAST)
+        self.flight.last_seen()
+    }
+
+    /// Whether nobody drives the flight, or a caller on its own runtime keeps that from it.
+    pub(crate) fn is_stranded(&self, here: Id) -> bool {
+        self.flight.is_stranded(self.runs_elsewhere(here))
     }
 
     /// The flight has a caller, and takes no place among the refreshes any more. Never under a lock.

@@ -13,6 +13,7 @@ use crate::key::{KeyShape, Shape};
 use crate::origin::{BoxFuture, Origin};
 use crate::outcome::Outcome;
 use crate::sync::Arc;
+use crate::tasks;
 
 /// What a call was answered with, and how.
 ///
@@ -229,8 +230,7 @@ impl<R: Send + 'static> EntryInner<R> {
 
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<R>>> + Send + use<R> {
-        let ops = self.ops();
-        async move { ops.peek() }
+        peeked(self.ops())
     }
 
     /// Stores a value, fresh from now, with the lifetime that the function's options give it. A fetch that runs is
@@ -264,13 +264,25 @@ impl<R: Send + 'static> EntryInner<R> {
     }
 }
 
+/// A value that is not fresh may be what the caller polls for: others get their turn.
+async fn peeked<R>(ops: Arc<dyn Ops<R>>) -> Option<Snapshot<R>> {
+    let is_fresh = |peeked: &Option<Snapshot<R>>| peeked.as_ref().is_some_and(|peeked| peeked.fresh);
+    let peeked = Arc::clone(&ops).peek();
+    if is_fresh(&peeked) || tasks::has_budget() {
+        return peeked;
+    }
+    drop(peeked);
+    tasks::give_way().await;
+    ops.peek()
+}
+
 /// What is stored for a function that returns a `Result` is its `T`.
 impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<T>>> + Send + use<T, E> {
-        let ops = self.ops();
+        let peeked = peeked(self.ops());
         async move {
-            let Snapshot { value, age, fresh } = ops.peek()?;
+            let Snapshot { value, age, fresh } = peeked.await?;
             Some(Snapshot { value: value.ok()?, age, fresh })
         }
     }

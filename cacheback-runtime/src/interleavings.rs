@@ -21,6 +21,7 @@ mod stage;
 mod ends;
 mod eviction;
 mod lapses;
+mod moves;
 mod queue;
 mod reads;
 mod writes;

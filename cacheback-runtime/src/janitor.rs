@@ -1,19 +1,26 @@
-//! Drops what is past its retention, within a minute, also in a process that has gone quiet; and starts what waits
-//! behind a runtime that stands still.
+//! The housekeeper. Twice a minute it drops what is past its retention, also in a process that has gone quiet. Once a
+//! second while fetches live it starts what waits behind a runtime that stands still, and moves or gives up fetches
+//! that such a runtime has.
 //!
-//! One thread a process, started by its first cache, that looks each half minute at one number a cache. With
-//! `test-util` the clock is the test's and only its own calls can read it: there the caches tidy up themselves.
+//! One thread a process, started by its first cache. With `test-util` the clock is the test's and only its own calls
+//! can read it: there the caches tidy up themselves.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
-use std::time::Duration;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use crate::clock::Moment;
 use crate::context;
 use crate::panics::caught;
-use crate::sync::{Arc, Mutex, OnceLock, lock};
+use crate::process::{self, PerProcess};
+use crate::sync::plain::{AtomicBool, Ordering};
+use crate::sync::{Arc, Mutex, lock};
 
+/// How often caches are swept.
 const PERIOD: Duration = Duration::from_secs(30);
+/// How often fetches are tended, while any lives.
+const SHORT_PERIOD: Duration = Duration::from_secs(1);
 
 /// Something that holds values past their retention.
 pub(crate) trait Sweep: Send + Sync {
@@ -23,7 +30,7 @@ pub(crate) trait Sweep: Send + Sync {
 /// By their numbers.
 static WATCHED: Mutex<BTreeMap<u64, Weak<dyn Sweep>>> = Mutex::new(BTreeMap::new());
 
-/// What else is done each time.
+/// What else is done each time that caches are swept.
 static ALSO: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
 /// Does this too from here on, twice a minute.
@@ -34,25 +41,72 @@ pub(crate) fn also(work: fn()) {
 
 /// Sweeps the `cache` of this number from here on. It is to be [forgotten](forget) as it is dropped.
 pub(crate) fn watch<S: Sweep + 'static>(number: u64, cache: &Arc<S>) {
-    static THREAD: OnceLock<()> = OnceLock::new();
     let cache: Weak<dyn Sweep> = Arc::downgrade(&(Arc::clone(cache) as Arc<dyn Sweep>));
     lock(&WATCHED).insert(number, cache);
-    THREAD.get_or_init(|| {
-        // Without a thread to spare nothing is swept: reads are right all the same, memory is bounded by `capacity`.
-        let _ = std::thread::Builder::new().name("cacheback-janitor".into()).spawn(|| {
-            loop {
-                std::thread::sleep(PERIOD);
-                sweep_all(Moment::now());
-                if let Some(executor) = context::executor() {
-                    executor.relieve(Moment::now());
-                }
-                let also = lock(&ALSO).clone();
-                for work in also {
-                    let _ = caught(work);
-                }
+    Housekeeper::of_this_process();
+}
+
+/// A fetch was enlisted with the executor: from here on it is tended.
+#[cfg_attr(all(test, cacheback_shuttle), allow(dead_code))] // A scenario tends its fetches itself.
+pub(crate) fn attend() {
+    let housekeeper = Housekeeper::of_this_process();
+    if !housekeeper.attends.load(Ordering::SeqCst) && !housekeeper.attends.swap(true, Ordering::SeqCst) {
+        housekeeper.thread.unpark();
+    }
+}
+
+struct Housekeeper {
+    thread: Thread,
+    /// It looks each second. Set by whoever starts a fetch, reset by itself where none lives.
+    attends: Arc<AtomicBool>,
+}
+
+impl Housekeeper {
+    /// Starts it, in a child that was forked too.
+    fn of_this_process() -> &'static Self {
+        static HOUSEKEEPER: PerProcess<Housekeeper> = PerProcess::new();
+        HOUSEKEEPER.get_or_init(process::id(), || {
+            let attends = Arc::new(AtomicBool::new(false));
+            let attended = Arc::clone(&attends);
+            let thread = thread::Builder::new()
+                .name("cacheback-janitor".into())
+                .spawn(move || keep_house(&attended))
+                // Without a thread to spare nothing is swept: reads are right all the same, memory is bounded by
+                // `capacity`. Then the wake-up goes to a thread that does not wait for it.
+                .map_or_else(|_| thread::current(), |started| started.thread().clone());
+            Self { thread, attends }
+        })
+    }
+}
+
+fn keep_house(attends: &AtomicBool) -> ! {
+    let mut swept = Instant::now();
+    loop {
+        let until_swept = PERIOD.saturating_sub(swept.elapsed());
+        let fetches_live = has_fetches() || {
+            attends.store(false, Ordering::SeqCst);
+            // Whoever enlisted one before that may not have seen it: its fetch is seen here.
+            let enlisted = has_fetches();
+            attends.fetch_or(enlisted, Ordering::SeqCst) || enlisted
+        };
+        thread::park_timeout(if fetches_live { SHORT_PERIOD.min(until_swept) } else { until_swept });
+        if let Some(executor) = context::executor() {
+            executor.relieve(Moment::now());
+            executor.tend();
+        }
+        if swept.elapsed() >= PERIOD {
+            swept = Instant::now();
+            sweep_all(Moment::now());
+            let also = lock(&ALSO).clone();
+            for work in also {
+                let _ = caught(work);
             }
-        });
-    });
+        }
+    }
+}
+
+fn has_fetches() -> bool {
+    context::executor().is_some_and(|executor| executor.has_fetches())
 }
 
 /// Sweeps the cache of this number no more. It is being dropped: a `Weak` in the list would keep its allocation.

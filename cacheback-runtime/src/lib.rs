@@ -29,6 +29,7 @@ mod origin;
 mod outcome;
 mod panics;
 mod policy;
+mod process;
 mod registry;
 mod shutdown;
 mod site;

@@ -21,7 +21,7 @@ pub(crate) use crate::interleavings::sync::{
 
 /// What a model checker leaves alone: counters that nobody decides by, and statics, which outlive what it looks at.
 pub(crate) mod plain {
-    pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
     pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 
     /// Locks, whether or not an earlier holder panicked.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cacheback::{cacheback, settle, testing};
+use cacheback::{Cache, cacheback, settle, testing};
 
 #[derive(Debug, Default)]
 struct Runs(AtomicU64);
@@ -197,4 +197,39 @@ async fn instrument_above_and_below() {
     assert_eq!((above(1).await, taken()), (1, 0), "a hit");
     assert_eq!((below(1).await, taken()), (1, 1));
     assert_eq!((below(1).await, taken()), (1, 0), "a hit");
+}
+
+/// Rule 12: no body is polled on its caller's stack, where it would see what belongs to that caller alone: a value made
+/// for one tenant would be cached for all of them.
+#[tokio::test(start_paused = true)]
+async fn rule_12_a_body_does_not_see_its_callers_task_locals() {
+    tokio::task_local! {
+        static TENANT: u64;
+    }
+    fn seen() -> Option<u64> {
+        TENANT.try_with(|tenant| *tenant).ok()
+    }
+    #[cacheback(lifetime = 10, fetch_on_miss)]
+    async fn tenant(id: u64) -> Option<u64> {
+        let _ = id;
+        seen()
+    }
+    let _own = testing::isolate();
+    let object: Cache<u64, Option<u64>> =
+        Cache::builder().fetch_on_miss().fetcher(|_| async { seen() }).build().unwrap();
+    TENANT
+        .scope(7, async {
+            assert_eq!(seen(), Some(7), "the caller does");
+            assert_eq!(tenant(1).await, None);
+            assert_eq!(tenant::entry(2).get_or_fetch().await, None);
+            assert_eq!(tenant::entry(2).refresh().await, None);
+            assert_eq!(object.get(&1).await, None);
+            assert_eq!(object.get_or_fetch(&2, || async { seen() }).await, None);
+            // Behind a stale answer.
+            tenant::entry(3).set(Some(9)).await.unwrap();
+            tenant::entry(3).invalidate().await.unwrap();
+            settle().await;
+            assert_eq!(tenant(3).await, None);
+        })
+        .await;
 }

@@ -12,6 +12,7 @@ mod caches;
 mod catalogue;
 mod clock;
 mod configure;
+mod cooperation;
 mod empty;
 mod errors;
 mod executor;

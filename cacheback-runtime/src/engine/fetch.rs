@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::panics::{caught, caught_future};
 use crate::policy::Policy;
 use crate::sync::{Arc, Ordering};
-use crate::tasks::task;
+use crate::tasks::{Handle, task};
 
 /// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
 pub(crate) struct Job<A: KeyShape, O: Outcome> {
@@ -74,6 +74,8 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             live: here.executor.enlist(here.handle.id(), flight.ticket, Arc::clone(&flight) as _),
             flight,
         });
+        #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
+        crate::janitor::attend();
         // A subscriber is the user's code: where it panics, the job is there to give its key back.
         job.span = events::fetch_span(engine.name);
         job
@@ -120,9 +122,9 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
                 span.in_scope(|| self.land(Err(panic), &policy));
             }
             Ok(policy) => {
-                let handle = self.here.handle.clone();
+                let (handle, flight) = (self.here.handle.clone(), Arc::clone(&self.flight));
                 // On a runtime that is gone the task is dropped at once, and the fetch is lost.
-                drop(handle.spawn(fly(self, policy).instrument(span)));
+                flight.drive_on(&handle, timeout, Box::pin(fly(self, policy).instrument(span)));
             }
         }
     }
@@ -173,6 +175,11 @@ impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
 /// The task of a fetch.
 async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     job.flight.begins_in(task::id());
+    let runs_on = Handle::current();
+    if runs_on.id() != job.here.handle.id() {
+        events::fetch_moved(job.engine.name);
+        job.here.handle = runs_on;
+    }
     let here = job.here.clone();
     let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
     let shutdown = pin!(here.executor.limit_reached());
@@ -184,7 +191,7 @@ async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
             // The place is free, and the fetch goes on for those alone who wait for it, or for the shutdown that it has
             // asked for itself.
             job.flight.give_place_back();
-            job.flight.lapse(Moment::now());
+            job.flight.lapse();
             job.start_parked();
             let mut late = cut.is_ok();
             loop {
@@ -225,7 +232,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         }
         let tick = pin!(context::timer(&self.here.handle, Duration::from_secs(1)));
         if first(pin!(self.flight.abandoned()), tick).await.is_err() {
-            self.flight.lapse(Moment::now());
+            self.flight.lapse();
         }
     }
 

@@ -13,22 +13,22 @@ use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::decide::{Decision, Facts, decide};
 use crate::entry::State;
-use crate::error::FetchError;
-use crate::events::Status;
-use crate::flight::{Boarding, Seat, Start};
+use crate::error::{FetchError, FetchErrorKind};
+use crate::events::{self, Status};
+use crate::flight::{Boarding, NOTICE, Seat, Start};
 use crate::key::KeyShape;
 use crate::outcome::{Outcome, Sharing};
 use crate::panics::Rethrown;
 use crate::store::Content;
 use crate::sync::Arc;
-use crate::tasks::{Handle, task};
+use crate::tasks::{self, Handle, task};
 
 /// How many of its own fetches a call may lose with their runtime before it gives up.
 const LOSSES: u32 = 2;
 
-/// A fetch of another runtime that has not noticed its own time-out this long after it is taken for lost: that
-/// runtime is not driven any more.
-const NOTICE: Duration = Duration::from_secs(1);
+/// So often a caller who was told that nobody drives its fetch lets others go first. If it does not block its runtime
+/// itself, that runtime drives the fetch meanwhile. (tokio looks at its timers at least once in 61 tasks.)
+const TURNS: u32 = 128;
 
 /// What a caller wants.
 #[derive(Clone, Copy)]
@@ -48,12 +48,24 @@ enum Found<'g, N> {
 
 /// What a caller finds.
 enum Entered<O: Outcome> {
+    /// To be counted.
     Value(Answer<O::Return>),
     Error(ErrorOf<O>),
     Empty,
     /// Nothing is cached: whether this caller waits then is an expression, to be evaluated outside of the lock.
     Ask,
     Wait(Seat<Landing<O>>),
+}
+
+impl<O: Outcome> Entered<O> {
+    /// Whether it is an answer at once by which a caller may poll for a better one.
+    fn is_makeshift(&self) -> bool {
+        match self {
+            Self::Value(answer) => answer.status != Status::Fresh,
+            Self::Error(_) | Self::Empty => true,
+            Self::Ask | Self::Wait(_) => false,
+        }
+    }
 }
 
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
@@ -65,7 +77,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         call: Call,
     ) -> Answer<O::Return> {
         if !origin.can_run() {
-            return self.without_a_fetch(target, origin);
+            return self.without_a_fetch(target, origin).await;
         }
         let mut waits_on_miss = match (call, origin.waits_on_miss()) {
             (Call::GetOrFetch, _) => Some(true),
@@ -74,12 +86,19 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         };
         let mut called = None;
         let mut losses = 0;
+        let mut gave_way = false;
         loop {
             let here = self.here(losses);
             let now = Moment::now();
             let called = *called.get_or_insert(now);
-            let seat = match self.enter(&here, target, origin, Want::Answer { waits_on_miss }, now) {
-                Entered::Value(answer) => return answer,
+            let entered = self.enter(&here, target, origin, Want::Answer { waits_on_miss }, now);
+            if entered.is_makeshift() && !gave_way && !tasks::has_budget() {
+                gave_way = true;
+                tasks::give_way().await;
+                continue;
+            }
+            let seat = match entered {
+                Entered::Value(Answer { value, status, age }) => return self.answered(value, status, age),
                 Entered::Error(kept) => return self.answered(O::join(Err(kept.hand())), Status::Fresh, None),
                 Entered::Empty => return self.empty(origin),
                 Entered::Ask => {
@@ -107,6 +126,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             }
             if let Some(answer) = self.stored(target) {
                 return answer;
+            }
+            if matches!(landing, Landing::TimedOut) {
+                if let Some(value) = origin.empty() {
+                    return self.answered(value, Status::Empty, None);
+                }
             }
             match self.failure(landing, &seat, origin, &mut losses) {
                 Failure::Again => {}
@@ -227,7 +251,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             Found::Node(node, status) => match node.content() {
                 Content::Value(value, _) => {
                     let age = Duration::from_nanos(now.since(node.started));
-                    Entered::Value(self.answered(O::join(Ok(value.clone())), status, Some(age)))
+                    Entered::Value(Answer { value: O::join(Ok(value.clone())), status, age: Some(age) })
                 }
                 Content::Error(shared) => Entered::Error(Arc::clone(shared)),
                 Content::Nothing => Entered::Empty,
@@ -298,7 +322,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     }
 
     /// The answer where there is no body to run: what is stored, whatever its age, else the empty value.
-    fn without_a_fetch(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) -> Answer<O::Return> {
+    async fn without_a_fetch(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) -> Answer<O::Return> {
+        let is_fresh = self.peek(target).is_some_and(|peeked| peeked.fresh);
+        if !is_fresh && !tasks::has_budget() {
+            tasks::give_way().await;
+        }
         if let Some(answer) = self.stored(target) {
             return answer;
         }
@@ -340,8 +368,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         match landing {
             Landing::Failed(kept) => Failure::Error(kept.hand()),
             Landing::Panicked(panic) => Failure::Panic(panic.rethrown(self.name, seat.leads())),
-            // A value was served before; a flight that others wait for does not time out.
-            Landing::Value(_) | Landing::TimedOut => Failure::Again,
+            // It was served before.
+            Landing::Value(_) => Failure::Again,
+            Landing::TimedOut => {
+                let why = "the thread that waits for it blocks the only runtime that could drive it";
+                self.without_outcome(origin, FetchErrorKind::TimedOut, why)
+            }
             // Others may lose theirs as often as they like.
             Landing::Lost if !seat.leads() => Failure::Again,
             Landing::Lost => {
@@ -352,12 +384,17 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 if *losses == LOSSES && task::try_id().is_some() {
                     return Failure::Gone;
                 }
-                let error = FetchError::lost(self.name, "its runtime was dropped");
-                match origin.share() {
-                    Sharing::Wrapped(from) => Failure::Error(from(error)),
-                    _ => Failure::Panic(Rethrown::Saying(error.to_string())),
-                }
+                self.without_outcome(origin, FetchErrorKind::Lost, "its runtime was dropped")
             }
+        }
+    }
+
+    /// What is left to a caller whose fetch has no outcome.
+    fn without_outcome(&self, origin: &OriginOf<O>, kind: FetchErrorKind, why: &str) -> Failure<O::Error> {
+        let error = FetchError::without_outcome(self.name, kind, why);
+        match origin.share() {
+            Sharing::Wrapped(from) => Failure::Error(from(error)),
+            _ => Failure::Panic(Rethrown::Saying(error.to_string())),
         }
     }
 
@@ -373,6 +410,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let mut deserted = elsewhere.then(|| Box::pin(self.deserted(seat, &here.caller)));
         let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));
         let mut landed = pin!(seat.landed());
+        let mut turns = TURNS;
         poll_fn(|context| {
             if let Poll::Ready(landing) = landed.as_mut().poll(context) {
                 return Poll::Ready(Some(landing));
@@ -383,9 +421,26 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {
                 return Poll::Ready(None);
             }
+            if seat.is_stranded(here.caller.id()) {
+                if turns == 0 {
+                    return Poll::Ready(Some(self.stranded(elsewhere)));
+                }
+                turns -= 1;
+                context.waker().wake_by_ref();
+            }
             Poll::Pending
         })
         .await
+    }
+
+    /// What a flight that nobody drives means to one who waits for it: another runtime's is lost, and its own runtime
+    /// is blocked by none other than itself.
+    fn stranded(&self, elsewhere: bool) -> &'static Landing<O> {
+        if elsewhere {
+            return Landing::LOST;
+        }
+        events::runtime_blocked(self.name);
+        Landing::TIMED_OUT
     }
 
     /// Completes where a flight of another runtime has lapsed and its own task does not notice, or no longer lives.
@@ -398,12 +453,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 None => self.policy.refresh_timeout,
             };
             context::timer(handle, left.saturating_add(NOTICE)).await;
-            let now = Moment::now();
             match seat.last_seen() {
                 // Driven, and slow: it goes on for those who wait.
-                Some(seen) if now.since(seen) <= 3 * nanos(NOTICE) => {}
+                Some(seen) if Moment::awake().since(seen) <= 3 * nanos(NOTICE) => {}
                 Some(_) => return,
-                None if until.is_some_and(|until| now >= until) => return,
+                None if until.is_some_and(|until| Moment::now() >= until) => return,
                 None => {}
             }
         }

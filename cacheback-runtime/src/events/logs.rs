@@ -14,6 +14,8 @@
 //! | error | `fetch panicked` | `panic` | each time |
 //! | warn | `fetch timed out` | `took_ms` | each time that it sets a back-off |
 //! | warn | `fetch lost: its runtime was dropped` | | each time |
+//! | warn | `fetch moved: its runtime did not take it up in time` | | each time |
+//! | warn | `fetch timed out, and a caller blocks its runtime` | | each time |
 //! | warn | `fetch aborted: shut down, and nobody waits for it` | | each time |
 //! | warn | `breaker opened: ten fetches in a row failed` | | each time |
 //! | info | `breaker closed: a fetch succeeded` | | each time |
@@ -81,6 +83,14 @@ pub(crate) fn fetch_timed_out(function: &str, took: Duration) {
 
 pub(crate) fn fetch_lost(function: &str) {
     tracing::warn!(target: TARGET, function, "fetch lost: its runtime was dropped");
+}
+
+pub(crate) fn fetch_moved(function: &str) {
+    tracing::warn!(target: TARGET, function, "fetch moved: its runtime did not take it up in time");
+}
+
+pub(crate) fn runtime_blocked(function: &str) {
+    tracing::warn!(target: TARGET, function, "fetch timed out, and a caller blocks its runtime");
 }
 
 pub(crate) fn fetch_aborted(function: &str) {

@@ -41,6 +41,24 @@ impl Stripes {
         }
     }
 
+    /// Whether this thread is about to count the last of `turn` here. (Where threads share a place, one of them.)
+    #[inline]
+    pub(super) fn is_turn(&self, counter: usize, turn: u64) -> bool {
+        let seat = SEAT.try_with(Cell::get).unwrap_or(NO_SEAT);
+        let count = match self.own.get(seat) {
+            Some(Line(own)) => own[counter].load(Ordering::Relaxed),
+            None => self.shared_count(seat, counter),
+        };
+        count % turn == turn - 1
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn shared_count(&self, seat: usize, counter: usize) -> u64 {
+        let Line(shared) = &self.shared[seat % SHARED];
+        shared[counter].load(Ordering::Relaxed)
+    }
+
     #[cold]
     #[inline(never)]
     fn count_elsewhere(&self, seat: usize, counter: usize) {

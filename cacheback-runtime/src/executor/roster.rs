@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::{Executor, Ticket};
 use crate::panics::caught;
+use crate::process;
 use crate::sync::{Arc, AtomicBool, Mutex, Notify, Ordering, lock};
 use crate::tasks::{Id, task};
 
@@ -18,6 +19,9 @@ pub(crate) trait Fetch: Send + Sync {
     /// It asks for a shutdown itself: none is to end it.
     fn spare(&self);
     fn is_spared(&self) -> bool;
+    /// Helps it on where its runtime stands still.
+    #[cfg(not(feature = "test-util"))]
+    fn tend(&self);
 }
 
 #[derive(Default)]
@@ -32,6 +36,8 @@ pub(super) struct Roster {
 
 #[derive(Default)]
 struct Lives {
+    /// Which process they live in; zero before the first.
+    process: u32,
     /// By the number of the ticket; those in the queue too.
     fetches: HashMap<u64, Arc<dyn Fetch>>,
     /// How many of them a runtime has.
@@ -68,9 +74,11 @@ pub(crate) struct Watch {
 impl Executor {
     /// Counts a fetch that is to run on a runtime.
     pub(crate) fn enlist(self: &Arc<Self>, runtime: Id, ticket: Ticket, fetch: Arc<dyn Fetch>) -> Live {
+        self.roster.leave_parent(process::id());
         let mut lives = lock(&self.roster.lives);
         lives.fetches.insert(ticket.number, fetch);
         *lives.runtimes.entry(runtime).or_default() += 1;
+        drop(lives);
         Live { executor: Arc::clone(self), runtime, number: ticket.number, finished: false }
     }
 
@@ -82,6 +90,7 @@ impl Executor {
 
     /// Begins a shutdown, asked for in this task.
     pub(crate) fn watch(self: &Arc<Self>, task: Option<task::Id>) -> Watch {
+        self.roster.leave_parent(process::id());
         let mut lives = lock(&self.roster.lives);
         lives.shutting_down = true;
         let own = task.and_then(|task| lives.fetches.values().find(|fetch| fetch.runs_in(task)));
@@ -105,6 +114,25 @@ impl Executor {
         }
     }
 
+    /// Whether any fetch lives.
+    #[cfg(not(feature = "test-util"))]
+    pub(crate) fn has_fetches(&self) -> bool {
+        !lock(&self.roster.lives).fetches.is_empty()
+    }
+
+    /// Helps those on whose runtime stands still.
+    #[cfg(not(feature = "test-util"))]
+    pub(crate) fn tend(&self) {
+        let fetches: Vec<_> = lock(&self.roster.lives).fetches.values().cloned().collect();
+        for fetch in fetches {
+            // A type of the user's may panic on the way. That ends this fetch and nothing else.
+            let _ = caught(|| {
+                fetch.tend();
+                drop(fetch);
+            });
+        }
+    }
+
     /// A fetch that was to end goes on for those who wait for it.
     pub(crate) fn goes_on(&self) {
         self.roster.moved.notify_waiters();
@@ -112,6 +140,19 @@ impl Executor {
 }
 
 impl Roster {
+    /// In a child that was forked: forgets the fetches of its parent, which never end here.
+    fn leave_parent(&self, process: u32) {
+        let mut lives = lock(&self.lives);
+        let parents = std::mem::replace(&mut lives.process, process) != process;
+        if !parents {
+            return;
+        }
+        let fetches = std::mem::take(&mut lives.fetches);
+        lives.runtimes.clear();
+        drop(lives);
+        let _ = caught(|| drop(fetches));
+    }
+
     async fn until(&self, done: impl Fn(&Lives) -> bool) {
         loop {
             let moved = self.moved.notified();
@@ -180,7 +221,9 @@ impl Drop for Live {
             *over += 1;
         }
         let mut moved = lives.shutting_down;
-        if let Some(fetches) = lives.runtimes.get_mut(&self.runtime) {
+        // A parent's was forgotten.
+        let of_runtime = fetch.as_ref().and_then(|_| lives.runtimes.get_mut(&self.runtime));
+        if let Some(fetches) = of_runtime {
             *fetches -= 1;
             if *fetches == 0 {
                 lives.runtimes.remove(&self.runtime);

@@ -211,7 +211,7 @@ impl<T, J> Lane<T, J> {
     /// The flight whose body runs in this task.
     pub(crate) fn running_in(&self, task: task::Id) -> Option<&Arc<Flight<T>>>
     where
-        T: Send + Sync,
+        T: Send + Sync + 'static,
     {
         let current = self.current.iter().map(|claim| &claim.flight);
         current.chain(self.behind.iter().map(|behind| &behind.flight)).find(|flight| flight.runs_in(task))

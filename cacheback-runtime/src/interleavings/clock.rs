@@ -19,6 +19,10 @@ pub(crate) fn recent() -> Moment {
     now()
 }
 
+pub(crate) fn awake() -> Moment {
+    now()
+}
+
 pub(super) fn reset() {
     NOW.set(START);
 }

@@ -30,22 +30,29 @@ pub(crate) mod task {
     }
 }
 
-/// The one runtime. (`pub` as tokio's is, for the sake of `configure`.)
+/// The callers' runtime, or the library's own, which is driven as the other one is. (`pub` as tokio's is, for the sake
+/// of `configure`.)
 #[derive(Clone, Debug)]
-pub struct Handle;
+pub struct Handle(Id);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Id;
+pub(crate) enum Id {
+    Callers,
+    Own,
+}
 
 pub(crate) struct Entered;
 
 impl Handle {
     #[allow(clippy::unnecessary_wraps)]
     pub(crate) fn try_current() -> Result<Self, Id> {
-        Ok(Self)
+        Ok(Self::current())
+    }
+    pub(crate) fn current() -> Self {
+        Self(Id::Callers)
     }
     pub(crate) fn id(&self) -> Id {
-        Id
+        self.0
     }
     pub(crate) fn enter(&self) -> Entered {
         Entered
@@ -58,7 +65,7 @@ impl Handle {
 }
 
 pub(crate) fn own_runtime() -> &'static Handle {
-    &Handle
+    &Handle(Id::Own)
 }
 
 #[derive(Default)]
@@ -108,6 +115,10 @@ pub(super) fn advance(span: Duration) {
         due
     });
     due.into_iter().for_each(|(_, waker)| waker.wake());
+}
+
+pub(crate) fn has_budget() -> bool {
+    true
 }
 
 pub(crate) struct Sleep(Moment);

@@ -136,19 +136,24 @@ impl<K, V, X> Node<K, V, X> {
         self.id
     }
 
-    /// The value, where a reader may take it and has nothing else to do, and the round of its last hit.
+    /// The value, however old, and the round of its last hit.
     #[inline]
-    pub(crate) fn quiet_value(&self, now: Moment) -> Option<(&V, Status, &Round)> {
-        let Some(Stored { content: Content::Value(value, told), .. }) = &self.stored else { return None };
-        let is_fresh = now.to_bits() < self.fresh_until.load(Ordering::Relaxed);
-        let status = if is_fresh { Status::Fresh } else { self.quiet_status(now)? };
-        Some((value, status, told))
+    pub(crate) fn cached(&self) -> Option<(&V, &Round)> {
+        match &self.stored {
+            Some(Stored { content: Content::Value(value, told), .. }) => Some((value, told)),
+            _ => None,
+        }
     }
 
-    /// What a reader sees who would start a refresh, but one runs or the key rests.
-    #[cold]
-    #[inline(never)]
-    fn quiet_status(&self, now: Moment) -> Option<Status> {
+    /// Whether a reader of the value has nothing else to do.
+    #[inline]
+    pub(crate) fn is_quiet(&self, now: Moment) -> bool {
+        now.to_bits() < self.fresh_until.load(Ordering::Relaxed)
+    }
+
+    /// What a reader of the value sees who would start a refresh, but one runs or the key rests.
+    #[inline]
+    pub(crate) fn status_at_rest(&self, now: Moment) -> Option<Status> {
         let more = self.more.get()?;
         if now.to_bits() >= more.quiet_until.load(Ordering::Relaxed) {
             return None;
@@ -286,6 +291,7 @@ impl<K, V, X> Node<K, V, X> {
 }
 
 impl More {
+    #[inline]
     fn times(&self, started: Moment) -> Times {
         Times::of(started, self.lifetime.load(Ordering::Relaxed), self.spans)
     }
@@ -338,7 +344,7 @@ mod tests {
             let times = Times::of(Moment::from_bits(100), lifetime, spans);
             let node: Small<u64> = Node::new(1, 1, times, &spans, Content::Value(1, Round::default()));
             assert_eq!(node.times(&spans), times);
-            node.quiet_value(Moment::from_bits(95)).is_some()
+            node.is_quiet(Moment::from_bits(95))
         };
         assert!(!quiet(0) && quiet(1));
     }

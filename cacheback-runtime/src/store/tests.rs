@@ -77,7 +77,7 @@ fn get(store: &Small, key: u64, hash: u64) -> Option<u64> {
 fn hit(store: &Small, key: u64, hash: u64) -> bool {
     let pin = store.pin();
     let Some(node) = store.find(hash, |other| *other == key, &pin) else { return false };
-    let told = node.quiet_value(Moment::PAST).is_some_and(|(_, _, told)| store.wants_record(told));
+    let told = node.cached().is_some_and(|(_, told)| store.wants_record(told));
     if told {
         store.record(node);
     }

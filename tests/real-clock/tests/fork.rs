@@ -1,0 +1,103 @@
+//! A process that forks: the child has the parent's values, and none of its threads.
+
+#![cfg(target_os = "linux")]
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use std::{fs, thread};
+
+use cacheback::{cacheback, settle, shutdown};
+use tokio::runtime::Builder;
+use tokio::sync::Semaphore;
+
+static BEGUN: Semaphore = Semaphore::const_new(0);
+static OPEN: Semaphore = Semaphore::const_new(0);
+static RUNS: AtomicU64 = AtomicU64::new(0);
+
+#[cacheback(fetch_on_miss)]
+async fn pure(id: u64) -> u64 {
+    id * 2
+}
+
+#[cacheback(fetch_on_miss, refresh_timeout = "500ms")]
+async fn held(id: u64) -> u64 {
+    let run = RUNS.fetch_add(1, Ordering::SeqCst) + 1;
+    if run == 1 {
+        BEGUN.add_permits(1);
+        OPEN.acquire().await.unwrap().forget();
+    }
+    id + run
+}
+
+/// Until no thread but this one runs: none is inside of the library then.
+fn alone() {
+    let sleeps = |task: fs::DirEntry| {
+        let Ok(stat) = fs::read_to_string(task.path().join("stat")) else { return true };
+        // After the name, which stands in parentheses.
+        stat.rsplit(") ").next().is_some_and(|state| state.starts_with('S'))
+    };
+    let own = current_task().to_string();
+    loop {
+        let tasks = fs::read_dir("/proc/self/task").unwrap().map(Result::unwrap);
+        if tasks.filter(|task| *task.file_name() != *own).all(sleeps) {
+            return;
+        }
+        thread::yield_now();
+    }
+}
+
+#[allow(unsafe_code)]
+fn current_task() -> libc::pid_t {
+    // SAFETY: it only says which thread calls.
+    unsafe { libc::gettid() }
+}
+
+/// Does `work` in a child; how that ended. A child that hangs is killed.
+#[allow(unsafe_code)]
+fn in_a_child(work: impl FnOnce()) -> libc::c_int {
+    alone();
+    // SAFETY: all other threads sleep, and what they hold is a matter of theirs. The child ends without a return.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0, "no fork");
+    if child == 0 {
+        // SAFETY: it sets a timer.
+        unsafe { libc::alarm(90) };
+        let worked = catch_unwind(AssertUnwindSafe(work));
+        // SAFETY: it ends the process, and runs nothing of the parent's.
+        unsafe { libc::_exit(i32::from(worked.is_err())) };
+    }
+    let mut status = -1;
+    // SAFETY: `status` is a valid number to write to.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    status
+}
+
+/// Alone in its program: no other test is to be inside of the library when this one forks.
+#[test]
+fn a_child_has_a_runtime_and_a_housekeeper_of_its_own() {
+    // A call from outside of any runtime, so that the library has one of its own; and a fetch in flight on it.
+    assert_eq!(pollster::block_on(pure(1)), 2);
+    let held_by_the_parent = thread::spawn(|| pollster::block_on(held(10)));
+    pollster::block_on(BEGUN.acquire()).unwrap().forget();
+
+    let ended = in_a_child(|| {
+        assert_eq!(pollster::block_on(pure(1)), 2, "a hit");
+        assert_eq!(pollster::block_on(pure(2)), 4, "a miss");
+        // The parent's fetch never ends here: its claim lapses.
+        assert_eq!(pollster::block_on(held(10)), 12);
+        // A blocked thread is what the housekeeper is for.
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        assert_eq!(runtime.block_on(async { pollster::block_on(pure(3)) }), 6);
+        // Neither waits for the parent's fetch.
+        pollster::block_on(settle());
+        let ended = pollster::block_on(shutdown(Duration::from_secs(3_600)));
+        assert_eq!(ended.aborted, 0);
+    });
+    assert_eq!(ended, 0, "the child failed or hung");
+
+    // And the parent goes on.
+    OPEN.add_permits(1);
+    assert_eq!(held_by_the_parent.join().unwrap(), 11);
+    assert_eq!(pollster::block_on(pure(4)), 8);
+}

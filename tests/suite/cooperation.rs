@@ -1,0 +1,134 @@
+//! Rule 12: no answer at once starves its thread. These loops poll a cache and wait for nothing else, on a runtime of
+//! one thread: what they wait for gets there because empty and stale answers take part in tokio's cooperative budget.
+
+use std::sync::Arc;
+
+use cacheback::{Cache, Status, cacheback, testing};
+use tokio::sync::oneshot;
+use tokio::task::coop;
+
+use crate::support::{Source, secs};
+
+#[cacheback(lifetime = 10, skip(source))]
+async fn polled(id: u64, source: &Arc<Source>) -> u64 {
+    let _ = id;
+    source.number().await
+}
+
+fn object(source: &Arc<Source>) -> Cache<u64, u64> {
+    let source = Arc::clone(source);
+    let fetcher = move |_| {
+        let source = Arc::clone(&source);
+        async move { source.number().await }
+    };
+    Cache::builder().lifetime(secs(10)).empty(|_| 0).fetcher(fetcher).build().unwrap()
+}
+
+/// Calls until it is `done`. Where no other task gets a turn it never is.
+async fn until<T>(mut call: impl AsyncFnMut() -> T, done: impl Fn(T) -> bool) {
+    for _ in 0..100_000 {
+        if done(call().await) {
+            return;
+        }
+    }
+    panic!("no other task got a turn");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rule_12_a_loop_that_polls_for_the_first_value() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    until(async || polled(1, &source).await, |value| value > 0).await;
+    let entry = polled::entry(2, &source);
+    until(async || entry.lookup().await, |lookup| lookup.status == Status::Fresh).await;
+    let entry = polled::entry(3, &source);
+    assert_eq!(polled(3, &source).await, 0);
+    until(async || entry.peek().await, |peeked| peeked.is_some()).await;
+
+    let object = object(&source);
+    until(async || object.get(&1).await, |value| value > 0).await;
+    until(async || object.entry(&2).lookup().await, |lookup| lookup.status == Status::Fresh).await;
+
+    let written: Cache<u64, u64> = Cache::builder().empty(|_| 0).build().unwrap();
+    let writer = written.clone();
+    tokio::spawn(async move { writer.set(&1, 5).await });
+    until(async || written.get(&1).await, |value| value == 5).await;
+}
+
+/// The same of a stale value, also after `invalidate`.
+#[tokio::test(start_paused = true)]
+async fn rule_12_a_loop_that_polls_for_the_refresh() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = polled::entry(1, &source);
+    let stale = async |value| {
+        entry.set(value).await.unwrap();
+        entry.invalidate().await.unwrap();
+    };
+    stale(1_001).await;
+    until(async || polled(1, &source).await, |value| value < 1_000).await;
+    stale(1_002).await;
+    until(async || entry.get_or_fetch().await, |value| value < 1_000).await;
+    stale(1_003).await;
+    until(async || entry.lookup().await, |lookup| lookup.status == Status::Fresh).await;
+    stale(1_004).await;
+    until(async || entry.peek().await, |peeked| peeked.is_some_and(|peeked| peeked.fresh)).await;
+    entry.set(1_005).await.unwrap();
+    tokio::time::advance(secs(10)).await;
+    until(async || polled(1, &source).await, |value| value < 1_000).await;
+
+    let object = object(&source);
+    let stale = async |value| {
+        object.set(&1, value).await.unwrap();
+        object.invalidate(&1).await.unwrap();
+    };
+    stale(1_006).await;
+    until(async || object.get(&1).await, |value| value < 1_000).await;
+    stale(1_007).await;
+    until(async || object.entry(&1).get_or_fetch().await, |value| value < 1_000).await;
+
+    let brought: Cache<u64, u64> = Cache::builder().build().unwrap();
+    brought.set(&1, 1_008).await.unwrap();
+    brought.invalidate(&1).await.unwrap();
+    until(async || brought.get_or_fetch(&1, || async { 8 }).await, |value| value == 8).await;
+}
+
+/// What stands around such a loop gets its turn too, though the refresh never comes.
+#[tokio::test(start_paused = true)]
+async fn rule_12_a_loop_that_polls_in_vain_can_be_left() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    let entry = polled::entry(2, &source);
+    entry.set(1_000).await.unwrap();
+    entry.invalidate().await.unwrap();
+    for key in [1, 2] {
+        let (enough, told) = oneshot::channel();
+        tokio::spawn(async move { enough.send(()) });
+        tokio::select! {
+            biased;
+            () = until(async || polled(key, &source).await, |value| (1..1_000).contains(&value)) => unreachable!(),
+            told = told => told.unwrap(),
+        }
+    }
+    // A caller who was told to wait for its turn is counted once it is answered.
+    let stats = polled::cache().stats();
+    assert!(stats.empty > 0 && stats.stale > 0);
+}
+
+/// Fresh hits stay outside: a task can have as many as it likes in one go.
+#[tokio::test(start_paused = true)]
+async fn rule_12_fresh_hits_take_no_part() {
+    let _own = testing::isolate();
+    let source = Source::open();
+    let entry = polled::entry(1, &source);
+    let object = object(&source);
+    entry.set(7).await.unwrap();
+    object.set(&1, 7).await.unwrap();
+    tokio::task::yield_now().await;
+    for _ in 0..1_000 {
+        assert_eq!((polled(1, &source).await, entry.lookup().await.value), (7, 7));
+        assert_eq!((entry.get_or_fetch().await, entry.peek().await.unwrap().value), (7, 7));
+        assert_eq!((object.get(&1).await, object.entry(&1).lookup().await.value), (7, 7));
+    }
+    assert!(coop::has_budget_remaining());
+}
