@@ -230,7 +230,7 @@ impl<R: Send + 'static> EntryInner<R> {
 
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<R>>> + Send + use<R> {
-        peeked(self.ops())
+        AssertUnwindSafe(peeked(self.ops()))
     }
 
     /// Stores a value, fresh from now, with the lifetime that the function's options give it. A fetch that runs is
@@ -280,7 +280,7 @@ async fn peeked<R>(ops: Arc<dyn Ops<R>>) -> Option<Snapshot<R>> {
 impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     /// The cached value, where there is one; starts nothing and counts nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<T>>> + Send + use<T, E> {
-        let peeked = peeked(self.ops());
+        let peeked = AssertUnwindSafe(peeked(self.ops()));
         async move {
             let Snapshot { value, age, fresh } = peeked.await?;
             Some(Snapshot { value: value.ok()?, age, fresh })
