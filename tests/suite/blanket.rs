@@ -10,6 +10,7 @@ use cacheback::{Cache, FetchError, Status, cacheback, settle, testing};
 /// A trait for every type, with methods of these names. They take a reference, or the value: that is looked for first.
 macro_rules! every_type_has {
     ($Trait:ident: $receiver:ident, $($method:ident)*) => {
+        #[allow(dead_code)] // It is in the way, and that is all.
         trait $Trait {
             $(every_type_has! { @ $receiver $method })*
         }

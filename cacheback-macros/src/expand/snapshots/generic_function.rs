@@ -33,7 +33,11 @@ where
     __cacheback_wait.await
 }
 #[doc(hidden)]
+#[cfg(not(doc))]
 pub enum parse {}
+#[doc(hidden)]
+#[cfg(doc)]
+pub(crate) enum parse {}
 impl parse {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
         use ::cacheback::__private as __cb;
@@ -63,6 +67,7 @@ impl parse {
     where
         T: FromStr + Clone + Send + Sync + 'static,
     {
+        let _ = first;
         split::<N>(text).map(parse).collect()
     }
     /// The entry of these arguments of [`parse`](fn@parse).
