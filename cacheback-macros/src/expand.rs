@@ -15,7 +15,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Ident, Type, Visibility};
 
-use self::parts::{Paths, invented, lent, located, numbered};
+use self::parts::{Paths, begun_with, invented, lent, located, numbered};
 use crate::attrs;
 use crate::key::Part;
 use crate::plan::{Body, Companion, Empty, Methods, Name, Plan, Setting};
@@ -71,17 +71,17 @@ impl<'a> Expansion<'a> {
     /// The function, and beside it a type of the same name that holds the rest.
     fn beside_a_function(&self, companion: &Ident) -> TokenStream {
         let plan = self.plan;
-        let vis = companion_vis(&plan.vis);
         let mut companion = companion.clone();
         companion.set_span(located(companion.span()));
         let cfgs = &plan.attrs.companion;
         let function = &plan.sig.ident;
+        let companion_type = self.companion_type(&companion);
 
         let place = Place { slot: quote!(Self::__cacheback_slot), body: quote!(Self::__cacheback_body) };
         let turbofish = self.turbofish();
-        let bound = self.bound();
-        let hit = self.hit(&quote!(#companion::__cacheback_slot), &bound);
-        let wrapper = self.wrapper(quote!(), hit, quote!(#companion::entry #turbofish (#(#bound),*)));
+        let held = self.held();
+        let hit = self.hit(&quote!(#companion::__cacheback_slot), &held);
+        let wrapper = self.wrapper(quote!(), hit, quote!(#companion::entry #turbofish (#(#held),*)));
         let slot = self.slot("__cacheback_slot");
         let body = self.body("__cacheback_body");
         // In the entry, an argument of that name would be meant.
@@ -98,9 +98,7 @@ impl<'a> Expansion<'a> {
         quote! {
             #wrapper
 
-            #(#cfgs)*
-            #[doc(hidden)]
-            #vis enum #companion {}
+            #companion_type
 
             #(#cfgs)*
             impl #companion {
@@ -117,6 +115,27 @@ impl<'a> Expansion<'a> {
         }
     }
 
+    /// The type, which no docs show. An inlined import of the function would show it, and make each link to the function
+    /// ambiguous: what is not exported is left out there too.
+    fn companion_type(&self, companion: &Ident) -> TokenStream {
+        let vis = companion_vis(&self.plan.vis);
+        let cfgs = &self.plan.attrs.companion;
+        if !matches!(self.plan.vis, Visibility::Public(_)) {
+            return quote!(#(#cfgs)* #[doc(hidden)] #vis enum #companion {});
+        }
+        quote! {
+            #(#cfgs)*
+            #[doc(hidden)]
+            #[cfg(not(doc))]
+            #vis enum #companion {}
+
+            #(#cfgs)*
+            #[doc(hidden)]
+            #[cfg(doc)]
+            pub(crate) enum #companion {}
+        }
+    }
+
     /// The method, and beside it functions that hold the rest.
     fn beside_a_method(&self, methods: &Methods) -> TokenStream {
         let Methods { entry, cache, slot, body } = methods;
@@ -127,9 +146,9 @@ impl<'a> Expansion<'a> {
 
         let place = Place { slot: quote!(Self::#slot), body: quote!(Self::#body) };
         let turbofish = self.turbofish();
-        let bound = self.bound();
-        let hit = self.hit(&place.slot, &bound);
-        let wrapper = self.wrapper(quote!(), hit, quote!(Self::#entry #turbofish (#(#bound),*)));
+        let held = self.held();
+        let hit = self.hit(&place.slot, &held);
+        let wrapper = self.wrapper(quote!(), hit, quote!(Self::#entry #turbofish (#(#held),*)));
         let slot = self.slot(&slot.to_string());
         let body = self.body(&body.to_string());
         let entry = self.entry_function(&entry, &quote!(Self::#function), &place);
@@ -170,9 +189,9 @@ impl<'a> Expansion<'a> {
         let place = Place { slot: quote!(__cacheback_slot), body: quote!(__cacheback_body) };
         let slot = self.slot("__cacheback_slot");
         let body = self.body("__cacheback_body");
-        let bound = self.bound();
-        let hit = self.hit(&place.slot, &bound);
-        let entry = self.entry(&place, &bound);
+        let held = self.held();
+        let hit = self.hit(&place.slot, &held);
+        let entry = self.entry(&place, &held);
         self.wrapper(quote!(#slot #body), hit, quote!({ #entry }))
     }
 
@@ -242,24 +261,32 @@ impl<'a> Expansion<'a> {
         let mut sig = plan.sig.clone();
         sig.inputs = self.parameters();
         let imports = self.imports();
-        let computed = self.computed();
-        let names = self.public_names();
-        let bound = self.bound();
         let marker = self.scope_marker();
-        // Moved, never borrowed: a borrow would keep the arguments in the future twice.
-        let moved = (!names.is_empty()).then(|| quote!(let (#(#bound,)*) = (#(#names,)*);));
+        // Moved, never borrowed: a borrow would keep the arguments in the future twice. A receiver keeps its name for the
+        // computed parts, and so it stays.
+        let (names, held) = (self.public_names(), self.held());
+        let (names, held): (Vec<_>, Vec<_>) =
+            names.into_iter().zip(held).filter(|(_, held)| held != "self").unzip();
+        let moved = (!names.is_empty()).then(|| quote!(let (#(#held,)*) = (#(#names,)*);));
+        let computed = self.computed();
+        let looked = quote! {
+            #computed
+            if let ::core::option::Option::Some(__cacheback_value) = #hit {
+                return __cacheback_value;
+            }
+        };
+        // The parts may borrow from arguments that are moved into the entry.
+        let is_alone = matches!(plan.companion, Companion::Nothing);
+        let looked = if computed.is_empty() || is_alone { looked } else { quote!({ #looked }) };
         let private = self.paths.private(self.at_output);
         let wait = quote_spanned!(self.at_output=> #private::wait(#entry));
         let block = quote! {
             #items
             let __cacheback_wait = {
                 #imports
-                #computed
                 #marker
                 #moved
-                if let ::core::option::Option::Some(__cacheback_value) = #hit {
-                    return __cacheback_value;
-                }
+                #looked
                 #wait
             };
             __cacheback_wait.await
@@ -324,6 +351,9 @@ impl<'a> Expansion<'a> {
         sig.ident = Ident::new(name, self.here);
         let lints = self.body_lints();
         let Body::Function(block) = &self.plan.body else { return TokenStream::new() };
+        let used: TokenStream =
+            self.plan.arguments.iter().filter_map(|argument| self.use_of_argument(argument)).collect();
+        let block = if used.is_empty() { block.clone() } else { begun_with(&used, block) };
         quote!(#lints #(#attrs)* #sig #block)
     }
 
@@ -475,7 +505,13 @@ impl<'a> Expansion<'a> {
         self.plan.arguments.iter().map(|argument| self.public_name(argument)).collect()
     }
 
-    /// The wrapper's own names for its arguments.
+    /// What the wrapper calls its arguments: by their names where a computed part of the key does.
+    fn held(&self) -> Vec<Ident> {
+        let is_computed = |part: &Part| matches!(part, Part::Computed(_));
+        if self.plan.key.parts.iter().any(is_computed) { self.public_names() } else { self.bound() }
+    }
+
+    /// Names of our own for the arguments.
     fn bound(&self) -> Vec<Ident> {
         self.plan.arguments.iter().map(|argument| numbered(argument.index)).collect()
     }

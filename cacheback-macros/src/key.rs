@@ -31,6 +31,15 @@ pub(crate) enum Part {
 }
 
 impl Key {
+    /// The arguments that are parts, or that computed parts call by their names.
+    pub(crate) fn arguments(&self) -> impl Iterator<Item = usize> {
+        let parts = self.parts.iter().filter_map(|part| match part {
+            Part::Argument(index) => Some(*index),
+            Part::Computed(_) => None,
+        });
+        parts.chain(self.named.iter().copied())
+    }
+
     /// Whether every argument is in the key, in order, and nothing else is.
     pub(crate) fn is_all_of(&self, arguments: &[Argument]) -> bool {
         let in_order =

@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) has_certain_handle: bool,
     pub(crate) instances: Instances,
     pub(crate) key: Key,
+    /// The arguments that options ask for by their names.
+    pub(crate) asked_for: Vec<usize>,
     /// Whether the key, once owned, holds all arguments too.
     pub(crate) key_is_arguments: bool,
     /// What is known before the first call.
@@ -200,6 +202,12 @@ pub(crate) fn make(
         None if always_waits(&options) => Empty::Never,
         None => Empty::Default,
     };
+    let written = if let Empty::Written(empty) = &empty { Some(empty) } else { None };
+    let expressions = fetch_on_miss.iter().chain(&wait).chain(written).chain(settings.expressions());
+    let mut asked_for: Vec<usize> = expressions.flat_map(|expr| expr.uses.iter().copied()).collect();
+    if options.key.is_some() {
+        asked_for.extend(key.arguments());
+    }
     let in_impl = options.in_impl.is_some() || function.says_self;
     let companion = companion(&options, &function, in_impl);
     let instances = match companion {
@@ -239,6 +247,7 @@ pub(crate) fn make(
         companion,
         has_certain_handle,
         instances,
+        asked_for,
         key,
         constant: settings.constant,
         varying: settings.varying,
@@ -413,6 +422,14 @@ fn settings(options: &Options, scope: &Scope, errors: &mut Errors) -> Settings {
 }
 
 impl Settings {
+    /// Those that are evaluated anew for each fetch or write.
+    fn expressions(&self) -> impl Iterator<Item = &Scoped> {
+        self.varying.iter().filter_map(|assignment| match &assignment.value {
+            Setting::Expr(expr) => Some(expr),
+            _ => None,
+        })
+    }
+
     /// Sorts an assignment by what its value needs.
     fn add(&mut self, assignment: Assignment, may_vary: bool) {
         let Setting::Expr(expr) = &assignment.value else {

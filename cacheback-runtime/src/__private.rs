@@ -9,7 +9,7 @@ pub use std::boxed::Box;
 pub use std::marker::PhantomData;
 pub use std::time::Duration;
 
-pub use crate::key::{CowOf, Nested, Ref, Slice, This, Val};
+pub use crate::key::{Computed, CowOf, Nested, Ref, Slice, This, Val, computed};
 pub use crate::marker::constant;
 pub use crate::outcome::{Describe, Probe};
 pub use crate::policy::{Eviction, Policy};
@@ -33,8 +33,9 @@ use crate::outcome::Outcome;
 use crate::site::IsSite;
 use crate::sync::Arc;
 
-/// The traits whose methods are found on a [`Probe`]: which of them are used depends on the types.
+/// The traits whose methods are found on a [`Probe`] or a [`Computed`]: which of them are used depends on the types.
 pub mod probes {
+    pub use crate::key::{BorrowedPart as _, NestedPart as _};
     pub use crate::outcome::{
         AnyOutcome as _, BoxedProbe as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
         ErrorProbe as _, NoShareProbe as _, OpaqueProbe as _, SharedBoxProbe as _,
@@ -180,7 +181,7 @@ pub fn entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: 
     Entry::new(Arc::new(site.site().with(slot.shared_engine::<A, O, I::Marker>(), key, args)))
 }
 
-/// The shape of a computed key part.
+/// The shape of an argument whose type has no name.
 #[must_use]
 pub fn by_val<T: 'static>(_: &T) -> PhantomData<Val<T>> {
     PhantomData

@@ -8,9 +8,11 @@
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
+mod computed;
 mod shapes;
 mod tuples;
 mod whole;
+pub use computed::{BorrowedPart, Computed, NestedPart, computed};
 pub use shapes::{CowOf, Nested, Ref, Slice, This, Val};
 pub(crate) use whole::Whole;
 

@@ -10,8 +10,7 @@ use cacheback::{FetchError, Status, cacheback, settle, testing};
 /// A trait for every type, with methods of these names. They take a reference, or the value: that is looked for first.
 macro_rules! every_type_has {
     ($Trait:ident: $receiver:ident, $($method:ident)*) => {
-        // That nobody calls them is what is tested.
-        #[allow(dead_code)]
+        #[allow(dead_code)] // It is in the way, and that is all.
         trait $Trait {
             $(every_type_has! { @ $receiver $method })*
         }

@@ -6,6 +6,7 @@ mod abandoned;
 mod auto_traits;
 mod blanket;
 mod bodies;
+mod borrowing_keys;
 mod bound;
 mod breaker;
 mod caches;

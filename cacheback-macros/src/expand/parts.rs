@@ -114,7 +114,7 @@ impl Expansion<'_> {
                     Part::Computed(_) => {
                         let private = self.paths.private(at);
                         let view = view(&invented("k", place), at);
-                        (quote_spanned!(at=> #private::by_val(#view)), view)
+                        (quote_spanned!(at=> (&&#private::computed(#view)).__cacheback_shape()), view)
                     }
                 }
             })
@@ -274,7 +274,10 @@ impl Expansion<'_> {
                     let (name, mutability) = (this::name(receiver.self_token.span), &receiver.mutability);
                     quote!(let #mutability #name #ty = #lease;)
                 }
-                FnArg::Typed(PatType { attrs, pat, .. }) => quote!(#(#attrs)* let #pat #ty = #lease;),
+                FnArg::Typed(PatType { attrs, pat, .. }) => {
+                    let used = self.use_of_argument(argument);
+                    quote!(#(#attrs)* let #pat #ty = #lease; #used)
+                }
             }
         });
         let run = if plan.sig.asyncness.is_some() {
@@ -297,6 +300,12 @@ impl Expansion<'_> {
             #[allow(unreachable_code)]
             return __cacheback_returned;
         }
+    }
+
+    /// Uses an argument that an option asks for, and maybe nothing else does.
+    pub(super) fn use_of_argument(&self, argument: &Argument) -> Option<TokenStream> {
+        let name = argument.name.as_ref().filter(|_| !argument.is_receiver())?;
+        self.plan.asked_for.contains(&argument.index).then(|| quote!(let _ = #name;))
     }
 
     fn shape(&self, argument: &Argument) -> TokenStream {
@@ -479,6 +488,20 @@ fn view(name: &Ident, at: Span) -> TokenStream {
     let mut name = name.clone();
     name.set_span(name.span().located_at(at));
     quote_spanned!(at=> &#name)
+}
+
+/// A block that begins with `first`, behind the attributes in it.
+pub(super) fn begun_with(first: &TokenStream, block: &Group) -> Group {
+    let tokens: Vec<TokenTree> = block.stream().into_iter().collect();
+    let is_attribute = |window: &[TokenTree]| {
+        matches!(window, [TokenTree::Punct(pound), TokenTree::Punct(bang), TokenTree::Group(_)]
+            if pound.as_char() == '#' && bang.as_char() == '!')
+    };
+    let attributes = tokens.chunks(3).take_while(|window| is_attribute(window)).count() * 3;
+    let (attributes, rest) = tokens.split_at(attributes);
+    let mut begun = Group::new(block.delimiter(), quote!(#(#attributes)* #first #(#rest)*));
+    begun.set_span(block.span());
+    begun
 }
 
 /// An argument of the body, as its [`numbered`] lease.

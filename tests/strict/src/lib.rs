@@ -6,6 +6,20 @@
 
 mod no_prelude;
 
+mod inner {
+    /// Inlined into the docs of the crate.
+    #[cacheback::cacheback]
+    pub async fn inlined(id: u64) -> u64 {
+        id
+    }
+}
+/// Beside [`inlined`], which is one thing and no other.
+#[doc(inline)]
+pub use inner::inlined;
+
+/// It has a cache outside of any function's body.
+pub static INLINED: std::sync::LazyLock<cacheback::CacheRef> = std::sync::LazyLock::new(inlined::cache);
+
 /// A name that generated code has its own use for.
 mod __private {
     pub(crate) fn one() -> u64 {
@@ -172,6 +186,8 @@ impl Load for Repo<u8> {
 pub trait Unfinished {
     /// Nothing.
     fn nothing_yet(&self, id: u64) -> impl Future<Output = Vec<u64>> + Send;
+    /// An argument for the options.
+    fn asked_for(&self, seconds: u64) -> impl Future<Output = u64> + Send;
     /// One way out, in a loop.
     fn searched(&self, id: u64) -> impl Future<Output = Result<u64, String>> + Send;
     /// One way out, before the end.
@@ -182,6 +198,11 @@ impl Unfinished for Repo<u8> {
     #[cacheback(skip(self), handle = false)]
     async fn nothing_yet(&self, id: u64) -> Vec<u64> {
         todo!("{id} of {}", self.tenant)
+    }
+
+    #[cacheback(skip(self), handle = false, lifetime = std::time::Duration::from_secs(1 + seconds))]
+    async fn asked_for(&self, seconds: u64) -> u64 {
+        self.tenant
     }
 
     #[cacheback(skip(self), handle = false)]
@@ -208,6 +229,13 @@ impl Unfinished for Repo<u8> {
 pub async fn lifetimes<'a>(text: &'a str, other: &str) -> usize {
     let same: &'a str = text;
     same.len() + other.len()
+}
+
+/// Arguments that the options alone ask for.
+#[cacheback(key = (id, tenant, name.trim()), lifetime = std::time::Duration::from_secs(if vip { 1 } else { 2 }), fetch_on_miss = waits, wait = "1s", empty = empty)]
+pub async fn asked_for(id: u64, vip: bool, tenant: u8, name: &str, waits: bool, mut empty: u64) -> u64 {
+    #![allow(unused_mut)]
+    id
 }
 
 /// Lints that are turned off at the function, at one argument, and for an option.

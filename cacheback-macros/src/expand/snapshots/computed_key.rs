@@ -6,29 +6,24 @@ async fn search(
 ) -> Vec<Tweet> {
     let __cacheback_wait = {
         use ::cacheback::__private::{self as __cb, probes::*};
-        let __cacheback_k0 = username.to_lowercase();
-        let (__cacheback_0, __cacheback_1, __cacheback_2, __cacheback_3) = (
-            db,
-            username,
-            limit,
-            __cacheback_3,
-        );
-        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
-            search::__cacheback_slot(),
-            __cb::key(
-                __cb::shapes((
-                    __cb::by_val(&__cacheback_k0),
-                    __cb::of::<__cb::Val<u32>>(),
-                )),
-                (&__cacheback_k0, &__cacheback_2),
-            ),
-            __cb::Probe::<Vec<Tweet>>::NEW.__cacheback_outcome(),
-        ) {
-            return __cacheback_value;
+        let (db, username, limit, __cacheback_3) = (db, username, limit, __cacheback_3);
+        {
+            let __cacheback_k0 = username.to_lowercase();
+            if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
+                search::__cacheback_slot(),
+                __cb::key(
+                    __cb::shapes((
+                        (&&__cb::computed(&__cacheback_k0)).__cacheback_shape(),
+                        __cb::of::<__cb::Val<u32>>(),
+                    )),
+                    (&__cacheback_k0, &limit),
+                ),
+                __cb::Probe::<Vec<Tweet>>::NEW.__cacheback_outcome(),
+            ) {
+                return __cacheback_value;
+            }
         }
-        __cb::wait(
-            search::entry(__cacheback_0, __cacheback_1, __cacheback_2, __cacheback_3),
-        )
+        __cb::wait(search::entry(db, username, limit, __cacheback_3))
     };
     __cacheback_wait.await
 }
@@ -57,6 +52,8 @@ impl search {
         limit: u32,
         _trace: u64,
     ) -> Vec<Tweet> {
+        let _ = username;
+        let _ = limit;
         db.search(username, limit).await
     }
     /// The entry of these arguments of [`search`](fn@search).
@@ -105,7 +102,7 @@ impl search {
             Self::__cacheback_slot(),
             __cb::key(
                 __cb::shapes((
-                    __cb::by_val(&__cacheback_k0),
+                    (&&__cb::computed(&__cacheback_k0)).__cacheback_shape(),
                     __cb::of::<__cb::Val<u32>>(),
                 )),
                 (&__cacheback_k0, &limit),

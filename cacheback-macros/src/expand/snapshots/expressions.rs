@@ -46,6 +46,8 @@ impl expressions {
         clippy::unused_async
     )]
     async fn __cacheback_body(user: &str, mut limit: u64, (a, b): (u8, u8)) -> String {
+        let _ = user;
+        let _ = limit;
         body(user, limit, a, b).await
     }
     /// The entry of these arguments of [`expressions`](fn@expressions).

@@ -8,23 +8,25 @@
 pub async fn user(&self, id: u64) -> Result<User, Error> {
     let __cacheback_wait = {
         use ::cacheback::__private::{self as __cb, probes::*};
-        let __cacheback_k0 = self.tenant;
-        let (__cacheback_0, __cacheback_1) = (self, id);
-        if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
-            Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false()
-                .of(__cb::method::<Self, _>(())),
-            __cb::key(
-                __cb::shapes((
-                    __cb::by_val(&__cacheback_k0),
-                    __cb::of::<__cb::Val<u64>>(),
-                )),
-                (&__cacheback_k0, &__cacheback_1),
-            ),
-            __cb::Probe::<Result<User, Error>>::NEW.__cacheback_outcome(),
-        ) {
-            return __cacheback_value;
+        let (id,) = (id,);
+        {
+            let __cacheback_k0 = self.tenant;
+            if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
+                Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false()
+                    .of(__cb::method::<Self, _>(())),
+                __cb::key(
+                    __cb::shapes((
+                        (&&__cb::computed(&__cacheback_k0)).__cacheback_shape(),
+                        __cb::of::<__cb::Val<u64>>(),
+                    )),
+                    (&__cacheback_k0, &id),
+                ),
+                __cb::Probe::<Result<User, Error>>::NEW.__cacheback_outcome(),
+            ) {
+                return __cacheback_value;
+            }
         }
-        __cb::wait(Self::user_entry(__cacheback_0, __cacheback_1))
+        __cb::wait(Self::user_entry(self, id))
     };
     __cacheback_wait.await
 }
@@ -54,6 +56,7 @@ fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cach
     clippy::unused_async
 )]
 async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
+    let _ = id;
     self.db.user(id).await
 }
 #[cfg(unix)]
@@ -106,7 +109,10 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
         Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false()
             .of(__cb::method::<Self, _>(())),
         __cb::key(
-            __cb::shapes((__cb::by_val(&__cacheback_k0), __cb::of::<__cb::Val<u64>>())),
+            __cb::shapes((
+                (&&__cb::computed(&__cacheback_k0)).__cacheback_shape(),
+                __cb::of::<__cb::Val<u64>>(),
+            )),
             (&__cacheback_k0, &id),
         ),
         __cb::args(__cb::of::<(__cb::This<Self>, __cb::Val<u64>)>(), (&self, &id)),

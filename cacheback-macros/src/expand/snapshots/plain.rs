@@ -23,7 +23,11 @@ pub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> {
     __cacheback_wait.await
 }
 #[doc(hidden)]
+#[cfg(not(doc))]
 pub enum user_tweets {}
+#[doc(hidden)]
+#[cfg(doc)]
+pub(crate) enum user_tweets {}
 impl user_tweets {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
         use ::cacheback::__private as __cb;

@@ -16,20 +16,22 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
         clippy::unused_async
     )]
     async fn __cacheback_body(id: u32, names: &[&str]) -> Vec<String> {
+        let _ = id;
+        let _ = names;
         names_of(id, names).await
     }
     let __cacheback_wait = {
         use ::cacheback::__private::{self as __cb, probes::*};
+        let (id, names) = (id, names);
         let __cacheback_k1 = names.len();
-        let (__cacheback_0, __cacheback_1) = (id, names);
         if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
             __cacheback_slot(),
             __cb::key(
                 __cb::shapes((
                     __cb::of::<__cb::Val<u32>>(),
-                    __cb::by_val(&__cacheback_k1),
+                    (&&__cb::computed(&__cacheback_k1)).__cacheback_shape(),
                 )),
-                (&__cacheback_0, &__cacheback_k1),
+                (&id, &__cacheback_k1),
             ),
             __cb::Probe::<Vec<String>>::NEW.__cacheback_outcome(),
         ) {
@@ -56,13 +58,13 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
                 __cb::key(
                     __cb::shapes((
                         __cb::of::<__cb::Val<u32>>(),
-                        __cb::by_val(&__cacheback_k1),
+                        (&&__cb::computed(&__cacheback_k1)).__cacheback_shape(),
                     )),
-                    (&__cacheback_0, &__cacheback_k1),
+                    (&id, &__cacheback_k1),
                 ),
                 __cb::args(
                     __cb::of::<(__cb::Val<u32>, __cb::Slice<__cb::Ref<str>>)>(),
-                    (&__cacheback_0, &__cacheback_1),
+                    (&id, &names),
                 ),
                 __cacheback_site,
             )
