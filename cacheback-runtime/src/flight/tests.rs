@@ -233,7 +233,7 @@ async fn the_last_caller_of_a_lapsed_flight_says_so() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     let Boarding::Joined { seat, .. } = board(&flights, 0, true) else { panic!("joins") };
-    flight.lapse(moment(1));
+    flight.lapse();
     drop(seat);
     flight.abandoned().await;
 }
