@@ -86,16 +86,13 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         };
         let mut called = None;
         let mut losses = 0;
-        let mut gave_way = false;
         loop {
             let here = self.here(losses);
             let now = Moment::now();
             let called = *called.get_or_insert(now);
             let entered = self.enter(&here, target, origin, Want::Answer { waits_on_miss }, now);
-            if entered.is_makeshift() && !gave_way && !tasks::has_budget() {
-                gave_way = true;
+            if entered.is_makeshift() && !tasks::has_budget() {
                 tasks::give_way().await;
-                continue;
             }
             let seat = match entered {
                 Entered::Value(Answer { value, status, age }) => return self.answered(value, status, age),
