@@ -30,10 +30,11 @@ where
         }
         __cb::wait(parse::entry::<T, N>(__cacheback_0, __cacheback_1))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 #[cfg(not(doc))]
+#[non_exhaustive]
 pub enum parse {}
 #[doc(hidden)]
 #[cfg(doc)]
@@ -55,6 +56,8 @@ impl parse {
         clippy::ref_option,
         clippy::too_many_arguments,
         clippy::trivially_copy_pass_by_ref,
+        clippy::missing_docs_in_private_items,
+        clippy::single_call_fn,
         clippy::unused_async,
         clippy::needless_lifetimes,
         single_use_lifetimes,
@@ -107,6 +110,11 @@ impl parse {
         let __cacheback_site = __cacheback_site
             .empty(|__cacheback_args| {
                 let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();
+                #[allow(
+                    clippy::shadow_reuse,
+                    clippy::shadow_same,
+                    clippy::shadow_unrelated
+                )]
                 let first = __cacheback_1;
                 let _ = &first;
                 vec![first.clone().into()]
