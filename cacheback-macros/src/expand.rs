@@ -15,6 +15,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Ident, Type, Visibility};
 
+use self::lints::shadowing;
 use self::parts::{Paths, begun_with, invented, lent, located, numbered};
 use crate::attrs;
 use crate::key::Part;
@@ -127,6 +128,7 @@ impl<'a> Expansion<'a> {
             #(#cfgs)*
             #[doc(hidden)]
             #[cfg(not(doc))]
+            #[non_exhaustive]
             #vis enum #companion {}
 
             #(#cfgs)*
@@ -267,7 +269,10 @@ impl<'a> Expansion<'a> {
         let (names, held) = (self.public_names(), self.held());
         let (names, held): (Vec<_>, Vec<_>) =
             names.into_iter().zip(held).filter(|(_, held)| held != "self").unzip();
-        let moved = (!names.is_empty()).then(|| quote!(let (#(#held,)*) = (#(#names,)*);));
+        let moved = (!names.is_empty()).then(|| {
+            let shadow = (names == held).then(shadowing);
+            quote!(#shadow let (#(#held,)*) = (#(#names,)*);)
+        });
         let computed = self.computed();
         let looked = quote! {
             #computed
@@ -289,10 +294,10 @@ impl<'a> Expansion<'a> {
                 #looked
                 #wait
             };
-            __cacheback_wait.await
+            return __cacheback_wait.await;
         };
         // The user's body may do something before its future.
-        let block = if sig.asyncness.is_some() { block } else { quote!(async move { #block }) };
+        let block = if sig.asyncness.is_some() { block } else { quote!(return async move { #block };) };
         let lints = self.wrapper_lints();
         let mut block = Group::new(Delimiter::Brace, block);
         if let Body::Function(body) = &plan.body {

@@ -24,7 +24,7 @@ macro_rules! every_type_has {
 // of depends on its type: those two go through `Deref`, and a trait of the user's comes before that.
 every_type_has! { Everything: reference,
 args body cache call cause chain clear contains copy describe empty entry error errors fetch fetch_on_miss get_or_fetch handle hit
-invalidate is_empty is_some join key len lend lifetime_for lookup map name new of ops origin outcome own part policy
+invalidate is_empty is_some join key len lend lifetime_for lookup map name of ops origin outcome own part policy
 poll pool probe refresh remove run shape share share_err sharing site slot source split stats take vary view wait weigh }
 
 mod by_value {

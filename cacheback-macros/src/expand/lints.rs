@@ -33,7 +33,9 @@ impl Expansion<'_> {
     /// Above the function that holds the body.
     pub(super) fn body_lints(&self) -> Option<TokenStream> {
         let mut lints = self.signature_lints();
-        if self.plan.sig.asyncness.is_some() {
+        // Nobody sees it, and the entry alone calls it.
+        lints.extend(["missing_docs_in_private_items", "single_call_fn"]);
+        if self.plan.sig.asyncness.is_some() && !self.body_awaits() {
             // It has to be.
             lints.push("unused_async");
         }
@@ -55,6 +57,11 @@ impl Expansion<'_> {
     /// Those of lifetimes: they have been told at the public function.
     fn lifetime_lints(&self) -> &'static [&'static str] {
         if self.plan.sig.generics.lifetimes().next().is_some() { LIFETIME_LINTS } else { &[] }
+    }
+
+    /// Whether the body awaits something, as far as its tokens tell.
+    fn body_awaits(&self) -> bool {
+        matches!(&self.plan.body, Body::Function(body) if awaits(body.stream()))
     }
 
     /// Whether the body says the name of a lifetime of the signature.
@@ -80,6 +87,19 @@ fn allow(clippy: &[&str], lifetimes: &[&str]) -> Option<TokenStream> {
     let lifetimes = lifetimes.iter().map(|path| syn::parse_str::<Path>(path).map(Path::into_token_stream));
     let lints: Vec<TokenStream> = clippy.chain(lifetimes.flatten()).collect();
     (!lints.is_empty()).then(|| quote!(#[allow(#(#lints),*)]))
+}
+
+/// Above a binding of an argument under the name that it has already.
+pub(super) fn shadowing() -> TokenStream {
+    quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
+}
+
+fn awaits(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|token| match token {
+        TokenTree::Ident(ident) => ident == "await",
+        TokenTree::Group(group) => awaits(group.stream()),
+        _ => false,
+    })
 }
 
 fn says_a_lifetime(tokens: TokenStream, names: &[&Ident]) -> bool {

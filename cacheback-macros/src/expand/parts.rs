@@ -11,6 +11,7 @@ use syn::{
 };
 
 use super::Expansion;
+use super::lints::shadowing;
 use crate::args::{self, Eviction};
 use crate::attrs;
 use crate::key::Part;
@@ -275,8 +276,9 @@ impl Expansion<'_> {
                     quote!(let #mutability #name #ty = #lease;)
                 }
                 FnArg::Typed(PatType { attrs, pat, .. }) => {
+                    let shadow = shadowing();
                     let used = self.use_of_argument(argument);
-                    quote!(#(#attrs)* let #pat #ty = #lease; #used)
+                    quote!(#shadow #(#attrs)* let #pat #ty = #lease; #used)
                 }
             }
         });
@@ -371,7 +373,8 @@ impl Expansion<'_> {
             };
             let attrs = attrs::allowed_at(&self.plan.sig.inputs[*index]);
             // A word in a string or a closure's own parameter may have been taken for an argument: use it.
-            quote!(#(#attrs)* let #name #ty = #lease; let _ = &#name;)
+            let shadow = shadowing();
+            quote!(#shadow #(#attrs)* let #name #ty = #lease; let _ = &#name;)
         });
         quote!({
             let (#(#places,)*) = __cacheback_args.__cacheback_lend();

@@ -149,7 +149,9 @@ fn trait_impl_of_a_future() {
 fn generic_function() {
     check(
         "lifetime = T::LIFETIME, empty = vec![first.clone().into()]",
-        "pub async fn parse<'a, T, const N: usize>(text: &'a str, first: impl Into<T> + Clone) -> Vec<T> \
+        "pub async fn parse<'a, T, const N: usize>( \
+             text: &'a str, first: impl Into<T> + Clone + Hash + Eq + Send + Sync + 'static \
+         ) -> Vec<T> \
          where T: FromStr + Clone + Send + Sync + 'static { split::<N>(text).map(parse).collect() }",
         &expect_file!["snapshots/generic_function.rs"],
     );

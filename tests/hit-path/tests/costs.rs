@@ -81,6 +81,16 @@ async fn mixed(db: &Shared, name: &str, id: u64) -> Option<u64> {
     large(Some(id + db.len() as u64 + name.len() as u64)).await
 }
 
+#[cacheback(lifetime = "1h", key = name.trim())]
+async fn borrowing(name: &str) -> u64 {
+    large(name.len() as u64).await
+}
+
+#[cacheback(lifetime = "1h", key = (id, name.trim()))]
+async fn borrowing_from_its_own(name: String, id: u64) -> u64 {
+    large(id + name.len() as u64).await
+}
+
 #[cacheback(lifetime = "1h", fetch_on_miss)]
 async fn fallible(id: u64) -> Result<u64, String> {
     Ok(large(id).await)
@@ -152,6 +162,7 @@ hits! {
     of_three_arguments: three(1, "somebody", true) = 5 => 5;
     of_a_computed_key: computed(27) = 5 => 5;
     of_a_key_with_a_borrowed_and_a_computed_part: mixed(&shared(), "somebody", 4) = Some(5) => Some(5);
+    of_a_key_that_borrows: borrowing(" somebody") = 5 => 5;
     of_a_result: fallible(7) = 8 => Ok(8);
     of_a_weighed_value: weighed(7) = numbers() => numbers();
 }
@@ -237,11 +248,13 @@ fn a_call_is_small_however_large_the_body() {
         beyond(size_of::<(u32, &str, bool)>(), &three(1, "somebody", true)),
         beyond(8, &computed(27)),
         beyond(8 + text_size + 8, &mixed(&db, "somebody", 4)),
+        beyond(text_size, &borrowing(" somebody")),
+        beyond(size_of::<(String, u64)>(), &borrowing_from_its_own(" somebody".to_owned(), 7)),
         beyond(8, &fallible(7)),
         beyond(8, &weighed(7)),
         beyond(8 + text_size, &repo.method("somebody")),
         beyond(text_size, &generic::<u8, 1>("somebody")),
         beyond(8 + 8, &repo.load(7)),
     ];
-    assert_eq!(sizes, [16, 16, 16, 8, 16, 16, 16, 16, 16, 16, 16]);
+    assert_eq!(sizes, [16, 16, 16, 8, 16, 16, 16, 16, 16, 16, 16, 16, 16]);
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod no_prelude;
+pub mod restricted;
 
 mod inner {
     /// Inlined into the docs of the crate.

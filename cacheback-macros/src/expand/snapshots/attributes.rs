@@ -21,7 +21,7 @@ pub(super) async fn r#match(#[allow(unused)] name: String) -> &'static str {
         }
         __cb::wait(other::entry(__cacheback_0))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[cfg(unix)]
 #[doc(hidden)]
@@ -42,6 +42,8 @@ impl other {
         clippy::ref_option,
         clippy::too_many_arguments,
         clippy::trivially_copy_pass_by_ref,
+        clippy::missing_docs_in_private_items,
+        clippy::single_call_fn,
         clippy::unused_async
     )]
     #[allow(unused)]

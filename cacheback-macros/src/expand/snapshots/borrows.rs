@@ -48,7 +48,7 @@ async fn borrows(
             ),
         )
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 enum borrows {}
@@ -67,6 +67,8 @@ impl borrows {
         clippy::ref_option,
         clippy::too_many_arguments,
         clippy::trivially_copy_pass_by_ref,
+        clippy::missing_docs_in_private_items,
+        clippy::single_call_fn,
         clippy::unused_async
     )]
     async fn __cacheback_body(

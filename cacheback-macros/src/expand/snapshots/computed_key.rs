@@ -6,6 +6,7 @@ async fn search(
 ) -> Vec<Tweet> {
     let __cacheback_wait = {
         use ::cacheback::__private::{self as __cb, probes::*};
+        #[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]
         let (db, username, limit, __cacheback_3) = (db, username, limit, __cacheback_3);
         {
             let __cacheback_k0 = username.to_lowercase();
@@ -25,7 +26,7 @@ async fn search(
         }
         __cb::wait(search::entry(db, username, limit, __cacheback_3))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 enum search {}
@@ -44,7 +45,8 @@ impl search {
         clippy::ref_option,
         clippy::too_many_arguments,
         clippy::trivially_copy_pass_by_ref,
-        clippy::unused_async
+        clippy::missing_docs_in_private_items,
+        clippy::single_call_fn
     )]
     async fn __cacheback_body(
         db: &Arc<Db>,

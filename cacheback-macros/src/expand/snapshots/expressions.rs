@@ -14,7 +14,7 @@ async fn expressions(user: &str, limit: u64, __cacheback_2: (u8, u8)) -> String 
         }
         __cb::wait(expressions::entry(__cacheback_0, __cacheback_1, __cacheback_2))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 enum expressions {}
@@ -43,7 +43,8 @@ impl expressions {
         clippy::ref_option,
         clippy::too_many_arguments,
         clippy::trivially_copy_pass_by_ref,
-        clippy::unused_async
+        clippy::missing_docs_in_private_items,
+        clippy::single_call_fn
     )]
     async fn __cacheback_body(user: &str, mut limit: u64, (a, b): (u8, u8)) -> String {
         let _ = user;
@@ -84,6 +85,11 @@ impl expressions {
         let __cacheback_site = __cacheback_site
             .empty(|__cacheback_args| {
                 let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();
+                #[allow(
+                    clippy::shadow_reuse,
+                    clippy::shadow_same,
+                    clippy::shadow_unrelated
+                )]
                 let user: &str = __cacheback_0;
                 let _ = &user;
                 format!("{user}")
@@ -92,6 +98,11 @@ impl expressions {
             .vary(|__cacheback_args, __cacheback_policy| {
                 __cacheback_policy.lifetime = {
                     let (_, __cacheback_1, _) = __cacheback_args.__cacheback_lend();
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
                     let limit: u64 = __cacheback_1;
                     let _ = &limit;
                     minutes(limit)
@@ -101,6 +112,11 @@ impl expressions {
         let __cacheback_site = __cacheback_site
             .fetch_on_miss(|__cacheback_args| {
                 let (_, __cacheback_1, _) = __cacheback_args.__cacheback_lend();
+                #[allow(
+                    clippy::shadow_reuse,
+                    clippy::shadow_same,
+                    clippy::shadow_unrelated
+                )]
                 let limit: u64 = __cacheback_1;
                 let _ = &limit;
                 limit > 3
@@ -108,6 +124,11 @@ impl expressions {
         let __cacheback_site = __cacheback_site
             .wait(|__cacheback_args| {
                 let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();
+                #[allow(
+                    clippy::shadow_reuse,
+                    clippy::shadow_same,
+                    clippy::shadow_unrelated
+                )]
                 let user: &str = __cacheback_0;
                 let _ = &user;
                 patience(user)

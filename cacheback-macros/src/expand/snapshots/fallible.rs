@@ -11,7 +11,7 @@ pub(crate) async fn load(id: u64) -> Result<User, Error> {
         }
         __cb::wait(load::entry(__cacheback_0))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 pub(crate) enum load {}
@@ -29,7 +29,7 @@ impl load {
         );
         &SLOT
     }
-    #[allow(clippy::unused_async)]
+    #[allow(clippy::missing_docs_in_private_items, clippy::single_call_fn)]
     async fn __cacheback_body(id: u64) -> Result<User, Error> {
         db::load(id).await
     }

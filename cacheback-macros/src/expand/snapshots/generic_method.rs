@@ -34,7 +34,7 @@ where
         }
         __cb::wait(Self::rows_entry::<T, N>(__cacheback_0, __cacheback_1, __cacheback_2))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 #[forbid(dead_code)]
@@ -51,7 +51,8 @@ fn __cacheback_rows_slot_in_a_trait_impl_write_handle_false() -> &'static ::cach
     clippy::ref_option,
     clippy::too_many_arguments,
     clippy::trivially_copy_pass_by_ref,
-    clippy::unused_async,
+    clippy::missing_docs_in_private_items,
+    clippy::single_call_fn,
     clippy::needless_lifetimes,
     single_use_lifetimes,
     unused_lifetimes

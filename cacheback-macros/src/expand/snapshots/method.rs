@@ -8,6 +8,7 @@
 pub async fn user(&self, id: u64) -> Result<User, Error> {
     let __cacheback_wait = {
         use ::cacheback::__private::{self as __cb, probes::*};
+        #[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]
         let (id,) = (id,);
         {
             let __cacheback_k0 = self.tenant;
@@ -28,7 +29,7 @@ pub async fn user(&self, id: u64) -> Result<User, Error> {
         }
         __cb::wait(Self::user_entry(self, id))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[cfg(unix)]
 #[doc(hidden)]
@@ -53,7 +54,8 @@ fn __cacheback_user_slot_in_a_trait_impl_write_handle_false() -> &'static ::cach
     clippy::ref_option,
     clippy::too_many_arguments,
     clippy::trivially_copy_pass_by_ref,
-    clippy::unused_async
+    clippy::missing_docs_in_private_items,
+    clippy::single_call_fn
 )]
 async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
     let _ = id;
@@ -92,6 +94,7 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
     let __cacheback_site = __cacheback_site
         .empty(|__cacheback_args| {
             let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();
+            #[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]
             let id: u64 = __cacheback_1;
             let _ = &id;
             Self::nobody(id)
@@ -100,6 +103,11 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
         .vary(|__cacheback_args, __cacheback_policy| {
             __cacheback_policy.lifetime = {
                 let (__cacheback_0, _) = __cacheback_args.__cacheback_lend();
+                #[allow(
+                    clippy::shadow_reuse,
+                    clippy::shadow_same,
+                    clippy::shadow_unrelated
+                )]
                 let __cacheback_self: &Self = __cacheback_0;
                 let _ = &__cacheback_self;
                 __cb::span(__cacheback_self.lifetime)

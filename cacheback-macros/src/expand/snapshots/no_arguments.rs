@@ -10,7 +10,7 @@ async fn nothing() {
         }
         __cb::wait(nothing::entry())
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 enum nothing {}
@@ -23,7 +23,11 @@ impl nothing {
         );
         &SLOT
     }
-    #[allow(clippy::unused_async)]
+    #[allow(
+        clippy::missing_docs_in_private_items,
+        clippy::single_call_fn,
+        clippy::unused_async
+    )]
     async fn __cacheback_body() {}
     /// The entry of these arguments of [`nothing`](fn@nothing).
     #[must_use]

@@ -20,10 +20,11 @@ pub async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> {
         }
         __cb::wait(user_tweets::entry(__cacheback_0, __cacheback_1))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 #[cfg(not(doc))]
+#[non_exhaustive]
 pub enum user_tweets {}
 #[doc(hidden)]
 #[cfg(doc)]
@@ -37,7 +38,7 @@ impl user_tweets {
         );
         &SLOT
     }
-    #[allow(clippy::unused_async)]
+    #[allow(clippy::missing_docs_in_private_items, clippy::single_call_fn)]
     async fn __cacheback_body(username: &str, limit: u32) -> Vec<Tweet> {
         twitter::timeline(username, limit).await
     }

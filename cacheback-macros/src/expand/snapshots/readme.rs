@@ -11,7 +11,7 @@ async fn user_tweets(username: &str) -> Vec<String> {
         }
         __cb::wait(user_tweets::entry(__cacheback_0))
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 enum user_tweets {}
@@ -24,7 +24,7 @@ impl user_tweets {
         );
         &SLOT
     }
-    #[allow(clippy::unused_async)]
+    #[allow(clippy::missing_docs_in_private_items, clippy::single_call_fn)]
     async fn __cacheback_body(username: &str) -> Vec<String> {
         twitter::timeline(username).await
     }

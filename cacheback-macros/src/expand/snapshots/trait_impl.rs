@@ -36,7 +36,17 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                         return __cacheback_returned;
                     }
                     let __cacheback_self: &Self = __cacheback_0;
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
                     let mut id: u32 = __cacheback_1;
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
                     let (a, _): (u8, u8) = __cacheback_2;
                     #[allow(clippy::diverging_sub_expression)]
                     let __cacheback_returned: Result<u32, Error> = {
@@ -70,5 +80,5 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
             )
         })
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }

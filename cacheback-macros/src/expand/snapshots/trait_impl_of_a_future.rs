@@ -1,6 +1,6 @@
 #[allow(clippy::manual_async_fn)]
 fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
-    async move {
+    return async move {
         fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
             use ::cacheback::__private as __cb;
             static SLOT: __cb::Slot = __cb::Slot::method(
@@ -38,6 +38,11 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
                             return __cacheback_returned;
                         }
                         let __cacheback_self: &Self = __cacheback_0;
+                        #[allow(
+                            clippy::shadow_reuse,
+                            clippy::shadow_same,
+                            clippy::shadow_unrelated
+                        )]
                         let ids: &[&str] = &__cacheback_1;
                         #[allow(clippy::diverging_sub_expression)]
                         let __cacheback_returned: u32 = (move || {
@@ -67,6 +72,6 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
                 )
             })
         };
-        __cacheback_wait.await
-    }
+        return __cacheback_wait.await;
+    };
 }

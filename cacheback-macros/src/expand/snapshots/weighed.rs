@@ -10,7 +10,7 @@ async fn weighed() -> String {
         }
         __cb::wait(weighed::entry())
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
 #[doc(hidden)]
 enum weighed {}
@@ -26,7 +26,7 @@ impl weighed {
         );
         &SLOT
     }
-    #[allow(clippy::unused_async)]
+    #[allow(clippy::missing_docs_in_private_items, clippy::single_call_fn)]
     async fn __cacheback_body() -> String {
         body().await
     }

@@ -13,7 +13,8 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
         clippy::ref_option,
         clippy::too_many_arguments,
         clippy::trivially_copy_pass_by_ref,
-        clippy::unused_async
+        clippy::missing_docs_in_private_items,
+        clippy::single_call_fn
     )]
     async fn __cacheback_body(id: u32, names: &[&str]) -> Vec<String> {
         let _ = id;
@@ -22,6 +23,7 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
     }
     let __cacheback_wait = {
         use ::cacheback::__private::{self as __cb, probes::*};
+        #[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]
         let (id, names) = (id, names);
         let __cacheback_k1 = names.len();
         if let ::core::option::Option::Some(__cacheback_value) = __cb::hit(
@@ -70,5 +72,5 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
             )
         })
     };
-    __cacheback_wait.await
+    return __cacheback_wait.await;
 }
