@@ -304,7 +304,7 @@ impl Stage {
         if called.is_err() {
             self.calls.fetch_add(1, Ordering::SeqCst);
         }
-        called
+        called.map_err(|panic| panic.message().to_owned())
     }
 
     /// A caller who goes away when it has waited once.
