@@ -481,7 +481,9 @@ use crate::plan::Plan;
 /// ## `key`
 ///
 /// What tells one entry from another: an expression over the arguments, or a tuple of them. A part that is just an
-/// argument is looked up as it is; another part is evaluated on every call, and is `Clone + Hash + Eq` and owned.
+/// argument is looked up as it is; another part is evaluated on every call, and is `Clone + Hash + Eq`. It may borrow
+/// (`name.trim()`, `jar.get("sid")`): a hit allocates nothing for it, and a fetch owns it. What it borrows from is an
+/// argument, or lives for ever; of a temporary value write `.to_owned()`.
 /// Default: all arguments that are not skipped. A literal is refused, for it would be one entry for all; `()` is that.
 ///
 /// ```
