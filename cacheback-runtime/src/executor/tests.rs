@@ -237,6 +237,8 @@ impl Fetch for Told {
     fn is_spared(&self) -> bool {
         self.spared.load(Ordering::SeqCst)
     }
+    #[cfg(not(feature = "test-util"))]
+    fn tend(&self) {}
 }
 
 fn enlist(executor: &Arc<Executor>, runtime: tokio::runtime::Id) -> (Live, Arc<Told>) {
