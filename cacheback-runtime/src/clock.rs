@@ -281,7 +281,7 @@ mod tests {
 
     impl Machine {
         fn new(asleep: i64) -> Self {
-            let awake = std::cell::Cell::new(1_000_000);
+            let awake = std::cell::Cell::new(1_000_000_000);
             Self { awake, asleep: std::cell::Cell::new(asleep), known: Asleep::unknown() }
         }
         /// Each reading takes a nanosecond.
