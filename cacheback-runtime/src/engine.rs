@@ -438,6 +438,13 @@ impl<A: KeyShape, O: Outcome> Drop for Engine<A, O> {
 
 #[cfg(all(test, cacheback_shuttle))]
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
+    /// As many fetches as it takes have failed.
+    pub(crate) fn open_breaker(&self) {
+        while !self.breaker.is_open() {
+            self.tell_breaker(true, false);
+        }
+    }
+
     /// Nothing is under way, and nothing of what was is left.
     pub(crate) fn assert_at_rest(&self) {
         assert_eq!(self.flights.desks(), 0, "a key is held");

@@ -24,6 +24,7 @@ mod lapses;
 mod moves;
 mod queue;
 mod reads;
+mod trials;
 mod writes;
 
 use std::env;

@@ -363,6 +363,11 @@ impl Stage {
         self.engine.clear();
     }
 
+    /// So many fetches have failed that the breaker is open; its first trial is due within a second.
+    pub(super) fn open_breaker(&self) {
+        self.engine.open_breaker();
+    }
+
     /// What the janitor does.
     pub(super) fn sweep(&self) {
         self.engine.sweep(Moment::now());
