@@ -8,6 +8,20 @@ use crate::tasks::Handle;
 /// Begins to configure the executor, which runs the fetches of all cached functions. Optional; nothing is changed
 /// before [`apply`](Configure::apply).
 ///
+/// # Blocked runtimes
+///
+/// A fetch that its runtime has not taken up for five seconds, or until its `refresh_timeout` if that is shorter, is
+/// moved to a small runtime of our own. So a thread that blocks on a cached call inside of the only runtime that could
+/// drive its fetch gets an answer. A fetch that has begun cannot be moved. At its `refresh_timeout` such a thread gets
+/// the stored value, else the empty one, else a [`FetchError`](crate::FetchError) of the kind `TimedOut`, or a panic
+/// if the function's error cannot hold that. With `test-util` nothing is moved.
+///
+/// # Fork
+///
+/// After `fork` the child has the parent's values, and starts threads of its own. What the parent was fetching at the
+/// fork is fetched anew when its `refresh_timeout` is over. Forking while another thread is inside of the library is not
+/// supported: what it holds stays locked in the child. The library's own threads count too.
+///
 /// # Examples
 ///
 /// ```
