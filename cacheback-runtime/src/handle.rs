@@ -259,8 +259,7 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// If the value's `Clone` panics; the entry is removed then.
     pub fn take(&self) -> impl Future<Output = Option<R>> + Send + use<R> {
-        let ops = self.ops();
-        async move { ops.take() }
+        AssertUnwindSafe(taken(self.ops()))
     }
 }
 
@@ -274,6 +273,17 @@ async fn peeked<R>(ops: Arc<dyn Ops<R>>) -> Option<Snapshot<R>> {
     drop(peeked);
     tasks::give_way().await;
     ops.peek()
+}
+
+/// The caller may poll for something to take: others get their turn.
+async fn taken<R>(ops: Arc<dyn Ops<R>>) -> Option<R> {
+    if let Some(value) = ops.take() {
+        return Some(value);
+    }
+    if !tasks::has_budget() {
+        tasks::give_way().await;
+    }
+    None
 }
 
 /// What is stored for a function that returns a `Result` is its `T`.
@@ -313,8 +323,8 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     ///
     /// If the value's `Clone` panics; the entry is removed then.
     pub fn take(&self) -> impl Future<Output = Option<T>> + Send + use<T, E> {
-        let ops = self.ops();
-        async move { ops.take()?.ok() }
+        let taken = AssertUnwindSafe(taken(self.ops()));
+        async move { taken.await?.ok() }
     }
 }
 

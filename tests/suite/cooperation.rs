@@ -55,6 +55,9 @@ async fn rule_12_a_loop_that_polls_for_the_first_value() {
     let writer = written.clone();
     tokio::spawn(async move { writer.set(&1, 5).await });
     until(async || written.get(&1).await, |value| value == 5).await;
+    let writer = written.clone();
+    tokio::spawn(async move { writer.set(&2, 6).await });
+    until(async || written.take(&2).await, |taken| taken == Some(6)).await;
 }
 
 /// The same of a stale value, also after `invalidate`.
