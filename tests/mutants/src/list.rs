@@ -39,7 +39,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "rule 4: a `set` supersedes the fetch that runs",
         core: true,
         file: "engine/write.rs",
-        at: "Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pin), desk.supersede()))",
+        at: "Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pins), desk.supersede()))",
         original: "desk.supersede()",
         mutated: "Vec::new()",
         killed_by: &[(Suite, "single_flight::rule_4_a_write_during_the_fetch_supersedes_it")],
