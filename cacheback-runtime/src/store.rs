@@ -82,6 +82,9 @@ impl Kind {
     }
 }
 
+/// A part, and the pin of it.
+type PinnedPart<'s, 'p, K, V, X> = (&'s Part<K, V, X>, &'p Pinned<'s, K, V, X>);
+
 /// Keeps what is removed from either part alive until it is dropped.
 pub(crate) struct Pins<'s, K, V, X> {
     values: Pinned<'s, K, V, X>,
@@ -140,10 +143,7 @@ where
     }
 
     /// The records, where there are any, and the pin of them.
-    fn pinned_records<'p, 's>(
-        &'s self,
-        pins: &'p Pins<'s, K, V, X>,
-    ) -> Option<(&'s Part<K, V, X>, &'p Pinned<'s, K, V, X>)> {
+    fn pinned_records<'p, 's>(&'s self, pins: &'p Pins<'s, K, V, X>) -> Option<PinnedPart<'s, 'p, K, V, X>> {
         let records = self.records.get()?;
         Some((records, pins.records.get_or_init(|| records.index.pin())))
     }

@@ -150,7 +150,7 @@ mod objects {
 
     every_type_has! { Everything: reference,
     args body cache call cause chain clear contains copy describe empty error errors fetch fetch_on_miss handle hit
-    is_empty is_some join key len lend lifetime_for lookup map name new of ops origin outcome own part policy
+    is_empty is_some join key len lend lifetime_for lookup map name of ops origin outcome own part policy
     poll pool probe refresh remove run shape share share_err sharing site slot source split stats take vary view wait weigh }
 
     #[tokio::test(start_paused = true)]

@@ -325,7 +325,7 @@ fn put_record(store: &Small, key: u64) {
 fn known(store: &Small, key: u64) -> Option<Kind> {
     let pins = store.pins();
     with_known(store, key, spread(key), |known| {
-        Ok(store.resident(spread(key), known, &pins)?.map(|node| Kind::of(node)))
+        Ok(store.resident(spread(key), known, &pins)?.map(Kind::of))
     })
 }
 

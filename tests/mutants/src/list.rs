@@ -227,7 +227,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "engine/read.rs",
         at: "Landing::Lost if !seat.leads() => Failure::Again,",
         original: "Failure::Again",
-        mutated: "Failure::Panic(self.name.to_owned())",
+        mutated: "Failure::Panic(Rethrown::Saying(self.name.to_owned()))",
         killed_by: &[(Runtimes, "a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime")],
     },
     Mutation {
@@ -675,7 +675,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "store/node.rs",
         at: "for dropped in [caught(|| drop(content)), caught(|| drop(key))]",
         original: "caught(|| drop(content))",
-        mutated: "Ok::<(), String>(drop(content))",
+        mutated: "Ok::<(), crate::panics::Panic>(drop(content))",
         killed_by: &[
             (Suite, "values::a_drop_of_a_value_that_panics_anywhere"),
             (Runtime, "store::tests::a_drop_that_panics_stops_no_eviction"),
