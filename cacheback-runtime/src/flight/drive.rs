@@ -1,7 +1,7 @@
 //! Who drives a fetch: the runtime that it was handed to, or the library's own where that one stands still.
 //!
 //! A thread that blocks on a cached call inside of a runtime can hold up the very fetch that it waits for. So the
-//! housekeeper (`janitor`) tends each fetch once a second. A fetch that no task has taken up for [`PATIENCE`] is moved.
+//! housekeeper (`janitor`) tends each fetch once a second. A fetch that no task has taken up for `PATIENCE` is moved.
 //! A fetch that was taken up cannot be moved, and one that was moved may need the runtime that stands still: where such
 //! a fetch does not end at its time-out, those who wait on that runtime are woken, and answer without it.
 

@@ -324,9 +324,7 @@ fn put_record(store: &Small, key: u64) {
 /// What is known of a key in either part.
 fn known(store: &Small, key: u64) -> Option<Kind> {
     let pins = store.pins();
-    with_known(store, key, spread(key), |known| {
-        Ok(store.resident(spread(key), known, &pins)?.map(Kind::of))
-    })
+    with_known(store, key, spread(key), |known| Ok(store.resident(spread(key), known, &pins)?.map(Kind::of)))
 }
 
 /// A flood of failures: the newest are remembered, and no value is gone for them.
