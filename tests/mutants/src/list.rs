@@ -509,9 +509,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "a missing key leaves the trial of the breaker to stale ones for half a period",
         core: false,
         file: "engine/breaker.rs",
-        at: "let due = if is_missing",
-        original: "is_missing",
-        mutated: "false",
+        at: "due_if_missing: now.plus(period.saturating_add(period / 2))",
+        original: "period.saturating_add(period / 2)",
+        mutated: "period",
         killed_by: &[
             (Runtime, "engine::breaker::tests::a_missing_key_leaves_the_trial_to_others_for_half_a_period"),
             (Suite, "breaker::stale_keys_come_before_missing_ones"),
