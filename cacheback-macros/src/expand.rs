@@ -32,7 +32,7 @@ pub(crate) fn tokens(plan: &Plan) -> TokenStream {
     }
 }
 
-/// What stands beside the function where its attribute is refused.
+/// What stands beside the function if its attribute is refused.
 pub(crate) fn stand_ins(plan: &Plan) -> TokenStream {
     Expansion::new(plan).stand_ins()
 }

@@ -1,4 +1,4 @@
-//! What is emitted where the attribute cannot be expanded: the errors, the item as it was written, so that its callers
+//! What is emitted if the attribute cannot be expanded: the errors, the item as it was written, so that its callers
 //! still resolve and editors keep working in its body, and what stands in for its handle.
 
 use proc_macro2::TokenStream;

@@ -26,7 +26,7 @@ use proc_macro2::TokenStream;
 use crate::error::Errors;
 use crate::plan::Plan;
 
-/// Makes every call of an `async fn` a read from a cache that is refreshed behind the callers' backs.
+/// Makes every call of an `async fn` a read from a cache that is refreshed in the background.
 ///
 /// The function keeps its signature. A call returns what is cached, fresh or stale, at once; where it is no longer
 /// fresh, one refresh is started in the background. **While nothing is cached a call returns the empty value

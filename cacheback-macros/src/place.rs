@@ -159,7 +159,7 @@ struct Item<'a> {
     has_cfg: bool,
 }
 
-/// `head` without its attributes, if those leave an item where it stands.
+/// `head` without its attributes, if those leave an item in its place.
 fn attributes(head: &str) -> Option<Item<'_>> {
     const INERT: &[&str] =
         &["allow", "cfg", "clippy", "deny", "doc", "expect", "forbid", "must_use", "rustfmt", "warn"];

@@ -94,7 +94,7 @@ impl Asleep {
     fn now(&self, boot: impl FnOnce() -> u64, awake: impl FnOnce() -> u64) -> Moment {
         // In this order: whatever passes between the two readings makes the difference smaller, never larger.
         let boot = boot();
-        // It is negative where a container has been given a monotonic clock of its own.
+        // It is negative if a container has been given a monotonic clock of its own.
         let asleep = boot.wrapping_sub(awake()) as i64;
         if asleep > self.0.load(Ordering::Relaxed) {
             self.0.fetch_max(asleep, Ordering::Relaxed);
@@ -272,7 +272,7 @@ mod tests {
         }
     }
 
-    /// A machine's clocks, where its monotonic one began `ahead` of the time since its start.
+    /// A machine's clocks. Its monotonic one began `ahead` of the time since its start.
     struct Machine {
         awake: std::cell::Cell<u64>,
         asleep: std::cell::Cell<i64>,

@@ -10,7 +10,7 @@ use crate::entry::{State, Times};
 pub(crate) struct Facts {
     /// The times of its value, where it has one.
     pub(crate) times: Option<Times>,
-    /// Until then no fetch is started behind a caller's back: the key is in back-off.
+    /// Until then no fetch is started in the background: the key is in back-off.
     pub(crate) rests_until: Moment,
     /// Until then none is either, for any key of the cache: its breaker is open.
     pub(crate) broken_until: Moment,

@@ -57,7 +57,7 @@ pub(crate) fn attend() {
 
 struct Housekeeper {
     thread: Thread,
-    /// It looks each second. Set by whoever starts a fetch, reset by itself where none lives.
+    /// It looks each second. Set by whoever starts a fetch, reset by itself when none lives.
     attends: Arc<AtomicBool>,
 }
 
@@ -126,7 +126,7 @@ fn sweep_all(now: Moment) {
     }
 }
 
-/// The watched cache with the lowest number from there on, where it still lives.
+/// The watched cache with the lowest number from there on, if it still lives.
 fn next_from(number: u64) -> Option<(u64, Option<Arc<dyn Sweep>>)> {
     let watched = lock(&WATCHED);
     watched.range(number..).next().map(|(number, cache)| (*number, cache.upgrade()))

@@ -45,7 +45,7 @@ pub trait Outcome: Copy + Send + Sync + 'static {
     fn split(returned: Self::Return) -> Result<Self::Value, Self::Error>;
     /// Puts it together again.
     fn join(result: Result<Self::Value, Self::Error>) -> Self::Return;
-    /// Takes it apart where a call may know more of errors than this type does.
+    /// Takes it apart if a call may know more of errors than this type does.
     fn split_by(
         errors: Option<Errors<Self::Return>>,
         returned: Self::Return,

@@ -142,7 +142,7 @@ where
         Pins { values: self.values.index.pin(), records: OnceCell::new() }
     }
 
-    /// The records, where there are any, and the pin of them.
+    /// The records, if there are any, and the pin of them.
     fn pinned_records<'p, 's>(&'s self, pins: &'p Pins<'s, K, V, X>) -> Option<PinnedPart<'s, 'p, K, V, X>> {
         let records = self.records.get()?;
         Some((records, pins.records.get_or_init(|| records.index.pin())))

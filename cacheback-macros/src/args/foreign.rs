@@ -1,4 +1,4 @@
-//! Options of other caches, and what to write instead: the exact twin where there is one, else the sentence that ends
+//! Options of other caches, and what to write instead: the exact twin if there is one, else the sentence that ends
 //! the search.
 
 /// Other names of an option whose value means the same here.

@@ -89,7 +89,7 @@ macro_rules! calls_that_may_fail {
                 self.read(key, Some($errors)).await
             }
 
-            /// The value: from the cache, where it is stale at once and `fetch` refreshes it in the background, else from
+            /// The value: from the cache (if it is stale, at once, while `fetch` refreshes it in the background), else from
             /// `fetch`. Callers of one key share one fetch, which is that of the first. The `Ok` is cached alone.
             ///
             /// `fetch` runs at most once, as a task of its own. A cache that has a fetcher runs `fetch` in its place.
@@ -231,7 +231,7 @@ where
         wait.await
     }
 
-    /// The value: from the cache, where it is stale at once and `fetch` refreshes it in the background, else from
+    /// The value: from the cache (if it is stale, at once, while `fetch` refreshes it in the background), else from
     /// `fetch`. Callers of one key share one fetch, which is that of the first.
     ///
     /// `fetch` runs at most once, as a task of its own. A cache that has a fetcher runs `fetch` in its place. For fetches

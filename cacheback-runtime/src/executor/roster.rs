@@ -19,7 +19,7 @@ pub(crate) trait Fetch: Send + Sync {
     /// It asks for a shutdown itself: none is to end it.
     fn spare(&self);
     fn is_spared(&self) -> bool;
-    /// Helps it on where its runtime stands still.
+    /// Helps it on if its runtime stands still.
     #[cfg(not(feature = "test-util"))]
     fn tend(&self);
 }

@@ -1,4 +1,4 @@
-//! Who drives a fetch: the runtime that it was handed to, or the library's own where that one stands still.
+//! Who drives a fetch: the runtime that it was handed to, or the library's own if that one stands still.
 //!
 //! A thread that blocks on a cached call inside of a runtime can hold up the very fetch that it waits for. So the
 //! housekeeper (`janitor`) tends each fetch once a second. A fetch that no task has taken up for `PATIENCE` is moved.
@@ -98,7 +98,7 @@ impl<T: Send + Sync + 'static> Flight<T> {
 /// What the housekeeper does. (With `test-util` there is none: a test's clock does not stop on other runtimes.)
 #[cfg(not(feature = "test-util"))]
 impl<T> Flight<T> {
-    /// Moves the fetch where no task takes it up; wakes those who wait where nobody drives it.
+    /// Moves the fetch if no task takes it up; wakes those who wait if nobody drives it.
     pub(super) fn tend(&self) {
         let now = Moment::awake();
         if self.is_left_alone(now) && self.move_away() {

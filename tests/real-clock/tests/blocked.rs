@@ -102,7 +102,7 @@ fn a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_stale_value() {
     assert_eq!((lookup.value, lookup.status), (7, Status::Stale));
 }
 
-/// The same where nothing is stored: the empty value.
+/// The same if nothing is stored: the empty value.
 #[test]
 fn a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_empty_value() {
     static BEGUN: Semaphore = Semaphore::const_new(0);
@@ -122,7 +122,7 @@ fn a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_empty_value() {
     assert_eq!((stats.empty, stats.waited), (2, 0));
 }
 
-/// The same where there is no empty value: a panic that says why.
+/// The same if there is no empty value: a panic that says why.
 #[test]
 fn a_fetch_that_has_begun_on_a_blocked_runtime_panics_where_nothing_is_left() {
     static BEGUN: Semaphore = Semaphore::const_new(0);

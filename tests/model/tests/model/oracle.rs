@@ -35,7 +35,7 @@ pub(crate) struct Value {
     pub(crate) serial: usize,
     /// What `lifetime_for` says of it, where that is not the function's lifetime.
     pub(crate) lasting: Option<Time>,
-    /// What `retention_for` says of it, where it says anything.
+    /// What `retention_for` says of it, if it says anything.
     pub(crate) kept: Option<Time>,
 }
 

@@ -45,7 +45,7 @@ impl Breaker {
 }
 
 impl Oracle {
-    /// Whether a fetch of this key may be started that nobody waits for. Asked only where one would be.
+    /// Whether a fetch of this key may be started that nobody waits for. Asked only if one would be.
     pub(super) fn admit(&mut self, key: usize) -> Admission {
         let Some((least, _)) = self.breaker.trial(self.is_missing(key)) else { return Admission::Free };
         if self.now < least {
