@@ -89,8 +89,8 @@ macro_rules! calls_that_may_fail {
                 self.read(key, Some($errors)).await
             }
 
-            /// The value: from the cache (if it is stale, at once, while `fetch` refreshes it in the background), else from
-            /// `fetch`. Callers of one key share one fetch, which is that of the first. The `Ok` is cached alone.
+            /// The value: from the cache, else from `fetch`. A stale one is given at once, and `fetch` refreshes it in the
+            /// background. Callers of one key share one fetch, which is that of the first. The `Ok` is cached alone.
             ///
             /// `fetch` runs at most once, as a task of its own. A cache that has a fetcher runs `fetch` in its place.
             ///
@@ -231,8 +231,8 @@ where
         wait.await
     }
 
-    /// The value: from the cache (if it is stale, at once, while `fetch` refreshes it in the background), else from
-    /// `fetch`. Callers of one key share one fetch, which is that of the first.
+    /// The value: from the cache, else from `fetch`. A stale one is given at once, and `fetch` refreshes it in the
+    /// background. Callers of one key share one fetch, which is that of the first.
     ///
     /// `fetch` runs at most once, as a task of its own. A cache that has a fetcher runs `fetch` in its place. For fetches
     /// that may fail `V` is a `Result`, and this the same as `try_get_or_fetch`: an `Err` is not kept.
