@@ -57,7 +57,7 @@ pub fn hit<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
     key: Viewed<A, W>,
     _: O,
 ) -> Option<O::Return> {
-    at.slot().engine::<A, O, I::Marker>().look(key.view)
+    at.slot().find::<A, O, I::Marker>()?.look(key.view)
 }
 
 /// The answer to a call that is no plain hit.
@@ -163,9 +163,8 @@ pub fn entry<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
     key: Viewed<A, W>,
     site: impl IsSite<A, O>,
 ) -> Entry<O::Return> {
-    let slot = at.slot();
-    cache::list_function(slot);
-    Entry::new(Arc::new(site.site().with_key(slot.shared_engine::<A, O, I::Marker>(), key)))
+    cache::list_function(at.slot());
+    Entry::new(Arc::new(site.site().with_key(at, key)))
 }
 
 /// The entry of a key, and the arguments that go with it.
@@ -176,9 +175,8 @@ pub fn entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: 
     args: Viewed<F, X>,
     site: impl IsSite<F, O>,
 ) -> Entry<O::Return> {
-    let slot = at.slot();
-    cache::list_function(slot);
-    Entry::new(Arc::new(site.site().with(slot.shared_engine::<A, O, I::Marker>(), key, args)))
+    cache::list_function(at.slot());
+    Entry::new(Arc::new(site.site().with(at, key, args)))
 }
 
 /// The shape of an argument whose type has no name.

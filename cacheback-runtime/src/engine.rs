@@ -31,12 +31,14 @@ use crate::tasks;
 
 mod breaker;
 mod chain;
+mod definition;
 mod fetch;
 mod landing;
 mod read;
 mod record;
 mod write;
 use breaker::{Admission, Breaker, Turn};
+pub(crate) use definition::{Closure, Definition, ValueOptions};
 use fetch::Job;
 
 type KeyOf<A> = <A as Shape>::Owned;
@@ -52,9 +54,8 @@ pub(crate) type OriginOf<O> = Arc<dyn Origin<O>>;
 
 /// The cache of one function (of one instantiation, where it is generic).
 pub(crate) struct Engine<A: KeyShape, O: Outcome> {
-    name: &'static str,
+    definition: Definition<O>,
     number: u64,
-    policy: Policy,
     hasher: Seeded,
     store: Store<KeyOf<A>, O::Value, ErrorOf<O>>,
     flights: FlightsOf<A, O>,
@@ -164,12 +165,12 @@ pub(crate) struct Peeked<V> {
 }
 
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
-    pub(crate) fn new(name: &'static str, policy: Policy) -> Arc<Self> {
+    pub(crate) fn new(definition: Definition<O>) -> Arc<Self> {
         static NUMBER: Serial = Serial::new();
+        let policy = definition.policy;
         let engine = Arc::new(Self {
-            name,
+            definition,
             number: NUMBER.next(),
-            policy,
             hasher: Seeded::default(),
             store: Store::new(Limit::of(&policy), policy.eviction, Spans::of(&policy)),
             flights: Flights::new(),
@@ -189,7 +190,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        self.name
+        self.definition.name
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.definition.policy
     }
 
     #[inline]
@@ -325,13 +330,13 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Tells the breaker of a fetch that has ended: whether the origin `failed`, and whether it was a trial.
     fn tell_breaker(&self, failed: bool, is_trial: bool) {
         let turn = if failed {
-            self.breaker.failed(Moment::now(), is_trial, &self.policy)
+            self.breaker.failed(Moment::now(), is_trial, self.policy())
         } else {
             self.breaker.succeeded()
         };
         match turn {
-            Turn::Opened => events::breaker_opened(self.name),
-            Turn::Closed => events::breaker_closed(self.name),
+            Turn::Opened => events::breaker_opened(self.name()),
+            Turn::Closed => events::breaker_closed(self.name()),
             Turn::None => {}
         }
     }
@@ -477,10 +482,10 @@ impl<A: KeyShape, O: Outcome> RefUnwindSafe for Engine<A, O> {}
 
 impl<A: KeyShape, O: Outcome> ErasedCache for Engine<A, O> {
     fn name(&self) -> &'static str {
-        self.name
+        Engine::name(self)
     }
     fn policy(&self) -> Policy {
-        self.policy
+        *Engine::policy(self)
     }
     fn stats(&self) -> Stats {
         Engine::stats(self)

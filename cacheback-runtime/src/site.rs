@@ -4,31 +4,33 @@ use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
-use crate::engine::{Engine, Keyed};
+use crate::engine::{Closure, Definition, Engine, Keyed, ValueOptions};
 use crate::handle::Bound;
 use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Shape, Viewed};
 use crate::origin::{BoxFuture, Origin};
 use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::policy::Policy;
-use crate::slot::{SharedEngine, arc_of};
+use crate::slot::{Instantiation, SharedEngine, arc_of};
 use crate::sync::Arc;
 
 /// Something computed from the arguments `A` of a call.
 type Over<A, T> = fn(&dyn Lends<A>) -> T;
 
-/// What a function does with its arguments `A`, option by option.
+/// What a function does with its arguments `A`, and what its options say, one by one.
 pub struct Site<A: Form, O: Outcome> {
+    call: OfCall<A, O>,
+    values: ValueOptions<O>,
+    share: Sharing<O::Error>,
+    describe: Describe<O::Error>,
+}
+
+/// What depends on the arguments of a call.
+struct OfCall<A: Form, O: Outcome> {
     body: fn(Lender<A>) -> BoxFuture<O::Return>,
     empty: Option<Over<A, O::Return>>,
     vary: Option<fn(&dyn Lends<A>, &mut Policy)>,
     fetch_on_miss: Option<Over<A, bool>>,
     wait: Option<Over<A, Duration>>,
-    lifetime_for: Option<fn(&O::Value) -> Duration>,
-    is_outage: Option<fn(&O::Error) -> bool>,
-    retention_for: Option<fn(&O::Value) -> Duration>,
-    weigh: Option<fn(&O::Value) -> u64>,
-    share: Sharing<O::Error>,
-    describe: Describe<O::Error>,
 }
 
 impl<A: Form, O: Outcome> Site<A, O> {
@@ -38,15 +40,8 @@ impl<A: Form, O: Outcome> Site<A, O> {
     #[must_use]
     pub fn new(_: PhantomData<A>, _: O, body: fn(Lender<A>) -> BoxFuture<O::Return>) -> Self {
         Self {
-            body,
-            empty: None,
-            vary: None,
-            fetch_on_miss: None,
-            wait: None,
-            lifetime_for: None,
-            is_outage: None,
-            retention_for: None,
-            weigh: None,
+            call: OfCall { body, empty: None, vary: None, fetch_on_miss: None, wait: None },
+            values: ValueOptions::NONE,
             share: Sharing::Never,
             describe: Describe::UNSEEN,
         }
@@ -74,99 +69,102 @@ impl<A: Form, O: Outcome> Site<A, O> {
     where
         O::Value: Empty,
     {
-        self.empty = Some(|_| O::join(Ok(<O::Value as Empty>::empty())));
+        self.call.empty = Some(|_| O::join(Ok(<O::Value as Empty>::empty())));
         self
     }
 
     /// The empty answer is this expression.
     #[must_use]
     pub fn empty(mut self, empty: fn(&dyn Lends<A>) -> O::Return) -> Self {
-        self.empty = Some(empty);
+        self.call.empty = Some(empty);
         self
     }
 
     /// Options that are expressions, set anew for each fetch and each `set`.
     #[must_use]
     pub fn vary(mut self, vary: fn(&dyn Lends<A>, &mut Policy)) -> Self {
-        self.vary = Some(vary);
+        self.call.vary = Some(vary);
         self
     }
 
     /// Whether a caller waits on a miss is an expression.
     #[must_use]
     pub fn fetch_on_miss(mut self, waits: fn(&dyn Lends<A>) -> bool) -> Self {
-        self.fetch_on_miss = Some(waits);
+        self.call.fetch_on_miss = Some(waits);
         self
     }
 
     /// The longest wait is an expression.
     #[must_use]
     pub fn wait(mut self, wait: fn(&dyn Lends<A>) -> Duration) -> Self {
-        self.wait = Some(wait);
+        self.call.wait = Some(wait);
         self
     }
 
     /// A value has its own lifetime.
     #[must_use]
     pub fn lifetime_for(mut self, lifetime_for: fn(&O::Value) -> Duration) -> Self {
-        self.lifetime_for = Some(lifetime_for);
+        self.values.lifetime_for = Some(Closure::Function(lifetime_for));
         self
     }
 
     /// An error of the origin is an outage, or an answer.
     #[must_use]
     pub fn is_outage(mut self, is_outage: fn(&O::Error) -> bool) -> Self {
-        self.is_outage = Some(is_outage);
+        self.values.is_outage = Some(Closure::Function(is_outage));
         self
     }
 
     /// A value has its own retention.
     #[must_use]
     pub fn retention_for(mut self, retention_for: fn(&O::Value) -> Duration) -> Self {
-        self.retention_for = Some(retention_for);
+        self.values.retention_for = Some(Closure::Function(retention_for));
         self
     }
 
     /// A value counts this many bytes.
     #[must_use]
     pub fn weigh(mut self, weigh: fn(&O::Value) -> u64) -> Self {
-        self.weigh = Some(weigh);
+        self.values.weigh = Some(Closure::Function(weigh));
         self
     }
 
+    /// The cache of this instantiation, born here at its first use.
+    fn engine<K: KeyShape, I: Instantiation>(&mut self, at: I) -> SharedEngine<K, O> {
+        at.slot().find_or_init::<K, O, I::Marker>(|name, policy| Definition {
+            name,
+            policy,
+            values: std::mem::replace(&mut self.values, ValueOptions::NONE),
+            share: self.share,
+            describe: self.describe,
+        })
+    }
+
     /// This function with the arguments of a call, which are all of its key.
-    pub(crate) fn with_key<W: Copy>(
-        self,
-        engine: SharedEngine<A, O>,
+    pub(crate) fn with_key<I: Instantiation, W: Copy>(
+        mut self,
+        at: I,
         key: Viewed<A, W>,
     ) -> Applied<A, A, O, KeyIsArgs>
     where
         A: KeyOver<W>,
     {
-        self.applied(engine, key, KeyIsArgs)
+        let engine = self.engine(at);
+        Applied::new(engine, key, KeyIsArgs, self.call)
     }
 
     /// This function with the arguments of a call, and its key.
-    pub(crate) fn with<K: KeyOver<W>, W: Copy, X: Copy>(
-        self,
-        engine: SharedEngine<K, O>,
+    pub(crate) fn with<I: Instantiation, K: KeyOver<W>, W: Copy, X: Copy>(
+        mut self,
+        at: I,
         key: Viewed<K, W>,
         args: Viewed<A, X>,
     ) -> Applied<K, A, O, OwnArgs<A>>
     where
         A: ArgsOver<X>,
     {
-        self.applied(engine, key, OwnArgs(A::own(args.view)))
-    }
-
-    fn applied<K: KeyOver<W>, W: Copy, G>(
-        self,
-        engine: SharedEngine<K, O>,
-        key: Viewed<K, W>,
-        args: G,
-    ) -> Applied<K, A, O, G> {
-        let (hash, node) = engine.locate(key.view);
-        Applied { engine, hash, node, key: K::own(key.view), args, site: self }
+        let engine = self.engine(at);
+        Applied::new(engine, key, OwnArgs(A::own(args.view)), self.call)
     }
 }
 
@@ -243,7 +241,7 @@ pub(crate) struct Applied<A: KeyShape, F: Form, O: Outcome, G> {
     node: Option<u64>,
     key: A::Owned,
     args: G,
-    site: Site<F, O>,
+    does: OfCall<F, O>,
 }
 
 // A panic in the user's code leaves nothing half done: what is claimed is given back by `Drop`.
@@ -257,6 +255,16 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A,
     }
     fn located(&self) -> (u64, Option<u64>) {
         (self.hash, self.node)
+    }
+}
+
+impl<A: KeyShape, F: Form, O: Outcome, G> Applied<A, F, O, G> {
+    fn new<W: Copy>(engine: SharedEngine<A, O>, key: Viewed<A, W>, args: G, does: OfCall<F, O>) -> Self
+    where
+        A: KeyOver<W>,
+    {
+        let (hash, node) = engine.locate(key.view);
+        Self { engine, hash, node, key: A::own(key.view), args, does }
     }
 }
 
@@ -280,39 +288,21 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Lends<F> for Applied
 
 impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Origin<O> for Applied<A, F, O, G> {
     fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
-        (self.site.body)(Lender(self))
+        (self.does.body)(Lender(self))
     }
     fn vary(&self, policy: &mut Policy) {
-        if let Some(vary) = self.site.vary {
+        if let Some(vary) = self.does.vary {
             vary(self, policy);
         }
     }
     fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
-        let waits = self.site.fetch_on_miss?;
+        let waits = self.does.fetch_on_miss?;
         Some(Box::new(move || waits(self)))
     }
     fn wait(&self) -> Option<Duration> {
-        self.site.wait.map(|wait| wait(self))
+        self.does.wait.map(|wait| wait(self))
     }
     fn empty(&self) -> Option<O::Return> {
-        self.site.empty.map(|empty| empty(self))
-    }
-    fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
-        self.site.lifetime_for.map(|lifetime_for| lifetime_for(value))
-    }
-    fn is_outage(&self, error: &O::Error) -> bool {
-        self.site.is_outage.is_none_or(|is_outage| is_outage(error))
-    }
-    fn retention_for(&self, value: &O::Value) -> Option<Duration> {
-        self.site.retention_for.map(|retention_for| retention_for(value))
-    }
-    fn weigh(&self, value: &O::Value) -> Option<u64> {
-        self.site.weigh.map(|weigh| weigh(value))
-    }
-    fn share(&self) -> Sharing<O::Error> {
-        self.site.share
-    }
-    fn describe(&self) -> Describe<O::Error> {
-        self.site.describe
+        self.does.empty.map(|empty| empty(self))
     }
 }

@@ -10,7 +10,7 @@ use std::panic::RefUnwindSafe;
 
 use once_cell::sync::OnceCell;
 
-use crate::engine::{Engine, ErasedCache};
+use crate::engine::{Definition, Engine, ErasedCache};
 use crate::key::KeyShape;
 use crate::marker::{self, Marker};
 use crate::outcome::Outcome;
@@ -168,32 +168,41 @@ impl Slot {
         }
     }
 
-    /// The cache of one instantiation, for a hit.
+    /// The cache of one instantiation, for a hit; `None` before its first use.
     #[inline]
-    pub(crate) fn engine<A: KeyShape, O: Outcome, M: Marker>(&'static self) -> FoundEngine<A, O> {
+    pub(crate) fn find<A: KeyShape, O: Outcome, M: Marker>(&'static self) -> Option<FoundEngine<A, O>> {
         #[cfg(feature = "test-util")]
-        return self.shared_engine::<A, O, M>();
+        {
+            let own = self.isolated();
+            let head = own.as_deref().unwrap_or(&self.head);
+            Some(walk::<A, O, M>(head).ok()?.shared())
+        }
         #[cfg(not(feature = "test-util"))]
-        match self.head.get().and_then(|instance| instance.engine::<A, O, M>()) {
-            Some(engine) => engine,
-            None => {
-                let instance = self.walk::<A, O, M>(&self.head);
-                instance.engine::<A, O, M>().unwrap_or_else(|| unreachable!("it was found by its types"))
-            }
+        match self.head.get()?.engine::<A, O, M>() {
+            Some(engine) => Some(engine),
+            None => walk::<A, O, M>(&self.head).ok()?.engine::<A, O, M>(),
         }
     }
 
-    /// The cache of one instantiation, for an entry.
-    pub(crate) fn shared_engine<A: KeyShape, O: Outcome, M: Marker>(&'static self) -> SharedEngine<A, O> {
+    /// The cache of one instantiation, for an entry. At its first use it is born with this `definition`, which is given
+    /// the name and the options.
+    pub(crate) fn find_or_init<A: KeyShape, O: Outcome, M: Marker>(
+        &'static self,
+        definition: impl FnOnce(&'static str, Policy) -> Definition<O>,
+    ) -> SharedEngine<A, O> {
         #[cfg(feature = "test-util")]
-        let engine = {
-            let own = self.isolated();
-            let head = own.as_deref().unwrap_or(&self.head);
-            Arc::clone(&self.walk::<A, O, M>(head).engine).downcast().ok()
-        };
+        let own = self.isolated();
+        #[cfg(feature = "test-util")]
+        let head = own.as_deref().unwrap_or(&self.head);
         #[cfg(not(feature = "test-util"))]
-        let engine = self.walk::<A, O, M>(&self.head).engine.downcast_ref();
-        engine.unwrap_or_else(|| unreachable!("it was found by its types"))
+        let head = &self.head;
+        let instance = walk::<A, O, M>(head).unwrap_or_else(|end| {
+            self.learn_owner::<M>();
+            // Before the lock of the list: the options' expressions are the user's.
+            let policy = *self.policy();
+            append::<A, O, M>(end, definition(self.name(), policy))
+        });
+        instance.shared()
     }
 
     /// Whether this is asked for the first time.
@@ -215,58 +224,70 @@ impl Slot {
     fn isolated(&'static self) -> Option<Arc<Link>> {
         crate::testing::isolated(std::ptr::from_ref(self) as usize)
     }
+}
 
-    #[cold]
-    #[inline(never)]
-    fn walk<'l, A: KeyShape, O: Outcome, M: Marker>(&self, head: &'l Link) -> &'l Instance {
-        let id = TypeId::of::<Of<A, O, M>>();
-        let mut at = head;
-        while let Some(instance) = at.get() {
-            if instance.id == id {
-                return instance;
-            }
-            at = &instance.next;
+/// The instance of these types; `Err` is the end of the list, which has none.
+#[cold]
+#[inline(never)]
+fn walk<A: KeyShape, O: Outcome, M: Marker>(head: &Link) -> Result<&Instance, &Link> {
+    let id = TypeId::of::<Of<A, O, M>>();
+    let mut at = head;
+    while let Some(instance) = at.get() {
+        if instance.id == id {
+            return Ok(instance);
         }
-        self.append::<A, O, M>(at)
+        at = &instance.next;
     }
+    Err(at)
+}
 
-    /// Makes an instantiation at the end of the list, unless another thread just has.
-    fn append<'l, A: KeyShape, O: Outcome, M: Marker>(&self, mut at: &'l Link) -> &'l Instance {
-        self.learn_owner::<M>();
-        // Before the lock of the list: the options' expressions are the user's.
-        let policy = *self.policy();
-        let id = TypeId::of::<Of<A, O, M>>();
-        loop {
-            let instance = at.get_or_init(|| {
-                let engine = Engine::<A, O>::new(self.name(), policy);
-                let erased = Arc::clone(&engine);
-                #[cfg(not(feature = "test-util"))]
-                let engine: &'static Arc<_> = Box::leak(Box::new(engine));
-                Box::new(Instance {
-                    id,
-                    #[cfg(not(feature = "test-util"))]
-                    for_hits: &**engine,
-                    erased,
-                    engine,
-                    next: OnceLock::new(),
-                })
-            });
-            if instance.id == id {
-                return instance;
-            }
-            at = &instance.next;
+/// Makes an instance at the end of the list, unless another thread just has.
+fn append<A: KeyShape, O: Outcome, M: Marker>(mut at: &Link, definition: Definition<O>) -> &Instance {
+    let id = TypeId::of::<Of<A, O, M>>();
+    let mut definition = Some(definition);
+    loop {
+        let instance = at.get_or_init(|| {
+            let Some(definition) = definition.take() else { unreachable!("an instance is made once") };
+            Box::new(Instance::new::<A, O, M>(Engine::new(definition)))
+        });
+        if instance.id == id {
+            return instance;
         }
+        at = &instance.next;
     }
 }
 
 impl Instance {
+    fn new<A: KeyShape, O: Outcome, M: Marker>(engine: Arc<Engine<A, O>>) -> Self {
+        let erased = Arc::clone(&engine);
+        #[cfg(not(feature = "test-util"))]
+        let engine: &'static Arc<_> = Box::leak(Box::new(engine));
+        Self {
+            id: TypeId::of::<Of<A, O, M>>(),
+            #[cfg(not(feature = "test-util"))]
+            for_hits: &**engine,
+            erased,
+            engine,
+            next: OnceLock::new(),
+        }
+    }
+
+    /// The engine, of an instance that was found by these types.
+    fn shared<A: KeyShape, O: Outcome>(&self) -> SharedEngine<A, O> {
+        #[cfg(feature = "test-util")]
+        let engine = Arc::clone(&self.engine).downcast().ok();
+        #[cfg(not(feature = "test-util"))]
+        let engine = self.engine.downcast_ref();
+        engine.unwrap_or_else(|| unreachable!("it was found by its types"))
+    }
+
     /// The engine, where it is the one of these types. As `downcast_ref`, which would ask the engine for its type
     /// through a pointer: eight instructions of each hit.
     #[cfg(not(feature = "test-util"))]
     #[allow(unsafe_code)]
     #[inline]
     fn engine<A: KeyShape, O: Outcome, M: Marker>(&self) -> Option<&Engine<A, O>> {
-        // SAFETY: an instance is made in `append` alone, which sets the `id` of the types that its engine has.
+        // SAFETY: an instance is made by `new` alone, which sets the `id` of the types that its engine has.
         (self.id == TypeId::of::<Of<A, O, M>>())
             .then(|| unsafe { &*std::ptr::from_ref(self.for_hits).cast::<Engine<A, O>>() })
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::recipe::{Fetcher, Over, Recipe, Vary};
 use super::{Cache, Object, erased};
-use crate::engine::{Engine, ErasedCache};
+use crate::engine::{Closure, Definition, Engine, ErasedCache, ValueOptions};
 use crate::error::Error;
 use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Sharing, Value, Whole};
 use crate::policy::{Eviction, Policy};
@@ -80,10 +80,7 @@ pub struct Undecided(());
 /// What depends on the type of the cached value: for an outcome `O`, whose error is shared in the way `S`.
 pub struct Parts<K, O: Outcome, S> {
     fetcher: Option<Fetcher<K, O::Return>>,
-    lifetime_for: Option<Over<O::Value, Duration>>,
-    is_outage: Option<Over<O::Error, bool>>,
-    retention_for: Option<Over<O::Value, Duration>>,
-    weigh: Option<Over<O::Value, u64>>,
+    values: ValueOptions<O>,
     share: Option<Copies<O::Error>>,
     shares: PhantomData<fn() -> S>,
 }
@@ -377,7 +374,7 @@ impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
     /// of a healthy origin: its key backs off, but it never opens the [`breaker`](CacheBuilder::breaker), and closes an
     /// open one. Default: every error is an outage.
     pub fn is_outage(mut self, is_outage: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
-        self.parts.is_outage = Some(Arc::new(is_outage));
+        self.parts.values.is_outage = Some(Closure::shared(is_outage));
         self
     }
 
@@ -407,7 +404,7 @@ impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
         mut self,
         lifetime_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
     ) -> Self {
-        self.parts.lifetime_for = Some(Arc::new(lifetime_for));
+        self.parts.values.lifetime_for = Some(Closure::shared(lifetime_for));
         self
     }
 
@@ -418,13 +415,13 @@ impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
         mut self,
         retention_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
     ) -> Self {
-        self.parts.retention_for = Some(Arc::new(retention_for));
+        self.parts.values.retention_for = Some(Closure::shared(retention_for));
         self
     }
 
     /// How many bytes a value counts, as any unsigned integer.
     pub fn weigh<W: Weight>(mut self, weigh: impl Fn(&O::Value) -> W + Send + Sync + 'static) -> Self {
-        self.parts.weigh = Some(Arc::new(move |value| weigh(value).bytes()));
+        self.parts.values.weigh = Some(Closure::shared(move |value| weigh(value).bytes()));
         self
     }
 }
@@ -497,16 +494,8 @@ impl<K, T: Value, E: Failure> OfErrors<K, T, E, BySight> for Undecided {
 }
 impl<K, T: Value, E: Failure, S> OfErrors<K, T, E, S> for Parts<K, Fallible<T, E>, S> {
     fn of_errors(&self) -> Parts<K, Fallible<T, E>, S> {
-        let Self { fetcher, lifetime_for, retention_for, is_outage, weigh, share, shares } = self;
-        Parts {
-            fetcher: fetcher.clone(),
-            lifetime_for: lifetime_for.clone(),
-            retention_for: retention_for.clone(),
-            is_outage: is_outage.clone(),
-            weigh: weigh.clone(),
-            share: *share,
-            shares: *shares,
-        }
+        let Self { fetcher, values, share, shares } = self;
+        Parts { fetcher: fetcher.clone(), values: values.clone(), share: *share, shares: *shares }
     }
 }
 impl<K, V, P, N> Draft<K, V, P, N>
@@ -532,7 +521,7 @@ where
                  `.empty(|key| ..)`, for a `Result` most often an `Err`",
             );
         }
-        match (policy.max_bytes, &parts.weigh) {
+        match (policy.max_bytes, &parts.values.weigh) {
             (Some(_), None) => {
                 contradiction("option `max_bytes`: `weigh` has to say how many bytes a value counts");
             }
@@ -547,19 +536,9 @@ where
         if self.vary.is_some() {
             policy.varies = VARIES;
         }
-        let recipe: Recipe<K, O> = Recipe {
-            policy,
-            fetcher: parts.fetcher.clone(),
-            empty,
-            vary: self.vary.clone(),
-            lifetime_for: parts.lifetime_for.clone(),
-            retention_for: parts.retention_for.clone(),
-            is_outage: parts.is_outage.clone(),
-            weigh: parts.weigh.clone(),
-            share,
-            describe,
-        };
-        let engine = Engine::new(name, policy);
+        let recipe = Recipe { fetcher: parts.fetcher.clone(), empty, vary: self.vary.clone() };
+        let values = parts.values.clone();
+        let engine = Engine::<_, O>::new(Definition { name, policy, values, share, describe });
         if is_named {
             erased::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
         }
@@ -589,20 +568,12 @@ impl<K, V, N> CacheBuilder<K, V, Undecided, N> {
 }
 
 impl<K, O: Outcome, S> Parts<K, O, S> {
-    const NONE: Self = Self {
-        fetcher: None,
-        lifetime_for: None,
-        retention_for: None,
-        is_outage: None,
-        weigh: None,
-        share: None,
-        shares: PhantomData,
-    };
+    const NONE: Self = Self { fetcher: None, values: ValueOptions::NONE, share: None, shares: PhantomData };
 
     /// The same, with errors shared in another way.
     fn shared<Q>(self) -> Parts<K, O, Q> {
-        let Self { fetcher, lifetime_for, retention_for, is_outage, weigh, share, shares: _ } = self;
-        Parts { fetcher, lifetime_for, retention_for, is_outage, weigh, share, shares: PhantomData }
+        let Self { fetcher, values, share, shares: _ } = self;
+        Parts { fetcher, values, share, shares: PhantomData }
     }
 
     fn fetched_by<F, R>(mut self, fetcher: F) -> Self

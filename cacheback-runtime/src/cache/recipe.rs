@@ -7,7 +7,7 @@ use crate::engine::{Engine, Keyed};
 use crate::handle::Bound;
 use crate::key::{Argument, Key, Whole};
 use crate::origin::{BoxFuture, Origin};
-use crate::outcome::{Describe, Errors, Outcome, Sharing};
+use crate::outcome::{Errors, Outcome};
 use crate::policy::Policy;
 use crate::sync::{Arc, Mutex, lock};
 
@@ -36,17 +36,11 @@ impl<R> Call<R> {
     }
 }
 
+/// What the closures of a builder make of a key.
 pub(super) struct Recipe<K, O: Outcome> {
-    pub(super) policy: Policy,
     pub(super) fetcher: Option<Fetcher<K, O::Return>>,
     pub(super) empty: Option<Over<K, O::Return>>,
     pub(super) vary: Option<Vary<K>>,
-    pub(super) lifetime_for: Option<Over<O::Value, Duration>>,
-    pub(super) is_outage: Option<Over<O::Error, bool>>,
-    pub(super) retention_for: Option<Over<O::Value, Duration>>,
-    pub(super) weigh: Option<Over<O::Value, u64>>,
-    pub(super) share: Sharing<O::Error>,
-    pub(super) describe: Describe<O::Error>,
 }
 
 /// One key with the recipe for it, and the cache.
@@ -87,7 +81,7 @@ impl<K: Argument + Key, O: Outcome> Fetch<K, O> {
     /// The options for this key, where they depend on it.
     fn varied(&self) -> Option<Policy> {
         let vary = self.recipe.vary.as_ref()?;
-        let mut policy = self.recipe.policy;
+        let mut policy = *self.engine.policy();
         vary(&self.key, &mut policy);
         Some(policy)
     }
@@ -113,8 +107,8 @@ impl<K: Argument + Key, O: Outcome> Origin<O> for Fetch<K, O> {
             }
         })
     }
-    fn split(&self, returned: O::Return) -> Result<O::Value, O::Error> {
-        O::split_by(self.errors, returned)
+    fn errors(&self) -> Option<Errors<O::Return>> {
+        self.errors
     }
     fn vary(&self, policy: &mut Policy) {
         if let Some(varied) = self.varied() {
@@ -134,23 +128,5 @@ impl<K: Argument + Key, O: Outcome> Origin<O> for Fetch<K, O> {
     }
     fn empty(&self) -> Option<O::Return> {
         self.recipe.empty.as_ref().map(|empty| empty(&self.key))
-    }
-    fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
-        self.recipe.lifetime_for.as_ref().map(|lifetime_for| lifetime_for(value))
-    }
-    fn is_outage(&self, error: &O::Error) -> bool {
-        self.recipe.is_outage.as_ref().is_none_or(|is_outage| is_outage(error))
-    }
-    fn retention_for(&self, value: &O::Value) -> Option<Duration> {
-        self.recipe.retention_for.as_ref().map(|retention_for| retention_for(value))
-    }
-    fn weigh(&self, value: &O::Value) -> Option<u64> {
-        self.recipe.weigh.as_ref().map(|weigh| weigh(value))
-    }
-    fn share(&self) -> Sharing<O::Error> {
-        self.recipe.share
-    }
-    fn describe(&self) -> Describe<O::Error> {
-        self.errors.and_then(O::described_by).unwrap_or(self.recipe.describe)
     }
 }

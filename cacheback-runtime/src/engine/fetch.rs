@@ -77,14 +77,14 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
         crate::janitor::attend();
         // A subscriber is the user's code: where it panics, the job is there to give its key back.
-        job.span = events::fetch_span(engine.name);
+        job.span = events::fetch_span(engine.name());
         job
     }
 
     /// Hands the fetch to the executor, as a refresh that nobody waits for.
     pub(super) fn submit(self: Box<Self>) {
         let (here, ticket, flight) = (self.here.clone(), self.flight.ticket, Arc::clone(&self.flight));
-        let limit = self.engine.policy.max_refreshes;
+        let limit = self.engine.policy().max_refreshes;
         here.executor.submit(ticket, limit, self);
         // Someone may have come to wait before it stood in the queue, and did not find it there.
         if flight.waiting() > 0 {
@@ -97,7 +97,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// Begins the fetch: the claim, and the age of what it brings, count from here.
     pub(super) fn begin(mut self: Box<Self>, permit: Option<Permit>) {
         let policy = self.engine.policy_for(&self.origin);
-        let timeout = policy.as_ref().unwrap_or(&self.engine.policy).refresh_timeout;
+        let timeout = policy.as_ref().unwrap_or(self.engine.policy()).refresh_timeout;
         self.started = Moment::now();
         if !self.claim(timeout) {
             events::count(&self.engine.counters.skipped);
@@ -118,7 +118,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         match policy {
             // An option's expression panicked.
             Err(panic) => {
-                let policy = self.engine.policy;
+                let policy = *self.engine.policy();
                 span.in_scope(|| self.land(Err(panic), &policy));
             }
             Ok(policy) => {
@@ -167,7 +167,7 @@ impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
         let engine = &self.engine;
         events::count(&engine.counters.refused);
         if why == Refusal::QueueFull && engine.refusals.passes(Moment::now()) {
-            events::refreshes_refused(engine.name, engine.counters.refused.load(Ordering::Relaxed));
+            events::refreshes_refused(engine.name(), engine.counters.refused.load(Ordering::Relaxed));
         }
     }
 }
@@ -177,7 +177,7 @@ async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
     job.flight.begins_in(task::id());
     let runs_on = Handle::current();
     if runs_on.id() != job.here.handle.id() {
-        events::fetch_moved(job.engine.name);
+        events::fetch_moved(job.engine.name());
         job.here.handle = runs_on;
     }
     let here = job.here.clone();

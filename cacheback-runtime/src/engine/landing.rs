@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fetch::{Job, Progress};
 use super::record::{Record, Rest, shortened};
-use super::{Brought, Engine, ErrorOf, FlightOf, KeyOf, Landing, LaneOf, NodeOf};
+use super::{Brought, Definition, Engine, ErrorOf, FlightOf, KeyOf, Landing, LaneOf, NodeOf};
 use crate::clock::{Moment, nanos};
 use crate::events;
 use crate::executor::Fetch;
@@ -45,7 +45,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// The body is done, or has panicked.
     pub(super) fn land(&mut self, returned: Result<O::Return, Panic>, policy: &Policy) {
         self.warn_if_slow(policy);
-        let landed = caught(|| match returned.map(|returned| self.origin.split(returned)) {
+        let landed = caught(|| match returned.map(|returned| O::split_by(self.origin.errors(), returned)) {
             Err(panic) => Err(panic),
             Ok(Err(error)) => self.land_failed(error, policy),
             Ok(Ok(value)) => self.land_value(value, policy),
@@ -61,10 +61,9 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// `Err` is a panic in `lifetime_for`.
     fn land_value(&mut self, value: O::Value, policy: &Policy) -> Result<(), Panic> {
         let started = self.started;
-        let lifetime = caught(|| self.origin.lifetime_for(&value))?;
+        let lifetime = caught(|| self.engine.definition.values.lifetime_for(&value))?;
         let engine = &self.engine;
-        let (record, not_stored) =
-            caught(|| engine.record(&self.target, &self.origin, value, started, policy, lifetime))?;
+        let (record, not_stored) = caught(|| engine.record(&self.target, value, started, policy, lifetime))?;
         let Record { node, weight } = record;
         let mut brought = not_stored.map(|value| Arc::new(Brought { value, started }));
         let mut verdict: Verdict<A, O> = Verdict::Store { node: Some(node), weight, started };
@@ -93,12 +92,13 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
 
     /// `Err` is a panic of the error's own code.
     fn land_failed(&mut self, error: O::Error, policy: &Policy) -> Result<(), Panic> {
-        let (share, describe) = (self.origin.share(), self.origin.describe());
-        let name = self.engine.name;
+        let engine = Arc::clone(&self.engine);
+        let Definition { name, share, values, .. } = &engine.definition;
+        let describe = self.origin.errors().and_then(O::described_by).unwrap_or(engine.definition.describe);
         let (kept, text) = caught(|| {
             let text = describe.text(&error);
-            self.answers = !self.origin.is_outage(&error);
-            (Kept::new(name, error, &text, share, describe), text)
+            self.answers = !values.is_outage(&error);
+            (Kept::new(name, error, &text, *share, describe), text)
         })?;
         let kept = Arc::new(kept);
         let mut verdict = self.failure(policy.cache_err.map(|_| &kept))?;
@@ -115,7 +115,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
 
     fn land_panicked(&mut self, panic: &Arc<Panic>, policy: &Policy) {
         events::count(&self.engine.counters.panics);
-        events::fetch_panicked(self.engine.name, panic.message());
+        events::fetch_panicked(self.engine.name(), panic.message());
         // A key that cannot be copied keeps no back-off of its own.
         let mut verdict = self.failure(None).unwrap_or(Verdict::Fail { key: None, kept: None });
         if let Some(home) = self.come_home(&mut verdict, policy, |_, _| true) {
@@ -143,7 +143,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         let counts = home.counts;
         self.finish(home, Some(Landing::TimedOut));
         if counts {
-            events::fetch_timed_out(self.engine.name, self.took());
+            events::fetch_timed_out(self.engine.name(), self.took());
         }
     }
 
@@ -156,7 +156,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// After [`abort`](Job::abort), when the body is dropped. No failure: the key does not back off.
     pub(super) fn land_aborted(&mut self, home: Homecoming<A, O>) {
         self.finish(home, Some(Landing::Lost));
-        events::fetch_aborted(self.engine.name);
+        events::fetch_aborted(self.engine.name());
     }
 
     /// The claim has lapsed, and holds nothing up any more: what waits for the end of this body need not.
@@ -170,12 +170,12 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
 
     /// It has no end. Whatever happens on the way, those who wait are told.
     pub(super) fn land_lost(&mut self) {
-        let policy = self.engine.policy;
+        let policy = *self.engine.policy();
         match caught(|| self.come_home(&mut Verdict::Lost, &policy, |_, _| true)) {
             Ok(Some(home)) => self.finish(home, Some(Landing::Lost)),
             Ok(None) | Err(_) => self.give_up(Landing::Lost),
         }
-        let _ = caught(|| events::fetch_lost(self.engine.name));
+        let _ = caught(|| events::fetch_lost(self.engine.name()));
     }
 
     /// Gives the key back by the flight alone, and answers those who wait.
@@ -318,7 +318,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         #[cfg(feature = "metrics")]
         ended.record();
         if has_outcome && !counts {
-            events::fetch_discarded(self.engine.name);
+            events::fetch_discarded(self.engine.name());
         }
         if let Some(failed) = failed {
             self.engine.tell_breaker(failed, self.is_trial);
@@ -346,7 +346,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             Some(Landing::Lost) => "lost",
         };
         let took = (self.progress == Progress::Begun).then(|| self.took());
-        events::durations::Ended { cache: self.engine.name, outcome, took }
+        events::durations::Ended { cache: self.engine.name(), outcome, took }
     }
 
     /// How long the body runs, or ran.
@@ -357,7 +357,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     fn warn_if_slow(&self, policy: &Policy) {
         let took = self.took();
         if took > policy.lifetime && !self.engine.slow_body.swap(true, Ordering::Relaxed) {
-            events::slower_than_lifetime(self.engine.name, took);
+            events::slower_than_lifetime(self.engine.name(), took);
         }
     }
 }

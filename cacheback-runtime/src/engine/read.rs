@@ -81,7 +81,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         }
         let mut waits_on_miss = match (call, origin.waits_on_miss()) {
             (Call::GetOrFetch, _) => Some(true),
-            (_, None) => Some(self.policy.fetch_on_miss),
+            (_, None) => Some(self.policy().fetch_on_miss),
             (_, Some(_)) => None,
         };
         let mut called = None;
@@ -111,7 +111,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             // One limit for the call, also where its first fetch was lost.
             let left =
                 |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
-            let limit = origin.wait().or(self.policy.wait).map(left);
+            let limit = origin.wait().or(self.policy().wait).map(left);
             let Some(landing) = self.wait_for(&seat, limit, &here).await else {
                 return self.stored(target).unwrap_or_else(|| self.empty(origin));
             };
@@ -129,7 +129,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                     return self.answered(value, Status::Empty, None);
                 }
             }
-            match self.failure(landing, &seat, origin, &mut losses) {
+            match self.failure(landing, &seat, &mut losses) {
                 Failure::Again => {}
                 Failure::Gone => Box::pin(context::pause(NOTICE)).await,
                 Failure::Error(error) => return self.answered(O::join(Err(error)), Status::Fetched, None),
@@ -162,7 +162,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             if let Landing::Value(brought) = landing {
                 return O::join(Ok(brought.value.clone()));
             }
-            match self.failure(landing, &seat, origin, &mut losses) {
+            match self.failure(landing, &seat, &mut losses) {
                 Failure::Again => {}
                 Failure::Gone => Box::pin(context::pause(NOTICE)).await,
                 Failure::Error(error) => return O::join(Err(error)),
@@ -211,7 +211,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             let starts_behind =
                 decision.fetches_behind() && desk.lane(here.lane).lets_start(now, self.store.epoch());
             let admission = if starts_behind {
-                self.breaker.admit(now, is_missing, &self.policy)
+                self.breaker.admit(now, is_missing, self.policy())
             } else {
                 Admission::Free
             };
@@ -225,7 +225,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 desk.lane(here.lane).board(now, self.store.epoch(), waits, new, &mut given_back)
             });
             if let (Some(node), Some(Boarding::Claimed { .. })) = (node, &boarding) {
-                node.hint(now.plus(nanos(self.policy.refresh_timeout)), spans);
+                node.hint(now.plus(nanos(self.policy().refresh_timeout)), spans);
             }
             let found = match (decision, node) {
                 (Decision::Serve | Decision::ServeAndRefresh, Some(node)) => Found::Node(node, Status::Fresh),
@@ -307,7 +307,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// Where a caller is who has lost so many fetches of its own: the next one runs on its own runtime.
     fn here(&self, losses: u32) -> Here {
-        let here = Here::find(self.name);
+        let here = Here::find(self.name());
         if losses == 0 { here } else { here.at_the_callers() }
     }
 
@@ -335,16 +335,16 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// A body that awaits its own fetch would wait for ever.
     fn waits_for_itself(&self) -> ! {
-        panic!("`{}` awaits itself with the same arguments: it would never end", self.name)
+        panic!("`{}` awaits itself with the same arguments: it would never end", self.name())
     }
 
     fn cannot_fetch(&self) -> ! {
-        panic!("cacheback: cache `{}` has no fetcher: call `get_or_fetch`", self.name)
+        panic!("cacheback: cache `{}` has no fetcher: call `get_or_fetch`", self.name())
     }
 
     fn empty(&self, origin: &OriginOf<O>) -> Answer<O::Return> {
         let Some(value) = origin.empty() else {
-            unreachable!("`{}` has an empty value wherever a caller can be answered with one", self.name)
+            unreachable!("`{}` has an empty value wherever a caller can be answered with one", self.name())
         };
         self.answered(value, Status::Empty, None)
     }
@@ -355,21 +355,15 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     }
 
     /// What a failed fetch means to one who waited for it.
-    fn failure(
-        &self,
-        landing: &Landing<O>,
-        seat: &Seat<Landing<O>>,
-        origin: &OriginOf<O>,
-        losses: &mut u32,
-    ) -> Failure<O::Error> {
+    fn failure(&self, landing: &Landing<O>, seat: &Seat<Landing<O>>, losses: &mut u32) -> Failure<O::Error> {
         match landing {
             Landing::Failed(kept) => Failure::Error(kept.hand()),
-            Landing::Panicked(panic) => Failure::Panic(panic.rethrown(self.name, seat.leads())),
+            Landing::Panicked(panic) => Failure::Panic(panic.rethrown(self.name(), seat.leads())),
             // It was served before.
             Landing::Value(_) => Failure::Again,
             Landing::TimedOut => {
                 let why = "the thread that waits for it blocks the only runtime that could drive it";
-                self.without_outcome(origin, FetchErrorKind::TimedOut, why)
+                self.without_outcome(FetchErrorKind::TimedOut, why)
             }
             // Others may lose theirs as often as they like.
             Landing::Lost if !seat.leads() => Failure::Again,
@@ -381,15 +375,15 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 if *losses == LOSSES && task::try_id().is_some() {
                     return Failure::Gone;
                 }
-                self.without_outcome(origin, FetchErrorKind::Lost, "its runtime was dropped")
+                self.without_outcome(FetchErrorKind::Lost, "its runtime was dropped")
             }
         }
     }
 
     /// What is left to a caller whose fetch has no outcome.
-    fn without_outcome(&self, origin: &OriginOf<O>, kind: FetchErrorKind, why: &str) -> Failure<O::Error> {
-        let error = FetchError::without_outcome(self.name, kind, why);
-        match origin.share() {
+    fn without_outcome(&self, kind: FetchErrorKind, why: &str) -> Failure<O::Error> {
+        let error = FetchError::without_outcome(self.name(), kind, why);
+        match self.definition.share {
             Sharing::Wrapped(from) => Failure::Error(from(error)),
             _ => Failure::Panic(Rethrown::Saying(error.to_string())),
         }
@@ -436,7 +430,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         if elsewhere {
             return Landing::LOST;
         }
-        events::runtime_blocked(self.name);
+        events::runtime_blocked(self.name());
         Landing::TIMED_OUT
     }
 
@@ -447,7 +441,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             let until = seat.lapses_at();
             let left = match until {
                 Some(until) => Duration::from_nanos(until.since(Moment::now())),
-                None => self.policy.refresh_timeout,
+                None => self.policy().refresh_timeout,
             };
             context::timer(handle, left.saturating_add(NOTICE)).await;
             match seat.last_seen() {

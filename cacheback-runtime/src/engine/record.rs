@@ -33,11 +33,11 @@ pub(super) struct Rest {
 impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// The options for one entry's arguments; `Err` where an expression panics.
     pub(super) fn policy_for(&self, origin: &OriginOf<O>) -> Result<Policy, Panic> {
-        let mut policy = self.policy;
+        let mut policy = *self.policy();
         caught(|| origin.vary(&mut policy))?;
         if let Some(contradiction) = policy.clamp().first() {
             if self.clamps.passes(Moment::now()) {
-                events::options_clamped(self.name, contradiction.option, contradiction.with);
+                events::options_clamped(self.name(), contradiction.option, contradiction.with);
             }
         }
         Ok(policy)
@@ -48,7 +48,6 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     pub(super) fn record(
         &self,
         target: &Target<KeyOf<A>>,
-        origin: &OriginOf<O>,
         value: O::Value,
         started: Moment,
         policy: &Policy,
@@ -56,9 +55,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     ) -> (Record<NodeOf<A, O>>, Option<O::Value>) {
         let key = A::copy(target.key());
         let is_kept = own.is_none_or(|lifetime| !lifetime.is_zero());
-        let own_retention = origin.retention_for(&value);
+        let own_retention = self.definition.values.retention_for(&value);
         let lasts = own_retention.is_none_or(|retention| !retention.is_zero());
-        let weight = if is_kept && lasts { self.weight(origin, &value) } else { None };
+        let weight = if is_kept && lasts { self.weight(&value) } else { None };
         let Some(weight) = weight else {
             let rest = Rest { from: Moment::now(), span: NOT_STORED_REST, keep: 0, failures: 0 };
             let node = self.resting_record(key, target.hash, None, &rest);
@@ -81,22 +80,22 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     fn warn_if_past_retention(&self, own: Option<Duration>, policy: &Policy) {
         let is_cut = own.is_some_and(|lifetime| lifetime > policy.retention);
         if is_cut && !self.cut_lifetime.swap(true, Ordering::Relaxed) {
-            events::lifetime_past_retention(self.name);
+            events::lifetime_past_retention(self.name());
         }
     }
 
     /// How much of the bound a value takes; `None` where it is not to be stored.
-    fn weight(&self, origin: &OriginOf<O>, value: &O::Value) -> Option<u32> {
-        let bytes = match caught(|| origin.weigh(value)) {
-            Ok(bytes) => bytes.unwrap_or(0),
+    fn weight(&self, value: &O::Value) -> Option<u32> {
+        let bytes = match caught(|| self.definition.values.weigh(value)) {
+            Ok(bytes) => bytes,
             Err(panic) => {
-                events::weigh_panicked(self.name, panic.message());
+                events::weigh_panicked(self.name(), panic.message());
                 return None;
             }
         };
         let weight = self.store.limit.weight(bytes);
         if weight.is_none() && self.heavy.passes(Moment::now()) {
-            events::value_too_heavy(self.name, bytes, self.policy.max_bytes.unwrap_or(0));
+            events::value_too_heavy(self.name(), bytes, self.policy().max_bytes.unwrap_or(0));
         }
         weight
     }

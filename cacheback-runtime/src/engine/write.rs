@@ -17,12 +17,13 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not
     /// stored, and the older one is dropped, as where a fetch brings it.
     pub(crate) fn set(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>, value: O::Value) {
-        let here = Here::find(self.name);
-        let policy = self.policy_for(origin).unwrap_or_else(|panic| panic.rethrown(self.name, true).panic());
-        let own = origin.lifetime_for(&value);
+        let here = Here::find(self.name());
+        let policy =
+            self.policy_for(origin).unwrap_or_else(|panic| panic.rethrown(self.name(), true).panic());
+        let own = self.definition.values.lifetime_for(&value);
         let now = Moment::now();
         self.tidy(now);
-        let (record, not_stored) = self.record(target, origin, value, now, &policy, own);
+        let (record, not_stored) = self.record(target, value, now, &policy, own);
         let Record { node, weight } = record;
         let mut node = Some(node);
         let pins = self.store.pins();
@@ -41,7 +42,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     ///
     /// Asked for by the key's own body this starts one re-run, after that body; by the re-run it starts none.
     pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) {
-        let here = Here::find(self.name);
+        let here = Here::find(self.name());
         let now = Moment::now();
         self.tidy(now);
         let flight = Arc::new(self.new_flight(&here));
@@ -78,7 +79,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             let is_put_off = desk.lane(here.lane).is_put_off();
             let admission = match next {
                 Some(_) if is_endless => Admission::Refused,
-                Some(_) if !is_put_off => self.breaker.admit(now, value.is_none(), &self.policy),
+                Some(_) if !is_put_off => self.breaker.admit(now, value.is_none(), self.policy()),
                 _ => Admission::Free,
             };
             let Some(mut next) = next.take_if(|_| admission != Admission::Refused) else {
@@ -93,7 +94,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             if let Some(node) = node {
                 match &succession {
                     Succession::Submit(_) => {
-                        node.hint(now.plus(nanos(self.policy.refresh_timeout)), spans);
+                        node.hint(now.plus(nanos(self.policy().refresh_timeout)), spans);
                     }
                     Succession::Parked => node.hint_rest_only(),
                     Succession::Ahead(_) => {}
@@ -107,7 +108,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         }
         self.give_up(&here, put_off);
         if is_endless && !self.endless.swap(true, Ordering::Relaxed) {
-            events::invalidates_itself(self.name);
+            events::invalidates_itself(self.name());
         }
     }
 
@@ -142,7 +143,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Takes the record of a key out, and `reads` it after the lock. `None` if there is none, or somebody else has taken
     /// it out just then.
     fn take_out<R>(&self, target: &Target<KeyOf<A>>, reads: impl FnOnce(&NodeOf<A, O>) -> R) -> Option<R> {
-        let here = Here::find(self.name);
+        let here = Here::find(self.name());
         let pins = self.store.pins();
         let (put_off, taken) = self.at(target, |desk, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
@@ -163,7 +164,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let epoch = self.store.clear();
         let put_off = self.flights.supersede_older(epoch);
         if !put_off.is_empty() {
-            self.give_up(&Here::find(self.name), put_off);
+            self.give_up(&Here::find(self.name()), put_off);
         }
     }
 }

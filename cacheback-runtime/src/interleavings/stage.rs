@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::{ON_PURPOSE, sync::step, tasks};
 use crate::clock::Moment;
 use crate::context::settle;
-use crate::engine::{Answer, Call, Engine, ErasedCache, Keyed, Target};
+use crate::engine::{Answer, Call, Definition, Engine, ErasedCache, Keyed, Target, ValueOptions};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
 use crate::janitor::Sweep;
@@ -144,24 +144,6 @@ impl Origin<Outcome> for Scripted {
     fn empty(&self) -> Option<Returned> {
         Some(Ok(EMPTY))
     }
-    fn lifetime_for(&self, _: &u64) -> Option<Duration> {
-        None
-    }
-    fn is_outage(&self, _: &&'static str) -> bool {
-        true
-    }
-    fn retention_for(&self, _: &u64) -> Option<Duration> {
-        None
-    }
-    fn weigh(&self, _: &u64) -> Option<u64> {
-        None
-    }
-    fn share(&self) -> Sharing<&'static str> {
-        Sharing::Copied(|error| error)
-    }
-    fn describe(&self) -> Describe<&'static str> {
-        Describe::UNSEEN
-    }
 }
 
 impl Source {
@@ -256,7 +238,14 @@ impl Stage {
             begun: Semaphore::new(0),
             gate: Semaphore::new(0),
         };
-        Self { engine: Engine::new("scenario", policy), source: Arc::new(source), calls: Arc::default() }
+        let definition = Definition {
+            name: "scenario",
+            policy,
+            values: ValueOptions::NONE,
+            share: Sharing::Copied(|error: &&str| *error),
+            describe: Describe::UNSEEN,
+        };
+        Self { engine: Engine::new(definition), source: Arc::new(source), calls: Arc::default() }
     }
 
     /// The same, with a stale value of version 1 for each of some keys.
