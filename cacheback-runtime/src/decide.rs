@@ -3,7 +3,7 @@
 //! It knows no clock, no runtime and no store.
 
 use crate::clock::Moment;
-use crate::entry::{State, Times};
+use crate::freshness::{State, Times};
 
 /// What is known of a key.
 #[derive(Clone, Copy, Debug)]

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use crate::clock::Moment;
 use crate::context::Here;
-use crate::entry::{Spans, Times};
 use crate::events::{self, Counters, RateLimit, Stats, Status};
 use crate::executor::Ticket;
 use crate::failed::Kept;
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
+use crate::freshness::{Spans, Times};
 use crate::hash::Seeded;
 use crate::key::{KeyOver, KeyShape, Shape};
 use crate::known::{Face, Known, Strangers};

@@ -8,12 +8,12 @@ mod configure;
 mod context;
 mod decide;
 mod engine;
-mod entry;
 mod error;
 mod events;
 mod executor;
 mod failed;
 mod flight;
+mod freshness;
 mod handle;
 mod hash;
 #[cfg(all(test, cacheback_shuttle))]

@@ -19,7 +19,7 @@ use std::cell::{OnceCell, RefCell};
 use smallvec::SmallVec;
 
 use crate::clock::Moment;
-use crate::entry::Spans;
+use crate::freshness::Spans;
 use crate::known::{Face, Known, Strangers};
 use crate::policy::Eviction;
 use crate::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};

@@ -12,10 +12,10 @@ use super::{
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::decide::{Decision, Facts, decide};
-use crate::entry::State;
 use crate::error::{FetchError, FetchErrorKind};
 use crate::events::{self, Status};
 use crate::flight::{Boarding, NOTICE, Seat, Start};
+use crate::freshness::State;
 use crate::key::KeyShape;
 use crate::outcome::{Outcome, Sharing};
 use crate::panics::Rethrown;

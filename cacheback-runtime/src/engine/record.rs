@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{Engine, ErrorOf, KeyOf, NodeOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
-use crate::entry::Times;
 use crate::events;
+use crate::freshness::Times;
 use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::panics::{Panic, caught};

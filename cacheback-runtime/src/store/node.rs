@@ -7,8 +7,8 @@ use std::hash::{Hash, Hasher};
 
 use crate::clock::Moment;
 use crate::decide::Facts;
-use crate::entry::{Spans, State, Times};
 use crate::events::{self, Status};
+use crate::freshness::{Spans, State, Times};
 use crate::panics::caught;
 use crate::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
 
