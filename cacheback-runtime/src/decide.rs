@@ -11,7 +11,7 @@ pub(crate) struct Facts {
     /// The times of its value, where it has one.
     pub(crate) times: Option<Times>,
     /// Until then no fetch is started in the background: the key is in back-off.
-    pub(crate) rests_until: Moment,
+    pub(crate) backoff_until: Moment,
     /// Until then none is either, for any key of the cache: its breaker is open.
     pub(crate) broken_until: Moment,
     /// Until then a kept error answers callers who would wait.
@@ -22,7 +22,7 @@ impl Facts {
     /// A key of which nothing is known.
     pub(crate) const NONE: Self = Self {
         times: None,
-        rests_until: Moment::PAST,
+        backoff_until: Moment::PAST,
         broken_until: Moment::PAST,
         error_until: Moment::PAST,
     };
@@ -67,14 +67,14 @@ impl Decision {
 
 /// Decides for a caller at `now`; `waits_on_miss`: where nothing is cached, this caller waits.
 pub(crate) fn decide(facts: &Facts, now: Moment, waits_on_miss: bool) -> Decision {
-    let rests = now < facts.rests_until;
+    let in_backoff = now < facts.backoff_until;
     // A caller who waits is not refused.
-    let behind = !rests && now >= facts.broken_until;
+    let behind = !in_backoff && now >= facts.broken_until;
     match facts.state(now) {
         State::Fresh if !behind || !facts.times.is_some_and(|times| times.due(now)) => Decision::Serve,
         State::Fresh => Decision::ServeAndRefresh,
         State::Stale if behind => Decision::ServeStaleAndRefresh,
-        State::TooStale if !rests => Decision::FetchNow,
+        State::TooStale if !in_backoff => Decision::FetchNow,
         State::Stale | State::TooStale => Decision::ServeStale,
         State::Missing if waits_on_miss && now < facts.error_until => Decision::ServeError,
         State::Missing if waits_on_miss => Decision::FetchNow,

@@ -10,13 +10,14 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::clock::Moment;
 use crate::context::Here;
 use crate::events::{self, Counters, RateLimit, Stats, Status};
 use crate::executor::Ticket;
 use crate::failed::Kept;
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
-use crate::freshness::{Spans, Times};
+use crate::freshness::Spans;
 use crate::hash::Seeded;
 use crate::key::{KeyOver, KeyShape, Shape};
 use crate::known::{Face, Known, Strangers};
@@ -24,7 +25,7 @@ use crate::origin::Origin;
 use crate::outcome::Outcome;
 use crate::panics::{Panic, caught};
 use crate::policy::Policy;
-use crate::store::{Change, Content, Limit, Node, Pins, RECORD_WEIGHT, Remains, Store};
+use crate::store::{Change, Limit, Node, Pins, RECORD_WEIGHT, Store};
 use crate::sync::plain::Serial;
 use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 use crate::tasks;
@@ -298,7 +299,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let (value, told) = node.cached()?;
         if node.is_quiet(now) {
             self.counters.answered(Status::Fresh);
-        } else if !self.answered_at_rest(node, now) {
+        } else if !self.answered_without_refresh(node, now) {
             return None;
         }
         if self.store.wants_record(told) {
@@ -307,12 +308,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         Some(value.clone())
     }
 
-    /// Whether a reader is answered, and counted, who would start a refresh, but one runs or the key rests.
+    /// Answers and counts a reader who would start a refresh, if one is under way or the key is in back-off.
     // Apart from the others, which would pay for what the two have in common.
     #[cold]
     #[inline(never)]
-    fn answered_at_rest(&self, node: &NodeOf<A, O>, now: Moment) -> bool {
-        let Some(status) = node.status_at_rest(now) else { return false };
+    fn answered_without_refresh(&self, node: &NodeOf<A, O>, now: Moment) -> bool {
+        let Some(status) = node.status_without_refresh(now) else { return false };
         // Now and then a stale answer takes part in the cooperative budget, or who polls for the refresh would keep it
         // from running. Where others are to run first, `read` waits for them.
         if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {
@@ -383,32 +384,28 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         }
     }
 
-    /// Drops what is past its retention; a back-off outlives its value.
+    /// Drops what is past its retention. A back-off outlives its value.
     fn sweep_store(&self, now: Moment) {
         let pins = self.store.pins();
-        for (node, remains) in self.store.sweep(now, &pins) {
-            // Where a type of the user's panics, the back-off is forgotten.
-            if caught(|| self.keep_remains(node, remains, now, &pins)).is_err() {
+        for (node, backoff) in self.store.sweep(now, &pins) {
+            // If a type of the user's panics, the back-off is forgotten.
+            if caught(|| self.keep_backoff(node, backoff, now, &pins)).is_err() {
                 self.store.drop_out(node);
             }
         }
     }
 
-    /// Puts what remains of a node in its place.
-    fn keep_remains<'s>(
+    /// Puts the record of a back-off in the place of its node.
+    fn keep_backoff<'s>(
         &'s self,
         node: &NodeOf<A, O>,
-        remains: Remains,
+        backoff: Backoff,
         now: Moment,
         pins: &Pins<'s, KeyOf<A>, O::Value, ErrorOf<O>>,
     ) {
         let (key, own) = (A::copy(node.key()), A::copy(node.key()));
         let target = Target::new(node.hash(), Arc::new(Lone(key)), Some(node.id()));
-        let retention = remains.rests_until.plus(remains.keep).since(now);
-        let times = Times::of_nothing(now, retention);
-        let record = Node::new(own, target.hash, times, &self.store.spans, Content::Nothing);
-        record.rest(remains, &self.store.spans);
-        let mut record = Some(record);
+        let mut record = Some(self.backoff_record(own, target.hash, backoff, None, now));
         let change = self.at(&target, |_, known| {
             // A write that came first has replaced it.
             match self.store.resident(target.hash, known, pins)? {

@@ -2,11 +2,13 @@
 //!
 //! Depend on `cacheback`; this crate is what its attribute's expansion calls, and has no promises of its own.
 
+mod backoff;
 mod cache;
 mod clock;
 mod configure;
 mod context;
 mod decide;
+mod effect;
 mod engine;
 mod error;
 mod events;

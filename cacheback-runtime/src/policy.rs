@@ -234,12 +234,6 @@ impl Policy {
         }
         found
     }
-
-    /// The pause after the `failures`-th failed fetch in a row, before chance shortens it.
-    pub(crate) fn backoff(&self, failures: u32) -> Duration {
-        let doublings = failures.saturating_sub(1).min(31);
-        SECOND.saturating_mul(1 << doublings).min(self.max_backoff)
-    }
 }
 
 /// A duration in its largest whole unit, as a user would have written it.
@@ -362,14 +356,5 @@ mod tests {
         assert_eq!(short.checked(), Ok(short));
         let wrong = Policy { jitter: 2.0, ..short };
         assert_eq!(wrong.checked().unwrap_err().option, "jitter");
-    }
-
-    #[test]
-    fn backoff_doubles_up_to_its_limit() {
-        let policy = Policy { max_backoff: secs(10), ..Policy::default() };
-        let pauses: Vec<_> = (1..=6).map(|failures| policy.backoff(failures).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 10, 10]);
-        assert_eq!(policy.backoff(u32::MAX), secs(10));
-        assert_eq!(Policy { max_backoff: Duration::ZERO, ..policy }.backoff(3), Duration::ZERO);
     }
 }

@@ -19,7 +19,7 @@ fn at(age: u64) -> Moment {
 /// (no back-off, in back-off, breaker open), for a caller who does not wait on a miss.
 fn each(times: Option<Times>, now: Moment) -> (Decision, Decision, Decision) {
     let facts = Facts { times, ..Facts::NONE };
-    let resting = Facts { rests_until: now.plus(1), ..facts };
+    let resting = Facts { backoff_until: now.plus(1), ..facts };
     let broken = Facts { broken_until: now.plus(1), ..facts };
     (decide(&facts, now, false), decide(&resting, now, false), decide(&broken, now, false))
 }
@@ -71,8 +71,8 @@ fn an_open_breaker() {
 #[test]
 fn waiting_on_a_miss_changes_the_miss_alone() {
     for age in [0, 89, 90, 99, 100, 149, 150, 199] {
-        for rests_until in [Moment::PAST, Moment::NEVER] {
-            let facts = Facts { times: Some(TIMES), rests_until, ..Facts::NONE };
+        for backoff_until in [Moment::PAST, Moment::NEVER] {
+            let facts = Facts { times: Some(TIMES), backoff_until, ..Facts::NONE };
             assert_eq!(decide(&facts, at(age), true), decide(&facts, at(age), false), "age {age}");
         }
     }
@@ -84,14 +84,14 @@ fn waiting_on_a_miss_changes_the_miss_alone() {
 
 #[test]
 fn a_caller_with_nothing_else_to_get_fetches_in_back_off() {
-    let resting = Facts { rests_until: Moment::NEVER, ..Facts::NONE };
+    let resting = Facts { backoff_until: Moment::NEVER, ..Facts::NONE };
     assert_eq!(decide(&resting, at(0), true), FetchNow);
     assert_eq!(decide(&resting, at(0), false), ServeEmpty);
 }
 
 #[test]
 fn back_off_ends_at_its_moment() {
-    let facts = Facts { times: Some(TIMES), rests_until: at(120), ..Facts::NONE };
+    let facts = Facts { times: Some(TIMES), backoff_until: at(120), ..Facts::NONE };
     assert_eq!(decide(&facts, at(119), false), ServeStale);
     assert_eq!(decide(&facts, at(120), false), ServeStaleAndRefresh);
 }

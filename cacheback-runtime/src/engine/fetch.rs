@@ -146,7 +146,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             }
             let run = lane.run(flight, until);
             if let (Some(Ended::Current), Some(node)) = (run, node) {
-                node.hint(until, spans);
+                node.set_no_refresh_until(until, spans);
             }
             Ok(run.is_some())
         })

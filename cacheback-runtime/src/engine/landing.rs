@@ -3,28 +3,53 @@
 use std::time::Duration;
 
 use super::fetch::{Job, Progress};
-use super::record::{Record, Rest, shortened};
-use super::{Brought, Definition, Engine, ErrorOf, FlightOf, KeyOf, Landing, LaneOf, NodeOf};
-use crate::clock::{Moment, nanos};
+use super::record::Record;
+use super::{Brought, Definition, ErrorOf, FlightOf, KeyOf, Landing, LaneOf, NodeOf};
+use crate::clock::Moment;
+use crate::effect::{Effect, Ending, Fence, Held, effect};
 use crate::events;
 use crate::executor::Fetch;
 use crate::failed::Kept;
 use crate::flight::Ended;
+use crate::freshness::Spans;
 use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::panics::{Panic, caught};
 use crate::policy::Policy;
-use crate::store::{Change, Content, Node, RECORD_WEIGHT, Remains};
+use crate::store::{Change, Content, RECORD_WEIGHT};
 use crate::sync::{Arc, Ordering};
 
-/// What a fetch does to its key.
-enum Verdict<A: KeyShape, O: Outcome> {
-    /// Stores a value, or the record that there is none to be stored. The node goes where it is put.
-    Store { node: Option<NodeOf<A, O>>, weight: u32, started: Moment },
-    /// Sets a back-off; where the key has no value, under its key in a record of its own, and an error may be kept.
-    Fail { key: Option<KeyOf<A>>, kept: Option<ErrorOf<O>> },
-    /// Leaves the key as it is.
-    Lost,
+/// A candidate for the store: it is put there if the [`Effect`] says so, and taken out of here then.
+enum Candidate<A: KeyShape, O: Outcome> {
+    /// A value, or the record that there is none to be stored.
+    Node {
+        node: Option<NodeOf<A, O>>,
+        weight: u32,
+        started: Moment,
+    },
+    /// The key of a back-off, and the error that may be kept.
+    Failure {
+        key: Option<KeyOf<A>>,
+        kept: Option<ErrorOf<O>>,
+    },
+    Nothing,
+}
+
+impl<A: KeyShape, O: Outcome> Candidate<A, O> {
+    fn ending(&self, now: Moment, spans: &Spans) -> Ending {
+        match self {
+            Self::Node { node, started, .. } => {
+                let is_value = node.as_ref().is_some_and(|node| node.has_value(now, spans));
+                if is_value {
+                    Ending::Value { started: *started }
+                } else {
+                    Ending::Unstored { started: *started }
+                }
+            }
+            Self::Failure { kept, .. } => Ending::Failed { is_error: kept.is_some() },
+            Self::Nothing => Ending::Lost,
+        }
+    }
 }
 
 /// What happened at the desk when a fetch came home.
@@ -66,12 +91,12 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         let (record, not_stored) = caught(|| engine.record(&self.target, value, started, policy, lifetime))?;
         let Record { node, weight } = record;
         let mut brought = not_stored.map(|value| Arc::new(Brought { value, started }));
-        let mut verdict: Verdict<A, O> = Verdict::Store { node: Some(node), weight, started };
+        let mut candidate: Candidate<A, O> = Candidate::Node { node: Some(node), weight, started };
         let mut awaited = self.flight.waiting() > 0;
         // Those who wait are given one more of the value. Who waits is certain only under the lock: where someone came
         // meanwhile, it is brought home again.
         loop {
-            if let (None, Verdict::Store { node: Some(node), .. }) = (&brought, &verdict) {
+            if let (None, Candidate::Node { node: Some(node), .. }) = (&brought, &candidate) {
                 if let (true, Content::Value(value, _)) = (awaited, node.content()) {
                     let value = caught(|| O::Value::clone(value))?;
                     brought = Some(Arc::new(Brought { value, started }));
@@ -81,7 +106,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             let ready = |job: &Self, lane: &LaneOf<A, O>| {
                 prepared || (job.flight.waiting() == 0 && !lane.has_lapsed(Moment::now()))
             };
-            let Some(home) = self.come_home(&mut verdict, policy, ready) else {
+            let Some(home) = self.come_home(&mut candidate, policy, ready) else {
                 awaited = true;
                 continue;
             };
@@ -101,8 +126,8 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             (Kept::new(name, error, &text, *share, describe), text)
         })?;
         let kept = Arc::new(kept);
-        let mut verdict = self.failure(policy.cache_err.map(|_| &kept))?;
-        if let Some(home) = self.come_home(&mut verdict, policy, |_, _| true) {
+        let mut candidate = self.failure(policy.cache_err.map(|_| &kept))?;
+        if let Some(home) = self.come_home(&mut candidate, policy, |_, _| true) {
             events::count(&self.engine.counters.errors);
             let told = home.counts && !home.rested;
             self.finish(home, Some(Landing::Failed(kept)));
@@ -117,23 +142,23 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         events::count(&self.engine.counters.panics);
         events::fetch_panicked(self.engine.name(), panic.message());
         // A key that cannot be copied keeps no back-off of its own.
-        let mut verdict = self.failure(None).unwrap_or(Verdict::Fail { key: None, kept: None });
-        if let Some(home) = self.come_home(&mut verdict, policy, |_, _| true) {
+        let mut candidate = self.failure(None).unwrap_or(Candidate::Failure { key: None, kept: None });
+        if let Some(home) = self.come_home(&mut candidate, policy, |_, _| true) {
             self.finish(home, Some(Landing::Panicked(Arc::clone(panic))));
         }
     }
 
     /// `Err` is a panic of the key's own code.
-    fn failure(&self, kept: Option<&ErrorOf<O>>) -> Result<Verdict<A, O>, Panic> {
+    fn failure(&self, kept: Option<&ErrorOf<O>>) -> Result<Candidate<A, O>, Panic> {
         let key = caught(|| A::copy(self.target.key()))?;
-        Ok(Verdict::Fail { key: Some(key), kept: kept.map(Arc::clone) })
+        Ok(Candidate::Failure { key: Some(key), kept: kept.map(Arc::clone) })
     }
 
     /// The claim has lapsed: ends the fetch, unless somebody waits for it.
     pub(super) fn time_out(&self, policy: &Policy) -> Option<Homecoming<A, O>> {
-        let mut verdict = self.failure(None).unwrap_or(Verdict::Fail { key: None, kept: None });
-        let home = self.come_home(&mut verdict, policy, |job, _| job.flight.waiting() == 0);
-        let _ = caught(|| drop(verdict));
+        let mut candidate = self.failure(None).unwrap_or(Candidate::Failure { key: None, kept: None });
+        let home = self.come_home(&mut candidate, policy, |job, _| job.flight.waiting() == 0);
+        let _ = caught(|| drop(candidate));
         home
     }
 
@@ -150,7 +175,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// The executor is shut down: ends the fetch, unless somebody waits for it or it has asked for that itself.
     pub(super) fn abort(&self, policy: &Policy) -> Option<Homecoming<A, O>> {
         let ready = |job: &Self, _: &_| job.flight.waiting() == 0 && !job.flight.is_spared();
-        self.come_home(&mut Verdict::Lost, policy, ready)
+        self.come_home(&mut Candidate::Nothing, policy, ready)
     }
 
     /// After [`abort`](Job::abort), when the body is dropped. No failure: the key does not back off.
@@ -171,7 +196,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// It has no end. Whatever happens on the way, those who wait are told.
     pub(super) fn land_lost(&mut self) {
         let policy = *self.engine.policy();
-        match caught(|| self.come_home(&mut Verdict::Lost, &policy, |_, _| true)) {
+        match caught(|| self.come_home(&mut Candidate::Nothing, &policy, |_, _| true)) {
             Ok(Some(home)) => self.finish(home, Some(Landing::Lost)),
             Ok(None) | Err(_) => self.give_up(Landing::Lost),
         }
@@ -205,7 +230,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             }
             let lane = desk.lane(here.lane);
             if let (Some(Ended::Current), Some(node)) = (lane.end(flight), node) {
-                node.hint_rest_only();
+                node.reset_no_refresh();
             }
             Ok(Some(lane.unpark(now)))
         });
@@ -230,7 +255,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// Gives the key back and does to it what the fetch brought, in one step. `None` where it is not `ready` yet.
     fn come_home(
         &self,
-        verdict: &mut Verdict<A, O>,
+        candidate: &mut Candidate<A, O>,
         policy: &Policy,
         ready: impl Fn(&Self, &LaneOf<A, O>) -> bool,
     ) -> Option<Homecoming<A, O>> {
@@ -248,43 +273,37 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             if !ready(self, lane) {
                 return Ok(None);
             }
-            let newer = |node: &NodeOf<A, O>| match verdict {
-                Verdict::Store { started, .. } => node.has_value(now, spans) && *started < node.started,
-                Verdict::Fail { .. } | Verdict::Lost => false,
-            };
-            let counts = lane.holds(flight)
-                && store.epoch() == flight.epoch()
-                // Only another runtime's, under `test-util`: elsewhere it would have superseded this one.
-                && !node.is_some_and(newer);
-            let rested = node.is_some_and(|node| now < node.rests_until());
+            let held = node.map_or(Held::NOTHING, |node| node.held(now, spans));
+            let fence =
+                Fence { holds_the_key: lane.holds(flight), is_in_its_epoch: store.epoch() == flight.epoch() };
+            let effect = effect(candidate.ending(now, spans), held, fence, policy, now, chance);
+            let rested = node.is_some_and(|node| now < node.backoff_until());
             let mut change = Change::default();
-            let mut brings_value = false;
-            match verdict {
-                Verdict::Store { node: own, weight, .. } if counts => {
-                    brings_value = own.as_ref().is_some_and(|own| own.has_value(now, spans));
+            match (effect, &mut *candidate) {
+                (Effect::Store | Effect::DropOlder, Candidate::Node { node: own, weight, .. }) => {
                     change = store.put(own, *weight, flight.epoch(), node, &pins);
                 }
-                Verdict::Fail { key, kept } if counts => {
-                    let failures = node.map_or(0, Node::failures).saturating_add(1);
-                    let span = shortened(nanos(policy.backoff(failures)), chance / 2.0);
-                    let keep = nanos(policy.max_backoff);
-                    let with_value = node.filter(|node| node.has_value(now, spans));
-                    if let Some(node) = with_value {
-                        node.rest(Remains { rests_until: now.plus(span), failures, keep }, spans);
-                    } else if let Some(key) = key.take() {
-                        let kept = Engine::<A, O>::kept_error(kept.as_ref(), policy, now);
-                        let rest = Rest { from: now, span, keep, failures };
-                        record = Some(engine.resting_record(key, target.hash, kept, &rest));
+                (Effect::BackOff(backoff), _) => {
+                    if let Some(node) = node {
+                        node.set_backoff(backoff, spans);
+                    }
+                }
+                (Effect::Record { backoff, error_until }, Candidate::Failure { key, kept }) => {
+                    if let Some(key) = key.take() {
+                        let kept = kept.take().zip(error_until);
+                        record = Some(engine.backoff_record(key, target.hash, backoff, kept, now));
                         change = store.put(&mut record, RECORD_WEIGHT, flight.epoch(), node, &pins);
                     }
                 }
-                Verdict::Lost if counts => {
+                (Effect::Release, _) => {
                     if let Some(node) = node {
-                        node.hint_rest_only();
+                        node.reset_no_refresh();
                     }
                 }
-                _ => {}
+                (Effect::Discard | Effect::Store | Effect::DropOlder | Effect::Record { .. }, _) => {}
             }
+            let counts = effect != Effect::Discard;
+            let brings_value = effect == Effect::Store;
             let _ = lane.end(flight);
             let answers = if brings_value { lane.lapsed(now) } else { Vec::new() };
             let next = lane.unpark(now);

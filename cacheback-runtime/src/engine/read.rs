@@ -225,7 +225,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 desk.lane(here.lane).board(now, self.store.epoch(), waits, new, &mut given_back)
             });
             if let (Some(node), Some(Boarding::Claimed { .. })) = (node, &boarding) {
-                node.hint(now.plus(nanos(self.policy().refresh_timeout)), spans);
+                node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), spans);
             }
             let found = match (decision, node) {
                 (Decision::Serve | Decision::ServeAndRefresh, Some(node)) => Found::Node(node, Status::Fresh),

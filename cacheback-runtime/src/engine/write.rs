@@ -71,8 +71,8 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 }
                 flight.set_rerun();
             }
-            if let Some(node) = value.filter(|node| now < node.rests_until()) {
-                node.hint_rest_only();
+            if let Some(node) = value.filter(|node| now < node.backoff_until()) {
+                node.reset_no_refresh();
                 return Ok((desk.supersede(), None));
             }
             // One that is not wanted stays where it is, to be dropped after the lock.
@@ -84,7 +84,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             };
             let Some(mut next) = next.take_if(|_| admission != Admission::Refused) else {
                 if let Some(node) = value {
-                    node.hint_rest_only();
+                    node.reset_no_refresh();
                 }
                 return Ok((desk.supersede(), None));
             };
@@ -94,9 +94,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             if let Some(node) = node {
                 match &succession {
                     Succession::Submit(_) => {
-                        node.hint(now.plus(nanos(self.policy().refresh_timeout)), spans);
+                        node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), spans);
                     }
-                    Succession::Parked => node.hint_rest_only(),
+                    Succession::Parked => node.reset_no_refresh(),
                     Succession::Ahead(_) => {}
                 }
             }
@@ -124,7 +124,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 node.forget_error();
                 // A hit reads the recent time: what it sees next is not earlier than this.
                 node.cut_lifetime(Moment::recent(), &self.store.spans);
-                node.hint_rest_only();
+                node.reset_no_refresh();
             });
         }
     }
