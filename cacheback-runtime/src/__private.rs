@@ -25,6 +25,7 @@ pub use crate::span::Span;
 pub use crate::weight::Weight;
 
 use crate::cache::{self, CacheRef};
+use crate::engine::Of;
 use crate::handle::Entry;
 use crate::key::Viewed;
 use crate::marker::{Generic, Method};
@@ -57,7 +58,7 @@ pub fn hit<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
     key: Viewed<A, W>,
     _: O,
 ) -> Option<O::Return> {
-    at.slot().find::<A, O, I::Marker>()?.look(key.view)
+    at.slot().find::<Of<A, O>, I::Marker>()?.look(key.view)
 }
 
 /// The answer to a call that is no plain hit.

@@ -7,7 +7,7 @@ use std::hash::Hash;
 use std::panic::RefUnwindSafe;
 use std::sync::Weak;
 
-use crate::engine::{Engine, ErasedCache};
+use crate::engine::{Engine, ErasedCache, Of};
 use crate::error::Error;
 use crate::events::Stats;
 use crate::handle::{Entry, Snapshot};
@@ -105,7 +105,7 @@ trait Typed<K, V>: Send + Sync + RefUnwindSafe {
 }
 
 struct Object<K: Argument + Key, O: Outcome> {
-    engine: Arc<Engine<Whole<K>, O>>,
+    engine: Arc<Engine<Of<Whole<K>, O>>>,
     recipe: Arc<Recipe<K, O>>,
     /// And so it is listed.
     is_named: bool,

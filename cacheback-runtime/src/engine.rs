@@ -19,10 +19,9 @@ use crate::failed::Kept;
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
 use crate::freshness::Spans;
 use crate::hash::Seeded;
-use crate::key::{KeyOver, KeyShape, Shape};
+use crate::key::KeyOver;
 use crate::known::{Face, Known, Strangers};
 use crate::origin::Origin;
-use crate::outcome::Outcome;
 use crate::panics::{Panic, caught};
 use crate::policy::Policy;
 use crate::store::{Change, Limit, Node, Pins, RECORD_WEIGHT, Store};
@@ -31,6 +30,7 @@ use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 use crate::tasks;
 
 mod breaker;
+mod cacheable;
 mod chain;
 mod definition;
 mod fetch;
@@ -39,27 +39,25 @@ mod read;
 mod record;
 mod write;
 use breaker::{Admission, Breaker, Turn};
+pub(crate) use cacheable::{Cacheable, Of};
 pub(crate) use definition::{Closure, Definition, ValueOptions};
 use fetch::Job;
 
-type KeyOf<A> = <A as Shape>::Owned;
-type ErrorOf<O> = Arc<Kept<<O as Outcome>::Error>>;
-type NodeOf<A, O> = Node<KeyOf<A>, <O as Outcome>::Value, ErrorOf<O>>;
-type JobOf<A, O> = Box<Job<A, O>>;
-type HeldOf<A> = dyn Keyed<KeyOf<A>>;
-type DeskOf<A, O> = Desk<HeldOf<A>, Landing<O>, JobOf<A, O>>;
-type FlightsOf<A, O> = Flights<HeldOf<A>, Landing<O>, JobOf<A, O>>;
-type LaneOf<A, O> = Lane<Landing<O>, JobOf<A, O>>;
-type FlightOf<O> = Flight<Landing<O>>;
-pub(crate) type OriginOf<O> = Arc<dyn Origin<O>>;
+type ErrorOf<C> = Arc<Kept<<C as Cacheable>::Error>>;
+type NodeOf<C> = Node<<C as Cacheable>::OwnedKey, <C as Cacheable>::Value, ErrorOf<C>>;
+type HeldOf<C> = dyn Keyed<<C as Cacheable>::OwnedKey>;
+type DeskOf<C> = Desk<HeldOf<C>, Landing<C>, Box<Job<C>>>;
+type LaneOf<C> = Lane<Landing<C>, Box<Job<C>>>;
+type FlightOf<C> = Flight<Landing<C>>;
+pub(crate) type OriginOf<C> = Arc<dyn Origin<C>>;
 
 /// The cache of one function (of one instantiation, where it is generic).
-pub(crate) struct Engine<A: KeyShape, O: Outcome> {
-    definition: Definition<O>,
+pub(crate) struct Engine<C: Cacheable> {
+    definition: Definition<C::Outcome>,
     number: u64,
     hasher: Seeded,
-    store: Store<KeyOf<A>, O::Value, ErrorOf<O>>,
-    flights: FlightsOf<A, O>,
+    store: Store<C::OwnedKey, C::Value, ErrorOf<C>>,
+    flights: Flights<HeldOf<C>, Landing<C>, Box<Job<C>>>,
     counters: Counters,
     refusals: RateLimit,
     clamps: RateLimit,
@@ -110,20 +108,20 @@ impl<K> Clone for Target<K> {
 }
 
 /// How a flight came home.
-pub(crate) enum Landing<O: Outcome> {
-    Value(Arc<Brought<O::Value>>),
-    Failed(ErrorOf<O>),
+pub(crate) enum Landing<C: Cacheable> {
+    Value(Arc<Brought<C::Value>>),
+    Failed(ErrorOf<C>),
     Panicked(Arc<Panic>),
     TimedOut,
     Lost,
 }
 
-impl<O: Outcome> Landing<O> {
+impl<C: Cacheable> Landing<C> {
     const LOST: &'static Self = &Self::Lost;
     const TIMED_OUT: &'static Self = &Self::TimedOut;
 }
 
-impl<O: Outcome> Clone for Landing<O> {
+impl<C: Cacheable> Clone for Landing<C> {
     fn clone(&self) -> Self {
         match self {
             Self::Value(brought) => Self::Value(Arc::clone(brought)),
@@ -165,8 +163,8 @@ pub(crate) struct Peeked<V> {
     pub(crate) fresh: bool,
 }
 
-impl<A: KeyShape, O: Outcome> Engine<A, O> {
-    pub(crate) fn new(definition: Definition<O>) -> Arc<Self> {
+impl<C: Cacheable> Engine<C> {
+    pub(crate) fn new(definition: Definition<C::Outcome>) -> Arc<Self> {
         static NUMBER: Serial = Serial::new();
         let policy = definition.policy;
         let engine = Arc::new(Self {
@@ -201,10 +199,10 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     #[inline]
     pub(crate) fn hash<W: Copy>(&self, view: W) -> u64
     where
-        A: KeyOver<W>,
+        C::Key: KeyOver<W>,
     {
         let mut hasher = self.hasher.build_hasher();
-        A::hash(view, &mut hasher);
+        <C::Key>::hash(view, &mut hasher);
         hasher.finish()
     }
 
@@ -216,14 +214,14 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// A key's hash, and the number of its node where there is one.
     pub(crate) fn locate<W: Copy>(&self, view: W) -> (u64, Option<u64>)
     where
-        A: KeyOver<W>,
+        C::Key: KeyOver<W>,
     {
         let hash = self.hash(view);
-        (hash, self.node_of(hash, |key| A::same(view, key)))
+        (hash, self.node_of(hash, |key| <C::Key>::same(view, key)))
     }
 
     /// The number of the node of a key that was hashed already, where there is one.
-    pub(crate) fn node_of(&self, hash: u64, same: impl Fn(&KeyOf<A>) -> bool + Copy) -> Option<u64> {
+    pub(crate) fn node_of(&self, hash: u64, same: impl Fn(&C::OwnedKey) -> bool + Copy) -> Option<u64> {
         let pin = self.store.pin();
         self.store.find(hash, same, &pin).map(Node::id)
     }
@@ -252,11 +250,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// The hit path: the answer where there is one at once and nothing is to be started.
     #[inline(always)]
-    pub(crate) fn look<W: Copy>(&self, view: W) -> Option<O::Return>
+    pub(crate) fn look<W: Copy>(&self, view: W) -> Option<C::Return>
     where
-        A: KeyOver<W>,
+        C::Key: KeyOver<W>,
     {
-        let same = move |key: &KeyOf<A>| A::same(view, key);
+        let same = move |key: &C::OwnedKey| <C::Key>::same(view, key);
         self.look_hashed(self.hash(view), same, move |hash| self.look_deeper(hash, same))
     }
 
@@ -266,9 +264,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     pub(crate) fn look_hashed(
         &self,
         hash: u64,
-        same: impl Fn(&KeyOf<A>) -> bool + Copy,
-        deeper: impl FnOnce(u64) -> Option<O::Return>,
-    ) -> Option<O::Return> {
+        same: impl Fn(&C::OwnedKey) -> bool + Copy,
+        deeper: impl FnOnce(u64) -> Option<C::Return>,
+    ) -> Option<C::Return> {
         let pin = self.store.pin();
         let Some(node) = self.store.find_first(hash, same, &pin) else {
             drop(pin);
@@ -276,7 +274,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         };
         let value = self.quiet_value(node)?;
         drop(pin);
-        Some(O::join(Ok(value)))
+        Some(C::join(Ok(value)))
     }
 
     /// What the first place of a key did not have.
@@ -285,16 +283,16 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     pub(crate) fn look_deeper(
         &self,
         hash: u64,
-        same: impl Fn(&KeyOf<A>) -> bool + Copy,
-    ) -> Option<O::Return> {
+        same: impl Fn(&C::OwnedKey) -> bool + Copy,
+    ) -> Option<C::Return> {
         let pin = self.store.pin();
         let node = self.store.find(hash, same, &pin)?;
-        Some(O::join(Ok(self.quiet_value(node)?)))
+        Some(C::join(Ok(self.quiet_value(node)?)))
     }
 
     /// The value of a node, where a reader has nothing else to do.
     #[inline(always)]
-    fn quiet_value(&self, node: &NodeOf<A, O>) -> Option<O::Value> {
+    fn quiet_value(&self, node: &NodeOf<C>) -> Option<C::Value> {
         let now = Moment::recent();
         let (value, told) = node.cached()?;
         if node.is_quiet(now) {
@@ -312,7 +310,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     // Apart from the others, which would pay for what the two have in common.
     #[cold]
     #[inline(never)]
-    fn answered_without_refresh(&self, node: &NodeOf<A, O>, now: Moment) -> bool {
+    fn answered_without_refresh(&self, node: &NodeOf<C>, now: Moment) -> bool {
         let Some(status) = node.status_without_refresh(now) else { return false };
         // Now and then a stale answer takes part in the cooperative budget, or who polls for the refresh would keep it
         // from running. Where others are to run first, `read` waits for them.
@@ -324,7 +322,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     }
 
     /// A fetch to be, for a caller from here.
-    fn new_flight(&self, here: &Here) -> FlightOf<O> {
+    fn new_flight(&self, here: &Here) -> FlightOf<C> {
         Flight::new(Ticket::new(self.number), Some(here.handle.id()))
     }
 
@@ -345,19 +343,19 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Work at the desk of a key, under its lock.
     fn at<R>(
         &self,
-        target: &Target<KeyOf<A>>,
-        work: impl FnMut(&mut DeskOf<A, O>, &Known<HeldOf<A>>) -> Result<R, Strangers<HeldOf<A>>>,
+        target: &Target<C::OwnedKey>,
+        work: impl FnMut(&mut DeskOf<C>, &Known<HeldOf<C>>) -> Result<R, Strangers<HeldOf<C>>>,
     ) -> R {
         let mut known = Known::new(Arc::clone(&target.holder), target.node);
-        let compare = |me: &HeldOf<A>, face: &Face<HeldOf<A>>| match face {
-            Face::Key(other) => Some(A::equal(me.key(), other.key())),
-            Face::Node(id) => self.store.compare(target.hash, *id, |key| A::equal(me.key(), key)),
+        let compare = |me: &HeldOf<C>, face: &Face<HeldOf<C>>| match face {
+            Face::Key(other) => Some(C::is_same_key(me.key(), other.key())),
+            Face::Node(id) => self.store.compare(target.hash, *id, |key| C::is_same_key(me.key(), key)),
         };
         self.flights.at(target.hash, &mut known, compare, work)
     }
 
     /// Drops refreshes that were put off and are not wanted any more. The user's `Drop` runs here: do it last.
-    fn give_up(&self, here: &Here, put_off: Vec<Start<JobOf<A, O>>>) {
+    fn give_up(&self, here: &Here, put_off: Vec<Start<Box<Job<C>>>>) {
         for start in put_off {
             let gone = match start {
                 // Where it is gone from the queue it is being started, and is counted there.
@@ -398,12 +396,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Puts the record of a back-off in the place of its node.
     fn keep_backoff<'s>(
         &'s self,
-        node: &NodeOf<A, O>,
+        node: &NodeOf<C>,
         backoff: Backoff,
         now: Moment,
-        pins: &Pins<'s, KeyOf<A>, O::Value, ErrorOf<O>>,
+        pins: &Pins<'s, C::OwnedKey, C::Value, ErrorOf<C>>,
     ) {
-        let (key, own) = (A::copy(node.key()), A::copy(node.key()));
+        let (key, own) = (C::copy_key(node.key()), C::copy_key(node.key()));
         let target = Target::new(node.hash(), Arc::new(Lone(key)), Some(node.id()));
         let mut record = Some(self.backoff_record(own, target.hash, backoff, None, now));
         let change = self.at(&target, |_, known| {
@@ -420,7 +418,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 }
 
 #[cfg(not(feature = "test-util"))]
-impl<A: KeyShape, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
+impl<C: Cacheable> crate::janitor::Sweep for Engine<C> {
     fn sweep(&self, now: Moment) {
         if now >= self.store.next_gone() {
             self.sweep_store(now);
@@ -432,14 +430,14 @@ impl<A: KeyShape, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
 }
 
 #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-impl<A: KeyShape, O: Outcome> Drop for Engine<A, O> {
+impl<C: Cacheable> Drop for Engine<C> {
     fn drop(&mut self) {
         crate::janitor::forget(self.number);
     }
 }
 
 #[cfg(all(test, cacheback_shuttle))]
-impl<A: KeyShape, O: Outcome> Engine<A, O> {
+impl<C: Cacheable> Engine<C> {
     /// As many fetches as it takes have failed.
     pub(crate) fn open_breaker(&self) {
         while !self.breaker.is_open() {
@@ -475,9 +473,9 @@ pub(crate) trait ErasedCache: Send + Sync + RefUnwindSafe {
 
 // A panic in the user's code leaves nothing half done: none of it runs under a lock, and what is claimed is given back by
 // `Drop`.
-impl<A: KeyShape, O: Outcome> RefUnwindSafe for Engine<A, O> {}
+impl<C: Cacheable> RefUnwindSafe for Engine<C> {}
 
-impl<A: KeyShape, O: Outcome> ErasedCache for Engine<A, O> {
+impl<C: Cacheable> ErasedCache for Engine<C> {
     fn name(&self) -> &'static str {
         Engine::name(self)
     }

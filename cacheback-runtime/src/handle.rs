@@ -6,10 +6,9 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::time::Duration;
 
-use crate::engine::{Answer, Call, Engine, Keyed, OriginOf, Peeked, Target};
+use crate::engine::{Answer, Cacheable, Call, Engine, Keyed, OriginOf, Peeked, Target};
 use crate::error::Error;
 use crate::events::Status;
-use crate::key::{KeyShape, Shape};
 use crate::origin::{BoxFuture, Origin};
 use crate::outcome::Outcome;
 use crate::sync::Arc;
@@ -92,33 +91,34 @@ trait Ops<R>: Send + Sync + RefUnwindSafe {
 }
 
 /// All that an entry is, in one allocation: a key, where its values come from, and the cache.
-pub(crate) trait Bound: Origin<Self::O> + Keyed<<Self::A as Shape>::Owned> + RefUnwindSafe {
-    type A: KeyShape;
-    type O: Outcome;
+pub(crate) trait Bound:
+    Origin<Self::C> + Keyed<<Self::C as Cacheable>::OwnedKey> + RefUnwindSafe
+{
+    type C: Cacheable;
 
-    fn engine(&self) -> &Arc<Engine<Self::A, Self::O>>;
+    fn engine(&self) -> &Arc<Engine<Self::C>>;
     /// The key's hash, and the number of its node, where one was seen.
     fn located(&self) -> (u64, Option<u64>);
 
     /// The key, as the engine takes it.
-    fn target(self: &Arc<Self>) -> Target<<Self::A as Shape>::Owned>
+    fn target(self: &Arc<Self>) -> Target<<Self::C as Cacheable>::OwnedKey>
     where
         Self: Sized,
     {
         let (hash, node) = self.located();
-        Target::new(hash, Arc::clone(self) as Arc<dyn Keyed<<Self::A as Shape>::Owned>>, node)
+        Target::new(hash, Arc::clone(self) as Arc<dyn Keyed<<Self::C as Cacheable>::OwnedKey>>, node)
     }
 
     /// Where its values come from, as the engine takes it.
-    fn origin(self: &Arc<Self>) -> OriginOf<Self::O>
+    fn origin(self: &Arc<Self>) -> OriginOf<Self::C>
     where
         Self: Sized,
     {
-        Arc::clone(self) as OriginOf<Self::O>
+        Arc::clone(self) as OriginOf<Self::C>
     }
 }
 
-type ReturnOf<B> = <<B as Bound>::O as Outcome>::Return;
+type ReturnOf<B> = <<B as Bound>::C as Cacheable>::Return;
 
 impl<B: Bound> Ops<ReturnOf<B>> for B {
     fn answer(self: Arc<Self>, call: Call) -> BoxFuture<Answer<ReturnOf<B>>> {
@@ -132,10 +132,11 @@ impl<B: Bound> Ops<ReturnOf<B>> for B {
     }
     fn peek(self: Arc<Self>) -> Option<Snapshot<ReturnOf<B>>> {
         let Peeked { value, age, fresh } = self.engine().peek(&self.target())?;
-        Some(Snapshot { value: B::O::join(Ok(value)), age, fresh })
+        Some(Snapshot { value: B::C::join(Ok(value)), age, fresh })
     }
     fn set(self: Arc<Self>, returned: ReturnOf<B>) -> Result<(), Error> {
-        let value = B::O::split(returned).map_err(|_| Error::new("an `Err` is not stored"))?;
+        let value = <<B::C as Cacheable>::Outcome>::split(returned)
+            .map_err(|_| Error::new("an `Err` is not stored"))?;
         self.engine().set(&self.target(), &self.origin(), value);
         Ok(())
     }
@@ -146,7 +147,7 @@ impl<B: Bound> Ops<ReturnOf<B>> for B {
         self.engine().remove(&self.target());
     }
     fn take(self: Arc<Self>) -> Option<ReturnOf<B>> {
-        self.engine().take(&self.target()).map(|value| B::O::join(Ok(value)))
+        self.engine().take(&self.target()).map(|value| B::C::join(Ok(value)))
     }
     fn name(&self) -> &'static str {
         self.engine().name()
@@ -154,7 +155,7 @@ impl<B: Bound> Ops<ReturnOf<B>> for B {
 }
 
 impl<R: 'static> Entry<R> {
-    pub(crate) fn new<B: Bound<O: Outcome<Return = R>>>(bound: Arc<B>) -> Self {
+    pub(crate) fn new<B: Bound<C: Cacheable<Return = R>>>(bound: Arc<B>) -> Self {
         Self(EntryInner { ops: bound })
     }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
-use crate::engine::{Closure, Definition, Engine, Keyed, ValueOptions};
+use crate::engine::{Closure, Definition, Engine, Keyed, Of, ValueOptions};
 use crate::handle::Bound;
 use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Shape, Viewed};
 use crate::origin::{BoxFuture, Origin};
@@ -130,8 +130,8 @@ impl<A: Form, O: Outcome> Site<A, O> {
     }
 
     /// The cache of this instantiation, born here at its first use.
-    fn engine<K: KeyShape, I: Instantiation>(&mut self, at: I) -> SharedEngine<K, O> {
-        at.slot().find_or_init::<K, O, I::Marker>(|name, policy| Definition {
+    fn engine<K: KeyShape, I: Instantiation>(&mut self, at: I) -> SharedEngine<Of<K, O>> {
+        at.slot().find_or_init::<Of<K, O>, I::Marker>(|name, policy| Definition {
             name,
             policy,
             values: std::mem::replace(&mut self.values, ValueOptions::NONE),
@@ -235,7 +235,7 @@ pub trait Lends<F: Form>: Send + Sync {
 /// One function with the arguments of a call, their key and its cache: all that an entry is, in one allocation. `F` are
 /// the arguments, `A` is the key.
 pub(crate) struct Applied<A: KeyShape, F: Form, O: Outcome, G> {
-    pub(crate) engine: SharedEngine<A, O>,
+    pub(crate) engine: SharedEngine<Of<A, O>>,
     hash: u64,
     /// The number of the key's node, where one was seen.
     node: Option<u64>,
@@ -248,9 +248,8 @@ pub(crate) struct Applied<A: KeyShape, F: Form, O: Outcome, G> {
 impl<A: KeyShape, F: Form, O: Outcome, G> RefUnwindSafe for Applied<A, F, O, G> {}
 
 impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A, F, O, G> {
-    type A = A;
-    type O = O;
-    fn engine(&self) -> &Arc<Engine<A, O>> {
+    type C = Of<A, O>;
+    fn engine(&self) -> &Arc<Engine<Of<A, O>>> {
         arc_of(&self.engine)
     }
     fn located(&self) -> (u64, Option<u64>) {
@@ -259,7 +258,7 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A,
 }
 
 impl<A: KeyShape, F: Form, O: Outcome, G> Applied<A, F, O, G> {
-    fn new<W: Copy>(engine: SharedEngine<A, O>, key: Viewed<A, W>, args: G, does: OfCall<F, O>) -> Self
+    fn new<W: Copy>(engine: SharedEngine<Of<A, O>>, key: Viewed<A, W>, args: G, does: OfCall<F, O>) -> Self
     where
         A: KeyOver<W>,
     {
@@ -286,7 +285,7 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Lends<F> for Applied
     }
 }
 
-impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Origin<O> for Applied<A, F, O, G> {
+impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Origin<Of<A, O>> for Applied<A, F, O, G> {
     fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
         (self.does.body)(Lender(self))
     }

@@ -10,10 +10,8 @@ use std::panic::RefUnwindSafe;
 
 use once_cell::sync::OnceCell;
 
-use crate::engine::{Definition, Engine, ErasedCache};
-use crate::key::KeyShape;
+use crate::engine::{Cacheable, Definition, Engine, ErasedCache};
 use crate::marker::{self, Marker};
-use crate::outcome::Outcome;
 use crate::policy::Policy;
 use crate::sync::{Arc, AtomicBool, OnceLock, Ordering};
 
@@ -45,7 +43,7 @@ pub(crate) type Link = OnceLock<Box<Instance>>;
 
 /// One instantiation: its engine, to be found by its types, and `erased` for what needs none.
 pub(crate) struct Instance {
-    /// That of [`Of`] its types.
+    /// `TypeId` of `Id<C, M>`.
     id: TypeId,
     #[cfg(feature = "test-util")]
     engine: Arc<dyn Any + Send + Sync>,
@@ -95,22 +93,22 @@ impl<M: Marker> Instantiation for InstanceOf<M> {
 }
 
 /// Names an instantiation: `M` tells `Self` and the generic arguments apart.
-type Of<A, O, M> = PhantomData<(A, O, M)>;
+type Id<C, M> = PhantomData<(C, M)>;
 
 /// What a slot lends: with `test-util` an isolation may end while a call goes on.
 #[cfg(feature = "test-util")]
-pub(crate) type FoundEngine<A, O> = Arc<Engine<A, O>>;
+pub(crate) type FoundEngine<C> = Arc<Engine<C>>;
 #[cfg(not(feature = "test-util"))]
-pub(crate) type FoundEngine<A, O> = &'static Engine<A, O>;
+pub(crate) type FoundEngine<C> = &'static Engine<C>;
 
 /// The same, for what may start fetches.
 #[cfg(feature = "test-util")]
-pub(crate) type SharedEngine<A, O> = Arc<Engine<A, O>>;
+pub(crate) type SharedEngine<C> = Arc<Engine<C>>;
 #[cfg(not(feature = "test-util"))]
-pub(crate) type SharedEngine<A, O> = &'static Arc<Engine<A, O>>;
+pub(crate) type SharedEngine<C> = &'static Arc<Engine<C>>;
 
 /// The `Arc` of it, whichever it is.
-pub(crate) fn arc_of<A: KeyShape, O: Outcome>(engine: &SharedEngine<A, O>) -> &Arc<Engine<A, O>> {
+pub(crate) fn arc_of<C: Cacheable>(engine: &SharedEngine<C>) -> &Arc<Engine<C>> {
     engine
 }
 
@@ -170,37 +168,37 @@ impl Slot {
 
     /// The cache of one instantiation, for a hit; `None` before its first use.
     #[inline]
-    pub(crate) fn find<A: KeyShape, O: Outcome, M: Marker>(&'static self) -> Option<FoundEngine<A, O>> {
+    pub(crate) fn find<C: Cacheable, M: Marker>(&'static self) -> Option<FoundEngine<C>> {
         #[cfg(feature = "test-util")]
         {
             let own = self.isolated();
             let head = own.as_deref().unwrap_or(&self.head);
-            Some(walk::<A, O, M>(head).ok()?.shared())
+            Some(walk::<C, M>(head).ok()?.shared())
         }
         #[cfg(not(feature = "test-util"))]
-        match self.head.get()?.engine::<A, O, M>() {
+        match self.head.get()?.engine::<C, M>() {
             Some(engine) => Some(engine),
-            None => walk::<A, O, M>(&self.head).ok()?.engine::<A, O, M>(),
+            None => walk::<C, M>(&self.head).ok()?.engine::<C, M>(),
         }
     }
 
     /// The cache of one instantiation, for an entry. At its first use it is born with this `definition`, which is given
     /// the name and the options.
-    pub(crate) fn find_or_init<A: KeyShape, O: Outcome, M: Marker>(
+    pub(crate) fn find_or_init<C: Cacheable, M: Marker>(
         &'static self,
-        definition: impl FnOnce(&'static str, Policy) -> Definition<O>,
-    ) -> SharedEngine<A, O> {
+        definition: impl FnOnce(&'static str, Policy) -> Definition<C::Outcome>,
+    ) -> SharedEngine<C> {
         #[cfg(feature = "test-util")]
         let own = self.isolated();
         #[cfg(feature = "test-util")]
         let head = own.as_deref().unwrap_or(&self.head);
         #[cfg(not(feature = "test-util"))]
         let head = &self.head;
-        let instance = walk::<A, O, M>(head).unwrap_or_else(|end| {
+        let instance = walk::<C, M>(head).unwrap_or_else(|end| {
             self.learn_owner::<M>();
             // Before the lock of the list: the options' expressions are the user's.
             let policy = *self.policy();
-            append::<A, O, M>(end, definition(self.name(), policy))
+            append::<C, M>(end, definition(self.name(), policy))
         });
         instance.shared()
     }
@@ -229,8 +227,8 @@ impl Slot {
 /// The instance of these types; `Err` is the end of the list, which has none.
 #[cold]
 #[inline(never)]
-fn walk<A: KeyShape, O: Outcome, M: Marker>(head: &Link) -> Result<&Instance, &Link> {
-    let id = TypeId::of::<Of<A, O, M>>();
+fn walk<C: Cacheable, M: Marker>(head: &Link) -> Result<&Instance, &Link> {
+    let id = TypeId::of::<Id<C, M>>();
     let mut at = head;
     while let Some(instance) = at.get() {
         if instance.id == id {
@@ -242,13 +240,13 @@ fn walk<A: KeyShape, O: Outcome, M: Marker>(head: &Link) -> Result<&Instance, &L
 }
 
 /// Makes an instance at the end of the list, unless another thread just has.
-fn append<A: KeyShape, O: Outcome, M: Marker>(mut at: &Link, definition: Definition<O>) -> &Instance {
-    let id = TypeId::of::<Of<A, O, M>>();
+fn append<C: Cacheable, M: Marker>(mut at: &Link, definition: Definition<C::Outcome>) -> &Instance {
+    let id = TypeId::of::<Id<C, M>>();
     let mut definition = Some(definition);
     loop {
         let instance = at.get_or_init(|| {
             let Some(definition) = definition.take() else { unreachable!("an instance is made once") };
-            Box::new(Instance::new::<A, O, M>(Engine::new(definition)))
+            Box::new(Instance::new::<C, M>(Engine::new(definition)))
         });
         if instance.id == id {
             return instance;
@@ -258,12 +256,12 @@ fn append<A: KeyShape, O: Outcome, M: Marker>(mut at: &Link, definition: Definit
 }
 
 impl Instance {
-    fn new<A: KeyShape, O: Outcome, M: Marker>(engine: Arc<Engine<A, O>>) -> Self {
+    fn new<C: Cacheable, M: Marker>(engine: Arc<Engine<C>>) -> Self {
         let erased = Arc::clone(&engine);
         #[cfg(not(feature = "test-util"))]
         let engine: &'static Arc<_> = Box::leak(Box::new(engine));
         Self {
-            id: TypeId::of::<Of<A, O, M>>(),
+            id: TypeId::of::<Id<C, M>>(),
             #[cfg(not(feature = "test-util"))]
             for_hits: &**engine,
             erased,
@@ -273,7 +271,7 @@ impl Instance {
     }
 
     /// The engine, of an instance that was found by these types.
-    fn shared<A: KeyShape, O: Outcome>(&self) -> SharedEngine<A, O> {
+    fn shared<C: Cacheable>(&self) -> SharedEngine<C> {
         #[cfg(feature = "test-util")]
         let engine = Arc::clone(&self.engine).downcast().ok();
         #[cfg(not(feature = "test-util"))]
@@ -286,10 +284,10 @@ impl Instance {
     #[cfg(not(feature = "test-util"))]
     #[allow(unsafe_code)]
     #[inline]
-    fn engine<A: KeyShape, O: Outcome, M: Marker>(&self) -> Option<&Engine<A, O>> {
+    fn engine<C: Cacheable, M: Marker>(&self) -> Option<&Engine<C>> {
         // SAFETY: an instance is made by `new` alone, which sets the `id` of the types that its engine has.
-        (self.id == TypeId::of::<Of<A, O, M>>())
-            .then(|| unsafe { &*std::ptr::from_ref(self.for_hits).cast::<Engine<A, O>>() })
+        (self.id == TypeId::of::<Id<C, M>>())
+            .then(|| unsafe { &*std::ptr::from_ref(self.for_hits).cast::<Engine<C>>() })
     }
 }
 

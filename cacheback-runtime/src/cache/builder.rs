@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::recipe::{Fetcher, Over, Recipe, Vary};
 use super::{Cache, Object, erased};
-use crate::engine::{Closure, Definition, Engine, ErasedCache, ValueOptions};
+use crate::engine::{Closure, Definition, Engine, ErasedCache, Of, ValueOptions};
 use crate::error::Error;
 use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Sharing, Value, Whole};
 use crate::policy::{Eviction, Policy};
@@ -538,7 +538,7 @@ where
         }
         let recipe = Recipe { fetcher: parts.fetcher.clone(), empty, vary: self.vary.clone() };
         let values = parts.values.clone();
-        let engine = Engine::<_, O>::new(Definition { name, policy, values, share, describe });
+        let engine = Engine::<Of<_, O>>::new(Definition { name, policy, values, share, describe });
         if is_named {
             erased::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
         }

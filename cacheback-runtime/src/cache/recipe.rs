@@ -3,7 +3,7 @@
 use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
-use crate::engine::{Engine, Keyed};
+use crate::engine::{Engine, Keyed, Of};
 use crate::handle::Bound;
 use crate::key::{Argument, Key, Whole};
 use crate::origin::{BoxFuture, Origin};
@@ -45,7 +45,7 @@ pub(super) struct Recipe<K, O: Outcome> {
 
 /// One key with the recipe for it, and the cache.
 pub(super) struct Fetch<K: Argument + Key, O: Outcome> {
-    pub(super) engine: Arc<Engine<Whole<K>, O>>,
+    pub(super) engine: Arc<Engine<Of<Whole<K>, O>>>,
     pub(super) recipe: Arc<Recipe<K, O>>,
     pub(super) hash: u64,
     /// The number of the key's node, where one was seen.
@@ -61,9 +61,8 @@ pub(super) struct Fetch<K: Argument + Key, O: Outcome> {
 impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Fetch<K, O> {}
 
 impl<K: Argument + Key, O: Outcome> Bound for Fetch<K, O> {
-    type A = Whole<K>;
-    type O = O;
-    fn engine(&self) -> &Arc<Engine<Whole<K>, O>> {
+    type C = Of<Whole<K>, O>;
+    fn engine(&self) -> &Arc<Engine<Of<Whole<K>, O>>> {
         &self.engine
     }
     fn located(&self) -> (u64, Option<u64>) {
@@ -87,7 +86,7 @@ impl<K: Argument + Key, O: Outcome> Fetch<K, O> {
     }
 }
 
-impl<K: Argument + Key, O: Outcome> Origin<O> for Fetch<K, O> {
+impl<K: Argument + Key, O: Outcome> Origin<Of<Whole<K>, O>> for Fetch<K, O> {
     fn can_run(&self) -> bool {
         self.recipe.fetcher.is_some() || self.once.is_some()
     }

@@ -7,25 +7,23 @@ use std::time::Duration;
 use tracing::{Instrument, Span};
 
 use super::chain;
-use super::{Engine, FlightOf, KeyOf, OriginOf, Target, first};
+use super::{Cacheable, Engine, FlightOf, OriginOf, Target, first};
 use crate::clock::{Moment, nanos};
 use crate::context::{self, Here};
 use crate::events;
 use crate::executor::{Live, Permit, Refresh, Refusal};
 use crate::flight::Ended;
-use crate::key::KeyShape;
-use crate::outcome::Outcome;
 use crate::panics::{caught, caught_future};
 use crate::policy::Policy;
 use crate::sync::{Arc, Ordering};
 use crate::tasks::{Handle, task};
 
 /// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
-pub(crate) struct Job<A: KeyShape, O: Outcome> {
-    pub(super) engine: Arc<Engine<A, O>>,
-    pub(super) target: Target<KeyOf<A>>,
-    pub(super) origin: OriginOf<O>,
-    pub(super) flight: Arc<FlightOf<O>>,
+pub(crate) struct Job<C: Cacheable> {
+    pub(super) engine: Arc<Engine<C>>,
+    pub(super) target: Target<C::OwnedKey>,
+    pub(super) origin: OriginOf<C>,
+    pub(super) flight: Arc<FlightOf<C>>,
     pub(super) progress: Progress,
     /// When its body began.
     pub(super) started: Moment,
@@ -52,13 +50,13 @@ pub(super) enum Progress {
     Home,
 }
 
-impl<A: KeyShape, O: Outcome> Job<A, O> {
+impl<C: Cacheable> Job<C> {
     pub(super) fn new(
-        engine: &Arc<Engine<A, O>>,
+        engine: &Arc<Engine<C>>,
         here: &Here,
-        target: &Target<KeyOf<A>>,
-        origin: &OriginOf<O>,
-        flight: Arc<FlightOf<O>>,
+        target: &Target<C::OwnedKey>,
+        origin: &OriginOf<C>,
+        flight: Arc<FlightOf<C>>,
     ) -> Box<Self> {
         let mut job = Box::new(Self {
             engine: Arc::clone(engine),
@@ -153,7 +151,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     }
 }
 
-impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
+impl<C: Cacheable> Refresh for Job<C> {
     fn start(self: Box<Self>, permit: Option<Permit>) {
         self.begin(permit);
     }
@@ -173,7 +171,7 @@ impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
 }
 
 /// The task of a fetch.
-async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
+async fn fly<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
     job.flight.begins_in(task::id());
     let runs_on = Handle::current();
     if runs_on.id() != job.here.handle.id() {
@@ -223,7 +221,7 @@ async fn unless(not: bool, future: impl Future<Output = ()>) {
     future.await;
 }
 
-impl<A: KeyShape, O: Outcome> Job<A, O> {
+impl<C: Cacheable> Job<C> {
     /// Until the last caller leaves; meanwhile it shows callers on other runtimes that it lives. (A paused clock would
     /// run away with such a timer, and `test-util` has no callers from other runtimes.)
     async fn abandoned_or_alive(&self) {
@@ -243,7 +241,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
 }
 
 /// Its runtime was dropped, or a type of the user's panicked on the way: nobody is left waiting, and no key held.
-impl<A: KeyShape, O: Outcome> Drop for Job<A, O> {
+impl<C: Cacheable> Drop for Job<C> {
     fn drop(&mut self) {
         match self.progress {
             Progress::Home => {}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::fetch::{Job, Progress};
 use super::record::Record;
-use super::{Brought, Definition, ErrorOf, FlightOf, KeyOf, Landing, LaneOf, NodeOf};
+use super::{Brought, Cacheable, Definition, ErrorOf, FlightOf, Landing, LaneOf, NodeOf};
 use crate::clock::Moment;
 use crate::effect::{Effect, Ending, Fence, Held, effect};
 use crate::events;
@@ -12,7 +12,6 @@ use crate::executor::Fetch;
 use crate::failed::Kept;
 use crate::flight::Ended;
 use crate::freshness::Spans;
-use crate::key::KeyShape;
 use crate::outcome::Outcome;
 use crate::panics::{Panic, caught};
 use crate::policy::Policy;
@@ -20,22 +19,22 @@ use crate::store::{Change, Content, RECORD_WEIGHT};
 use crate::sync::{Arc, Ordering};
 
 /// A candidate for the store: it is put there if the [`Effect`] says so, and taken out of here then.
-enum Candidate<A: KeyShape, O: Outcome> {
+enum Candidate<C: Cacheable> {
     /// A value, or the record that there is none to be stored.
     Node {
-        node: Option<NodeOf<A, O>>,
+        node: Option<NodeOf<C>>,
         weight: u32,
         started: Moment,
     },
     /// The key of a back-off, and the error that may be kept.
     Failure {
-        key: Option<KeyOf<A>>,
-        kept: Option<ErrorOf<O>>,
+        key: Option<C::OwnedKey>,
+        kept: Option<ErrorOf<C>>,
     },
     Nothing,
 }
 
-impl<A: KeyShape, O: Outcome> Candidate<A, O> {
+impl<C: Cacheable> Candidate<C> {
     fn ending(&self, now: Moment, spans: &Spans) -> Ending {
         match self {
             Self::Node { node, started, .. } => {
@@ -53,7 +52,7 @@ impl<A: KeyShape, O: Outcome> Candidate<A, O> {
 }
 
 /// What happened at the desk when a fetch came home.
-pub(super) struct Homecoming<A: KeyShape, O: Outcome> {
+pub(super) struct Homecoming<C: Cacheable> {
     /// It held its key and its outcome counts.
     counts: bool,
     /// The key was in back-off already.
@@ -61,19 +60,21 @@ pub(super) struct Homecoming<A: KeyShape, O: Outcome> {
     /// What it did to the store.
     change: Change,
     /// Those who wait for a lapsed fetch are answered by this one.
-    answers: Vec<Arc<FlightOf<O>>>,
+    answers: Vec<Arc<FlightOf<C>>>,
     /// Waited for this body's end.
-    next: Option<Box<Job<A, O>>>,
+    next: Option<Box<Job<C>>>,
 }
 
-impl<A: KeyShape, O: Outcome> Job<A, O> {
+impl<C: Cacheable> Job<C> {
     /// The body is done, or has panicked.
-    pub(super) fn land(&mut self, returned: Result<O::Return, Panic>, policy: &Policy) {
+    pub(super) fn land(&mut self, returned: Result<C::Return, Panic>, policy: &Policy) {
         self.warn_if_slow(policy);
-        let landed = caught(|| match returned.map(|returned| O::split_by(self.origin.errors(), returned)) {
-            Err(panic) => Err(panic),
-            Ok(Err(error)) => self.land_failed(error, policy),
-            Ok(Ok(value)) => self.land_value(value, policy),
+        let landed = caught(|| {
+            match returned.map(|returned| <C::Outcome>::split_by(self.origin.errors(), returned)) {
+                Err(panic) => Err(panic),
+                Ok(Err(error)) => self.land_failed(error, policy),
+                Ok(Ok(value)) => self.land_value(value, policy),
+            }
         });
         let Err(panic) = landed.and_then(|landed| landed) else { return };
         let panic = Arc::new(panic);
@@ -84,26 +85,26 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     }
 
     /// `Err` is a panic in `lifetime_for`.
-    fn land_value(&mut self, value: O::Value, policy: &Policy) -> Result<(), Panic> {
+    fn land_value(&mut self, value: C::Value, policy: &Policy) -> Result<(), Panic> {
         let started = self.started;
         let lifetime = caught(|| self.engine.definition.values.lifetime_for(&value))?;
         let engine = &self.engine;
         let (record, not_stored) = caught(|| engine.record(&self.target, value, started, policy, lifetime))?;
         let Record { node, weight } = record;
         let mut brought = not_stored.map(|value| Arc::new(Brought { value, started }));
-        let mut candidate: Candidate<A, O> = Candidate::Node { node: Some(node), weight, started };
+        let mut candidate: Candidate<C> = Candidate::Node { node: Some(node), weight, started };
         let mut awaited = self.flight.waiting() > 0;
         // Those who wait are given one more of the value. Who waits is certain only under the lock: where someone came
         // meanwhile, it is brought home again.
         loop {
             if let (None, Candidate::Node { node: Some(node), .. }) = (&brought, &candidate) {
                 if let (true, Content::Value(value, _)) = (awaited, node.content()) {
-                    let value = caught(|| O::Value::clone(value))?;
+                    let value = caught(|| C::Value::clone(value))?;
                     brought = Some(Arc::new(Brought { value, started }));
                 }
             }
             let prepared = brought.is_some();
-            let ready = |job: &Self, lane: &LaneOf<A, O>| {
+            let ready = |job: &Self, lane: &LaneOf<C>| {
                 prepared || (job.flight.waiting() == 0 && !lane.has_lapsed(Moment::now()))
             };
             let Some(home) = self.come_home(&mut candidate, policy, ready) else {
@@ -116,10 +117,11 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     }
 
     /// `Err` is a panic of the error's own code.
-    fn land_failed(&mut self, error: O::Error, policy: &Policy) -> Result<(), Panic> {
+    fn land_failed(&mut self, error: C::Error, policy: &Policy) -> Result<(), Panic> {
         let engine = Arc::clone(&self.engine);
         let Definition { name, share, values, .. } = &engine.definition;
-        let describe = self.origin.errors().and_then(O::described_by).unwrap_or(engine.definition.describe);
+        let describe =
+            self.origin.errors().and_then(<C::Outcome>::described_by).unwrap_or(engine.definition.describe);
         let (kept, text) = caught(|| {
             let text = describe.text(&error);
             self.answers = !values.is_outage(&error);
@@ -149,13 +151,13 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     }
 
     /// `Err` is a panic of the key's own code.
-    fn failure(&self, kept: Option<&ErrorOf<O>>) -> Result<Candidate<A, O>, Panic> {
-        let key = caught(|| A::copy(self.target.key()))?;
+    fn failure(&self, kept: Option<&ErrorOf<C>>) -> Result<Candidate<C>, Panic> {
+        let key = caught(|| C::copy_key(self.target.key()))?;
         Ok(Candidate::Failure { key: Some(key), kept: kept.map(Arc::clone) })
     }
 
     /// The claim has lapsed: ends the fetch, unless somebody waits for it.
-    pub(super) fn time_out(&self, policy: &Policy) -> Option<Homecoming<A, O>> {
+    pub(super) fn time_out(&self, policy: &Policy) -> Option<Homecoming<C>> {
         let mut candidate = self.failure(None).unwrap_or(Candidate::Failure { key: None, kept: None });
         let home = self.come_home(&mut candidate, policy, |job, _| job.flight.waiting() == 0);
         let _ = caught(|| drop(candidate));
@@ -163,7 +165,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     }
 
     /// After [`time_out`](Job::time_out), when the body is dropped.
-    pub(super) fn land_timed_out(&mut self, home: Homecoming<A, O>) {
+    pub(super) fn land_timed_out(&mut self, home: Homecoming<C>) {
         events::count(&self.engine.counters.timeouts);
         let counts = home.counts;
         self.finish(home, Some(Landing::TimedOut));
@@ -173,13 +175,13 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     }
 
     /// The executor is shut down: ends the fetch, unless somebody waits for it or it has asked for that itself.
-    pub(super) fn abort(&self, policy: &Policy) -> Option<Homecoming<A, O>> {
+    pub(super) fn abort(&self, policy: &Policy) -> Option<Homecoming<C>> {
         let ready = |job: &Self, _: &_| job.flight.waiting() == 0 && !job.flight.is_spared();
         self.come_home(&mut Candidate::Nothing, policy, ready)
     }
 
     /// After [`abort`](Job::abort), when the body is dropped. No failure: the key does not back off.
-    pub(super) fn land_aborted(&mut self, home: Homecoming<A, O>) {
+    pub(super) fn land_aborted(&mut self, home: Homecoming<C>) {
         self.finish(home, Some(Landing::Lost));
         events::fetch_aborted(self.engine.name());
     }
@@ -204,7 +206,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     }
 
     /// Gives the key back by the flight alone, and answers those who wait.
-    fn give_up(&mut self, landing: Landing<O>) {
+    fn give_up(&mut self, landing: Landing<C>) {
         #[cfg(feature = "metrics")]
         let ended = self.ended(Some(&landing));
         let failed = self.has_failed(Some(&landing));
@@ -255,10 +257,10 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// Gives the key back and does to it what the fetch brought, in one step. `None` where it is not `ready` yet.
     fn come_home(
         &self,
-        candidate: &mut Candidate<A, O>,
+        candidate: &mut Candidate<C>,
         policy: &Policy,
-        ready: impl Fn(&Self, &LaneOf<A, O>) -> bool,
-    ) -> Option<Homecoming<A, O>> {
+        ready: impl Fn(&Self, &LaneOf<C>) -> bool,
+    ) -> Option<Homecoming<C>> {
         let Self { engine, target, flight, here, .. } = self;
         let store = &engine.store;
         let spans = &store.spans;
@@ -313,7 +315,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
 
     /// After the lock: counts, answers those who wait, and starts what waited for this body's end.
     /// `None`: a value, and nobody waits.
-    fn finish(&mut self, home: Homecoming<A, O>, landing: Option<Landing<O>>) {
+    fn finish(&mut self, home: Homecoming<C>, landing: Option<Landing<C>>) {
         #[cfg(feature = "metrics")]
         let ended = self.ended(landing.as_ref());
         let Homecoming { counts, change, answers, next, .. } = home;
@@ -345,7 +347,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     }
 
     /// Whether the origin has failed; `None`: it was not asked to the end. An error that is no outage is its answer.
-    fn has_failed(&self, landing: Option<&Landing<O>>) -> Option<bool> {
+    fn has_failed(&self, landing: Option<&Landing<C>>) -> Option<bool> {
         match landing {
             None | Some(Landing::Value(_)) => Some(false),
             Some(Landing::Failed(_)) => Some(!self.answers),
@@ -356,7 +358,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
 
     /// What the histogram of fetches is to tell of this one; `None`: a value, and nobody waits.
     #[cfg(feature = "metrics")]
-    fn ended(&self, landing: Option<&Landing<O>>) -> events::durations::Ended {
+    fn ended(&self, landing: Option<&Landing<C>>) -> events::durations::Ended {
         let outcome = match landing {
             None | Some(Landing::Value(_)) => "value",
             Some(Landing::Failed(_)) => "error",

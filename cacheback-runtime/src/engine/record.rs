@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Engine, ErrorOf, KeyOf, NodeOf, OriginOf, Target};
+use super::{Cacheable, Engine, ErrorOf, NodeOf, OriginOf, Target};
 use crate::backoff::Backoff;
 use crate::clock::Moment;
 use crate::events;
 use crate::freshness::{OwnTimes, Times, freshness};
-use crate::key::KeyShape;
-use crate::outcome::Outcome;
 use crate::panics::{Panic, caught};
 use crate::policy::Policy;
 use crate::store::{Content, Node, RECORD_WEIGHT, Round};
@@ -20,9 +18,9 @@ pub(super) struct Record<N> {
     pub(super) weight: u32,
 }
 
-impl<A: KeyShape, O: Outcome> Engine<A, O> {
+impl<C: Cacheable> Engine<C> {
     /// The options for one entry's arguments; `Err` where an expression panics.
-    pub(super) fn policy_for(&self, origin: &OriginOf<O>) -> Result<Policy, Panic> {
+    pub(super) fn policy_for(&self, origin: &OriginOf<C>) -> Result<Policy, Panic> {
         let mut policy = *self.policy();
         caught(|| origin.vary(&mut policy))?;
         if let Some(contradiction) = policy.clamp().first() {
@@ -37,13 +35,13 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// stored comes back, and the record says to leave its key alone. Runs user code.
     pub(super) fn record(
         &self,
-        target: &Target<KeyOf<A>>,
-        value: O::Value,
+        target: &Target<C::OwnedKey>,
+        value: C::Value,
         started: Moment,
         policy: &Policy,
         lifetime: Option<Duration>,
-    ) -> (Record<NodeOf<A, O>>, Option<O::Value>) {
-        let key = A::copy(target.key());
+    ) -> (Record<NodeOf<C>>, Option<C::Value>) {
+        let key = C::copy_key(target.key());
         let own = OwnTimes { lifetime, retention: self.definition.values.retention_for(&value) };
         let times = freshness(policy, own, started, fastrand::f64());
         let Some((times, weight)) = times.and_then(|times| Some((times, self.weight(&value)?))) else {
@@ -60,7 +58,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     }
 
     /// How much of the bound a value takes; `None` where it is not to be stored.
-    fn weight(&self, value: &O::Value) -> Option<u32> {
+    fn weight(&self, value: &C::Value) -> Option<u32> {
         let bytes = match caught(|| self.definition.values.weigh(value)) {
             Ok(bytes) => bytes,
             Err(panic) => {
@@ -79,12 +77,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// user code.
     pub(super) fn backoff_record(
         &self,
-        key: KeyOf<A>,
+        key: C::OwnedKey,
         hash: u64,
         backoff: Backoff,
-        kept: Option<(ErrorOf<O>, Moment)>,
+        kept: Option<(ErrorOf<C>, Moment)>,
         now: Moment,
-    ) -> NodeOf<A, O> {
+    ) -> NodeOf<C> {
         let spans = &self.store.spans;
         let ends = kept.as_ref().map_or(backoff.until, |(_, until)| backoff.until.max(*until));
         let times = Times::of_nothing(now, ends.since(now).saturating_add(backoff.remembered));

@@ -3,20 +3,18 @@
 use super::chain;
 use super::fetch::Job;
 use super::record::Record;
-use super::{Admission, Engine, KeyOf, NodeOf, OriginOf, Target};
+use super::{Admission, Cacheable, Engine, NodeOf, OriginOf, Target};
 use crate::clock::{Moment, nanos};
 use crate::context::Here;
 use crate::events;
 use crate::flight::Succession;
-use crate::key::KeyShape;
-use crate::outcome::Outcome;
 use crate::sync::{Arc, Ordering};
 use crate::tasks::task;
 
-impl<A: KeyShape, O: Outcome> Engine<A, O> {
+impl<C: Cacheable> Engine<C> {
     /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not
     /// stored, and the older one is dropped, as where a fetch brings it.
-    pub(crate) fn set(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>, value: O::Value) {
+    pub(crate) fn set(&self, target: &Target<C::OwnedKey>, origin: &OriginOf<C>, value: C::Value) {
         let here = Here::find(self.name());
         let policy =
             self.policy_for(origin).unwrap_or_else(|panic| panic.rethrown(self.name(), true).panic());
@@ -41,7 +39,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// key: a fetch that runs is superseded and one started anew; else nothing.
     ///
     /// Asked for by the key's own body this starts one re-run, after that body; by the re-run it starts none.
-    pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) {
+    pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<C::OwnedKey>, origin: &OriginOf<C>) {
         let here = Here::find(self.name());
         let now = Moment::now();
         self.tidy(now);
@@ -130,19 +128,19 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     }
 
     /// Gone.
-    pub(crate) fn remove(&self, target: &Target<KeyOf<A>>) {
+    pub(crate) fn remove(&self, target: &Target<C::OwnedKey>) {
         self.take_out(target, |_| ());
     }
 
     /// Gone, and the value that was there: of all who take it, one gets it.
-    pub(crate) fn take(&self, target: &Target<KeyOf<A>>) -> Option<O::Value> {
+    pub(crate) fn take(&self, target: &Target<C::OwnedKey>) -> Option<C::Value> {
         let now = Moment::now();
         self.take_out(target, |node| node.value(now, &self.store.spans).cloned())?
     }
 
     /// Takes the record of a key out, and `reads` it after the lock. `None` if there is none, or somebody else has taken
     /// it out just then.
-    fn take_out<R>(&self, target: &Target<KeyOf<A>>, reads: impl FnOnce(&NodeOf<A, O>) -> R) -> Option<R> {
+    fn take_out<R>(&self, target: &Target<C::OwnedKey>, reads: impl FnOnce(&NodeOf<C>) -> R) -> Option<R> {
         let here = Here::find(self.name());
         let pins = self.store.pins();
         let (put_off, taken) = self.at(target, |desk, known| {

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use super::{ON_PURPOSE, sync::step, tasks};
 use crate::clock::Moment;
 use crate::context::settle;
-use crate::engine::{Answer, Call, Definition, Engine, ErasedCache, Keyed, Target, ValueOptions};
+use crate::engine::{Answer, Call, Definition, Engine, ErasedCache, Keyed, Of, Target, ValueOptions};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
 use crate::janitor::Sweep;
@@ -34,7 +34,7 @@ pub(super) const EMPTY: u64 = 0;
 
 type Outcome = Fallible<u64, &'static str>;
 type Returned = Result<u64, &'static str>;
-type Key = (Val<Number>,);
+type Types = Of<(Val<Number>,), Outcome>;
 
 /// A key: 3 and 4 have one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Drop for Life {
     }
 }
 
-impl Origin<Outcome> for Scripted {
+impl Origin<Types> for Scripted {
     fn run(self: Arc<Self>) -> BoxFuture<Returned> {
         Box::pin(async move {
             let _life = Life::begin(&self);
@@ -199,7 +199,7 @@ pub(super) fn join<T, const N: usize>(tasks: [JoinHandle<T>; N]) -> [T; N] {
 
 #[derive(Clone)]
 pub(super) struct Stage {
-    engine: Arc<Engine<Key, Outcome>>,
+    engine: Arc<Engine<Types>>,
     pub(super) source: Arc<Source>,
     /// How many calls were answered.
     calls: Arc<AtomicU64>,
@@ -272,7 +272,7 @@ impl Stage {
         Target::new(hash, Arc::new(Owned((key,))), node)
     }
 
-    fn origin(&self, key: u64) -> Arc<dyn Origin<Outcome>> {
+    fn origin(&self, key: u64) -> Arc<dyn Origin<Types>> {
         Arc::new(Scripted { source: Arc::clone(&self.source), key })
     }
 
