@@ -9,30 +9,30 @@ pub use std::boxed::Box;
 pub use std::marker::PhantomData;
 pub use std::time::Duration;
 
+pub use crate::function::definition::Site;
+pub use crate::function::instance::constant;
+pub use crate::function::slot::{Instantiation, Slot};
+pub use crate::function::span::span;
 pub use crate::key::{Computed, CowOf, Nested, Ref, Slice, This, Val, computed};
-pub use crate::marker::constant;
+pub use crate::outcome::weight::weighed;
 pub use crate::outcome::{Describe, Probe};
-pub use crate::policy::{Eviction, Policy};
-pub use crate::site::Site;
-pub use crate::slot::{Instantiation, Slot};
-pub use crate::span::span;
-pub use crate::weight::weighed;
+pub use crate::rules::policy::{Eviction, Policy};
 
 // The bounds of generated code, so that the compiler names them by a path that its reader has.
+pub use crate::function::span::Span;
 pub use crate::key::{ArgsOver, Argument, Borrowed, Key, KeyOver, KeyShape, Own, Receiver, Shape, Shapes};
+pub use crate::outcome::weight::Weight;
 pub use crate::outcome::{Empty, Failure, Value};
-pub use crate::span::Span;
-pub use crate::weight::Weight;
 
-use crate::cache::{self, CacheRef};
+use crate::api::cache::{self, CacheRef};
+use crate::api::entry::Entry;
+use crate::base::sync::Arc;
 use crate::engine::Of;
-use crate::handle::Entry;
+use crate::engine::source::BoxFuture;
+use crate::function::definition::IsSite;
+use crate::function::instance::{Generic, Method};
 use crate::key::Viewed;
-use crate::marker::{Generic, Method};
-use crate::origin::BoxFuture;
 use crate::outcome::Outcome;
-use crate::site::IsSite;
-use crate::sync::Arc;
 
 /// The traits whose methods are found on a [`Probe`] or a [`Computed`]: which of them are used depends on the types.
 pub mod probes {

@@ -10,33 +10,34 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::backoff::Backoff;
-use crate::clock::Moment;
-use crate::context::Here;
+use crate::base::clock::Moment;
+use crate::base::hash::Seeded;
+use crate::base::panics::{Panic, caught};
+use crate::base::sync::plain::Serial;
+use crate::base::sync::{Arc, AtomicBool, AtomicU64, Ordering};
+use crate::base::tasks;
+use crate::engine::source::Origin;
 use crate::events::{self, Counters, RateLimit, Stats, Status};
 use crate::executor::Ticket;
-use crate::failed::Kept;
+use crate::executor::context::Here;
+use crate::flight::collisions::{Face, Known, Strangers};
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
-use crate::freshness::Spans;
-use crate::hash::Seeded;
 use crate::key::KeyOver;
-use crate::known::{Face, Known, Strangers};
-use crate::origin::Origin;
-use crate::panics::{Panic, caught};
-use crate::policy::Policy;
+use crate::outcome::shared_error::Kept;
+use crate::rules::backoff::Backoff;
+use crate::rules::freshness::Spans;
+use crate::rules::policy::Policy;
 use crate::store::{Change, Limit, Node, Pins, RECORD_WEIGHT, Store};
-use crate::sync::plain::Serial;
-use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
-use crate::tasks;
 
 mod breaker;
 mod cacheable;
 mod chain;
+mod commit;
 mod definition;
 mod fetch;
-mod landing;
 mod read;
 mod record;
+pub(crate) mod source;
 mod write;
 use breaker::{Admission, Breaker, Turn};
 pub(crate) use cacheable::{Cacheable, Of};
@@ -184,7 +185,7 @@ impl<C: Cacheable> Engine<C> {
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-        crate::janitor::watch(engine.number, &engine);
+        crate::executor::housekeeper::watch(engine.number, &engine);
         engine
     }
 
@@ -418,7 +419,7 @@ impl<C: Cacheable> Engine<C> {
 }
 
 #[cfg(not(feature = "test-util"))]
-impl<C: Cacheable> crate::janitor::Sweep for Engine<C> {
+impl<C: Cacheable> crate::executor::housekeeper::Sweep for Engine<C> {
     fn sweep(&self, now: Moment) {
         if now >= self.store.next_gone() {
             self.sweep_store(now);
@@ -432,7 +433,7 @@ impl<C: Cacheable> crate::janitor::Sweep for Engine<C> {
 #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
 impl<C: Cacheable> Drop for Engine<C> {
     fn drop(&mut self) {
-        crate::janitor::forget(self.number);
+        crate::executor::housekeeper::forget(self.number);
     }
 }
 

@@ -18,12 +18,12 @@ use std::cell::{OnceCell, RefCell};
 
 use smallvec::SmallVec;
 
-use crate::backoff::Backoff;
-use crate::clock::Moment;
-use crate::freshness::Spans;
-use crate::known::{Face, Known, Strangers};
-use crate::policy::Eviction;
-use crate::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};
+use crate::base::clock::Moment;
+use crate::base::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};
+use crate::flight::collisions::{Face, Known, Strangers};
+use crate::rules::backoff::Backoff;
+use crate::rules::freshness::Spans;
+use crate::rules::policy::Eviction;
 
 mod bound;
 mod index;

@@ -5,10 +5,10 @@
 //! trial as soon as it is due, a missing one half a period later, so that ids that do not exist leave it to those that
 //! do.
 
-use crate::backoff::pause;
-use crate::clock::Moment;
-use crate::policy::Policy;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::base::clock::Moment;
+use crate::base::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::rules::backoff::pause;
+use crate::rules::policy::Policy;
 
 /// So many fetches that failed in a row, over any keys, open it.
 const FAILURES: u32 = 10;

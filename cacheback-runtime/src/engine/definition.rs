@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::base::sync::Arc;
 use crate::outcome::{Describe, Outcome, Sharing};
-use crate::policy::Policy;
-use crate::sync::Arc;
+use crate::rules::policy::Policy;
 
 /// Made by the attribute or the builder; an engine is born with one.
 pub(crate) struct Definition<O: Outcome> {

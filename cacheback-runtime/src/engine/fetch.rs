@@ -8,15 +8,15 @@ use tracing::{Instrument, Span};
 
 use super::chain;
 use super::{Cacheable, Engine, FlightOf, OriginOf, Target, first};
-use crate::clock::{Moment, nanos};
-use crate::context::{self, Here};
+use crate::base::clock::{Moment, nanos};
+use crate::base::panics::{caught, caught_future};
+use crate::base::sync::{Arc, Ordering};
+use crate::base::tasks::{Handle, task};
 use crate::events;
+use crate::executor::context::{self, Here};
 use crate::executor::{Live, Permit, Refresh, Refusal};
 use crate::flight::Ended;
-use crate::panics::{caught, caught_future};
-use crate::policy::Policy;
-use crate::sync::{Arc, Ordering};
-use crate::tasks::{Handle, task};
+use crate::rules::policy::Policy;
 
 /// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
 pub(crate) struct Job<C: Cacheable> {
@@ -73,7 +73,7 @@ impl<C: Cacheable> Job<C> {
             flight,
         });
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-        crate::janitor::attend();
+        crate::executor::housekeeper::attend();
         // A subscriber is the user's code: where it panics, the job is there to give its key back.
         job.span = events::fetch_span(engine.name());
         job

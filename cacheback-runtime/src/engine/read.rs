@@ -9,18 +9,18 @@ use super::fetch::Job;
 use super::{
     Admission, Answer, Brought, Cacheable, Call, Engine, ErrorOf, Landing, OriginOf, Peeked, Target,
 };
-use crate::clock::{Moment, nanos};
-use crate::context::{self, Here};
-use crate::decide::{Decision, Facts, decide};
-use crate::error::{FetchError, FetchErrorKind};
+use crate::base::clock::{Moment, nanos};
+use crate::base::panics::Rethrown;
+use crate::base::sync::Arc;
+use crate::base::tasks::{self, Handle, task};
 use crate::events::{self, Status};
+use crate::executor::context::{self, Here};
 use crate::flight::{Boarding, NOTICE, Seat, Start};
-use crate::freshness::State;
 use crate::outcome::Sharing;
-use crate::panics::Rethrown;
+use crate::outcome::error::{FetchError, FetchErrorKind};
+use crate::rules::decide::{Decision, Facts, decide};
+use crate::rules::freshness::State;
 use crate::store::Content;
-use crate::sync::Arc;
-use crate::tasks::{self, Handle, task};
 
 /// How many of its own fetches a call may lose with their runtime before it gives up.
 const LOSSES: u32 = 2;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::{Cacheable, Engine, ErrorOf, NodeOf, OriginOf, Target};
-use crate::backoff::Backoff;
-use crate::clock::Moment;
+use crate::base::clock::Moment;
+use crate::base::panics::{Panic, caught};
+use crate::base::sync::Ordering;
 use crate::events;
-use crate::freshness::{OwnTimes, Times, freshness};
-use crate::panics::{Panic, caught};
-use crate::policy::Policy;
+use crate::rules::backoff::Backoff;
+use crate::rules::freshness::{OwnTimes, Times, freshness};
+use crate::rules::policy::Policy;
 use crate::store::{Content, Node, RECORD_WEIGHT, Round};
-use crate::sync::Ordering;
 
 /// A node on its way into the store, and how much of the bound it takes.
 pub(super) struct Record<N> {

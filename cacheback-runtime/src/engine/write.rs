@@ -4,12 +4,12 @@ use super::chain;
 use super::fetch::Job;
 use super::record::Record;
 use super::{Admission, Cacheable, Engine, NodeOf, OriginOf, Target};
-use crate::clock::{Moment, nanos};
-use crate::context::Here;
+use crate::base::clock::{Moment, nanos};
+use crate::base::sync::{Arc, Ordering};
+use crate::base::tasks::task;
 use crate::events;
+use crate::executor::context::Here;
 use crate::flight::Succession;
-use crate::sync::{Arc, Ordering};
-use crate::tasks::task;
 
 impl<C: Cacheable> Engine<C> {
     /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not

@@ -5,14 +5,14 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::backoff::Backoff;
-use crate::clock::Moment;
-use crate::decide::Facts;
-use crate::effect::Held;
+use crate::base::clock::Moment;
+use crate::base::panics::caught;
+use crate::base::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
 use crate::events::{self, Status};
-use crate::freshness::{Spans, State, Times};
-use crate::panics::caught;
-use crate::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
+use crate::rules::backoff::Backoff;
+use crate::rules::decide::Facts;
+use crate::rules::effect::Held;
+use crate::rules::freshness::{Spans, State, Times};
 
 /// What a node holds besides its key and its times.
 pub(crate) enum Content<V, X> {
