@@ -10,8 +10,8 @@ pub use std::marker::PhantomData;
 pub use std::time::Duration;
 
 pub use crate::function::definition::Site;
-pub use crate::function::instance::constant;
-pub use crate::function::slot::{Instantiation, Slot};
+pub use crate::function::instance::{Instantiation, constant};
+pub use crate::function::slot::Slot;
 pub use crate::function::span::span;
 pub use crate::key::{Computed, CowOf, Nested, Ref, Slice, This, Val, computed};
 pub use crate::outcome::weight::weighed;

@@ -18,8 +18,8 @@ use crate::base::sync::{Arc, AtomicBool, AtomicU64, Ordering};
 use crate::base::tasks;
 use crate::engine::source::Origin;
 use crate::events::{self, Counters, RateLimit, Stats, Status};
-use crate::executor::Ticket;
 use crate::executor::context::Here;
+use crate::executor::{Ticket, housekeeper};
 use crate::flight::collisions::{Face, Known, Strangers};
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
 use crate::key::KeyOver;
@@ -184,8 +184,7 @@ impl<C: Cacheable> Engine<C> {
             cut_lifetime: AtomicBool::new(false),
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
-        #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-        crate::executor::housekeeper::watch(engine.number, &engine);
+        housekeeper::watch(engine.number, &engine);
         engine
     }
 
@@ -419,7 +418,7 @@ impl<C: Cacheable> Engine<C> {
 }
 
 #[cfg(not(feature = "test-util"))]
-impl<C: Cacheable> crate::executor::housekeeper::Sweep for Engine<C> {
+impl<C: Cacheable> housekeeper::Sweep for Engine<C> {
     fn sweep(&self, now: Moment) {
         if now >= self.store.next_gone() {
             self.sweep_store(now);
@@ -430,10 +429,9 @@ impl<C: Cacheable> crate::executor::housekeeper::Sweep for Engine<C> {
     }
 }
 
-#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
 impl<C: Cacheable> Drop for Engine<C> {
     fn drop(&mut self) {
-        crate::executor::housekeeper::forget(self.number);
+        housekeeper::forget(self.number);
     }
 }
 

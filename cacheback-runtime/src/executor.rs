@@ -15,8 +15,12 @@ use crate::base::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use crate::base::tasks::Handle;
 
 pub(crate) mod context;
-#[cfg(not(feature = "test-util"))]
+#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
 pub(crate) mod housekeeper;
+#[cfg(any(feature = "test-util", all(test, cacheback_shuttle)))]
+pub(crate) mod no_housekeeper;
+#[cfg(any(feature = "test-util", all(test, cacheback_shuttle)))]
+pub(crate) use no_housekeeper as housekeeper;
 mod live;
 #[cfg(feature = "test-util")]
 pub mod testing;

@@ -2,5 +2,6 @@
 
 pub(crate) mod definition;
 pub(crate) mod instance;
+mod instances;
 pub(crate) mod slot;
 pub(crate) mod span;

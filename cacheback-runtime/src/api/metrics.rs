@@ -44,13 +44,13 @@
 //! # page(&PrometheusHandle);
 //! ```
 
-#[cfg(not(feature = "test-util"))]
 use std::sync::Once;
 
 use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::api::registry;
 use crate::events::{Stats, durations};
+use crate::executor::housekeeper;
 
 const CALLS: &str = "cacheback_calls_total";
 const FETCHES: &str = "cacheback_fetches_total";
@@ -64,13 +64,10 @@ const TRIPS: &str = "cacheback_breaker_trips_total";
 const OPEN: &str = "cacheback_breakers_open";
 const IN_FLIGHT: &str = "cacheback_fetches_in_flight";
 
-/// Has the janitor call [`record`].
+/// Has the housekeeper call [`record`].
 pub(crate) fn record_regularly() {
-    #[cfg(not(feature = "test-util"))]
-    {
-        static ONCE: Once = Once::new();
-        ONCE.call_once(|| crate::executor::housekeeper::also(record));
-    }
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| housekeeper::also(record));
 }
 
 /// Publishes what every cache of the process has counted until now.

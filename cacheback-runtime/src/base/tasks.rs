@@ -6,6 +6,9 @@ use std::task::Poll;
 use std::task::{Context, Waker};
 
 #[cfg(not(all(test, cacheback_shuttle)))]
+use super::process::{self, PerProcess};
+
+#[cfg(not(all(test, cacheback_shuttle)))]
 pub(crate) use tokio::{
     runtime::{Handle, Id},
     task,
@@ -13,7 +16,23 @@ pub(crate) use tokio::{
 };
 
 #[cfg(all(test, cacheback_shuttle))]
-pub(crate) use crate::base::shims::tasks::{Handle, Id, Sleep, has_budget, sleep, task};
+pub(crate) use crate::base::shims::tasks::{Handle, Id, Sleep, has_budget, own_runtime, sleep, task};
+
+/// The library's own runtime, of two threads: for calls that come from outside of any tokio runtime, and for fetches whose
+/// runtime stands still. The first such call starts it.
+#[cfg(not(all(test, cacheback_shuttle)))]
+pub(crate) fn own_runtime() -> &'static Handle {
+    static OWN: PerProcess<tokio::runtime::Runtime> = PerProcess::new();
+    let own = OWN.get_or_init(process::id(), || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("cacheback")
+            .enable_all()
+            .build()
+            .expect("cacheback: the system gives no thread to run fetches on")
+    });
+    own.handle()
+}
 
 /// Takes one unit of the running task's cooperative budget: whether there was one left. Outside of tokio's tasks there
 /// always is.

@@ -14,7 +14,7 @@ use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::{Handle, task};
 use crate::events;
 use crate::executor::context::{self, Here};
-use crate::executor::{Live, Permit, Refresh, Refusal};
+use crate::executor::{Live, Permit, Refresh, Refusal, housekeeper};
 use crate::flight::Ended;
 use crate::rules::policy::Policy;
 
@@ -72,8 +72,7 @@ impl<C: Cacheable> Job<C> {
             live: here.executor.enlist(here.handle.id(), flight.ticket, Arc::clone(&flight) as _),
             flight,
         });
-        #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-        crate::executor::housekeeper::attend();
+        housekeeper::attend();
         // A subscriber is the user's code: where it panics, the job is there to give its key back.
         job.span = events::fetch_span(engine.name());
         job

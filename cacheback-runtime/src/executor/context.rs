@@ -6,21 +6,31 @@
 use std::time::Duration;
 
 use crate::base::panics::caught;
-#[cfg(not(all(test, cacheback_shuttle)))]
-use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, Mutex, OnceLock, Ordering, lock};
-use crate::base::tasks::{Handle, Id, Sleep, sleep};
+use crate::base::tasks::{Handle, Id, Sleep, own_runtime, sleep};
 use crate::executor::{Executor, Settings};
 
 /// Which flights may be joined: those of one lane.
 pub(crate) type LaneId = Option<Id>;
 
-/// The executor that counts for a call; the one of the process need not be counted.
+// Which executor counts for a call.
 #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-pub(crate) type ItsExecutor = &'static Arc<Executor>;
-#[cfg(any(feature = "test-util", all(test, cacheback_shuttle)))]
-pub(crate) type ItsExecutor = Arc<Executor>;
+mod process;
+#[cfg(feature = "test-util")]
+mod runtime;
+#[cfg(all(test, cacheback_shuttle, not(feature = "test-util")))]
+pub(crate) mod scenario;
+#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
+use process as scope;
+#[cfg(feature = "test-util")]
+use runtime as scope;
+#[cfg(all(test, cacheback_shuttle, not(feature = "test-util")))]
+use scenario as scope;
+
+#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
+pub(crate) use scope::executor;
+use scope::{ItsExecutor, lane_of};
 
 /// The surroundings of a call.
 #[derive(Clone)]
@@ -37,7 +47,8 @@ impl Here {
     /// `user` is the name of the function that asks.
     pub(crate) fn find(user: &str) -> Self {
         let caller = calling_runtime();
-        let (lane, executor) = lane_and_executor(caller.id(), user);
+        let lane = lane_of(caller.id());
+        let executor = scope::executor_of(caller.id(), user);
         let handle = executor.runtime.as_ref().unwrap_or(&caller).clone();
         Self { caller, handle, lane, executor }
     }
@@ -82,68 +93,19 @@ pub(crate) async fn pause(span: Duration) {
     timer(own_runtime(), span).await;
 }
 
-#[cfg(all(test, cacheback_shuttle))]
-pub(crate) use crate::base::shims::tasks::own_runtime;
-
-/// Two threads for calls that come from outside of any tokio runtime, and for fetches whose runtime stands still;
-/// started by the first such call.
-#[cfg(not(all(test, cacheback_shuttle)))]
-pub(crate) fn own_runtime() -> &'static Handle {
-    static OWN: PerProcess<tokio::runtime::Runtime> = PerProcess::new();
-    let own = OWN.get_or_init(process::id(), || {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("cacheback")
-            .enable_all()
-            .build()
-            .expect("cacheback: the system gives no thread to run fetches on")
-    });
-    own.handle()
-}
-
-#[cfg(all(test, cacheback_shuttle))]
-fn lane_and_executor(_: Id, _: &str) -> (LaneId, ItsExecutor) {
-    (None, crate::base::shims::tasks::executor())
-}
-
-#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-fn lane_and_executor(_: Id, user: &str) -> (LaneId, ItsExecutor) {
-    (None, executor_in(&EXECUTOR, user))
-}
-
-#[cfg(feature = "test-util")]
-fn lane_and_executor(runtime: Id, user: &str) -> (LaneId, ItsExecutor) {
-    let executor = |place: &OnceLock<Arc<Executor>>| Arc::clone(executor_in(place, user));
-    (Some(runtime), crate::executor::testing::with_executor(runtime, executor))
-}
-
-/// The executor of the process, from its first use on.
-#[cfg(not(feature = "test-util"))]
-static EXECUTOR: OnceLock<Arc<Executor>> = OnceLock::new();
-
-#[cfg(not(feature = "test-util"))]
-pub(crate) fn executor() -> Option<&'static Arc<Executor>> {
-    EXECUTOR.get()
-}
-
-#[cfg_attr(all(test, cacheback_shuttle), allow(dead_code))]
 fn executor_in<'p>(place: &'p OnceLock<Arc<Executor>>, user: &str) -> &'p Arc<Executor> {
     place.get_or_init(|| Arc::new(Executor::new(Settings::default(), user)))
 }
 
-/// Puts the executor with these settings where the calling runtime finds it. `Err` where there is one already: the
-/// name of the function that used it first.
+/// Puts the executor with these settings where the calling runtime finds it. `Err` if there is one already: the name of
+/// the function that used it first.
 pub(crate) fn install(settings: Settings, user: &str) -> Result<(), String> {
     let executor = Arc::new(Executor::new(settings, user));
-    let put = |place: &OnceLock<Arc<Executor>>| {
+    scope::with_place(calling_runtime().id(), |place| {
         place
             .set(executor)
             .map_err(|_| place.get().map_or_else(String::new, |first| first.first_use().to_owned()))
-    };
-    #[cfg(feature = "test-util")]
-    return crate::executor::testing::with_executor(calling_runtime().id(), put);
-    #[cfg(not(feature = "test-util"))]
-    put(&EXECUTOR)
+    })
 }
 
 /// Waits until no fetch of the calling runtime runs or waits to run; outside of any runtime, none of our own. Where

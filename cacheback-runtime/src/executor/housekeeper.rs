@@ -47,7 +47,6 @@ pub(crate) fn watch<S: Sweep + 'static>(number: u64, cache: &Arc<S>) {
 }
 
 /// A fetch was enlisted with the executor: from here on it is tended.
-#[cfg_attr(all(test, cacheback_shuttle), allow(dead_code))] // A scenario tends its fetches itself.
 pub(crate) fn attend() {
     let housekeeper = Housekeeper::of_this_process();
     if !housekeeper.attends.load(Ordering::SeqCst) && !housekeeper.attends.swap(true, Ordering::SeqCst) {

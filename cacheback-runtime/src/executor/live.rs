@@ -115,7 +115,7 @@ impl Executor {
     }
 
     /// Whether any fetch lives.
-    #[cfg(not(feature = "test-util"))]
+    #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
     pub(crate) fn has_fetches(&self) -> bool {
         !lock(&self.roster.lives).fetches.is_empty()
     }

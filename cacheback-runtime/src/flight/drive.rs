@@ -12,9 +12,9 @@ use std::time::Duration;
 use super::Flight;
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock};
-use crate::base::tasks::Handle;
 #[cfg(not(feature = "test-util"))]
-use crate::executor::context;
+use crate::base::tasks;
+use crate::base::tasks::Handle;
 
 /// So long a runtime may leave a fetch alone before it is moved.
 #[cfg(not(feature = "test-util"))]
@@ -120,7 +120,7 @@ impl<T> Flight<T> {
 
     /// Moves it to the library's own runtime, unless it is there, or a task takes it up first.
     fn move_away(&self) -> bool {
-        let own = context::own_runtime();
+        let own = tasks::own_runtime();
         if self.runtime == Some(own.id()) {
             return false;
         }

@@ -8,7 +8,8 @@ use crate::api::entry::Bound;
 use crate::base::sync::Arc;
 use crate::engine::source::{BoxFuture, Origin};
 use crate::engine::{Closure, Definition, Engine, Keyed, Of, ValueOptions};
-use crate::function::slot::{Instantiation, SharedEngine, arc_of};
+use crate::function::instance::Instantiation;
+use crate::function::instances::{Shared, arc_of};
 use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Shape, Viewed};
 use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::rules::policy::Policy;
@@ -130,7 +131,7 @@ impl<A: Form, O: Outcome> Site<A, O> {
     }
 
     /// The cache of this instantiation, born here at its first use.
-    fn engine<K: KeyShape, I: Instantiation>(&mut self, at: I) -> SharedEngine<Of<K, O>> {
+    fn engine<K: KeyShape, I: Instantiation>(&mut self, at: I) -> Shared<Of<K, O>> {
         at.slot().find_or_init::<Of<K, O>, I::Marker>(|name, policy| Definition {
             name,
             policy,
@@ -235,7 +236,7 @@ pub trait Lends<F: Form>: Send + Sync {
 /// One function with the arguments of a call, their key and its cache: all that an entry is, in one allocation. `F` are
 /// the arguments, `A` is the key.
 pub(crate) struct Applied<A: KeyShape, F: Form, O: Outcome, G> {
-    pub(crate) engine: SharedEngine<Of<A, O>>,
+    pub(crate) engine: Shared<Of<A, O>>,
     hash: u64,
     /// The number of the key's node, where one was seen.
     node: Option<u64>,
@@ -258,7 +259,7 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Bound for Applied<A,
 }
 
 impl<A: KeyShape, F: Form, O: Outcome, G> Applied<A, F, O, G> {
-    fn new<W: Copy>(engine: SharedEngine<Of<A, O>>, key: Viewed<A, W>, args: G, does: OfCall<F, O>) -> Self
+    fn new<W: Copy>(engine: Shared<Of<A, O>>, key: Viewed<A, W>, args: G, does: OfCall<F, O>) -> Self
     where
         A: KeyOver<W>,
     {

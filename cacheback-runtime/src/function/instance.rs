@@ -3,6 +3,8 @@
 use std::any::type_name;
 use std::marker::PhantomData;
 
+use super::slot::Slot;
+
 /// The instantiation that a call belongs to.
 pub trait Marker: 'static {
     /// The type whose method is called, where it is one.
@@ -27,6 +29,47 @@ pub struct Method<S: ?Sized, G>(PhantomData<fn(&S)>, PhantomData<fn() -> G>);
 impl<S: ?Sized + 'static, G: 'static> Marker for Method<S, G> {
     fn owner() -> Option<&'static str> {
         Some(type_name::<S>())
+    }
+}
+
+/// Which of a function's caches: a slot alone where there is one.
+pub trait Instantiation: Copy {
+    /// What tells it from others.
+    type Marker: Marker;
+    /// Where they all are.
+    fn slot(self) -> &'static Slot;
+}
+
+impl Instantiation for &'static Slot {
+    type Marker = ();
+    #[inline(always)]
+    fn slot(self) -> &'static Slot {
+        self
+    }
+}
+
+/// The cache of one of several instantiations.
+#[derive(Debug)]
+pub struct InstanceOf<M>(&'static Slot, PhantomData<M>);
+
+impl<M> InstanceOf<M> {
+    pub(super) const fn new(slot: &'static Slot, marker: PhantomData<M>) -> Self {
+        Self(slot, marker)
+    }
+}
+
+impl<M> Clone for InstanceOf<M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<M> Copy for InstanceOf<M> {}
+
+impl<M: Marker> Instantiation for InstanceOf<M> {
+    type Marker = M;
+    #[inline(always)]
+    fn slot(self) -> &'static Slot {
+        self.0
     }
 }
 

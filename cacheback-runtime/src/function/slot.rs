@@ -1,18 +1,17 @@
 //! One static a function: the caches of all its instantiations, and what the attribute says.
 //!
-//! A static inside a method can name neither `Self` nor a type parameter, so it is untyped: an append-only list in
-//! which each instantiation finds its own by type. The first, nearly always the only one, is the head of the list. For
-//! the same reason a method's static learns the name of its type from the first call.
+//! A static inside a method can name neither `Self` nor a type parameter, so it is untyped: each instantiation finds its
+//! own cache by type, in a list. For the same reason a method's static learns the name of its type from the first call.
 
-use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
 
 use once_cell::sync::OnceCell;
 
+use super::instance::{self, InstanceOf, Marker};
+use super::instances::{Found, Instances, Shared};
 use crate::base::sync::{Arc, AtomicBool, OnceLock, Ordering};
-use crate::engine::{Cacheable, Definition, Engine, ErasedCache};
-use crate::function::instance::{self, Marker};
+use crate::engine::{Cacheable, Definition, ErasedCache};
 use crate::rules::policy::Policy;
 
 /// The untyped place of a cached function's caches.
@@ -20,7 +19,7 @@ pub struct Slot {
     name: Name,
     options: fn(&mut Policy),
     policy: OnceCell<Policy>,
-    head: Link,
+    pub(super) instances: Instances,
     used: AtomicBool,
 }
 
@@ -38,80 +37,6 @@ enum Name {
     },
 }
 
-/// A place in the list of instantiations.
-pub(crate) type Link = OnceLock<Box<Instance>>;
-
-/// One instantiation: its engine, to be found by its types, and `erased` for what needs none.
-pub(crate) struct Instance {
-    /// `TypeId` of `Id<C, M>`.
-    id: TypeId,
-    #[cfg(feature = "test-util")]
-    engine: Arc<dyn Any + Send + Sync>,
-    /// The `Arc` of it, which lives as long as its static: an entry need not count itself there.
-    #[cfg(not(feature = "test-util"))]
-    engine: &'static (dyn Any + Send + Sync),
-    /// The same again, for hits: reached without a detour through the `Arc`.
-    #[cfg(not(feature = "test-util"))]
-    for_hits: &'static (dyn Any + Send + Sync),
-    erased: Arc<dyn ErasedCache>,
-    next: Link,
-}
-
-/// Which of a function's caches: a slot alone where there is one.
-pub trait Instantiation: Copy {
-    /// What tells it from others.
-    type Marker: Marker;
-    /// Where they all are.
-    fn slot(self) -> &'static Slot;
-}
-
-impl Instantiation for &'static Slot {
-    type Marker = ();
-    #[inline(always)]
-    fn slot(self) -> &'static Slot {
-        self
-    }
-}
-
-/// The cache of one of several instantiations.
-#[derive(Debug)]
-pub struct InstanceOf<M>(&'static Slot, PhantomData<M>);
-
-impl<M> Clone for InstanceOf<M> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-impl<M> Copy for InstanceOf<M> {}
-
-impl<M: Marker> Instantiation for InstanceOf<M> {
-    type Marker = M;
-    #[inline(always)]
-    fn slot(self) -> &'static Slot {
-        self.0
-    }
-}
-
-/// Names an instantiation: `M` tells `Self` and the generic arguments apart.
-type Id<C, M> = PhantomData<(C, M)>;
-
-/// What a slot lends: with `test-util` an isolation may end while a call goes on.
-#[cfg(feature = "test-util")]
-pub(crate) type FoundEngine<C> = Arc<Engine<C>>;
-#[cfg(not(feature = "test-util"))]
-pub(crate) type FoundEngine<C> = &'static Engine<C>;
-
-/// The same, for what may start fetches.
-#[cfg(feature = "test-util")]
-pub(crate) type SharedEngine<C> = Arc<Engine<C>>;
-#[cfg(not(feature = "test-util"))]
-pub(crate) type SharedEngine<C> = &'static Arc<Engine<C>>;
-
-/// The `Arc` of it, whichever it is.
-pub(crate) fn arc_of<C: Cacheable>(engine: &SharedEngine<C>) -> &Arc<Engine<C>> {
-    engine
-}
-
 impl Slot {
     /// A function's slot: its name, and the options that no argument changes.
     #[must_use]
@@ -126,13 +51,19 @@ impl Slot {
     }
 
     const fn named(name: Name, options: fn(&mut Policy)) -> Self {
-        Self { name, options, policy: OnceCell::new(), head: OnceLock::new(), used: AtomicBool::new(false) }
+        Self {
+            name,
+            options,
+            policy: OnceCell::new(),
+            instances: Instances::new(),
+            used: AtomicBool::new(false),
+        }
     }
 
     /// The instantiation that this marker tells from others.
     #[must_use]
     pub const fn of<M: Marker>(&'static self, marker: PhantomData<M>) -> InstanceOf<M> {
-        InstanceOf(self, marker)
+        InstanceOf::new(self, marker)
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -168,18 +99,8 @@ impl Slot {
 
     /// The cache of one instantiation, for a hit; `None` before its first use.
     #[inline]
-    pub(crate) fn find<C: Cacheable, M: Marker>(&'static self) -> Option<FoundEngine<C>> {
-        #[cfg(feature = "test-util")]
-        {
-            let own = self.isolated();
-            let head = own.as_deref().unwrap_or(&self.head);
-            Some(walk::<C, M>(head).ok()?.shared())
-        }
-        #[cfg(not(feature = "test-util"))]
-        match self.head.get()?.engine::<C, M>() {
-            Some(engine) => Some(engine),
-            None => walk::<C, M>(&self.head).ok()?.engine::<C, M>(),
-        }
+    pub(crate) fn find<C: Cacheable, M: Marker>(&'static self) -> Option<Found<C>> {
+        Instances::find::<C, M>(self)
     }
 
     /// The cache of one instantiation, for an entry. At its first use it is born with this `definition`, which is given
@@ -187,20 +108,16 @@ impl Slot {
     pub(crate) fn find_or_init<C: Cacheable, M: Marker>(
         &'static self,
         definition: impl FnOnce(&'static str, Policy) -> Definition<C::Outcome>,
-    ) -> SharedEngine<C> {
-        #[cfg(feature = "test-util")]
-        let own = self.isolated();
-        #[cfg(feature = "test-util")]
-        let head = own.as_deref().unwrap_or(&self.head);
-        #[cfg(not(feature = "test-util"))]
-        let head = &self.head;
-        let instance = walk::<C, M>(head).unwrap_or_else(|end| {
-            self.learn_owner::<M>();
-            // Before the lock of the list: the options' expressions are the user's.
-            let policy = *self.policy();
-            append::<C, M>(end, definition(self.name(), policy))
-        });
-        instance.shared()
+    ) -> Shared<C> {
+        Instances::with(self, |instances| {
+            let instance = instances.walk::<C, M>().unwrap_or_else(|end| {
+                self.learn_owner::<M>();
+                // Before the lock of the list: the options' expressions are the user's.
+                let policy = *self.policy();
+                end.append::<C, M>(definition(self.name(), policy))
+            });
+            instance.shared()
+        })
     }
 
     /// Whether this is asked for the first time.
@@ -210,84 +127,7 @@ impl Slot {
 
     /// Every cache of the slot that the calling runtime sees.
     pub(crate) fn all(&'static self) -> Vec<Arc<dyn ErasedCache>> {
-        #[cfg(feature = "test-util")]
-        if let Some(head) = self.isolated() {
-            return all(&head);
-        }
-        all(&self.head)
-    }
-
-    /// The list of the calling runtime's own caches, where it is isolated.
-    #[cfg(feature = "test-util")]
-    fn isolated(&'static self) -> Option<Arc<Link>> {
-        crate::executor::testing::isolated(std::ptr::from_ref(self) as usize)
-    }
-}
-
-/// The instance of these types; `Err` is the end of the list, which has none.
-#[cold]
-#[inline(never)]
-fn walk<C: Cacheable, M: Marker>(head: &Link) -> Result<&Instance, &Link> {
-    let id = TypeId::of::<Id<C, M>>();
-    let mut at = head;
-    while let Some(instance) = at.get() {
-        if instance.id == id {
-            return Ok(instance);
-        }
-        at = &instance.next;
-    }
-    Err(at)
-}
-
-/// Makes an instance at the end of the list, unless another thread just has.
-fn append<C: Cacheable, M: Marker>(mut at: &Link, definition: Definition<C::Outcome>) -> &Instance {
-    let id = TypeId::of::<Id<C, M>>();
-    let mut definition = Some(definition);
-    loop {
-        let instance = at.get_or_init(|| {
-            let Some(definition) = definition.take() else { unreachable!("an instance is made once") };
-            Box::new(Instance::new::<C, M>(Engine::new(definition)))
-        });
-        if instance.id == id {
-            return instance;
-        }
-        at = &instance.next;
-    }
-}
-
-impl Instance {
-    fn new<C: Cacheable, M: Marker>(engine: Arc<Engine<C>>) -> Self {
-        let erased = Arc::clone(&engine);
-        #[cfg(not(feature = "test-util"))]
-        let engine: &'static Arc<_> = Box::leak(Box::new(engine));
-        Self {
-            id: TypeId::of::<Id<C, M>>(),
-            #[cfg(not(feature = "test-util"))]
-            for_hits: &**engine,
-            erased,
-            engine,
-            next: OnceLock::new(),
-        }
-    }
-
-    /// The engine, of an instance that was found by these types.
-    fn shared<C: Cacheable>(&self) -> SharedEngine<C> {
-        #[cfg(feature = "test-util")]
-        let engine = Arc::clone(&self.engine).downcast().ok();
-        #[cfg(not(feature = "test-util"))]
-        let engine = self.engine.downcast_ref();
-        engine.unwrap_or_else(|| unreachable!("it was found by its types"))
-    }
-
-    /// The engine, where it is the one of these types. As `downcast_ref`, which would ask the engine for its type
-    /// through a pointer: eight instructions of each hit.
-    #[cfg(not(feature = "test-util"))]
-    #[allow(unsafe_code)]
-    #[inline]
-    fn engine<C: Cacheable, M: Marker>(&self) -> Option<&Engine<C>> {
-        // SAFETY: an instance is made by `new` alone, which sets the `id` of the types that its engine has.
-        (self.id == TypeId::of::<Id<C, M>>())
-            .then(|| unsafe { &*std::ptr::from_ref(self.for_hits).cast::<Engine<C>>() })
+        Instances::with(self, Instances::all)
     }
 }
 
@@ -295,14 +135,4 @@ impl std::fmt::Debug for Slot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Slot").field("name", &self.name()).finish_non_exhaustive()
     }
-}
-
-fn all(head: &Link) -> Vec<Arc<dyn ErasedCache>> {
-    let mut all = Vec::new();
-    let mut at = head;
-    while let Some(instance) = at.get() {
-        all.push(Arc::clone(&instance.erased));
-        at = &instance.next;
-    }
-    all
 }

@@ -7,7 +7,8 @@ use shuttle::future::block_on;
 use super::explore;
 use super::stage::{Act, EMPTY, Stage, TIMEOUT, join};
 use crate::api::shutdown::shutdown;
-use crate::base::shims::tasks::{abort_all, advance, executor};
+use crate::base::shims::tasks::{abort_all, advance};
+use crate::executor::context::scenario::executor;
 
 /// Longer than a runtime may leave a fetch alone.
 const LONG_ENOUGH: Duration = Duration::from_secs(6);

@@ -21,7 +21,7 @@ use crate::engine::source::{BoxFuture, Origin};
 use crate::engine::{Answer, Call, Definition, Engine, ErasedCache, Keyed, Of, Target, ValueOptions};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
-use crate::executor::context::settle;
+use crate::executor::context::{scenario, settle};
 use crate::executor::housekeeper::Sweep;
 use crate::key::Val;
 use crate::outcome::{Describe, Fallible, Sharing};
@@ -221,7 +221,8 @@ impl Stage {
     }
 
     pub(super) fn with(options: impl FnOnce(&mut Policy), settings: Settings) -> Self {
-        tasks::begin(settings);
+        tasks::reset();
+        scenario::begin(settings);
         let mut policy = Policy {
             lifetime: LIFETIME,
             retention: RETENTION,
@@ -375,7 +376,7 @@ impl Stage {
         assert!((0..KEYS).all(|key| self.source.live[key].load(Ordering::SeqCst) == 0), "a body lives");
         assert_eq!(self.stats().calls(), self.calls.load(Ordering::SeqCst), "a call was not counted once");
         self.engine.assert_at_rest();
-        tasks::executor().assert_at_rest();
+        scenario::executor().assert_at_rest();
     }
 
     /// At the end of a scenario: [at rest](Stage::rest), and these keys can be fetched anew. Nothing that was left
@@ -395,6 +396,7 @@ impl Stage {
         }
         self.rest();
         drop(self);
-        tasks::end();
+        scenario::end();
+        tasks::reset();
     }
 }

@@ -12,8 +12,6 @@ use shuttle::future::{AbortHandle, JoinHandle};
 use super::clock;
 use super::sync::step;
 use crate::base::clock::{Moment, nanos};
-use crate::base::sync::Arc;
-use crate::executor::{Executor, Settings};
 
 pub(crate) mod task {
     /// A task of shuttle's.
@@ -72,7 +70,6 @@ pub(crate) fn own_runtime() -> &'static Handle {
 struct Runtime {
     timers: Vec<(Moment, Waker)>,
     tasks: Vec<AbortHandle>,
-    executor: Option<Arc<Executor>>,
 }
 
 thread_local! {
@@ -80,20 +77,10 @@ thread_local! {
     static RUNTIME: RefCell<Runtime> = RefCell::default();
 }
 
-/// Begins a run: a runtime and a clock of its own.
-pub(crate) fn begin(settings: Settings) {
-    end();
-    let executor = Arc::new(Executor::new(settings, "a scenario"));
-    RUNTIME.with_borrow_mut(|runtime| runtime.executor = Some(executor));
-}
-
-pub(crate) fn end() {
+/// A runtime and a clock of its own, for a run that begins or has ended.
+pub(crate) fn reset() {
     clock::reset();
     drop(RUNTIME.take());
-}
-
-pub(crate) fn executor() -> Arc<Executor> {
-    RUNTIME.with_borrow(|runtime| runtime.executor.clone()).expect("a scenario has begun")
 }
 
 /// Ends every task from outside, as where a runtime is dropped.

@@ -1,0 +1,22 @@
+//! One executor a runtime, or an isolation of it, and one lane of flights a key: so the tests of one process, each on a
+//! paused runtime, do not wait for one another.
+
+use super::{LaneId, executor_in};
+use crate::base::sync::Arc;
+use crate::base::sync::plain::OnceLock;
+use crate::base::tasks::Id;
+use crate::executor::{Executor, testing};
+
+pub(crate) type ItsExecutor = Arc<Executor>;
+
+pub(super) fn lane_of(runtime: Id) -> LaneId {
+    Some(runtime)
+}
+
+pub(super) fn executor_of(runtime: Id, user: &str) -> ItsExecutor {
+    with_place(runtime, |place| Arc::clone(executor_in(place, user)))
+}
+
+pub(super) fn with_place<R>(runtime: Id, work: impl FnOnce(&OnceLock<Arc<Executor>>) -> R) -> R {
+    testing::with_executor(runtime, work)
+}

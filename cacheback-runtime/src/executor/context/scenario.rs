@@ -1,0 +1,43 @@
+//! One executor a scenario, and one lane of flights a key.
+
+use std::cell::RefCell;
+
+use super::{LaneId, executor_in};
+use crate::base::sync::Arc;
+use crate::base::sync::plain::OnceLock;
+use crate::base::tasks::Id;
+use crate::executor::{Executor, Settings};
+
+pub(crate) type ItsExecutor = Arc<Executor>;
+
+thread_local! {
+    /// That of the scenario that this thread is at.
+    static EXECUTOR: RefCell<Arc<OnceLock<Arc<Executor>>>> = RefCell::default();
+}
+
+/// Begins a scenario.
+pub(crate) fn begin(settings: Settings) {
+    let executor = Arc::new(Executor::new(settings, "a scenario"));
+    EXECUTOR.set(Arc::new(OnceLock::from(executor)));
+}
+
+pub(crate) fn end() {
+    drop(EXECUTOR.take());
+}
+
+pub(crate) fn executor() -> Arc<Executor> {
+    EXECUTOR.with_borrow(|place| place.get().map(Arc::clone)).expect("a scenario has begun")
+}
+
+pub(super) fn lane_of(_: Id) -> LaneId {
+    None
+}
+
+pub(super) fn executor_of(callers: Id, user: &str) -> ItsExecutor {
+    with_place(callers, |place| Arc::clone(executor_in(place, user)))
+}
+
+pub(super) fn with_place<R>(_: Id, work: impl FnOnce(&OnceLock<Arc<Executor>>) -> R) -> R {
+    let place = EXECUTOR.with_borrow(Arc::clone);
+    work(&place)
+}

@@ -1,0 +1,20 @@
+//! No [housekeeper](super::housekeeper): with `test-util` the clock is the test's and only its own calls can read it, and a
+//! scenario sweeps and tends for itself.
+
+#[cfg(not(feature = "test-util"))]
+use crate::base::clock::Moment;
+use crate::base::sync::Arc;
+
+#[cfg(feature = "metrics")]
+pub(crate) fn also(_: fn()) {}
+
+pub(crate) fn watch<C>(_: u64, _: &Arc<C>) {}
+
+pub(crate) fn attend() {}
+
+pub(crate) fn forget(_: u64) {}
+
+#[cfg(not(feature = "test-util"))]
+pub(crate) trait Sweep: Send + Sync {
+    fn sweep(&self, now: Moment);
+}

@@ -1,0 +1,102 @@
+//! The caches of one function: a list that only grows, in which each instantiation finds its own by type. The first,
+//! nearly always the only one, is the head of the list.
+//!
+//! How an engine is held depends on how long it lives: see `lasting` and `isolated`.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+
+use super::instance::Marker;
+use crate::base::sync::{Arc, OnceLock};
+use crate::engine::{Cacheable, Definition, Engine, ErasedCache};
+
+#[cfg(feature = "test-util")]
+mod isolated;
+#[cfg(not(feature = "test-util"))]
+mod lasting;
+#[cfg(feature = "test-util")]
+use isolated as held;
+#[cfg(not(feature = "test-util"))]
+use lasting as held;
+
+pub(crate) use held::{Found, Shared, arc_of};
+
+/// A place in the list, and all that follow it.
+#[derive(Default)]
+pub(crate) struct Instances(OnceLock<Box<Instance>>);
+
+/// One instantiation: its engine, to be found by its types, and `erased` for what needs none.
+pub(super) struct Instance {
+    /// `TypeId` of `Id<C, M>`.
+    id: TypeId,
+    engine: held::Held,
+    erased: Arc<dyn ErasedCache>,
+    next: Instances,
+}
+
+/// Names an instantiation: `M` tells `Self` and the generic arguments apart.
+type Id<C, M> = PhantomData<(C, M)>;
+
+impl Instances {
+    pub(super) const fn new() -> Self {
+        Self(OnceLock::new())
+    }
+
+    /// The instance of these types; `Err` is the end of the list, which has none.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn walk<C: Cacheable, M: Marker>(&self) -> Result<&Instance, &Self> {
+        let id = TypeId::of::<Id<C, M>>();
+        let mut at = self;
+        while let Some(instance) = at.0.get() {
+            if instance.id == id {
+                return Ok(instance);
+            }
+            at = &instance.next;
+        }
+        Err(at)
+    }
+
+    /// Makes an instance at the end of the list, unless another thread just has.
+    pub(super) fn append<C: Cacheable, M: Marker>(&self, definition: Definition<C::Outcome>) -> &Instance {
+        let mut definition = Some(definition);
+        let mut at = self;
+        loop {
+            let instance = at.0.get_or_init(|| {
+                let Some(definition) = definition.take() else { unreachable!("an instance is made once") };
+                Box::new(Instance::new::<C, M>(Engine::new(definition)))
+            });
+            if instance.is::<C, M>() {
+                return instance;
+            }
+            at = &instance.next;
+        }
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<dyn ErasedCache>> {
+        let mut all = Vec::new();
+        let mut at = self;
+        while let Some(instance) = at.0.get() {
+            all.push(Arc::clone(&instance.erased));
+            at = &instance.next;
+        }
+        all
+    }
+}
+
+impl Instance {
+    fn new<C: Cacheable, M: Marker>(engine: Arc<Engine<C>>) -> Self {
+        let erased = Arc::clone(&engine);
+        Self { id: TypeId::of::<Id<C, M>>(), engine: held::Held::new(engine), erased, next: Instances::new() }
+    }
+
+    #[inline]
+    fn is<C: Cacheable, M: Marker>(&self) -> bool {
+        self.id == TypeId::of::<Id<C, M>>()
+    }
+
+    /// The engine, of an instance that was found by these types.
+    pub(super) fn shared<C: Cacheable>(&self) -> Shared<C> {
+        self.engine.shared().unwrap_or_else(|| unreachable!("it was found by its types"))
+    }
+}

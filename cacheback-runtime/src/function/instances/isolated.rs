@@ -1,0 +1,43 @@
+//! Engines of tests: an isolation has its own, and may end while a call goes on.
+
+use std::any::Any;
+
+use super::Instances;
+use crate::base::sync::Arc;
+use crate::engine::{Cacheable, Engine};
+use crate::executor::testing;
+use crate::function::instance::Marker;
+use crate::function::slot::Slot;
+
+/// An engine as a hit gets it.
+pub(crate) type Found<C> = Arc<Engine<C>>;
+/// An engine as an entry gets it, which may start fetches.
+pub(crate) type Shared<C> = Arc<Engine<C>>;
+
+pub(crate) fn arc_of<C: Cacheable>(engine: &Shared<C>) -> &Arc<Engine<C>> {
+    engine
+}
+
+pub(super) struct Held(Arc<dyn Any + Send + Sync>);
+
+impl Held {
+    pub(super) fn new<C: Cacheable>(engine: Arc<Engine<C>>) -> Self {
+        Self(engine)
+    }
+
+    pub(super) fn shared<C: Cacheable>(&self) -> Option<Shared<C>> {
+        Arc::clone(&self.0).downcast().ok()
+    }
+}
+
+impl Instances {
+    pub(in crate::function) fn find<C: Cacheable, M: Marker>(slot: &'static Slot) -> Option<Found<C>> {
+        Self::with(slot, |instances| Some(instances.walk::<C, M>().ok()?.shared()))
+    }
+
+    /// Works with the instances that the calling runtime sees: those of its isolation, if it has one.
+    pub(in crate::function) fn with<R>(slot: &'static Slot, work: impl FnOnce(&Self) -> R) -> R {
+        let own: Option<Arc<Self>> = testing::isolated(std::ptr::from_ref(slot) as usize);
+        work(own.as_deref().unwrap_or(&slot.instances))
+    }
+}
