@@ -3,46 +3,48 @@
 //! This file holds what the others share, and the hit path. `read` answers every other call, `fetch` runs fetches,
 //! `landing` brings them home, `write` changes entries from outside, `breaker` spares an origin that fails.
 
-use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, Hasher};
 use std::panic::RefUnwindSafe;
-use std::pin::Pin;
-use std::task::Poll;
-use std::time::Duration;
 
 use crate::base::clock::Moment;
 use crate::base::hash::Seeded;
-use crate::base::panics::{Panic, caught};
 use crate::base::sync::plain::Serial;
-use crate::base::sync::{Arc, AtomicBool, AtomicU64, Ordering};
-use crate::base::tasks;
-use crate::engine::source::Origin;
-use crate::events::{self, Counters, RateLimit, Stats, Status};
+use crate::base::sync::{Arc, AtomicBool, AtomicU64};
+use crate::engine::source::Source;
+use crate::events::{self, Counters, RateLimit, Stats};
 use crate::executor::context::Here;
 use crate::executor::{Ticket, housekeeper};
 use crate::flight::collisions::{Face, Known, Strangers};
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
 use crate::key::KeyOver;
 use crate::outcome::shared_error::Kept;
-use crate::rules::backoff::Backoff;
 use crate::rules::freshness::Spans;
 use crate::rules::policy::Policy;
-use crate::store::{Change, Limit, Node, Pins, RECORD_WEIGHT, Store};
+use crate::store::{Limit, Node, Store};
 
 mod breaker;
 mod cacheable;
 mod chain;
 mod commit;
 mod definition;
+mod erased;
 mod fetch;
+mod hit;
 mod read;
 mod record;
+mod result;
 pub(crate) mod source;
+mod sweep;
+mod target;
 mod write;
 use breaker::{Admission, Breaker, Turn};
 pub(crate) use cacheable::{Cacheable, Of};
 pub(crate) use definition::{Closure, Definition, ValueOptions};
+pub(crate) use erased::ErasedCache;
 use fetch::Job;
+pub(crate) use result::{Answer, CallKind, Peeked};
+use result::{Brought, Landing};
+pub(crate) use target::{Keyed, Target};
 
 type ErrorOf<C> = Arc<Kept<<C as Cacheable>::Error>>;
 type NodeOf<C> = Node<<C as Cacheable>::OwnedKey, <C as Cacheable>::Value, ErrorOf<C>>;
@@ -50,7 +52,7 @@ type HeldOf<C> = dyn Keyed<<C as Cacheable>::OwnedKey>;
 type DeskOf<C> = Desk<HeldOf<C>, Landing<C>, Box<Job<C>>>;
 type LaneOf<C> = Lane<Landing<C>, Box<Job<C>>>;
 type FlightOf<C> = Flight<Landing<C>>;
-pub(crate) type OriginOf<C> = Arc<dyn Origin<C>>;
+pub(crate) type SourceOf<C> = Arc<dyn Source<C>>;
 
 /// The cache of one function (of one instantiation, where it is generic).
 pub(crate) struct Engine<C: Cacheable> {
@@ -68,100 +70,6 @@ pub(crate) struct Engine<C: Cacheable> {
     endless: AtomicBool,
     cut_lifetime: AtomicBool,
     swept: AtomicU64,
-}
-
-/// What owns a key.
-pub(crate) trait Keyed<K>: Send + Sync {
-    fn key(&self) -> &K;
-}
-
-/// A key that nothing else goes with.
-struct Lone<K>(K);
-
-impl<K: Send + Sync> Keyed<K> for Lone<K> {
-    fn key(&self) -> &K {
-        &self.0
-    }
-}
-
-/// A key, hashed and owned.
-pub(crate) struct Target<K> {
-    hash: u64,
-    holder: Arc<dyn Keyed<K>>,
-    /// The number of its node, where one was seen.
-    node: Option<u64>,
-}
-
-impl<K> Target<K> {
-    pub(crate) fn new(hash: u64, holder: Arc<dyn Keyed<K>>, node: Option<u64>) -> Self {
-        Self { hash, holder, node }
-    }
-
-    fn key(&self) -> &K {
-        self.holder.key()
-    }
-}
-
-impl<K> Clone for Target<K> {
-    fn clone(&self) -> Self {
-        Self { hash: self.hash, holder: Arc::clone(&self.holder), node: self.node }
-    }
-}
-
-/// How a flight came home.
-pub(crate) enum Landing<C: Cacheable> {
-    Value(Arc<Brought<C::Value>>),
-    Failed(ErrorOf<C>),
-    Panicked(Arc<Panic>),
-    TimedOut,
-    Lost,
-}
-
-impl<C: Cacheable> Landing<C> {
-    const LOST: &'static Self = &Self::Lost;
-    const TIMED_OUT: &'static Self = &Self::TimedOut;
-}
-
-impl<C: Cacheable> Clone for Landing<C> {
-    fn clone(&self) -> Self {
-        match self {
-            Self::Value(brought) => Self::Value(Arc::clone(brought)),
-            Self::Failed(kept) => Self::Failed(Arc::clone(kept)),
-            Self::Panicked(panic) => Self::Panicked(Arc::clone(panic)),
-            Self::TimedOut => Self::TimedOut,
-            Self::Lost => Self::Lost,
-        }
-    }
-}
-
-/// A value for those who waited for it, whether or not it was stored.
-pub(crate) struct Brought<V> {
-    pub(crate) value: V,
-    pub(crate) started: Moment,
-}
-
-/// What a call is answered with.
-pub(crate) struct Answer<R> {
-    pub(crate) value: R,
-    pub(crate) status: Status,
-    pub(crate) age: Option<Duration>,
-}
-
-/// Which call it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Call {
-    /// The plain one: who waited is not told how old the outcome is.
-    Plain,
-    Lookup,
-    /// It waits on a miss, whatever the function's options say.
-    GetOrFetch,
-}
-
-/// A value as it lies in the store.
-pub(crate) struct Peeked<V> {
-    pub(crate) value: V,
-    pub(crate) age: Duration,
-    pub(crate) fresh: bool,
 }
 
 impl<C: Cacheable> Engine<C> {
@@ -248,79 +156,6 @@ impl<C: Cacheable> Engine<C> {
         self.store.len(now)
     }
 
-    /// The hit path: the answer where there is one at once and nothing is to be started.
-    #[inline(always)]
-    pub(crate) fn look<W: Copy>(&self, view: W) -> Option<C::Return>
-    where
-        C::Key: KeyOver<W>,
-    {
-        let same = move |key: &C::OwnedKey| <C::Key>::same(view, key);
-        self.look_hashed(self.hash(view), same, move |hash| self.look_deeper(hash, same))
-    }
-
-    /// The same, of a key that was hashed already. Where its first place has it not, `deeper` may.
-    // That is a parameter for the optimiser: 20 instructions of each hit.
-    #[inline(always)]
-    pub(crate) fn look_hashed(
-        &self,
-        hash: u64,
-        same: impl Fn(&C::OwnedKey) -> bool + Copy,
-        deeper: impl FnOnce(u64) -> Option<C::Return>,
-    ) -> Option<C::Return> {
-        let pin = self.store.pin();
-        let Some(node) = self.store.find_first(hash, same, &pin) else {
-            drop(pin);
-            return deeper(hash);
-        };
-        let value = self.quiet_value(node)?;
-        drop(pin);
-        Some(C::join(Ok(value)))
-    }
-
-    /// What the first place of a key did not have.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn look_deeper(
-        &self,
-        hash: u64,
-        same: impl Fn(&C::OwnedKey) -> bool + Copy,
-    ) -> Option<C::Return> {
-        let pin = self.store.pin();
-        let node = self.store.find(hash, same, &pin)?;
-        Some(C::join(Ok(self.quiet_value(node)?)))
-    }
-
-    /// The value of a node, where a reader has nothing else to do.
-    #[inline(always)]
-    fn quiet_value(&self, node: &NodeOf<C>) -> Option<C::Value> {
-        let now = Moment::recent();
-        let (value, told) = node.cached()?;
-        if node.is_quiet(now) {
-            self.counters.answered(Status::Fresh);
-        } else if !self.answered_without_refresh(node, now) {
-            return None;
-        }
-        if self.store.wants_record(told) {
-            self.store.record(node);
-        }
-        Some(value.clone())
-    }
-
-    /// Answers and counts a reader who would start a refresh, if one is under way or the key is in back-off.
-    // Apart from the others, which would pay for what the two have in common.
-    #[cold]
-    #[inline(never)]
-    fn answered_without_refresh(&self, node: &NodeOf<C>, now: Moment) -> bool {
-        let Some(status) = node.status_without_refresh(now) else { return false };
-        // Now and then a stale answer takes part in the cooperative budget, or who polls for the refresh would keep it
-        // from running. Where others are to run first, `read` waits for them.
-        if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {
-            return false;
-        }
-        self.counters.answered(status);
-        true
-    }
-
     /// A fetch to be, for a caller from here.
     fn new_flight(&self, here: &Here) -> FlightOf<C> {
         Flight::new(Ticket::new(self.number), Some(here.handle.id()))
@@ -370,63 +205,6 @@ impl<C: Cacheable> Engine<C> {
             }
         }
     }
-
-    /// Drops what is past its retention: on a test's clock nobody else can, elsewhere the janitor does.
-    fn tidy(&self, now: Moment) {
-        let due = cfg!(feature = "test-util")
-            && now >= self.store.next_gone()
-            && now.since(Moment::from_bits(self.swept.load(Ordering::Relaxed))) >= 10_000_000_000;
-        if due {
-            self.swept.store(now.to_bits(), Ordering::Relaxed);
-            self.sweep_store(now);
-        }
-    }
-
-    /// Drops what is past its retention. A back-off outlives its value.
-    fn sweep_store(&self, now: Moment) {
-        let pins = self.store.pins();
-        for (node, backoff) in self.store.sweep(now, &pins) {
-            // If a type of the user's panics, the back-off is forgotten.
-            if caught(|| self.keep_backoff(node, backoff, now, &pins)).is_err() {
-                self.store.drop_out(node);
-            }
-        }
-    }
-
-    /// Puts the record of a back-off in the place of its node.
-    fn keep_backoff<'s>(
-        &'s self,
-        node: &NodeOf<C>,
-        backoff: Backoff,
-        now: Moment,
-        pins: &Pins<'s, C::OwnedKey, C::Value, ErrorOf<C>>,
-    ) {
-        let (key, own) = (C::copy_key(node.key()), C::copy_key(node.key()));
-        let target = Target::new(node.hash(), Arc::new(Lone(key)), Some(node.id()));
-        let mut record = Some(self.backoff_record(own, target.hash, backoff, None, now));
-        let change = self.at(&target, |_, known| {
-            // A write that came first has replaced it.
-            match self.store.resident(target.hash, known, pins)? {
-                Some(current) if current.id() == node.id() => {
-                    Ok(self.store.put(&mut record, RECORD_WEIGHT, self.store.epoch(), Some(current), pins))
-                }
-                _ => Ok(Change::default()),
-            }
-        });
-        self.store.carry_out(change);
-    }
-}
-
-#[cfg(not(feature = "test-util"))]
-impl<C: Cacheable> housekeeper::Sweep for Engine<C> {
-    fn sweep(&self, now: Moment) {
-        if now >= self.store.next_gone() {
-            self.sweep_store(now);
-        }
-        for job in self.flights.unpark_all(now) {
-            job.submit();
-        }
-    }
 }
 
 impl<C: Cacheable> Drop for Engine<C> {
@@ -457,55 +235,6 @@ impl<C: Cacheable> Engine<C> {
     }
 }
 
-/// What can be done with a cache of any type.
-pub(crate) trait ErasedCache: Send + Sync + RefUnwindSafe {
-    fn name(&self) -> &'static str;
-    fn policy(&self) -> Policy;
-    fn stats(&self) -> Stats;
-    /// What was counted so far: `entries` is zero.
-    #[cfg(feature = "metrics")]
-    fn counted(&self) -> Stats;
-    fn len(&self) -> u64;
-    fn invalidate_all(&self);
-    fn clear(&self);
-}
-
 // A panic in the user's code leaves nothing half done: none of it runs under a lock, and what is claimed is given back by
 // `Drop`.
 impl<C: Cacheable> RefUnwindSafe for Engine<C> {}
-
-impl<C: Cacheable> ErasedCache for Engine<C> {
-    fn name(&self) -> &'static str {
-        Engine::name(self)
-    }
-    fn policy(&self) -> Policy {
-        *Engine::policy(self)
-    }
-    fn stats(&self) -> Stats {
-        Engine::stats(self)
-    }
-    #[cfg(feature = "metrics")]
-    fn counted(&self) -> Stats {
-        Engine::counted(self)
-    }
-    fn len(&self) -> u64 {
-        Engine::len(self)
-    }
-    fn invalidate_all(&self) {
-        Engine::invalidate_all(self);
-    }
-    fn clear(&self) {
-        Engine::clear(self);
-    }
-}
-
-/// Whichever future is ready first; the former where both are.
-pub(crate) fn first<T, U>(
-    mut one: impl Future<Output = T> + Unpin,
-    mut other: impl Future<Output = U> + Unpin,
-) -> impl Future<Output = Result<T, U>> {
-    poll_fn(move |context| match Pin::new(&mut one).poll(context) {
-        Poll::Ready(done) => Poll::Ready(Ok(done)),
-        Poll::Pending => Pin::new(&mut other).poll(context).map(Err),
-    })
-}

@@ -1,5 +1,6 @@
 //! A cached function: what the attribute makes of it.
 
+mod call;
 pub(crate) mod definition;
 pub(crate) mod instance;
 mod instances;

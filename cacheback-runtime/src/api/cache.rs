@@ -26,7 +26,7 @@ mod levels;
 pub(crate) use any::list_function;
 pub use any::{CacheRef, caches};
 pub use builder::CacheBuilder;
-use closures::{Call, Fetch, Recipe};
+use closures::{Bound, KeyClosures, PerCall};
 use levels::OfDisplayed;
 
 /// A cache as a value: in a static, a field, an application's state. A field of it is a cache per instance.
@@ -99,14 +99,14 @@ pub struct Cache<K: 'static, V: 'static> {
 /// A cache of a known key and return type; whether that is a `Result` is behind it.
 trait Typed<K, V>: Send + Sync + RefUnwindSafe {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<V>;
-    fn entry(&self, hash: u64, key: K, call: Call<V>) -> Entry<V>;
+    fn entry(&self, hash: u64, key: K, call: PerCall<V>) -> Entry<V>;
     fn engine(&self) -> Arc<dyn ErasedCache>;
     fn erased(&self) -> &dyn ErasedCache;
 }
 
 struct Object<K: Argument + Key, O: Outcome> {
     engine: Arc<Engine<Of<Whole<K>, O>>>,
-    recipe: Arc<Recipe<K, O>>,
+    closures: Arc<KeyClosures<K, O>>,
     /// And so it is listed.
     is_named: bool,
 }
@@ -123,7 +123,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        (*self.bring(key, Call::NOTHING)).peek()
+        (*self.bring(key, PerCall::NOTHING)).peek()
     }
 
     /// Removes the entry and ends its back-off. A fetch that runs is superseded.
@@ -136,7 +136,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.bring(key, Call::NOTHING).remove()
+        self.bring(key, PerCall::NOTHING).remove()
     }
 
     /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
@@ -146,7 +146,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        (*self.bring(key, Call::NOTHING)).take()
+        (*self.bring(key, PerCall::NOTHING)).take()
     }
 }
 
@@ -219,10 +219,10 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<O::Return> {
         self.engine.look_hashed(hash, same, |hash| self.engine.look_deeper(hash, same))
     }
-    fn entry(&self, hash: u64, key: K, call: Call<O::Return>) -> Entry<O::Return> {
-        Entry::new(Arc::new(Fetch {
+    fn entry(&self, hash: u64, key: K, call: PerCall<O::Return>) -> Entry<O::Return> {
+        Entry::new(Arc::new(Bound {
             engine: Arc::clone(&self.engine),
-            recipe: Arc::clone(&self.recipe),
+            closures: Arc::clone(&self.closures),
             hash,
             node: self.engine.node_of(hash, |stored| *stored == key),
             key,

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::base::sync::Arc;
 use crate::base::tasks;
-use crate::engine::source::{BoxFuture, Origin};
-use crate::engine::{Answer, Cacheable, Call, Engine, Keyed, OriginOf, Peeked, Target};
+use crate::engine::source::{BoundSource, BoxFuture};
+use crate::engine::{Answer, Cacheable, CallKind, Peeked};
 use crate::events::Status;
 use crate::outcome::Outcome;
 use crate::outcome::error::Error;
@@ -76,7 +76,7 @@ pub struct EntryInner<R: 'static> {
 
 /// What an entry can do, without the types of key and value.
 trait Ops<R>: Send + Sync + RefUnwindSafe {
-    fn answer(self: Arc<Self>, call: Call) -> BoxFuture<Answer<R>>;
+    fn answer(self: Arc<Self>, call: CallKind) -> BoxFuture<Answer<R>>;
     /// The value of an answer, in one box.
     fn call(self: Arc<Self>) -> BoxFuture<R>;
     fn refresh(self: Arc<Self>) -> BoxFuture<R>;
@@ -90,45 +90,19 @@ trait Ops<R>: Send + Sync + RefUnwindSafe {
     fn name(&self) -> &'static str;
 }
 
-/// All that an entry is, in one allocation: a key, where its values come from, and the cache.
-pub(crate) trait Bound:
-    Origin<Self::C> + Keyed<<Self::C as Cacheable>::OwnedKey> + RefUnwindSafe
-{
-    type C: Cacheable;
+type ReturnOf<B> = <<B as BoundSource>::C as Cacheable>::Return;
 
-    fn engine(&self) -> &Arc<Engine<Self::C>>;
-    /// The key's hash, and the number of its node, where one was seen.
-    fn located(&self) -> (u64, Option<u64>);
-
-    /// The key, as the engine takes it.
-    fn target(self: &Arc<Self>) -> Target<<Self::C as Cacheable>::OwnedKey>
-    where
-        Self: Sized,
-    {
-        let (hash, node) = self.located();
-        Target::new(hash, Arc::clone(self) as Arc<dyn Keyed<<Self::C as Cacheable>::OwnedKey>>, node)
-    }
-
-    /// Where its values come from, as the engine takes it.
-    fn origin(self: &Arc<Self>) -> OriginOf<Self::C>
-    where
-        Self: Sized,
-    {
-        Arc::clone(self) as OriginOf<Self::C>
-    }
-}
-
-type ReturnOf<B> = <<B as Bound>::C as Cacheable>::Return;
-
-impl<B: Bound> Ops<ReturnOf<B>> for B {
-    fn answer(self: Arc<Self>, call: Call) -> BoxFuture<Answer<ReturnOf<B>>> {
-        Box::pin(async move { self.engine().answer(&self.target(), &self.origin(), call).await })
+impl<B: BoundSource> Ops<ReturnOf<B>> for B {
+    fn answer(self: Arc<Self>, call: CallKind) -> BoxFuture<Answer<ReturnOf<B>>> {
+        Box::pin(async move { self.engine().answer(&self.target(), &self.source(), call).await })
     }
     fn call(self: Arc<Self>) -> BoxFuture<ReturnOf<B>> {
-        Box::pin(async move { self.engine().answer(&self.target(), &self.origin(), Call::Plain).await.value })
+        Box::pin(
+            async move { self.engine().answer(&self.target(), &self.source(), CallKind::Plain).await.value },
+        )
     }
     fn refresh(self: Arc<Self>) -> BoxFuture<ReturnOf<B>> {
-        Box::pin(async move { self.engine().refresh(&self.target(), &self.origin()).await })
+        Box::pin(async move { self.engine().refresh(&self.target(), &self.source()).await })
     }
     fn peek(self: Arc<Self>) -> Option<Snapshot<ReturnOf<B>>> {
         let Peeked { value, age, fresh } = self.engine().peek(&self.target())?;
@@ -137,11 +111,11 @@ impl<B: Bound> Ops<ReturnOf<B>> for B {
     fn set(self: Arc<Self>, returned: ReturnOf<B>) -> Result<(), Error> {
         let value = <<B::C as Cacheable>::Outcome>::split(returned)
             .map_err(|_| Error::new("an `Err` is not stored"))?;
-        self.engine().set(&self.target(), &self.origin(), value);
+        self.engine().set(&self.target(), &self.source(), value);
         Ok(())
     }
     fn invalidate(self: Arc<Self>) {
-        self.engine().invalidate(&self.target(), &self.origin());
+        self.engine().invalidate(&self.target(), &self.source());
     }
     fn remove(self: Arc<Self>) {
         self.engine().remove(&self.target());
@@ -155,7 +129,7 @@ impl<B: Bound> Ops<ReturnOf<B>> for B {
 }
 
 impl<R: 'static> Entry<R> {
-    pub(crate) fn new<B: Bound<C: Cacheable<Return = R>>>(bound: Arc<B>) -> Self {
+    pub(crate) fn new<B: BoundSource<C: Cacheable<Return = R>>>(bound: Arc<B>) -> Self {
         Self(EntryInner { ops: bound })
     }
 
@@ -168,7 +142,7 @@ impl<R: 'static> Entry<R> {
 impl<R: Send + 'static> Entry<R> {
     /// The function's answer and how it came about: what was served, and how old it is.
     pub fn lookup(&self) -> impl Future<Output = Lookup<R>> + Send + use<R> {
-        let answer = AssertUnwindSafe(self.0.ops().answer(Call::Lookup));
+        let answer = AssertUnwindSafe(self.0.ops().answer(CallKind::Lookup));
         async move {
             let Answer { value, status, age } = answer.await;
             Lookup { value, status, age }
@@ -178,7 +152,7 @@ impl<R: Send + 'static> Entry<R> {
     /// The function's answer; where nothing is cached this call waits for the fetch, with or without `fetch_on_miss`.
     /// `wait` is its limit too: where that runs out, the answer is the empty value.
     pub fn get_or_fetch(&self) -> impl Future<Output = R> + Send + use<R> {
-        let answer = AssertUnwindSafe(self.0.ops().answer(Call::GetOrFetch));
+        let answer = AssertUnwindSafe(self.0.ops().answer(CallKind::GetOrFetch));
         async move { answer.await.value }
     }
 

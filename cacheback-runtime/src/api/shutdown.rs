@@ -4,8 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use crate::base::tasks::task;
-use crate::engine::first;
+use crate::base::tasks::{first, task};
 use crate::executor::context::{self, Here};
 
 /// How long an aborted fetch has to notice that. One that blocks its thread does so later, or never.

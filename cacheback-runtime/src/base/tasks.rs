@@ -1,6 +1,7 @@
 //! The one door to runtimes, their tasks and their timers, so that a model checker can stand in for them.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::task::Poll;
 #[cfg(not(all(test, cacheback_shuttle)))]
 use std::task::{Context, Waker};
@@ -62,4 +63,15 @@ pub(crate) async fn give_way() {
         Poll::Pending
     })
     .await;
+}
+
+/// Whichever future is ready first; the former where both are.
+pub(crate) fn first<T, U>(
+    mut one: impl Future<Output = T> + Unpin,
+    mut other: impl Future<Output = U> + Unpin,
+) -> impl Future<Output = Result<T, U>> {
+    poll_fn(move |context| match Pin::new(&mut one).poll(context) {
+        Poll::Ready(done) => Poll::Ready(Ok(done)),
+        Poll::Pending => Pin::new(&mut other).poll(context).map(Err),
+    })
 }

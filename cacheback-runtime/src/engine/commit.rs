@@ -70,7 +70,7 @@ impl<C: Cacheable> Job<C> {
     pub(super) fn land(&mut self, returned: Result<C::Return, Panic>, policy: &Policy) {
         self.warn_if_slow(policy);
         let landed = caught(|| {
-            match returned.map(|returned| <C::Outcome>::split_by(self.origin.errors(), returned)) {
+            match returned.map(|returned| <C::Outcome>::split_by(self.source.errors(), returned)) {
                 Err(panic) => Err(panic),
                 Ok(Err(error)) => self.land_failed(error, policy),
                 Ok(Ok(value)) => self.land_value(value, policy),
@@ -121,7 +121,7 @@ impl<C: Cacheable> Job<C> {
         let engine = Arc::clone(&self.engine);
         let Definition { name, share, values, .. } = &engine.definition;
         let describe =
-            self.origin.errors().and_then(<C::Outcome>::described_by).unwrap_or(engine.definition.describe);
+            self.source.errors().and_then(<C::Outcome>::described_by).unwrap_or(engine.definition.describe);
         let (kept, text) = caught(|| {
             let text = describe.text(&error);
             self.answers = !values.is_outage(&error);

@@ -7,11 +7,11 @@ use std::time::Duration;
 use tracing::{Instrument, Span};
 
 use super::chain;
-use super::{Cacheable, Engine, FlightOf, OriginOf, Target, first};
+use super::{Cacheable, Engine, FlightOf, SourceOf, Target};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{caught, caught_future};
 use crate::base::sync::{Arc, Ordering};
-use crate::base::tasks::{Handle, task};
+use crate::base::tasks::{Handle, first, task};
 use crate::events;
 use crate::executor::context::{self, Here};
 use crate::executor::{Live, Permit, Refresh, Refusal, housekeeper};
@@ -22,7 +22,7 @@ use crate::rules::policy::Policy;
 pub(crate) struct Job<C: Cacheable> {
     pub(super) engine: Arc<Engine<C>>,
     pub(super) target: Target<C::OwnedKey>,
-    pub(super) origin: OriginOf<C>,
+    pub(super) source: SourceOf<C>,
     pub(super) flight: Arc<FlightOf<C>>,
     pub(super) progress: Progress,
     /// When its body began.
@@ -55,13 +55,13 @@ impl<C: Cacheable> Job<C> {
         engine: &Arc<Engine<C>>,
         here: &Here,
         target: &Target<C::OwnedKey>,
-        origin: &OriginOf<C>,
+        source: &SourceOf<C>,
         flight: Arc<FlightOf<C>>,
     ) -> Box<Self> {
         let mut job = Box::new(Self {
             engine: Arc::clone(engine),
             target: target.clone(),
-            origin: Arc::clone(origin),
+            source: Arc::clone(source),
             progress: Progress::Waiting,
             started: Moment::PAST,
             is_trial: false,
@@ -93,7 +93,7 @@ impl<C: Cacheable> Job<C> {
 
     /// Begins the fetch: the claim, and the age of what it brings, count from here.
     pub(super) fn begin(mut self: Box<Self>, permit: Option<Permit>) {
-        let policy = self.engine.policy_for(&self.origin);
+        let policy = self.engine.policy_for(&self.source);
         let timeout = policy.as_ref().unwrap_or(self.engine.policy()).refresh_timeout;
         self.started = Moment::now();
         if !self.claim(timeout) {
@@ -180,7 +180,7 @@ async fn fly<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
     let here = job.here.clone();
     let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
     let shutdown = pin!(here.executor.limit_reached());
-    let mut body = caught_future(chain::linked(job.links.saturating_add(1), Arc::clone(&job.origin).run()));
+    let mut body = caught_future(chain::linked(job.links.saturating_add(1), Arc::clone(&job.source).run()));
     let ended = first(&mut body, pin!(first(timer.as_mut(), shutdown))).await;
     let returned = match ended {
         Ok(returned) => returned,

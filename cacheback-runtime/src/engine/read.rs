@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::fetch::Job;
 use super::{
-    Admission, Answer, Brought, Cacheable, Call, Engine, ErrorOf, Landing, OriginOf, Peeked, Target,
+    Admission, Answer, Brought, Cacheable, CallKind, Engine, ErrorOf, Landing, Peeked, SourceOf, Target,
 };
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::Rethrown;
@@ -72,14 +72,14 @@ impl<C: Cacheable> Engine<C> {
     pub(crate) async fn answer(
         self: &Arc<Self>,
         target: &Target<C::OwnedKey>,
-        origin: &OriginOf<C>,
-        call: Call,
+        source: &SourceOf<C>,
+        call: CallKind,
     ) -> Answer<C::Return> {
-        if !origin.can_run() {
-            return self.without_a_fetch(target, origin).await;
+        if !source.can_run() {
+            return self.without_a_fetch(target, source).await;
         }
-        let mut waits_on_miss = match (call, origin.waits_on_miss()) {
-            (Call::GetOrFetch, _) => Some(true),
+        let mut waits_on_miss = match (call, source.waits_on_miss()) {
+            (CallKind::GetOrFetch, _) => Some(true),
             (_, None) => Some(self.policy().fetch_on_miss),
             (_, Some(_)) => None,
         };
@@ -89,16 +89,16 @@ impl<C: Cacheable> Engine<C> {
             let here = self.here(losses);
             let now = Moment::now();
             let called = *called.get_or_insert(now);
-            let entered = self.enter(&here, target, origin, Want::Answer { waits_on_miss }, now);
+            let entered = self.enter(&here, target, source, Want::Answer { waits_on_miss }, now);
             if entered.is_makeshift() && !tasks::has_budget() {
                 tasks::give_way().await;
             }
             let seat = match entered {
                 Entered::Value(Answer { value, status, age }) => return self.answered(value, status, age),
                 Entered::Error(kept) => return self.answered(C::join(Err(kept.hand())), Status::Fresh, None),
-                Entered::Empty => return self.empty(origin),
+                Entered::Empty => return self.empty(source),
                 Entered::Ask => {
-                    let waits = origin.waits_on_miss().is_some_and(|waits| waits());
+                    let waits = source.waits_on_miss().is_some_and(|waits| waits());
                     waits_on_miss = Some(waits);
                     continue;
                 }
@@ -110,13 +110,13 @@ impl<C: Cacheable> Engine<C> {
             // One limit for the call, also where its first fetch was lost.
             let left =
                 |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
-            let limit = origin.wait().or(self.policy().wait).map(left);
+            let limit = source.wait().or(self.policy().wait).map(left);
             let Some(landing) = self.wait_for(&seat, limit, &here).await else {
-                return self.stored(target).unwrap_or_else(|| self.empty(origin));
+                return self.stored(target).unwrap_or_else(|| self.empty(source));
             };
             if let Landing::Value(brought) = landing {
                 let Brought { value, started } = &**brought;
-                let told = call != Call::Plain;
+                let told = call != CallKind::Plain;
                 let age = told.then(|| Duration::from_nanos(Moment::now().since(*started)));
                 return self.answered(C::join(Ok(value.clone())), Status::Fetched, age);
             }
@@ -124,7 +124,7 @@ impl<C: Cacheable> Engine<C> {
                 return answer;
             }
             if matches!(landing, Landing::TimedOut) {
-                if let Some(value) = origin.empty() {
+                if let Some(value) = source.empty() {
                     return self.answered(value, Status::Empty, None);
                 }
             }
@@ -144,15 +144,15 @@ impl<C: Cacheable> Engine<C> {
     pub(crate) async fn refresh(
         self: &Arc<Self>,
         target: &Target<C::OwnedKey>,
-        origin: &OriginOf<C>,
+        source: &SourceOf<C>,
     ) -> C::Return {
-        if !origin.can_run() {
+        if !source.can_run() {
             self.cannot_fetch();
         }
         let mut losses = 0;
         loop {
             let here = self.here(losses);
-            let entered = self.enter(&here, target, origin, Want::Outcome, Moment::now());
+            let entered = self.enter(&here, target, source, Want::Outcome, Moment::now());
             let Entered::Wait(seat) = entered else { continue };
             if seat.is_within() {
                 self.waits_for_itself();
@@ -185,7 +185,7 @@ impl<C: Cacheable> Engine<C> {
         self: &Arc<Self>,
         here: &Here,
         target: &Target<C::OwnedKey>,
-        origin: &OriginOf<C>,
+        source: &SourceOf<C>,
         want: Want,
         now: Moment,
     ) -> Entered<C> {
@@ -236,7 +236,7 @@ impl<C: Cacheable> Engine<C> {
             };
             Ok((found, boarding, admission == Admission::Trial))
         });
-        let seat = boarding.and_then(|boarding| self.depart(boarding, here, target, origin, is_trial));
+        let seat = boarding.and_then(|boarding| self.depart(boarding, here, target, source, is_trial));
         self.give_up(here, given_back);
         if let Some(seat) = seat {
             return Entered::Wait(seat);
@@ -261,7 +261,7 @@ impl<C: Cacheable> Engine<C> {
         boarding: Boarding<Landing<C>, Box<Job<C>>>,
         here: &Here,
         target: &Target<C::OwnedKey>,
-        origin: &OriginOf<C>,
+        source: &SourceOf<C>,
         is_trial: bool,
     ) -> Option<Seat<Landing<C>>> {
         match boarding {
@@ -284,7 +284,7 @@ impl<C: Cacheable> Engine<C> {
                 Some(seat)
             }
             Boarding::Claimed { flight, seat } => {
-                let mut job = Job::new(self, here, target, origin, flight);
+                let mut job = Job::new(self, here, target, source, flight);
                 job.is_trial = is_trial;
                 match seat {
                     Some(seat) => {
@@ -318,7 +318,7 @@ impl<C: Cacheable> Engine<C> {
     }
 
     /// The answer where there is no body to run: what is stored, whatever its age, else the empty value.
-    async fn without_a_fetch(&self, target: &Target<C::OwnedKey>, origin: &OriginOf<C>) -> Answer<C::Return> {
+    async fn without_a_fetch(&self, target: &Target<C::OwnedKey>, source: &SourceOf<C>) -> Answer<C::Return> {
         let is_fresh = self.peek(target).is_some_and(|peeked| peeked.fresh);
         if !is_fresh && !tasks::has_budget() {
             tasks::give_way().await;
@@ -326,7 +326,7 @@ impl<C: Cacheable> Engine<C> {
         if let Some(answer) = self.stored(target) {
             return answer;
         }
-        match origin.empty() {
+        match source.empty() {
             Some(value) => self.answered(value, Status::Empty, None),
             None => self.cannot_fetch(),
         }
@@ -341,8 +341,8 @@ impl<C: Cacheable> Engine<C> {
         panic!("cacheback: cache `{}` has no fetcher: call `get_or_fetch`", self.name())
     }
 
-    fn empty(&self, origin: &OriginOf<C>) -> Answer<C::Return> {
-        let Some(value) = origin.empty() else {
+    fn empty(&self, source: &SourceOf<C>) -> Answer<C::Return> {
+        let Some(value) = source.empty() else {
             unreachable!("`{}` has an empty value wherever a caller can be answered with one", self.name())
         };
         self.answered(value, Status::Empty, None)

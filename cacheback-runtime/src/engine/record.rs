@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Cacheable, Engine, ErrorOf, NodeOf, OriginOf, Target};
+use super::{Cacheable, Engine, ErrorOf, NodeOf, SourceOf, Target};
 use crate::base::clock::Moment;
 use crate::base::panics::{Panic, caught};
 use crate::base::sync::Ordering;
@@ -20,9 +20,9 @@ pub(super) struct Record<N> {
 
 impl<C: Cacheable> Engine<C> {
     /// The options for one entry's arguments; `Err` where an expression panics.
-    pub(super) fn policy_for(&self, origin: &OriginOf<C>) -> Result<Policy, Panic> {
+    pub(super) fn policy_for(&self, source: &SourceOf<C>) -> Result<Policy, Panic> {
         let mut policy = *self.policy();
-        caught(|| origin.vary(&mut policy))?;
+        caught(|| source.vary(&mut policy))?;
         if let Some(contradiction) = policy.clamp().first() {
             if self.clamps.passes(Moment::now()) {
                 events::options_clamped(self.name(), contradiction.option, contradiction.with);

@@ -3,7 +3,7 @@
 use super::chain;
 use super::fetch::Job;
 use super::record::Record;
-use super::{Admission, Cacheable, Engine, NodeOf, OriginOf, Target};
+use super::{Admission, Cacheable, Engine, NodeOf, SourceOf, Target};
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::task;
@@ -14,10 +14,10 @@ use crate::flight::Succession;
 impl<C: Cacheable> Engine<C> {
     /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not
     /// stored, and the older one is dropped, as where a fetch brings it.
-    pub(crate) fn set(&self, target: &Target<C::OwnedKey>, origin: &OriginOf<C>, value: C::Value) {
+    pub(crate) fn set(&self, target: &Target<C::OwnedKey>, source: &SourceOf<C>, value: C::Value) {
         let here = Here::find(self.name());
         let policy =
-            self.policy_for(origin).unwrap_or_else(|panic| panic.rethrown(self.name(), true).panic());
+            self.policy_for(source).unwrap_or_else(|panic| panic.rethrown(self.name(), true).panic());
         let own = self.definition.values.lifetime_for(&value);
         let now = Moment::now();
         self.tidy(now);
@@ -39,12 +39,12 @@ impl<C: Cacheable> Engine<C> {
     /// key: a fetch that runs is superseded and one started anew; else nothing.
     ///
     /// Asked for by the key's own body this starts one re-run, after that body; by the re-run it starts none.
-    pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<C::OwnedKey>, origin: &OriginOf<C>) {
+    pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<C::OwnedKey>, source: &SourceOf<C>) {
         let here = Here::find(self.name());
         let now = Moment::now();
         self.tidy(now);
         let flight = Arc::new(self.new_flight(&here));
-        let mut next = origin.can_run().then(|| Job::new(self, &here, target, origin, Arc::clone(&flight)));
+        let mut next = source.can_run().then(|| Job::new(self, &here, target, source, Arc::clone(&flight)));
         let (task, links) = (task::try_id(), chain::links());
         let mut is_endless = links > chain::LONGEST;
         let spans = &self.store.spans;

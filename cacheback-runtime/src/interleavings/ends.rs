@@ -22,14 +22,14 @@ fn shutdown_against_start() {
         let waiter = stage.spawn(|stage| stage.get(2));
         let ended = stage.spawn(|stage| {
             let ended = block_on(shutdown(LONG));
-            let runs = stage.source.runs(1);
-            assert_eq!(stage.source.live(1), 0, "a refresh runs");
+            let runs = stage.versions.runs(1);
+            assert_eq!(stage.versions.live(1), 0, "a refresh runs");
             assert_eq!(ended.aborted, 0);
             runs
         });
         assert_eq!((reader.join().unwrap(), waiter.join().unwrap()), (Ok(1), Ok(1)));
         let runs = ended.join().unwrap();
-        assert_eq!(stage.get(1).map(|_| stage.source.runs(1)), Ok(runs), "a refresh was started");
+        assert_eq!(stage.get(1).map(|_| stage.versions.runs(1)), Ok(runs), "a refresh was started");
         stage.rest();
         let stats = stage.stats();
         assert!(stats.refused + stats.skipped >= u64::from(runs == 0));
@@ -44,7 +44,7 @@ fn shutdown_against_a_queue() {
     explore(|| {
         let settings = Settings { max_refreshes: 1, ..Settings::default() };
         let stage = Stage::with(|_| {}, settings).stale(&[1, 2]);
-        stage.source.write(2);
+        stage.versions.write(2);
         let readers = [1, 2].map(|key| stage.spawn(move |stage| stage.get(key)));
         let waiter = stage.spawn(|stage| stage.refresh(2));
         let ended = stage.spawn(|_| block_on(shutdown(LONG)));
@@ -61,18 +61,18 @@ fn shutdown_against_a_queue() {
 fn the_limit_of_a_shutdown_against_a_waiter() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         let waiter = stage.spawn(|stage| stage.refresh(1));
         let ended = stage.spawn(|_| block_on(shutdown(Duration::ZERO)));
-        let gate = stage.spawn(|stage| stage.source.let_go());
+        let gate = stage.spawn(|stage| stage.versions.let_go());
         assert_eq!(waiter.join().unwrap(), Ok(1));
         gate.join().unwrap();
         let ended = ended.join().unwrap();
         assert!(ended.finished + ended.aborted <= 2, "{ended:?}");
         stage.rest();
-        assert_eq!(stage.source.live(1), 0);
+        assert_eq!(stage.versions.live(1), 0);
     });
 }
 
@@ -81,10 +81,10 @@ fn the_limit_of_a_shutdown_against_a_waiter() {
 fn the_limit_of_a_shutdown_against_a_refresh() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let reader = stage.spawn(|stage| stage.get(1));
         if thread_rng().r#gen() {
-            stage.source.await_begun(1);
+            stage.versions.await_begun(1);
         }
         let ended = block_on(shutdown(Duration::ZERO));
         assert!(ended.finished + ended.aborted <= 1, "{ended:?}");

@@ -16,7 +16,7 @@ fn commits_past_the_bound(capacity: u64, eviction: Eviction) {
         let stage = Stage::with(options, Settings::default());
         let callers = [1, 2, 3].map(|key| stage.spawn(move |stage| stage.get(key)));
         let writer = stage.spawn(|stage| {
-            stage.source.write(2);
+            stage.versions.write(2);
             stage.set(1, 2);
         });
         for got in join(callers) {
@@ -82,7 +82,7 @@ fn replacement_against_eviction() {
 fn colliding_keys_come_and_go() {
     explore(|| {
         let stage = Stage::new().stale(&[3]);
-        stage.source.write(2);
+        stage.versions.write(2);
         let writers = [3, 4].map(|key| {
             stage.spawn(move |stage| {
                 stage.set(key, 10 * key);
@@ -110,7 +110,7 @@ fn sweep_against_commit() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
         advance(RETENTION - LIFETIME);
-        stage.source.write(2);
+        stage.versions.write(2);
         let sweeper = stage.spawn(Stage::sweep);
         let caller = stage.spawn(|stage| stage.get(1));
         assert_eq!(caller.join().unwrap(), Ok(2));
@@ -126,7 +126,7 @@ fn sweep_against_commit() {
 fn sweep_of_a_key_in_back_off_against_set() {
     explore(|| {
         let stage = Stage::with(|policy| policy.retention = 2 * LIFETIME, Settings::default()).stale(&[1]);
-        stage.source.act(&[Act::Fail]);
+        stage.versions.act(&[Act::Fail]);
         let _ = stage.get(1);
         stage.rest();
         advance(LIFETIME);

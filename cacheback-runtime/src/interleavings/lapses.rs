@@ -12,20 +12,20 @@ use crate::executor::Settings;
 fn two_fetches_after_a_lapsed_claim() {
     explore(|| {
         let stage = Stage::new();
-        stage.source.act(&[Act::Hold, Act::Hold]);
+        stage.versions.act(&[Act::Hold, Act::Hold]);
         let first = stage.spawn(|stage| stage.refresh(1));
-        stage.source.await_begun(1);
-        stage.source.write(2);
+        stage.versions.await_begun(1);
+        stage.versions.write(2);
         advance(TIMEOUT);
         let second = stage.spawn(|stage| stage.refresh(1));
-        let gates = [1, 2].map(|_| stage.spawn(|stage| stage.source.let_go()));
+        let gates = [1, 2].map(|_| stage.spawn(|stage| stage.versions.let_go()));
         let got = first.join().unwrap();
         // Who waits for the one that has lapsed is also answered by the other.
         assert!(matches!(got, Ok(1 | 2)), "{got:?}");
         assert_eq!(second.join().unwrap(), Ok(2));
         join(gates);
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.version(1)), (2, Some(2)));
+        assert_eq!((stage.versions.runs(1), stage.version(1)), (2, Some(2)));
         stage.end(&[1]);
     });
 }
@@ -35,13 +35,13 @@ fn two_fetches_after_a_lapsed_claim() {
 fn a_reader_comes_as_a_claim_lapses() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
-        stage.source.write(2);
+        stage.versions.await_begun(1);
+        stage.versions.write(2);
         let time = stage.spawn(|_| advance(TIMEOUT));
         let reader = stage.spawn(|stage| stage.get(1));
-        let gate = stage.spawn(|stage| stage.source.let_go());
+        let gate = stage.spawn(|stage| stage.versions.let_go());
         let got = reader.join().unwrap();
         assert!(matches!(got, Ok(1 | 2)), "{got:?}");
         time.join().unwrap();
@@ -57,9 +57,9 @@ fn a_reader_comes_as_a_claim_lapses() {
 fn the_last_caller_leaves_as_a_claim_lapses() {
     explore(|| {
         let stage = Stage::new();
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let caller = stage.spawn(|stage| stage.get_and_leave(1));
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         advance(TIMEOUT);
         caller.join().unwrap();
         stage.rest();
@@ -79,7 +79,7 @@ fn a_callers_patience_ends_as_the_flight_lands() {
         let got = caller.join().unwrap();
         assert!(matches!(got, Ok(EMPTY | 1)), "{got:?}");
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.version(1)), (1, Some(1)));
+        assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }
@@ -89,14 +89,14 @@ fn a_callers_patience_ends_as_the_flight_lands() {
 fn a_fetch_is_lost_as_a_waiter_joins() {
     explore(|| {
         let stage = Stage::new();
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let leads = stage.spawn(|stage| stage.get(1));
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         let joins = stage.spawn(|stage| stage.get(1));
         abort_all();
         assert_eq!((leads.join().unwrap(), joins.join().unwrap()), (Ok(1), Ok(1)));
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.version(1)), (2, Some(1)));
+        assert_eq!((stage.versions.runs(1), stage.version(1)), (2, Some(1)));
         stage.end(&[1]);
     });
 }
@@ -106,9 +106,9 @@ fn a_fetch_is_lost_as_a_waiter_joins() {
 fn a_refresh_is_lost_as_a_reader_comes() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.act(&[Act::Hold, Act::Bring]);
+        stage.versions.act(&[Act::Hold, Act::Bring]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         let reader = stage.spawn(|stage| stage.get(1));
         abort_all();
         assert_eq!(reader.join().unwrap(), Ok(1));

@@ -30,7 +30,7 @@ fn a_move_against_the_first_poll() {
         assert_eq!((leads.join().unwrap(), joins.join().unwrap()), (Ok(1), Ok(1)));
         housekeeper.join().unwrap();
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.source.most(1)), (1, 1));
+        assert_eq!((stage.versions.runs(1), stage.versions.most(1)), (1, 1));
         stage.end(&[1]);
     });
 }
@@ -45,7 +45,7 @@ fn a_move_against_a_move() {
         assert_eq!(caller.join().unwrap(), Ok(1));
         join(housekeepers);
         stage.rest();
-        assert_eq!(stage.source.runs(1), 1);
+        assert_eq!(stage.versions.runs(1), 1);
         stage.end(&[1]);
     });
 }
@@ -60,7 +60,7 @@ fn a_move_against_a_waiter_that_leaves() {
         caller.join().unwrap();
         housekeeper.join().unwrap();
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.version(1)), (1, Some(1)));
+        assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }
@@ -70,7 +70,7 @@ fn a_move_against_a_waiter_that_leaves() {
 fn a_move_against_a_shutdown() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let reader = stage.spawn(|stage| stage.get(1));
         let housekeeper = stage.spawn(|_| tend());
         let ended = block_on(shutdown(Duration::ZERO));
@@ -78,7 +78,7 @@ fn a_move_against_a_shutdown() {
         assert_eq!(reader.join().unwrap(), Ok(1));
         housekeeper.join().unwrap();
         stage.rest();
-        assert_eq!((stage.source.live(1), stage.version(1)), (0, Some(1)));
+        assert_eq!((stage.versions.live(1), stage.version(1)), (0, Some(1)));
     });
 }
 
@@ -102,15 +102,15 @@ fn a_move_against_the_end_of_the_runtime() {
 fn a_fetch_is_given_up_as_it_lands() {
     explore(|| {
         let stage = Stage::new();
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let caller = stage.spawn(|stage| stage.get(1));
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         let housekeeper = stage.spawn(|_| {
             advance(TIMEOUT);
             tend();
             tend();
         });
-        let gate = stage.spawn(|stage| stage.source.let_go());
+        let gate = stage.spawn(|stage| stage.versions.let_go());
         let got = caller.join().unwrap();
         assert!(matches!(got, Ok(EMPTY | 1)), "{got:?}");
         housekeeper.join().unwrap();

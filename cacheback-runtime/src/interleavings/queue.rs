@@ -14,19 +14,19 @@ fn one_place() -> Stage {
 fn a_queued_refresh_is_taken_over_by_a_waiter() {
     explore(|| {
         let stage = one_place().stale(&[1, 2]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
-        stage.source.write(2);
+        stage.versions.await_begun(1);
+        stage.versions.write(2);
         let reader = stage.spawn(|stage| stage.get(2));
         let waiter = stage.spawn(|stage| stage.refresh(2));
-        let gate = stage.spawn(|stage| stage.source.let_go());
+        let gate = stage.spawn(|stage| stage.versions.let_go());
         assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
         assert_eq!(waiter.join().unwrap(), Ok(2));
         gate.join().unwrap();
         stage.rest();
-        let runs = stage.source.runs(2);
-        assert!((1..=2).contains(&runs) && stage.source.most(2) == 1, "{runs} runs");
+        let runs = stage.versions.runs(2);
+        assert!((1..=2).contains(&runs) && stage.versions.most(2) == 1, "{runs} runs");
         assert_eq!((stage.version(2), stage.stats().skipped), (Some(2), 0));
         stage.end(&[1, 2]);
     });
@@ -37,17 +37,17 @@ fn a_queued_refresh_is_taken_over_by_a_waiter() {
 fn a_waiter_needs_no_place() {
     explore(|| {
         let stage = one_place().stale(&[1, 2]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
-        stage.source.write(2);
+        stage.versions.await_begun(1);
+        stage.versions.write(2);
         let reader = stage.spawn(|stage| stage.get(2));
         let waiters = [1, 2].map(|_| stage.spawn(|stage| stage.refresh(2)));
         assert_eq!(join(waiters), [Ok(2); 2]);
         reader.join().unwrap().unwrap();
-        stage.source.let_go();
+        stage.versions.let_go();
         stage.rest();
-        assert_eq!(stage.source.most(2), 1);
+        assert_eq!(stage.versions.most(2), 1);
         stage.end(&[1, 2]);
     });
 }
@@ -56,12 +56,12 @@ fn a_waiter_needs_no_place() {
 fn every_place_is_given_to_the_next() {
     explore(|| {
         let stage = one_place().stale(&[1, 2, 3]);
-        stage.source.write(2);
+        stage.versions.write(2);
         let readers = [1, 2, 3].map(|key| stage.spawn(move |stage| stage.get(key)));
         assert_eq!(join(readers), [Ok(1); 3]);
         stage.rest();
         assert_eq!([1, 2, 3].map(|key| stage.version(key)), [Some(2); 3]);
-        assert_eq!([1, 2, 3].map(|key| stage.source.runs(key)), [1; 3]);
+        assert_eq!([1, 2, 3].map(|key| stage.versions.runs(key)), [1; 3]);
         stage.end(&[1, 2, 3]);
     });
 }
@@ -71,14 +71,14 @@ fn every_place_is_given_to_the_next() {
 fn a_place_goes_on_as_a_waiter_joins() {
     explore(|| {
         let stage = one_place().stale(&[1, 2]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let reader = stage.spawn(|stage| stage.get(1));
         let waiter = stage.spawn(|stage| stage.refresh(1));
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         let _ = stage.get(2);
         // Or this would wait for ever.
-        stage.source.await_begun(1);
-        stage.source.let_go();
+        stage.versions.await_begun(1);
+        stage.versions.let_go();
         assert_eq!((reader.join().unwrap(), waiter.join().unwrap()), (Ok(1), Ok(1)));
         stage.end(&[1, 2]);
     });
@@ -89,15 +89,15 @@ fn a_place_goes_on_as_a_waiter_joins() {
 fn a_queued_refresh_against_remove() {
     explore(|| {
         let stage = one_place().stale(&[1, 2]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         let _ = stage.get(2);
         let remover = stage.spawn(|stage| {
             stage.remove(2);
             assert_eq!(stage.version(2), None);
         });
-        let gate = stage.spawn(|stage| stage.source.let_go());
+        let gate = stage.spawn(|stage| stage.versions.let_go());
         remover.join().unwrap();
         gate.join().unwrap();
         stage.rest();
@@ -111,17 +111,17 @@ fn a_queued_refresh_against_remove() {
 fn a_queued_refresh_against_clear() {
     explore(|| {
         let stage = one_place().stale(&[1, 2]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         let _ = stage.get(2);
         let reader = stage.spawn(|stage| stage.get(2));
         stage.clear();
         reader.join().unwrap().unwrap();
-        stage.source.let_go();
+        stage.versions.let_go();
         stage.rest();
         let fetched_anew = u64::from(stage.version(2).is_some());
-        assert_eq!((stage.source.runs(2), stage.stats().skipped), (fetched_anew, 1));
+        assert_eq!((stage.versions.runs(2), stage.stats().skipped), (fetched_anew, 1));
         stage.end(&[1, 2]);
     });
 }
@@ -132,15 +132,15 @@ fn a_refusal_against_a_waiter() {
     explore(|| {
         let settings = Settings { max_refreshes: 1, max_waiting: 0, ..Settings::default() };
         let stage = Stage::with(|_| {}, settings).stale(&[1, 2]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
-        stage.source.write(2);
+        stage.versions.await_begun(1);
+        stage.versions.write(2);
         let reader = stage.spawn(|stage| stage.get(2));
         let waiter = stage.spawn(|stage| stage.refresh(2));
         assert_eq!(waiter.join().unwrap(), Ok(2));
         reader.join().unwrap().unwrap();
-        stage.source.let_go();
+        stage.versions.let_go();
         stage.end(&[1, 2]);
     });
 }
@@ -150,18 +150,18 @@ fn a_refusal_against_a_waiter() {
 fn a_place_is_taken_away_as_its_refresh_ends() {
     explore(|| {
         let stage = one_place().stale(&[1, 2]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         let _ = stage.get(2);
-        stage.source.write(2);
-        let gate = stage.spawn(|stage| stage.source.let_go());
+        stage.versions.write(2);
+        let gate = stage.spawn(|stage| stage.versions.let_go());
         let reader = stage.spawn(|stage| stage.get(2));
         advance(TIMEOUT);
         reader.join().unwrap().unwrap();
         gate.join().unwrap();
         stage.rest();
-        assert!(stage.source.runs(2) >= 1, "the next one has its turn");
+        assert!(stage.versions.runs(2) >= 1, "the next one has its turn");
         stage.end(&[1, 2]);
     });
 }

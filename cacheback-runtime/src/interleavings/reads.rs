@@ -7,13 +7,13 @@ use super::{ON_PURPOSE, explore};
 fn two_readers_at_a_stale_entry() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.write(2);
+        stage.versions.write(2);
         let readers = [1, 2].map(|_| stage.spawn(|stage| stage.get(1)));
         for got in join(readers) {
             assert!(matches!(got, Ok(1 | 2)), "{got:?}");
         }
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.version(1)), (1, Some(2)));
+        assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(2)));
         stage.end(&[1]);
     });
 }
@@ -25,7 +25,7 @@ fn three_callers_of_a_missing_entry() {
         let callers = [1, 2, 3].map(|_| stage.spawn(|stage| stage.get(1)));
         assert_eq!(join(callers), [Ok(1); 3]);
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.version(1)), (1, Some(1)));
+        assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }
@@ -38,8 +38,8 @@ fn a_waiter_arrives_as_the_flight_ends() {
         let first = stage.spawn(|stage| stage.refresh(1));
         let second = stage.spawn(|stage| stage.refresh(1));
         assert_eq!((first.join().unwrap(), second.join().unwrap()), (Ok(1), Ok(1)));
-        let runs = stage.source.runs(1);
-        assert!((1..=2).contains(&runs) && stage.source.most(1) == 1, "{runs} runs");
+        let runs = stage.versions.runs(1);
+        assert!((1..=2).contains(&runs) && stage.versions.most(1) == 1, "{runs} runs");
         stage.end(&[1]);
     });
 }
@@ -49,12 +49,12 @@ fn a_waiter_arrives_as_the_flight_ends() {
 fn a_waiter_arrives_as_a_refresh_behind_callers_ends() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.write(2);
+        stage.versions.write(2);
         let _ = stage.get(1);
         let waits = stage.spawn(|stage| stage.refresh(1));
         assert_eq!(waits.join().unwrap(), Ok(2));
-        let runs = stage.source.runs(1);
-        assert!((1..=2).contains(&runs) && stage.source.most(1) == 1, "{runs} runs");
+        let runs = stage.versions.runs(1);
+        assert!((1..=2).contains(&runs) && stage.versions.most(1) == 1, "{runs} runs");
         stage.end(&[1]);
     });
 }
@@ -63,7 +63,7 @@ fn a_waiter_arrives_as_a_refresh_behind_callers_ends() {
 fn a_leader_panics_as_a_waiter_joins() {
     explore(|| {
         let stage = Stage::new();
-        stage.source.act(&[Act::Panic]);
+        stage.versions.act(&[Act::Panic]);
         let callers = [1, 2].map(|_| stage.spawn(|stage| stage.try_get(1)));
         let got = join(callers);
         // Who joined panics too. Who came later has a fetch of its own, and with its value it may be that nobody panics.
@@ -71,7 +71,7 @@ fn a_leader_panics_as_a_waiter_joins() {
         let panicked = panicked.count();
         let fetched = got.iter().filter(|got| **got == Ok(Ok(1))).count();
         assert_eq!(panicked + fetched, 2, "{got:?}");
-        assert_eq!(stage.source.runs(1), if fetched == 0 { 1 } else { 2 });
+        assert_eq!(stage.versions.runs(1), if fetched == 0 { 1 } else { 2 });
         stage.end(&[1]);
     });
 }
@@ -80,11 +80,11 @@ fn a_leader_panics_as_a_waiter_joins() {
 fn a_leaders_fetch_fails_as_a_waiter_joins() {
     explore(|| {
         let stage = Stage::new();
-        stage.source.act(&[Act::Fail]);
+        stage.versions.act(&[Act::Fail]);
         let callers = [1, 2].map(|_| stage.spawn(|stage| stage.get(1)));
         let got = join(callers);
         let failed = got.iter().filter(|got| got.is_err()).count();
-        assert_eq!(stage.source.runs(1), if failed == 2 { 1 } else { 2 });
+        assert_eq!(stage.versions.runs(1), if failed == 2 { 1 } else { 2 });
         stage.end(&[1]);
     });
 }
@@ -99,7 +99,7 @@ fn a_leader_goes_away_as_a_waiter_joins() {
         leaves.join().unwrap();
         assert_eq!(stays.join().unwrap(), Ok(1));
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.version(1)), (1, Some(1)));
+        assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }
@@ -109,11 +109,11 @@ fn a_leader_goes_away_as_a_waiter_joins() {
 fn a_refresh_fails_as_a_reader_comes() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.act(&[Act::Fail]);
+        stage.versions.act(&[Act::Fail]);
         let readers = [1, 2].map(|_| stage.spawn(|stage| stage.get(1)));
         assert_eq!(join(readers), [Ok(1); 2]);
         stage.rest();
-        assert_eq!((stage.source.runs(1), stage.version(1)), (1, Some(1)));
+        assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }

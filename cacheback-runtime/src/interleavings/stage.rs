@@ -17,8 +17,8 @@ use crate::base::shims::sync::step;
 use crate::base::shims::tasks;
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
-use crate::engine::source::{BoxFuture, Origin};
-use crate::engine::{Answer, Call, Definition, Engine, ErasedCache, Keyed, Of, Target, ValueOptions};
+use crate::engine::source::{BoxFuture, Source};
+use crate::engine::{Answer, CallKind, Definition, Engine, ErasedCache, Keyed, Of, Target, ValueOptions};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
 use crate::executor::context::{scenario, settle};
@@ -71,7 +71,7 @@ pub(super) enum Act {
 
 /// An origin: one number, its version, which only grows. A body that reads it before a write and brings it after that is
 /// what must not be stored.
-pub(super) struct Source {
+pub(super) struct Versions {
     version: AtomicU64,
     /// What the next runs do; then all of them bring.
     acts: Mutex<Vec<Act>>,
@@ -87,7 +87,7 @@ pub(super) struct Source {
 const KEYS: usize = 5;
 
 struct Scripted {
-    source: Arc<Source>,
+    versions: Arc<Versions>,
     key: u64,
 }
 
@@ -96,32 +96,32 @@ struct Life(Arc<Scripted>);
 
 impl Life {
     fn begin(of: &Arc<Scripted>) -> Self {
-        let (source, key) = (&of.source, of.key as usize);
-        let live = source.live[key].fetch_add(1, Ordering::SeqCst) + 1;
-        source.most[key].fetch_max(live, Ordering::SeqCst);
-        source.runs[key].fetch_add(1, Ordering::SeqCst);
+        let (versions, key) = (&of.versions, of.key as usize);
+        let live = versions.live[key].fetch_add(1, Ordering::SeqCst) + 1;
+        versions.most[key].fetch_max(live, Ordering::SeqCst);
+        versions.runs[key].fetch_add(1, Ordering::SeqCst);
         Self(Arc::clone(of))
     }
 }
 
 impl Drop for Life {
     fn drop(&mut self) {
-        self.0.source.live[self.0.key as usize].fetch_sub(1, Ordering::SeqCst);
+        self.0.versions.live[self.0.key as usize].fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-impl Origin<Types> for Scripted {
+impl Source<Types> for Scripted {
     fn run(self: Arc<Self>) -> BoxFuture<Returned> {
         Box::pin(async move {
             let _life = Life::begin(&self);
-            let act = lock(&self.source.acts).pop().unwrap_or(Act::Bring);
-            let version = self.source.version();
-            self.source.begun.add_permits(1);
+            let act = lock(&self.versions.acts).pop().unwrap_or(Act::Bring);
+            let version = self.versions.version();
+            self.versions.begun.add_permits(1);
             match act {
                 Act::Bring => yield_now().await,
-                Act::Hold => self.source.held().await,
+                Act::Hold => self.versions.held().await,
                 Act::HoldAndFail => {
-                    self.source.held().await;
+                    self.versions.held().await;
                     return Err("failed");
                 }
                 Act::Fail => {
@@ -148,7 +148,7 @@ impl Origin<Types> for Scripted {
     }
 }
 
-impl Source {
+impl Versions {
     pub(super) fn version(&self) -> u64 {
         step();
         self.version.load(Ordering::SeqCst)
@@ -202,7 +202,7 @@ pub(super) fn join<T, const N: usize>(tasks: [JoinHandle<T>; N]) -> [T; N] {
 #[derive(Clone)]
 pub(super) struct Stage {
     engine: Arc<Engine<Types>>,
-    pub(super) source: Arc<Source>,
+    pub(super) versions: Arc<Versions>,
     /// How many calls were answered.
     calls: Arc<AtomicU64>,
 }
@@ -232,7 +232,7 @@ impl Stage {
             ..Policy::default()
         };
         options(&mut policy);
-        let source = Source {
+        let versions = Versions {
             version: AtomicU64::new(1),
             acts: Mutex::default(),
             runs: Default::default(),
@@ -248,7 +248,7 @@ impl Stage {
             share: Sharing::Copied(|error: &&str| *error),
             describe: Describe::UNSEEN,
         };
-        Self { engine: Engine::new(definition), source: Arc::new(source), calls: Arc::default() }
+        Self { engine: Engine::new(definition), versions: Arc::new(versions), calls: Arc::default() }
     }
 
     /// The same, with a stale value of version 1 for each of some keys.
@@ -275,8 +275,8 @@ impl Stage {
         Target::new(hash, Arc::new(Owned((key,))), node)
     }
 
-    fn origin(&self, key: u64) -> Arc<dyn Origin<Types>> {
-        Arc::new(Scripted { source: Arc::clone(&self.source), key })
+    fn source(&self, key: u64) -> Arc<dyn Source<Types>> {
+        Arc::new(Scripted { versions: Arc::clone(&self.versions), key })
     }
 
     /// A call, as generated code makes it.
@@ -290,7 +290,7 @@ impl Stage {
             return hit;
         }
         let Answer { value, status, .. } =
-            self.engine.answer(&self.target(key), &self.origin(key), Call::Lookup).await;
+            self.engine.answer(&self.target(key), &self.source(key), CallKind::Lookup).await;
         assert!(status != Status::Empty || value == Ok(EMPTY), "{value:?} is not empty");
         self.calls.fetch_add(1, Ordering::SeqCst);
         value
@@ -318,7 +318,7 @@ impl Stage {
     }
 
     pub(super) fn refresh(&self, key: u64) -> Returned {
-        block_on(self.engine.refresh(&self.target(key), &self.origin(key)))
+        block_on(self.engine.refresh(&self.target(key), &self.source(key)))
     }
 
     pub(super) fn peek(&self, key: u64) -> Option<Stored> {
@@ -331,11 +331,11 @@ impl Stage {
     }
 
     pub(super) fn set(&self, key: u64, version: u64) {
-        self.engine.set(&self.target(key), &self.origin(key), version);
+        self.engine.set(&self.target(key), &self.source(key), version);
     }
 
     pub(super) fn invalidate(&self, key: u64) {
-        self.engine.invalidate(&self.target(key), &self.origin(key));
+        self.engine.invalidate(&self.target(key), &self.source(key));
     }
 
     /// All keys.
@@ -373,7 +373,7 @@ impl Stage {
     /// lives, no key, place or seat is held, and store and bound know of the same entries.
     pub(super) fn rest(&self) {
         block_on(settle());
-        assert!((0..KEYS).all(|key| self.source.live[key].load(Ordering::SeqCst) == 0), "a body lives");
+        assert!((0..KEYS).all(|key| self.versions.live[key].load(Ordering::SeqCst) == 0), "a body lives");
         assert_eq!(self.stats().calls(), self.calls.load(Ordering::SeqCst), "a call was not counted once");
         self.engine.assert_at_rest();
         scenario::executor().assert_at_rest();
@@ -385,9 +385,9 @@ impl Stage {
         self.rest();
         // Past every lifetime and every back-off.
         tasks::advance(TIMEOUT / 2);
-        self.source.act(&[]);
-        let newer = self.source.version() + 100;
-        self.source.write(newer);
+        self.versions.act(&[]);
+        let newer = self.versions.version() + 100;
+        self.versions.write(newer);
         for key in keys {
             let _ = self.get(*key);
             block_on(settle());

@@ -13,15 +13,15 @@ const SECOND: Duration = Duration::from_secs(1);
 fn two_readers_as_a_trial_is_due() {
     explore(|| {
         let stage = Stage::new().stale(&[0, 1]);
-        stage.source.write(2);
+        stage.versions.write(2);
         stage.open_breaker();
         advance(SECOND);
-        stage.source.act(&[Act::HoldAndFail]);
+        stage.versions.act(&[Act::HoldAndFail]);
         let readers = [0, 1].map(|key| stage.spawn(move |stage| stage.get(key)));
         assert_eq!(join(readers), [Ok(1); 2]);
-        stage.source.await_begun(1);
-        assert_eq!(stage.source.runs(0) + stage.source.runs(1), 1);
-        stage.source.let_go();
+        stage.versions.await_begun(1);
+        assert_eq!(stage.versions.runs(0) + stage.versions.runs(1), 1);
+        stage.versions.let_go();
         stage.rest();
         assert_eq!(stage.stats().breakers_open, 1);
         advance(2 * SECOND);
@@ -37,20 +37,20 @@ fn two_readers_as_a_trial_is_due() {
 fn a_caller_who_waits_fails_beside_a_trial() {
     explore(|| {
         let stage = Stage::new().stale(&[0]);
-        stage.source.write(2);
+        stage.versions.write(2);
         stage.open_breaker();
         advance(SECOND);
-        stage.source.act(&[Act::Fail, Act::Fail]);
+        stage.versions.act(&[Act::Fail, Act::Fail]);
         let reader = stage.spawn(|stage| stage.get(0));
         let caller = stage.spawn(|stage| stage.refresh(2));
         assert_eq!((reader.join().unwrap(), caller.join().unwrap()), (Ok(1), Err("failed")));
         stage.rest();
-        assert_eq!((stage.source.runs(0), stage.source.runs(2)), (1, 1));
+        assert_eq!((stage.versions.runs(0), stage.versions.runs(2)), (1, 1));
         // Two trials have not failed yet: the next is due after two seconds at most.
         advance(2 * SECOND);
         assert_eq!(stage.get(0), Ok(1));
         stage.rest();
-        assert_eq!((stage.source.runs(0), stage.version(0)), (2, Some(2)));
+        assert_eq!((stage.versions.runs(0), stage.version(0)), (2, Some(2)));
         stage.end(&[0, 2]);
     });
 }
@@ -60,12 +60,12 @@ fn a_caller_who_waits_fails_beside_a_trial() {
 fn a_trial_succeeds_as_a_caller_fails() {
     explore(|| {
         let stage = Stage::new().stale(&[0]);
-        stage.source.write(2);
+        stage.versions.write(2);
         stage.open_breaker();
         advance(SECOND);
         let reader = stage.spawn(|stage| stage.get(0));
-        stage.source.await_begun(1);
-        stage.source.act(&[Act::Fail]);
+        stage.versions.await_begun(1);
+        stage.versions.act(&[Act::Fail]);
         let caller = stage.spawn(|stage| stage.refresh(2));
         assert_eq!(caller.join().unwrap(), Err("failed"));
         assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));

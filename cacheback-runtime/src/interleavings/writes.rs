@@ -13,7 +13,7 @@ fn against_a_fetch(write: fn(&Stage), stays: fn(Option<Stored>) -> bool) {
         let stage = if thread_rng().r#gen() { Stage::new().stale(&[1]) } else { Stage::new() };
         let fetch = stage.spawn(|stage| stage.refresh(1));
         let writer = stage.spawn(move |stage| {
-            stage.source.write(2);
+            stage.versions.write(2);
             write(stage);
             let stored = stage.peek(1);
             assert!(stays(stored), "{stored:?} right after the write");
@@ -75,10 +75,10 @@ fn a_fetch_against_an_equal_set() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
         // The origin is wrong for a while, and the fetch may have seen it.
-        stage.source.write(7);
+        stage.versions.write(7);
         let fetch = stage.spawn(|stage| stage.get(1));
         let writer = stage.spawn(|stage| {
-            stage.source.write(1);
+            stage.versions.write(1);
             stage.set(1, 1);
             assert_eq!(stage.version(1), Some(1));
         });
@@ -99,16 +99,16 @@ fn an_invalidated_value_is_followed_by_a_newer_one() {
         let fetch = stage.spawn(|stage| stage.get(1));
         let writers = [2, 3].map(|version| {
             stage.spawn(move |stage| {
-                stage.source.write(version);
+                stage.versions.write(version);
                 stage.invalidate(1);
             })
         });
         fetch.join().unwrap().unwrap();
         join(writers);
         stage.rest();
-        let last = stage.source.version();
+        let last = stage.versions.version();
         assert_eq!(stage.peek(1), Some(Stored { version: last, fresh: true }));
-        assert!(stage.source.most(1) <= 2, "two bodies at most");
+        assert!(stage.versions.most(1) <= 2, "two bodies at most");
         stage.end(&[1]);
     });
 }
@@ -118,14 +118,14 @@ fn an_invalidated_value_is_followed_by_a_newer_one() {
 fn a_body_ends_as_another_is_parked_behind_it() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.act(&[Act::Hold, Act::Hold]);
+        stage.versions.act(&[Act::Hold, Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
+        stage.versions.await_begun(1);
         stage.invalidate(1);
-        stage.source.await_begun(1);
-        stage.source.write(2);
+        stage.versions.await_begun(1);
+        stage.versions.write(2);
         let writer = stage.spawn(|stage| stage.invalidate(1));
-        let gates = [1, 2].map(|_| stage.spawn(|stage| stage.source.let_go()));
+        let gates = [1, 2].map(|_| stage.spawn(|stage| stage.versions.let_go()));
         // It looks for what is parked, too.
         let janitor = stage.spawn(Stage::sweep);
         writer.join().unwrap();
@@ -133,7 +133,7 @@ fn a_body_ends_as_another_is_parked_behind_it() {
         join(gates);
         stage.rest();
         assert_eq!(stage.peek(1), Some(Stored { version: 2, fresh: true }));
-        assert_eq!((stage.source.runs(1), stage.source.most(1)), (3, 2));
+        assert_eq!((stage.versions.runs(1), stage.versions.most(1)), (3, 2));
         stage.end(&[1]);
     });
 }
@@ -142,18 +142,18 @@ fn a_body_ends_as_another_is_parked_behind_it() {
 fn fetch_remove_fetch_with_the_first_finishing_in_between() {
     explore(|| {
         let stage = Stage::new();
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let first = stage.spawn(|stage| stage.get(1));
-        stage.source.await_begun(1);
-        let gate = stage.spawn(|stage| stage.source.let_go());
-        stage.source.write(2);
+        stage.versions.await_begun(1);
+        let gate = stage.spawn(|stage| stage.versions.let_go());
+        stage.versions.write(2);
         stage.remove(1);
         assert_eq!(stage.get(1), Ok(2));
         assert_eq!(stage.version(1), Some(2));
         assert_eq!(first.join().unwrap(), Ok(1));
         gate.join().unwrap();
         stage.rest();
-        assert_eq!((stage.version(1), stage.source.runs(1)), (Some(2), 2));
+        assert_eq!((stage.version(1), stage.versions.runs(1)), (Some(2), 2));
         stage.end(&[1]);
     });
 }
@@ -163,10 +163,10 @@ fn fetch_remove_fetch_with_the_first_finishing_in_between() {
 fn a_failing_fetch_against_remove() {
     explore(|| {
         let stage = Stage::with(|policy| policy.cache_err = Some(LIFETIME), Settings::default());
-        stage.source.act(&[Act::HoldAndFail]);
+        stage.versions.act(&[Act::HoldAndFail]);
         let first = stage.spawn(|stage| stage.get(1));
-        stage.source.await_begun(1);
-        let gate = stage.spawn(|stage| stage.source.let_go());
+        stage.versions.await_begun(1);
+        let gate = stage.spawn(|stage| stage.versions.let_go());
         stage.remove(1);
         assert_eq!(stage.get(1), Ok(1));
         gate.join().unwrap();
@@ -206,10 +206,10 @@ fn two_writers_and_a_fetch() {
 fn a_commit_against_clear() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let _ = stage.get(1);
-        stage.source.await_begun(1);
-        stage.source.let_go();
+        stage.versions.await_begun(1);
+        stage.versions.let_go();
         stage.clear();
         assert_eq!(stage.version(1), None);
         stage.rest();
@@ -246,7 +246,7 @@ fn a_caller_after_clear_sees_what_is_newer() {
         let stage = Stage::new();
         let first = stage.spawn(|stage| stage.get(1));
         let second = stage.spawn(|stage| {
-            stage.source.write(2);
+            stage.versions.write(2);
             stage.clear();
             stage.get(1)
         });
@@ -266,12 +266,12 @@ fn invalidate_all_against_values_that_come_meanwhile() {
         let stage = Stage::new().stale(&[1]);
         stage.set(2, 1);
         // Its body has read the older version, and brings it just then.
-        stage.source.act(&[Act::Hold]);
+        stage.versions.act(&[Act::Hold]);
         let fetch = stage.spawn(|stage| stage.get(3));
-        stage.source.await_begun(1);
-        let gate = stage.spawn(|stage| stage.source.let_go());
+        stage.versions.await_begun(1);
+        let gate = stage.spawn(|stage| stage.versions.let_go());
         let writer = stage.spawn(|stage| {
-            stage.source.write(2);
+            stage.versions.write(2);
             stage.invalidate_all();
             for key in 1..=3 {
                 let stored = stage.peek(key);
@@ -313,7 +313,7 @@ fn a_cache_is_invalidated_again_and_again() {
         let stage = Stage::new().stale(&[1]);
         let writers = [2, 3].map(|version| {
             stage.spawn(move |stage| {
-                stage.source.write(version);
+                stage.versions.write(version);
                 stage.invalidate_all();
                 stage.get(1).unwrap();
             })
@@ -325,9 +325,9 @@ fn a_cache_is_invalidated_again_and_again() {
         // What both have invalidated is asked for once more.
         stage.get(1).unwrap();
         stage.rest();
-        let last = stage.source.version();
+        let last = stage.versions.version();
         assert_eq!(stage.peek(1), Some(Stored { version: last, fresh: true }));
-        assert!(stage.source.most(1) <= 2, "two bodies at most");
+        assert!(stage.versions.most(1) <= 2, "two bodies at most");
         stage.end(&[1]);
     });
 }

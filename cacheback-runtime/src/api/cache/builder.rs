@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::closures::{Fetcher, Over, Recipe, Vary};
+use super::closures::{Fetcher, KeyClosures, Over, Vary};
 use super::{Cache, Object, any};
 use crate::base::sync::Arc;
 use crate::engine::{Closure, Definition, Engine, ErasedCache, Of, ValueOptions};
@@ -536,14 +536,14 @@ where
         if self.vary.is_some() {
             policy.varies = VARIES;
         }
-        let recipe = Recipe { fetcher: parts.fetcher.clone(), empty, vary: self.vary.clone() };
+        let closures = KeyClosures { fetcher: parts.fetcher.clone(), empty, vary: self.vary.clone() };
         let values = parts.values.clone();
         let engine = Engine::<Of<_, O>>::new(Definition { name, policy, values, share, describe });
         if is_named {
             any::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
         }
         let hasher = engine.hasher();
-        Ok(Cache::new(Arc::new(Object { engine, recipe: Arc::new(recipe), is_named }), hasher))
+        Ok(Cache::new(Arc::new(Object { engine, closures: Arc::new(closures), is_named }), hasher))
     }
 }
 

@@ -3,9 +3,8 @@
 use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
-use crate::api::entry::Bound;
 use crate::base::sync::{Arc, Mutex, lock};
-use crate::engine::source::{BoxFuture, Origin};
+use crate::engine::source::{BoundSource, BoxFuture, Source};
 use crate::engine::{Engine, Keyed, Of};
 use crate::key::{Argument, Key, Whole};
 use crate::outcome::{Errors, Outcome};
@@ -21,14 +20,14 @@ pub(super) type Vary<K> = Arc<dyn Fn(&K, &mut Policy) + Send + Sync>;
 pub(super) type Once<R> = Box<dyn FnOnce() -> BoxFuture<R> + Send>;
 
 /// What a call brings to an entry.
-pub(super) struct Call<R> {
-    /// Its own fetch, in place of the recipe's.
+pub(super) struct PerCall<R> {
+    /// Its own fetch, in place of the builder's.
     pub(super) once: Option<Once<R>>,
     /// What it knows of errors.
     pub(super) errors: Option<Errors<R>>,
 }
 
-impl<R> Call<R> {
+impl<R> PerCall<R> {
     pub(super) const NOTHING: Self = Self::knowing(None);
 
     pub(super) const fn knowing(errors: Option<Errors<R>>) -> Self {
@@ -37,30 +36,30 @@ impl<R> Call<R> {
 }
 
 /// What the closures of a builder make of a key.
-pub(super) struct Recipe<K, O: Outcome> {
+pub(super) struct KeyClosures<K, O: Outcome> {
     pub(super) fetcher: Option<Fetcher<K, O::Return>>,
     pub(super) empty: Option<Over<K, O::Return>>,
     pub(super) vary: Option<Vary<K>>,
 }
 
-/// One key with the recipe for it, and the cache.
-pub(super) struct Fetch<K: Argument + Key, O: Outcome> {
+/// One key with the closures for it, and the cache.
+pub(super) struct Bound<K: Argument + Key, O: Outcome> {
     pub(super) engine: Arc<Engine<Of<Whole<K>, O>>>,
-    pub(super) recipe: Arc<Recipe<K, O>>,
+    pub(super) closures: Arc<KeyClosures<K, O>>,
     pub(super) hash: u64,
     /// The number of the key's node, where one was seen.
     pub(super) node: Option<u64>,
     pub(super) key: K,
-    /// The fetch that this call brings, in place of the recipe's; taken by the one run.
+    /// The fetch that this call brings, in place of the builder's; taken by the one run.
     pub(super) once: Option<Mutex<Option<Once<O::Return>>>>,
     /// What this call knows of errors.
     pub(super) errors: Option<Errors<O::Return>>,
 }
 
-// As `Applied`.
-impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Fetch<K, O> {}
+// As `function::call::Call`.
+impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Bound<K, O> {}
 
-impl<K: Argument + Key, O: Outcome> Bound for Fetch<K, O> {
+impl<K: Argument + Key, O: Outcome> BoundSource for Bound<K, O> {
     type C = Of<Whole<K>, O>;
     fn engine(&self) -> &Arc<Engine<Of<Whole<K>, O>>> {
         &self.engine
@@ -70,30 +69,30 @@ impl<K: Argument + Key, O: Outcome> Bound for Fetch<K, O> {
     }
 }
 
-impl<K: Argument + Key, O: Outcome> Keyed<K> for Fetch<K, O> {
+impl<K: Argument + Key, O: Outcome> Keyed<K> for Bound<K, O> {
     fn key(&self) -> &K {
         &self.key
     }
 }
 
-impl<K: Argument + Key, O: Outcome> Fetch<K, O> {
+impl<K: Argument + Key, O: Outcome> Bound<K, O> {
     /// The options for this key, where they depend on it.
     fn varied(&self) -> Option<Policy> {
-        let vary = self.recipe.vary.as_ref()?;
+        let vary = self.closures.vary.as_ref()?;
         let mut policy = *self.engine.policy();
         vary(&self.key, &mut policy);
         Some(policy)
     }
 }
 
-impl<K: Argument + Key, O: Outcome> Origin<Of<Whole<K>, O>> for Fetch<K, O> {
+impl<K: Argument + Key, O: Outcome> Source<Of<Whole<K>, O>> for Bound<K, O> {
     fn can_run(&self) -> bool {
-        self.recipe.fetcher.is_some() || self.once.is_some()
+        self.closures.fetcher.is_some() || self.once.is_some()
     }
     // The closures are called within the future: a panic is that of the fetch then.
     fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
         Box::pin(async move {
-            match (&self.once, &self.recipe.fetcher) {
+            match (&self.once, &self.closures.fetcher) {
                 (Some(once), _) => {
                     let once = lock(once).take();
                     let Some(once) = once else {
@@ -115,17 +114,17 @@ impl<K: Argument + Key, O: Outcome> Origin<Of<Whole<K>, O>> for Fetch<K, O> {
         }
     }
     fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
-        self.recipe.vary.as_ref()?;
+        self.closures.vary.as_ref()?;
         // Where no empty value exists every caller waits.
         let waits =
-            || self.recipe.empty.is_none() || self.varied().is_some_and(|policy| policy.fetch_on_miss);
+            || self.closures.empty.is_none() || self.varied().is_some_and(|policy| policy.fetch_on_miss);
         Some(Box::new(waits))
     }
     fn wait(&self) -> Option<Duration> {
-        self.recipe.empty.as_ref()?;
+        self.closures.empty.as_ref()?;
         self.varied()?.wait
     }
     fn empty(&self) -> Option<O::Return> {
-        self.recipe.empty.as_ref().map(|empty| empty(&self.key))
+        self.closures.empty.as_ref().map(|empty| empty(&self.key))
     }
 }

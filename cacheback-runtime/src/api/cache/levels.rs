@@ -11,7 +11,7 @@ use std::hash::{BuildHasher, Hash};
 use std::ops::Deref;
 use std::panic::AssertUnwindSafe;
 
-use super::closures::{Call, Once};
+use super::closures::{Once, PerCall};
 use super::{Cache, Typed};
 use crate::api::entry::Entry;
 use crate::base::hash::Seeded;
@@ -138,7 +138,7 @@ macro_rules! calls_that_may_fail {
                 K: Borrow<Q>,
                 Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
             {
-                self.bring(key, Call::knowing(Some($errors)))
+                self.bring(key, PerCall::knowing(Some($errors)))
             }
 
             /// Makes the value stale now, and starts one refresh if the cache has a fetcher; else the next caller's is
@@ -190,7 +190,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let stored = value.map(|value| self.bring(key, Call::NOTHING).set(value));
+        let stored = value.map(|value| self.bring(key, PerCall::NOTHING).set(value));
         async move {
             match stored {
                 Ok(stored) => stored.await,
@@ -226,7 +226,7 @@ where
             if let Some(value) = self.look(hash, key) {
                 return value;
             }
-            AssertUnwindSafe(self.object.entry(hash, key.to_owned(), Call::NOTHING).call())
+            AssertUnwindSafe(self.object.entry(hash, key.to_owned(), PerCall::NOTHING).call())
         };
         wait.await
     }
@@ -262,7 +262,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.bring(key, Call::NOTHING)
+        self.bring(key, PerCall::NOTHING)
     }
 
     /// Makes the value stale now, and starts one refresh if the cache has a fetcher; else the next caller's is it.
@@ -293,7 +293,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        (*self.bring(key, Call::NOTHING)).set(value)
+        (*self.bring(key, PerCall::NOTHING)).set(value)
     }
 
     pub(super) fn look<Q>(&self, hash: u64, key: &Q) -> Option<V>
@@ -305,7 +305,7 @@ where
     }
 
     /// An entry with what a call brings to it.
-    pub(super) fn bring<Q>(&self, key: &Q, call: Call<V>) -> Entry<V>
+    pub(super) fn bring<Q>(&self, key: &Q, call: PerCall<V>) -> Entry<V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
@@ -323,7 +323,7 @@ where
             if let Some(value) = self.look(hash, key) {
                 return value;
             }
-            AssertUnwindSafe(self.object.entry(hash, key.to_owned(), Call::knowing(errors)).call())
+            AssertUnwindSafe(self.object.entry(hash, key.to_owned(), PerCall::knowing(errors)).call())
         };
         wait.await
     }
@@ -341,7 +341,7 @@ where
                 return value;
             }
             let once: Once<V> = Box::new(move || Box::pin(fetch()));
-            self.object.entry(hash, key.to_owned(), Call { once: Some(once), errors }).get_or_fetch()
+            self.object.entry(hash, key.to_owned(), PerCall { once: Some(once), errors }).get_or_fetch()
         };
         wait.await
     }

@@ -1,0 +1,45 @@
+//! A cache without its types.
+
+use std::panic::RefUnwindSafe;
+
+use super::{Cacheable, Engine};
+use crate::events::Stats;
+use crate::rules::policy::Policy;
+
+/// What can be done with a cache of any type.
+pub(crate) trait ErasedCache: Send + Sync + RefUnwindSafe {
+    fn name(&self) -> &'static str;
+    fn policy(&self) -> Policy;
+    fn stats(&self) -> Stats;
+    /// What was counted so far: `entries` is zero.
+    #[cfg(feature = "metrics")]
+    fn counted(&self) -> Stats;
+    fn len(&self) -> u64;
+    fn invalidate_all(&self);
+    fn clear(&self);
+}
+
+impl<C: Cacheable> ErasedCache for Engine<C> {
+    fn name(&self) -> &'static str {
+        Engine::name(self)
+    }
+    fn policy(&self) -> Policy {
+        *Engine::policy(self)
+    }
+    fn stats(&self) -> Stats {
+        Engine::stats(self)
+    }
+    #[cfg(feature = "metrics")]
+    fn counted(&self) -> Stats {
+        Engine::counted(self)
+    }
+    fn len(&self) -> u64 {
+        Engine::len(self)
+    }
+    fn invalidate_all(&self) {
+        Engine::invalidate_all(self);
+    }
+    fn clear(&self) {
+        Engine::clear(self);
+    }
+}

@@ -1,0 +1,70 @@
+//! Sweeps: values past their retention are dropped, and fetches that need not wait any more are started.
+
+use super::target::{Lone, Target};
+use super::{Cacheable, Engine, ErrorOf, NodeOf};
+use crate::base::clock::Moment;
+use crate::base::panics::caught;
+use crate::base::sync::{Arc, Ordering};
+#[cfg(not(feature = "test-util"))]
+use crate::executor::housekeeper;
+use crate::rules::backoff::Backoff;
+use crate::store::{Change, Pins, RECORD_WEIGHT};
+
+impl<C: Cacheable> Engine<C> {
+    /// Drops what is past its retention: on a test's clock nobody else can, elsewhere the janitor does.
+    pub(super) fn tidy(&self, now: Moment) {
+        let due = cfg!(feature = "test-util")
+            && now >= self.store.next_gone()
+            && now.since(Moment::from_bits(self.swept.load(Ordering::Relaxed))) >= 10_000_000_000;
+        if due {
+            self.swept.store(now.to_bits(), Ordering::Relaxed);
+            self.sweep_store(now);
+        }
+    }
+
+    /// Drops what is past its retention. A back-off outlives its value.
+    fn sweep_store(&self, now: Moment) {
+        let pins = self.store.pins();
+        for (node, backoff) in self.store.sweep(now, &pins) {
+            // If a type of the user's panics, the back-off is forgotten.
+            if caught(|| self.keep_backoff(node, backoff, now, &pins)).is_err() {
+                self.store.drop_out(node);
+            }
+        }
+    }
+
+    /// Puts the record of a back-off in the place of its node.
+    fn keep_backoff<'s>(
+        &'s self,
+        node: &NodeOf<C>,
+        backoff: Backoff,
+        now: Moment,
+        pins: &Pins<'s, C::OwnedKey, C::Value, ErrorOf<C>>,
+    ) {
+        let (key, own) = (C::copy_key(node.key()), C::copy_key(node.key()));
+        let target = Target::new(node.hash(), Arc::new(Lone(key)), Some(node.id()));
+        let mut record = Some(self.backoff_record(own, target.hash, backoff, None, now));
+        let change = self.at(&target, |_, known| {
+            // A write that came first has replaced it.
+            match self.store.resident(target.hash, known, pins)? {
+                Some(current) if current.id() == node.id() => {
+                    Ok(self.store.put(&mut record, RECORD_WEIGHT, self.store.epoch(), Some(current), pins))
+                }
+                _ => Ok(Change::default()),
+            }
+        });
+        self.store.carry_out(change);
+    }
+}
+
+#[cfg(not(feature = "test-util"))]
+impl<C: Cacheable> housekeeper::Sweep for Engine<C> {
+    fn sweep(&self, now: Moment) {
+        if now >= self.store.next_gone() {
+            self.sweep_store(now);
+        }
+        for job in self.flights.unpark_all(now) {
+            job.submit();
+        }
+    }
+}
