@@ -24,12 +24,12 @@ use crate::known::{Face, Known, Strangers};
 use crate::policy::Eviction;
 use crate::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};
 
-mod bound;
+mod capacity;
 mod index;
 mod node;
 mod part;
-use bound::Bound;
-pub(crate) use bound::{Limit, RECORD_WEIGHT};
+use capacity::Bound;
+pub(crate) use capacity::{Limit, RECORD_WEIGHT};
 use index::Index;
 pub(crate) use index::{Pinned, Place};
 pub(crate) use node::{Content, Node, Remains, Round};
