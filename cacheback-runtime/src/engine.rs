@@ -13,7 +13,7 @@ use std::time::Duration;
 use crate::clock::Moment;
 use crate::context::Here;
 use crate::entry::{Spans, Times};
-use crate::events::{self, Counters, RateLimit, Stats, Status};
+use crate::events::{self, Counters, Provided, RateLimit, Stats, Status};
 use crate::executor::Ticket;
 use crate::failed::Kept;
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
@@ -230,12 +230,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// The counters, without a look at the entries or the clock.
     fn counted(&self) -> Stats {
-        Stats {
+        self.counters.snapshot(Provided {
             evicted: self.store.evicted(),
+            entries: 0,
             breaker_trips: self.breaker.trips(),
             breakers_open: u64::from(self.breaker.is_open()),
-            ..self.counters.snapshot()
-        }
+        })
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -448,7 +448,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Nothing is under way, and nothing of what was is left.
     pub(crate) fn assert_at_rest(&self) {
         assert_eq!(self.flights.desks(), 0, "a key is held");
-        assert_eq!(self.counters.snapshot().in_flight, 0, "a fetch is not home");
+        assert_eq!(self.counted().in_flight, 0, "a fetch is not home");
         let (nodes, findable, residents) = self.store.counts();
         assert_eq!(
             (nodes, nodes),
