@@ -2,7 +2,7 @@
 //!
 //! | name | kind | labels | what it counts |
 //! |---|---|---|---|
-//! | `cacheback_calls_total` | counter | `cache`, `status` | calls that were answered, by what with: `fresh`, `stale`, `empty` or `fetched` |
+//! | `cacheback_calls_total` | counter | `cache`, `status` | calls that were answered, by their status: `fresh`, `stale`, `empty` or `fetched` |
 //! | `cacheback_fetches_total` | counter | `cache` | runs of the function's body that were started |
 //! | `cacheback_fetch_failures_total` | counter | `cache`, `outcome` | fetches that failed: `error`, `panic` or `timeout` |
 //! | `cacheback_fetches_discarded_total` | counter | `cache` | fetches whose outcome was not stored, because the key changed meanwhile |
@@ -13,22 +13,22 @@
 //! | `cacheback_fetches_in_flight` | gauge | `cache` | fetches that run |
 //! | `cacheback_breaker_trips_total` | counter | `cache` | times that the breaker opened |
 //! | `cacheback_breakers_open` | gauge | `cache` | breakers that are open |
-//! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran: `value`, `error`, `panic`, `timeout` or `lost`, with its runtime or at the limit of a shutdown |
+//! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran, by outcome: `value`, `error`, `panic`, `timeout`, or `lost` with the runtime or at the limit of a shutdown |
 //!
-//! `cache` is the function's path, or the name that it was given; functions and caches of one name are added up, those
-//! that were dropped too, so that a counter never goes back. A [`Cache`](crate::Cache) without a name is left out. There
-//! is no label that grows with the keys.
+//! `cache` is the function's path, or the name that it was given. Functions and caches of one name are added up, and so
+//! are caches that were dropped: a counter never goes back. A [`Cache`](crate::Cache) without a name is left out. No
+//! label grows with the number of keys.
 //!
 //! # When they are published
 //!
-//! The histogram is told of each fetch when it ends: some 500 instructions, and what the recorder takes. All else is
-//! counted anyway, without a recorder, and a hit pays nothing for it; [`record`] publishes it. Call it where the numbers
-//! are read: before the page of an exporter is rendered, or before a push. It is also called twice a minute for you (not
-//! with `test-util`, where time is the test's), so that an exporter with a listener of its own shows numbers that are up
-//! to 30 s old.
+//! The histogram records each fetch when it ends, which takes some 500 instructions besides those of the recorder.
+//! Everything else is counted anyway, even without a recorder, and costs a hit nothing; [`record`] publishes it. Call
+//! `record` where the numbers are read: before the page of an exporter is rendered, or before a push. It is also called
+//! for you twice a minute (not with `test-util`, where time is the test's), so that an exporter with a listener of its
+//! own shows numbers that are at most 30 s old.
 //!
-//! A recorder can be installed at any time: counters are set to what was counted from the start, except for the
-//! histogram.
+//! A recorder can be installed at any time: counters are set to what was counted from the start. Only the histogram lacks
+//! the fetches that ended before.
 //!
 //! # Examples
 //!
@@ -36,7 +36,7 @@
 //! # mod cacheback { pub use cacheback_runtime::*; }
 //! # struct PrometheusHandle;
 //! # impl PrometheusHandle { fn render(&self) -> String { String::new() } }
-//! /// What is served at `/metrics`, with the handle of `metrics-exporter-prometheus`.
+//! /// The page served at `/metrics`, with the handle of `metrics-exporter-prometheus`.
 //! fn page(prometheus: &PrometheusHandle) -> String {
 //!     cacheback::metrics::record();
 //!     prometheus.render()
@@ -53,7 +53,7 @@ use ::metrics::{Label, Unit, counter, describe_counter, describe_gauge, describe
 use crate::events::{Kind, Row, SERIES, Stats, durations};
 use crate::registry;
 
-/// Has the janitor call [`record`].
+/// Makes the janitor call [`record`] regularly.
 pub(crate) fn record_regularly() {
     #[cfg(not(feature = "test-util"))]
     {
@@ -62,14 +62,14 @@ pub(crate) fn record_regularly() {
     }
 }
 
-/// Publishes what every cache of the process has counted until now.
+/// Publishes the counters of every cache of the process.
 ///
-/// Counters only grow, and a call that races with another one sets nothing back. It counts the entries of each cache
-/// one by one, and takes some microseconds for each cache and some nanoseconds for each entry. It does not block.
+/// Counters only grow, so concurrent calls set nothing back. `record` counts the entries of each cache one by one. It takes
+/// some microseconds for each cache and some nanoseconds for each entry, and does not block.
 ///
 /// # Panics
 ///
-/// Where the recorder does.
+/// If the recorder does.
 ///
 /// # Examples
 ///
