@@ -27,8 +27,8 @@
 //! for you twice a minute (not with `test-util`, where time is the test's), so that an exporter with a listener of its
 //! own shows numbers that are at most 30 s old.
 //!
-//! A recorder can be installed at any time: counters are set to what was counted from the start. Only the histogram lacks
-//! the fetches that ended before.
+//! A recorder can be installed at any time: counters are set to what was counted from the start. Only the histogram
+//! lacks the fetches that ended before.
 //!
 //! # Examples
 //!
@@ -64,8 +64,8 @@ pub(crate) fn record_regularly() {
 
 /// Publishes the counters of every cache of the process.
 ///
-/// Counters only grow, so concurrent calls set nothing back. `record` counts the entries of each cache one by one. It takes
-/// some microseconds for each cache and some nanoseconds for each entry, and does not block.
+/// Counters only grow, so concurrent calls set nothing back. `record` counts the entries of each cache one by one. It
+/// takes some microseconds for each cache and some nanoseconds for each entry, and does not block.
 ///
 /// # Panics
 ///

@@ -2,8 +2,8 @@
 //!
 //! Reads go to an [index](Index), a concurrent map of [nodes](Node); a read takes no lock and runs the user's `Eq` and
 //! `Clone` under a guard that only delays reclamation. moka decides which nodes stay ([`EvictionPolicy`]): it knows a
-//! number a node and nothing of the user's types, and a node that it evicts is taken out of the index. moka is told of a
-//! node's first hit after each eighth of the capacity that is put in: more often, it could hardly change the order.
+//! number a node and nothing of the user's types, and a node that it evicts is taken out of the index. moka is told of
+//! a node's first hit after each eighth of the capacity that is put in: more often, it could hardly change the order.
 //!
 //! [`EvictionPolicy`]: eviction::EvictionPolicy
 //!

@@ -1,8 +1,8 @@
 //! The counters of a cache, from one table at the end of this file.
 //!
 //! A row is a field of [`Stats`], and says where its number comes from: `answered(..)`, the calls that were answered
-//! with this [`Status`]; `counted`, a field of [`Counters`]; or `provided`, a field of [`Provided`]. Rows stand under the
-//! series that they are published as, with the label that tells them apart if there are several.
+//! with this [`Status`]; `counted`, a field of [`Counters`]; or `provided`, a field of [`Provided`]. Rows stand under
+//! the series that they are published as, with the label that tells them apart if there are several.
 
 use super::Status;
 #[cfg(feature = "metrics")]

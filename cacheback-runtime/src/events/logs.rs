@@ -5,8 +5,8 @@
 //!
 //! **Errors and panics are logged in the function's own words.** `error` is the `Display` of the error and of each of
 //! its causes, also of those in a `Box<dyn Error + Send + Sync>` or an `anyhow::Error`; `panic` is the message of the
-//! panic. An argument that is written into one of them shows up in the logs. An error without `Display` is logged as the
-//! name of its type, because its `Debug` usually shows all that it holds.
+//! panic. An argument that is written into one of them shows up in the logs. An error without `Display` is logged as
+//! the name of its type, because its `Debug` usually shows all that it holds.
 //!
 //! | level | message | other fields | how often |
 //! |---|---|---|---|
@@ -31,13 +31,13 @@
 //!
 //! # The span of a fetch
 //!
-//! Each fetch has a span `fetch` of the level info with the field `function`, and everything that its body logs is inside
-//! it. The span has no parent, because a fetch may outlive the caller that started it; it *follows from* the span of
-//! that caller. The caller opens the span, and it is entered while the body runs: a refresh that waits for a place has
+//! Each fetch has a span `fetch` of the level info with the field `function`, and everything that its body logs is
+//! inside it. The span has no parent, because a fetch may outlive the caller that started it; it *follows from* the
+//! span of that caller. The caller opens the span, and it is entered while the body runs: a refresh that waits for a place has
 //! not entered it yet, and a refresh that is refused or no longer needed never does.
 //!
-//! Without a subscriber a fetch has no span, and finding that out takes some 140 instructions of the 18,000 of a miss. A
-//! hit opens no span.
+//! Without a subscriber a fetch has no span, and finding that out takes some 140 instructions of the 18,000 of a miss.
+//! A hit opens no span.
 //!
 //! # Examples
 //!

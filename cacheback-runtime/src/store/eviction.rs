@@ -38,8 +38,8 @@ pub(super) trait EvictionPolicy: Send + Sync {
     fn residents(&self) -> u64;
 }
 
-/// The policy of an index. It calls `evicted` for each node that it does not keep, and may ask whether a node `is_here`,
-/// that is, in the index. Both run under locks of moka, so neither may call back.
+/// The policy of an index. It calls `evicted` for each node that it does not keep, and may ask whether a node
+/// `is_here`, that is, in the index. Both run under locks of moka, so neither may call back.
 pub(super) fn policy(
     eviction: Eviction,
     limit: Limit,
