@@ -11,7 +11,7 @@ use crate::base::hash::Seeded;
 use crate::base::sync::plain::Serial;
 use crate::base::sync::{Arc, AtomicBool, AtomicU64};
 use crate::engine::source::Source;
-use crate::events::{self, Counters, RateLimit, Stats};
+use crate::events::{self, Counters, Provided, RateLimit, Stats};
 use crate::executor::context::Here;
 use crate::executor::{Ticket, housekeeper};
 use crate::flight::collisions::{Face, Known, Strangers};
@@ -142,12 +142,12 @@ impl<C: Cacheable> Engine<C> {
 
     /// The counters, without a look at the entries or the clock.
     fn counted(&self) -> Stats {
-        Stats {
+        self.counters.snapshot(Provided {
             evicted: self.store.evicted(),
+            entries: 0,
             breaker_trips: self.breaker.trips(),
             breakers_open: u64::from(self.breaker.is_open()),
-            ..self.counters.snapshot()
-        }
+        })
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -225,7 +225,7 @@ impl<C: Cacheable> Engine<C> {
     /// Nothing is under way, and nothing of what was is left.
     pub(crate) fn assert_at_rest(&self) {
         assert_eq!(self.flights.desks(), 0, "a key is held");
-        assert_eq!(self.counters.snapshot().in_flight, 0, "a fetch is not home");
+        assert_eq!(self.counted().in_flight, 0, "a fetch is not home");
         let (nodes, findable, residents) = self.store.counts();
         assert_eq!(
             (nodes, nodes),

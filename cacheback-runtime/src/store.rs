@@ -1,15 +1,17 @@
 //! The local store: which values are kept, and how they are found.
 //!
 //! Reads go to an [index](Index), a concurrent map of [nodes](Node); a read takes no lock and runs the user's `Eq` and
-//! `Clone` under a guard that only delays reclamation. moka decides what stays ([`Bound`]): it knows a number a node
-//! and nothing of the user's types, and what it evicts is taken out of the index. A hit tells moka of itself through a
-//! gate: once for each eighth of the capacity that is put in, since before that moka's order cannot matter much.
+//! `Clone` under a guard that only delays reclamation. moka decides which nodes stay ([`EvictionPolicy`]): it knows a
+//! number a node and nothing of the user's types, and a node that it evicts is taken out of the index. moka is told of
+//! a node's first hit after each eighth of the capacity that is put in: more often, it could hardly change the order.
+//!
+//! [`EvictionPolicy`]: eviction::EvictionPolicy
 //!
 //! Values are in one [`Part`], and what is remembered of keys without one, such as a back-off, in another, which is made
-//! when there is something to remember. Each has a bound of its own: a flood of failures pushes no value out.
+//! when there is something to remember. Each has a [`Capacity`] of its own: a flood of failures pushes no value out.
 //!
-//! moka runs its eviction listener under a lock of its own. What the listener takes out is dropped after that: each
-//! call into moka is made under a guard of the index.
+//! moka runs its eviction listener under a lock of its own. The nodes that the listener takes out are dropped after
+//! that lock: each call into moka is made under a guard of the index.
 //!
 //! Nodes are put in by the engine alone, under their key's lock, with [`Known`] keys: see `known`. So a key has one
 //! node that readers see. Calls into moka ([`Store::carry_out`]) come after the lock.
@@ -25,12 +27,13 @@ use crate::rules::backoff::Backoff;
 use crate::rules::freshness::Spans;
 use crate::rules::policy::Eviction;
 
-mod bound;
+mod capacity;
+mod eviction;
 mod index;
 mod node;
 mod part;
-use bound::Bound;
-pub(crate) use bound::{Limit, RECORD_WEIGHT};
+use capacity::Capacity;
+pub(crate) use capacity::{Limit, RECORD_WEIGHT};
 use index::Index;
 pub(crate) use index::{Pinned, Place};
 pub(crate) use node::{Content, Node, Round};
@@ -42,8 +45,8 @@ pub(crate) struct Store<K, V, X> {
     records: OnceLock<Part<K, V, X>>,
     /// Nodes with a lower number are gone, whether or not they are still here.
     floor: AtomicU64,
-    /// Grows each time that an eighth of what there is room for was put in; wraps. A node's first hit in each round is
-    /// told to moka. Hit ratios are then those of recording every hit, to a tenth of a point.
+    /// Grows each time that an eighth of the capacity was put in; wraps. The eviction policy is told of a node's first
+    /// hit in each round. Hit ratios are within a tenth of a point of those with every hit recorded.
     round: AtomicU32,
     /// How many nodes were put in.
     inserted: AtomicU64,
@@ -61,7 +64,7 @@ pub(crate) struct Store<K, V, X> {
 
 /// What moka is still to be told of a change to an index.
 #[derive(Default)]
-#[must_use = "the bound is to hear of it, after the lock"]
+#[must_use = "the eviction policy is to hear of it, after the lock"]
 pub(crate) struct Change {
     came: Option<(Kind, Place)>,
     went: Option<(Kind, Place)>,
@@ -267,7 +270,7 @@ where
         Change { came: None, went: self.part(kind).index.remove(place).then_some((kind, place)) }
     }
 
-    /// Tells moka of a change, and keeps the bound. Never under a lock.
+    /// Tells moka of a change, and evicts what is too much then. Never under a lock.
     pub(crate) fn carry_out(&self, change: Change) {
         let Change { came, went } = change;
         // What moka evicts is dropped after it.
@@ -275,24 +278,24 @@ where
         let _ = self.pinned_records(&pins);
         // First, so that moka never counts both.
         if let Some((kind, went)) = went {
-            self.part(kind).bound.remove(went);
+            self.part(kind).capacity.eviction.remove(went);
         }
         let Some((kind, came)) = came else { return };
-        let Part { index, bound } = self.part(kind);
-        if bound.keeps_nothing() {
+        let Part { index, capacity } = self.part(kind);
+        if capacity.keeps_nothing() {
             index.remove(came);
             return;
         }
-        bound.insert(came);
+        capacity.eviction.insert(came);
         // Made before a `clear` that did not find it yet: no reader sees it, and nobody else would drop it.
         if came.id() < self.floor.load(Ordering::Acquire) {
             index.remove(came);
         }
         // Replaced or removed by another write before moka knew of it, which then had nothing to forget.
         if !index.contains(came) {
-            bound.remove(came);
+            capacity.eviction.remove(came);
         }
-        bound.enforce(came, index.nodes());
+        capacity.enforce(came, index.nodes());
     }
 
     /// Whether a hit is worth telling moka: it is the first of its node in this round.
@@ -306,7 +309,7 @@ where
     #[cold]
     #[inline(never)]
     pub(crate) fn record(&self, node: &Node<K, V, X>) {
-        self.values.bound.touch(node.place());
+        self.values.capacity.eviction.touch(node.place());
     }
 
     /// Counts one value that is put in.
@@ -391,9 +394,9 @@ where
     pub(crate) fn len(&self, now: Moment) -> u64 {
         {
             let _dropped_after_moka = self.pin();
-            let Part { index, bound } = &self.values;
-            if bound.is_over(index.nodes()) {
-                bound.settle();
+            let Part { index, capacity } = &self.values;
+            if capacity.is_over(index.nodes()) {
+                capacity.maintain();
             }
         }
         let pin = self.pin();
@@ -413,11 +416,11 @@ where
     /// How many nodes the indexes say they have, how many of those that they have may be found, and of how many moka
     /// knows.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
-        self.parts().for_each(|part| part.bound.settle());
+        self.parts().for_each(|part| part.capacity.maintain());
         let floor = self.floor.load(Ordering::Acquire);
         let findable = self.nodes(&self.pins()).filter(|node| node.id() >= floor).count();
         let nodes = self.parts().map(|part| part.index.nodes()).sum();
-        (nodes, findable as u64, self.parts().map(|part| part.bound.residents()).sum())
+        (nodes, findable as u64, self.parts().map(|part| part.capacity.eviction.residents()).sum())
     }
 }
 

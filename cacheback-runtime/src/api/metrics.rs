@@ -2,7 +2,7 @@
 //!
 //! | name | kind | labels | what it counts |
 //! |---|---|---|---|
-//! | `cacheback_calls_total` | counter | `cache`, `status` | calls that were answered, by what with: `fresh`, `stale`, `empty` or `fetched` |
+//! | `cacheback_calls_total` | counter | `cache`, `status` | calls that were answered, by their status: `fresh`, `stale`, `empty` or `fetched` |
 //! | `cacheback_fetches_total` | counter | `cache` | runs of the function's body that were started |
 //! | `cacheback_fetch_failures_total` | counter | `cache`, `outcome` | fetches that failed: `error`, `panic` or `timeout` |
 //! | `cacheback_fetches_discarded_total` | counter | `cache` | fetches whose outcome was not stored, because the key changed meanwhile |
@@ -13,22 +13,22 @@
 //! | `cacheback_fetches_in_flight` | gauge | `cache` | fetches that run |
 //! | `cacheback_breaker_trips_total` | counter | `cache` | times that the breaker opened |
 //! | `cacheback_breakers_open` | gauge | `cache` | breakers that are open |
-//! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran: `value`, `error`, `panic`, `timeout` or `lost`, with its runtime or at the limit of a shutdown |
+//! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran, by outcome: `value`, `error`, `panic`, `timeout`, or `lost` with the runtime or at the limit of a shutdown |
 //!
-//! `cache` is the function's path, or the name that it was given; functions and caches of one name are added up, those
-//! that were dropped too, so that a counter never goes back. A [`Cache`](crate::Cache) without a name is left out. There
-//! is no label that grows with the keys.
+//! `cache` is the function's path, or the name that it was given. Functions and caches of one name are added up, and so
+//! are caches that were dropped: a counter never goes back. A [`Cache`](crate::Cache) without a name is left out. No
+//! label grows with the number of keys.
 //!
 //! # When they are published
 //!
-//! The histogram is told of each fetch when it ends: some 500 instructions, and what the recorder takes. All else is
-//! counted anyway, without a recorder, and a hit pays nothing for it; [`record`] publishes it. Call it where the numbers
-//! are read: before the page of an exporter is rendered, or before a push. It is also called twice a minute for you (not
-//! with `test-util`, where time is the test's), so that an exporter with a listener of its own shows numbers that are up
-//! to 30 s old.
+//! The histogram records each fetch when it ends, which takes some 500 instructions besides those of the recorder.
+//! Everything else is counted anyway, even without a recorder, and costs a hit nothing; [`record`] publishes it. Call
+//! `record` where the numbers are read: before the page of an exporter is rendered, or before a push. It is also called
+//! for you twice a minute (not with `test-util`, where time is the test's), so that an exporter with a listener of its
+//! own shows numbers that are at most 30 s old.
 //!
-//! A recorder can be installed at any time: counters are set to what was counted from the start, except for the
-//! histogram.
+//! A recorder can be installed at any time: counters are set to what was counted from the start. Only the histogram
+//! lacks the fetches that ended before.
 //!
 //! # Examples
 //!
@@ -36,7 +36,7 @@
 //! # mod cacheback { pub use cacheback_runtime::*; }
 //! # struct PrometheusHandle;
 //! # impl PrometheusHandle { fn render(&self) -> String { String::new() } }
-//! /// What is served at `/metrics`, with the handle of `metrics-exporter-prometheus`.
+//! /// The page served at `/metrics`, with the handle of `metrics-exporter-prometheus`.
 //! fn page(prometheus: &PrometheusHandle) -> String {
 //!     cacheback::metrics::record();
 //!     prometheus.render()
@@ -44,40 +44,29 @@
 //! # page(&PrometheusHandle);
 //! ```
 
+use std::iter;
 use std::sync::Once;
 
-use ::metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
+use ::metrics::{Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use crate::api::registry;
-use crate::events::{Stats, durations};
+use crate::events::{Kind, Row, SERIES, Stats, durations};
 use crate::executor::housekeeper;
 
-const CALLS: &str = "cacheback_calls_total";
-const FETCHES: &str = "cacheback_fetches_total";
-const FAILURES: &str = "cacheback_fetch_failures_total";
-const DISCARDED: &str = "cacheback_fetches_discarded_total";
-const REFUSED: &str = "cacheback_refreshes_refused_total";
-const SKIPPED: &str = "cacheback_refreshes_skipped_total";
-const EVICTIONS: &str = "cacheback_evictions_total";
-const ENTRIES: &str = "cacheback_entries";
-const TRIPS: &str = "cacheback_breaker_trips_total";
-const OPEN: &str = "cacheback_breakers_open";
-const IN_FLIGHT: &str = "cacheback_fetches_in_flight";
-
-/// Has the housekeeper call [`record`].
+/// Makes the housekeeper call [`record`] regularly.
 pub(crate) fn record_regularly() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| housekeeper::also(record));
 }
 
-/// Publishes what every cache of the process has counted until now.
+/// Publishes the counters of every cache of the process.
 ///
-/// Counters only grow, and a call that races with another one sets nothing back. It counts the entries of each cache
-/// one by one, and takes some microseconds for each cache and some nanoseconds for each entry. It does not block.
+/// Counters only grow, so concurrent calls set nothing back. `record` counts the entries of each cache one by one. It
+/// takes some microseconds for each cache and some nanoseconds for each entry, and does not block.
 ///
 /// # Panics
 ///
-/// Where the recorder does.
+/// If the recorder does.
 ///
 /// # Examples
 ///
@@ -99,42 +88,56 @@ pub fn record() {
 }
 
 fn publish(cache: &'static str, stats: &Stats) {
-    for (status, calls) in
-        [("fresh", stats.hits), ("stale", stats.stale), ("empty", stats.empty), ("fetched", stats.waited)]
-    {
-        counter!(CALLS, "cache" => cache, "status" => status).absolute(calls);
+    for series in SERIES {
+        for Row { label, count } in series.rows {
+            let labels: Vec<Label> = iter::once(&("cache", cache)).chain(label).map(Label::from).collect();
+            match series.kind {
+                Kind::Counter => counter!(series.name, labels).absolute(count(stats)),
+                Kind::Gauge => gauge!(series.name, labels).set(count(stats) as f64),
+            }
+        }
     }
-    for (outcome, fetches) in [("error", stats.errors), ("panic", stats.panics), ("timeout", stats.timeouts)]
-    {
-        counter!(FAILURES, "cache" => cache, "outcome" => outcome).absolute(fetches);
-    }
-    for (name, count) in [
-        (FETCHES, stats.fetches),
-        (DISCARDED, stats.discarded),
-        (REFUSED, stats.refused),
-        (SKIPPED, stats.skipped),
-        (EVICTIONS, stats.evicted),
-        (TRIPS, stats.breaker_trips),
-    ] {
-        counter!(name, "cache" => cache).absolute(count);
-    }
-    gauge!(ENTRIES, "cache" => cache).set(stats.entries as f64);
-    gauge!(IN_FLIGHT, "cache" => cache).set(stats.in_flight as f64);
-    gauge!(OPEN, "cache" => cache).set(stats.breakers_open as f64);
 }
 
-/// Each time: the recorder may be a new one.
+/// Called each time, because the recorder may be a new one.
 fn describe() {
-    describe_counter!(CALLS, "Calls that were answered, by what they were answered with.");
-    describe_counter!(FETCHES, "Runs of the function's body that were started.");
-    describe_counter!(FAILURES, "Fetches that failed.");
-    describe_counter!(DISCARDED, "Fetches whose outcome was not stored, because the key changed meanwhile.");
-    describe_counter!(REFUSED, "Refreshes that were refused: too many were waiting, or it was shut down.");
-    describe_counter!(SKIPPED, "Refreshes that waited and were no longer needed.");
-    describe_counter!(EVICTIONS, "Entries that were dropped to stay within the bound.");
-    describe_gauge!(ENTRIES, "Values in the store.");
-    describe_counter!(TRIPS, "Times that the breaker opened.");
-    describe_gauge!(OPEN, "Breakers that are open.");
-    describe_gauge!(IN_FLIGHT, "Fetches that run.");
+    for series in SERIES {
+        match series.kind {
+            Kind::Counter => describe_counter!(series.name, series.about),
+            Kind::Gauge => describe_gauge!(series.name, series.about),
+        }
+    }
     describe_histogram!(durations::NAME, Unit::Seconds, "How long bodies ran, by what came of them.");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table at the top lists every series, in the order of the counters, and each value of its labels.
+    #[test]
+    fn the_table_lists_every_series() {
+        let page = include_str!("metrics.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
+        let mut listed = page.filter(|row| row.starts_with('`'));
+        let mut next_is = |name: &str, kind: &str, labels: &[(&str, &str)]| {
+            let label = labels.first().map_or_else(String::new, |(label, _)| format!(", `{label}`"));
+            let start = format!("`{name}` | {kind} | `cache`{label} |");
+            let row = listed.next().expect("a row for each series");
+            assert!(row.starts_with(&start), "{row:?} is not of {start:?}");
+            for (_, value) in labels {
+                assert!(row.contains(&format!("`{value}`")), "{row:?} lacks {value:?}");
+            }
+        };
+        for series in SERIES {
+            let kind = match series.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+            };
+            let labels: Vec<_> = series.rows.iter().filter_map(|row| row.label).collect();
+            next_is(series.name, kind, &labels);
+        }
+        let outcomes = ["value", "error", "panic", "timeout", "lost"].map(|outcome| ("outcome", outcome));
+        next_is(durations::NAME, "histogram", &outcomes);
+        assert_eq!(listed.next(), None, "a row that is no series");
+    }
 }

@@ -10,7 +10,7 @@ pub(crate) const NAME: &str = "cacheback_fetch_duration_seconds";
 pub(crate) struct Ended {
     pub(crate) cache: &'static str,
     pub(crate) outcome: &'static str,
-    /// `None`: its body never ran.
+    /// `None` if its body never ran.
     pub(crate) took: Option<Duration>,
 }
 

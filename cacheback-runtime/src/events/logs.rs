@@ -1,12 +1,12 @@
-//! What is logged: `tracing` events and spans of the target `cacheback`.
+//! Log lines: `tracing` events and spans of the target `cacheback`.
 //!
 //! An event names the function in its field `function` (one has none, see below). No event shows an argument, a key, a
 //! value, or an option that depends on the arguments.
 //!
-//! **What a function fails with is its own text.** `error` is what the error's `Display` says, and the `Display` of each
-//! of its causes after it, also of what is in a `Box<dyn Error + Send + Sync>` or an `anyhow::Error`; `panic` is the
-//! message of the panic. Whoever writes an argument into those reads it in the logs. An error without `Display` is
-//! named by its type, since its `Debug` most often shows all that it holds.
+//! **Errors and panics are logged in the function's own words.** `error` is the `Display` of the error and of each of
+//! its causes, also of those in a `Box<dyn Error + Send + Sync>` or an `anyhow::Error`; `panic` is the message of the
+//! panic. An argument that is written into one of them shows up in the logs. An error without `Display` is logged as
+//! the name of its type, because its `Debug` usually shows all that it holds.
 //!
 //! | level | message | other fields | how often |
 //! |---|---|---|---|
@@ -31,13 +31,13 @@
 //!
 //! # The span of a fetch
 //!
-//! Each fetch has a span `fetch` of the level info, with the field `function`, and what its body logs lies in it. It is
-//! nobody's child, because a fetch may outlive the caller that started it, and *follows from* the span that this caller
-//! was in. It is opened by that caller and entered while the body runs: a refresh that waits for a place has not entered
-//! it yet, and one that was refused or is not needed any more never does.
+//! Each fetch has a span `fetch` of the level info with the field `function`, and everything that its body logs is
+//! inside it. The span has no parent, because a fetch may outlive the caller that started it; it *follows from* the
+//! span of that caller. The caller opens the span, and it is entered while the body runs: a refresh that waits for a place has
+//! not entered it yet, and a refresh that is refused or no longer needed never does.
 //!
-//! Where nobody subscribes a fetch has no span, and pays some 140 instructions for not having one, of the 18,000 that a
-//! miss takes. A hit opens none.
+//! Without a subscriber a fetch has no span, and finding that out takes some 140 instructions of the 18,000 of a miss.
+//! A hit opens no span.
 //!
 //! # Examples
 //!
@@ -45,7 +45,7 @@
 //! # mod cacheback { pub use cacheback_runtime::*; }
 //! use tracing_subscriber::{filter::LevelFilter, filter::Targets, layer::SubscriberExt};
 //!
-//! // The service's own events, and of the caches what is worth a look.
+//! // All events of the service, and the caches' warnings and errors.
 //! let wanted = Targets::new()
 //!     .with_target("my_service", LevelFilter::DEBUG)
 //!     .with_target(cacheback::logs::TARGET, LevelFilter::WARN);
@@ -126,12 +126,12 @@ pub(crate) fn invalidates_itself(function: &str) {
     );
 }
 
-/// By how much is not told: that depends on a value.
+/// Does not say by how much: that depends on a value.
 pub(crate) fn lifetime_past_retention(function: &str) {
     tracing::warn!(target: TARGET, function, "a lifetime of `lifetime_for` is longer than `retention`, and was cut");
 }
 
-/// The names of the options alone: what they were set to was computed from arguments.
+/// Shows only the names of the options: their values were computed from arguments.
 pub(crate) fn options_clamped(function: &str, option: &str, with: &[&str]) {
     let with = with.join(", ");
     tracing::warn!(target: TARGET, function, option, with, "options contradict each other and were clamped");
@@ -145,7 +145,7 @@ pub(crate) fn weigh_panicked(function: &str, panic: &str) {
     tracing::error!(target: TARGET, function, panic, "`weigh` panicked: the value is not stored");
 }
 
-/// The store drops values, and does not know of functions.
+/// Names no function: the store, which drops values, does not know of any.
 pub(crate) fn drop_panicked() {
     tracing::error!(target: TARGET, "the `Drop` of a cached value panicked");
 }

@@ -1,27 +1,25 @@
-//! Counters that threads do not contend for: each of the first threads counts in a place of its own, with a plain
-//! addition, where a locked one would be a third of a hit. The rest share some places.
+//! Counters that threads do not contend for. Each of the first threads counts in a place of its own with a plain
+//! addition: an atomic one would be a third of a hit. Further threads share some places.
 
 use std::cell::Cell;
 
+use super::counters::STATUSES;
 use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
 
-/// So many threads at a time have a place of their own.
+/// How many threads at a time have a place of their own.
 const OWN: usize = 32;
-/// So many places the others share.
+/// How many places the other threads share.
 const SHARED: usize = 8;
 
-/// How many counters there are in each place.
-const COUNTERS: usize = 4;
-
-/// A line of the processor's cache.
+/// A place, on cache lines of its own.
 #[repr(align(64))]
 #[derive(Default)]
-struct Line([AtomicU64; COUNTERS]);
+struct Line([AtomicU64; STATUSES]);
 
-/// Counters of which each thread adds one at a time.
+/// One counter for each [`Status`](super::Status).
 #[derive(Default)]
 pub(super) struct Stripes {
-    /// Each written by one thread at a time: see [`Seats`].
+    /// Each is written by one thread at a time: see [`Seats`].
     own: [Line; OWN],
     shared: [Line; SHARED],
 }
@@ -41,7 +39,8 @@ impl Stripes {
         }
     }
 
-    /// Whether this thread is about to count the last of `turn` here. (Where threads share a place, one of them.)
+    /// Whether the next count of this thread is a multiple of `turn`. If threads share a place, their counts are taken
+    /// together.
     #[inline]
     pub(super) fn is_turn(&self, counter: usize, turn: u64) -> bool {
         let seat = SEAT.try_with(Cell::get).unwrap_or(NO_SEAT);
@@ -78,7 +77,7 @@ impl Stripes {
 
 /// The thread has not counted yet.
 const NOT_ASKED: usize = usize::MAX;
-/// The thread is about to end, and may not have a seat any more.
+/// The thread is about to end, and gets no seat any more.
 const NO_SEAT: usize = usize::MAX - 1;
 
 thread_local! {
@@ -87,8 +86,8 @@ thread_local! {
     static LEAVES: Leaves = const { Leaves };
 }
 
-/// Who has which seat. A seat is given up when its thread ends, through a lock: what was counted there is seen by the
-/// thread that takes it next.
+/// Which seats are free. A thread gives its seat up when it ends, under a lock, so the thread that takes the seat next
+/// sees what was counted there.
 struct Seats {
     free: Vec<usize>,
     taken: usize,
@@ -99,7 +98,8 @@ static SEATS: Mutex<Seats> = Mutex::new(Seats { free: Vec::new(), taken: 0 });
 impl Seats {
     /// Takes a seat for this thread, until it ends.
     fn take() {
-        // Of a thread that is about to end it cannot be heard when it does: it counts where many do.
+        // This thread is already running its TLS destructors, so we would never learn that it ended. It counts in a
+        // shared place.
         if LEAVES.try_with(|_| ()).is_err() {
             return SEAT.set(NO_SEAT);
         }
@@ -121,7 +121,7 @@ impl Drop for Leaves {
         if seat < NO_SEAT {
             let mut seats = lock(&SEATS);
             seats.free.push(seat);
-            // The lowest next: those are not shared.
+            // The lowest is taken next: low seats are not shared.
             seats.free.sort_unstable_by(|one, other| other.cmp(one));
         }
     }
@@ -147,19 +147,19 @@ mod tests {
                         stripes.count(0);
                         // Each has its seat.
                         all_here.wait();
-                        (0..1_000).for_each(|_| stripes.count(thread % 4));
+                        (0..1_000).for_each(|_| stripes.count(thread % STATUSES));
                     });
                 }
             });
         }
         let expected = |counter| if counter == 0 { 5 * threads as u64 } else { 0 };
-        let share = |counter| (0..threads).filter(|thread| thread % 4 == counter).count() as u64;
-        for counter in 0..4 {
+        let share = |counter| (0..threads).filter(|thread| thread % STATUSES == counter).count() as u64;
+        for counter in 0..STATUSES {
             assert_eq!(stripes.sum(counter), expected(counter) + 5_000 * share(counter), "{counter}");
         }
     }
 
-    /// A thread-local's `Drop` may count, before or after the seat was given up.
+    /// The `Drop` of a thread-local may count, before or after the thread's seat was given up.
     #[test]
     fn a_thread_that_ends_may_still_count() {
         struct CountsAtTheEnd(Arc<Stripes>);

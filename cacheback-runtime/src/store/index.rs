@@ -38,7 +38,7 @@ pub(super) struct Index<K, V, X> {
 pub(crate) struct Place {
     at: u64,
     id: u64,
-    /// How much of the bound it takes.
+    /// How much of the capacity it takes.
     pub(super) weight: u32,
 }
 

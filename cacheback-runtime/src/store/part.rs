@@ -1,12 +1,12 @@
-//! One index with a bound of its own.
+//! One index with a capacity of its own.
 
-use super::{Bound, Index, Limit};
+use super::{Capacity, Index, Limit, eviction};
 use crate::base::sync::{Arc, AtomicU64, Ordering};
 use crate::rules::policy::Eviction;
 
 pub(super) struct Part<K, V, X> {
     pub(super) index: Arc<Index<K, V, X>>,
-    pub(super) bound: Bound,
+    pub(super) capacity: Capacity,
 }
 
 impl<K, V, X> Part<K, V, X>
@@ -15,7 +15,7 @@ where
     V: Send + Sync + 'static,
     X: Send + Sync + 'static,
 {
-    /// A part that counts what it `evicted`, if that is asked for.
+    /// Counts in `evicted`, if there is one, the nodes that are evicted.
     pub(super) fn new(limit: Limit, eviction: Eviction, evicted: Option<Arc<AtomicU64>>) -> Self {
         let index: Arc<Index<K, V, X>> = Arc::new(Index::new());
         let listener = {
@@ -30,6 +30,7 @@ where
             let index = Arc::clone(&index);
             move |place| index.contains(place)
         };
-        Self { index, bound: Bound::new(limit, eviction, listener, is_here) }
+        let policy = eviction::policy(eviction, limit, listener, is_here);
+        Self { index, capacity: Capacity::new(limit, policy) }
     }
 }

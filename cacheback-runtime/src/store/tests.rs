@@ -231,7 +231,7 @@ fn tiny_lfu_counts_misses() {
     for key in 0..1_000 {
         put(&store, key, spread(key), key);
     }
-    store.values.bound.settle();
+    store.values.capacity.maintain();
     let wanted = 5_000;
     for round in 0..8 {
         put(&store, wanted, spread(wanted), 0);
@@ -240,7 +240,7 @@ fn tiny_lfu_counts_misses() {
             put(&store, seen_once, spread(seen_once), 0);
         }
     }
-    store.values.bound.settle();
+    store.values.capacity.maintain();
     assert_eq!(get(&store, wanted, spread(wanted)), Some(0));
 }
 
@@ -424,7 +424,7 @@ fn an_eviction_takes_only_the_very_node() {
     let mut newer = Some(node(1, 11, Arc::new(3)));
     let change = store.put(&mut newer, 1, 0, replaced, &store.pins());
     store.carry_out(change);
-    store.values.bound.remove(old);
+    store.values.capacity.eviction.remove(old);
     assert_eq!((get(&store, 1, 11), counts(&store)), (Some(3), (1, 1)));
 }
 
@@ -533,6 +533,6 @@ fn a_drop_that_panics_stops_no_eviction() {
         let change = store.put(&mut node, 1, 0, None, &store.pins());
         store.carry_out(change);
     }
-    store.values.bound.settle();
+    store.values.capacity.maintain();
     assert_eq!(store.values.index.nodes(), 10);
 }

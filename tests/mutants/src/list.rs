@@ -687,7 +687,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         core: false,
         file: "engine/record.rs",
         at: "caught(|| source.vary(&mut policy))?;",
-        original: "caught(|| origin.vary(&mut policy))?;",
+        original: "caught(|| source.vary(&mut policy))?;",
         mutated: "origin.vary(&mut policy);",
         killed_by: &[(Suite, "options::a_panic_in_an_options_expression_is_a_failed_fetch")],
     },

@@ -1,4 +1,4 @@
-//! moka, as far as `store/bound.rs` knows it: entries up to a weight, of which some are evicted where it is more, and a
+//! moka, as far as `store/eviction.rs` knows it: entries up to a weight, of which some are evicted where it is more, and a
 //! listener that is called under a lock.
 
 use std::marker::PhantomData;

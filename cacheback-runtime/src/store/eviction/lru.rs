@@ -1,0 +1,36 @@
+//! Least recently used first.
+
+use super::{EvictionPolicy, Limit, Order, Place, Residents, residents};
+
+pub(super) struct Lru {
+    residents: Residents,
+}
+
+impl Lru {
+    pub(super) fn new(limit: Limit, evicted: impl Fn(Place) + Send + Sync + 'static) -> Self {
+        Self { residents: residents(limit, limit.units(), Order::lru(), evicted) }
+    }
+}
+
+impl EvictionPolicy for Lru {
+    fn insert(&self, place: Place) {
+        self.residents.insert(place, ());
+    }
+
+    fn remove(&self, place: Place) {
+        self.residents.invalidate(&place);
+    }
+
+    fn touch(&self, place: Place) {
+        let _ = self.residents.get(&place);
+    }
+
+    fn maintain(&self) {
+        self.residents.run_pending_tasks();
+    }
+
+    #[cfg(test)]
+    fn residents(&self) -> u64 {
+        self.residents.entry_count()
+    }
+}
