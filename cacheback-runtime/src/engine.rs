@@ -14,11 +14,11 @@ use crate::engine::source::Source;
 use crate::events::{self, Counters, Provided, RateLimit, Stats};
 use crate::executor::context::Here;
 use crate::executor::{Ticket, housekeeper};
-use crate::flight::collisions::{Face, Known, Strangers};
-use crate::flight::{Desk, Flight, Flights, Lane, Start};
+use crate::flight::collisions::{KeyRef, KnownKeys, Uncompared};
+use crate::flight::{Flight, Flights, KeyClaims, Lane, Start};
 use crate::key::KeyOver;
-use crate::outcome::shared_error::Kept;
-use crate::rules::freshness::Spans;
+use crate::outcome::shared_error::Shareable;
+use crate::rules::freshness::Windows;
 use crate::rules::policy::Policy;
 use crate::store::{Limit, Node, Store};
 
@@ -43,15 +43,15 @@ pub(crate) use definition::{Closure, Definition, ValueOptions};
 pub(crate) use erased::ErasedCache;
 use fetch::Job;
 pub(crate) use result::{Answer, CallKind, Peeked};
-use result::{Brought, Landing};
+use result::{Fetched, FlightResult};
 pub(crate) use target::{Keyed, Target};
 
-type ErrorOf<C> = Arc<Kept<<C as Cacheable>::Error>>;
+type ErrorOf<C> = Arc<Shareable<<C as Cacheable>::Error>>;
 type NodeOf<C> = Node<<C as Cacheable>::OwnedKey, <C as Cacheable>::Value, ErrorOf<C>>;
-type HeldOf<C> = dyn Keyed<<C as Cacheable>::OwnedKey>;
-type DeskOf<C> = Desk<HeldOf<C>, Landing<C>, Box<Job<C>>>;
-type LaneOf<C> = Lane<Landing<C>, Box<Job<C>>>;
-type FlightOf<C> = Flight<Landing<C>>;
+type HeldKey<C> = dyn Keyed<<C as Cacheable>::OwnedKey>;
+type ClaimsOf<C> = KeyClaims<HeldKey<C>, FlightResult<C>, Box<Job<C>>>;
+type LaneOf<C> = Lane<FlightResult<C>, Box<Job<C>>>;
+type FlightOf<C> = Flight<FlightResult<C>>;
 pub(crate) type SourceOf<C> = Arc<dyn Source<C>>;
 
 /// The cache of one function (of one instantiation, where it is generic).
@@ -60,7 +60,7 @@ pub(crate) struct Engine<C: Cacheable> {
     number: u64,
     hasher: Seeded,
     store: Store<C::OwnedKey, C::Value, ErrorOf<C>>,
-    flights: Flights<HeldOf<C>, Landing<C>, Box<Job<C>>>,
+    flights: Flights<HeldKey<C>, FlightResult<C>, Box<Job<C>>>,
     counters: Counters,
     refusals: RateLimit,
     clamps: RateLimit,
@@ -80,7 +80,7 @@ impl<C: Cacheable> Engine<C> {
             definition,
             number: NUMBER.next(),
             hasher: Seeded::default(),
-            store: Store::new(Limit::of(&policy), policy.eviction, Spans::of(&policy)),
+            store: Store::new(Limit::of(&policy), policy.eviction, Windows::of(&policy)),
             flights: Flights::new(),
             counters: Counters::default(),
             refusals: RateLimit::default(),
@@ -179,12 +179,12 @@ impl<C: Cacheable> Engine<C> {
     fn at<R>(
         &self,
         target: &Target<C::OwnedKey>,
-        work: impl FnMut(&mut DeskOf<C>, &Known<HeldOf<C>>) -> Result<R, Strangers<HeldOf<C>>>,
+        work: impl FnMut(&mut ClaimsOf<C>, &KnownKeys<HeldKey<C>>) -> Result<R, Uncompared<HeldKey<C>>>,
     ) -> R {
-        let mut known = Known::new(Arc::clone(&target.holder), target.node);
-        let compare = |me: &HeldOf<C>, face: &Face<HeldOf<C>>| match face {
-            Face::Key(other) => Some(C::is_same_key(me.key(), other.key())),
-            Face::Node(id) => self.store.compare(target.hash, *id, |key| C::is_same_key(me.key(), key)),
+        let mut known = KnownKeys::new(Arc::clone(&target.holder), target.node);
+        let compare = |me: &HeldKey<C>, face: &KeyRef<HeldKey<C>>| match face {
+            KeyRef::Key(other) => Some(C::is_same_key(me.key(), other.key())),
+            KeyRef::Node(id) => self.store.compare(target.hash, *id, |key| C::is_same_key(me.key(), key)),
         };
         self.flights.at(target.hash, &mut known, compare, work)
     }
@@ -224,7 +224,7 @@ impl<C: Cacheable> Engine<C> {
 
     /// Nothing is under way, and nothing of what was is left.
     pub(crate) fn assert_at_rest(&self) {
-        assert_eq!(self.flights.desks(), 0, "a key is held");
+        assert_eq!(self.flights.claims(), 0, "a key is held");
         assert_eq!(self.counted().in_flight, 0, "a fetch is not home");
         let (nodes, findable, residents) = self.store.counts();
         assert_eq!(

@@ -4,12 +4,12 @@
 //! to the function with the fewest running ones (max-min fairness), and where the queue is full a function with few
 //! in it displaces the newest of the one with the most: a slow function cannot keep another from being refreshed.
 //! Fetches that callers wait for take no place here, and one whose claim has lapsed holds none, whether or not its
-//! runtime is driven. `roster` knows every fetch that lives, with a place or without.
+//! runtime is driven. `live` knows every fetch that lives, with a place or without.
 
 use std::collections::{BTreeMap, HashMap};
 
 use crate::base::clock::Moment;
-use crate::base::panics::caught;
+use crate::base::panics::catch;
 use crate::base::sync::plain::Serial;
 use crate::base::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use crate::base::tasks::Handle;
@@ -24,7 +24,7 @@ pub(crate) use no_housekeeper as housekeeper;
 mod live;
 #[cfg(feature = "test-util")]
 pub mod testing;
-use live::Roster;
+use live::LiveFetches;
 pub(crate) use live::{Fetch, Live};
 
 /// What `configure` decides.
@@ -81,18 +81,18 @@ pub(crate) struct Executor {
     pub(crate) runtime: Option<Handle>,
     /// What brought it into being: from then on it cannot be configured.
     first_use: Box<str>,
-    state: Mutex<State>,
-    roster: Roster,
+    state: Mutex<Schedule>,
+    live: LiveFetches,
 }
 
-struct State {
+struct Schedule {
     max_running: usize,
     max_waiting: usize,
     /// Shut down: nothing is placed any more, and the queue is empty.
     closed: bool,
     running: usize,
     waiting: usize,
-    functions: HashMap<u64, Line>,
+    functions: HashMap<u64, FunctionQueue>,
     places: Vec<Arc<Place>>,
     /// Someone is handing out free places; whoever frees another one leaves it to them.
     dispatching: bool,
@@ -107,13 +107,13 @@ struct Place {
 }
 
 /// One function's refreshes.
-struct Line {
+struct FunctionQueue {
     limit: usize,
     running: usize,
     queue: BTreeMap<u64, Box<dyn Refresh>>,
 }
 
-enum Verdict {
+enum Placement {
     Start(Box<dyn Refresh>, Arc<Place>),
     Queued,
     Refuse(Box<dyn Refresh>, Refusal),
@@ -123,7 +123,7 @@ impl Executor {
     /// `first_use` is the name of the function that needed it first.
     pub(crate) fn new(settings: Settings, first_use: &str) -> Self {
         let Settings { max_refreshes, max_waiting, runtime } = settings;
-        let state = State {
+        let state = Schedule {
             max_running: max_refreshes,
             max_waiting,
             closed: false,
@@ -133,7 +133,7 @@ impl Executor {
             places: Vec::new(),
             dispatching: false,
         };
-        Self { runtime, first_use: first_use.into(), state: Mutex::new(state), roster: Roster::default() }
+        Self { runtime, first_use: first_use.into(), state: Mutex::new(state), live: LiveFetches::default() }
     }
 
     pub(crate) fn first_use(&self) -> &str {
@@ -145,9 +145,9 @@ impl Executor {
         self.relieve(Moment::now());
         let verdict = lock(&self.state).place(ticket, limit.unwrap_or(usize::MAX), refresh);
         match verdict {
-            Verdict::Start(refresh, place) => refresh.start(Some(self.permit(place))),
-            Verdict::Queued => {}
-            Verdict::Refuse(refresh, why) => refresh.refuse(why),
+            Placement::Start(refresh, place) => refresh.start(Some(self.permit(place))),
+            Placement::Queued => {}
+            Placement::Refuse(refresh, why) => refresh.refuse(why),
         }
     }
 
@@ -156,7 +156,7 @@ impl Executor {
         let queued = lock(&self.state).close();
         for refresh in queued {
             // A type of the user's may panic on the way. That ends this refresh and nothing else.
-            let _ = caught(|| refresh.refuse(Refusal::ShutDown));
+            let _ = catch(|| refresh.refuse(Refusal::ShutDown));
         }
     }
 
@@ -200,17 +200,17 @@ impl Executor {
             };
             let Some((place, refresh)) = next else { return };
             // A type of the user's may panic on the way. That ends this refresh and nothing else.
-            let _ = caught(|| refresh.start(Some(self.permit(place))));
+            let _ = catch(|| refresh.start(Some(self.permit(place))));
         }
     }
 }
 
-impl State {
-    fn place(&mut self, ticket: Ticket, limit: usize, refresh: Box<dyn Refresh>) -> Verdict {
+impl Schedule {
+    fn place(&mut self, ticket: Ticket, limit: usize, refresh: Box<dyn Refresh>) -> Placement {
         if self.closed {
-            return Verdict::Refuse(refresh, Refusal::ShutDown);
+            return Placement::Refuse(refresh, Refusal::ShutDown);
         }
-        let line = self.functions.entry(ticket.function).or_insert(Line {
+        let line = self.functions.entry(ticket.function).or_insert(FunctionQueue {
             limit,
             running: 0,
             queue: BTreeMap::new(),
@@ -218,12 +218,12 @@ impl State {
         line.limit = limit;
         if self.running < self.max_running && line.running < limit && line.queue.is_empty() {
             let place = self.take(ticket.function);
-            return Verdict::Start(refresh, place);
+            return Placement::Start(refresh, place);
         }
         if self.waiting < self.max_waiting {
             line.queue.insert(ticket.number, refresh);
             self.waiting += 1;
-            return Verdict::Queued;
+            return Placement::Queued;
         }
         let mine = line.queue.len();
         let longest = self.functions.values_mut().max_by_key(|line| line.queue.len());
@@ -231,12 +231,12 @@ impl State {
             longest.filter(|line| line.queue.len() > mine + 1).and_then(|line| line.queue.pop_last());
         let Some((_, displaced)) = displaced else {
             self.forget_idle(ticket.function);
-            return Verdict::Refuse(refresh, Refusal::QueueFull);
+            return Placement::Refuse(refresh, Refusal::QueueFull);
         };
         if let Some(line) = self.functions.get_mut(&ticket.function) {
             line.queue.insert(ticket.number, refresh);
         }
-        Verdict::Refuse(displaced, Refusal::QueueFull)
+        Placement::Refuse(displaced, Refusal::QueueFull)
     }
 
     /// Places nothing any more. What waited comes back.
@@ -299,7 +299,7 @@ impl State {
     }
 
     fn forget_idle(&mut self, function: u64) {
-        let idle = |line: &Line| line.running == 0 && line.queue.is_empty();
+        let idle = |line: &FunctionQueue| line.running == 0 && line.queue.is_empty();
         if self.functions.get(&function).is_some_and(idle) {
             self.functions.remove(&function);
         }
@@ -336,7 +336,7 @@ impl Executor {
         assert_eq!((state.running, state.waiting), (0, 0), "places, waiting");
         assert!(state.functions.is_empty() && state.places.is_empty() && !state.dispatching);
         drop(state);
-        assert!(self.roster.is_empty(), "a fetch lives");
+        assert!(self.live.is_empty(), "a fetch lives");
     }
 }
 

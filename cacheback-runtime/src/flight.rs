@@ -9,16 +9,16 @@ use smallvec::SmallVec;
 
 use crate::base::clock::Moment;
 use crate::base::hash::BuildAsIs;
-use crate::base::panics::caught;
+use crate::base::panics::catch;
 use crate::base::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Notify, OnceLock, Ordering, lock};
 use crate::base::tasks::{Id, task};
 use crate::executor::{Fetch, Permit, Ticket};
-use crate::flight::collisions::{Face, Known, Strangers};
+use crate::flight::collisions::{KeyRef, KnownKeys, Uncompared};
 
 mod claims;
 pub(crate) mod collisions;
 mod drive;
-pub(crate) use claims::{Boarding, Desk, Ended, Lane, Start, Succession};
+pub(crate) use claims::{Ended, JoinOrClaim, KeyClaims, Lane, Start, Succession};
 use drive::Drive;
 pub(crate) use drive::NOTICE;
 
@@ -44,7 +44,7 @@ pub(crate) struct Flight<T> {
     /// The task that its body runs in.
     task: OnceLock<task::Id>,
     /// Its body has asked for a shutdown.
-    spared: AtomicBool,
+    exempt: AtomicBool,
     /// The body of an earlier fetch of its key asked for it.
     rerun: AtomicBool,
     drive: Drive,
@@ -65,7 +65,7 @@ impl<T> Flight<T> {
             seen: AtomicU64::new(0),
             abandoned: Notify::new(),
             task: OnceLock::new(),
-            spared: AtomicBool::new(false),
+            exempt: AtomicBool::new(false),
             rerun: AtomicBool::new(false),
             drive: Drive::default(),
         }
@@ -153,11 +153,11 @@ impl<T: Send + Sync + 'static> Fetch for Flight<T> {
     fn runs_in(&self, task: task::Id) -> bool {
         self.task.get() == Some(&task)
     }
-    fn spare(&self) {
-        self.spared.store(true, Ordering::SeqCst);
+    fn exempt(&self) {
+        self.exempt.store(true, Ordering::SeqCst);
     }
-    fn is_spared(&self) -> bool {
-        self.spared.load(Ordering::SeqCst)
+    fn is_exempt(&self) -> bool {
+        self.exempt.load(Ordering::SeqCst)
     }
     #[cfg(not(feature = "test-util"))]
     fn tend(&self) {
@@ -166,12 +166,12 @@ impl<T: Send + Sync + 'static> Fetch for Flight<T> {
 }
 
 /// A caller's place among those who wait for a flight; dropping it leaves.
-pub(crate) struct Seat<T> {
+pub(crate) struct Waiter<T> {
     flight: Arc<Flight<T>>,
     leads: bool,
 }
 
-impl<T> Seat<T> {
+impl<T> Waiter<T> {
     /// Joins. Under the desk's lock only, where the flight is the one of its key.
     fn take(flight: &Arc<Flight<T>>, leads: bool) -> Self {
         flight.waiting.fetch_add(1, Ordering::SeqCst);
@@ -228,7 +228,7 @@ impl<T> Seat<T> {
     }
 }
 
-impl<T> Drop for Seat<T> {
+impl<T> Drop for Waiter<T> {
     fn drop(&mut self) {
         let last = self.flight.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.flight.seen.load(Ordering::SeqCst) > 0 {
@@ -239,7 +239,7 @@ impl<T> Drop for Seat<T> {
 
 const SHARDS: usize = 16;
 
-type Shard<K, T, J> = HashMap<u64, Vec<Desk<K, T, J>>, BuildAsIs>;
+type Shard<K, T, J> = HashMap<u64, Vec<KeyClaims<K, T, J>>, BuildAsIs>;
 
 /// All desks of a cache.
 pub(crate) struct Flights<K: ?Sized, T, J> {
@@ -253,19 +253,19 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
 
     /// Does `work` at the desk of a key, under its lock.
     ///
-    /// `work` runs no user code and calls nothing that takes a lock of ours; where it meets [`Strangers`] it has
+    /// `work` runs no user code and calls nothing that takes a lock of ours; where it meets [`Uncompared`] it has
     /// changed nothing yet, and is called again once they are known.
     pub(crate) fn at<R>(
         &self,
         hash: u64,
-        known: &mut Known<K>,
-        compare: impl Fn(&K, &Face<K>) -> Option<bool>,
-        mut work: impl FnMut(&mut Desk<K, T, J>, &Known<K>) -> Result<R, Strangers<K>>,
+        known: &mut KnownKeys<K>,
+        compare: impl Fn(&K, &KeyRef<K>) -> Option<bool>,
+        mut work: impl FnMut(&mut KeyClaims<K, T, J>, &KnownKeys<K>) -> Result<R, Uncompared<K>>,
     ) -> R {
         loop {
-            let strangers = {
+            let uncompared = {
                 let mut shard = lock(self.shard(hash));
-                let worked = desk_of(&mut shard, hash, known).and_then(|at| {
+                let worked = claims_of(&mut shard, hash, known).and_then(|at| {
                     let done = work(&mut shard.entry(hash).or_default()[at], known);
                     let idle = close_idle(&mut shard, hash, at);
                     done.map(|done| (done, idle))
@@ -274,23 +274,24 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
                     Ok((done, idle)) => {
                         drop(shard);
                         // A user's `Drop` may panic, and what was done is done.
-                        let _ = caught(|| drop(idle));
+                        let _ = catch(|| drop(idle));
                         return done;
                     }
-                    Err(strangers) => strangers,
+                    Err(uncompared) => uncompared,
                 }
             };
-            known.meet(strangers, &compare);
+            known.compare(uncompared, &compare);
         }
     }
 
     /// Takes a flight from its desk, found by the flight alone: for when a user's `Eq` cannot be asked.
     pub(crate) fn evict(&self, hash: u64, flight: &Arc<Flight<T>>) {
         let mut shard = lock(self.shard(hash));
-        let at = shard.get_mut(&hash).and_then(|desks| desks.iter_mut().position(|desk| desk.end(flight)));
+        let at =
+            shard.get_mut(&hash).and_then(|claims| claims.iter_mut().position(|claims| claims.end(flight)));
         let idle = at.and_then(|at| close_idle(&mut shard, hash, at));
         drop(shard);
-        let _ = caught(|| drop(idle));
+        let _ = catch(|| drop(idle));
     }
 
     /// What was parked behind bodies that have lapsed since: to be submitted.
@@ -299,7 +300,7 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         let mut unparked = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
-            unparked.extend(shard.values_mut().flatten().flat_map(|desk| desk.unpark(now)));
+            unparked.extend(shard.values_mut().flatten().flat_map(|claims| claims.unpark(now)));
         }
         unparked
     }
@@ -313,7 +314,7 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
     /// Supersedes every flight that runs. One that is put off will see what was written before.
     pub(crate) fn supersede_running(&self) {
         for shard in &self.shards {
-            lock(shard).values_mut().flatten().for_each(Desk::supersede_running);
+            lock(shard).values_mut().flatten().for_each(KeyClaims::supersede_running);
         }
     }
 
@@ -323,20 +324,21 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         let mut idle = Vec::new();
         for shard in &self.shards {
             let mut shard = lock(shard);
-            for desks in shard.values_mut() {
-                given_back.extend(desks.iter_mut().flat_map(|desk| desk.supersede_older(epoch)));
-                let (gone, kept): (Vec<_>, _) = std::mem::take(desks).into_iter().partition(Desk::is_idle);
+            for claims in shard.values_mut() {
+                given_back.extend(claims.iter_mut().flat_map(|claims| claims.supersede_older(epoch)));
+                let (gone, kept): (Vec<_>, _) =
+                    std::mem::take(claims).into_iter().partition(KeyClaims::is_idle);
                 idle.extend(gone);
-                *desks = kept;
+                *claims = kept;
             }
-            shard.retain(|_, desks| !desks.is_empty());
+            shard.retain(|_, claims| !claims.is_empty());
         }
-        let _ = caught(|| drop(idle));
+        let _ = catch(|| drop(idle));
         given_back
     }
 
     #[cfg(test)]
-    pub(crate) fn desks(&self) -> usize {
+    pub(crate) fn claims(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum()
     }
 
@@ -346,32 +348,36 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
 }
 
 /// Finds the desk of a key, or opens one.
-fn desk_of<K: ?Sized, T, J>(
+fn claims_of<K: ?Sized, T, J>(
     shard: &mut Shard<K, T, J>,
     hash: u64,
-    known: &Known<K>,
-) -> Result<usize, Strangers<K>> {
-    let desks = shard.entry(hash).or_default();
+    known: &KnownKeys<K>,
+) -> Result<usize, Uncompared<K>> {
+    let claims = shard.entry(hash).or_default();
     let mut met = SmallVec::new();
-    for (at, desk) in desks.iter().enumerate() {
-        match known.judge(&desk.key) {
+    for (at, claims) in claims.iter().enumerate() {
+        match known.is_same_key(&claims.key) {
             Some(true) => return Ok(at),
             Some(false) => {}
-            None => met.push(Face::Key(Arc::clone(&desk.key))),
+            None => met.push(KeyRef::Key(Arc::clone(&claims.key))),
         }
     }
-    if let Some(strangers) = Strangers::among(met) {
-        return Err(strangers);
+    if let Some(uncompared) = Uncompared::among(met) {
+        return Err(uncompared);
     }
-    desks.push(Desk::open(Arc::clone(known.me())));
-    Ok(desks.len() - 1)
+    claims.push(KeyClaims::open(Arc::clone(known.me())));
+    Ok(claims.len() - 1)
 }
 
 /// Takes a desk without flights away. It comes back, so that its key is dropped after the lock.
-fn close_idle<K: ?Sized, T, J>(shard: &mut Shard<K, T, J>, hash: u64, at: usize) -> Option<Desk<K, T, J>> {
-    let desks = shard.get_mut(&hash)?;
-    let idle = desks[at].is_idle().then(|| desks.swap_remove(at));
-    if desks.is_empty() {
+fn close_idle<K: ?Sized, T, J>(
+    shard: &mut Shard<K, T, J>,
+    hash: u64,
+    at: usize,
+) -> Option<KeyClaims<K, T, J>> {
+    let claims = shard.get_mut(&hash)?;
+    let idle = claims[at].is_idle().then(|| claims.swap_remove(at));
+    if claims.is_empty() {
         shard.remove(&hash);
     }
     idle

@@ -13,7 +13,7 @@
 //! moka runs its eviction listener under a lock of its own. The nodes that the listener takes out are dropped after
 //! that lock: each call into moka is made under a guard of the index.
 //!
-//! Nodes are put in by the engine alone, under their key's lock, with [`Known`] keys: see `known`. So a key has one
+//! Nodes are put in by the engine alone, under their key's lock, with [`KnownKeys`] keys: see `known`. So a key has one
 //! node that readers see. Calls into moka ([`Store::carry_out`]) come after the lock.
 
 use std::cell::{OnceCell, RefCell};
@@ -22,9 +22,9 @@ use smallvec::SmallVec;
 
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};
-use crate::flight::collisions::{Face, Known, Strangers};
+use crate::flight::collisions::{KeyRef, KnownKeys, Uncompared};
 use crate::rules::backoff::Backoff;
-use crate::rules::freshness::Spans;
+use crate::rules::freshness::Windows;
 use crate::rules::policy::Eviction;
 
 mod capacity;
@@ -36,7 +36,7 @@ use capacity::Capacity;
 pub(crate) use capacity::{Limit, RECORD_WEIGHT};
 use index::Index;
 pub(crate) use index::{Pinned, Place};
-pub(crate) use node::{Content, Node, Round};
+pub(crate) use node::{Content, Generation, Node};
 use part::Part;
 
 pub(crate) struct Store<K, V, X> {
@@ -51,7 +51,7 @@ pub(crate) struct Store<K, V, X> {
     /// How many nodes were put in.
     inserted: AtomicU64,
     /// What most of its values have in common.
-    pub(crate) spans: Spans,
+    pub(crate) windows: Windows,
     pub(crate) limit: Limit,
     /// Numbers the nodes, of both parts.
     serial: AtomicU64,
@@ -109,7 +109,7 @@ where
     V: Send + Sync + 'static,
     X: Send + Sync + 'static,
 {
-    pub(crate) fn new(limit: Limit, eviction: Eviction, spans: Spans) -> Self {
+    pub(crate) fn new(limit: Limit, eviction: Eviction, windows: Windows) -> Self {
         let evicted = Arc::new(AtomicU64::new(0));
         let values = Part::new(limit, eviction, Some(Arc::clone(&evicted)));
         Self {
@@ -118,7 +118,7 @@ where
             floor: AtomicU64::new(0),
             round: AtomicU32::new(0),
             inserted: AtomicU64::new(0),
-            spans,
+            windows,
             limit,
             serial: AtomicU64::new(1),
             epoch: AtomicU64::new(0),
@@ -189,14 +189,14 @@ where
     pub(crate) fn resident<'p, 's, Q: ?Sized>(
         &'s self,
         hash: u64,
-        known: &Known<Q>,
+        known: &KnownKeys<Q>,
         pins: &'p Pins<'s, K, V, X>,
-    ) -> Result<Option<&'p Node<K, V, X>>, Strangers<Q>> {
+    ) -> Result<Option<&'p Node<K, V, X>>, Uncompared<Q>> {
         let met = RefCell::new(SmallVec::new());
         let is = |node: &Node<K, V, X>| {
-            let judged = known.judge_node(node.id());
+            let judged = known.is_same_node(node.id());
             if judged.is_none() && node.hash() == hash {
-                met.borrow_mut().push(Face::Node(node.id()));
+                met.borrow_mut().push(KeyRef::Node(node.id()));
             }
             judged == Some(true)
         };
@@ -206,8 +206,8 @@ where
             let (records, pinned) = self.pinned_records(pins)?;
             records.index.find(hash, floor, is, pinned)
         });
-        match (found, Strangers::among(met.into_inner())) {
-            (None, Some(strangers)) => Err(strangers),
+        match (found, Uncompared::among(met.into_inner())) {
+            (None, Some(uncompared)) => Err(uncompared),
             (found, _) => Ok(found),
         }
     }
@@ -237,12 +237,12 @@ where
         if self.epoch() != epoch {
             return Change::default();
         }
-        let Some((kind, gone_at)) = node.as_ref().map(|node| (Kind::of(node), node.gone_at(&self.spans)))
+        let Some((kind, gone_at)) = node.as_ref().map(|node| (Kind::of(node), node.gone_at(&self.windows)))
         else {
             return Change::default();
         };
         if let Some(Content::Value(_, told)) = node.as_ref().map(Node::content) {
-            told.is_first(self.round_of_one_more());
+            told.is_first(self.generation_of_one_more());
         }
         let part = self.part(kind);
         let pinned = match kind {
@@ -300,7 +300,7 @@ where
 
     /// Whether a hit is worth telling moka: it is the first of its node in this round.
     #[inline]
-    pub(crate) fn wants_record(&self, told: &Round) -> bool {
+    pub(crate) fn wants_record(&self, told: &Generation) -> bool {
         told.is_first(self.round.load(Ordering::Relaxed))
     }
 
@@ -313,7 +313,7 @@ where
     }
 
     /// Counts one value that is put in.
-    fn round_of_one_more(&self) -> u32 {
+    fn generation_of_one_more(&self) -> u32 {
         let room = match self.limit {
             Limit::Entries(capacity) => capacity,
             // How many entries there is room for depends on the values.
@@ -350,7 +350,7 @@ where
         self.next_gone.swap(Moment::NEVER.to_bits(), Ordering::AcqRel);
         let mut outlived = Vec::new();
         for node in self.nodes(pins) {
-            let gone_at = node.gone_at(&self.spans);
+            let gone_at = node.gone_at(&self.windows);
             if now < gone_at {
                 self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
             } else if let Some(backoff) = node.remembered_backoff(now) {
@@ -401,7 +401,7 @@ where
         }
         let pin = self.pin();
         let floor = self.floor.load(Ordering::Acquire);
-        let seen = |node: &&Node<K, V, X>| node.id() >= floor && node.has_value(now, &self.spans);
+        let seen = |node: &&Node<K, V, X>| node.id() >= floor && node.has_value(now, &self.windows);
         pin.keys().filter(seen).count() as u64
     }
 }

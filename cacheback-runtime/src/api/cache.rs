@@ -10,7 +10,7 @@ use std::sync::Weak;
 use crate::api::entry::{Entry, Snapshot};
 use crate::api::registry;
 use crate::base::hash::Seeded;
-use crate::base::panics::caught;
+use crate::base::panics::catch;
 use crate::base::sync::{Arc, Mutex};
 use crate::engine::{Engine, ErasedCache, Of};
 use crate::events::Stats;
@@ -246,7 +246,7 @@ impl<K: Argument + Key, O: Outcome> Drop for Object<K, O> {
         // Who does not hold it by now never will.
         if Arc::strong_count(&self.engine) > 1 {
             // What is put off goes with what the user gave it, whose `Drop` may panic.
-            let _ = caught(|| self.engine.clear());
+            let _ = catch(|| self.engine.clear());
         }
         if let Some(made_in) = delisted {
             registry::retire(&*self.engine, made_in);

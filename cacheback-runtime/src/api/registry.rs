@@ -13,7 +13,7 @@ use crate::function::slot::Slot;
 
 /// A cache without its types.
 #[derive(Clone)]
-pub(crate) enum Untyped {
+pub(crate) enum AnyCache {
     Function(&'static Slot),
     Object(Arc<dyn ErasedCache>),
 }
@@ -27,7 +27,7 @@ enum Listed {
     Object(Weak<dyn ErasedCache>, Isolation),
 }
 
-impl Untyped {
+impl AnyCache {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Function(slot) => slot.name(),
@@ -95,10 +95,10 @@ pub(crate) fn retire(object: &dyn ErasedCache, made_in: Isolation) {
 
 impl Listed {
     /// The same, held; `None` where it is another isolation's.
-    fn held(&self, here: Isolation) -> Option<Untyped> {
+    fn held(&self, here: Isolation) -> Option<AnyCache> {
         match self {
-            Self::Function(slot) => Some(Untyped::Function(slot)),
-            Self::Object(object, made_in) if *made_in == here => object.upgrade().map(Untyped::Object),
+            Self::Function(slot) => Some(AnyCache::Function(slot)),
+            Self::Object(object, made_in) if *made_in == here => object.upgrade().map(AnyCache::Object),
             Self::Object(..) => None,
         }
     }
@@ -119,7 +119,7 @@ pub(crate) fn retired() -> BTreeMap<&'static str, Stats> {
 }
 
 /// All that is listed, as the calling runtime sees it.
-pub(crate) fn all() -> Vec<Untyped> {
+pub(crate) fn all() -> Vec<AnyCache> {
     let here = isolation();
     // Held under the lock, so that who is delisted knows of it; let go outside: an object may die of that, and with it
     // what the user put in.

@@ -64,14 +64,14 @@ impl Rethrown {
 }
 
 /// Runs user code.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
+pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(work)).map_err(Panic::new)
 }
 
 /// Polls a user's future to its end. Its `Drop` is caught too.
 pub(crate) struct Caught<F>(Option<F>);
 
-pub(crate) fn caught_future<F: Future + Unpin>(future: F) -> Caught<F> {
+pub(crate) fn catch_future<F: Future + Unpin>(future: F) -> Caught<F> {
     Caught(Some(future))
 }
 
@@ -80,7 +80,7 @@ impl<F: Future + Unpin> Future for Caught<F> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = self.0.as_mut() else { return Poll::Pending };
-        match caught(|| Pin::new(future).poll(context)) {
+        match catch(|| Pin::new(future).poll(context)) {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(Poll::Ready(done)) => Poll::Ready(Ok(done)),
             Err(panic) => Poll::Ready(Err(panic)),
@@ -91,7 +91,7 @@ impl<F: Future + Unpin> Future for Caught<F> {
 impl<F> Drop for Caught<F> {
     fn drop(&mut self) {
         let future = self.0.take();
-        let _ = caught(|| drop(future));
+        let _ = catch(|| drop(future));
     }
 }
 
@@ -107,24 +107,24 @@ mod tests {
     }
 
     /// A panic's message is the `Err`.
-    fn said<T>(caught: Result<T, Panic>) -> Result<T, String> {
-        caught.map_err(|panic| panic.message().to_owned())
+    fn said<T>(catch: Result<T, Panic>) -> Result<T, String> {
+        catch.map_err(|panic| panic.message().to_owned())
     }
 
     #[test]
     fn messages_of_every_kind() {
-        assert_eq!(said(caught(|| panic!("plain"))), Err::<(), _>("plain".to_owned()));
-        assert_eq!(said(caught(|| panic!("of {}", 3))), Err::<(), _>("of 3".to_owned()));
-        let odd = said(caught(|| std::panic::panic_any(7)));
+        assert_eq!(said(catch(|| panic!("plain"))), Err::<(), _>("plain".to_owned()));
+        assert_eq!(said(catch(|| panic!("of {}", 3))), Err::<(), _>("of 3".to_owned()));
+        let odd = said(catch(|| std::panic::panic_any(7)));
         assert_eq!(odd, Err::<(), _>("(a panic without a message)".to_owned()));
-        assert_eq!(said(caught(|| 3)), Ok(3));
-        let rude = said(caught(|| std::panic::panic_any(PanicsOnDrop)));
+        assert_eq!(said(catch(|| 3)), Ok(3));
+        let rude = said(catch(|| std::panic::panic_any(PanicsOnDrop)));
         assert_eq!(rude, Err::<(), _>("(a panic without a message)".to_owned()));
     }
 
     #[test]
     fn the_starter_alone_gets_a_payload_and_all_get_a_text() {
-        let Err(panic) = caught(|| -> u8 { std::panic::panic_any(7) }) else { panic!("it panics") };
+        let Err(panic) = catch(|| -> u8 { std::panic::panic_any(7) }) else { panic!("it panics") };
         let said = |rethrown| match rethrown {
             Rethrown::Saying(text) => text,
             Rethrown::As(_) => panic!("a payload"),
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(said(panic.rethrown("f", false)), "`f` panicked: (a panic without a message)");
         let Rethrown::As(payload) = panic.rethrown("f", true) else { panic!("a text") };
         assert_eq!(payload.downcast_ref(), Some(&7));
-        let Err(panic) = caught(|| -> u8 { panic!("of {}", 3) }) else { panic!("it panics") };
+        let Err(panic) = catch(|| -> u8 { panic!("of {}", 3) }) else { panic!("it panics") };
         for is_starter in [true, false] {
             assert_eq!(said(panic.rethrown("f", is_starter)), "`f` panicked: of 3");
         }
@@ -141,15 +141,15 @@ mod tests {
     #[tokio::test]
     async fn a_future_that_panics_or_whose_drop_does() {
         assert_eq!(
-            said(caught_future(Box::pin(async { panic!("polled") })).await),
+            said(catch_future(Box::pin(async { panic!("polled") })).await),
             Err::<(), _>("polled".to_owned())
         );
         let keeps = PanicsOnDrop;
-        let future = caught_future(Box::pin(async move {
+        let future = catch_future(Box::pin(async move {
             let _keeps = keeps;
             std::future::pending::<()>().await;
         }));
         drop(future);
-        assert_eq!(said(caught_future(Box::pin(async { 4 })).await), Ok(4));
+        assert_eq!(said(catch_future(Box::pin(async { 4 })).await), Ok(4));
     }
 }

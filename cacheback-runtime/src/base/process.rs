@@ -12,9 +12,9 @@ pub(crate) fn id() -> u32 {
 }
 
 /// Something with threads, made anew in a child. The parent's is left alone there: its threads cannot be joined.
-pub(crate) struct PerProcess<T: 'static>(OnceLock<Box<Generation<T>>>);
+pub(crate) struct PerProcess<T: 'static>(OnceLock<Box<Own<T>>>);
 
-struct Generation<T: 'static> {
+struct Own<T: 'static> {
     process: u32,
     made: T,
     next: PerProcess<T>,
@@ -29,13 +29,12 @@ impl<T> PerProcess<T> {
     pub(crate) fn get_or_init(&'static self, process: u32, make: impl Fn() -> T) -> &'static T {
         let mut at = self;
         loop {
-            let generation =
-                at.0.get_or_init(|| Box::new(Generation { process, made: make(), next: Self::new() }));
+            let own = at.0.get_or_init(|| Box::new(Own { process, made: make(), next: Self::new() }));
             // The last one, since the system gives the numbers of ancestors away again.
-            if generation.process == process && generation.next.0.get().is_none() {
-                return &generation.made;
+            if own.process == process && own.next.0.get().is_none() {
+                return &own.made;
             }
-            at = &generation.next;
+            at = &own.next;
         }
     }
 }

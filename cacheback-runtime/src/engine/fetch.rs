@@ -9,7 +9,7 @@ use tracing::{Instrument, Span};
 use super::chain;
 use super::{Cacheable, Engine, FlightOf, SourceOf, Target};
 use crate::base::clock::{Moment, nanos};
-use crate::base::panics::{caught, caught_future};
+use crate::base::panics::{catch, catch_future};
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::{Handle, first, task};
 use crate::events;
@@ -121,7 +121,7 @@ impl<C: Cacheable> Job<C> {
             Ok(policy) => {
                 let (handle, flight) = (self.here.handle.clone(), Arc::clone(&self.flight));
                 // On a runtime that is gone the task is dropped at once, and the fetch is lost.
-                flight.drive_on(&handle, timeout, Box::pin(fly(self, policy).instrument(span)));
+                flight.drive_on(&handle, timeout, Box::pin(run_fetch(self, policy).instrument(span)));
             }
         }
     }
@@ -132,18 +132,19 @@ impl<C: Cacheable> Job<C> {
         let now = *now;
         let until = now.plus(nanos(timeout));
         let pins = engine.store.pins();
-        engine.at(target, |desk, known| {
+        engine.at(target, |claims, known| {
             let node = engine.store.resident(target.hash, known, &pins)?;
-            let lane = desk.lane(here.lane);
-            let spans = &engine.store.spans;
-            let fresh = node.is_some_and(|node| node.has_value(now, spans) && !node.times(spans).due(now));
+            let lane = claims.lane(here.lane);
+            let windows = &engine.store.windows;
+            let fresh =
+                node.is_some_and(|node| node.has_value(now, windows) && !node.times(windows).due(now));
             if fresh && flight.waiting() == 0 && lane.holds(flight) {
                 lane.end(flight);
                 return Ok(false);
             }
             let run = lane.run(flight, until);
             if let (Some(Ended::Current), Some(node)) = (run, node) {
-                node.set_no_refresh_until(until, spans);
+                node.set_no_refresh_until(until, windows);
             }
             Ok(run.is_some())
         })
@@ -170,7 +171,7 @@ impl<C: Cacheable> Refresh for Job<C> {
 }
 
 /// The task of a fetch.
-async fn fly<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
+async fn run_fetch<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
     job.flight.begins_in(task::id());
     let runs_on = Handle::current();
     if runs_on.id() != job.here.handle.id() {
@@ -180,7 +181,7 @@ async fn fly<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
     let here = job.here.clone();
     let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
     let shutdown = pin!(here.executor.limit_reached());
-    let mut body = caught_future(chain::linked(job.links.saturating_add(1), Arc::clone(&job.source).run()));
+    let mut body = catch_future(chain::linked(job.links.saturating_add(1), Arc::clone(&job.source).run()));
     let ended = first(&mut body, pin!(first(timer.as_mut(), shutdown))).await;
     let returned = match ended {
         Ok(returned) => returned,
@@ -195,9 +196,9 @@ async fn fly<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
                 let home = if late { job.time_out(&policy) } else { job.abort(&policy) };
                 if let Some(home) = home {
                     drop(body);
-                    return if late { job.land_timed_out(home) } else { job.land_aborted(home) };
+                    return if late { job.end_timed_out(home) } else { job.end_aborted(home) };
                 }
-                here.executor.goes_on();
+                here.executor.notify_progress();
                 // What goes on after a shutdown lasts no longer than any other fetch.
                 let timed_out = pin!(unless(late, timer.as_mut()));
                 match first(&mut body, pin!(first(timed_out, pin!(job.abandoned_or_alive())))).await {
@@ -235,7 +236,7 @@ impl<C: Cacheable> Job<C> {
 
     /// Gives the key back, where nobody waits and no type of the user's panics.
     fn leaves_unnoticed(&self) -> bool {
-        caught(|| self.leave(|job| job.flight.waiting() == 0)).unwrap_or(false)
+        catch(|| self.leave(|job| job.flight.waiting() == 0)).unwrap_or(false)
     }
 }
 
@@ -245,7 +246,7 @@ impl<C: Cacheable> Drop for Job<C> {
         match self.progress {
             Progress::Home => {}
             Progress::Waiting if self.leaves_unnoticed() => {}
-            Progress::Waiting | Progress::Begun => self.land_lost(),
+            Progress::Waiting | Progress::Begun => self.end_lost(),
         }
     }
 }

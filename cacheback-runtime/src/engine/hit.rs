@@ -31,7 +31,7 @@ impl<C: Cacheable> Engine<C> {
             drop(pin);
             return deeper(hash);
         };
-        let value = self.quiet_value(node)?;
+        let value = self.fast_path_value(node)?;
         drop(pin);
         Some(C::join(Ok(value)))
     }
@@ -46,15 +46,15 @@ impl<C: Cacheable> Engine<C> {
     ) -> Option<C::Return> {
         let pin = self.store.pin();
         let node = self.store.find(hash, same, &pin)?;
-        Some(C::join(Ok(self.quiet_value(node)?)))
+        Some(C::join(Ok(self.fast_path_value(node)?)))
     }
 
     /// The value of a node, where a reader has nothing else to do.
     #[inline(always)]
-    fn quiet_value(&self, node: &NodeOf<C>) -> Option<C::Value> {
+    fn fast_path_value(&self, node: &NodeOf<C>) -> Option<C::Value> {
         let now = Moment::recent();
         let (value, told) = node.cached()?;
-        if node.is_quiet(now) {
+        if node.is_on_fast_path(now) {
             self.counters.answered(Status::Fresh);
         } else if !self.answered_without_refresh(node, now) {
             return None;

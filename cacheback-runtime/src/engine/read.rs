@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::fetch::Job;
 use super::{
-    Admission, Answer, Brought, Cacheable, CallKind, Engine, ErrorOf, Landing, Peeked, SourceOf, Target,
+    Admission, Answer, Cacheable, CallKind, Engine, ErrorOf, Fetched, FlightResult, Peeked, SourceOf, Target,
 };
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::Rethrown;
@@ -15,7 +15,7 @@ use crate::base::sync::Arc;
 use crate::base::tasks::{self, Handle, task};
 use crate::events::{self, Status};
 use crate::executor::context::{self, Here};
-use crate::flight::{Boarding, NOTICE, Seat, Start};
+use crate::flight::{JoinOrClaim, NOTICE, Start, Waiter};
 use crate::outcome::Sharing;
 use crate::outcome::error::{FetchError, FetchErrorKind};
 use crate::rules::decide::{Decision, Facts, decide};
@@ -53,7 +53,7 @@ enum Entered<C: Cacheable> {
     Empty,
     /// Nothing is cached: whether this caller waits then is an expression, to be evaluated outside of the lock.
     Ask,
-    Wait(Seat<Landing<C>>),
+    Wait(Waiter<FlightResult<C>>),
 }
 
 impl<C: Cacheable> Entered<C> {
@@ -93,7 +93,7 @@ impl<C: Cacheable> Engine<C> {
             if entered.is_makeshift() && !tasks::has_budget() {
                 tasks::give_way().await;
             }
-            let seat = match entered {
+            let waiter = match entered {
                 Entered::Value(Answer { value, status, age }) => return self.answered(value, status, age),
                 Entered::Error(kept) => return self.answered(C::join(Err(kept.hand())), Status::Fresh, None),
                 Entered::Empty => return self.empty(source),
@@ -102,20 +102,20 @@ impl<C: Cacheable> Engine<C> {
                     waits_on_miss = Some(waits);
                     continue;
                 }
-                Entered::Wait(seat) => seat,
+                Entered::Wait(waiter) => waiter,
             };
-            if seat.is_within() {
+            if waiter.is_within() {
                 return self.stored(target).unwrap_or_else(|| self.waits_for_itself());
             }
             // One limit for the call, also where its first fetch was lost.
             let left =
                 |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
             let limit = source.wait().or(self.policy().wait).map(left);
-            let Some(landing) = self.wait_for(&seat, limit, &here).await else {
+            let Some(landing) = self.wait_for(&waiter, limit, &here).await else {
                 return self.stored(target).unwrap_or_else(|| self.empty(source));
             };
-            if let Landing::Value(brought) = landing {
-                let Brought { value, started } = &**brought;
+            if let FlightResult::Value(brought) = landing {
+                let Fetched { value, started } = &**brought;
                 let told = call != CallKind::Plain;
                 let age = told.then(|| Duration::from_nanos(Moment::now().since(*started)));
                 return self.answered(C::join(Ok(value.clone())), Status::Fetched, age);
@@ -123,16 +123,16 @@ impl<C: Cacheable> Engine<C> {
             if let Some(answer) = self.stored(target) {
                 return answer;
             }
-            if matches!(landing, Landing::TimedOut) {
+            if matches!(landing, FlightResult::TimedOut) {
                 if let Some(value) = source.empty() {
                     return self.answered(value, Status::Empty, None);
                 }
             }
-            match self.failure(landing, &seat, &mut losses) {
-                Failure::Again => {}
-                Failure::Gone => Box::pin(context::pause(NOTICE)).await,
-                Failure::Error(error) => return self.answered(C::join(Err(error)), Status::Fetched, None),
-                Failure::Panic(panic) => {
+            match self.fallback(landing, &waiter, &mut losses) {
+                Fallback::Again => {}
+                Fallback::Gone => Box::pin(context::pause(NOTICE)).await,
+                Fallback::Error(error) => return self.answered(C::join(Err(error)), Status::Fetched, None),
+                Fallback::Panic(panic) => {
                     self.counters.answered(Status::Fetched);
                     panic.panic();
                 }
@@ -153,19 +153,19 @@ impl<C: Cacheable> Engine<C> {
         loop {
             let here = self.here(losses);
             let entered = self.enter(&here, target, source, Want::Outcome, Moment::now());
-            let Entered::Wait(seat) = entered else { continue };
-            if seat.is_within() {
+            let Entered::Wait(waiter) = entered else { continue };
+            if waiter.is_within() {
                 self.waits_for_itself();
             }
-            let Some(landing) = self.wait_for(&seat, None, &here).await else { continue };
-            if let Landing::Value(brought) = landing {
+            let Some(landing) = self.wait_for(&waiter, None, &here).await else { continue };
+            if let FlightResult::Value(brought) = landing {
                 return C::join(Ok(brought.value.clone()));
             }
-            match self.failure(landing, &seat, &mut losses) {
-                Failure::Again => {}
-                Failure::Gone => Box::pin(context::pause(NOTICE)).await,
-                Failure::Error(error) => return C::join(Err(error)),
-                Failure::Panic(panic) => panic.panic(),
+            match self.fallback(landing, &waiter, &mut losses) {
+                Fallback::Again => {}
+                Fallback::Gone => Box::pin(context::pause(NOTICE)).await,
+                Fallback::Error(error) => return C::join(Err(error)),
+                Fallback::Panic(panic) => panic.panic(),
             }
         }
     }
@@ -174,8 +174,8 @@ impl<C: Cacheable> Engine<C> {
         let pin = self.store.pin();
         let node = self.store.find(target.hash, |key| C::is_same_key(key, target.key()), &pin)?;
         let now = Moment::now();
-        let value = node.value(now, &self.store.spans)?.clone();
-        let times = node.times(&self.store.spans);
+        let value = node.value(now, &self.store.windows)?.clone();
+        let times = node.times(&self.store.windows);
         let age = Duration::from_nanos(times.age(now));
         Some(Peeked { value, age, fresh: times.state(now) == State::Fresh })
     }
@@ -191,11 +191,11 @@ impl<C: Cacheable> Engine<C> {
     ) -> Entered<C> {
         self.tidy(now);
         let mut given_back = Vec::new();
-        let spans = &self.store.spans;
+        let windows = &self.store.windows;
         let pins = self.store.pins();
-        let (found, boarding, is_trial) = self.at(target, |desk, known| {
+        let (found, joined, is_trial) = self.at(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
-            let mut facts = node.map_or(Facts::NONE, |node| node.facts(spans));
+            let mut facts = node.map_or(Facts::NONE, |node| node.facts(windows));
             let is_missing = facts.is_missing(now);
             facts.broken_until = self.breaker.until(is_missing);
             let mut decision = match want {
@@ -208,7 +208,7 @@ impl<C: Cacheable> Engine<C> {
             };
             // Where a fetch is under way none is started, and the trial of the breaker's period is left to another key.
             let starts_behind =
-                decision.fetches_behind() && desk.lane(here.lane).lets_start(now, self.store.epoch());
+                decision.fetches_behind() && claims.lane(here.lane).lets_start(now, self.store.epoch());
             let admission = if starts_behind {
                 self.breaker.admit(now, is_missing, self.policy())
             } else {
@@ -219,12 +219,12 @@ impl<C: Cacheable> Engine<C> {
                 decision = decide(&facts, now, false);
             }
             let waits = decision == Decision::FetchNow;
-            let boarding = (waits || decision.fetches_behind()).then(|| {
+            let joined = (waits || decision.fetches_behind()).then(|| {
                 let new = || self.new_flight(here);
-                desk.lane(here.lane).board(now, self.store.epoch(), waits, new, &mut given_back)
+                claims.lane(here.lane).join_or_claim(now, self.store.epoch(), waits, new, &mut given_back)
             });
-            if let (Some(node), Some(Boarding::Claimed { .. })) = (node, &boarding) {
-                node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), spans);
+            if let (Some(node), Some(JoinOrClaim::Claimed { .. })) = (node, &joined) {
+                node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), windows);
             }
             let found = match (decision, node) {
                 (Decision::Serve | Decision::ServeAndRefresh, Some(node)) => Found::Node(node, Status::Fresh),
@@ -234,12 +234,12 @@ impl<C: Cacheable> Engine<C> {
                 (Decision::ServeError, Some(node)) => Found::Node(node, Status::Fresh),
                 _ => Found::Nothing,
             };
-            Ok((found, boarding, admission == Admission::Trial))
+            Ok((found, joined, admission == Admission::Trial))
         });
-        let seat = boarding.and_then(|boarding| self.depart(boarding, here, target, source, is_trial));
+        let waiter = joined.and_then(|joined| self.dispatch(joined, here, target, source, is_trial));
         self.give_up(here, given_back);
-        if let Some(seat) = seat {
-            return Entered::Wait(seat);
+        if let Some(waiter) = waiter {
+            return Entered::Wait(waiter);
         }
         match found {
             Found::Ask => Entered::Ask,
@@ -256,22 +256,22 @@ impl<C: Cacheable> Engine<C> {
     }
 
     /// Does what a boarding asks for, outside of the lock. The caller's seat, where it waits.
-    fn depart(
+    fn dispatch(
         self: &Arc<Self>,
-        boarding: Boarding<Landing<C>, Box<Job<C>>>,
+        joined: JoinOrClaim<FlightResult<C>, Box<Job<C>>>,
         here: &Here,
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
         is_trial: bool,
-    ) -> Option<Seat<Landing<C>>> {
-        match boarding {
-            Boarding::Busy => {
+    ) -> Option<Waiter<FlightResult<C>>> {
+        match joined {
+            JoinOrClaim::Busy => {
                 // What it waits for may itself wait behind a runtime that nobody drives.
                 here.executor.relieve(Moment::now());
                 None
             }
-            Boarding::Joined { seat, start } => {
-                seat.give_place_back();
+            JoinOrClaim::Joined { waiter, start } => {
+                waiter.give_place_back();
                 match start {
                     Some(Start::Withdraw(ticket)) => {
                         if let Some(refresh) = here.executor.withdraw(ticket) {
@@ -281,15 +281,15 @@ impl<C: Cacheable> Engine<C> {
                     Some(Start::Now(job)) => job.begin(None),
                     None => {}
                 }
-                Some(seat)
+                Some(waiter)
             }
-            Boarding::Claimed { flight, seat } => {
+            JoinOrClaim::Claimed { flight, waiter } => {
                 let mut job = Job::new(self, here, target, source, flight);
                 job.is_trial = is_trial;
-                match seat {
-                    Some(seat) => {
+                match waiter {
+                    Some(waiter) => {
                         job.begin(None);
-                        Some(seat)
+                        Some(waiter)
                     }
                     None => {
                         job.submit();
@@ -297,7 +297,7 @@ impl<C: Cacheable> Engine<C> {
                     }
                 }
             }
-            Boarding::Unparked(job) => {
+            JoinOrClaim::Unparked(job) => {
                 job.submit();
                 None
             }
@@ -354,25 +354,30 @@ impl<C: Cacheable> Engine<C> {
     }
 
     /// What a failed fetch means to one who waited for it.
-    fn failure(&self, landing: &Landing<C>, seat: &Seat<Landing<C>>, losses: &mut u32) -> Failure<C::Error> {
+    fn fallback(
+        &self,
+        landing: &FlightResult<C>,
+        waiter: &Waiter<FlightResult<C>>,
+        losses: &mut u32,
+    ) -> Fallback<C::Error> {
         match landing {
-            Landing::Failed(kept) => Failure::Error(kept.hand()),
-            Landing::Panicked(panic) => Failure::Panic(panic.rethrown(self.name(), seat.leads())),
+            FlightResult::Failed(kept) => Fallback::Error(kept.hand()),
+            FlightResult::Panicked(panic) => Fallback::Panic(panic.rethrown(self.name(), waiter.leads())),
             // It was served before.
-            Landing::Value(_) => Failure::Again,
-            Landing::TimedOut => {
+            FlightResult::Value(_) => Fallback::Again,
+            FlightResult::TimedOut => {
                 let why = "the thread that waits for it blocks the only runtime that could drive it";
                 self.without_outcome(FetchErrorKind::TimedOut, why)
             }
             // Others may lose theirs as often as they like.
-            Landing::Lost if !seat.leads() => Failure::Again,
-            Landing::Lost => {
+            FlightResult::Lost if !waiter.leads() => Fallback::Again,
+            FlightResult::Lost => {
                 *losses += 1;
                 if *losses < LOSSES {
-                    return Failure::Again;
+                    return Fallback::Again;
                 }
                 if *losses == LOSSES && task::try_id().is_some() {
-                    return Failure::Gone;
+                    return Fallback::Gone;
                 }
                 self.without_outcome(FetchErrorKind::Lost, "its runtime was dropped")
             }
@@ -380,38 +385,38 @@ impl<C: Cacheable> Engine<C> {
     }
 
     /// What is left to a caller whose fetch has no outcome.
-    fn without_outcome(&self, kind: FetchErrorKind, why: &str) -> Failure<C::Error> {
+    fn without_outcome(&self, kind: FetchErrorKind, why: &str) -> Fallback<C::Error> {
         let error = FetchError::without_outcome(self.name(), kind, why);
         match self.definition.share {
-            Sharing::Wrapped(from) => Failure::Error(from(error)),
-            _ => Failure::Panic(Rethrown::Saying(error.to_string())),
+            Sharing::Wrapped(from) => Fallback::Error(from(error)),
+            _ => Fallback::Panic(Rethrown::Saying(error.to_string())),
         }
     }
 
     /// Waits for a flight, no longer than `limit`.
     async fn wait_for<'s>(
         &self,
-        seat: &'s Seat<Landing<C>>,
+        waiter: &'s Waiter<FlightResult<C>>,
         limit: Option<Duration>,
         here: &Here,
-    ) -> Option<&'s Landing<C>> {
+    ) -> Option<&'s FlightResult<C>> {
         // Boxed: what few callers need, and timers are large.
-        let elsewhere = seat.runs_elsewhere(here.caller.id());
-        let mut deserted = elsewhere.then(|| Box::pin(self.deserted(seat, &here.caller)));
+        let elsewhere = waiter.runs_elsewhere(here.caller.id());
+        let mut deserted = elsewhere.then(|| Box::pin(self.deserted(waiter, &here.caller)));
         let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));
-        let mut landed = pin!(seat.landed());
+        let mut landed = pin!(waiter.landed());
         let mut turns = TURNS;
         poll_fn(|context| {
             if let Poll::Ready(landing) = landed.as_mut().poll(context) {
                 return Poll::Ready(Some(landing));
             }
             if deserted.as_mut().is_some_and(|deserted| deserted.as_mut().poll(context).is_ready()) {
-                return Poll::Ready(Some(Landing::LOST));
+                return Poll::Ready(Some(FlightResult::LOST));
             }
             if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {
                 return Poll::Ready(None);
             }
-            if seat.is_stranded(here.caller.id()) {
+            if waiter.is_stranded(here.caller.id()) {
                 if turns == 0 {
                     return Poll::Ready(Some(self.stranded(elsewhere)));
                 }
@@ -425,25 +430,25 @@ impl<C: Cacheable> Engine<C> {
 
     /// What a flight that nobody drives means to one who waits for it: another runtime's is lost, and its own runtime
     /// is blocked by none other than itself.
-    fn stranded(&self, elsewhere: bool) -> &'static Landing<C> {
+    fn stranded(&self, elsewhere: bool) -> &'static FlightResult<C> {
         if elsewhere {
-            return Landing::LOST;
+            return FlightResult::LOST;
         }
         events::runtime_blocked(self.name());
-        Landing::TIMED_OUT
+        FlightResult::TIMED_OUT
     }
 
     /// Completes where a flight of another runtime has lapsed and its own task does not notice, or no longer lives.
-    async fn deserted(&self, seat: &Seat<Landing<C>>, handle: &Handle) {
+    async fn deserted(&self, waiter: &Waiter<FlightResult<C>>, handle: &Handle) {
         loop {
             // Until its body runs, nothing is known: a caller who waits has it started at once.
-            let until = seat.lapses_at();
+            let until = waiter.lapses_at();
             let left = match until {
                 Some(until) => Duration::from_nanos(until.since(Moment::now())),
                 None => self.policy().refresh_timeout,
             };
             context::timer(handle, left.saturating_add(NOTICE)).await;
-            match seat.last_seen() {
+            match waiter.last_seen() {
                 // Driven, and slow: it goes on for those who wait.
                 Some(seen) if Moment::awake().since(seen) <= 3 * nanos(NOTICE) => {}
                 Some(_) => return,
@@ -455,7 +460,7 @@ impl<C: Cacheable> Engine<C> {
 }
 
 /// What is left to a caller whose fetch brought no value.
-enum Failure<E> {
+enum Fallback<E> {
     Error(E),
     /// The function panicked, and so does its caller.
     Panic(Rethrown),

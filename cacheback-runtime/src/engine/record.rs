@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::{Cacheable, Engine, ErrorOf, NodeOf, SourceOf, Target};
 use crate::base::clock::Moment;
-use crate::base::panics::{Panic, caught};
+use crate::base::panics::{Panic, catch};
 use crate::base::sync::Ordering;
 use crate::events;
 use crate::rules::backoff::Backoff;
 use crate::rules::freshness::{OwnTimes, Times, freshness};
 use crate::rules::policy::Policy;
-use crate::store::{Content, Node, RECORD_WEIGHT, Round};
+use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
 
 /// A node on its way into the store, and how much of the bound it takes.
 pub(super) struct Record<N> {
@@ -22,7 +22,7 @@ impl<C: Cacheable> Engine<C> {
     /// The options for one entry's arguments; `Err` where an expression panics.
     pub(super) fn policy_for(&self, source: &SourceOf<C>) -> Result<Policy, Panic> {
         let mut policy = *self.policy();
-        caught(|| source.vary(&mut policy))?;
+        catch(|| source.vary(&mut policy))?;
         if let Some(contradiction) = policy.clamp().first() {
             if self.clamps.passes(Moment::now()) {
                 events::options_clamped(self.name(), contradiction.option, contradiction.with);
@@ -52,14 +52,14 @@ impl<C: Cacheable> Engine<C> {
         if own.is_cut(policy) && !self.cut_lifetime.swap(true, Ordering::Relaxed) {
             events::lifetime_past_retention(self.name());
         }
-        let content = Content::Value(value, Round::default());
-        let node = Node::new(key, target.hash, times, &self.store.spans, content);
+        let content = Content::Value(value, Generation::default());
+        let node = Node::new(key, target.hash, times, &self.store.windows, content);
         (Record { node, weight }, None)
     }
 
     /// How much of the bound a value takes; `None` where it is not to be stored.
     fn weight(&self, value: &C::Value) -> Option<u32> {
-        let bytes = match caught(|| self.definition.values.weigh(value)) {
+        let bytes = match catch(|| self.definition.values.weigh(value)) {
             Ok(bytes) => bytes,
             Err(panic) => {
                 events::weigh_panicked(self.name(), panic.message());
@@ -83,18 +83,18 @@ impl<C: Cacheable> Engine<C> {
         kept: Option<(ErrorOf<C>, Moment)>,
         now: Moment,
     ) -> NodeOf<C> {
-        let spans = &self.store.spans;
+        let windows = &self.store.windows;
         let ends = kept.as_ref().map_or(backoff.until, |(_, until)| backoff.until.max(*until));
         let times = Times::of_nothing(now, ends.since(now).saturating_add(backoff.remembered));
         let (content, error_until) = match kept {
             Some((error, until)) => (Content::Error(error), Some(until)),
             None => (Content::Nothing, None),
         };
-        let node = Node::new(key, hash, times, spans, content);
+        let node = Node::new(key, hash, times, windows, content);
         if let Some(until) = error_until {
-            node.keep_error(until, spans);
+            node.keep_error(until, windows);
         }
-        node.set_backoff(backoff, spans);
+        node.set_backoff(backoff, windows);
         node
     }
 }

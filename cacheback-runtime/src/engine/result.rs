@@ -9,20 +9,20 @@ use crate::base::sync::Arc;
 use crate::events::Status;
 
 /// How a flight came home.
-pub(crate) enum Landing<C: Cacheable> {
-    Value(Arc<Brought<C::Value>>),
+pub(crate) enum FlightResult<C: Cacheable> {
+    Value(Arc<Fetched<C::Value>>),
     Failed(ErrorOf<C>),
     Panicked(Arc<Panic>),
     TimedOut,
     Lost,
 }
 
-impl<C: Cacheable> Landing<C> {
+impl<C: Cacheable> FlightResult<C> {
     pub(super) const LOST: &'static Self = &Self::Lost;
     pub(super) const TIMED_OUT: &'static Self = &Self::TimedOut;
 }
 
-impl<C: Cacheable> Clone for Landing<C> {
+impl<C: Cacheable> Clone for FlightResult<C> {
     fn clone(&self) -> Self {
         match self {
             Self::Value(brought) => Self::Value(Arc::clone(brought)),
@@ -35,7 +35,7 @@ impl<C: Cacheable> Clone for Landing<C> {
 }
 
 /// A value for those who waited for it, whether or not it was stored.
-pub(crate) struct Brought<V> {
+pub(crate) struct Fetched<V> {
     pub(crate) value: V,
     pub(crate) started: Moment,
 }

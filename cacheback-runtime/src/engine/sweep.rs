@@ -3,7 +3,7 @@
 use super::target::{Lone, Target};
 use super::{Cacheable, Engine, ErrorOf, NodeOf};
 use crate::base::clock::Moment;
-use crate::base::panics::caught;
+use crate::base::panics::catch;
 use crate::base::sync::{Arc, Ordering};
 #[cfg(not(feature = "test-util"))]
 use crate::executor::housekeeper;
@@ -27,7 +27,7 @@ impl<C: Cacheable> Engine<C> {
         let pins = self.store.pins();
         for (node, backoff) in self.store.sweep(now, &pins) {
             // If a type of the user's panics, the back-off is forgotten.
-            if caught(|| self.keep_backoff(node, backoff, now, &pins)).is_err() {
+            if catch(|| self.keep_backoff(node, backoff, now, &pins)).is_err() {
                 self.store.drop_out(node);
             }
         }

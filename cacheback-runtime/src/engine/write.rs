@@ -25,9 +25,9 @@ impl<C: Cacheable> Engine<C> {
         let Record { node, weight } = record;
         let mut node = Some(node);
         let pins = self.store.pins();
-        let (change, put_off) = self.at(target, |desk, known| {
+        let (change, put_off) = self.at(target, |claims, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
-            Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pins), desk.supersede()))
+            Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pins), claims.supersede()))
         });
         drop(pins);
         self.store.carry_out(change);
@@ -47,22 +47,22 @@ impl<C: Cacheable> Engine<C> {
         let mut next = source.can_run().then(|| Job::new(self, &here, target, source, Arc::clone(&flight)));
         let (task, links) = (task::try_id(), chain::links());
         let mut is_endless = links > chain::LONGEST;
-        let spans = &self.store.spans;
+        let windows = &self.store.windows;
         let pins = self.store.pins();
-        let (put_off, succession) = self.at(target, |desk, known| {
+        let (put_off, succession) = self.at(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
-            let value = node.filter(|node| node.has_value(now, spans));
+            let value = node.filter(|node| node.has_value(now, windows));
             if let Some(node) = node {
                 node.forget_error();
             }
-            if value.is_none() && !desk.is_claimed() {
+            if value.is_none() && !claims.is_claimed() {
                 return Ok((Vec::new(), None));
             }
             if let Some(node) = value {
                 // A hit reads the recent time: what it sees next is not earlier than this.
-                node.cut_lifetime(Moment::recent().min(now), spans);
+                node.cut_lifetime(Moment::recent().min(now), windows);
             }
-            if let Some(own) = task.and_then(|task| desk.lane(here.lane).running_in(task)) {
+            if let Some(own) = task.and_then(|task| claims.lane(here.lane).running_in(task)) {
                 if own.is_rerun() {
                     is_endless = true;
                     return Ok((Vec::new(), None));
@@ -71,10 +71,10 @@ impl<C: Cacheable> Engine<C> {
             }
             if let Some(node) = value.filter(|node| now < node.backoff_until()) {
                 node.reset_no_refresh();
-                return Ok((desk.supersede(), None));
+                return Ok((claims.supersede(), None));
             }
             // One that is not wanted stays where it is, to be dropped after the lock.
-            let is_put_off = desk.lane(here.lane).is_put_off();
+            let is_put_off = claims.lane(here.lane).is_put_off();
             let admission = match next {
                 Some(_) if is_endless => Admission::Refused,
                 Some(_) if !is_put_off => self.breaker.admit(now, value.is_none(), self.policy()),
@@ -84,15 +84,15 @@ impl<C: Cacheable> Engine<C> {
                 if let Some(node) = value {
                     node.reset_no_refresh();
                 }
-                return Ok((desk.supersede(), None));
+                return Ok((claims.supersede(), None));
             };
             (next.is_trial, next.links) = (admission == Admission::Trial, links);
-            let put_off = desk.supersede_others(here.lane);
-            let succession = desk.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
+            let put_off = claims.supersede_others(here.lane);
+            let succession = claims.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
             if let Some(node) = node {
                 match &succession {
                     Succession::Submit(_) => {
-                        node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), spans);
+                        node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), windows);
                     }
                     Succession::Parked => node.reset_no_refresh(),
                     Succession::Ahead(_) => {}
@@ -121,7 +121,7 @@ impl<C: Cacheable> Engine<C> {
             self.flights.locked(node.hash(), || {
                 node.forget_error();
                 // A hit reads the recent time: what it sees next is not earlier than this.
-                node.cut_lifetime(Moment::recent(), &self.store.spans);
+                node.cut_lifetime(Moment::recent(), &self.store.windows);
                 node.reset_no_refresh();
             });
         }
@@ -135,7 +135,7 @@ impl<C: Cacheable> Engine<C> {
     /// Gone, and the value that was there: of all who take it, one gets it.
     pub(crate) fn take(&self, target: &Target<C::OwnedKey>) -> Option<C::Value> {
         let now = Moment::now();
-        self.take_out(target, |node| node.value(now, &self.store.spans).cloned())?
+        self.take_out(target, |node| node.value(now, &self.store.windows).cloned())?
     }
 
     /// Takes the record of a key out, and `reads` it after the lock. `None` if there is none, or somebody else has taken
@@ -143,9 +143,9 @@ impl<C: Cacheable> Engine<C> {
     fn take_out<R>(&self, target: &Target<C::OwnedKey>, reads: impl FnOnce(&NodeOf<C>) -> R) -> Option<R> {
         let here = Here::find(self.name());
         let pins = self.store.pins();
-        let (put_off, taken) = self.at(target, |desk, known| {
+        let (put_off, taken) = self.at(target, |claims, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
-            Ok((desk.supersede(), old.map(|old| (old, self.store.take(old)))))
+            Ok((claims.supersede(), old.map(|old| (old, self.store.take(old)))))
         });
         let read = taken.and_then(|(old, change)| {
             let is_ours = change.has_removed();

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::base::panics::caught;
+use crate::base::panics::catch;
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, Mutex, OnceLock, Ordering, lock};
 use crate::base::tasks::{Handle, Id, Sleep, own_runtime, sleep};
@@ -75,7 +75,7 @@ pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
     if ANY.load(Ordering::Relaxed) && lock(&WITHOUT).contains(&handle.id()) {
         return timer(own_runtime());
     }
-    caught(|| timer(handle)).unwrap_or_else(|_| {
+    catch(|| timer(handle)).unwrap_or_else(|_| {
         let mut without = lock(&WITHOUT);
         // Runtimes come and go; a forgotten one is found again.
         if without.len() >= 64 {

@@ -11,7 +11,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use crate::base::clock::Moment;
-use crate::base::panics::caught;
+use crate::base::panics::catch;
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::plain::{AtomicBool, Ordering};
 use crate::base::sync::{Arc, Mutex, lock};
@@ -98,7 +98,7 @@ fn keep_house(attends: &AtomicBool) -> ! {
             sweep_all(Moment::now());
             let also = lock(&ALSO).clone();
             for work in also {
-                let _ = caught(work);
+                let _ = catch(work);
             }
         }
     }
@@ -120,7 +120,7 @@ fn sweep_all(now: Moment) {
     while let Some((number, cache)) = next_from(from) {
         from = number + 1;
         if let Some(cache) = cache {
-            let _ = caught(move || cache.sweep(now));
+            let _ = catch(move || cache.sweep(now));
         }
     }
 }

@@ -218,7 +218,7 @@ fn a_start_that_panics_stops_nothing_else() {
 #[derive(Default)]
 struct Told {
     waits: AtomicBool,
-    spared: AtomicBool,
+    exempt: AtomicBool,
 }
 
 impl Fetch for Told {
@@ -231,11 +231,11 @@ impl Fetch for Told {
     fn runs_in(&self, _: task::Id) -> bool {
         false
     }
-    fn spare(&self) {
-        self.spared.store(true, Ordering::SeqCst);
+    fn exempt(&self) {
+        self.exempt.store(true, Ordering::SeqCst);
     }
-    fn is_spared(&self) -> bool {
-        self.spared.load(Ordering::SeqCst)
+    fn is_exempt(&self) -> bool {
+        self.exempt.load(Ordering::SeqCst)
     }
     #[cfg(not(feature = "test-util"))]
     fn tend(&self) {}
@@ -279,9 +279,9 @@ async fn a_watch_reports_what_ended() {
     finish(enlist(&executor, here));
     let (finishes, aborts, blocks) =
         (enlist(&executor, here), enlist(&executor, here), enlist(&executor, here));
-    let (waits, spared) = (enlist(&executor, here), enlist(&executor, here));
+    let (waits, exempt) = (enlist(&executor, here), enlist(&executor, here));
     waits.1.waits.store(true, Ordering::SeqCst);
-    spared.1.spare();
+    exempt.1.exempt();
     let watch = executor.watch(None);
     finish(finishes);
     assert_eq!(watch.report(), (1, 0));

@@ -1,7 +1,7 @@
 //! The desk of a key: who holds it, who was superseded, and what was put off. Plain state changes, to be read one by
 //! one; all of them happen under the lock of the desk's shard.
 
-use super::{Flight, Seat};
+use super::{Flight, Waiter};
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::task;
@@ -12,7 +12,7 @@ use crate::executor::{Fetch, Ticket};
 const BODIES: usize = 2;
 
 /// How far the flight that holds a key has come. `J` is what starts it.
-pub(crate) enum Stage<J> {
+pub(crate) enum Phase<J> {
     /// Waits in the executor's queue, or is being started.
     Queued,
     /// Waits for a superseded body of its key to end.
@@ -23,7 +23,7 @@ pub(crate) enum Stage<J> {
 
 struct Claim<T, J> {
     flight: Arc<Flight<T>>,
-    stage: Stage<J>,
+    phase: Phase<J>,
 }
 
 /// A superseded flight whose body still runs.
@@ -36,7 +36,7 @@ struct Behind<T> {
 }
 
 /// The flights of one key.
-pub(crate) struct Desk<K: ?Sized, T, J> {
+pub(crate) struct KeyClaims<K: ?Sized, T, J> {
     pub(super) key: Arc<K>,
     lanes: Vec<(LaneId, Lane<T, J>)>,
 }
@@ -48,13 +48,13 @@ pub(crate) struct Lane<T, J> {
 }
 
 /// What a caller who needs a fetch finds.
-pub(crate) enum Boarding<T, J> {
+pub(crate) enum JoinOrClaim<T, J> {
     /// A fetch holds the key; this caller does not wait for it.
     Busy,
     /// A fetch holds the key, and this caller waits for it.
-    Joined { seat: Seat<T>, start: Option<Start<J>> },
+    Joined { waiter: Waiter<T>, start: Option<Start<J>> },
     /// The key is this caller's now: the flight is to be submitted, or started for those who wait.
-    Claimed { flight: Arc<Flight<T>>, seat: Option<Seat<T>> },
+    Claimed { flight: Arc<Flight<T>>, waiter: Option<Waiter<T>> },
     /// A parked flight has room to run now, and is to be submitted.
     Unparked(J),
 }
@@ -84,7 +84,7 @@ pub(crate) enum Ended {
     Superseded,
 }
 
-impl<K: ?Sized, T, J> Desk<K, T, J> {
+impl<K: ?Sized, T, J> KeyClaims<K, T, J> {
     pub(super) fn open(key: Arc<K>) -> Self {
         Self { key, lanes: Vec::new() }
     }
@@ -163,22 +163,22 @@ impl<T, J> Lane<T, J> {
     /// Whether the fetch that holds the key does not run yet: it will see what is written meanwhile.
     pub(crate) fn is_put_off(&self) -> bool {
         let claim = self.current.as_ref();
-        claim.is_some_and(|claim| matches!(claim.stage, Stage::Queued | Stage::Parked(_)))
+        claim.is_some_and(|claim| matches!(claim.phase, Phase::Queued | Phase::Parked(_)))
     }
 
     /// A caller needs a fetch: joins the live one, or claims the key. What was put off and now never runs is given
     /// back, to be dropped after the lock.
-    pub(crate) fn board(
+    pub(crate) fn join_or_claim(
         &mut self,
         now: Moment,
         epoch: u64,
         waits: bool,
         new: impl FnOnce() -> Flight<T>,
         given_back: &mut Vec<Start<J>>,
-    ) -> Boarding<T, J> {
+    ) -> JoinOrClaim<T, J> {
         if self.is_free(now, epoch) {
             if !waits && self.is_crowded(now) {
-                return Boarding::Busy;
+                return JoinOrClaim::Busy;
             }
             given_back.extend(self.supersede());
         }
@@ -186,26 +186,26 @@ impl<T, J> Lane<T, J> {
         let Some(claim) = &mut self.current else {
             let flight = Arc::new(new());
             flight.epoch.store(epoch, Ordering::Relaxed);
-            let seat = waits.then(|| Seat::take(&flight, true));
-            self.current = Some(Claim { flight: Arc::clone(&flight), stage: Stage::Queued });
-            return Boarding::Claimed { flight, seat };
+            let waiter = waits.then(|| Waiter::take(&flight, true));
+            self.current = Some(Claim { flight: Arc::clone(&flight), phase: Phase::Queued });
+            return JoinOrClaim::Claimed { flight, waiter };
         };
         if !waits {
             return match claim.unpark(bodies) {
-                Some(job) => Boarding::Unparked(job),
-                None => Boarding::Busy,
+                Some(job) => JoinOrClaim::Unparked(job),
+                None => JoinOrClaim::Busy,
             };
         }
-        let seat = Seat::take(&claim.flight, false);
-        let start = match std::mem::replace(&mut claim.stage, Stage::Queued) {
-            Stage::Queued => Some(Start::Withdraw(claim.flight.ticket)),
-            Stage::Parked(job) => Some(Start::Now(job)),
-            running @ Stage::Running { .. } => {
-                claim.stage = running;
+        let waiter = Waiter::take(&claim.flight, false);
+        let start = match std::mem::replace(&mut claim.phase, Phase::Queued) {
+            Phase::Queued => Some(Start::Withdraw(claim.flight.ticket)),
+            Phase::Parked(job) => Some(Start::Now(job)),
+            running @ Phase::Running { .. } => {
+                claim.phase = running;
                 None
             }
         };
-        Boarding::Joined { seat, start }
+        JoinOrClaim::Joined { waiter, start }
     }
 
     /// The flight whose body runs in this task.
@@ -227,18 +227,18 @@ impl<T, J> Lane<T, J> {
         next: J,
     ) -> Succession<J> {
         match &self.current {
-            Some(Claim { stage: Stage::Queued | Stage::Parked(_), .. }) => return Succession::Ahead(next),
+            Some(Claim { phase: Phase::Queued | Phase::Parked(_), .. }) => return Succession::Ahead(next),
             // A running flight has nothing to give back.
-            Some(Claim { stage: Stage::Running { .. }, .. }) => drop(self.supersede()),
+            Some(Claim { phase: Phase::Running { .. }, .. }) => drop(self.supersede()),
             None => {}
         }
         flight.epoch.store(epoch, Ordering::Relaxed);
         let flight = Arc::clone(flight);
         if self.bodies(now) < most_beside(&flight) {
-            self.current = Some(Claim { flight, stage: Stage::Queued });
+            self.current = Some(Claim { flight, phase: Phase::Queued });
             Succession::Submit(next)
         } else {
-            self.current = Some(Claim { flight, stage: Stage::Parked(next) });
+            self.current = Some(Claim { flight, phase: Phase::Parked(next) });
             Succession::Parked
         }
     }
@@ -253,10 +253,10 @@ impl<T, J> Lane<T, J> {
     pub(crate) fn run(&mut self, flight: &Arc<Flight<T>>, until: Moment) -> Option<Ended> {
         let run =
             if let Some(claim) = self.current.as_mut().filter(|claim| Arc::ptr_eq(&claim.flight, flight)) {
-                if matches!(claim.stage, Stage::Running { .. }) {
+                if matches!(claim.phase, Phase::Running { .. }) {
                     return None;
                 }
-                claim.stage = Stage::Running { until };
+                claim.phase = Phase::Running { until };
                 Ended::Current
             } else {
                 let behind = self.behind.iter_mut().find(|behind| Arc::ptr_eq(&behind.flight, flight))?;
@@ -302,21 +302,21 @@ impl<T, J> Lane<T, J> {
 
     /// Takes the key from a fetch that runs.
     fn supersede_running(&mut self) {
-        let running = self.current.take_if(|claim| matches!(claim.stage, Stage::Running { .. }));
-        if let Some(Claim { flight, stage: Stage::Running { until } }) = running {
+        let running = self.current.take_if(|claim| matches!(claim.phase, Phase::Running { .. }));
+        if let Some(Claim { flight, phase: Phase::Running { until } }) = running {
             self.behind.push(Behind { flight, until: Some(until), is_outdated: true });
         }
     }
 
     /// Takes the key from whoever holds it.
     fn supersede(&mut self) -> Option<Start<J>> {
-        let Claim { flight, stage } = self.current.take()?;
-        let until = match stage {
-            Stage::Running { until } => Some(until),
-            Stage::Parked(job) => return Some(Start::Now(job)),
+        let Claim { flight, phase } = self.current.take()?;
+        let until = match phase {
+            Phase::Running { until } => Some(until),
+            Phase::Parked(job) => return Some(Start::Now(job)),
             // Those who joined before are still answered.
-            Stage::Queued if flight.waiting() > 0 => None,
-            Stage::Queued => return Some(Start::Withdraw(flight.ticket)),
+            Phase::Queued if flight.waiting() > 0 => None,
+            Phase::Queued => return Some(Start::Withdraw(flight.ticket)),
         };
         self.behind.push(Behind { flight, until, is_outdated: false });
         None
@@ -333,7 +333,7 @@ impl<T> Behind<T> {
 impl<T, J> Claim<T, J> {
     /// Whether another fetch may take the key.
     fn is_over(&self, now: Moment, epoch: u64) -> bool {
-        let lapsed = matches!(self.stage, Stage::Running { until } if now >= until);
+        let lapsed = matches!(self.phase, Phase::Running { until } if now >= until);
         lapsed || self.flight.epoch() != epoch
     }
 
@@ -341,10 +341,10 @@ impl<T, J> Claim<T, J> {
         if bodies >= most_beside(&self.flight) {
             return None;
         }
-        match std::mem::replace(&mut self.stage, Stage::Queued) {
-            Stage::Parked(job) => Some(job),
+        match std::mem::replace(&mut self.phase, Phase::Queued) {
+            Phase::Parked(job) => Some(job),
             other => {
-                self.stage = other;
+                self.phase = other;
                 None
             }
         }

@@ -36,7 +36,7 @@ pub(super) struct Drive {
     /// It runs on the library's own runtime, and was handed to another.
     moved: AtomicBool,
     /// The runtime that it was moved from goes on, or is gone.
-    goes_on: AtomicBool,
+    notify_progress: AtomicBool,
     /// The housekeeper has seen it stand still so many times in a row.
     still: AtomicU32,
 }
@@ -80,7 +80,7 @@ impl<T> Task<T> {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         let drive = &self.0.drive;
-        drive.goes_on.store(true, Ordering::SeqCst);
+        drive.notify_progress.store(true, Ordering::SeqCst);
         drop(drive.take());
     }
 }
@@ -141,7 +141,7 @@ impl<T> Flight<T> {
             return false;
         }
         if self.drive.was_moved() {
-            return !self.drive.goes_on.load(Ordering::SeqCst);
+            return !self.drive.notify_progress.load(Ordering::SeqCst);
         }
         self.last_seen().is_none_or(|seen| now.since(seen) > 3 * nanos(NOTICE))
     }

@@ -12,7 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::ON_PURPOSE;
 use crate::base::clock::Moment;
-use crate::base::panics::caught;
+use crate::base::panics::catch;
 use crate::base::shims::sync::step;
 use crate::base::shims::tasks;
 use crate::base::sync::Arc;
@@ -298,7 +298,7 @@ impl Stage {
 
     /// A call that may panic; `Err` is its message.
     pub(super) fn try_get(&self, key: u64) -> Result<Returned, String> {
-        let called = caught(|| self.get(key));
+        let called = catch(|| self.get(key));
         if called.is_err() {
             self.calls.fetch_add(1, Ordering::SeqCst);
         }

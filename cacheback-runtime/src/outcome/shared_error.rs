@@ -6,13 +6,13 @@ use crate::outcome::{Describe, Sharing};
 
 /// The `Err` of a fetch, in the one form in which everybody gets it: whether one caller waits or many, and whoever
 /// started the fetch.
-pub(crate) enum Kept<E> {
+pub(crate) enum Shareable<E> {
     Copied(E, fn(&E) -> E),
     Shared(Arc<E>, fn(Arc<E>) -> E),
     Wrapped(FetchError, fn(FetchError) -> E),
 }
 
-impl<E: Send + Sync + 'static> Kept<E> {
+impl<E: Send + Sync + 'static> Shareable<E> {
     /// An error that is described as `text`.
     pub(crate) fn new(
         function: &'static str,
@@ -53,8 +53,8 @@ mod tests {
         Wrapped(FetchError),
     }
 
-    fn kept(sharing: Sharing<Own>) -> Kept<Own> {
-        Kept::new("f", Own::Original, "cause", sharing, Describe::UNSEEN)
+    fn kept(sharing: Sharing<Own>) -> Shareable<Own> {
+        Shareable::new("f", Own::Original, "cause", sharing, Describe::UNSEEN)
     }
 
     #[test]

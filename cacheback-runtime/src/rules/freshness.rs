@@ -22,13 +22,13 @@ pub(crate) struct Times {
 
 /// What most values of a cache have in common. Nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Spans {
+pub(crate) struct Windows {
     pub(crate) max_stale: u64,
     pub(crate) retention: u64,
     pub(crate) ahead: u64,
 }
 
-impl Spans {
+impl Windows {
     pub(crate) fn of(policy: &Policy) -> Self {
         Self {
             max_stale: policy.max_stale.map_or(u64::MAX, nanos),
@@ -84,24 +84,24 @@ impl Times {
     /// hit: half of it is left alone.
     pub(crate) fn new(policy: &Policy, started: Moment, lifetime: Duration) -> Self {
         let lifetime = nanos(lifetime.min(policy.retention));
-        let spans = Spans::of(policy);
-        let ahead = if spans.ahead < lifetime { spans.ahead } else { lifetime / 2 };
-        Self::of(started, lifetime, Spans { ahead, ..spans })
+        let windows = Windows::of(policy);
+        let ahead = if windows.ahead < lifetime { windows.ahead } else { lifetime / 2 };
+        Self::of(started, lifetime, Windows { ahead, ..windows })
     }
 
     #[inline]
-    pub(crate) fn of(started: Moment, lifetime: u64, spans: Spans) -> Self {
-        let Spans { max_stale, retention, ahead } = spans;
+    pub(crate) fn of(started: Moment, lifetime: u64, windows: Windows) -> Self {
+        let Windows { max_stale, retention, ahead } = windows;
         Self { started, lifetime, max_stale, retention, ahead }
     }
 
     /// A record without a value, from `started` for `retention` nanoseconds.
     pub(crate) fn of_nothing(started: Moment, retention: u64) -> Self {
-        Self::of(started, 0, Spans { max_stale: 0, retention, ahead: 0 })
+        Self::of(started, 0, Windows { max_stale: 0, retention, ahead: 0 })
     }
 
-    pub(crate) fn spans(&self) -> Spans {
-        Spans { max_stale: self.max_stale, retention: self.retention, ahead: self.ahead }
+    pub(crate) fn windows(&self) -> Windows {
+        Windows { max_stale: self.max_stale, retention: self.retention, ahead: self.ahead }
     }
 
     pub(crate) fn age(&self, now: Moment) -> u64 {
@@ -123,18 +123,18 @@ impl Times {
     }
 
     /// Before this moment a read serves the value and has nothing else to do.
-    pub(crate) fn quiet_until(&self) -> Moment {
-        self.started.plus(self.quiet_age())
+    pub(crate) fn fast_path_until(&self) -> Moment {
+        self.started.plus(self.fast_path_age())
     }
 
     /// That age.
-    pub(crate) fn quiet_age(&self) -> u64 {
+    pub(crate) fn fast_path_age(&self) -> u64 {
         (self.lifetime - self.ahead.min(self.lifetime)).min(self.retention)
     }
 
     /// Whether a refresh is wanted: the value is no longer fresh, or soon.
     pub(crate) fn due(&self, now: Moment) -> bool {
-        self.age(now) >= self.quiet_age()
+        self.age(now) >= self.fast_path_age()
     }
 }
 

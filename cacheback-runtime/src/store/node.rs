@@ -6,18 +6,18 @@
 use std::hash::{Hash, Hasher};
 
 use crate::base::clock::Moment;
-use crate::base::panics::caught;
+use crate::base::panics::catch;
 use crate::base::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
 use crate::events::{self, Status};
 use crate::rules::backoff::Backoff;
 use crate::rules::decide::Facts;
 use crate::rules::effect::Held;
-use crate::rules::freshness::{Spans, State, Times};
+use crate::rules::freshness::{State, Times, Windows};
 
 /// What a node holds besides its key and its times.
 pub(crate) enum Content<V, X> {
     /// A value, and when a hit of it was last told to moka. (Here it takes no room: the tag leaves some.)
-    Value(V, Round),
+    Value(V, Generation),
     /// An error that answers waiting callers for a while; a write forgets it.
     Error(X),
     /// The key is in back-off, or was asked to be left alone.
@@ -26,9 +26,9 @@ pub(crate) enum Content<V, X> {
 
 /// The round of insertions in which something happened.
 #[derive(Default)]
-pub(crate) struct Round(AtomicU32);
+pub(crate) struct Generation(AtomicU32);
 
-impl Round {
+impl Generation {
     /// Whether it did not happen in this round yet. From here on it did.
     #[inline]
     pub(super) fn is_first(&self, round: u32) -> bool {
@@ -69,7 +69,7 @@ pub(crate) struct Node<K, V, X> {
 
 /// What most nodes never need.
 struct More {
-    spans: Spans,
+    windows: Windows,
     /// `invalidate` cuts it.
     lifetime: AtomicU64,
     /// A stale reader has nothing to start until then. A hint: the truth is in `backoff_until` and with the flight.
@@ -84,11 +84,11 @@ struct More {
 
 impl<K, V, X> Node<K, V, X> {
     /// A record that began at `times.started`. `standard` are the spans that most values of its store have.
-    pub(crate) fn new(key: K, hash: u64, times: Times, standard: &Spans, content: Content<V, X>) -> Self {
+    pub(crate) fn new(key: K, hash: u64, times: Times, standard: &Windows, content: Content<V, X>) -> Self {
         let fresh_until = match content {
             // Not for an instant: a hit's clock may be behind the one that began it.
-            Content::Value(..) if times.quiet_age() == 0 => Moment::PAST,
-            Content::Value(..) => times.quiet_until(),
+            Content::Value(..) if times.fast_path_age() == 0 => Moment::PAST,
+            Content::Value(..) => times.fast_path_until(),
             Content::Error(_) | Content::Nothing => Moment::PAST,
         };
         let node = Self {
@@ -100,7 +100,7 @@ impl<K, V, X> Node<K, V, X> {
             more: OnceBox::new(),
             stored: Some(Stored { key, content }),
         };
-        if times.spans() != *standard || fresh_until == Moment::PAST {
+        if times.windows() != *standard || fresh_until == Moment::PAST {
             node.more_of(times);
         }
         node
@@ -132,7 +132,7 @@ impl<K, V, X> Node<K, V, X> {
 
     /// The value, however old, and the round of its last hit.
     #[inline]
-    pub(crate) fn cached(&self) -> Option<(&V, &Round)> {
+    pub(crate) fn cached(&self) -> Option<(&V, &Generation)> {
         match &self.stored {
             Some(Stored { content: Content::Value(value, told), .. }) => Some((value, told)),
             _ => None,
@@ -141,7 +141,7 @@ impl<K, V, X> Node<K, V, X> {
 
     /// Whether a reader of the value has nothing else to do.
     #[inline]
-    pub(crate) fn is_quiet(&self, now: Moment) -> bool {
+    pub(crate) fn is_on_fast_path(&self, now: Moment) -> bool {
         now.to_bits() < self.fresh_until.load(Ordering::Relaxed)
     }
 
@@ -159,7 +159,7 @@ impl<K, V, X> Node<K, V, X> {
         }
     }
 
-    pub(crate) fn times(&self, standard: &Spans) -> Times {
+    pub(crate) fn times(&self, standard: &Windows) -> Times {
         // In this order: see `more`.
         let fresh_until = Moment::from_bits(self.fresh_until.load(Ordering::Acquire));
         match self.more.get() {
@@ -172,14 +172,14 @@ impl<K, V, X> Node<K, V, X> {
     }
 
     /// Under the key's lock.
-    fn more(&self, standard: &Spans) -> &More {
+    fn more(&self, standard: &Windows) -> &More {
         self.more_of(self.times(standard))
     }
 
     fn more_of(&self, times: Times) -> &More {
         self.more.get_or_init(|| {
             Box::new(More {
-                spans: times.spans(),
+                windows: times.windows(),
                 lifetime: AtomicU64::new(times.lifetime),
                 no_refresh_until: AtomicU64::new(0),
                 backoff_until: AtomicU64::new(0),
@@ -195,7 +195,7 @@ impl<K, V, X> Node<K, V, X> {
         self.more.get().map_or(Moment::PAST, |more| Moment::from_bits(number(more).load(Ordering::Relaxed)))
     }
 
-    pub(crate) fn facts(&self, standard: &Spans) -> Facts {
+    pub(crate) fn facts(&self, standard: &Windows) -> Facts {
         Facts {
             times: matches!(self.content(), Content::Value(..)).then(|| self.times(standard)),
             backoff_until: self.backoff_until(),
@@ -208,12 +208,12 @@ impl<K, V, X> Node<K, V, X> {
         self.moment(|more| &more.backoff_until)
     }
 
-    pub(crate) fn held(&self, now: Moment, standard: &Spans) -> Held {
+    pub(crate) fn held(&self, now: Moment, standard: &Windows) -> Held {
         Held { value: self.has_value(now, standard).then_some(self.started), failures: self.failures() }
     }
 
     /// The kept error answers until then.
-    pub(crate) fn keep_error(&self, until: Moment, standard: &Spans) {
+    pub(crate) fn keep_error(&self, until: Moment, standard: &Windows) {
         self.more(standard).error_until.store(until.to_bits(), Ordering::Relaxed);
     }
 
@@ -224,28 +224,28 @@ impl<K, V, X> Node<K, V, X> {
         }
     }
 
-    pub(crate) fn gone_at(&self, standard: &Spans) -> Moment {
+    pub(crate) fn gone_at(&self, standard: &Windows) -> Moment {
         self.started.plus(self.retention(standard))
     }
 
-    fn retention(&self, standard: &Spans) -> u64 {
-        self.more.get().map_or(standard.retention, |more| more.spans.retention)
+    fn retention(&self, standard: &Windows) -> u64 {
+        self.more.get().map_or(standard.retention, |more| more.windows.retention)
     }
 
     /// The value, where it is not past its retention.
-    pub(crate) fn value(&self, now: Moment, standard: &Spans) -> Option<&V> {
+    pub(crate) fn value(&self, now: Moment, standard: &Windows) -> Option<&V> {
         match self.content() {
             Content::Value(value, _) if now.since(self.started) < self.retention(standard) => Some(value),
             _ => None,
         }
     }
 
-    pub(crate) fn has_value(&self, now: Moment, standard: &Spans) -> bool {
+    pub(crate) fn has_value(&self, now: Moment, standard: &Windows) -> bool {
         self.value(now, standard).is_some()
     }
 
     /// Ends the lifetime at the present age.
-    pub(crate) fn cut_lifetime(&self, now: Moment, standard: &Spans) {
+    pub(crate) fn cut_lifetime(&self, now: Moment, standard: &Windows) {
         self.more(standard).lifetime.fetch_min(now.since(self.started), Ordering::Relaxed);
         self.fresh_until.store(Moment::PAST.to_bits(), Ordering::Release);
     }
@@ -255,7 +255,7 @@ impl<K, V, X> Node<K, V, X> {
     }
 
     /// The key is in back-off, and a stale reader has nothing to start until that ends.
-    pub(crate) fn set_backoff(&self, backoff: Backoff, standard: &Spans) {
+    pub(crate) fn set_backoff(&self, backoff: Backoff, standard: &Windows) {
         let more = self.more(standard);
         more.remembered.store(backoff.remembered, Ordering::Relaxed);
         more.failures.store(backoff.failures, Ordering::Relaxed);
@@ -275,7 +275,7 @@ impl<K, V, X> Node<K, V, X> {
     }
 
     /// A stale reader has nothing to start until then.
-    pub(crate) fn set_no_refresh_until(&self, until: Moment, standard: &Spans) {
+    pub(crate) fn set_no_refresh_until(&self, until: Moment, standard: &Windows) {
         self.more(standard).no_refresh_until.store(until.to_bits(), Ordering::Relaxed);
     }
 
@@ -290,7 +290,7 @@ impl<K, V, X> Node<K, V, X> {
 impl More {
     #[inline]
     fn times(&self, started: Moment) -> Times {
-        Times::of(started, self.lifetime.load(Ordering::Relaxed), self.spans)
+        Times::of(started, self.lifetime.load(Ordering::Relaxed), self.windows)
     }
 }
 
@@ -312,7 +312,7 @@ impl<K, V, X> Eq for Node<K, V, X> {}
 impl<K, V, X> Drop for Node<K, V, X> {
     fn drop(&mut self) {
         let Some(Stored { key, content }) = self.stored.take() else { return };
-        for dropped in [caught(|| drop(content)), caught(|| drop(key))] {
+        for dropped in [catch(|| drop(content)), catch(|| drop(key))] {
             if dropped.is_err() {
                 events::drop_panicked();
             }
@@ -336,12 +336,12 @@ mod tests {
     /// A hit's clock may be a tick behind the one by which a value began.
     #[test]
     fn without_a_lifetime_a_value_is_fresh_to_nobody() {
-        let spans = Spans { max_stale: u64::MAX, retention: 1_000, ahead: 0 };
+        let windows = Windows { max_stale: u64::MAX, retention: 1_000, ahead: 0 };
         let quiet = |lifetime| {
-            let times = Times::of(Moment::from_bits(100), lifetime, spans);
-            let node: Small<u64> = Node::new(1, 1, times, &spans, Content::Value(1, Round::default()));
-            assert_eq!(node.times(&spans), times);
-            node.is_quiet(Moment::from_bits(95))
+            let times = Times::of(Moment::from_bits(100), lifetime, windows);
+            let node: Small<u64> = Node::new(1, 1, times, &windows, Content::Value(1, Generation::default()));
+            assert_eq!(node.times(&windows), times);
+            node.is_on_fast_path(Moment::from_bits(95))
         };
         assert!(!quiet(0) && quiet(1));
     }

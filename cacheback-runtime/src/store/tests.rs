@@ -6,7 +6,7 @@ use crate::rules::freshness::Times;
 type Small = Store<u64, Arc<u64>, ()>;
 type SmallNode = Node<u64, Arc<u64>, ()>;
 
-const SPANS: Spans = Spans { max_stale: 0, retention: 100, ahead: 0 };
+const SPANS: Windows = Windows { max_stale: 0, retention: 100, ahead: 0 };
 
 fn times() -> Times {
     Times::of(Moment::PAST, 10, SPANS)
@@ -17,7 +17,7 @@ fn of(capacity: u64) -> Small {
 }
 
 fn node(key: u64, hash: u64, value: Arc<u64>) -> SmallNode {
-    Node::new(key, hash, times(), &SPANS, Content::Value(value, Round::default()))
+    Node::new(key, hash, times(), &SPANS, Content::Value(value, Generation::default()))
 }
 
 /// Puts, and says what moka is to be told.
@@ -53,15 +53,15 @@ fn with_known<R>(
     store: &Small,
     key: u64,
     hash: u64,
-    mut work: impl FnMut(&Known<u64>) -> Result<R, Strangers<u64>>,
+    mut work: impl FnMut(&KnownKeys<u64>) -> Result<R, Uncompared<u64>>,
 ) -> R {
-    let mut known = Known::new(Arc::new(key), None);
+    let mut known = KnownKeys::new(Arc::new(key), None);
     loop {
         match work(&known) {
             Ok(done) => return done,
-            Err(strangers) => known.meet(strangers, |me, face| match face {
-                Face::Key(other) => Some(*me == **other),
-                Face::Node(id) => store.compare(hash, *id, |other| me == other),
+            Err(uncompared) => known.compare(uncompared, |me, face| match face {
+                KeyRef::Key(other) => Some(*me == **other),
+                KeyRef::Node(id) => store.compare(hash, *id, |other| me == other),
             }),
         }
     }
@@ -113,10 +113,10 @@ fn strangers_of_one_hash_are_each_met_once() {
     }
     let asked = std::cell::Cell::new(0);
     let pins = store.pins();
-    let mut known = Known::new(Arc::new(1_000), None);
-    let strangers = store.resident(7, &known, &pins).err().unwrap();
-    known.meet(strangers, |me, face| {
-        let Face::Node(id) = face else { unreachable!() };
+    let mut known = KnownKeys::new(Arc::new(1_000), None);
+    let uncompared = store.resident(7, &known, &pins).err().unwrap();
+    known.compare(uncompared, |me, face| {
+        let KeyRef::Node(id) = face else { unreachable!() };
         store.compare(7, *id, |other| {
             asked.set(asked.get() + 1);
             me == other
@@ -529,7 +529,8 @@ fn a_drop_that_panics_stops_no_eviction() {
     }
     let store: Store<u64, Bomb, ()> = Store::new(Limit::Entries(10), Eviction::Lru, SPANS);
     for key in 0..1_000 {
-        let mut node = Some(Node::new(key, key, times(), &SPANS, Content::Value(Bomb, Round::default())));
+        let mut node =
+            Some(Node::new(key, key, times(), &SPANS, Content::Value(Bomb, Generation::default())));
         let change = store.put(&mut node, 1, 0, None, &store.pins());
         store.carry_out(change);
     }

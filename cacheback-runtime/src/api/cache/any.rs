@@ -4,7 +4,7 @@ use std::fmt;
 
 #[cfg(feature = "metrics")]
 use crate::api::metrics;
-use crate::api::registry::{self, Untyped};
+use crate::api::registry::{self, AnyCache};
 use crate::base::sync::Arc;
 use crate::engine::ErasedCache;
 use crate::events::Stats;
@@ -26,15 +26,15 @@ use crate::rules::policy::Policy;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct CacheRef(Untyped);
+pub struct CacheRef(AnyCache);
 
 impl CacheRef {
     pub(crate) fn of_function(slot: &'static Slot) -> Self {
-        Self(Untyped::Function(slot))
+        Self(AnyCache::Function(slot))
     }
 
     pub(crate) fn of_object(object: Arc<dyn ErasedCache>) -> Self {
-        Self(Untyped::Object(object))
+        Self(AnyCache::Object(object))
     }
 
     /// The function's path, or the name that it, or the object, was given.
@@ -51,8 +51,8 @@ impl CacheRef {
     #[must_use]
     pub fn policy(&self) -> Policy {
         match &self.0 {
-            Untyped::Function(slot) => *slot.policy(),
-            Untyped::Object(object) => object.policy(),
+            AnyCache::Function(slot) => *slot.policy(),
+            AnyCache::Object(object) => object.policy(),
         }
     }
 

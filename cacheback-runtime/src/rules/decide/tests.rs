@@ -142,16 +142,16 @@ fn a_clock_that_stands_still_or_goes_back_reads_age_zero() {
 /// The hit path compares one number; it must agree with the decision everywhere.
 #[test]
 fn the_quiet_age_is_where_the_decision_is_serve() {
-    let spans = [0, 1, 5, 50, 100, u64::MAX];
-    for lifetime in spans {
-        for max_stale in spans {
-            for retention in spans {
-                for ahead in spans {
+    let windows = [0, 1, 5, 50, 100, u64::MAX];
+    for lifetime in windows {
+        for max_stale in windows {
+            for retention in windows {
+                for ahead in windows {
                     let times = Times { lifetime, max_stale, retention, ahead, ..TIMES };
                     for age in [0, 1, 4, 5, 6, 49, 50, 51, 99, 100, 101, 1 << 40] {
                         let facts = Facts { times: Some(times), ..Facts::NONE };
                         let serve = decide(&facts, at(age), false) == Serve;
-                        assert_eq!(serve, age < times.quiet_age(), "{times:?} at {age}");
+                        assert_eq!(serve, age < times.fast_path_age(), "{times:?} at {age}");
                     }
                 }
             }
@@ -175,7 +175,7 @@ fn times_follow_the_policy() {
     assert_eq!(times.retention, 200_000_000_000);
     // A lifetime past the retention ends with it; one below `refresh_ahead` keeps half of itself quiet.
     assert_eq!(Times::new(&policy, at(0), secs(1000)).lifetime, times.retention);
-    assert_eq!(Times::new(&policy, at(0), secs(8)).quiet_age(), 4_000_000_000);
+    assert_eq!(Times::new(&policy, at(0), secs(8)).fast_path_age(), 4_000_000_000);
     // Without `max_stale` stale is served until the retention.
     let open = Times::new(&Policy { max_stale: None, ..policy }, at(0), policy.lifetime);
     assert_eq!(open.state(at(199_999_999_999)), State::Stale);
