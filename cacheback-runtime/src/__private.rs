@@ -10,7 +10,8 @@ pub use std::marker::PhantomData;
 pub use std::time::Duration;
 
 pub use crate::function::definition::Site;
-pub use crate::function::instance::{Instantiation, constant};
+pub use crate::function::instance::Instantiation;
+pub use crate::function::marker::constant;
 pub use crate::function::slot::Slot;
 pub use crate::function::span::span;
 pub use crate::key::{Computed, CowOf, Nested, Ref, Slice, This, Val, computed};
@@ -30,7 +31,7 @@ use crate::base::sync::Arc;
 use crate::engine::Of;
 use crate::engine::source::BoxFuture;
 use crate::function::definition::IsSite;
-use crate::function::instance::{Generic, Method};
+use crate::function::marker::{Generic, Method};
 use crate::key::Viewed;
 use crate::outcome::Outcome;
 

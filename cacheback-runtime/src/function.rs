@@ -4,5 +4,6 @@ mod call;
 pub(crate) mod definition;
 pub(crate) mod instance;
 mod instances;
+pub(crate) mod marker;
 pub(crate) mod slot;
 pub(crate) mod span;

@@ -23,6 +23,7 @@ mod floods;
 mod forms;
 mod generics;
 mod handles;
+mod imports;
 mod isolation;
 mod logs;
 mod methods;

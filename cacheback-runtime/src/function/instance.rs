@@ -1,36 +1,9 @@
-//! What tells the instantiations of one function apart, and what the type of a method is called.
+//! Which of a function's caches a call belongs to.
 
-use std::any::type_name;
 use std::marker::PhantomData;
 
+use super::marker::Marker;
 use super::slot::Slot;
-
-/// The instantiation that a call belongs to.
-pub trait Marker: 'static {
-    /// The type whose method is called, where it is one.
-    fn owner() -> Option<&'static str> {
-        None
-    }
-}
-
-/// There is one.
-impl Marker for () {}
-
-/// A function with the generic arguments `G`.
-#[derive(Debug)]
-pub struct Generic<G>(PhantomData<fn() -> G>);
-
-impl<G: 'static> Marker for Generic<G> {}
-
-/// A function of the type `S`, with further generic arguments `G`.
-#[derive(Debug)]
-pub struct Method<S: ?Sized, G>(PhantomData<fn(&S)>, PhantomData<fn() -> G>);
-
-impl<S: ?Sized + 'static, G: 'static> Marker for Method<S, G> {
-    fn owner() -> Option<&'static str> {
-        Some(type_name::<S>())
-    }
-}
 
 /// Which of a function's caches: a slot alone where there is one.
 pub trait Instantiation: Copy {
@@ -52,12 +25,6 @@ impl Instantiation for &'static Slot {
 #[derive(Debug)]
 pub struct InstanceOf<M>(&'static Slot, PhantomData<M>);
 
-impl<M> InstanceOf<M> {
-    pub(super) const fn new(slot: &'static Slot, marker: PhantomData<M>) -> Self {
-        Self(slot, marker)
-    }
-}
-
 impl<M> Clone for InstanceOf<M> {
     fn clone(&self) -> Self {
         *self
@@ -73,57 +40,10 @@ impl<M: Marker> Instantiation for InstanceOf<M> {
     }
 }
 
-/// The name of a type, without its path and its arguments: `Repo` for `shop::Repo<shop::Db>`.
-pub(crate) fn short_name(name: &'static str) -> &'static str {
-    let name = name.split('<').next().filter(|name| !name.is_empty()).unwrap_or(name);
-    name.rsplit("::").next().unwrap_or(name)
-}
-
-/// A const argument as a type.
-pub mod constant {
-    macro_rules! constants {
-        ($($ty:ident)*) => {$(
-            /// A const argument of this type.
-            #[allow(non_camel_case_types)]
-            #[derive(Clone, Copy, Debug)]
-            pub struct $ty<const VALUE: ::core::primitive::$ty>;
-        )*};
-    }
-    constants! { bool char i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::any::TypeId;
-
-    use super::*;
-
-    #[test]
-    fn what_differs_in_one_argument_is_another_instantiation() {
-        let ids = [
-            TypeId::of::<()>(),
-            TypeId::of::<Generic<(PhantomData<u8>,)>>(),
-            TypeId::of::<Generic<(PhantomData<str>,)>>(),
-            TypeId::of::<Generic<(PhantomData<constant::u8<1>>,)>>(),
-            TypeId::of::<Generic<(PhantomData<constant::u8<2>>,)>>(),
-            TypeId::of::<Method<u8, ()>>(),
-            TypeId::of::<Method<[u8], ()>>(),
-            TypeId::of::<Method<u8, (PhantomData<u8>,)>>(),
-        ];
-        for (place, id) in ids.iter().enumerate() {
-            assert_eq!(ids.iter().position(|other| other == id), Some(place));
-        }
-    }
-
-    #[test]
-    fn a_types_name_is_short() {
-        assert_eq!(Method::<Vec<Option<String>>, ()>::owner().map(short_name), Some("Vec"));
-        assert_eq!(Method::<u8, ()>::owner().map(short_name), Some("u8"));
-        assert_eq!(Generic::<u8>::owner(), None);
-        for (name, short) in
-            [("shop::Repo<shop::Db>", "Repo"), ("dyn shop::Source", "Source"), ("<T>", "<T>")]
-        {
-            assert_eq!(short_name(name), short);
-        }
+impl Slot {
+    /// The instantiation that this marker tells from others.
+    #[must_use]
+    pub const fn of<M: Marker>(&'static self, marker: PhantomData<M>) -> InstanceOf<M> {
+        InstanceOf(self, marker)
     }
 }

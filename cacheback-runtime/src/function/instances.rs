@@ -6,7 +6,7 @@
 use std::any::TypeId;
 use std::marker::PhantomData;
 
-use super::instance::Marker;
+use super::marker::Marker;
 use crate::base::sync::{Arc, OnceLock};
 use crate::engine::{Cacheable, Definition, Engine, ErasedCache};
 

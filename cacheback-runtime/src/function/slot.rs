@@ -3,13 +3,12 @@
 //! A static inside a method can name neither `Self` nor a type parameter, so it is untyped: each instantiation finds its
 //! own cache by type, in a list. For the same reason a method's static learns the name of its type from the first call.
 
-use std::marker::PhantomData;
 use std::panic::RefUnwindSafe;
 
 use once_cell::sync::OnceCell;
 
-use super::instance::{self, InstanceOf, Marker};
 use super::instances::{Found, Instances, Shared};
+use super::marker::{self, Marker};
 use crate::base::sync::{Arc, AtomicBool, OnceLock, Ordering};
 use crate::engine::{Cacheable, Definition, ErasedCache};
 use crate::rules::policy::Policy;
@@ -19,7 +18,7 @@ pub struct Slot {
     name: Name,
     options: fn(&mut Policy),
     policy: OnceCell<Policy>,
-    pub(super) instances: Instances,
+    instances: Instances,
     used: AtomicBool,
 }
 
@@ -60,12 +59,6 @@ impl Slot {
         }
     }
 
-    /// The instantiation that this marker tells from others.
-    #[must_use]
-    pub const fn of<M: Marker>(&'static self, marker: PhantomData<M>) -> InstanceOf<M> {
-        InstanceOf::new(self, marker)
-    }
-
     pub(crate) fn name(&self) -> &'static str {
         match &self.name {
             Name::Full(name) => name,
@@ -76,7 +69,7 @@ impl Slot {
     /// Tells a method's slot which type it is a method of.
     pub(crate) fn learn_owner<M: Marker>(&self) {
         if let (Name::Method { module, function, full }, Some(owner)) = (&self.name, M::owner()) {
-            full.get_or_init(|| format!("{module}::{}::{function}", instance::short_name(owner)).leak());
+            full.get_or_init(|| format!("{module}::{}::{function}", marker::short_name(owner)).leak());
         }
     }
 
@@ -100,7 +93,7 @@ impl Slot {
     /// The cache of one instantiation, for a hit; `None` before its first use.
     #[inline]
     pub(crate) fn find<C: Cacheable, M: Marker>(&'static self) -> Option<Found<C>> {
-        Instances::find::<C, M>(self)
+        self.instances.find::<C, M>()
     }
 
     /// The cache of one instantiation, for an entry. At its first use it is born with this `definition`, which is given
@@ -109,7 +102,7 @@ impl Slot {
         &'static self,
         definition: impl FnOnce(&'static str, Policy) -> Definition<C::Outcome>,
     ) -> Shared<C> {
-        Instances::with(self, |instances| {
+        self.instances.with(|instances| {
             let instance = instances.walk::<C, M>().unwrap_or_else(|end| {
                 self.learn_owner::<M>();
                 // Before the lock of the list: the options' expressions are the user's.
@@ -127,7 +120,7 @@ impl Slot {
 
     /// Every cache of the slot that the calling runtime sees.
     pub(crate) fn all(&'static self) -> Vec<Arc<dyn ErasedCache>> {
-        Instances::with(self, Instances::all)
+        self.instances.with(Instances::all)
     }
 }
 

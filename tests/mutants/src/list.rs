@@ -675,7 +675,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "store/node.rs",
         at: "for dropped in [catch(|| drop(content)), catch(|| drop(key))]",
         original: "catch(|| drop(content))",
-        mutated: "Ok::<(), crate::panics::Panic>(drop(content))",
+        mutated: "Ok::<(), crate::base::panics::Panic>(drop(content))",
         killed_by: &[
             (Suite, "values::a_drop_of_a_value_that_panics_anywhere"),
             (Runtime, "store::tests::a_drop_that_panics_stops_no_eviction"),
@@ -688,7 +688,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "engine/record.rs",
         at: "catch(|| source.vary(&mut policy))?;",
         original: "catch(|| source.vary(&mut policy))?;",
-        mutated: "origin.vary(&mut policy);",
+        mutated: "source.vary(&mut policy);",
         killed_by: &[(Suite, "options::a_panic_in_an_options_expression_is_a_failed_fetch")],
     },
 ];

@@ -6,8 +6,7 @@ use super::Instances;
 use crate::base::sync::Arc;
 use crate::engine::{Cacheable, Engine};
 use crate::executor::testing;
-use crate::function::instance::Marker;
-use crate::function::slot::Slot;
+use crate::function::marker::Marker;
 
 /// An engine as a hit gets it.
 pub(crate) type Found<C> = Arc<Engine<C>>;
@@ -31,13 +30,13 @@ impl Held {
 }
 
 impl Instances {
-    pub(in crate::function) fn find<C: Cacheable, M: Marker>(slot: &'static Slot) -> Option<Found<C>> {
-        Self::with(slot, |instances| Some(instances.walk::<C, M>().ok()?.shared()))
+    pub(in crate::function) fn find<C: Cacheable, M: Marker>(&'static self) -> Option<Found<C>> {
+        self.with(|instances| Some(instances.walk::<C, M>().ok()?.shared()))
     }
 
     /// Works with the instances that the calling runtime sees: those of its isolation, if it has one.
-    pub(in crate::function) fn with<R>(slot: &'static Slot, work: impl FnOnce(&Self) -> R) -> R {
-        let own: Option<Arc<Self>> = testing::isolated(std::ptr::from_ref(slot) as usize);
-        work(own.as_deref().unwrap_or(&slot.instances))
+    pub(in crate::function) fn with<R>(&'static self, work: impl FnOnce(&Self) -> R) -> R {
+        let own: Option<Arc<Self>> = testing::isolated(std::ptr::from_ref(self) as usize);
+        work(own.as_deref().unwrap_or(self))
     }
 }

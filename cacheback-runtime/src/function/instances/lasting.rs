@@ -5,8 +5,7 @@ use std::any::Any;
 use super::{Instance, Instances};
 use crate::base::sync::Arc;
 use crate::engine::{Cacheable, Engine};
-use crate::function::instance::Marker;
-use crate::function::slot::Slot;
+use crate::function::marker::Marker;
 
 /// An engine as a hit gets it.
 pub(crate) type Found<C> = &'static Engine<C>;
@@ -37,17 +36,16 @@ impl Held {
 
 impl Instances {
     #[inline]
-    pub(in crate::function) fn find<C: Cacheable, M: Marker>(slot: &'static Slot) -> Option<Found<C>> {
-        let Self(head) = &slot.instances;
-        match head.get()?.engine::<C, M>() {
+    pub(in crate::function) fn find<C: Cacheable, M: Marker>(&'static self) -> Option<Found<C>> {
+        match self.0.get()?.engine::<C, M>() {
             Some(engine) => Some(engine),
-            None => slot.instances.walk::<C, M>().ok()?.engine::<C, M>(),
+            None => self.walk::<C, M>().ok()?.engine::<C, M>(),
         }
     }
 
     /// Works with the instances that the calling runtime sees: here, all.
-    pub(in crate::function) fn with<R>(slot: &'static Slot, work: impl FnOnce(&'static Self) -> R) -> R {
-        work(&slot.instances)
+    pub(in crate::function) fn with<R>(&'static self, work: impl FnOnce(&'static Self) -> R) -> R {
+        work(self)
     }
 }
 

@@ -1,0 +1,86 @@
+//! What tells the instantiations of one function apart, and what the type of a method is called.
+
+use std::any::type_name;
+use std::marker::PhantomData;
+
+/// The instantiation that a call belongs to.
+pub trait Marker: 'static {
+    /// The type whose method is called, where it is one.
+    fn owner() -> Option<&'static str> {
+        None
+    }
+}
+
+/// There is one.
+impl Marker for () {}
+
+/// A function with the generic arguments `G`.
+#[derive(Debug)]
+pub struct Generic<G>(PhantomData<fn() -> G>);
+
+impl<G: 'static> Marker for Generic<G> {}
+
+/// A function of the type `S`, with further generic arguments `G`.
+#[derive(Debug)]
+pub struct Method<S: ?Sized, G>(PhantomData<fn(&S)>, PhantomData<fn() -> G>);
+
+impl<S: ?Sized + 'static, G: 'static> Marker for Method<S, G> {
+    fn owner() -> Option<&'static str> {
+        Some(type_name::<S>())
+    }
+}
+
+/// The name of a type, without its path and its arguments: `Repo` for `shop::Repo<shop::Db>`.
+pub(crate) fn short_name(name: &'static str) -> &'static str {
+    let name = name.split('<').next().filter(|name| !name.is_empty()).unwrap_or(name);
+    name.rsplit("::").next().unwrap_or(name)
+}
+
+/// A const argument as a type.
+pub mod constant {
+    macro_rules! constants {
+        ($($ty:ident)*) => {$(
+            /// A const argument of this type.
+            #[allow(non_camel_case_types)]
+            #[derive(Clone, Copy, Debug)]
+            pub struct $ty<const VALUE: ::core::primitive::$ty>;
+        )*};
+    }
+    constants! { bool char i8 i16 i32 i64 i128 isize u8 u16 u32 u64 u128 usize }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::TypeId;
+
+    use super::*;
+
+    #[test]
+    fn what_differs_in_one_argument_is_another_instantiation() {
+        let ids = [
+            TypeId::of::<()>(),
+            TypeId::of::<Generic<(PhantomData<u8>,)>>(),
+            TypeId::of::<Generic<(PhantomData<str>,)>>(),
+            TypeId::of::<Generic<(PhantomData<constant::u8<1>>,)>>(),
+            TypeId::of::<Generic<(PhantomData<constant::u8<2>>,)>>(),
+            TypeId::of::<Method<u8, ()>>(),
+            TypeId::of::<Method<[u8], ()>>(),
+            TypeId::of::<Method<u8, (PhantomData<u8>,)>>(),
+        ];
+        for (place, id) in ids.iter().enumerate() {
+            assert_eq!(ids.iter().position(|other| other == id), Some(place));
+        }
+    }
+
+    #[test]
+    fn a_types_name_is_short() {
+        assert_eq!(Method::<Vec<Option<String>>, ()>::owner().map(short_name), Some("Vec"));
+        assert_eq!(Method::<u8, ()>::owner().map(short_name), Some("u8"));
+        assert_eq!(Generic::<u8>::owner(), None);
+        for (name, short) in
+            [("shop::Repo<shop::Db>", "Repo"), ("dyn shop::Source", "Source"), ("<T>", "<T>")]
+        {
+            assert_eq!(short_name(name), short);
+        }
+    }
+}
