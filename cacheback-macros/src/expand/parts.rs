@@ -12,13 +12,13 @@ use syn::{
 
 use super::Expansion;
 use super::lints::shadowing;
-use crate::args::{self, Eviction};
-use crate::attrs;
-use crate::key::Part;
+use crate::function::attrs;
+use crate::function::shape::Shape;
+use crate::function::signature::Argument;
+use crate::options::{self, Eviction};
+use crate::plan::key::Part;
+use crate::plan::rename_self;
 use crate::plan::{Assignment, Instances, Parameter, Scoped, Setting};
-use crate::shape::Shape;
-use crate::signature::Argument;
-use crate::this;
 
 /// Where generated code finds the facade.
 pub(super) struct Paths(TokenStream);
@@ -272,7 +272,8 @@ impl Expansion<'_> {
             let ty = argument.local.as_ref().map(|ty| quote!(: #ty));
             match input {
                 FnArg::Receiver(receiver) => {
-                    let (name, mutability) = (this::name(receiver.self_token.span), &receiver.mutability);
+                    let (name, mutability) =
+                        (rename_self::name(receiver.self_token.span), &receiver.mutability);
                     quote!(let #mutability #name #ty = #lease;)
                 }
                 FnArg::Typed(PatType { attrs, pat, .. }) => {
@@ -368,7 +369,7 @@ impl Expansion<'_> {
             let lease = lent(argument);
             let ty = argument.local.as_ref().map(|ty| quote!(: #ty));
             let name = match &argument.name {
-                Some(name) if argument.is_receiver() => Some(this::name(name.span())),
+                Some(name) if argument.is_receiver() => Some(rename_self::name(name.span())),
                 name => name.clone(),
             };
             let attrs = attrs::allowed_at(&self.plan.sig.inputs[*index]);
@@ -399,7 +400,7 @@ impl Expansion<'_> {
     pub(super) fn to_duration(&self, closure: &Expr) -> TokenStream {
         match closure {
             Expr::Closure(written)
-                if matches!(written.output, ReturnType::Default) && args::has_own_type(&written.body) =>
+                if matches!(written.output, ReturnType::Default) && options::has_own_type(&written.body) =>
             {
                 let body = Box::new(Expr::Verbatim(self.span(&written.body)));
                 ExprClosure { body, ..written.clone() }.to_token_stream()

@@ -6,10 +6,10 @@ use quote::ToTokens;
 use syn::{Expr, Type};
 
 use super::{Companion, always_waits, duration};
-use crate::args::{Condition, Given, Options};
-use crate::mention::readable;
-use crate::shape;
-use crate::signature::{Argument, Function};
+use crate::function::shape;
+use crate::function::signature::{Argument, Function};
+use crate::options::{Condition, Given, Options};
+use crate::plan::free_vars::readable;
 
 /// An expression that is longer than this is not quoted.
 const SHORT: usize = 40;

@@ -17,10 +17,10 @@ use syn::{Ident, Type, Visibility};
 
 use self::lints::shadowing;
 use self::parts::{Paths, begun_with, invented, lent, located, numbered};
-use crate::attrs;
-use crate::key::Part;
+use crate::function::attrs;
+use crate::function::shape;
+use crate::plan::key::Part;
 use crate::plan::{Body, Companion, Empty, Methods, Name, Plan, Setting};
-use crate::shape;
 
 /// The expansion.
 pub(crate) fn tokens(plan: &Plan) -> TokenStream {

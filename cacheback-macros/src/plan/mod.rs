@@ -1,8 +1,10 @@
 //! The rules across options and function. Everything is decided here; `expand` only writes it down.
 
-mod bounds;
 mod check;
 mod docs;
+pub(crate) mod free_vars;
+pub(crate) mod key;
+pub(crate) mod rename_self;
 #[cfg(test)]
 mod tests;
 
@@ -14,14 +16,13 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, GenericParam, Ident, LitStr, Path, Signature, Type, Visibility};
 
-use crate::args::{self, Condition, Eviction, Given, Handle, Options, Value};
-use crate::attrs::{self, Attributes};
 use crate::error::Errors;
-use crate::key::{self, Key};
-use crate::mention::{self, readable};
-use crate::place::Place;
-use crate::signature::{Argument, Function};
-use crate::this;
+use crate::function::attrs::{self, Attributes};
+use crate::function::place::Place;
+use crate::function::signature::{Argument, Function};
+use crate::options::{self, Condition, Eviction, Given, Handle, Options, Value};
+use crate::plan::free_vars::readable;
+use crate::plan::key::Key;
 
 /// What is to be generated for one function.
 pub(crate) struct Plan {
@@ -178,7 +179,7 @@ pub(crate) fn make(
     let key = key::choose(&options, &function, errors);
     // With an unreadable option about, an argument may have been skipped by it.
     if !options.may_mean(&["skip", "key"]) {
-        bounds::check(&function, &key, errors);
+        check::bounds::check(&function, &key, errors);
     }
     for index in &key.named {
         let argument = &mut function.arguments[*index];
@@ -224,7 +225,7 @@ pub(crate) fn make(
     let body = match companion {
         Companion::Nothing if in_impl => {
             check::inline(&attrs, errors);
-            Body::Inline(this::in_body(&function.body, errors))
+            Body::Inline(rename_self::in_body(&function.body, errors))
         }
         _ => Body::Function(function.body),
     };
@@ -321,10 +322,10 @@ struct Scope<'a> {
 impl Scope<'_> {
     /// An expression that is evaluated for an entry, away from its call.
     fn read(&self, expr: &Expr, errors: &mut Errors) -> Scoped {
-        let uses = mention::arguments(expr, self.arguments, errors);
+        let uses = free_vars::arguments(expr, self.arguments, errors);
         let generic = self.is_generic(expr);
         let expr = if uses.iter().any(|index| self.arguments[*index].is_receiver()) {
-            this::in_expr(expr.clone(), errors)
+            rename_self::in_expr(expr.clone(), errors)
         } else {
             expr.clone()
         };
@@ -333,12 +334,12 @@ impl Scope<'_> {
 
     /// An expression for a duration.
     fn read_span(&self, expr: &Expr, errors: &mut Errors) -> Scoped {
-        Scoped { is_span: args::has_own_type(expr), ..self.read(expr, errors) }
+        Scoped { is_span: options::has_own_type(expr), ..self.read(expr, errors) }
     }
 
     fn is_generic(&self, expr: &Expr) -> bool {
         let names: Vec<Ident> = self.parameters.iter().filter_map(Parameter::name).cloned().collect();
-        mention::generics(expr, &names)
+        free_vars::generics(expr, &names)
     }
 }
 
@@ -456,7 +457,7 @@ fn constant<T: Copy>(value: &Value<T>, fixed: impl Fn(T, Span) -> Setting) -> Se
 
 /// An option that holds for all entries may not look at the arguments of one, nor at one instantiation.
 fn check_constant(name: &Ident, expr: &Scoped, scope: &Scope, errors: &mut Errors) {
-    let mentioned = mention::arguments(&expr.expr, scope.arguments, errors);
+    let mentioned = free_vars::arguments(&expr.expr, scope.arguments, errors);
     if let Some(argument) = mentioned.first().map(|index| &scope.arguments[*index]) {
         let argument = argument.name.to_token_stream();
         errors.at(

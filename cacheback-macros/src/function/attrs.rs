@@ -14,7 +14,7 @@ use syn::token::Paren;
 use syn::{Attribute, FnArg, Ident, MacroDelimiter, Meta, MetaList, Path, Token, parse_quote};
 
 use crate::error::Errors;
-use crate::signature;
+use crate::function::signature;
 
 /// Clippy's lints about nothing but a signature.
 pub(crate) const SIGNATURE_LINTS: &[&str] = &[

@@ -16,7 +16,7 @@ use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Lit, LitStr, Path, Token, token};
 
 use crate::error::Errors;
-use crate::mention::readable;
+use crate::plan::free_vars::readable;
 pub(crate) use names::{listed, nearest};
 pub(crate) use value::{Condition, Eviction, Handle, Value, has_own_type, peel};
 

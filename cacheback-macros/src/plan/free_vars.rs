@@ -10,7 +10,7 @@ use syn::Ident;
 use syn::ext::IdentExt;
 
 use crate::error::Errors;
-use crate::signature::Argument;
+use crate::function::signature::Argument;
 
 /// The indices of the arguments that `tokens` mention, in the order of the signature.
 ///
