@@ -1,7 +1,9 @@
 //! The attribute macro of `cacheback`. Use it through that crate.
 //!
-//! A pipeline, one stage a file: `args` and `signature` read, `shape`, `key` and `attrs` sort, `plan` decides,
-//! `expand` writes. Whatever is wrong is collected in `error`; then `fallback` writes instead.
+//! A pipeline, a stage a folder: `options` reads the attribute and `function` the item under it, `plan` decides, `expand`
+//! writes. Whatever is wrong is collected in `error`, and then `fallback` writes instead.
+//!
+//! Imports point one way: `lib -> {expand, fallback} -> plan -> {options, function} -> error`.
 
 // A handful of values a function: to box the expressions in them would save nothing and be in the way of matching.
 #![allow(clippy::large_enum_variant)]

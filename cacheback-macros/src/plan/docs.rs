@@ -5,11 +5,12 @@ use std::time::Duration;
 use quote::ToTokens;
 use syn::{Expr, Type};
 
-use super::{Companion, always_waits, duration};
+use super::companion::Companion;
+use super::empty::always_waits;
+use crate::error::text::{duration, readable};
 use crate::function::shape;
 use crate::function::signature::{Argument, Function};
 use crate::options::{Condition, Given, Options};
-use crate::plan::free_vars::readable;
 
 /// An expression that is longer than this is not quoted.
 const SHORT: usize = 40;

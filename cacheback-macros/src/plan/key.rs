@@ -8,11 +8,12 @@ use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprLit, Ident, Lit, Type};
 
+use super::free_vars;
 use crate::error::Errors;
+use crate::error::text::{self, readable};
 use crate::function::shape;
 use crate::function::signature::{Argument, Function};
 use crate::options::{self, Given, Options};
-use crate::plan::free_vars::{self, readable};
 
 /// The parts of the key, in order.
 #[derive(Default)]
@@ -128,7 +129,7 @@ fn no_argument(name: &Ident, arguments: &[Argument]) -> String {
     if text == "self" {
         return "the function has no receiver: there is no `self` to skip\nremove it".to_owned();
     }
-    if let Some(near) = options::nearest(&text, names.iter().map(String::as_str)) {
+    if let Some(near) = text::nearest(&text, names.iter().map(String::as_str)) {
         return format!("there is no argument `{text}`\ndid you mean `{near}`?");
     }
     if arguments.iter().any(|argument| argument.bindings.contains(name)) {
@@ -138,7 +139,7 @@ fn no_argument(name: &Ident, arguments: &[Argument]) -> String {
         [] => format!("there is no argument `{text}`\nthe function has no argument with a name"),
         _ => format!(
             "there is no argument `{text}`\nthe arguments are {}",
-            options::listed(names.iter().map(String::as_str))
+            text::listed(names.iter().map(String::as_str))
         ),
     }
 }

@@ -1,6 +1,7 @@
 use expect_test::{Expect, expect};
 
 use super::*;
+use crate::error::text::readable;
 use crate::function::place::Scope;
 use crate::tests::{errors, plan};
 
@@ -227,7 +228,7 @@ fn what_cannot_stand_where_the_function_stands() {
 
 fn errors_at(place: &Place, args: &str, item: &str) -> String {
     let mut errors = Errors::default();
-    let options = options::parse(crate::tests::tokens(args), &mut errors);
+    let options = crate::options::parse(crate::tests::tokens(args), &mut errors);
     let function = crate::function::signature::parse(&crate::tests::tokens(item), &mut errors);
     make(options, function.expect("a function"), Some(place), &mut errors);
     errors.listed()

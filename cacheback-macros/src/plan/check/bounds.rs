@@ -4,9 +4,9 @@
 use syn::{GenericParam, Generics, Ident, Type, TypeParamBound, WherePredicate};
 
 use crate::error::Errors;
+use crate::error::text::readable;
 use crate::function::shape;
 use crate::function::signature::{Argument, Function};
-use crate::plan::free_vars::readable;
 use crate::plan::key::{Key, Part};
 
 /// Traits that bring none of what is needed along.

@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use syn::{Ident, Type};
 
-use super::{Companion, always_waits, duration};
+use super::companion::Companion;
+use super::empty::always_waits;
 use crate::error::Errors;
+use crate::error::text::duration;
 use crate::function::attrs::Attributes;
 use crate::function::place::{Place, Scope};
 use crate::function::shape;
