@@ -9,29 +9,30 @@ pub use std::boxed::Box;
 pub use std::marker::PhantomData;
 pub use std::time::Duration;
 
+pub use crate::function::definition::Site;
+pub use crate::function::instance::constant;
+pub use crate::function::slot::{Instantiation, Slot};
+pub use crate::function::span::span;
 pub use crate::key::{Computed, CowOf, Nested, Ref, Slice, This, Val, computed};
-pub use crate::marker::constant;
+pub use crate::outcome::weight::weighed;
 pub use crate::outcome::{Describe, Probe};
-pub use crate::policy::{Eviction, Policy};
-pub use crate::site::Site;
-pub use crate::slot::{Instantiation, Slot};
-pub use crate::span::span;
-pub use crate::weight::weighed;
+pub use crate::rules::policy::{Eviction, Policy};
 
 // The bounds of generated code, so that the compiler names them by a path that its reader has.
+pub use crate::function::span::Span;
 pub use crate::key::{ArgsOver, Argument, Borrowed, Key, KeyOver, KeyShape, Own, Receiver, Shape, Shapes};
+pub use crate::outcome::weight::Weight;
 pub use crate::outcome::{Empty, Failure, Value};
-pub use crate::span::Span;
-pub use crate::weight::Weight;
 
-use crate::cache::{self, CacheRef};
-use crate::handle::Entry;
+use crate::api::cache::{self, CacheRef};
+use crate::api::entry::Entry;
+use crate::base::sync::Arc;
+use crate::engine::Of;
+use crate::engine::source::BoxFuture;
+use crate::function::definition::IsSite;
+use crate::function::instance::{Generic, Method};
 use crate::key::Viewed;
-use crate::marker::{Generic, Method};
-use crate::origin::BoxFuture;
 use crate::outcome::Outcome;
-use crate::site::IsSite;
-use crate::sync::Arc;
 
 /// The traits whose methods are found on a [`Probe`] or a [`Computed`]: which of them are used depends on the types.
 pub mod probes {
@@ -57,7 +58,7 @@ pub fn hit<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
     key: Viewed<A, W>,
     _: O,
 ) -> Option<O::Return> {
-    at.slot().engine::<A, O, I::Marker>().look(key.view)
+    at.slot().find::<Of<A, O>, I::Marker>()?.look(key.view)
 }
 
 /// The answer to a call that is no plain hit.
@@ -163,9 +164,8 @@ pub fn entry<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
     key: Viewed<A, W>,
     site: impl IsSite<A, O>,
 ) -> Entry<O::Return> {
-    let slot = at.slot();
-    cache::list_function(slot);
-    Entry::new(Arc::new(site.site().with_key(slot.shared_engine::<A, O, I::Marker>(), key)))
+    cache::list_function(at.slot());
+    Entry::new(Arc::new(site.site().with_key(at, key)))
 }
 
 /// The entry of a key, and the arguments that go with it.
@@ -176,9 +176,8 @@ pub fn entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: 
     args: Viewed<F, X>,
     site: impl IsSite<F, O>,
 ) -> Entry<O::Return> {
-    let slot = at.slot();
-    cache::list_function(slot);
-    Entry::new(Arc::new(site.site().with(slot.shared_engine::<A, O, I::Marker>(), key, args)))
+    cache::list_function(at.slot());
+    Entry::new(Arc::new(site.site().with(at, key, args)))
 }
 
 /// The shape of an argument whose type has no name.

@@ -10,54 +10,55 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::clock::Moment;
-use crate::context::Here;
-use crate::entry::{Spans, Times};
+use crate::base::clock::Moment;
+use crate::base::hash::Seeded;
+use crate::base::panics::{Panic, caught};
+use crate::base::sync::plain::Serial;
+use crate::base::sync::{Arc, AtomicBool, AtomicU64, Ordering};
+use crate::base::tasks;
+use crate::engine::source::Origin;
 use crate::events::{self, Counters, RateLimit, Stats, Status};
 use crate::executor::Ticket;
-use crate::failed::Kept;
+use crate::executor::context::Here;
+use crate::flight::collisions::{Face, Known, Strangers};
 use crate::flight::{Desk, Flight, Flights, Lane, Start};
-use crate::hash::Seeded;
-use crate::key::{KeyOver, KeyShape, Shape};
-use crate::known::{Face, Known, Strangers};
-use crate::origin::Origin;
-use crate::outcome::Outcome;
-use crate::panics::{Panic, caught};
-use crate::policy::Policy;
-use crate::store::{Change, Content, Limit, Node, Pins, RECORD_WEIGHT, Remains, Store};
-use crate::sync::plain::Serial;
-use crate::sync::{Arc, AtomicBool, AtomicU64, Ordering};
-use crate::tasks;
+use crate::key::KeyOver;
+use crate::outcome::shared_error::Kept;
+use crate::rules::backoff::Backoff;
+use crate::rules::freshness::Spans;
+use crate::rules::policy::Policy;
+use crate::store::{Change, Limit, Node, Pins, RECORD_WEIGHT, Store};
 
 mod breaker;
+mod cacheable;
 mod chain;
+mod commit;
+mod definition;
 mod fetch;
-mod landing;
 mod read;
 mod record;
+pub(crate) mod source;
 mod write;
 use breaker::{Admission, Breaker, Turn};
+pub(crate) use cacheable::{Cacheable, Of};
+pub(crate) use definition::{Closure, Definition, ValueOptions};
 use fetch::Job;
 
-type KeyOf<A> = <A as Shape>::Owned;
-type ErrorOf<O> = Arc<Kept<<O as Outcome>::Error>>;
-type NodeOf<A, O> = Node<KeyOf<A>, <O as Outcome>::Value, ErrorOf<O>>;
-type JobOf<A, O> = Box<Job<A, O>>;
-type HeldOf<A> = dyn Keyed<KeyOf<A>>;
-type DeskOf<A, O> = Desk<HeldOf<A>, Landing<O>, JobOf<A, O>>;
-type FlightsOf<A, O> = Flights<HeldOf<A>, Landing<O>, JobOf<A, O>>;
-type LaneOf<A, O> = Lane<Landing<O>, JobOf<A, O>>;
-type FlightOf<O> = Flight<Landing<O>>;
-pub(crate) type OriginOf<O> = Arc<dyn Origin<O>>;
+type ErrorOf<C> = Arc<Kept<<C as Cacheable>::Error>>;
+type NodeOf<C> = Node<<C as Cacheable>::OwnedKey, <C as Cacheable>::Value, ErrorOf<C>>;
+type HeldOf<C> = dyn Keyed<<C as Cacheable>::OwnedKey>;
+type DeskOf<C> = Desk<HeldOf<C>, Landing<C>, Box<Job<C>>>;
+type LaneOf<C> = Lane<Landing<C>, Box<Job<C>>>;
+type FlightOf<C> = Flight<Landing<C>>;
+pub(crate) type OriginOf<C> = Arc<dyn Origin<C>>;
 
 /// The cache of one function (of one instantiation, where it is generic).
-pub(crate) struct Engine<A: KeyShape, O: Outcome> {
-    name: &'static str,
+pub(crate) struct Engine<C: Cacheable> {
+    definition: Definition<C::Outcome>,
     number: u64,
-    policy: Policy,
     hasher: Seeded,
-    store: Store<KeyOf<A>, O::Value, ErrorOf<O>>,
-    flights: FlightsOf<A, O>,
+    store: Store<C::OwnedKey, C::Value, ErrorOf<C>>,
+    flights: Flights<HeldOf<C>, Landing<C>, Box<Job<C>>>,
     counters: Counters,
     refusals: RateLimit,
     clamps: RateLimit,
@@ -108,20 +109,20 @@ impl<K> Clone for Target<K> {
 }
 
 /// How a flight came home.
-pub(crate) enum Landing<O: Outcome> {
-    Value(Arc<Brought<O::Value>>),
-    Failed(ErrorOf<O>),
+pub(crate) enum Landing<C: Cacheable> {
+    Value(Arc<Brought<C::Value>>),
+    Failed(ErrorOf<C>),
     Panicked(Arc<Panic>),
     TimedOut,
     Lost,
 }
 
-impl<O: Outcome> Landing<O> {
+impl<C: Cacheable> Landing<C> {
     const LOST: &'static Self = &Self::Lost;
     const TIMED_OUT: &'static Self = &Self::TimedOut;
 }
 
-impl<O: Outcome> Clone for Landing<O> {
+impl<C: Cacheable> Clone for Landing<C> {
     fn clone(&self) -> Self {
         match self {
             Self::Value(brought) => Self::Value(Arc::clone(brought)),
@@ -163,13 +164,13 @@ pub(crate) struct Peeked<V> {
     pub(crate) fresh: bool,
 }
 
-impl<A: KeyShape, O: Outcome> Engine<A, O> {
-    pub(crate) fn new(name: &'static str, policy: Policy) -> Arc<Self> {
+impl<C: Cacheable> Engine<C> {
+    pub(crate) fn new(definition: Definition<C::Outcome>) -> Arc<Self> {
         static NUMBER: Serial = Serial::new();
+        let policy = definition.policy;
         let engine = Arc::new(Self {
-            name,
+            definition,
             number: NUMBER.next(),
-            policy,
             hasher: Seeded::default(),
             store: Store::new(Limit::of(&policy), policy.eviction, Spans::of(&policy)),
             flights: Flights::new(),
@@ -184,21 +185,25 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-        crate::janitor::watch(engine.number, &engine);
+        crate::executor::housekeeper::watch(engine.number, &engine);
         engine
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        self.name
+        self.definition.name
+    }
+
+    pub(crate) fn policy(&self) -> &Policy {
+        &self.definition.policy
     }
 
     #[inline]
     pub(crate) fn hash<W: Copy>(&self, view: W) -> u64
     where
-        A: KeyOver<W>,
+        C::Key: KeyOver<W>,
     {
         let mut hasher = self.hasher.build_hasher();
-        A::hash(view, &mut hasher);
+        <C::Key>::hash(view, &mut hasher);
         hasher.finish()
     }
 
@@ -210,14 +215,14 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// A key's hash, and the number of its node where there is one.
     pub(crate) fn locate<W: Copy>(&self, view: W) -> (u64, Option<u64>)
     where
-        A: KeyOver<W>,
+        C::Key: KeyOver<W>,
     {
         let hash = self.hash(view);
-        (hash, self.node_of(hash, |key| A::same(view, key)))
+        (hash, self.node_of(hash, |key| <C::Key>::same(view, key)))
     }
 
     /// The number of the node of a key that was hashed already, where there is one.
-    pub(crate) fn node_of(&self, hash: u64, same: impl Fn(&KeyOf<A>) -> bool + Copy) -> Option<u64> {
+    pub(crate) fn node_of(&self, hash: u64, same: impl Fn(&C::OwnedKey) -> bool + Copy) -> Option<u64> {
         let pin = self.store.pin();
         self.store.find(hash, same, &pin).map(Node::id)
     }
@@ -246,11 +251,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// The hit path: the answer where there is one at once and nothing is to be started.
     #[inline(always)]
-    pub(crate) fn look<W: Copy>(&self, view: W) -> Option<O::Return>
+    pub(crate) fn look<W: Copy>(&self, view: W) -> Option<C::Return>
     where
-        A: KeyOver<W>,
+        C::Key: KeyOver<W>,
     {
-        let same = move |key: &KeyOf<A>| A::same(view, key);
+        let same = move |key: &C::OwnedKey| <C::Key>::same(view, key);
         self.look_hashed(self.hash(view), same, move |hash| self.look_deeper(hash, same))
     }
 
@@ -260,9 +265,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     pub(crate) fn look_hashed(
         &self,
         hash: u64,
-        same: impl Fn(&KeyOf<A>) -> bool + Copy,
-        deeper: impl FnOnce(u64) -> Option<O::Return>,
-    ) -> Option<O::Return> {
+        same: impl Fn(&C::OwnedKey) -> bool + Copy,
+        deeper: impl FnOnce(u64) -> Option<C::Return>,
+    ) -> Option<C::Return> {
         let pin = self.store.pin();
         let Some(node) = self.store.find_first(hash, same, &pin) else {
             drop(pin);
@@ -270,7 +275,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         };
         let value = self.quiet_value(node)?;
         drop(pin);
-        Some(O::join(Ok(value)))
+        Some(C::join(Ok(value)))
     }
 
     /// What the first place of a key did not have.
@@ -279,21 +284,21 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     pub(crate) fn look_deeper(
         &self,
         hash: u64,
-        same: impl Fn(&KeyOf<A>) -> bool + Copy,
-    ) -> Option<O::Return> {
+        same: impl Fn(&C::OwnedKey) -> bool + Copy,
+    ) -> Option<C::Return> {
         let pin = self.store.pin();
         let node = self.store.find(hash, same, &pin)?;
-        Some(O::join(Ok(self.quiet_value(node)?)))
+        Some(C::join(Ok(self.quiet_value(node)?)))
     }
 
     /// The value of a node, where a reader has nothing else to do.
     #[inline(always)]
-    fn quiet_value(&self, node: &NodeOf<A, O>) -> Option<O::Value> {
+    fn quiet_value(&self, node: &NodeOf<C>) -> Option<C::Value> {
         let now = Moment::recent();
         let (value, told) = node.cached()?;
         if node.is_quiet(now) {
             self.counters.answered(Status::Fresh);
-        } else if !self.answered_at_rest(node, now) {
+        } else if !self.answered_without_refresh(node, now) {
             return None;
         }
         if self.store.wants_record(told) {
@@ -302,12 +307,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         Some(value.clone())
     }
 
-    /// Whether a reader is answered, and counted, who would start a refresh, but one runs or the key rests.
+    /// Answers and counts a reader who would start a refresh, if one is under way or the key is in back-off.
     // Apart from the others, which would pay for what the two have in common.
     #[cold]
     #[inline(never)]
-    fn answered_at_rest(&self, node: &NodeOf<A, O>, now: Moment) -> bool {
-        let Some(status) = node.status_at_rest(now) else { return false };
+    fn answered_without_refresh(&self, node: &NodeOf<C>, now: Moment) -> bool {
+        let Some(status) = node.status_without_refresh(now) else { return false };
         // Now and then a stale answer takes part in the cooperative budget, or who polls for the refresh would keep it
         // from running. Where others are to run first, `read` waits for them.
         if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {
@@ -318,20 +323,20 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     }
 
     /// A fetch to be, for a caller from here.
-    fn new_flight(&self, here: &Here) -> FlightOf<O> {
+    fn new_flight(&self, here: &Here) -> FlightOf<C> {
         Flight::new(Ticket::new(self.number), Some(here.handle.id()))
     }
 
     /// Tells the breaker of a fetch that has ended: whether the origin `failed`, and whether it was a trial.
     fn tell_breaker(&self, failed: bool, is_trial: bool) {
         let turn = if failed {
-            self.breaker.failed(Moment::now(), is_trial, &self.policy)
+            self.breaker.failed(Moment::now(), is_trial, self.policy())
         } else {
             self.breaker.succeeded()
         };
         match turn {
-            Turn::Opened => events::breaker_opened(self.name),
-            Turn::Closed => events::breaker_closed(self.name),
+            Turn::Opened => events::breaker_opened(self.name()),
+            Turn::Closed => events::breaker_closed(self.name()),
             Turn::None => {}
         }
     }
@@ -339,19 +344,19 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Work at the desk of a key, under its lock.
     fn at<R>(
         &self,
-        target: &Target<KeyOf<A>>,
-        work: impl FnMut(&mut DeskOf<A, O>, &Known<HeldOf<A>>) -> Result<R, Strangers<HeldOf<A>>>,
+        target: &Target<C::OwnedKey>,
+        work: impl FnMut(&mut DeskOf<C>, &Known<HeldOf<C>>) -> Result<R, Strangers<HeldOf<C>>>,
     ) -> R {
         let mut known = Known::new(Arc::clone(&target.holder), target.node);
-        let compare = |me: &HeldOf<A>, face: &Face<HeldOf<A>>| match face {
-            Face::Key(other) => Some(A::equal(me.key(), other.key())),
-            Face::Node(id) => self.store.compare(target.hash, *id, |key| A::equal(me.key(), key)),
+        let compare = |me: &HeldOf<C>, face: &Face<HeldOf<C>>| match face {
+            Face::Key(other) => Some(C::is_same_key(me.key(), other.key())),
+            Face::Node(id) => self.store.compare(target.hash, *id, |key| C::is_same_key(me.key(), key)),
         };
         self.flights.at(target.hash, &mut known, compare, work)
     }
 
     /// Drops refreshes that were put off and are not wanted any more. The user's `Drop` runs here: do it last.
-    fn give_up(&self, here: &Here, put_off: Vec<Start<JobOf<A, O>>>) {
+    fn give_up(&self, here: &Here, put_off: Vec<Start<Box<Job<C>>>>) {
         for start in put_off {
             let gone = match start {
                 // Where it is gone from the queue it is being started, and is counted there.
@@ -378,32 +383,28 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         }
     }
 
-    /// Drops what is past its retention; a back-off outlives its value.
+    /// Drops what is past its retention. A back-off outlives its value.
     fn sweep_store(&self, now: Moment) {
         let pins = self.store.pins();
-        for (node, remains) in self.store.sweep(now, &pins) {
-            // Where a type of the user's panics, the back-off is forgotten.
-            if caught(|| self.keep_remains(node, remains, now, &pins)).is_err() {
+        for (node, backoff) in self.store.sweep(now, &pins) {
+            // If a type of the user's panics, the back-off is forgotten.
+            if caught(|| self.keep_backoff(node, backoff, now, &pins)).is_err() {
                 self.store.drop_out(node);
             }
         }
     }
 
-    /// Puts what remains of a node in its place.
-    fn keep_remains<'s>(
+    /// Puts the record of a back-off in the place of its node.
+    fn keep_backoff<'s>(
         &'s self,
-        node: &NodeOf<A, O>,
-        remains: Remains,
+        node: &NodeOf<C>,
+        backoff: Backoff,
         now: Moment,
-        pins: &Pins<'s, KeyOf<A>, O::Value, ErrorOf<O>>,
+        pins: &Pins<'s, C::OwnedKey, C::Value, ErrorOf<C>>,
     ) {
-        let (key, own) = (A::copy(node.key()), A::copy(node.key()));
+        let (key, own) = (C::copy_key(node.key()), C::copy_key(node.key()));
         let target = Target::new(node.hash(), Arc::new(Lone(key)), Some(node.id()));
-        let retention = remains.rests_until.plus(remains.keep).since(now);
-        let times = Times::of_nothing(now, retention);
-        let record = Node::new(own, target.hash, times, &self.store.spans, Content::Nothing);
-        record.rest(remains, &self.store.spans);
-        let mut record = Some(record);
+        let mut record = Some(self.backoff_record(own, target.hash, backoff, None, now));
         let change = self.at(&target, |_, known| {
             // A write that came first has replaced it.
             match self.store.resident(target.hash, known, pins)? {
@@ -418,7 +419,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 }
 
 #[cfg(not(feature = "test-util"))]
-impl<A: KeyShape, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
+impl<C: Cacheable> crate::executor::housekeeper::Sweep for Engine<C> {
     fn sweep(&self, now: Moment) {
         if now >= self.store.next_gone() {
             self.sweep_store(now);
@@ -430,14 +431,14 @@ impl<A: KeyShape, O: Outcome> crate::janitor::Sweep for Engine<A, O> {
 }
 
 #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-impl<A: KeyShape, O: Outcome> Drop for Engine<A, O> {
+impl<C: Cacheable> Drop for Engine<C> {
     fn drop(&mut self) {
-        crate::janitor::forget(self.number);
+        crate::executor::housekeeper::forget(self.number);
     }
 }
 
 #[cfg(all(test, cacheback_shuttle))]
-impl<A: KeyShape, O: Outcome> Engine<A, O> {
+impl<C: Cacheable> Engine<C> {
     /// As many fetches as it takes have failed.
     pub(crate) fn open_breaker(&self) {
         while !self.breaker.is_open() {
@@ -473,14 +474,14 @@ pub(crate) trait ErasedCache: Send + Sync + RefUnwindSafe {
 
 // A panic in the user's code leaves nothing half done: none of it runs under a lock, and what is claimed is given back by
 // `Drop`.
-impl<A: KeyShape, O: Outcome> RefUnwindSafe for Engine<A, O> {}
+impl<C: Cacheable> RefUnwindSafe for Engine<C> {}
 
-impl<A: KeyShape, O: Outcome> ErasedCache for Engine<A, O> {
+impl<C: Cacheable> ErasedCache for Engine<C> {
     fn name(&self) -> &'static str {
-        self.name
+        Engine::name(self)
     }
     fn policy(&self) -> Policy {
-        self.policy
+        *Engine::policy(self)
     }
     fn stats(&self) -> Stats {
         Engine::stats(self)

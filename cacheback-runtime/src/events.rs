@@ -1,7 +1,7 @@
 //! What happened: counted here, logged in `logs`.
 
-use crate::clock::Moment;
-use crate::sync::plain::{AtomicU64, Ordering};
+use crate::base::clock::Moment;
+use crate::base::sync::plain::{AtomicU64, Ordering};
 
 #[cfg(feature = "metrics")]
 pub(crate) mod durations;

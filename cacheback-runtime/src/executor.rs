@@ -8,15 +8,20 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::clock::Moment;
-use crate::panics::caught;
-use crate::sync::plain::Serial;
-use crate::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
-use crate::tasks::Handle;
+use crate::base::clock::Moment;
+use crate::base::panics::caught;
+use crate::base::sync::plain::Serial;
+use crate::base::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
+use crate::base::tasks::Handle;
 
-mod roster;
-use roster::Roster;
-pub(crate) use roster::{Fetch, Live};
+pub(crate) mod context;
+#[cfg(not(feature = "test-util"))]
+pub(crate) mod housekeeper;
+mod live;
+#[cfg(feature = "test-util")]
+pub mod testing;
+use live::Roster;
+pub(crate) use live::{Fetch, Live};
 
 /// What `configure` decides.
 #[derive(Clone, Debug)]

@@ -7,17 +7,18 @@ use std::collections::HashMap;
 
 use smallvec::SmallVec;
 
-use crate::clock::Moment;
+use crate::base::clock::Moment;
+use crate::base::hash::BuildAsIs;
+use crate::base::panics::caught;
+use crate::base::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Notify, OnceLock, Ordering, lock};
+use crate::base::tasks::{Id, task};
 use crate::executor::{Fetch, Permit, Ticket};
-use crate::hash::BuildAsIs;
-use crate::known::{Face, Known, Strangers};
-use crate::panics::caught;
-use crate::sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Notify, OnceLock, Ordering, lock};
-use crate::tasks::{Id, task};
+use crate::flight::collisions::{Face, Known, Strangers};
 
-mod desk;
+mod claims;
+pub(crate) mod collisions;
 mod drive;
-pub(crate) use desk::{Boarding, Desk, Ended, Lane, Start, Succession};
+pub(crate) use claims::{Boarding, Desk, Ended, Lane, Start, Succession};
 use drive::Drive;
 pub(crate) use drive::NOTICE;
 

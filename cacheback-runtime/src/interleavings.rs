@@ -11,11 +11,6 @@
 //!
 //! How to run them, and how to repeat one run: `tests/README.md`.
 
-pub(crate) mod clock;
-pub(crate) mod moka;
-pub(crate) mod sync;
-pub(crate) mod tasks;
-
 mod stage;
 
 mod ends;

@@ -2,55 +2,32 @@
 //!
 //! Depend on `cacheback`; this crate is what its attribute's expansion calls, and has no promises of its own.
 
-mod cache;
-mod clock;
-mod configure;
-mod context;
-mod decide;
+mod api;
+mod base;
 mod engine;
-mod entry;
-mod error;
 mod events;
 mod executor;
-mod failed;
 mod flight;
-mod handle;
-mod hash;
+mod function;
 #[cfg(all(test, cacheback_shuttle))]
 mod interleavings;
-#[cfg(not(feature = "test-util"))]
-mod janitor;
 mod key;
-mod known;
-mod marker;
-#[cfg(feature = "metrics")]
-pub mod metrics;
-mod origin;
 mod outcome;
-mod panics;
-mod policy;
-mod process;
-mod registry;
-mod shutdown;
-mod site;
-mod slot;
-mod span;
+mod rules;
 mod store;
-mod sync;
-mod tasks;
-#[cfg(feature = "test-util")]
-pub mod testing;
-
-mod weight;
 
 #[doc(hidden)]
 pub mod __private;
 
-pub use cache::{Cache, CacheBuilder, CacheRef, caches};
-pub use configure::{Configure, configure};
-pub use context::settle;
-pub use error::{Error, FetchError, FetchErrorKind};
+pub use api::cache::{Cache, CacheBuilder, CacheRef, caches};
+pub use api::configure::{Configure, configure};
+pub use api::entry::{Entry, EntryInner, Lookup, Snapshot};
+#[cfg(feature = "metrics")]
+pub use api::metrics;
+pub use api::shutdown::{Shutdown, shutdown};
 pub use events::{Stats, Status, logs};
-pub use handle::{Entry, EntryInner, Lookup, Snapshot};
-pub use policy::{Eviction, Policy};
-pub use shutdown::{Shutdown, shutdown};
+pub use executor::context::settle;
+#[cfg(feature = "test-util")]
+pub use executor::testing;
+pub use outcome::error::{Error, FetchError, FetchErrorKind};
+pub use rules::policy::{Eviction, Policy};

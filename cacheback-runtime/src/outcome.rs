@@ -7,7 +7,10 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+pub(crate) mod error;
+pub(crate) mod shared_error;
 mod sharing;
+pub(crate) mod weight;
 pub use sharing::{
     BoxedProbe, ByArcProbe, ByCloneProbe, DebugProbe, Describe, ErrorProbe, NoShareProbe, OpaqueProbe,
     SharedBoxProbe,

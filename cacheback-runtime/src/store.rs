@@ -18,11 +18,12 @@ use std::cell::{OnceCell, RefCell};
 
 use smallvec::SmallVec;
 
-use crate::clock::Moment;
-use crate::entry::Spans;
-use crate::known::{Face, Known, Strangers};
-use crate::policy::Eviction;
-use crate::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};
+use crate::base::clock::Moment;
+use crate::base::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};
+use crate::flight::collisions::{Face, Known, Strangers};
+use crate::rules::backoff::Backoff;
+use crate::rules::freshness::Spans;
+use crate::rules::policy::Eviction;
 
 mod bound;
 mod index;
@@ -32,7 +33,7 @@ use bound::Bound;
 pub(crate) use bound::{Limit, RECORD_WEIGHT};
 use index::Index;
 pub(crate) use index::{Pinned, Place};
-pub(crate) use node::{Content, Node, Remains, Round};
+pub(crate) use node::{Content, Node, Round};
 use part::Part;
 
 pub(crate) struct Store<K, V, X> {
@@ -335,22 +336,22 @@ where
         epoch
     }
 
-    /// Drops what is past its retention, but for what has a back-off that outlives it: those come back, to be
-    /// [replaced](Store::put) by what `remains` of them. Never under a lock.
+    /// Drops nodes past their retention. A node whose back-off outlives it comes back with that, to be
+    /// [replaced](Store::put) by a record of it. Never under a lock.
     pub(crate) fn sweep<'p, 's>(
         &'s self,
         now: Moment,
         pins: &'p Pins<'s, K, V, X>,
-    ) -> Vec<(&'p Node<K, V, X>, Remains)> {
+    ) -> Vec<(&'p Node<K, V, X>, Backoff)> {
         // A node that is put from here on is seen by the walk, or lowers this again.
         self.next_gone.swap(Moment::NEVER.to_bits(), Ordering::AcqRel);
-        let mut remaining = Vec::new();
+        let mut outlived = Vec::new();
         for node in self.nodes(pins) {
             let gone_at = node.gone_at(&self.spans);
             if now < gone_at {
                 self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
-            } else if let Some(remains) = node.remains(now) {
-                remaining.push((node, remains));
+            } else if let Some(backoff) = node.remembered_backoff(now) {
+                outlived.push((node, backoff));
             } else {
                 self.drop_out(node);
             }
@@ -359,7 +360,7 @@ where
         for part in self.parts() {
             part.index.flush();
         }
-        remaining
+        outlived
     }
 
     fn parts(&self) -> impl Iterator<Item = &Part<K, V, X>> {

@@ -5,10 +5,10 @@
 //! trial as soon as it is due, a missing one half a period later, so that ids that do not exist leave it to those that
 //! do.
 
-use super::record::shortened;
-use crate::clock::{Moment, nanos};
-use crate::policy::Policy;
-use crate::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::base::clock::Moment;
+use crate::base::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::rules::backoff::pause;
+use crate::rules::policy::Policy;
 
 /// So many fetches that failed in a row, over any keys, open it.
 const FAILURES: u32 = 10;
@@ -43,8 +43,7 @@ impl Trial {
     /// One period from now, which is the back-off of a key that has failed once more than so many trials, shortened at
     /// random in the same way.
     fn after(now: Moment, policy: &Policy, failed_trials: u32) -> Self {
-        let longest = nanos(policy.backoff(failed_trials.saturating_add(1)));
-        let period = shortened(longest, fastrand::f64() / 2.0).max(1);
+        let period = pause(policy, failed_trials.saturating_add(1), fastrand::f64()).max(1);
         Self { due: now.plus(period), due_if_missing: now.plus(period.saturating_add(period / 2)) }
     }
 }

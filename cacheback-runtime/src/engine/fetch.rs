@@ -7,25 +7,23 @@ use std::time::Duration;
 use tracing::{Instrument, Span};
 
 use super::chain;
-use super::{Engine, FlightOf, KeyOf, OriginOf, Target, first};
-use crate::clock::{Moment, nanos};
-use crate::context::{self, Here};
+use super::{Cacheable, Engine, FlightOf, OriginOf, Target, first};
+use crate::base::clock::{Moment, nanos};
+use crate::base::panics::{caught, caught_future};
+use crate::base::sync::{Arc, Ordering};
+use crate::base::tasks::{Handle, task};
 use crate::events;
+use crate::executor::context::{self, Here};
 use crate::executor::{Live, Permit, Refresh, Refusal};
 use crate::flight::Ended;
-use crate::key::KeyShape;
-use crate::outcome::Outcome;
-use crate::panics::{caught, caught_future};
-use crate::policy::Policy;
-use crate::sync::{Arc, Ordering};
-use crate::tasks::{Handle, task};
+use crate::rules::policy::Policy;
 
 /// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
-pub(crate) struct Job<A: KeyShape, O: Outcome> {
-    pub(super) engine: Arc<Engine<A, O>>,
-    pub(super) target: Target<KeyOf<A>>,
-    pub(super) origin: OriginOf<O>,
-    pub(super) flight: Arc<FlightOf<O>>,
+pub(crate) struct Job<C: Cacheable> {
+    pub(super) engine: Arc<Engine<C>>,
+    pub(super) target: Target<C::OwnedKey>,
+    pub(super) origin: OriginOf<C>,
+    pub(super) flight: Arc<FlightOf<C>>,
     pub(super) progress: Progress,
     /// When its body began.
     pub(super) started: Moment,
@@ -52,13 +50,13 @@ pub(super) enum Progress {
     Home,
 }
 
-impl<A: KeyShape, O: Outcome> Job<A, O> {
+impl<C: Cacheable> Job<C> {
     pub(super) fn new(
-        engine: &Arc<Engine<A, O>>,
+        engine: &Arc<Engine<C>>,
         here: &Here,
-        target: &Target<KeyOf<A>>,
-        origin: &OriginOf<O>,
-        flight: Arc<FlightOf<O>>,
+        target: &Target<C::OwnedKey>,
+        origin: &OriginOf<C>,
+        flight: Arc<FlightOf<C>>,
     ) -> Box<Self> {
         let mut job = Box::new(Self {
             engine: Arc::clone(engine),
@@ -75,16 +73,16 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             flight,
         });
         #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-        crate::janitor::attend();
+        crate::executor::housekeeper::attend();
         // A subscriber is the user's code: where it panics, the job is there to give its key back.
-        job.span = events::fetch_span(engine.name);
+        job.span = events::fetch_span(engine.name());
         job
     }
 
     /// Hands the fetch to the executor, as a refresh that nobody waits for.
     pub(super) fn submit(self: Box<Self>) {
         let (here, ticket, flight) = (self.here.clone(), self.flight.ticket, Arc::clone(&self.flight));
-        let limit = self.engine.policy.max_refreshes;
+        let limit = self.engine.policy().max_refreshes;
         here.executor.submit(ticket, limit, self);
         // Someone may have come to wait before it stood in the queue, and did not find it there.
         if flight.waiting() > 0 {
@@ -97,7 +95,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
     /// Begins the fetch: the claim, and the age of what it brings, count from here.
     pub(super) fn begin(mut self: Box<Self>, permit: Option<Permit>) {
         let policy = self.engine.policy_for(&self.origin);
-        let timeout = policy.as_ref().unwrap_or(&self.engine.policy).refresh_timeout;
+        let timeout = policy.as_ref().unwrap_or(self.engine.policy()).refresh_timeout;
         self.started = Moment::now();
         if !self.claim(timeout) {
             events::count(&self.engine.counters.skipped);
@@ -118,7 +116,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
         match policy {
             // An option's expression panicked.
             Err(panic) => {
-                let policy = self.engine.policy;
+                let policy = *self.engine.policy();
                 span.in_scope(|| self.land(Err(panic), &policy));
             }
             Ok(policy) => {
@@ -146,14 +144,14 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
             }
             let run = lane.run(flight, until);
             if let (Some(Ended::Current), Some(node)) = (run, node) {
-                node.hint(until, spans);
+                node.set_no_refresh_until(until, spans);
             }
             Ok(run.is_some())
         })
     }
 }
 
-impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
+impl<C: Cacheable> Refresh for Job<C> {
     fn start(self: Box<Self>, permit: Option<Permit>) {
         self.begin(permit);
     }
@@ -167,17 +165,17 @@ impl<A: KeyShape, O: Outcome> Refresh for Job<A, O> {
         let engine = &self.engine;
         events::count(&engine.counters.refused);
         if why == Refusal::QueueFull && engine.refusals.passes(Moment::now()) {
-            events::refreshes_refused(engine.name, engine.counters.refused.load(Ordering::Relaxed));
+            events::refreshes_refused(engine.name(), engine.counters.refused.load(Ordering::Relaxed));
         }
     }
 }
 
 /// The task of a fetch.
-async fn fly<A: KeyShape, O: Outcome>(mut job: Box<Job<A, O>>, policy: Policy) {
+async fn fly<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
     job.flight.begins_in(task::id());
     let runs_on = Handle::current();
     if runs_on.id() != job.here.handle.id() {
-        events::fetch_moved(job.engine.name);
+        events::fetch_moved(job.engine.name());
         job.here.handle = runs_on;
     }
     let here = job.here.clone();
@@ -223,7 +221,7 @@ async fn unless(not: bool, future: impl Future<Output = ()>) {
     future.await;
 }
 
-impl<A: KeyShape, O: Outcome> Job<A, O> {
+impl<C: Cacheable> Job<C> {
     /// Until the last caller leaves; meanwhile it shows callers on other runtimes that it lives. (A paused clock would
     /// run away with such a timer, and `test-util` has no callers from other runtimes.)
     async fn abandoned_or_alive(&self) {
@@ -243,7 +241,7 @@ impl<A: KeyShape, O: Outcome> Job<A, O> {
 }
 
 /// Its runtime was dropped, or a type of the user's panicked on the way: nobody is left waiting, and no key held.
-impl<A: KeyShape, O: Outcome> Drop for Job<A, O> {
+impl<C: Cacheable> Drop for Job<C> {
     fn drop(&mut self) {
         match self.progress {
             Progress::Home => {}

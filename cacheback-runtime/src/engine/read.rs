@@ -7,21 +7,20 @@ use std::time::Duration;
 
 use super::fetch::Job;
 use super::{
-    Admission, Answer, Brought, Call, Engine, ErrorOf, JobOf, KeyOf, Landing, OriginOf, Peeked, Target,
+    Admission, Answer, Brought, Cacheable, Call, Engine, ErrorOf, Landing, OriginOf, Peeked, Target,
 };
-use crate::clock::{Moment, nanos};
-use crate::context::{self, Here};
-use crate::decide::{Decision, Facts, decide};
-use crate::entry::State;
-use crate::error::{FetchError, FetchErrorKind};
+use crate::base::clock::{Moment, nanos};
+use crate::base::panics::Rethrown;
+use crate::base::sync::Arc;
+use crate::base::tasks::{self, Handle, task};
 use crate::events::{self, Status};
+use crate::executor::context::{self, Here};
 use crate::flight::{Boarding, NOTICE, Seat, Start};
-use crate::key::KeyShape;
-use crate::outcome::{Outcome, Sharing};
-use crate::panics::Rethrown;
+use crate::outcome::Sharing;
+use crate::outcome::error::{FetchError, FetchErrorKind};
+use crate::rules::decide::{Decision, Facts, decide};
+use crate::rules::freshness::State;
 use crate::store::Content;
-use crate::sync::Arc;
-use crate::tasks::{self, Handle, task};
 
 /// How many of its own fetches a call may lose with their runtime before it gives up.
 const LOSSES: u32 = 2;
@@ -47,17 +46,17 @@ enum Found<'g, N> {
 }
 
 /// What a caller finds.
-enum Entered<O: Outcome> {
+enum Entered<C: Cacheable> {
     /// To be counted.
-    Value(Answer<O::Return>),
-    Error(ErrorOf<O>),
+    Value(Answer<C::Return>),
+    Error(ErrorOf<C>),
     Empty,
     /// Nothing is cached: whether this caller waits then is an expression, to be evaluated outside of the lock.
     Ask,
-    Wait(Seat<Landing<O>>),
+    Wait(Seat<Landing<C>>),
 }
 
-impl<O: Outcome> Entered<O> {
+impl<C: Cacheable> Entered<C> {
     /// Whether it is an answer at once by which a caller may poll for a better one.
     fn is_makeshift(&self) -> bool {
         match self {
@@ -68,20 +67,20 @@ impl<O: Outcome> Entered<O> {
     }
 }
 
-impl<A: KeyShape, O: Outcome> Engine<A, O> {
+impl<C: Cacheable> Engine<C> {
     /// Answers a call.
     pub(crate) async fn answer(
         self: &Arc<Self>,
-        target: &Target<KeyOf<A>>,
-        origin: &OriginOf<O>,
+        target: &Target<C::OwnedKey>,
+        origin: &OriginOf<C>,
         call: Call,
-    ) -> Answer<O::Return> {
+    ) -> Answer<C::Return> {
         if !origin.can_run() {
             return self.without_a_fetch(target, origin).await;
         }
         let mut waits_on_miss = match (call, origin.waits_on_miss()) {
             (Call::GetOrFetch, _) => Some(true),
-            (_, None) => Some(self.policy.fetch_on_miss),
+            (_, None) => Some(self.policy().fetch_on_miss),
             (_, Some(_)) => None,
         };
         let mut called = None;
@@ -96,7 +95,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             }
             let seat = match entered {
                 Entered::Value(Answer { value, status, age }) => return self.answered(value, status, age),
-                Entered::Error(kept) => return self.answered(O::join(Err(kept.hand())), Status::Fresh, None),
+                Entered::Error(kept) => return self.answered(C::join(Err(kept.hand())), Status::Fresh, None),
                 Entered::Empty => return self.empty(origin),
                 Entered::Ask => {
                     let waits = origin.waits_on_miss().is_some_and(|waits| waits());
@@ -111,7 +110,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             // One limit for the call, also where its first fetch was lost.
             let left =
                 |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
-            let limit = origin.wait().or(self.policy.wait).map(left);
+            let limit = origin.wait().or(self.policy().wait).map(left);
             let Some(landing) = self.wait_for(&seat, limit, &here).await else {
                 return self.stored(target).unwrap_or_else(|| self.empty(origin));
             };
@@ -119,7 +118,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 let Brought { value, started } = &**brought;
                 let told = call != Call::Plain;
                 let age = told.then(|| Duration::from_nanos(Moment::now().since(*started)));
-                return self.answered(O::join(Ok(value.clone())), Status::Fetched, age);
+                return self.answered(C::join(Ok(value.clone())), Status::Fetched, age);
             }
             if let Some(answer) = self.stored(target) {
                 return answer;
@@ -129,10 +128,10 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                     return self.answered(value, Status::Empty, None);
                 }
             }
-            match self.failure(landing, &seat, origin, &mut losses) {
+            match self.failure(landing, &seat, &mut losses) {
                 Failure::Again => {}
                 Failure::Gone => Box::pin(context::pause(NOTICE)).await,
-                Failure::Error(error) => return self.answered(O::join(Err(error)), Status::Fetched, None),
+                Failure::Error(error) => return self.answered(C::join(Err(error)), Status::Fetched, None),
                 Failure::Panic(panic) => {
                     self.counters.answered(Status::Fetched);
                     panic.panic();
@@ -144,9 +143,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// The outcome of a fetch: of the live one, or of a new one.
     pub(crate) async fn refresh(
         self: &Arc<Self>,
-        target: &Target<KeyOf<A>>,
-        origin: &OriginOf<O>,
-    ) -> O::Return {
+        target: &Target<C::OwnedKey>,
+        origin: &OriginOf<C>,
+    ) -> C::Return {
         if !origin.can_run() {
             self.cannot_fetch();
         }
@@ -160,20 +159,20 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             }
             let Some(landing) = self.wait_for(&seat, None, &here).await else { continue };
             if let Landing::Value(brought) = landing {
-                return O::join(Ok(brought.value.clone()));
+                return C::join(Ok(brought.value.clone()));
             }
-            match self.failure(landing, &seat, origin, &mut losses) {
+            match self.failure(landing, &seat, &mut losses) {
                 Failure::Again => {}
                 Failure::Gone => Box::pin(context::pause(NOTICE)).await,
-                Failure::Error(error) => return O::join(Err(error)),
+                Failure::Error(error) => return C::join(Err(error)),
                 Failure::Panic(panic) => panic.panic(),
             }
         }
     }
 
-    pub(crate) fn peek(&self, target: &Target<KeyOf<A>>) -> Option<Peeked<O::Value>> {
+    pub(crate) fn peek(&self, target: &Target<C::OwnedKey>) -> Option<Peeked<C::Value>> {
         let pin = self.store.pin();
-        let node = self.store.find(target.hash, |key| A::equal(key, target.key()), &pin)?;
+        let node = self.store.find(target.hash, |key| C::is_same_key(key, target.key()), &pin)?;
         let now = Moment::now();
         let value = node.value(now, &self.store.spans)?.clone();
         let times = node.times(&self.store.spans);
@@ -185,11 +184,11 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     fn enter(
         self: &Arc<Self>,
         here: &Here,
-        target: &Target<KeyOf<A>>,
-        origin: &OriginOf<O>,
+        target: &Target<C::OwnedKey>,
+        origin: &OriginOf<C>,
         want: Want,
         now: Moment,
-    ) -> Entered<O> {
+    ) -> Entered<C> {
         self.tidy(now);
         let mut given_back = Vec::new();
         let spans = &self.store.spans;
@@ -211,7 +210,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             let starts_behind =
                 decision.fetches_behind() && desk.lane(here.lane).lets_start(now, self.store.epoch());
             let admission = if starts_behind {
-                self.breaker.admit(now, is_missing, &self.policy)
+                self.breaker.admit(now, is_missing, self.policy())
             } else {
                 Admission::Free
             };
@@ -225,7 +224,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 desk.lane(here.lane).board(now, self.store.epoch(), waits, new, &mut given_back)
             });
             if let (Some(node), Some(Boarding::Claimed { .. })) = (node, &boarding) {
-                node.hint(now.plus(nanos(self.policy.refresh_timeout)), spans);
+                node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), spans);
             }
             let found = match (decision, node) {
                 (Decision::Serve | Decision::ServeAndRefresh, Some(node)) => Found::Node(node, Status::Fresh),
@@ -248,7 +247,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             Found::Node(node, status) => match node.content() {
                 Content::Value(value, _) => {
                     let age = Duration::from_nanos(now.since(node.started));
-                    Entered::Value(Answer { value: O::join(Ok(value.clone())), status, age: Some(age) })
+                    Entered::Value(Answer { value: C::join(Ok(value.clone())), status, age: Some(age) })
                 }
                 Content::Error(shared) => Entered::Error(Arc::clone(shared)),
                 Content::Nothing => Entered::Empty,
@@ -259,12 +258,12 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Does what a boarding asks for, outside of the lock. The caller's seat, where it waits.
     fn depart(
         self: &Arc<Self>,
-        boarding: Boarding<Landing<O>, JobOf<A, O>>,
+        boarding: Boarding<Landing<C>, Box<Job<C>>>,
         here: &Here,
-        target: &Target<KeyOf<A>>,
-        origin: &OriginOf<O>,
+        target: &Target<C::OwnedKey>,
+        origin: &OriginOf<C>,
         is_trial: bool,
-    ) -> Option<Seat<Landing<O>>> {
+    ) -> Option<Seat<Landing<C>>> {
         match boarding {
             Boarding::Busy => {
                 // What it waits for may itself wait behind a runtime that nobody drives.
@@ -307,19 +306,19 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// Where a caller is who has lost so many fetches of its own: the next one runs on its own runtime.
     fn here(&self, losses: u32) -> Here {
-        let here = Here::find(self.name);
+        let here = Here::find(self.name());
         if losses == 0 { here } else { here.at_the_callers() }
     }
 
     /// The answer from what is stored now, whatever its age within the retention.
-    fn stored(&self, target: &Target<KeyOf<A>>) -> Option<Answer<O::Return>> {
+    fn stored(&self, target: &Target<C::OwnedKey>) -> Option<Answer<C::Return>> {
         let Peeked { value, age, fresh } = self.peek(target)?;
         let status = if fresh { Status::Fresh } else { Status::Stale };
-        Some(self.answered(O::join(Ok(value)), status, Some(age)))
+        Some(self.answered(C::join(Ok(value)), status, Some(age)))
     }
 
     /// The answer where there is no body to run: what is stored, whatever its age, else the empty value.
-    async fn without_a_fetch(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) -> Answer<O::Return> {
+    async fn without_a_fetch(&self, target: &Target<C::OwnedKey>, origin: &OriginOf<C>) -> Answer<C::Return> {
         let is_fresh = self.peek(target).is_some_and(|peeked| peeked.fresh);
         if !is_fresh && !tasks::has_budget() {
             tasks::give_way().await;
@@ -335,41 +334,35 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// A body that awaits its own fetch would wait for ever.
     fn waits_for_itself(&self) -> ! {
-        panic!("`{}` awaits itself with the same arguments: it would never end", self.name)
+        panic!("`{}` awaits itself with the same arguments: it would never end", self.name())
     }
 
     fn cannot_fetch(&self) -> ! {
-        panic!("cacheback: cache `{}` has no fetcher: call `get_or_fetch`", self.name)
+        panic!("cacheback: cache `{}` has no fetcher: call `get_or_fetch`", self.name())
     }
 
-    fn empty(&self, origin: &OriginOf<O>) -> Answer<O::Return> {
+    fn empty(&self, origin: &OriginOf<C>) -> Answer<C::Return> {
         let Some(value) = origin.empty() else {
-            unreachable!("`{}` has an empty value wherever a caller can be answered with one", self.name)
+            unreachable!("`{}` has an empty value wherever a caller can be answered with one", self.name())
         };
         self.answered(value, Status::Empty, None)
     }
 
-    fn answered(&self, value: O::Return, status: Status, age: Option<Duration>) -> Answer<O::Return> {
+    fn answered(&self, value: C::Return, status: Status, age: Option<Duration>) -> Answer<C::Return> {
         self.counters.answered(status);
         Answer { value, status, age }
     }
 
     /// What a failed fetch means to one who waited for it.
-    fn failure(
-        &self,
-        landing: &Landing<O>,
-        seat: &Seat<Landing<O>>,
-        origin: &OriginOf<O>,
-        losses: &mut u32,
-    ) -> Failure<O::Error> {
+    fn failure(&self, landing: &Landing<C>, seat: &Seat<Landing<C>>, losses: &mut u32) -> Failure<C::Error> {
         match landing {
             Landing::Failed(kept) => Failure::Error(kept.hand()),
-            Landing::Panicked(panic) => Failure::Panic(panic.rethrown(self.name, seat.leads())),
+            Landing::Panicked(panic) => Failure::Panic(panic.rethrown(self.name(), seat.leads())),
             // It was served before.
             Landing::Value(_) => Failure::Again,
             Landing::TimedOut => {
                 let why = "the thread that waits for it blocks the only runtime that could drive it";
-                self.without_outcome(origin, FetchErrorKind::TimedOut, why)
+                self.without_outcome(FetchErrorKind::TimedOut, why)
             }
             // Others may lose theirs as often as they like.
             Landing::Lost if !seat.leads() => Failure::Again,
@@ -381,15 +374,15 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 if *losses == LOSSES && task::try_id().is_some() {
                     return Failure::Gone;
                 }
-                self.without_outcome(origin, FetchErrorKind::Lost, "its runtime was dropped")
+                self.without_outcome(FetchErrorKind::Lost, "its runtime was dropped")
             }
         }
     }
 
     /// What is left to a caller whose fetch has no outcome.
-    fn without_outcome(&self, origin: &OriginOf<O>, kind: FetchErrorKind, why: &str) -> Failure<O::Error> {
-        let error = FetchError::without_outcome(self.name, kind, why);
-        match origin.share() {
+    fn without_outcome(&self, kind: FetchErrorKind, why: &str) -> Failure<C::Error> {
+        let error = FetchError::without_outcome(self.name(), kind, why);
+        match self.definition.share {
             Sharing::Wrapped(from) => Failure::Error(from(error)),
             _ => Failure::Panic(Rethrown::Saying(error.to_string())),
         }
@@ -398,10 +391,10 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// Waits for a flight, no longer than `limit`.
     async fn wait_for<'s>(
         &self,
-        seat: &'s Seat<Landing<O>>,
+        seat: &'s Seat<Landing<C>>,
         limit: Option<Duration>,
         here: &Here,
-    ) -> Option<&'s Landing<O>> {
+    ) -> Option<&'s Landing<C>> {
         // Boxed: what few callers need, and timers are large.
         let elsewhere = seat.runs_elsewhere(here.caller.id());
         let mut deserted = elsewhere.then(|| Box::pin(self.deserted(seat, &here.caller)));
@@ -432,22 +425,22 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
 
     /// What a flight that nobody drives means to one who waits for it: another runtime's is lost, and its own runtime
     /// is blocked by none other than itself.
-    fn stranded(&self, elsewhere: bool) -> &'static Landing<O> {
+    fn stranded(&self, elsewhere: bool) -> &'static Landing<C> {
         if elsewhere {
             return Landing::LOST;
         }
-        events::runtime_blocked(self.name);
+        events::runtime_blocked(self.name());
         Landing::TIMED_OUT
     }
 
     /// Completes where a flight of another runtime has lapsed and its own task does not notice, or no longer lives.
-    async fn deserted(&self, seat: &Seat<Landing<O>>, handle: &Handle) {
+    async fn deserted(&self, seat: &Seat<Landing<C>>, handle: &Handle) {
         loop {
             // Until its body runs, nothing is known: a caller who waits has it started at once.
             let until = seat.lapses_at();
             let left = match until {
                 Some(until) => Duration::from_nanos(until.since(Moment::now())),
-                None => self.policy.refresh_timeout,
+                None => self.policy().refresh_timeout,
             };
             context::timer(handle, left.saturating_add(NOTICE)).await;
             match seat.last_seen() {

@@ -3,26 +3,25 @@
 use super::chain;
 use super::fetch::Job;
 use super::record::Record;
-use super::{Admission, Engine, KeyOf, NodeOf, OriginOf, Target};
-use crate::clock::{Moment, nanos};
-use crate::context::Here;
+use super::{Admission, Cacheable, Engine, NodeOf, OriginOf, Target};
+use crate::base::clock::{Moment, nanos};
+use crate::base::sync::{Arc, Ordering};
+use crate::base::tasks::task;
 use crate::events;
+use crate::executor::context::Here;
 use crate::flight::Succession;
-use crate::key::KeyShape;
-use crate::outcome::Outcome;
-use crate::sync::{Arc, Ordering};
-use crate::tasks::task;
 
-impl<A: KeyShape, O: Outcome> Engine<A, O> {
+impl<C: Cacheable> Engine<C> {
     /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not
     /// stored, and the older one is dropped, as where a fetch brings it.
-    pub(crate) fn set(&self, target: &Target<KeyOf<A>>, origin: &OriginOf<O>, value: O::Value) {
-        let here = Here::find(self.name);
-        let policy = self.policy_for(origin).unwrap_or_else(|panic| panic.rethrown(self.name, true).panic());
-        let own = origin.lifetime_for(&value);
+    pub(crate) fn set(&self, target: &Target<C::OwnedKey>, origin: &OriginOf<C>, value: C::Value) {
+        let here = Here::find(self.name());
+        let policy =
+            self.policy_for(origin).unwrap_or_else(|panic| panic.rethrown(self.name(), true).panic());
+        let own = self.definition.values.lifetime_for(&value);
         let now = Moment::now();
         self.tidy(now);
-        let (record, not_stored) = self.record(target, origin, value, now, &policy, own);
+        let (record, not_stored) = self.record(target, value, now, &policy, own);
         let Record { node, weight } = record;
         let mut node = Some(node);
         let pins = self.store.pins();
@@ -40,8 +39,8 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
     /// key: a fetch that runs is superseded and one started anew; else nothing.
     ///
     /// Asked for by the key's own body this starts one re-run, after that body; by the re-run it starts none.
-    pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<KeyOf<A>>, origin: &OriginOf<O>) {
-        let here = Here::find(self.name);
+    pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<C::OwnedKey>, origin: &OriginOf<C>) {
+        let here = Here::find(self.name());
         let now = Moment::now();
         self.tidy(now);
         let flight = Arc::new(self.new_flight(&here));
@@ -70,20 +69,20 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 }
                 flight.set_rerun();
             }
-            if let Some(node) = value.filter(|node| now < node.rests_until()) {
-                node.hint_rest_only();
+            if let Some(node) = value.filter(|node| now < node.backoff_until()) {
+                node.reset_no_refresh();
                 return Ok((desk.supersede(), None));
             }
             // One that is not wanted stays where it is, to be dropped after the lock.
             let is_put_off = desk.lane(here.lane).is_put_off();
             let admission = match next {
                 Some(_) if is_endless => Admission::Refused,
-                Some(_) if !is_put_off => self.breaker.admit(now, value.is_none(), &self.policy),
+                Some(_) if !is_put_off => self.breaker.admit(now, value.is_none(), self.policy()),
                 _ => Admission::Free,
             };
             let Some(mut next) = next.take_if(|_| admission != Admission::Refused) else {
                 if let Some(node) = value {
-                    node.hint_rest_only();
+                    node.reset_no_refresh();
                 }
                 return Ok((desk.supersede(), None));
             };
@@ -93,9 +92,9 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
             if let Some(node) = node {
                 match &succession {
                     Succession::Submit(_) => {
-                        node.hint(now.plus(nanos(self.policy.refresh_timeout)), spans);
+                        node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), spans);
                     }
-                    Succession::Parked => node.hint_rest_only(),
+                    Succession::Parked => node.reset_no_refresh(),
                     Succession::Ahead(_) => {}
                 }
             }
@@ -107,7 +106,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         }
         self.give_up(&here, put_off);
         if is_endless && !self.endless.swap(true, Ordering::Relaxed) {
-            events::invalidates_itself(self.name);
+            events::invalidates_itself(self.name());
         }
     }
 
@@ -123,26 +122,26 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
                 node.forget_error();
                 // A hit reads the recent time: what it sees next is not earlier than this.
                 node.cut_lifetime(Moment::recent(), &self.store.spans);
-                node.hint_rest_only();
+                node.reset_no_refresh();
             });
         }
     }
 
     /// Gone.
-    pub(crate) fn remove(&self, target: &Target<KeyOf<A>>) {
+    pub(crate) fn remove(&self, target: &Target<C::OwnedKey>) {
         self.take_out(target, |_| ());
     }
 
     /// Gone, and the value that was there: of all who take it, one gets it.
-    pub(crate) fn take(&self, target: &Target<KeyOf<A>>) -> Option<O::Value> {
+    pub(crate) fn take(&self, target: &Target<C::OwnedKey>) -> Option<C::Value> {
         let now = Moment::now();
         self.take_out(target, |node| node.value(now, &self.store.spans).cloned())?
     }
 
     /// Takes the record of a key out, and `reads` it after the lock. `None` if there is none, or somebody else has taken
     /// it out just then.
-    fn take_out<R>(&self, target: &Target<KeyOf<A>>, reads: impl FnOnce(&NodeOf<A, O>) -> R) -> Option<R> {
-        let here = Here::find(self.name);
+    fn take_out<R>(&self, target: &Target<C::OwnedKey>, reads: impl FnOnce(&NodeOf<C>) -> R) -> Option<R> {
+        let here = Here::find(self.name());
         let pins = self.store.pins();
         let (put_off, taken) = self.at(target, |desk, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
@@ -163,7 +162,7 @@ impl<A: KeyShape, O: Outcome> Engine<A, O> {
         let epoch = self.store.clear();
         let put_off = self.flights.supersede_older(epoch);
         if !put_off.is_empty() {
-            self.give_up(&Here::find(self.name), put_off);
+            self.give_up(&Here::find(self.name()), put_off);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use crate::sync::plain::{AtomicU64, Mutex, Ordering, lock};
+use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
 
 /// So many threads at a time have a place of their own.
 const OWN: usize = 32;

@@ -6,7 +6,7 @@ use tokio::runtime::Builder;
 use tokio::task;
 
 use super::*;
-use crate::sync::AtomicUsize;
+use crate::base::sync::AtomicUsize;
 
 const RUNNING: usize = 64;
 const WAITING: usize = 1024;

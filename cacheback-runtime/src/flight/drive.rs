@@ -10,11 +10,11 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::Flight;
-use crate::clock::{Moment, nanos};
+use crate::base::clock::{Moment, nanos};
+use crate::base::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock};
+use crate::base::tasks::Handle;
 #[cfg(not(feature = "test-util"))]
-use crate::context;
-use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock};
-use crate::tasks::Handle;
+use crate::executor::context;
 
 /// So long a runtime may leave a fetch alone before it is moved.
 #[cfg(not(feature = "test-util"))]

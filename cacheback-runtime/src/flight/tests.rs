@@ -1,8 +1,8 @@
 //! The desk as a state machine: who may claim, join, supersede and end, without a thread or a clock.
 
 use super::*;
-use crate::clock::Moment;
-use crate::context::LaneId;
+use crate::base::clock::Moment;
+use crate::executor::context::LaneId;
 
 type Landed = u64;
 type Bench = Flights<&'static str, Landed, &'static str>;

@@ -7,8 +7,8 @@ use shuttle::rand::{Rng, thread_rng};
 
 use super::explore;
 use super::stage::{Act, Stage, join};
+use crate::api::shutdown::shutdown;
 use crate::executor::Settings;
-use crate::shutdown::shutdown;
 
 /// Longer than any scenario.
 const LONG: Duration = Duration::from_secs(1_000_000);

@@ -2,14 +2,14 @@
 
 use super::explore;
 use super::stage::{Act, LIFETIME, RETENTION, Stage, Stored, join};
-use super::tasks::advance;
+use crate::base::shims::tasks::advance;
 use crate::executor::Settings;
-use crate::policy::Eviction;
+use crate::rules::policy::Eviction;
 
 /// No place for all three: whichever goes, the newest version of what stays is found, and index and bound agree.
 fn commits_past_the_bound(capacity: u64, eviction: Eviction) {
     explore(move || {
-        let options = |policy: &mut crate::policy::Policy| {
+        let options = |policy: &mut crate::rules::policy::Policy| {
             policy.capacity = capacity;
             policy.eviction = eviction;
         };
@@ -44,7 +44,7 @@ fn eviction_against_commit_with_a_window() {
 #[test]
 fn eviction_against_remove() {
     explore(|| {
-        let options = |policy: &mut crate::policy::Policy| {
+        let options = |policy: &mut crate::rules::policy::Policy| {
             policy.capacity = 2;
             policy.eviction = Eviction::TinyLfu;
         };

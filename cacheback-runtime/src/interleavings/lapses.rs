@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::explore;
 use super::stage::{Act, EMPTY, Stage, TIMEOUT, join};
-use super::tasks::{abort_all, advance};
+use crate::base::shims::tasks::{abort_all, advance};
 use crate::executor::Settings;
 
 /// Both orders of their ends: the value of the later claim stands, and everybody is answered.

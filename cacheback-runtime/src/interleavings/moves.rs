@@ -6,8 +6,8 @@ use shuttle::future::block_on;
 
 use super::explore;
 use super::stage::{Act, EMPTY, Stage, TIMEOUT, join};
-use super::tasks::{abort_all, advance, executor};
-use crate::shutdown::shutdown;
+use crate::api::shutdown::shutdown;
+use crate::base::shims::tasks::{abort_all, advance, executor};
 
 /// Longer than a runtime may leave a fetch alone.
 const LONG_ENOUGH: Duration = Duration::from_secs(6);

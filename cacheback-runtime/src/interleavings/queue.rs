@@ -2,7 +2,7 @@
 
 use super::explore;
 use super::stage::{Act, Stage, TIMEOUT, join};
-use super::tasks::advance;
+use crate::base::shims::tasks::advance;
 use crate::executor::Settings;
 
 fn one_place() -> Stage {

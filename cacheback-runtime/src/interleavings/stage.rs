@@ -10,20 +10,22 @@ use shuttle::future::{block_on, yield_now};
 use shuttle::thread::{self, JoinHandle};
 use tokio::sync::Semaphore;
 
-use super::{ON_PURPOSE, sync::step, tasks};
-use crate::clock::Moment;
-use crate::context::settle;
-use crate::engine::{Answer, Call, Engine, ErasedCache, Keyed, Target};
+use super::ON_PURPOSE;
+use crate::base::clock::Moment;
+use crate::base::panics::caught;
+use crate::base::shims::sync::step;
+use crate::base::shims::tasks;
+use crate::base::sync::Arc;
+use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
+use crate::engine::source::{BoxFuture, Origin};
+use crate::engine::{Answer, Call, Definition, Engine, ErasedCache, Keyed, Of, Target, ValueOptions};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
-use crate::janitor::Sweep;
+use crate::executor::context::settle;
+use crate::executor::housekeeper::Sweep;
 use crate::key::Val;
-use crate::origin::{BoxFuture, Origin};
 use crate::outcome::{Describe, Fallible, Sharing};
-use crate::panics::caught;
-use crate::policy::{Eviction, Policy};
-use crate::sync::Arc;
-use crate::sync::plain::{AtomicU64, Mutex, Ordering, lock};
+use crate::rules::policy::{Eviction, Policy};
 
 pub(super) const LIFETIME: Duration = Duration::from_secs(10);
 pub(super) const RETENTION: Duration = Duration::from_secs(100_000);
@@ -34,7 +36,7 @@ pub(super) const EMPTY: u64 = 0;
 
 type Outcome = Fallible<u64, &'static str>;
 type Returned = Result<u64, &'static str>;
-type Key = (Val<Number>,);
+type Types = Of<(Val<Number>,), Outcome>;
 
 /// A key: 3 and 4 have one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +110,7 @@ impl Drop for Life {
     }
 }
 
-impl Origin<Outcome> for Scripted {
+impl Origin<Types> for Scripted {
     fn run(self: Arc<Self>) -> BoxFuture<Returned> {
         Box::pin(async move {
             let _life = Life::begin(&self);
@@ -143,24 +145,6 @@ impl Origin<Outcome> for Scripted {
     }
     fn empty(&self) -> Option<Returned> {
         Some(Ok(EMPTY))
-    }
-    fn lifetime_for(&self, _: &u64) -> Option<Duration> {
-        None
-    }
-    fn is_outage(&self, _: &&'static str) -> bool {
-        true
-    }
-    fn retention_for(&self, _: &u64) -> Option<Duration> {
-        None
-    }
-    fn weigh(&self, _: &u64) -> Option<u64> {
-        None
-    }
-    fn share(&self) -> Sharing<&'static str> {
-        Sharing::Copied(|error| error)
-    }
-    fn describe(&self) -> Describe<&'static str> {
-        Describe::UNSEEN
     }
 }
 
@@ -217,7 +201,7 @@ pub(super) fn join<T, const N: usize>(tasks: [JoinHandle<T>; N]) -> [T; N] {
 
 #[derive(Clone)]
 pub(super) struct Stage {
-    engine: Arc<Engine<Key, Outcome>>,
+    engine: Arc<Engine<Types>>,
     pub(super) source: Arc<Source>,
     /// How many calls were answered.
     calls: Arc<AtomicU64>,
@@ -256,7 +240,14 @@ impl Stage {
             begun: Semaphore::new(0),
             gate: Semaphore::new(0),
         };
-        Self { engine: Engine::new("scenario", policy), source: Arc::new(source), calls: Arc::default() }
+        let definition = Definition {
+            name: "scenario",
+            policy,
+            values: ValueOptions::NONE,
+            share: Sharing::Copied(|error: &&str| *error),
+            describe: Describe::UNSEEN,
+        };
+        Self { engine: Engine::new(definition), source: Arc::new(source), calls: Arc::default() }
     }
 
     /// The same, with a stale value of version 1 for each of some keys.
@@ -283,7 +274,7 @@ impl Stage {
         Target::new(hash, Arc::new(Owned((key,))), node)
     }
 
-    fn origin(&self, key: u64) -> Arc<dyn Origin<Outcome>> {
+    fn origin(&self, key: u64) -> Arc<dyn Origin<Types>> {
         Arc::new(Scripted { source: Arc::clone(&self.source), key })
     }
 

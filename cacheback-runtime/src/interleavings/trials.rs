@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::explore;
 use super::stage::{Act, Stage, join};
-use super::tasks::advance;
+use crate::base::shims::tasks::advance;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -8,8 +8,8 @@ use std::marker::PhantomData;
 use std::ops::Deref;
 
 use super::{Outcome, Probe};
-use crate::error::{AsError, FetchError};
-use crate::sync::Arc;
+use crate::base::sync::Arc;
+use crate::outcome::error::{AsError, FetchError};
 
 /// How one error is handed to many.
 #[derive(Debug)]

@@ -2,8 +2,8 @@
 
 use super::sharing::{Describes, Unshared};
 use super::*;
-use crate::error::FetchError;
-use crate::sync::Arc;
+use crate::base::sync::Arc;
+use crate::outcome::error::FetchError;
 
 #[derive(Debug)]
 struct Bare;

@@ -4,11 +4,11 @@
 use moka::{notification::RemovalCause, policy::EvictionPolicy, sync::Cache};
 
 use super::index::Place;
-use crate::hash::BuildAsIs;
+use crate::base::hash::BuildAsIs;
 #[cfg(all(test, cacheback_shuttle))]
-use crate::interleavings::moka::{Cache, EvictionPolicy, RemovalCause};
-use crate::policy::{Eviction, Policy};
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::base::shims::moka::{Cache, EvictionPolicy, RemovalCause};
+use crate::base::sync::{Arc, AtomicU64, Ordering};
+use crate::rules::policy::{Eviction, Policy};
 
 /// The share of the bound that newcomers have for themselves under TinyLFU, as in W-TinyLFU (Einziger, Friedman and
 /// Manes, "TinyLFU: A Highly Efficient Cache Admission Policy", 2017): one in a hundred.

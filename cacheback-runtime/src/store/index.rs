@@ -11,8 +11,8 @@ use std::hash::{Hash, Hasher};
 use papaya::{Equivalent, Guard as _, HashMap, HashMapRef, LocalGuard, ResizeMode};
 
 use super::node::Node;
-use crate::hash::BuildAsIs;
-use crate::sync::{AtomicU32, AtomicU64, Ordering, step};
+use crate::base::hash::BuildAsIs;
+use crate::base::sync::{AtomicU32, AtomicU64, Ordering, step};
 
 type Map<K, V, X> = HashMap<Node<K, V, X>, (), BuildAsIs>;
 

@@ -5,12 +5,14 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::clock::Moment;
-use crate::decide::Facts;
-use crate::entry::{Spans, State, Times};
+use crate::base::clock::Moment;
+use crate::base::panics::caught;
+use crate::base::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
 use crate::events::{self, Status};
-use crate::panics::caught;
-use crate::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
+use crate::rules::backoff::Backoff;
+use crate::rules::decide::Facts;
+use crate::rules::effect::Held;
+use crate::rules::freshness::{Spans, State, Times};
 
 /// What a node holds besides its key and its times.
 pub(crate) enum Content<V, X> {
@@ -70,22 +72,14 @@ struct More {
     spans: Spans,
     /// `invalidate` cuts it.
     lifetime: AtomicU64,
-    /// Until then a stale reader has nothing to start: a hint, the truth is in `rests_until` and with the flight.
-    quiet_until: AtomicU64,
-    rests_until: AtomicU64,
+    /// A stale reader has nothing to start until then. A hint: the truth is in `backoff_until` and with the flight.
+    no_refresh_until: AtomicU64,
+    backoff_until: AtomicU64,
     /// Until then a kept error answers.
     error_until: AtomicU64,
-    /// How long past its rest the count of failures is kept, in nanoseconds.
-    remembers: AtomicU64,
+    /// How long past the back-off the number of failures is remembered, in nanoseconds.
+    remembered: AtomicU64,
     failures: AtomicU32,
-}
-
-/// A back-off that outlives its value.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Remains {
-    pub(crate) rests_until: Moment,
-    pub(crate) failures: u32,
-    pub(crate) keep: u64,
 }
 
 impl<K, V, X> Node<K, V, X> {
@@ -151,11 +145,11 @@ impl<K, V, X> Node<K, V, X> {
         now.to_bits() < self.fresh_until.load(Ordering::Relaxed)
     }
 
-    /// What a reader of the value sees who would start a refresh, but one runs or the key rests.
+    /// The answer to a reader who would start a refresh, if one is under way or the key is in back-off.
     #[inline]
-    pub(crate) fn status_at_rest(&self, now: Moment) -> Option<Status> {
+    pub(crate) fn status_without_refresh(&self, now: Moment) -> Option<Status> {
         let more = self.more.get()?;
-        if now.to_bits() >= more.quiet_until.load(Ordering::Relaxed) {
+        if now.to_bits() >= more.no_refresh_until.load(Ordering::Relaxed) {
             return None;
         }
         match more.times(self.started).state(now) {
@@ -187,10 +181,10 @@ impl<K, V, X> Node<K, V, X> {
             Box::new(More {
                 spans: times.spans(),
                 lifetime: AtomicU64::new(times.lifetime),
-                quiet_until: AtomicU64::new(0),
-                rests_until: AtomicU64::new(0),
+                no_refresh_until: AtomicU64::new(0),
+                backoff_until: AtomicU64::new(0),
                 error_until: AtomicU64::new(0),
-                remembers: AtomicU64::new(0),
+                remembered: AtomicU64::new(0),
                 failures: AtomicU32::new(0),
             })
         })
@@ -204,14 +198,18 @@ impl<K, V, X> Node<K, V, X> {
     pub(crate) fn facts(&self, standard: &Spans) -> Facts {
         Facts {
             times: matches!(self.content(), Content::Value(..)).then(|| self.times(standard)),
-            rests_until: self.rests_until(),
+            backoff_until: self.backoff_until(),
             broken_until: Moment::PAST,
             error_until: self.moment(|more| &more.error_until),
         }
     }
 
-    pub(crate) fn rests_until(&self) -> Moment {
-        self.moment(|more| &more.rests_until)
+    pub(crate) fn backoff_until(&self) -> Moment {
+        self.moment(|more| &more.backoff_until)
+    }
+
+    pub(crate) fn held(&self, now: Moment, standard: &Spans) -> Held {
+        Held { value: self.has_value(now, standard).then_some(self.started), failures: self.failures() }
     }
 
     /// The kept error answers until then.
@@ -256,36 +254,35 @@ impl<K, V, X> Node<K, V, X> {
         self.more.get().map_or(0, |more| more.failures.load(Ordering::Relaxed))
     }
 
-    /// The key rests until then, after `failures` failed fetches in a row, which are remembered for `keep` nanoseconds
-    /// more.
-    pub(crate) fn rest(&self, rest: Remains, standard: &Spans) {
+    /// The key is in back-off, and a stale reader has nothing to start until that ends.
+    pub(crate) fn set_backoff(&self, backoff: Backoff, standard: &Spans) {
         let more = self.more(standard);
-        more.remembers.store(rest.keep, Ordering::Relaxed);
-        more.failures.store(rest.failures, Ordering::Relaxed);
-        more.rests_until.store(rest.rests_until.to_bits(), Ordering::Relaxed);
-        more.quiet_until.store(rest.rests_until.to_bits(), Ordering::Relaxed);
+        more.remembered.store(backoff.remembered, Ordering::Relaxed);
+        more.failures.store(backoff.failures, Ordering::Relaxed);
+        more.backoff_until.store(backoff.until.to_bits(), Ordering::Relaxed);
+        more.no_refresh_until.store(backoff.until.to_bits(), Ordering::Relaxed);
     }
 
-    /// What is left of a value past its retention: its back-off, where there is one.
-    pub(crate) fn remains(&self, now: Moment) -> Option<Remains> {
+    /// The back-off of a value, if failures are still remembered at `now`.
+    pub(crate) fn remembered_backoff(&self, now: Moment) -> Option<Backoff> {
         let more = self.more.get().filter(|_| matches!(self.content(), Content::Value(..)))?;
-        let remains = Remains {
-            rests_until: self.rests_until(),
+        let backoff = Backoff {
+            until: self.backoff_until(),
             failures: self.failures(),
-            keep: more.remembers.load(Ordering::Relaxed),
+            remembered: more.remembered.load(Ordering::Relaxed),
         };
-        (remains.failures > 0 && now < remains.rests_until.plus(remains.keep)).then_some(remains)
+        (backoff.failures > 0 && now < backoff.forgotten_at()).then_some(backoff)
     }
 
-    /// Until then a stale reader has nothing to start.
-    pub(crate) fn hint(&self, quiet_until: Moment, standard: &Spans) {
-        self.more(standard).quiet_until.store(quiet_until.to_bits(), Ordering::Relaxed);
+    /// A stale reader has nothing to start until then.
+    pub(crate) fn set_no_refresh_until(&self, until: Moment, standard: &Spans) {
+        self.more(standard).no_refresh_until.store(until.to_bits(), Ordering::Relaxed);
     }
 
-    /// Back to what the back-off alone says.
-    pub(crate) fn hint_rest_only(&self) {
+    /// From here on the back-off alone keeps a stale reader from starting a fetch.
+    pub(crate) fn reset_no_refresh(&self) {
         if let Some(more) = self.more.get() {
-            more.quiet_until.store(more.rests_until.load(Ordering::Relaxed), Ordering::Relaxed);
+            more.no_refresh_until.store(more.backoff_until.load(Ordering::Relaxed), Ordering::Relaxed);
         }
     }
 }

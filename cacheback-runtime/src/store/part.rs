@@ -1,8 +1,8 @@
 //! One index with a bound of its own.
 
 use super::{Bound, Index, Limit};
-use crate::policy::Eviction;
-use crate::sync::{Arc, AtomicU64, Ordering};
+use crate::base::sync::{Arc, AtomicU64, Ordering};
+use crate::rules::policy::Eviction;
 
 pub(super) struct Part<K, V, X> {
     pub(super) index: Arc<Index<K, V, X>>,

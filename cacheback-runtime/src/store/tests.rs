@@ -1,7 +1,7 @@
 //! The store alone: what is put is found, what is gone is gone, and the bound holds.
 
 use super::*;
-use crate::entry::Times;
+use crate::rules::freshness::Times;
 
 type Small = Store<u64, Arc<u64>, ()>;
 type SmallNode = Node<u64, Arc<u64>, ()>;

@@ -1,0 +1,91 @@
+//! A cache apart from its keys: its name, its options, and the values over a value or an error alone.
+
+use std::time::Duration;
+
+use crate::base::sync::Arc;
+use crate::outcome::{Describe, Outcome, Sharing};
+use crate::rules::policy::Policy;
+
+/// Made by the attribute or the builder; an engine is born with one.
+pub(crate) struct Definition<O: Outcome> {
+    pub(crate) name: &'static str,
+    pub(crate) policy: Policy,
+    pub(crate) values: ValueOptions<O>,
+    pub(crate) share: Sharing<O::Error>,
+    pub(crate) describe: Describe<O::Error>,
+}
+
+/// The options that look at a value or an error. Each call of one runs user code.
+pub(crate) struct ValueOptions<O: Outcome> {
+    /// This value's own lifetime.
+    pub(crate) lifetime_for: Option<Closure<O::Value, Duration>>,
+    /// This value's own retention.
+    pub(crate) retention_for: Option<Closure<O::Value, Duration>>,
+    /// How many bytes this value counts.
+    pub(crate) weigh: Option<Closure<O::Value, u64>>,
+    /// Whether this error says that the origin is down. Another error is the answer of a healthy origin.
+    pub(crate) is_outage: Option<Closure<O::Error, bool>>,
+}
+
+/// A closure of the attribute captures nothing, one of the builder may.
+pub(crate) enum Closure<T, R> {
+    Function(fn(&T) -> R),
+    Shared(Arc<dyn Fn(&T) -> R + Send + Sync>),
+}
+
+impl<T, R> Closure<T, R> {
+    pub(crate) fn shared(closure: impl Fn(&T) -> R + Send + Sync + 'static) -> Self {
+        Self::Shared(Arc::new(closure))
+    }
+
+    pub(crate) fn call(&self, value: &T) -> R {
+        match self {
+            Self::Function(function) => function(value),
+            Self::Shared(closure) => closure(value),
+        }
+    }
+}
+
+impl<T, R> Clone for Closure<T, R> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Function(function) => Self::Function(*function),
+            Self::Shared(closure) => Self::Shared(Arc::clone(closure)),
+        }
+    }
+}
+
+impl<O: Outcome> ValueOptions<O> {
+    pub(crate) const NONE: Self =
+        Self { lifetime_for: None, retention_for: None, weigh: None, is_outage: None };
+
+    pub(crate) fn lifetime_for(&self, value: &O::Value) -> Option<Duration> {
+        self.lifetime_for.as_ref().map(|lifetime_for| lifetime_for.call(value))
+    }
+
+    pub(crate) fn retention_for(&self, value: &O::Value) -> Option<Duration> {
+        self.retention_for.as_ref().map(|retention_for| retention_for.call(value))
+    }
+
+    /// Without `weigh`: zero.
+    pub(crate) fn weigh(&self, value: &O::Value) -> u64 {
+        self.weigh.as_ref().map_or(0, |weigh| weigh.call(value))
+    }
+
+    /// Without `is_outage`: every error is one.
+    pub(crate) fn is_outage(&self, error: &O::Error) -> bool {
+        self.is_outage.as_ref().is_none_or(|is_outage| is_outage.call(error))
+    }
+}
+
+impl<O: Outcome> Clone for ValueOptions<O> {
+    fn clone(&self) -> Self {
+        let Self { lifetime_for, retention_for, weigh, is_outage } = self;
+        Self {
+            lifetime_for: lifetime_for.clone(),
+            retention_for: retention_for.clone(),
+            weigh: weigh.clone(),
+            is_outage: is_outage.clone(),
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! The two errors of the public API: [`Error`] of a write, [`FetchError`] of a fetch that others share.
+
+use std::any::Any;
+use std::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
+
+use crate::base::sync::Arc;
+
+/// Why a write (`set`, `invalidate`, `remove`, `clear`) or [`configure`](crate::configure()) failed.
+///
+/// On the local tier no write of a value fails; the type is here so that a shared tier changes no call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Error {
+    message: String,
+}
+
+impl Error {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// How a fetch failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FetchErrorKind {
+    /// The function returned an `Err`.
+    Error,
+    /// The function panicked. On the local tier such a panic is handed on as a panic.
+    Panic,
+    /// The fetch did not end within its `refresh_timeout`, because the thread of the caller blocks the only runtime that
+    /// could drive it. (A fetch that is driven goes on for those who wait.)
+    TimedOut,
+    /// The fetch ended without an outcome: its runtime was dropped.
+    Lost,
+}
+
+/// The failure of a fetch, as it is handed to all who waited for it, to a lone caller too.
+///
+/// An error type takes it through `From<FetchError>` if it is neither `Clone` nor `From<Arc<E>>`; `anyhow::Error` and
+/// `Box<dyn Error + Send + Sync>` do so by themselves.
+///
+/// It owns the function's own error and adds no words to it. [`Display`](fmt::Display) is what that error displays,
+/// followed by its causes; [`source`](std::error::Error::source) is the source of that error, and
+/// [`downcast_ref`](FetchError::downcast_ref) gives the error itself. [`function`](FetchError::function) and
+/// [`kind`](FetchError::kind) tell the rest. A fetch that was lost has no error of its own, and a sentence in its place.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// use std::fmt;
+/// use cacheback::{Cache, FetchError, FetchErrorKind};
+///
+/// #[derive(Debug)]
+/// struct Refused(u64);
+///
+/// impl fmt::Display for Refused {
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         write!(f, "user {} was refused", self.0)
+///     }
+/// }
+/// impl std::error::Error for Refused {}
+///
+/// /// What a cache of a fallible function may return: it takes a `FetchError`, as `anyhow::Error` does.
+/// type Failure = Box<dyn std::error::Error + Send + Sync>;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let users: Cache<u64, Result<String, Failure>> = Cache::builder()
+///     .name("users")
+///     .fetch_on_miss()
+///     .try_fetcher(|id: u64| async move { Err::<String, Failure>(Refused(id).into()) })
+///     .build()?;
+///
+/// let error = users.get(&7).await.unwrap_err();
+/// let error: &FetchError = error.downcast_ref().expect("every caller gets one");
+/// assert_eq!((error.function(), error.kind()), ("users", FetchErrorKind::Error));
+/// assert_eq!(error.to_string(), "user 7 was refused");
+/// let original: &Failure = error.downcast_ref().expect("the function's own error");
+/// assert_eq!(original.downcast_ref::<Refused>().map(|refused| refused.0), Some(7));
+/// # Ok::<_, cacheback::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct FetchError {
+    function: &'static str,
+    kind: FetchErrorKind,
+    /// The original with its causes, or what is said in its place.
+    text: Arc<str>,
+    original: Option<Arc<dyn Original>>,
+}
+
+/// An error as one of the standard library's errors.
+pub(crate) type AsError<E> = fn(&E) -> &(dyn std::error::Error + 'static);
+
+/// A function's own error, without its type.
+trait Original: Send + Sync {
+    fn any(&self) -> &dyn Any;
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)>;
+}
+
+struct Owned<E> {
+    error: E,
+    as_error: Option<AsError<E>>,
+}
+
+impl<E: Send + Sync + 'static> Original for Owned<E> {
+    fn any(&self) -> &dyn Any {
+        &self.error
+    }
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.as_error?(&self.error).source()
+    }
+}
+
+// It shows an error to its holders, and changes nothing.
+impl UnwindSafe for FetchError {}
+impl RefUnwindSafe for FetchError {}
+
+impl FetchError {
+    /// A fetch that ended without an error of its function.
+    pub(crate) fn without_outcome(function: &'static str, kind: FetchErrorKind, why: &str) -> Self {
+        let ended = match kind {
+            FetchErrorKind::TimedOut => "timed out",
+            FetchErrorKind::Error | FetchErrorKind::Panic | FetchErrorKind::Lost => "was lost",
+        };
+        Self { function, kind, text: format!("fetch of `{function}` {ended}: {why}").into(), original: None }
+    }
+
+    /// A function's own error; `text` is what it and its causes say.
+    pub(crate) fn of<E: Send + Sync + 'static>(
+        function: &'static str,
+        error: E,
+        text: &str,
+        as_error: Option<AsError<E>>,
+    ) -> Self {
+        let original = Arc::new(Owned { error, as_error }) as Arc<dyn Original>;
+        Self { function, kind: FetchErrorKind::Error, text: text.into(), original: Some(original) }
+    }
+
+    /// The name of the cached function or cache.
+    #[must_use]
+    pub fn function(&self) -> &'static str {
+        self.function
+    }
+
+    /// How the fetch failed.
+    #[must_use]
+    pub fn kind(&self) -> FetchErrorKind {
+        self.kind
+    }
+
+    /// The function's own error, if `E` is its type. That is the `E` of the function's `Result<T, E>`: a function that
+    /// returns `anyhow::Result<T>` has an `anyhow::Error` here, which has a `downcast_ref` of its own.
+    #[must_use]
+    pub fn downcast_ref<E: 'static>(&self) -> Option<&E> {
+        self.original.as_ref()?.any().downcast_ref()
+    }
+}
+
+impl fmt::Debug for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FetchError")
+            .field("function", &self.function)
+            .field("kind", &self.kind)
+            .field("text", &self.text)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for FetchError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.original.as_ref()?.source()
+    }
+}
