@@ -1,5 +1,7 @@
 //! Collects what is wrong with one attribute, so that the user hears of everything at once.
 
+pub(crate) mod text;
+
 use std::fmt::Display;
 
 use proc_macro2::{Span, TokenStream};
@@ -47,4 +49,9 @@ impl Errors {
         };
         self.0.iter().flat_map(|error| error.clone().into_iter()).map(line).collect()
     }
+}
+
+/// An error at one span, from what reads tokens.
+pub(crate) fn refuse<T>(span: Span, message: impl Display) -> syn::Result<T> {
+    Err(syn::Error::new(span, message))
 }

@@ -1,29 +1,26 @@
 //! The attribute macro of `cacheback`. Use it through that crate.
 //!
-//! A pipeline, one stage a file: `args` and `signature` read, `shape`, `key` and `attrs` sort, `plan` decides,
-//! `expand` writes. Whatever is wrong is collected in `error`; then `fallback` writes instead.
+//! A pipeline, a stage a folder: `options` reads the attribute and `function` the item under it, `plan` decides, `expand`
+//! writes. Whatever is wrong is collected in `error`, and then `fallback` writes instead.
+//!
+//! Imports point one way: `lib -> {expand, fallback} -> plan -> {options, function} -> error`.
 
 // A handful of values a function: to box the expressions in them would save nothing and be in the way of matching.
 #![allow(clippy::large_enum_variant)]
 
-mod args;
-mod attrs;
 mod error;
 mod expand;
 mod fallback;
-mod key;
-mod mention;
-mod place;
+mod function;
+mod options;
 mod plan;
-mod shape;
-mod signature;
 #[cfg(test)]
 mod tests;
-mod this;
 
 use proc_macro2::TokenStream;
 
 use crate::error::Errors;
+use crate::function::{place, signature};
 use crate::plan::Plan;
 
 /// Makes every call of an `async fn` a read from a cache that is refreshed in the background.
@@ -668,7 +665,7 @@ fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
 
 /// All stages that may find an error.
 fn plan(args: TokenStream, item: &TokenStream, errors: &mut Errors) -> Option<Plan> {
-    let options = args::parse(args, errors);
+    let options = options::parse(args, errors);
     let function = signature::parse(item, errors)?;
     let place = place::of(&function.sig.ident);
     Some(plan::make(options, function, place.as_ref(), errors))

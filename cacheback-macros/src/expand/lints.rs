@@ -5,7 +5,7 @@ use quote::{ToTokens, quote};
 use syn::{Ident, Path, Type};
 
 use super::Expansion;
-use crate::attrs::SIGNATURE_LINTS;
+use crate::function::attrs::SIGNATURE_LINTS;
 use crate::plan::Body;
 
 /// Types that no lint about an argument fires at.

@@ -5,7 +5,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 use syn::Ident;
 
-use super::{Expansion, companion_vis};
+use super::Expansion;
+use super::companion::companion_vis;
 use crate::plan::Companion;
 
 impl Expansion<'_> {

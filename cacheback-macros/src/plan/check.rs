@@ -1,17 +1,21 @@
 //! Options that contradict each other. Only what is written as a literal, or left at its default, can be judged
 //! here; the runtime judges the rest when it is known.
 
+pub(super) mod bounds;
+
 use std::time::Duration;
 
 use syn::{Ident, Type};
 
-use super::{Companion, always_waits, duration};
-use crate::args::{Condition, Eviction, Given, Options, Value};
-use crate::attrs::Attributes;
+use super::companion::Companion;
+use super::empty::always_waits;
 use crate::error::Errors;
-use crate::place::{Place, Scope};
-use crate::shape;
-use crate::signature::Function;
+use crate::error::text::duration;
+use crate::function::attrs::Attributes;
+use crate::function::place::{Place, Scope};
+use crate::function::shape;
+use crate::function::signature::Function;
+use crate::options::{Condition, Eviction, Given, Options, Value};
 
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
 const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);

@@ -5,11 +5,12 @@ use std::time::Duration;
 use quote::ToTokens;
 use syn::{Expr, Type};
 
-use super::{Companion, always_waits, duration};
-use crate::args::{Condition, Given, Options};
-use crate::mention::readable;
-use crate::shape;
-use crate::signature::{Argument, Function};
+use super::companion::Companion;
+use super::empty::always_waits;
+use crate::error::text::{duration, readable};
+use crate::function::shape;
+use crate::function::signature::{Argument, Function};
+use crate::options::{Condition, Given, Options};
 
 /// An expression that is longer than this is not quoted.
 const SHORT: usize = 40;

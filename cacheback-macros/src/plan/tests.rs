@@ -1,7 +1,8 @@
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::place::Scope;
+use crate::error::text::readable;
+use crate::function::place::Scope;
 use crate::tests::{errors, plan};
 
 const FUNCTION: &str = "async fn f(user: &str, limit: u64) -> Vec<u8> {}";
@@ -227,8 +228,8 @@ fn what_cannot_stand_where_the_function_stands() {
 
 fn errors_at(place: &Place, args: &str, item: &str) -> String {
     let mut errors = Errors::default();
-    let options = args::parse(crate::tests::tokens(args), &mut errors);
-    let function = crate::signature::parse(&crate::tests::tokens(item), &mut errors);
+    let options = crate::options::parse(crate::tests::tokens(args), &mut errors);
+    let function = crate::function::signature::parse(&crate::tests::tokens(item), &mut errors);
     make(options, function.expect("a function"), Some(place), &mut errors);
     errors.listed()
 }

@@ -8,11 +8,12 @@ use syn::ext::IdentExt;
 use syn::visit::{self, Visit};
 use syn::{Expr, ExprLit, Ident, Lit, Type};
 
-use crate::args::{self, Given, Options};
+use super::free_vars;
 use crate::error::Errors;
-use crate::mention::{self, readable};
-use crate::shape;
-use crate::signature::{Argument, Function};
+use crate::error::text::{self, readable};
+use crate::function::shape;
+use crate::function::signature::{Argument, Function};
+use crate::options::{self, Given, Options};
 
 /// The parts of the key, in order.
 #[derive(Default)]
@@ -128,7 +129,7 @@ fn no_argument(name: &Ident, arguments: &[Argument]) -> String {
     if text == "self" {
         return "the function has no receiver: there is no `self` to skip\nremove it".to_owned();
     }
-    if let Some(near) = args::nearest(&text, names.iter().map(String::as_str)) {
+    if let Some(near) = text::nearest(&text, names.iter().map(String::as_str)) {
         return format!("there is no argument `{text}`\ndid you mean `{near}`?");
     }
     if arguments.iter().any(|argument| argument.bindings.contains(name)) {
@@ -138,7 +139,7 @@ fn no_argument(name: &Ident, arguments: &[Argument]) -> String {
         [] => format!("there is no argument `{text}`\nthe function has no argument with a name"),
         _ => format!(
             "there is no argument `{text}`\nthe arguments are {}",
-            args::listed(names.iter().map(String::as_str))
+            text::listed(names.iter().map(String::as_str))
         ),
     }
 }
@@ -146,12 +147,12 @@ fn no_argument(name: &Ident, arguments: &[Argument]) -> String {
 /// A key of literals, the same for all arguments, is hardly ever meant; `()` says that it is.
 fn check_literals(key: &Key, written: &Expr, arguments: &[Argument], errors: &mut Errors) {
     let literal =
-        |part: &Part| matches!(part, Part::Computed(expr) if matches!(args::peel(expr), Expr::Lit(_)));
+        |part: &Part| matches!(part, Part::Computed(expr) if matches!(options::peel(expr), Expr::Lit(_)));
     if arguments.is_empty() || key.parts.is_empty() || !key.parts.iter().all(literal) {
         return;
     }
     let braces = |text: &syn::LitStr| text.value().contains('{');
-    let advice = match args::peel(written) {
+    let advice = match options::peel(written) {
         Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) if braces(text) => {
             format!("write `key = format!({})`", readable(text))
         }
@@ -162,13 +163,13 @@ fn check_literals(key: &Key, written: &Expr, arguments: &[Argument], errors: &mu
 
 /// A written key.
 fn written(written: &Expr, skipped: &[usize], arguments: &[Argument], errors: &mut Errors) -> Key {
-    let parts: Vec<&Expr> = match args::peel(written) {
+    let parts: Vec<&Expr> = match options::peel(written) {
         Expr::Tuple(tuple) => tuple.elems.iter().collect(),
         single => vec![single],
     };
     let mut key = Key::default();
     for expr in parts {
-        let mentioned = mention::arguments(expr, arguments, errors);
+        let mentioned = free_vars::arguments(expr, arguments, errors);
         let Some(index) = plain_name(expr).and_then(|name| find(name, arguments)) else {
             key.parts.push(Part::Computed(expr.clone()));
             key.named.extend(mentioned);
@@ -188,7 +189,7 @@ fn written(written: &Expr, skipped: &[usize], arguments: &[Argument], errors: &m
 }
 
 fn plain_name(expr: &Expr) -> Option<&Ident> {
-    match args::peel(expr) {
+    match options::peel(expr) {
         Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => path.path.get_ident(),
         _ => None,
     }

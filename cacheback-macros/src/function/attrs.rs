@@ -14,7 +14,7 @@ use syn::token::Paren;
 use syn::{Attribute, FnArg, Ident, MacroDelimiter, Meta, MetaList, Path, Token, parse_quote};
 
 use crate::error::Errors;
-use crate::signature;
+use crate::function::signature;
 
 /// Clippy's lints about nothing but a signature.
 pub(crate) const SIGNATURE_LINTS: &[&str] = &[
@@ -76,15 +76,15 @@ pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> 
         }
         split.documented |= matches!(&attr.meta, Meta::NameValue(meta) if meta.path.is_ident("doc"));
         hidden |= matches!(&attr.meta, Meta::List(list) if list.path.is_ident("doc") && is_hidden(list));
-        for (place, meta) in places(&attr.meta, ident) {
+        for (target, meta) in targets(&attr.meta, ident) {
             let attr = Attribute { meta, ..attr.clone() };
-            match place {
-                Place::Public => split.public.push(attr),
+            match target {
+                Target::Public => split.public.push(attr),
                 // An expectation is not to be overruled by an allowance that covers it.
-                Place::PublicFirst => split.public.insert(0, attr),
-                Place::Body => split.body.push(attr),
-                Place::Entry => split.entry.push(attr),
-                Place::Companion => split.companion.push(attr),
+                Target::PublicFirst => split.public.insert(0, attr),
+                Target::Body => split.body.push(attr),
+                Target::Entry => split.entry.push(attr),
+                Target::Companion => split.companion.push(attr),
             }
         }
     }
@@ -93,7 +93,7 @@ pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> 
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum Target {
     Public,
     PublicFirst,
     Body,
@@ -102,39 +102,39 @@ enum Place {
 }
 
 /// Where an attribute goes, and what it says there.
-fn places(meta: &Meta, ident: &Ident) -> Vec<(Place, Meta)> {
+fn targets(meta: &Meta, ident: &Ident) -> Vec<(Target, Meta)> {
     let path = meta.path();
     let first = path.segments.first().map(|segment| segment.ident.to_string()).unwrap_or_default();
     let last = path.segments.last().map(|segment| segment.ident.to_string()).unwrap_or_default();
-    let to = |places: &[Place]| places.iter().map(|place| (*place, meta.clone())).collect();
+    let to = |targets: &[Target]| targets.iter().map(|target| (*target, meta.clone())).collect();
     match (path.segments.len(), last.as_str()) {
-        (1, "cfg") => to(&[Place::Public, Place::Companion]),
-        (1, "cfg_attr") => conditional(meta, ident).unwrap_or_else(|| to(&[Place::Public])),
-        (1, "allow") => to(&[Place::Public, Place::Body, Place::Entry]),
+        (1, "cfg") => to(&[Target::Public, Target::Companion]),
+        (1, "cfg_attr") => conditional(meta, ident).unwrap_or_else(|| to(&[Target::Public])),
+        (1, "allow") => to(&[Target::Public, Target::Body, Target::Entry]),
         // The entry names the function, so that who uses it uses the function.
         (1, "deprecated") => {
-            vec![(Place::Public, meta.clone()), (Place::Entry, parse_quote!(allow(deprecated)))]
+            vec![(Target::Public, meta.clone()), (Target::Entry, parse_quote!(allow(deprecated)))]
         }
-        (1, "warn" | "deny" | "forbid") => to(&[Place::Public, Place::Body]),
-        (1, "expect") => expectations(meta).unwrap_or_else(|| to(&[Place::Body])),
-        (_, "instrument") => vec![(Place::Body, named_span(meta, ident))],
-        _ if first == "clippy" => to(&[Place::Body]),
-        _ => to(&[Place::Public]),
+        (1, "warn" | "deny" | "forbid") => to(&[Target::Public, Target::Body]),
+        (1, "expect") => expectations(meta).unwrap_or_else(|| to(&[Target::Body])),
+        (_, "instrument") => vec![(Target::Body, named_span(meta, ident))],
+        _ if first == "clippy" => to(&[Target::Body]),
+        _ => to(&[Target::Public]),
     }
 }
 
 /// `cfg_attr(predicate, a, b)`: `a` and `b` each where it belongs.
-fn conditional(meta: &Meta, ident: &Ident) -> Option<Vec<(Place, Meta)>> {
+fn conditional(meta: &Meta, ident: &Ident) -> Option<Vec<(Target, Meta)>> {
     let path = meta.path();
     let metas = arguments(meta)?;
     let (predicate, metas) = metas.split_first()?;
-    let conditional = |(place, meta): (Place, Meta)| (place, list(path, &quote!(#predicate, #meta)));
-    Some(metas.iter().flat_map(|meta| places(meta, ident)).map(conditional).collect())
+    let conditional = |(target, meta): (Target, Meta)| (target, list(path, &quote!(#predicate, #meta)));
+    Some(metas.iter().flat_map(|meta| targets(meta, ident)).map(conditional).collect())
 }
 
 /// `expect(a, b)`: a lint that one place alone can raise is expected there. Another one may be raised at several places
 /// or, in private functions, at none: it is allowed.
-fn expectations(meta: &Meta) -> Option<Vec<(Place, Meta)>> {
+fn expectations(meta: &Meta) -> Option<Vec<(Target, Meta)>> {
     let expect = meta.path();
     let (reasons, lints): (Vec<Meta>, Vec<Meta>) =
         arguments(meta)?.into_iter().partition(|meta| meta.path().is_ident("reason"));
@@ -144,20 +144,21 @@ fn expectations(meta: &Meta) -> Option<Vec<(Place, Meta)>> {
     let with = |path: &Path, lints: &[Meta]| list(path, &quote!(#(#lints,)* #(#reasons),*));
     let allow = Path::from(Ident::new("allow", expect.segments.first()?.ident.span()));
 
-    let mut places = Vec::new();
+    let mut targets = Vec::new();
     if !anywhere.is_empty() {
         let allow = with(&allow, &anywhere);
-        places.extend([Place::PublicFirst, Place::Body, Place::Entry].map(|place| (place, allow.clone())));
+        targets
+            .extend([Target::PublicFirst, Target::Body, Target::Entry].map(|target| (target, allow.clone())));
     }
     if !public.is_empty() {
-        places.push((Place::Public, with(expect, &public)));
+        targets.push((Target::Public, with(expect, &public)));
     }
     if !body.is_empty() {
-        places.push((Place::Body, with(expect, &body)));
-        places.push((Place::PublicFirst, with(&allow, &body)));
-        places.push((Place::Entry, with(&allow, &body)));
+        targets.push((Target::Body, with(expect, &body)));
+        targets.push((Target::PublicFirst, with(&allow, &body)));
+        targets.push((Target::Entry, with(&allow, &body)));
     }
-    Some(places)
+    Some(targets)
 }
 
 fn is_public_lint(lint: &Meta) -> bool {

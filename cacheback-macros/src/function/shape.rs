@@ -9,6 +9,8 @@ use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{GenericArgument, Lifetime, PathArguments, PathSegment, Type, TypePath, TypeReference};
 
+use crate::error::refuse;
+
 /// The shape of a type, free of lifetimes.
 #[derive(Clone)]
 pub(crate) enum Shape {
@@ -228,10 +230,6 @@ fn generic_arguments(segment: &PathSegment) -> impl Iterator<Item = &GenericArgu
 
 fn is_static(lifetime: &Lifetime) -> bool {
     lifetime.ident == "static"
-}
-
-fn refuse<T>(span: Span, message: impl std::fmt::Display) -> syn::Result<T> {
-    Err(syn::Error::new(span, message))
 }
 
 /// Finds the first borrow that is not `'static`. The borrows of `fn(&T)`, `Fn(&T)` and `for<'a> ..` are not the

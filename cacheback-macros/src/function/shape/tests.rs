@@ -2,7 +2,7 @@ use super::*;
 
 /// A shape in one line.
 fn shown(shape: &Shape) -> String {
-    let ty = |ty: &Type| crate::mention::readable(ty);
+    let ty = |ty: &Type| crate::error::text::readable(ty);
     match shape {
         Shape::Val(inner) => format!("Val<{}>", ty(inner)),
         Shape::Ref(inner) => format!("Ref<{}>", ty(inner)),

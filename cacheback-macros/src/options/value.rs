@@ -8,7 +8,8 @@ use proc_macro2::Span;
 use syn::spanned::Spanned;
 use syn::{Block, Expr, ExprLit, ExprUnary, Ident, Lit, LitFloat, LitInt, LitStr, Path, Stmt, UnOp};
 
-use super::names::nearest;
+use crate::error::refuse;
+use crate::error::text::nearest;
 
 /// A literal, known here, or an expression, known when it runs.
 #[derive(Clone)]
@@ -332,8 +333,4 @@ fn milliseconds(float: &LitFloat) -> Option<String> {
     let seconds = float.base10_parse::<f64>().ok()?;
     let duration = Duration::try_from_secs_f64(seconds).ok()?;
     Some(format!("{}ms", duration.as_millis().max(1)))
-}
-
-fn refuse<T>(span: Span, message: impl std::fmt::Display) -> syn::Result<T> {
-    Err(syn::Error::new(span, message))
 }

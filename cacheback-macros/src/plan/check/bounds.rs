@@ -4,10 +4,10 @@
 use syn::{GenericParam, Generics, Ident, Type, TypeParamBound, WherePredicate};
 
 use crate::error::Errors;
-use crate::key::{Key, Part};
-use crate::mention::readable;
-use crate::shape;
-use crate::signature::{Argument, Function};
+use crate::error::text::readable;
+use crate::function::shape;
+use crate::function::signature::{Argument, Function};
+use crate::plan::key::{Key, Part};
 
 /// Traits that bring none of what is needed along.
 const BRING_NOTHING: &[&str] = &[
@@ -43,7 +43,7 @@ const TO_BE_KEPT: &[&str] = &["Clone", "Send", "Sync", "'static"];
 const TO_BE_A_KEY: &[&str] = &["Eq", "std::hash::Hash"];
 
 /// Reports each argument, and the value, whose type is known not to have what is needed.
-pub(super) fn check(function: &Function, key: &Key, errors: &mut Errors) {
+pub(in crate::plan) fn check(function: &Function, key: &Key, errors: &mut Errors) {
     let generics = &function.sig.generics;
     for argument in &function.arguments {
         let in_key =

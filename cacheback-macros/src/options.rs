@@ -9,15 +9,14 @@ mod value;
 
 use std::time::Duration;
 
-use proc_macro2::{Span, TokenStream, TokenTree};
+use proc_macro2::{TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Expr, Ident, Lit, LitStr, Path, Token, token};
 
-use crate::error::Errors;
-use crate::mention::readable;
-pub(crate) use names::{listed, nearest};
+use crate::error::text::{nearest, readable};
+use crate::error::{Errors, refuse};
 pub(crate) use value::{Condition, Eviction, Handle, Value, has_own_type, peel};
 
 /// An option as the user gave it.
@@ -292,8 +291,4 @@ fn parse_skip(name: &Ident, value: RawValue) -> syn::Result<Vec<Ident>> {
             "`skip` takes the names of arguments, with commas between\nwrite `skip(db, log)`",
         ),
     }
-}
-
-fn refuse<T>(span: Span, message: impl std::fmt::Display) -> syn::Result<T> {
-    Err(syn::Error::new(span, message))
 }

@@ -17,7 +17,7 @@ use syn::{
 };
 
 use crate::error::Errors;
-use crate::shape::{self, Opaque, Shape};
+use crate::function::shape::{self, Opaque, Shape};
 
 /// As many as the runtime has tuples for.
 const MAX_ARGUMENTS: usize = 12;

@@ -10,7 +10,8 @@ use syn::Ident;
 use syn::ext::IdentExt;
 
 use crate::error::Errors;
-use crate::signature::Argument;
+use crate::error::text::readable;
+use crate::function::signature::Argument;
 
 /// The indices of the arguments that `tokens` mention, in the order of the signature.
 ///
@@ -45,17 +46,6 @@ pub(crate) fn generics(tokens: &impl ToTokens, parameters: &[Ident]) -> bool {
     let mut words = Vec::new();
     collect(tokens.to_token_stream(), &mut words);
     words.iter().any(|word| word.text == "Self" || parameters.iter().any(|parameter| same(parameter, word)))
-}
-
-/// Tokens as a user would write them, near enough for a message.
-pub(crate) fn readable(tokens: &impl ToTokens) -> String {
-    let text = tokens.to_token_stream().to_string();
-    let mut text = text.replace(" :: ", "::").replace(":: ", "::").replace(" . ", ".");
-    let tight = ["& ", "* ", "< ", " <", " >", " ,", " ;", " ()", "fn (", "Fn (", " ! [", " ! ("];
-    for wide in tight {
-        text = text.replace(wide, &wide.replace(' ', ""));
-    }
-    text
 }
 
 /// A word of an expression: an identifier, or a name inside of a format string.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::mention::readable;
+use crate::error::text::readable;
 
 /// The expression with `self` renamed, and the errors.
 fn renamed(text: &str) -> (String, String) {

@@ -4,6 +4,7 @@ use syn::Ident;
 use syn::ext::IdentExt;
 
 use super::foreign;
+use crate::error::text::{listed, nearest};
 
 /// The options of the attribute.
 pub(crate) const OPTIONS: &[&str] = &[
@@ -61,17 +62,4 @@ pub(super) fn unknown(name: &Ident, value: Option<&str>) -> String {
         Some(near) => format!("unknown option `{text}`\ndid you mean `{near}`?"),
         None => format!("unknown option `{text}`\nthe options are {}", listed(OPTIONS.iter().copied())),
     }
-}
-
-/// The candidate that a typing error away from `text`.
-pub(crate) fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let errors = |candidate: &str| strsim::damerau_levenshtein(text, candidate);
-    let (distance, near) = candidates.map(|candidate| (errors(candidate), candidate)).min()?;
-    // A third of the letters may be wrong, or one.
-    (distance <= (text.len() / 3).max(1)).then_some(near)
-}
-
-/// `a`, `b`, `c`, each in backticks.
-pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
