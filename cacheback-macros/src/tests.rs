@@ -2,7 +2,8 @@
 
 mod mutations;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Delimiter, Group, TokenStream};
+use quote::quote;
 
 use crate::error::Errors;
 use crate::plan::Plan;
@@ -48,4 +49,12 @@ fn errors_of_attribute_and_function_come_together_and_the_function_stays() {
     let output = crate::expand(tokens("ttl = 5, lifetime = -1, skip(usr)"), tokens(item)).to_string();
     assert!(output.starts_with(&tokens(item).to_string()), "{output}");
     assert_eq!(output.matches("compile_error").count(), 6, "{output}");
+}
+
+#[test]
+fn a_body_may_come_out_of_a_macro() {
+    let body = Group::new(Delimiter::None, quote!({ 5 }));
+    let item = quote!(async fn f() -> u8 #body);
+    let output = crate::expand(TokenStream::new(), item).to_string();
+    assert!(output.contains("-> u8 { 5 }"), "{output}");
 }

@@ -30,12 +30,13 @@ use crate::rules::policy::Eviction;
 mod capacity;
 mod eviction;
 mod index;
+mod limit;
 mod node;
 mod part;
 use capacity::Capacity;
-pub(crate) use capacity::{Limit, RECORD_WEIGHT};
 use index::Index;
 pub(crate) use index::{Pinned, Place};
+pub(crate) use limit::{Limit, RECORD_WEIGHT};
 pub(crate) use node::{Content, Generation, Node};
 use part::Part;
 

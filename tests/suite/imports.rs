@@ -37,7 +37,10 @@ fn files(package: &str) -> Vec<File> {
             if path.is_dir() && !path.ends_with("snapshots") {
                 open.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(File { module: module(&src, &path), code: code(&fs::read_to_string(path).unwrap()) });
+                files.push(File {
+                    module: module(&src, &path),
+                    code: code(&fs::read_to_string(path).unwrap()),
+                });
             }
         }
     }
@@ -128,16 +131,20 @@ fn parts(group: &str) -> Vec<&str> {
     parts
 }
 
-/// What is wrong with the imports of these files: those that run up, and circles among the files of a room.
+/// The file that a path leads into: the longest beginning of it that is one.
+fn target<'f>(files: &'f [File], import: &[String]) -> Option<&'f File> {
+    (1..=import.len()).rev().find_map(|end| files.iter().find(|file| file.module[..] == import[..end]))
+}
+
+/// Imports that run up, and circles of files. A file that declares another and that other are no circle.
 fn wrong(order: &[String], files: &[File]) -> Vec<String> {
     let place = |room: &str| order.iter().position(|other| other == room);
     let mut wrong = Vec::new();
-    // The files of a room that a file of it imports. The room's own file is its door, and stands for none of them.
-    let mut within: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for file in files {
         let name = file.module.join("::");
         let Some(from) = place(&file.module[0]) else {
-            // What is above all rooms: `lib`, and tests of the whole crate.
+            // The crate's own file and the tests of all of it stand above the rooms.
             if !["lib", "tests"].contains(&&*file.module[0]) {
                 wrong.push(format!("`{name}` is in no room of the order"));
             }
@@ -148,18 +155,17 @@ fn wrong(order: &[String], files: &[File]) -> Vec<String> {
             if to < from {
                 wrong.push(format!("`{name}` imports `{}`, which is above it", import.join("::")));
             }
-            let (Some(own), Some(other)) = (file.module.get(1), import.get(1)) else { continue };
-            let is_file = files.iter().any(|file| file.module[..] == import[..2]);
-            if to == from && own != other && own != "tests" && is_file {
-                let [own, other] = [own, other].map(|file| format!("{}::{file}", order[from]));
-                within.entry(own).or_default().insert(other);
+            let Some(other) = target(files, &import) else { continue };
+            let declares = |one: &File, other: &File| other.module.starts_with(&one.module);
+            if !declares(file, other) && !declares(other, file) && file.module.last().unwrap() != "tests" {
+                uses.entry(name.clone()).or_default().insert(other.module.join("::"));
             }
         }
     }
-    for file in within.keys() {
+    for file in uses.keys() {
         let (mut open, mut seen) = (vec![file], BTreeSet::new());
         while let Some(at) = open.pop() {
-            for next in within.get(at).into_iter().flatten() {
+            for next in uses.get(at).into_iter().flatten() {
                 if next == file {
                     wrong.push(format!("`{file}` is in a circle of imports, by way of `{at}`"));
                 } else if seen.insert(next) {
@@ -192,6 +198,7 @@ fn an_import_that_runs_up_is_found() {
     };
     let order = ["top", "bottom"].map(str::to_owned);
     let none = [
+        file("top", "mod a;\nuse a::A;"),
         file("top::a", "use crate::bottom::{x::Y, z};\nuse super::b::B; // crate::nowhere"),
         file("top::b", "use super::A;\nlet text = \"crate::top::a\";"),
         file("bottom", "mod x;"),
@@ -199,7 +206,18 @@ fn an_import_that_runs_up_is_found() {
     assert_eq!(wrong(&order, &none), Vec::<String>::new());
     let up = [file("bottom::x", "use std::fmt;\nuse crate::{bottom::y, top::a::A};")];
     assert_eq!(wrong(&order, &up), ["`bottom::x` imports `top::a::A`, which is above it"]);
-    let circle = [file("top::a", "fn a() { super::b::go() }"), file("top::b::c", "use crate::top::a::A;")];
-    assert_eq!(wrong(&order, &circle).len(), 2);
+    let circle = [
+        file("top::a", "fn a() { super::b::c::go() }"),
+        file("top::b::c", "use crate::top::a::A;"),
+        file("top::b", ""),
+    ];
+    assert_eq!(
+        wrong(&order, &circle),
+        [
+            "a` is in a circle of imports, by way of `top::b::c",
+            "b::c` is in a circle of imports, by way of `top::a"
+        ]
+        .map(|end| format!("`top::{end}`"))
+    );
     assert_eq!(wrong(&order, &[file("attic", "")]), ["`attic` is in no room of the order"]);
 }

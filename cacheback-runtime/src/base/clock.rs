@@ -74,7 +74,9 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
 }
 
 #[cfg(all(test, cacheback_shuttle))]
-use crate::base::shims::clock as source;
+pub(super) mod scenario;
+#[cfg(all(test, cacheback_shuttle))]
+use scenario as source;
 
 /// How far the time that the machine was awake is behind the time since its start, as far as it is known: behind the
 /// truth, or equal to it. Unknown until the first exact reading; whoever holds a value has that behind it.

@@ -1,6 +1,5 @@
-//! Stand-ins under a model checker: locks and atomics, runtime, tasks and timers, the clock, and moka.
+//! Stand-ins under a model checker: locks and atomics, runtime, tasks and timers, and moka.
 
-pub(crate) mod clock;
 pub(crate) mod moka;
 pub(crate) mod sync;
 pub(crate) mod tasks;

@@ -71,7 +71,7 @@ macro_rules! counters {
         #[derive(Default)]
         pub(crate) struct Counters {
             /// Calls that were answered, by [`column`].
-            answered: Stripes,
+            answered: Stripes<STATUSES>,
             $(pub(crate) $counted: AtomicU64,)+
         }
 
@@ -92,7 +92,7 @@ macro_rules! counters {
         }
 
         /// How many statuses are counted.
-        pub(super) const STATUSES: usize = [$(Status::$status),+].len();
+        const STATUSES: usize = [$(Status::$status),+].len();
 
         /// Where the answers of a status are counted. A status without a row does not compile.
         #[inline]

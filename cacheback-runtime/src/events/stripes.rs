@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 
-use super::counters::STATUSES;
 use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
 
 /// How many threads at a time have a place of their own.
@@ -13,18 +12,23 @@ const SHARED: usize = 8;
 
 /// A place, on cache lines of its own.
 #[repr(align(64))]
-#[derive(Default)]
-struct Line([AtomicU64; STATUSES]);
+struct Line<const COUNTERS: usize>([AtomicU64; COUNTERS]);
 
-/// One counter for each [`Status`](super::Status).
-#[derive(Default)]
-pub(super) struct Stripes {
-    /// Each is written by one thread at a time: see [`Seats`].
-    own: [Line; OWN],
-    shared: [Line; SHARED],
+impl<const COUNTERS: usize> Default for Line<COUNTERS> {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| AtomicU64::new(0)))
+    }
 }
 
-impl Stripes {
+/// A number of counters, each in every place.
+#[derive(Default)]
+pub(super) struct Stripes<const COUNTERS: usize> {
+    /// Each is written by one thread at a time: see [`Seats`].
+    own: [Line<COUNTERS>; OWN],
+    shared: [Line<COUNTERS>; SHARED],
+}
+
+impl<const COUNTERS: usize> Stripes<COUNTERS> {
     /// Counts one.
     #[inline]
     pub(super) fn count(&self, counter: usize) {
@@ -133,10 +137,12 @@ mod tests {
 
     use super::*;
 
+    const STATUSES: usize = 4;
+
     /// More threads at once than have places of their own, again and again: every count is there.
     #[test]
     fn nothing_is_lost_however_many_threads_come_and_go() {
-        let stripes = Arc::new(Stripes::default());
+        let stripes = Arc::new(Stripes::<STATUSES>::default());
         let threads = OWN + 2 * SHARED;
         for _ in 0..5 {
             let all_here = Arc::new(Barrier::new(threads));
@@ -162,7 +168,7 @@ mod tests {
     /// The `Drop` of a thread-local may count, before or after the thread's seat was given up.
     #[test]
     fn a_thread_that_ends_may_still_count() {
-        struct CountsAtTheEnd(Arc<Stripes>);
+        struct CountsAtTheEnd(Arc<Stripes<STATUSES>>);
         impl Drop for CountsAtTheEnd {
             fn drop(&mut self) {
                 self.0.count(1);
@@ -172,7 +178,7 @@ mod tests {
             static BEFORE: Cell<Option<CountsAtTheEnd>> = const { Cell::new(None) };
             static AFTER: Cell<Option<CountsAtTheEnd>> = const { Cell::new(None) };
         }
-        let stripes = Arc::new(Stripes::default());
+        let stripes = Arc::new(Stripes::<STATUSES>::default());
         for _ in 0..OWN * 2 {
             let stripes = Arc::clone(&stripes);
             std::thread::spawn(move || {

@@ -32,14 +32,6 @@ fn a_body_may_hold_anything() {
 }
 
 #[test]
-fn a_body_may_come_out_of_a_macro() {
-    let body = proc_macro2::Group::new(proc_macro2::Delimiter::None, quote::quote!({ 5 }));
-    let item = quote::quote!(async fn f() -> u8 #body);
-    let output = crate::expand(proc_macro2::TokenStream::new(), item).to_string();
-    assert!(output.contains("-> u8 { 5 }"), "{output}");
-}
-
-#[test]
 fn qualifiers_and_generics() {
     let cases = [
         "fn f() {}",

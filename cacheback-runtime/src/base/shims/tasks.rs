@@ -9,9 +9,8 @@ use std::time::Duration;
 
 use shuttle::future::{AbortHandle, JoinHandle};
 
-use super::clock;
 use super::sync::step;
-use crate::base::clock::{Moment, nanos};
+use crate::base::clock::{Moment, nanos, scenario as clock};
 
 pub(crate) mod task {
     /// A task of shuttle's.

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use crate::base::clock::Moment;
+use super::Moment;
 
 /// When a scenario begins.
 const START: u64 = 1 << 62;
@@ -23,10 +23,10 @@ pub(crate) fn awake() -> Moment {
     now()
 }
 
-pub(crate) fn reset() {
+pub(in crate::base) fn reset() {
     NOW.set(START);
 }
 
-pub(crate) fn advance(nanos: u64) {
+pub(in crate::base) fn advance(nanos: u64) {
     NOW.set(NOW.get() + nanos);
 }
