@@ -53,6 +53,9 @@ use crate::api::registry;
 use crate::events::{Kind, Row, SERIES, Stats, durations};
 use crate::executor::housekeeper;
 
+/// The target of the counters and gauges, by which a recorder may filter.
+const TARGET: &str = "cacheback_runtime::metrics";
+
 /// Makes the housekeeper call [`record`] regularly.
 pub(crate) fn record_regularly() {
     static ONCE: Once = Once::new();
@@ -92,8 +95,8 @@ fn publish(cache: &'static str, stats: &Stats) {
         for Row { label, count } in series.rows {
             let labels: Vec<Label> = iter::once(&("cache", cache)).chain(label).map(Label::from).collect();
             match series.kind {
-                Kind::Counter => counter!(series.name, labels).absolute(count(stats)),
-                Kind::Gauge => gauge!(series.name, labels).set(count(stats) as f64),
+                Kind::Counter => counter!(target: TARGET, series.name, labels).absolute(count(stats)),
+                Kind::Gauge => gauge!(target: TARGET, series.name, labels).set(count(stats) as f64),
             }
         }
     }
