@@ -80,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
     for cache in cacheback::caches() {
         let stats = cache.stats();
         println!(
-            "{}: {} values, {} fetches, {} refused",
+            "{}: {} cached, {} fetches, {} refused",
             cache.name(),
             cache.len(),
             stats.fetches,

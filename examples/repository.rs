@@ -1,7 +1,7 @@
 //! A repository whose reads are cached and whose writes keep the cache up to date.
 //!
-//! `cargo run --example repository` creates a SQLite file and reads it through the methods of a struct that holds a pool
-//! of connections. The pool counts the queries.
+//! `cargo run --example repository` creates a SQLite file and reads it through the methods of a struct that holds a
+//! pool of connections. The pool counts the queries.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -104,7 +104,7 @@ async fn main() -> anyhow::Result<()> {
 
     for cache in cacheback::caches() {
         let stats = cache.stats();
-        println!("{}: {} values, {} hits, {} fetches", cache.name(), cache.len(), stats.hits, stats.fetches);
+        println!("{}: {} cached, {} hits, {} fetches", cache.name(), cache.len(), stats.hits, stats.fetches);
     }
     cacheback::shutdown(Duration::from_secs(1)).await;
     Ok(())

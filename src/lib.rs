@@ -1,4 +1,5 @@
-// The README's links lead to files. Here they lead to the pages made of these files: the first definition of a link counts.
+// The README's links lead to files. Here they lead to the pages made of these files: the first definition of a link
+// counts.
 #![doc = "[guide]: guide"]
 #![doc = "[attribute]: macro@cacheback#options"]
 #![doc = "[functions]: guide::functions"]

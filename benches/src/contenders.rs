@@ -3,8 +3,9 @@
 use crate::case::Key;
 use crate::run;
 
-/// A contender that awaits one read for each key. It has a loop of its own, as a user's function would, so nothing stands
-/// between the loop and the call. The first future is the future of one call. It is never polled; only its size is measured.
+/// A contender that awaits one read for each key. It has a loop of its own, as a user's function would, so nothing
+/// stands between the loop and the call. The first future is the future of one call. It is never polled; only its size
+/// is measured.
 macro_rules! polled {
     ($future:expr, $key:ident => $read:expr) => {
         $crate::contenders::Contender {

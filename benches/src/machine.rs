@@ -56,8 +56,8 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// How much longer arithmetic takes while every core does it. The result is near one if the cores are independent. It is
-/// larger if they share execution units, and then no cache can scale better with several threads.
+/// How much longer arithmetic takes while every core does it. The result is near one if the cores are independent. It
+/// is larger if they share execution units, and then no cache can scale better with several threads.
 fn scaling() -> f64 {
     let work = || {
         let start = Instant::now();

@@ -1,7 +1,7 @@
 //! The time of an operation, for all contenders in turn.
 //!
-//! The machine is shared and its clock rate changes, so contenders are compared within rounds. A round gives each contender
-//! one slice of time, in an order that rotates.
+//! The machine is shared and its clock rate changes, so contenders are compared within rounds. A round gives each
+//! contender one slice of time, in an order that rotates.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -88,8 +88,8 @@ fn slice<K: Key>(
     end.duration_since(start).as_nanos() as f64 / operations as f64
 }
 
-/// Runs the work on threads. Meanwhile the calling thread drives its runtime, because some caches fetch on the runtime on
-/// which they were made, and would otherwise wait for ever.
+/// Runs the work on threads. Meanwhile the calling thread drives its runtime, because some caches fetch on the runtime
+/// on which they were made, and would otherwise wait for ever.
 fn together<T: Send>(threads: usize, work: &(impl Fn(usize) -> T + Sync)) -> Vec<T> {
     let (done, mut results) = mpsc::unbounded_channel();
     thread::scope(|scope| {

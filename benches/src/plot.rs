@@ -13,7 +13,8 @@ type Failure = Box<dyn std::error::Error>;
 const OURS: RGBColor = RGBColor(200, 60, 30);
 const OTHERS: RGBColor = RGBColor(150, 160, 175);
 
-/// A horizontal bar for each value, with the value beside it. The axis is logarithmic, so short and long bars fit together.
+/// A horizontal bar for each value, with the value beside it. The axis is logarithmic, so short and long bars fit
+/// together.
 pub(crate) fn bars(
     path: &Path,
     title: &str,

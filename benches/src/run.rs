@@ -1,4 +1,5 @@
-//! The runtimes of the contenders. Futures are polled on a current-thread runtime, one for each thread, as in a service.
+//! The runtimes of the contenders. Futures are polled on a current-thread runtime, one for each thread, as in a
+//! service.
 
 use std::hint::black_box;
 use std::mem::ManuallyDrop;

@@ -1,5 +1,5 @@
-//! Keys drawn by popularity, with the generator of "Quickly generating billion-record synthetic databases" (Gray et al.),
-//! which YCSB uses too.
+//! Keys drawn by popularity, with the generator of "Quickly generating billion-record synthetic databases" (Gray et
+//! al.), which YCSB uses too.
 
 /// Random numbers that are the same in each run.
 #[derive(Debug)]

@@ -122,7 +122,8 @@ impl Database {
         self.run(move |connection| Ok(connection.prepare_cached(INSERT)?.execute([user, text])? == 1)).await
     }
 
-    /// Runs a query on a thread for blocking work. A query that has begun runs to its end, even if the caller goes away.
+    /// Runs a query on a thread for blocking work. A query that has begun runs to its end, even if the caller goes
+    /// away.
     async fn run<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

@@ -1,9 +1,9 @@
 //! A web service over SQLite whose pages are read with and without `#[cacheback]`.
 //!
-//! `cargo run --release --example web` starts the service on a free port, reads its pages both ways over 64 connections,
-//! closes the database and reads them again. SQLite counts the queries. With `-- --serve` the service stays up: open the
-//! printed address in a browser. `-- --help` explains these commands. `cargo test --example web` tests the handlers on
-//! tokio's paused clock.
+//! `cargo run --release --example web` starts the service on a free port, reads its pages both ways over 64
+//! connections, closes the database and reads them again. SQLite counts the queries. With `-- --serve` the service
+//! stays up: open the printed address in a browser. `-- --help` explains these commands. `cargo test --example web`
+//! tests the handlers on tokio's paused clock.
 
 mod database;
 mod load;

@@ -1,7 +1,7 @@
 //! Tests of handlers over cached functions: on a paused clock, and with caches of its own for each test.
 //!
-//! The queries run in `spawn_blocking`, and tokio does not move a paused clock by itself while such a thread works. So only
-//! the test moves the clock, however long a query takes.
+//! The queries run in `spawn_blocking`, and tokio does not move a paused clock by itself while such a thread works. So
+//! only the test moves the clock, however long a query takes.
 
 use std::time::Duration;
 

@@ -140,7 +140,8 @@ pub(crate) fn settle() {
     thread::sleep(Duration::from_millis(500));
 }
 
-/// No cache, just an async function that returns at once: the cost of the loop around a contender and of any call in it.
+/// No cache, just an async function that returns at once: the cost of the loop around a contender and of any call in
+/// it.
 pub(crate) fn at_once_awaited<K: Key>() -> Contender<K> {
     async fn at_once<K>(key: K) -> [u8; 16] {
         body(key)

@@ -1,5 +1,5 @@
-//! The caches that serve stale values while they refresh. Values become stale after a second. `block` makes refreshes that
-//! never end.
+//! The caches that serve stale values while they refresh. Values become stale after a second. `block` makes refreshes
+//! that never end.
 
 use std::future::pending;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The cost of an annotation at build time: the time to rebuild a crate with a hundred functions, and the number of packages
-//! that come along.
+//! The cost of an annotation at build time: the time to rebuild a crate with a hundred functions, and the number of
+//! packages that come along.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

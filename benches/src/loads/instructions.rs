@@ -1,7 +1,8 @@
-//! Instructions of a hit, by callgrind. This program runs itself under valgrind with two numbers of reads, and the difference
-//! is the cost of the additional reads. Only `cacheback_benches_measured` is counted, because the code before it differs
-//! from run to run: it fills a map whose hasher is seeded at random in each process. The loop that reads is counted by itself
-//! in the same way: around an async function that returns at once, or around a plain function if the contender has one.
+//! Instructions of a hit, by callgrind. This program runs itself under valgrind with two numbers of reads, and the
+//! difference is the cost of the additional reads. Only `cacheback_benches_measured` is counted, because the code
+//! before it differs from run to run: it fills a map whose hasher is seeded at random in each process. The loop that
+//! reads is counted by itself in the same way: around an async function that returns at once, or around a plain
+//! function if the contender has one.
 #![allow(unsafe_code, reason = "valgrind finds the function by its unmangled name")]
 
 use std::env;

@@ -1,5 +1,5 @@
-//! Ten thousand tasks that wait for one missing key: the time that they take in addition to the fetch, and the CPU time of
-//! the process.
+//! Ten thousand tasks that wait for one missing key: the time that they take in addition to the fetch, and the CPU time
+//! of the process.
 #![allow(unsafe_code, reason = "the CPU clock is a call into libc")]
 
 use std::thread;
