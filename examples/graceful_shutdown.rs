@@ -1,7 +1,7 @@
-//! A web service that ends well: requests are drained, then the refreshes behind them, then it exits.
+//! A web service that shuts down gracefully: first the requests finish, then the refreshes, and then the process exits.
 //!
-//! `cargo run --example graceful_shutdown` asks the service for a few pages over loopback and ends it, with a SIGINT, in
-//! the middle of a slow refresh. With `-- --serve` it stays up: `curl` it, and end it with Ctrl-C or `kill`.
+//! `cargo run --example graceful_shutdown` requests a few pages over loopback and ends the service with a SIGINT in the
+//! middle of a slow refresh. With `-- --serve` the service stays up: `curl` it, and end it with Ctrl-C or `kill`.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,18 +17,18 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal;
 use tokio::time::{sleep, timeout};
 
-/// Both together are less than what an orchestrator leaves between its SIGTERM and its SIGKILL: Kubernetes 30 seconds.
+/// Together these are less than the time between an orchestrator's SIGTERM and its SIGKILL, 30 seconds for Kubernetes.
 const REQUESTS: Duration = Duration::from_secs(10);
 const REFRESHES: Duration = Duration::from_secs(10);
 
 static STARTED: AtomicU64 = AtomicU64::new(0);
 static WRITTEN: AtomicU64 = AtomicU64::new(0);
 
-/// A page, stale after a second. The first caller waits for it, later ones do not.
+/// A page that is stale after a second. The first caller waits for it, and later callers do not.
 #[cacheback(lifetime = "1s", fetch_on_miss)]
 async fn page(name: &str) -> String {
     let edition = STARTED.fetch_add(1, Ordering::SeqCst) + 1;
-    // The slow query that nobody should cut in two.
+    // In place of a slow query that a shutdown should not interrupt.
     sleep(Duration::from_millis(600)).await;
     WRITTEN.fetch_add(1, Ordering::SeqCst);
     format!("{name}, edition {edition}\n")
@@ -41,13 +41,13 @@ async fn main() -> anyhow::Result<()> {
         Some("--serve") => true,
         Some("--help" | "-h") => {
             println!(
-                "Asks a web service for a few pages, and ends it in the middle of a slow refresh.\nWith `--serve` it stays up, until Ctrl-C."
+                "Requests a few pages from a web service, and ends it in the middle of a slow refresh.\nWith `--serve` it stays up until Ctrl-C."
             );
             return Ok(());
         }
-        Some(other) => anyhow::bail!("`{other}` is not known: `--serve`, `--help`, or nothing"),
+        Some(other) => anyhow::bail!("unknown argument `{other}`: write `--serve`, `--help`, or nothing"),
     };
-    // Optional: fewer refreshes at once than the default, before the first use of a cache.
+    // Optional: fewer refreshes at once than the default. Call it before the first use of a cache.
     cacheback::configure().max_refreshes(8).apply()?;
 
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
@@ -63,12 +63,12 @@ async fn main() -> anyhow::Result<()> {
     });
     let drained = tokio::select! {
         served = server => served.map(|()| true)?,
-        // A client that holds its connection open does not hold up the end.
+        // A client that keeps its connection open does not delay the exit.
         _ = async { let _ = ended.wait_for(|ended| *ended).await; sleep(REQUESTS).await } => false,
     };
-    println!("requests: {}", if drained { "all answered" } else { "some were given up" });
+    println!("requests: {}", if drained { "all answered" } else { "some abandoned" });
 
-    // After the requests: until then each of them may start a refresh.
+    // Only after the requests, because each request may start a refresh.
     let started = Instant::now();
     let refreshes = cacheback::shutdown(REFRESHES).await;
     println!(
@@ -80,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
     for cache in cacheback::caches() {
         let stats = cache.stats();
         println!(
-            "{}: {} values, {} fetches, {} refused",
+            "{}: {} cached, {} fetches, {} refused",
             cache.name(),
             cache.len(),
             stats.fetches,
@@ -89,23 +89,23 @@ async fn main() -> anyhow::Result<()> {
     }
     if let Some(demo) = demo {
         demo.await??;
-        anyhow::ensure!(refreshes.finished == 1 && refreshes.aborted == 0, "one refresh ran");
+        anyhow::ensure!(refreshes.finished == 1 && refreshes.aborted == 0, "one refresh was running");
     }
     let (started, written) = (STARTED.load(Ordering::SeqCst), WRITTEN.load(Ordering::SeqCst));
-    println!("{started} queries were started and {written} of them ended");
+    println!("{started} queries were started, and {written} of them finished");
     Ok(())
 }
 
-/// Until SIGINT, which is Ctrl-C, or SIGTERM, which is how an orchestrator says it.
+/// Waits for SIGINT, which is Ctrl-C, or for SIGTERM, which an orchestrator sends, and returns its name.
 async fn asked_to_end() -> &'static str {
     let interrupt = async {
-        signal::ctrl_c().await.expect("the system lets a process listen to its signals");
+        signal::ctrl_c().await.expect("a process may listen to its signals");
         "SIGINT"
     };
     #[cfg(unix)]
     let terminate = async {
         let signal = signal::unix::signal(signal::unix::SignalKind::terminate());
-        signal.expect("the system lets a process listen to its signals").recv().await;
+        signal.expect("a process may listen to its signals").recv().await;
         "SIGTERM"
     };
     #[cfg(not(unix))]
@@ -113,7 +113,7 @@ async fn asked_to_end() -> &'static str {
     tokio::select! { signal = interrupt => signal, signal = terminate => signal }
 }
 
-/// A few requests, and the end in the middle of a refresh.
+/// A few requests, and then a signal in the middle of a refresh.
 async fn demo(address: SocketAddr) -> anyhow::Result<()> {
     ask(address, "the first caller waits").await?;
     ask(address, "from the cache").await?;
@@ -122,7 +122,7 @@ async fn demo(address: SocketAddr) -> anyhow::Result<()> {
     interrupt_myself().await
 }
 
-async fn ask(address: SocketAddr, what: &str) -> anyhow::Result<()> {
+async fn ask(address: SocketAddr, remark: &str) -> anyhow::Result<()> {
     let started = Instant::now();
     let mut connection = TcpStream::connect(address).await?;
     connection.write_all(b"GET /pages/home HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
@@ -130,11 +130,11 @@ async fn ask(address: SocketAddr, what: &str) -> anyhow::Result<()> {
     timeout(Duration::from_secs(5), connection.read_to_string(&mut response)).await??;
     let (head, body) = response.split_once("\r\n\r\n").context("an HTTP response")?;
     anyhow::ensure!(head.starts_with("HTTP/1.1 200"), "{head}");
-    println!("  {:>4} ms   {:<24}{what}", started.elapsed().as_millis(), body.trim());
+    println!("  {:>4} ms   {:<24}{remark}", started.elapsed().as_millis(), body.trim());
     Ok(())
 }
 
-/// As `kill -INT` from a shell.
+/// Sends this process a SIGINT, as `kill -INT` does from a shell.
 #[cfg(unix)]
 async fn interrupt_myself() -> anyhow::Result<()> {
     let kill = format!("kill -INT {}", std::process::id());

@@ -1,7 +1,7 @@
-//! A web service with a page of its numbers for Prometheus, those of its caches among them.
+//! A web service with a metrics page for Prometheus, which includes the metrics of its caches.
 //!
-//! `cargo run --example metrics --features metrics` starts it on a free port, reads its own page `/metrics`, puts some
-//! load on it, reads the page again and ends. With `-- --serve` it stays, to be looked at with a browser or scraped.
+//! `cargo run --example metrics --features metrics` starts the service on a free port, reads its page `/metrics`, puts
+//! some load on it, reads the page again and exits. With `-- --serve` it stays up, for a browser or a scraper.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -16,14 +16,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// The price of an article, as a slow shop tells it. It does not know all of them.
+/// The price of an article, from a slow shop that does not have all articles.
 #[cacheback(lifetime = "1s", fetch_on_miss, name = "price")]
 async fn price(article: u32) -> Result<u32, String> {
     tokio::time::sleep(Duration::from_millis(u64::from(20 * (1 + article % 5)))).await;
     if article > 100 { Err("no such article".to_owned()) } else { Ok(100 + article) }
 }
 
-/// Today's offer. Nobody waits for it: the page is shown without one.
+/// Today's offer. Nobody waits for it: until it is there, the page has none.
 #[cacheback(lifetime = "1m", name = "offer")]
 async fn offer() -> Option<u32> {
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -37,11 +37,11 @@ async fn main() -> anyhow::Result<()> {
         Some("--serve") => true,
         Some("--help" | "-h") => {
             println!(
-                "Shows the page for Prometheus of a web service, before and after some load.\nWith `--serve` it stays up, until Ctrl-C."
+                "Shows the Prometheus page of a web service, before and after some load.\nWith `--serve` it stays up until Ctrl-C."
             );
             return Ok(());
         }
-        Some(other) => anyhow::bail!("`{other}` is not known: `--serve`, `--help`, or nothing"),
+        Some(other) => anyhow::bail!("unknown argument `{other}`: write `--serve`, `--help`, or nothing"),
     };
     let prometheus = PrometheusBuilder::new()
         .set_buckets_for_metric(
@@ -57,27 +57,25 @@ async fn main() -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let server = tokio::spawn(async move { axum::serve(listener, service).await });
-    println!("http://{address}/metrics, before anything is asked of the service:\n");
+    println!("http://{address}/metrics, before the first request:\n");
     read("/metrics", address).await?.show();
 
-    println!(
-        "\nSome load: 40 clients, each of which asks for ten prices, one that does not exist, and the offer."
-    );
+    println!("\nSome load: each of 40 clients requests ten prices, one that does not exist, and the offer.");
     load(address).await?;
-    // The prices are stale by then, and served all the same while they are refreshed.
+    // After this the prices are stale. They are still served while they are refreshed.
     tokio::time::sleep(Duration::from_millis(1_100)).await;
     load(address).await?;
     println!("\nhttp://{address}/metrics, after that:\n");
     read("/metrics", address).await?.show();
 
     if serve {
-        println!("\nIt goes on until it is interrupted. A price is at http://{address}/price/7.");
+        println!("\nThe service stays up until Ctrl-C. Try http://{address}/price/7.");
         server.await??;
     }
     Ok(())
 }
 
-/// The page that Prometheus reads. The caches count for themselves, and publish it when somebody looks.
+/// The page that Prometheus reads. The caches keep their own counters and publish them when the page is read.
 async fn page(State(prometheus): State<PrometheusHandle>) -> String {
     cacheback::metrics::record();
     prometheus.render()
@@ -110,18 +108,18 @@ async fn load(address: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the service answers.
+/// The body of a response.
 struct Answer(String);
 
 impl Answer {
-    /// Prints what it says of caches, without the longer half: comments, buckets, and what is zero.
+    /// Prints the metrics of caches, without comments, buckets and zeros.
     fn show(&self) {
         let of_caches = self.0.lines().filter(|line| line.starts_with("cacheback_"));
         let mut lines: Vec<_> =
             of_caches.filter(|line| !line.contains("_bucket") && !line.ends_with(" 0")).collect();
         lines.sort_unstable();
         if lines.is_empty() {
-            println!("  (nothing of a cache but zeros)");
+            println!("  (all metrics of caches are zero)");
         }
         for line in lines {
             println!("  {line}");
@@ -129,13 +127,13 @@ impl Answer {
     }
 }
 
-/// A client of the service, in one breath: sends a request, reads until the connection is closed.
+/// A minimal client: sends a request and reads until the connection is closed.
 async fn read(path: &str, address: SocketAddr) -> anyhow::Result<Answer> {
     let mut connection = TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer).await?;
-    let (_, body) = answer.split_once("\r\n\r\n").context("the service sent no page")?;
+    let (_, body) = answer.split_once("\r\n\r\n").context("the response has no body")?;
     Ok(Answer(body.to_owned()))
 }

@@ -1,8 +1,8 @@
-//! A slow SQL query behind `#[cacheback]`, with what each call took.
+//! A slow SQL query behind `#[cacheback]`, with the time that each call took.
 //!
 //! `cargo run --example quickstart` fills a SQLite file in a temporary directory and reads it through two cached
-//! functions: a cold key, hits, a stale value, many callers at once, and a database that goes away for two seconds.
-//! Every time in the table is measured, every query is counted where the SQL runs.
+//! functions: a cold key, hits, a stale value, many callers at once, and a database that is away for two seconds.
+//! Every time in the table is measured, and the database itself counts the queries.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -20,17 +20,17 @@ const POSTS: u32 = 400_000;
 const DAYS: u32 = 28;
 const AUTHORS: [&str; 8] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi"];
 
-/// One day of an author's timeline. The date, how many posts, and the likes of the best one.
+/// One day of an author's timeline: the day, the number of posts, and the likes of the best one.
 type Day = (u32, u32, u32);
 
-/// An author's timeline, a row for each day.
+/// An author's timeline, with a row for each day.
 #[cacheback(lifetime = "1s", max_backoff = "1s", skip(db))]
 async fn timeline(db: &Arc<Database>, author: &str) -> anyhow::Result<Vec<Day>> {
     let (db, author) = (Arc::clone(db), author.to_owned());
     spawn_blocking(move || db.timeline(&author)).await?
 }
 
-/// The most liked authors. Here an empty answer would be wrong, so callers wait for the first one.
+/// The most liked authors. An empty answer would be wrong here, so callers wait for the first value.
 #[cacheback(lifetime = "1m", fetch_on_miss, skip(db))]
 async fn most_liked(db: &Arc<Database>, limit: u32) -> anyhow::Result<Vec<(String, i64)>> {
     let db = Arc::clone(db);
@@ -65,8 +65,10 @@ async fn main() -> anyhow::Result<()> {
 }
 
 async fn cold_key(table: &Table<'_>) -> anyhow::Result<()> {
-    table.section("Nothing is cached yet: a call returns an empty list at once, the query runs behind it.");
-    table.call("first call, sets the cache up", "carol").await?;
+    table.section(
+        "Nothing is cached yet: a call returns an empty list at once, and the query runs in the background.",
+    );
+    table.call("first call, sets up the cache", "carol").await?;
     let started = Instant::now();
     table.call("first call for another author", "alice").await?;
     cacheback::settle().await;
@@ -102,7 +104,7 @@ async fn stale(table: &Table<'_>) -> anyhow::Result<()> {
 }
 
 async fn many_callers(table: &Table<'_>) -> anyhow::Result<()> {
-    table.section("With `fetch_on_miss` callers wait for the first value, all of them for one query.");
+    table.section("With `fetch_on_miss` callers wait for the first value, and all of them share one query.");
     let mut callers = JoinSet::new();
     for _ in 0..100 {
         let db = Arc::clone(table.db);
@@ -119,7 +121,9 @@ async fn many_callers(table: &Table<'_>) -> anyhow::Result<()> {
 }
 
 async fn dead_database(table: &Table<'_>) -> anyhow::Result<()> {
-    table.section("The database goes away: stale values are served, and it is asked about once a second.");
+    table.section(
+        "The database is away: stale values are served, and a refresh is tried about once a second.",
+    );
     let (here, away) = (&table.db.path, table.db.path.with_extension("away"));
     sleep(Duration::from_millis(1_100)).await;
     std::fs::rename(here, &away)?;
@@ -143,11 +147,11 @@ async fn dead_database(table: &Table<'_>) -> anyhow::Result<()> {
         anyhow::ensure!(started.elapsed() < Duration::from_secs(5), "the value stays stale");
         sleep(Duration::from_millis(2)).await;
     }
-    table.row("it is back: until fresh again", started.elapsed(), "-");
+    table.row("it is back: until a fresh value", started.elapsed(), "-");
     table.call("next call", "alice").await
 }
 
-/// The database, which counts what it is asked.
+/// The database, with a count of its queries.
 struct Database {
     path: PathBuf,
     queries: AtomicU32,
@@ -161,7 +165,7 @@ impl Database {
         {
             let mut insert = transaction.prepare("INSERT INTO posts VALUES (?1, ?2, ?3)")?;
             for post in 0..POSTS {
-                // A cheap scatter, the same in each run.
+                // A cheap scatter that is the same in each run.
                 let number = post.wrapping_mul(2_654_435_761) >> 8;
                 let author = AUTHORS[number as usize % AUTHORS.len()];
                 insert.execute(params![author, number / 8 % DAYS, number / 224 % 500])?;
@@ -187,7 +191,7 @@ impl Database {
         Ok(authors.collect::<Result<_, _>>()?)
     }
 
-    /// A connection for one query. It is counted, also where the file is gone.
+    /// Opens a connection for one query. The query is counted even if the file is gone.
     fn open(&self) -> anyhow::Result<Connection> {
         self.queries.fetch_add(1, Ordering::Relaxed);
         Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)
@@ -195,7 +199,7 @@ impl Database {
     }
 }
 
-/// The table that the program prints, row by row.
+/// Prints the table, row by row.
 struct Table<'db> {
     db: &'db Arc<Database>,
 }
@@ -210,7 +214,7 @@ impl<'db> Table<'db> {
         println!("\n{sentence}");
     }
 
-    /// Calls `timeline` once and prints what it was answered with.
+    /// Calls `timeline` once and prints the answer.
     async fn call(&self, call: &str, author: &str) -> anyhow::Result<()> {
         let started = Instant::now();
         let Lookup { value, status, age, .. } = timeline::entry(self.db, author).lookup().await;
@@ -226,7 +230,7 @@ impl<'db> Table<'db> {
     }
 }
 
-/// A time in the unit that suits it.
+/// A time, in a unit that suits its size.
 fn shown(time: Duration) -> String {
     match time.as_nanos() {
         0..1_000 => format!("{} ns", time.as_nanos()),
@@ -236,7 +240,7 @@ fn shown(time: Duration) -> String {
     }
 }
 
-/// A number with its thousands apart.
+/// A number with thousands separators.
 fn grouped(number: impl Into<u64>) -> String {
     let number = number.into();
     if number < 1_000 {

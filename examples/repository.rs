@@ -1,7 +1,7 @@
-//! A repository whose reads are cached and whose writes keep the cache true.
+//! A repository whose reads are cached and whose writes keep the cache up to date.
 //!
-//! `cargo run --example repository` makes a SQLite file and reads it through the methods of a struct that holds a pool
-//! of connections. Every query is counted where the SQL runs.
+//! `cargo run --example repository` creates a SQLite file and reads it through the methods of a struct that holds a
+//! pool of connections. The pool counts the queries.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,15 +20,15 @@ struct User {
     posts: u32,
 }
 
-/// The users of one database. Its clones share the pool: a fetch owns one.
+/// The users of one database. A fetch owns a clone, and all clones share the pool.
 #[derive(Clone)]
 struct Users {
     pool: Arc<Pool>,
 }
 
 impl Users {
-    /// There is one database in this program, so `self` tells no entries apart: it is skipped. A program with a
-    /// database for each tenant would write `key = (self.tenant, id)`.
+    /// This program has one database, so `self` is not needed in the key and is skipped. A program with a database for
+    /// each tenant would write `key = (self.tenant, id)`.
     #[cacheback(lifetime = "5m", fetch_on_miss, skip(self))]
     async fn find(&self, id: u32) -> anyhow::Result<Option<User>> {
         self.pool
@@ -40,9 +40,9 @@ impl Users {
             .await
     }
 
-    /// The most busy authors. A list that is a few seconds old will do; an empty one would not.
+    /// The busiest authors. A list that is a few seconds old is good enough, but an empty list is not.
     #[cacheback(lifetime = "10s", fetch_on_miss, skip(self))]
-    async fn most_busy(&self, limit: u32) -> anyhow::Result<Vec<String>> {
+    async fn busiest(&self, limit: u32) -> anyhow::Result<Vec<String>> {
         self.pool
             .query(move |connection| {
                 let sql = "SELECT name FROM users JOIN posts ON author = users.id
@@ -52,7 +52,8 @@ impl Users {
             .await
     }
 
-    /// Writes, then says what is no longer true. `find_entry` stands beside `find` and takes the same arguments.
+    /// Writes, then drops the cached values that are now wrong. `find_entry` belongs to `find` and takes the same
+    /// arguments.
     async fn rename(&self, id: u32, name: &str) -> anyhow::Result<()> {
         let name = name.to_owned();
         self.pool
@@ -61,7 +62,7 @@ impl Users {
             })
             .await?;
         self.find_entry(id).remove().await?;
-        Self::most_busy_cache().clear().await?;
+        Self::busiest_cache().clear().await?;
         Ok(())
     }
 }
@@ -86,24 +87,24 @@ async fn main() -> anyhow::Result<()> {
 
     let user = users.find(3).await?.context("user 3")?;
     println!(
-        "user 3 is {} with {} posts; the most busy: {}",
+        "user 3 is {} with {} posts; the busiest: {}",
         user.name,
         user.posts,
-        users.most_busy(3).await?.join(", ")
+        users.busiest(3).await?.join(", ")
     );
 
     users.rename(3, "charlotte").await?;
     let before = queries();
     let user = users.find(3).await?.context("user 3")?;
-    println!("renamed, user 3 is {}, read again with {} query", user.name, queries() - before);
-    println!("the most busy: {}", users.most_busy(3).await?.join(", "));
+    println!("after the rename, user 3 is {}, read again with {} query", user.name, queries() - before);
+    println!("the busiest: {}", users.busiest(3).await?.join(", "));
 
     let absent = users.find(99).await?;
-    println!("user 99: {}", absent.map_or("none, and that is cached too".to_owned(), |user| user.name));
+    println!("user 99: {}", absent.map_or("not found, and that is cached too".to_owned(), |user| user.name));
 
     for cache in cacheback::caches() {
         let stats = cache.stats();
-        println!("{}: {} values, {} hits, {} fetches", cache.name(), cache.len(), stats.hits, stats.fetches);
+        println!("{}: {} cached, {} hits, {} fetches", cache.name(), cache.len(), stats.hits, stats.fetches);
     }
     cacheback::shutdown(Duration::from_secs(1)).await;
     Ok(())
@@ -112,13 +113,13 @@ async fn main() -> anyhow::Result<()> {
 /// A few connections to one SQLite file.
 struct Pool {
     idle: Mutex<Vec<Connection>>,
-    /// As many permits as there are connections.
+    /// One permit for each connection.
     permits: Semaphore,
     queries: AtomicU32,
 }
 
 impl Pool {
-    /// Makes the file: ten users, of whom each has one post more than the one before.
+    /// Creates the file, with ten users. Each user has one post more than the one before.
     fn create(path: &Path, connections: usize) -> anyhow::Result<Self> {
         let first = Connection::open(path)?;
         first.execute_batch(
@@ -141,7 +142,7 @@ impl Pool {
         Ok(Self { permits: Semaphore::new(idle.len()), idle: Mutex::new(idle), queries: AtomicU32::new(0) })
     }
 
-    /// Runs a query on an idle connection, away from the tasks.
+    /// Runs a query on an idle connection, on a thread for blocking work.
     async fn query<T: Send + 'static>(
         self: &Arc<Self>,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -150,7 +151,7 @@ impl Pool {
         let permit = self.permits.acquire().await?;
         let found = spawn_blocking(move || {
             let idle = || pool.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            let connection = idle().pop().context("as many permits as connections")?;
+            let connection = idle().pop().context("a permit stands for a connection")?;
             pool.queries.fetch_add(1, Ordering::Relaxed);
             let found = query(&connection);
             idle().push(connection);

@@ -1,18 +1,18 @@
-//! A guide, page by page. Each has code that runs.
+//! A guide, page by page. The code on each page runs as a test.
 //!
 //! 1. [The first call](first_call)
-//! 2. [What a caller gets while nothing is cached](misses)
-//! 3. [How old a value may be, and what happens if the origin fails](staleness)
-//! 4. [What callers get when a fetch fails](errors)
-//! 5. [What tells one entry from another](keys)
-//! 6. [Which functions can be cached, and the handle of each](functions)
+//! 2. [Empty answers, and waiting for the first value](misses)
+//! 3. [Stale values, and an origin that fails](staleness)
+//! 4. [Errors of a fetch, and how callers get them](errors)
+//! 5. [The key of an entry](keys)
+//! 6. [Functions that can be cached, and their handles](functions)
 //! 7. [All options in one table](options)
 //! 8. [A cache without the macro](objects)
-//! 9. [A web service](web_service)
+//! 9. [A web service, with and without the cache](web_service)
 //! 10. [Tests of code that calls cached functions](testing)
-//! 11. [How much may run, numbers, logs, and the end of the process](operations)
-//! 12. [What a call costs](costs)
-//! 13. [Limits](limits)
+//! 11. [Operations: limits, numbers, logs and shutdown](operations)
+//! 12. [The cost of a call](costs)
+//! 13. [Limits: requirements, and things that the library does not do](limits)
 //! 14. [Coming from another cache](coming_from)
 //! 15. [When not to use it](when_not)
 

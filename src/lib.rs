@@ -1,10 +1,13 @@
-// The README's links lead to files. Here they lead to the pages made of these: the first definition of a link holds.
+// The README's links lead to files. Here they lead to the pages made of these files: the first definition of a link
+// counts.
 #![doc = "[guide]: guide"]
+#![doc = "[attribute]: macro@cacheback#options"]
 #![doc = "[functions]: guide::functions"]
 #![doc = "[options]: guide::options"]
 #![doc = "[objects]: guide::objects"]
 #![doc = "[staleness]: guide::staleness"]
 #![doc = "[errors]: guide::errors"]
+#![doc = "[testing]: guide::testing"]
 #![doc = "[operations]: guide::operations"]
 #![doc = "[web_service]: guide::web_service"]
 #![doc = "[costs]: guide::costs"]

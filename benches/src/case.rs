@@ -1,4 +1,4 @@
-//! Which keys and values a load is made of.
+//! The keys and values of a load.
 
 use std::borrow::Borrow;
 use std::fmt::Debug;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::zipf::scattered;
 
-/// A key as a caller has it, and as a cache keeps it.
+/// A key, as a caller passes it and as a cache stores it.
 pub(crate) trait Key: Copy + Debug + Send + Sync + Hash + Eq + 'static {
     type Owned: Borrow<Self::Look> + Clone + Debug + Hash + Eq + Send + Sync + 'static;
     type Look: ?Sized + Hash + Eq + ToOwned<Owned = Self::Owned> + Send + Sync;
@@ -18,7 +18,7 @@ pub(crate) trait Key: Copy + Debug + Send + Sync + Hash + Eq + 'static {
         self.look().to_owned()
     }
 
-    /// The key of a number. Keys of one number are equal, but need not be one.
+    /// The key of a number. Two keys of the same number are equal, but they need not be the same object.
     fn of(number: u64) -> Self;
 }
 
@@ -49,7 +49,7 @@ impl Key for &'static str {
     }
 }
 
-/// A value, made without work worth mentioning.
+/// A value that costs almost nothing to make.
 pub(crate) trait Value: Clone + Debug + Send + Sync + 'static {
     fn make() -> Self;
 }

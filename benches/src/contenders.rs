@@ -1,10 +1,11 @@
-//! The caches that are compared, each used the way its own documentation tells.
+//! The caches that are compared. Each is used as its own documentation says.
 
 use crate::case::Key;
 use crate::run;
 
-/// A contender that awaits one read a key, in a loop of its own, as a user's function would: nothing is between the loop
-/// and the call. The first future is never polled: it is that of the call itself, to be measured.
+/// A contender that awaits one read for each key. It has a loop of its own, as a user's function would, so nothing
+/// stands between the loop and the call. The first future is the future of one call. It is never polled; only its size
+/// is measured.
 macro_rules! polled {
     ($future:expr, $key:ident => $read:expr) => {
         $crate::contenders::Contender {
@@ -37,7 +38,7 @@ pub(crate) use ours::{lru_hits, tiny_lfu_hits};
 
 pub(crate) const OURS: &str = "cacheback";
 pub(crate) const OURS_TINY_LFU: &str = "cacheback, eviction = \"tiny_lfu\"";
-/// The unit of the ratios.
+/// Ratios are relative to this contender.
 pub(crate) const UNIT: &str = "moka sync, get";
 pub(crate) const MOKA_FUTURE: &str = "moka future, get_with";
 pub(crate) const QUICK: &str = "quick_cache, get";
@@ -45,34 +46,34 @@ pub(crate) const CONCURRENT_CACHED: &str = "cached, #[concurrent_cached] ttl";
 pub(crate) const FIBRE: &str = "fibre_cache, fetch_with, SWR";
 pub(crate) const HITBOX: &str = "hitbox-fn + hitbox-moka";
 
-/// Entries of every bounded cache where all reads hit: none is near its bound.
+/// The capacity of bounded caches if all reads hit: no cache is near its bound.
 pub(crate) const ROOMY: u64 = 2_000_000;
-/// Entries of every bounded cache where all reads miss: all are full.
+/// The capacity of bounded caches if all reads miss: every cache is full.
 pub(crate) const FULL: u64 = 100_000;
 
-/// What a cache is made with.
+/// The parameters of a cache.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Setup<'a, K> {
     pub(crate) keys: &'a [K],
     pub(crate) capacity: u64,
 }
 
-/// A cache that can be made.
+/// A cache by name, and the function that makes it.
 pub(crate) struct Maker<K> {
     pub(crate) name: &'static str,
     pub(crate) make: fn(Setup<'_, K>) -> Contender<K>,
 }
 
-/// Reads keys, one after the other.
+/// Reads keys, one after another.
 pub(crate) type Read<K> = Box<dyn Fn(&[K]) + Send + Sync>;
 
-/// A cache, filled.
+/// A filled cache.
 pub(crate) struct Contender<K> {
-    /// Reads all of the keys, in order. What is missing is fetched.
+    /// Reads all of the keys, in order. Missing values are fetched.
     pub(crate) read: Read<K>,
-    /// Bytes of the future of one read.
+    /// Size of the future of one read, in bytes.
     pub(crate) future: Option<usize>,
-    /// Fetches so far, where that is counted.
+    /// Fetches so far, if the cache counts them.
     pub(crate) misses: Option<fn() -> u64>,
 }
 

@@ -1,4 +1,4 @@
-//! What was measured, as it goes from the process that measured it to the one that reports it.
+//! Measured figures, and their form on the way from the process that measures to the process that reports.
 
 /// One number.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,7 +27,7 @@ impl Figure {
     }
 }
 
-/// Prints figures of one load, a line each, for the parent process.
+/// Prints the figures of one load for the parent process, one on each line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sink {
     pub(crate) load: &'static str,
@@ -58,7 +58,7 @@ impl Figures {
         self.0.iter().find(is).map(|one| one.value)
     }
 
-    /// Contenders of a load, in the order in which they came. With a case, only those of that case.
+    /// The contenders of a load, in the order of their first figures. With a case, only the contenders of that case.
     pub(crate) fn contenders(&self, load: &str, case: Option<&str>) -> Vec<&str> {
         let mut names = Vec::new();
         for one in self.0.iter().filter(|one| one.load == load && case.is_none_or(|case| one.case == case)) {

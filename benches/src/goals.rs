@@ -1,4 +1,4 @@
-//! What the project set itself, and whether this run meets it.
+//! The goals of the project, and whether this run meets them.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use crate::figure::Figures;
 use crate::loads::{hit_ratio, hits, instructions};
 use crate::plot::{count, number};
 
-/// A figure that has to stay at or below a bound.
+/// A figure that has to stay at or below its bounds.
 struct Goal<'a> {
     text: &'a str,
     load: &'a str,
@@ -37,7 +37,7 @@ pub(crate) fn table(figures: &Figures) -> String {
 }
 
 fn list(figures: &Figures) -> Vec<Goal<'_>> {
-    // Ratio of ours to another, in the same rounds.
+    // The ratio of our time to that of a peer, in the same rounds.
     let time = |load: &str, threads: u8, peer: &str| {
         let case = format!("{}|{load}|{threads}", hits::MAIN);
         let ratio = |name| figures.get("hits", &case, name, "ratio");
@@ -127,7 +127,7 @@ fn list(figures: &Figures) -> Vec<Goal<'_>> {
     ]
 }
 
-/// The most percentage points by which ours is behind.
+/// The largest number of percentage points by which our hit ratio is behind.
 fn worst_hit_ratio(figures: &Figures, ours: &str, recorded: &str) -> Option<f64> {
     let behind = |case: &str| {
         let percent = |name| figures.get("hit-ratio", case, name, "percent");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_measured_is_not_met() {
+    fn a_goal_without_a_figure_is_not_measured() {
         assert!(table(&Figures::default()).lines().skip(2).all(|row| row.contains("| - | not measured |")));
     }
 

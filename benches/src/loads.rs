@@ -1,5 +1,5 @@
-//! The loads. Each part of a load runs in a process of its own: functions have static caches, and what one part leaves
-//! behind is not to be seen in the next.
+//! The loads. Each part of a load runs in a process of its own, because functions have static caches, and one part must
+//! not find the entries of another.
 
 use crate::figure::Sink;
 use crate::plan::Plan;

@@ -1,4 +1,4 @@
-//! Where and with what was measured.
+//! The machine and the versions of a run.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
-/// The version of a package in the lock file, the highest where there are several.
+/// The version of a package in the lock file, or the highest if there are several.
 pub(crate) fn version(package: &str) -> String {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap_or_default();
     highest(&lock, package).unwrap_or_else(|| "?".to_owned())
@@ -56,8 +56,8 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// How much longer arithmetic takes while every core does it. Near one on cores of their own; more where they share
-/// what they compute with, and then no cache can do better with several threads.
+/// How much longer arithmetic takes while every core does it. The result is near one if the cores are independent. It
+/// is larger if they share execution units, and then no cache can scale better with several threads.
 fn scaling() -> f64 {
     let work = || {
         let start = Instant::now();
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_highest_version_of_the_very_name_is_found() {
+    fn the_highest_version_of_the_exact_name_is_found() {
         let lock = "name = \"moka\"\nversion = \"0.9.0\"\n\nname = \"moka\"\nversion = \"0.12.16\"\n\n\
                     name = \"hitbox-moka\"\nversion = \"7.0.0\"\n";
         assert_eq!(highest(lock, "moka").as_deref(), Some("0.12.16"));
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lock_file_is_where_it_is_looked_for() {
+    fn the_lock_file_of_the_workspace_is_found() {
         assert_ne!(version("moka"), "?");
     }
 }

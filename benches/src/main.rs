@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo run --release -p cacheback-benches                  # everything, into benches/RESULTS.md
-//! cargo run --release -p cacheback-benches -- --quick       # a glance at everything, into target/benches/
+//! cargo run --release -p cacheback-benches -- --quick       # everything, briefly, into target/benches/
 //! cargo run --release -p cacheback-benches -- memory        # one load, into target/benches/
 //! ```
 
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let plan = Plan::new(arguments.iter().any(|argument| argument == "--quick"));
     let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|&word| word != "--quick").collect();
     match words.as_slice() {
-        // How the program calls itself.
+        // The program calls itself with these.
         ["--part", load, part] => {
             let load = loads::named(load).expect("a load");
             (load.run)(part, &plan, Sink { load: load.name });

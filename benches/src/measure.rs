@@ -1,7 +1,7 @@
-//! Time per operation, of all contenders in turn.
+//! The time of an operation, for all contenders in turn.
 //!
-//! The machine is shared and its clock rate moves, so contenders are compared within rounds: a round gives each of
-//! them one slice of time, in an order that rotates.
+//! The machine is shared and its clock rate changes, so contenders are compared within rounds. A round gives each
+//! contender one slice of time, in an order that rotates.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ use crate::contenders::Contender;
 use crate::plan::Plan;
 use crate::run;
 
-/// Which keys are read.
+/// The keys to read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Keys<'a, K> {
     /// These, over and over.
@@ -24,7 +24,7 @@ pub(crate) enum Keys<'a, K> {
     New,
 }
 
-/// Nanoseconds an operation of one contender, one figure a round.
+/// Nanoseconds for each operation of one contender, with one figure for each round.
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) name: &'static str,
@@ -63,7 +63,7 @@ fn calibrate<K: Key>(contender: &Contender<K>, keys: Keys<'_, K>, threads: usize
     }
 }
 
-/// Wall time of one operation while all threads do that many each.
+/// The wall time of one operation while every thread does this number of operations.
 fn slice<K: Key>(
     contender: &Contender<K>,
     keys: Keys<'_, K>,
@@ -73,7 +73,7 @@ fn slice<K: Key>(
 ) -> f64 {
     let barrier = Barrier::new(threads);
     let work = |thread: usize| {
-        // What a thread does first (its runtime, its thread-locals) is no part of an operation.
+        // The first work of a thread (its runtime, its thread-locals) is not part of an operation.
         let warm = prepare(keys, 64, 0);
         warm.run(contender);
         let batch = prepare(keys, operations, round * 7919 + thread * 104_729);
@@ -88,8 +88,8 @@ fn slice<K: Key>(
     end.duration_since(start).as_nanos() as f64 / operations as f64
 }
 
-/// Runs the work on threads. The calling thread drives its runtime meanwhile: caches that fetch on the runtime that they
-/// were made on would wait for ever.
+/// Runs the work on threads. Meanwhile the calling thread drives its runtime, because some caches fetch on the runtime
+/// on which they were made, and would otherwise wait for ever.
 fn together<T: Send>(threads: usize, work: &(impl Fn(usize) -> T + Sync)) -> Vec<T> {
     let (done, mut results) = mpsc::unbounded_channel();
     thread::scope(|scope| {
@@ -108,14 +108,14 @@ fn together<T: Send>(threads: usize, work: &(impl Fn(usize) -> T + Sync)) -> Vec
     })
 }
 
-/// Keys to be read, at hand before the clock starts.
+/// Keys to read, ready before the clock starts.
 enum Batch<'a, K> {
     Cycle { trace: &'a [K], from: usize, operations: usize },
     New(Vec<K>),
 }
 
 fn prepare<K: Key>(keys: Keys<'_, K>, operations: usize, from: usize) -> Batch<'_, K> {
-    // Far from the keys that caches are filled with.
+    // Far from the keys in the filled caches.
     static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
     match keys {
         Keys::Trace(trace) => Batch::Cycle { trace, from: from % trace.len(), operations },

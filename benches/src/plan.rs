@@ -1,4 +1,4 @@
-//! How long and how often is measured.
+//! How long and how often to measure.
 
 use std::thread;
 use std::time::Duration;
@@ -19,13 +19,13 @@ impl Plan {
         }
     }
 
-    /// One, and powers of two up to the number of cores.
+    /// Numbers of threads: one, and powers of two up to the number of cores.
     pub(crate) fn threads() -> Vec<usize> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         (0..).map(|power| 1 << power).take_while(|&threads| threads <= cores.max(2)).collect()
     }
 
-    /// For figures that are as good in a fraction of the time.
+    /// A twentieth of the number in a quick run, for figures that need no more.
     pub(crate) fn scaled(&self, number: u64) -> u64 {
         if self.quick { number / 20 } else { number }
     }

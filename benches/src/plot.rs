@@ -4,16 +4,17 @@ use std::path::Path;
 
 use plotters::prelude::*;
 
-/// Its name, its points, and whether it is ours.
+/// The name of a line, its points, and whether it is ours.
 pub(crate) type Line<'a> = (&'a str, Vec<(f64, f64)>, bool);
 
 type Failure = Box<dyn std::error::Error>;
 
-/// The colour of ours; the others are grey or from a palette.
+/// The colour of our bars and lines. The others are grey or from a palette.
 const OURS: RGBColor = RGBColor(200, 60, 30);
 const OTHERS: RGBColor = RGBColor(150, 160, 175);
 
-/// A horizontal bar a value, with the value beside it. Short and long bars share a picture: the axis is logarithmic.
+/// A horizontal bar for each value, with the value beside it. The axis is logarithmic, so short and long bars fit
+/// together.
 pub(crate) fn bars(
     path: &Path,
     title: &str,
@@ -60,7 +61,7 @@ pub(crate) fn bars(
     Ok(())
 }
 
-/// One line a contender, over the number of entries.
+/// A line for each contender, over the number of entries.
 pub(crate) fn curves(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(), Failure> {
     let points = || lines.iter().flat_map(|line| &line.1);
     let ends = |values: &mut dyn Iterator<Item = f64>| {
@@ -97,7 +98,7 @@ pub(crate) fn curves(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(),
         chart.draw_series(points.iter().map(|&point| Circle::new(point, 2, color.filled())))?;
         labels.extend(points.last().map(|last| (*name, last.1, color)));
     }
-    // Beside the end of each line, moved apart where they would overlap.
+    // A label is beside the end of its line. Labels that would overlap are moved apart.
     labels.sort_by(|one, other| other.1.total_cmp(&one.1));
     let mut free = 0;
     for (name, value, color) in labels {
@@ -110,12 +111,12 @@ pub(crate) fn curves(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(),
     Ok(())
 }
 
-/// A number of things: whole where it is whole.
+/// A count, without decimals if it is a whole number.
 pub(crate) fn count(value: f64) -> String {
     if value.fract() == 0.0 { grouped(value as u64) } else { number(value) }
 }
 
-/// Three digits that count.
+/// A number with three significant digits.
 pub(crate) fn number(value: f64) -> String {
     match value {
         _ if value >= 1e6 => format!("{:.3}M", value / 1e6).replace(".000", ""),

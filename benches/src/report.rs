@@ -1,4 +1,4 @@
-//! RESULTS.md: tables and plots of the figures of one run.
+//! RESULTS.md: tables and plots of the figures from one run.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -13,16 +13,16 @@ use crate::{goals, machine};
 mod tables;
 use tables::{bars, columns, draw, ends, load, ratio, ratios, shown, threads};
 
-/// What is said about a run.
+/// Facts about a run.
 pub(crate) struct Facts<'a> {
     pub(crate) command: String,
     pub(crate) minutes: f64,
     pub(crate) plan: Plan,
-    /// Parts that did not end well.
+    /// Parts that failed.
     pub(crate) failed: &'a [String],
 }
 
-/// The packages whose versions are named.
+/// The packages whose versions the report names.
 const PEERS: [&str; 11] = [
     "cacheback",
     "moka",
@@ -37,7 +37,7 @@ const PEERS: [&str; 11] = [
     "papaya",
 ];
 
-/// The text; plots go to `plots/` in the folder.
+/// Returns the text. The plots are written to `plots/` in the folder.
 pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> String {
     let mut text = head(facts);
     if figures.has("hits") {
@@ -46,10 +46,11 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
     if figures.has("misses") {
         let _ = write!(
             text,
-            "## misses\n\nEvery key is new: the call, the fetch of a body that is ready at once, the insertion, and an \
-             eviction where there is a bound (100,000 entries; `cached` with a ttl alone and cacheflight's memory have \
-             none). fibre_cache fetches on the runtime that it was made on, which with several threads is that of one more \
-             thread. Ratio to moka sync (`get`, then `insert`), ns a call in brackets.\n\n"
+            "## misses\n\nEvery key is new: a call, a fetch whose body is ready at once, an insertion, and an eviction \
+             if the cache has a bound (100,000 entries; `cached` with only a ttl and the memory of cacheflight have \
+             none). fibre_cache fetches on the runtime on which it was made; with several threads that is the runtime \
+             of one more thread. Each cell is the ratio to moka sync (`get`, then `insert`), with ns a call in \
+             brackets.\n\n"
         );
         ratios(&mut text, figures, "misses", &figures.cases("misses"), threads);
     }
@@ -75,7 +76,7 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
         build_section(&mut text, figures);
     }
     if figures.has("hits") {
-        let _ = write!(text, "## Goals\n\nWhat the project set itself, by the figures of this run.\n\n");
+        let _ = write!(text, "## Goals\n\nThe goals of the project, and the figures of this run.\n\n");
         text += &goals::table(figures);
     }
     text
@@ -88,7 +89,7 @@ fn head(facts: &Facts<'_>) -> String {
         facts.command, facts.minutes
     );
     if facts.plan.quick {
-        text += "A glance: the rounds are too few and too short to compare anything.\n\n";
+        text += "A quick run: its rounds are too few and too short for a comparison.\n\n";
     }
     text += "| | |\n|---|---|\n";
     for (name, value) in machine::describe() {
@@ -99,23 +100,22 @@ fn head(facts: &Facts<'_>) -> String {
     let _ = writeln!(text, "| versions | {} |\n", versions.join(", "));
     let _ = write!(
         text,
-        "How it is measured: contenders take turns, in {} rounds with a slice of {} ms each and an order that \
-         rotates. A ratio is the median of the ratios to {UNIT} of the same round; a time is the median over the \
-         rounds. Futures are polled on a current-thread tokio runtime, and what that costs is in their figures. \
-         Each part runs in a process of its own. Lifetimes are a day. Each cache is used the way its own \
-         documentation tells, with its own hasher; keys are handed over as the caller has them, and what a cache \
-         needs to own is part of its figure.\n\n\
-         {OURS} stands for the annotated function, called and awaited. cachekit-rs is its in-process level over a \
-         backend that keeps nothing. hitbox-fn takes part where its key and response traits know the types, \
-         cacheflight (text to bytes) and cachekit-rs in the complete row only. The two maps at the end are no caches: \
-         they show what a lookup and a clone cost.\n\n",
+        "Contenders take turns, in {} rounds with a slice of {} ms each and an order that rotates. A ratio is the \
+         median over the rounds of the ratio to {UNIT} in the same round, and a time is the median over the rounds. \
+         Futures are polled on a current-thread tokio runtime, and their figures include its cost. Each part runs in a \
+         process of its own. Lifetimes are a day. Each cache is used as its own documentation says, with its own \
+         hasher. Keys are passed as the caller has them, so the figure of a cache that owns them includes that \
+         cost.\n\n{OURS} means the annotated function, called and awaited. cachekit-rs means its in-process level over \
+         a backend that keeps nothing. hitbox-fn takes part only if its traits for keys and responses support the \
+         types. cacheflight (text to bytes) and cachekit-rs take part only in the complete row. The two maps at the \
+         end are not caches: they show the cost of a lookup and a clone.\n\n",
         facts.plan.rounds,
         facts.plan.slice.as_millis()
     );
     if !facts.failed.is_empty() {
         let _ = writeln!(
             text,
-            "Not measured, because the process failed or hung: {}.\n",
+            "Not measured, because the process failed or did not end: {}.\n",
             facts.failed.join("; ")
         );
     }
@@ -125,9 +125,9 @@ fn head(facts: &Facts<'_>) -> String {
 fn hits_section(text: &mut String, figures: &Figures, folder: &Path) {
     let _ = write!(
         text,
-        "## hits\n\nEvery read hits. Bounded caches have room for {} entries. `hot`: one key of 100,000; `zipf 10k`: \
-         10,000 keys, drawn with an exponent of 0.99. With several threads each of them reads, and a time is that of \
-         one read of one thread. Ratio to {UNIT}, ns a read in brackets.\n",
+        "## hits\n\nEvery read hits. Bounded caches have room for {} entries. `hot`: one key of 100,000. `zipf 10k`: \
+         10,000 keys, drawn with an exponent of 0.99. With several threads every thread reads, and a time is that of \
+         one read of one thread. Each cell is the ratio to {UNIT}, with ns a read in brackets.\n",
         number(ROOMY as f64)
     );
     let cases = figures.cases("hits");
@@ -199,10 +199,11 @@ fn growth(text: &mut String, figures: &Figures, folder: &Path) {
 fn stale_section(text: &mut String, figures: &Figures) {
     let _ = write!(
         text,
-        "## stale\n\nReads of values that are stale, while refreshes are under way whose bodies do not end. Each of 1, \
-         100 and 10,000 keys was asked for; `running` says how many bodies that started ({OURS} runs 64 at once, \
-         keeps others waiting, and refuses what is more). Ratio to {UNIT} of fresh values, ns a read in brackets. \
-         `cached`, foyer, moka and quick_cache do not serve stale values by themselves (`cached` shows a recipe).\n\n"
+        "## stale\n\nReads of stale values while refreshes are running whose bodies do not end. Each of 1, 100 and \
+         10,000 keys was requested. `running` is the number of bodies that this started ({OURS} runs 64 at once, keeps \
+         others waiting, and refuses the rest). Each cell is the ratio to {UNIT} of fresh values, with ns a read in \
+         brackets. `cached`, foyer, moka and quick_cache do not serve stale values by themselves (`cached` shows a \
+         recipe).\n\n"
     );
     let cases = figures.cases("stale");
     let heads: Vec<String> = cases.iter().map(|case| format!("{case} pending | running")).collect();
@@ -222,8 +223,9 @@ fn waiters_section(text: &mut String, figures: &Figures, folder: &Path) {
     let _ = write!(
         text,
         "## waiters\n\n10,000 tasks on a multi-thread runtime wait for one missing key whose fetch takes 200 ms. `over \
-         the fetch`: from the first spawn to the last answer, less those 200 ms. CPU time is that of the whole \
-         process. Ratios are to moka future `get_with`; without any cache, the tasks share one future.\n\n"
+         the fetch` is the time from the first spawn to the last answer, minus those 200 ms. CPU time is that of the \
+         whole process. Ratios are to moka future `get_with`. In the last row, without any cache, the tasks share one \
+         future.\n\n"
     );
     columns(
         text,
@@ -243,8 +245,8 @@ fn waiters_section(text: &mut String, figures: &Figures, folder: &Path) {
 fn memory_section(text: &mut String, figures: &Figures, folder: &Path) {
     let _ = write!(
         text,
-        "## memory\n\nBytes an entry, u64 -> u64, after 1,000,000 entries were filled in one by one, as the allocator \
-         rounds them up; caches have room for {}.\n\n| | bytes | ratio to moka sync |\n|---|---|---|\n",
+        "## memory\n\nBytes for each entry, u64 -> u64, after 1,000,000 entries were inserted one by one, as the \
+         allocator rounds them up. Caches have room for {}.\n\n| | bytes | ratio to moka sync |\n|---|---|---|\n",
         number(ROOMY as f64)
     );
     let case = "u64 -> u64";
@@ -271,8 +273,8 @@ fn memory_section(text: &mut String, figures: &Figures, folder: &Path) {
 fn allocations_section(text: &mut String, figures: &Figures) {
     let _ = write!(
         text,
-        "## allocations\n\nAllocations of a fresh hit, and bytes of the future of one call, its arguments included (8 \
-         bytes for a u64, 16 for a `&str`). A future of 16 bytes is a pointer to one on the heap.\n\n"
+        "## allocations\n\nAllocations of a fresh hit, and bytes of the future of one call, including its arguments (8 \
+         bytes for a u64, 16 for a `&str`). A future of 16 bytes is a pointer to a future on the heap.\n\n"
     );
     for case in figures.cases("allocations") {
         let _ = write!(text, "### {case}\n\n");
@@ -289,11 +291,11 @@ fn allocations_section(text: &mut String, figures: &Figures) {
 fn hit_ratio_section(text: &mut String, figures: &Figures) {
     let _ = write!(
         text,
-        "## hit-ratio\n\nPercent of the reads that hit, over 2,000,000 reads of 100,000 keys (scans read other 10,000), \
-         with a capacity of 1, 5, 20 and 50 % of them: {OURS} with `fetch_on_miss`, by its counters; moka by `get`, \
-         then `insert`. {OURS} tells moka's policy of few reads, LRU by default or TinyLFU; the line below each records \
-         them all. With TinyLFU {OURS} keeps a hundredth of the capacity for newcomers, which moka may refuse at \
-         once.\n\n"
+        "## hit-ratio\n\nPercentage of reads that hit, over 2,000,000 reads of 100,000 keys (scans read another \
+         10,000), with a capacity of 1, 5, 20 and 50 % of the keys: {OURS} with `fetch_on_miss`, by its counters, and \
+         moka by `get`, then `insert`. {OURS} reports only a few reads to moka's policy, LRU by default or TinyLFU, \
+         and the line below each reports them all. With TinyLFU {OURS} keeps a hundredth of the capacity for \
+         newcomers, which moka may refuse at once.\n\n"
     );
     let cases = figures.cases("hit-ratio");
     let mut traces: Vec<&str> = cases.iter().filter_map(|case| case.split('|').next()).collect();
@@ -317,11 +319,12 @@ fn hit_ratio_section(text: &mut String, figures: &Figures) {
 fn instructions_section(text: &mut String, figures: &Figures, folder: &Path) {
     let _ = write!(
         text,
-        "## instructions\n\nInstructions of a hit of one hot key, counted by callgrind: the difference of two numbers of \
-         reads, divided by the reads between them. The reads are a loop in this program. `with the loop` is one turn \
-         of it, as a caller in a loop pays it; `a hit` is that less a turn of the same loop around an async function \
-         without a cache, which returns 16 bytes at once from a body out of line, or around a plain such function \
-         where the contender's call is one: what the cache itself takes.\n\n| | types | a hit | with the loop |\n|---|---|---|---|\n"
+        "## instructions\n\nInstructions of a hit of one hot key, counted by callgrind: the difference between two \
+         runs with different numbers of reads, divided by the number of additional reads. A loop in this program \
+         reads. `with the loop` is one turn of this loop, as a caller in a loop pays for it. `a hit` is the cost of \
+         the cache alone: one turn, minus a turn of the same loop around an async function without a cache, which \
+         returns 16 bytes at once from a body that is not inlined, or around a plain function of this kind if the call \
+         of the contender is plain.\n\n| | types | a hit | with the loop |\n|---|---|---|---|\n"
     );
     for case in figures.cases("instructions") {
         for name in figures.contenders("instructions", Some(case)) {
@@ -349,10 +352,11 @@ fn instructions_section(text: &mut String, figures: &Figures, folder: &Path) {
 fn build_section(text: &mut String, figures: &Figures) {
     let _ = write!(
         text,
-        "## build\n\nA crate with 100 functions of two arguments and a `Result`, all of them called, in the dev profile, its \
-         dependencies built before. `whole`: the crate without incremental compilation; `changed`: with it, after a \
-         change of no consequence. And the packages that the default features bring along, normal dependencies of \
-         theirs included (`cached` with `async`, hitbox-fn with `derive` and hitbox-moka).\n\n"
+        "## build\n\nA crate with 100 functions of two arguments and a `Result`, all of them called, in the dev \
+         profile, with its dependencies already built. `whole`: the crate without incremental compilation. `changed`: \
+         the crate with incremental compilation, after a change without effect. `packages`: the packages that the \
+         default features bring along, including their normal dependencies (`cached` with `async`, hitbox-fn with \
+         `derive` and hitbox-moka).\n\n"
     );
     for case in figures.cases("build") {
         columns(

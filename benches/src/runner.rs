@@ -1,4 +1,4 @@
-//! Runs parts of loads, each in a process of its own, and has the report written.
+//! Runs the parts of loads, each in a process of its own, and writes the report.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -11,16 +11,16 @@ use crate::loads::{self, LOADS, Load};
 use crate::plan::Plan;
 use crate::{machine, report};
 
-/// A part that takes longer hangs.
+/// A part that takes longer is killed.
 const LIMIT: Duration = Duration::from_secs(240);
 
-/// Every load: into `benches/`, unless only at a glance.
+/// Runs every load, and writes to `benches/` unless the run is quick.
 pub(crate) fn all(plan: &Plan) -> ExitCode {
     let folder = if plan.quick { aside() } else { machine::root().join("benches") };
     measure(LOADS, plan, folder, "cargo run --release -p cacheback-benches")
 }
 
-/// One load: its figures are not those of the whole, and lie elsewhere.
+/// Runs one load. Its figures are not those of a whole run, so they are written to another folder.
 pub(crate) fn one(name: &str, plan: &Plan) -> ExitCode {
     let load = loads::named(name).expect("a load");
     let command = format!("cargo run --release -p cacheback-benches -- {name}");
@@ -61,7 +61,7 @@ fn measure(loads: &[Load], plan: &Plan, folder: PathBuf, command: &str) -> ExitC
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The figures of a part, or `None` where its process failed.
+/// The figures of a part, or `None` if its process failed.
 fn run(load: &Load, part: &str, plan: &Plan) -> Option<Vec<Figure>> {
     let mut command = Command::new(env::current_exe().expect("this program"));
     command.args(["--part", load.name, part]).stdout(Stdio::piped());
@@ -80,7 +80,7 @@ fn run(load: &Load, part: &str, plan: &Plan) -> Option<Vec<Figure>> {
             break status;
         }
         if start.elapsed() > LIMIT {
-            eprintln!("         gives up on it after {} s", LIMIT.as_secs());
+            eprintln!("         killed after {} s", LIMIT.as_secs());
             child.kill().expect("a child");
         }
         thread::sleep(Duration::from_millis(20));

@@ -1,6 +1,6 @@
 //! Medians and ratios.
 
-/// The middle of the values, the mean of the two in the middle where their number is even. NaN where there are none.
+/// The middle value, or the mean of the two middle values if their number is even. NaN if there are no values.
 pub(crate) fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -12,7 +12,7 @@ pub(crate) fn median(values: &[f64]) -> f64 {
     }
 }
 
-/// The median of the ratios round by round, not the ratio of the medians: both of a round had the same machine.
+/// The median of the ratios round by round, not the ratio of the medians: in one round both had the same conditions.
 pub(crate) fn median_ratio(values: &[f64], units: &[f64]) -> f64 {
     let ratios: Vec<f64> = values.iter().zip(units).map(|(value, unit)| value / unit).collect();
     median(&ratios)
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn one_slow_round_moves_neither_median_nor_ratio() {
         assert_eq!(median(&[1.0, 1.0, 900.0]), 1.0);
-        // The third round was slow for both.
+        // The third round was slow for both contenders.
         assert_eq!(median_ratio(&[1.0, 1.0, 900.0], &[2.0, 2.0, 1800.0]), 0.5);
     }
 

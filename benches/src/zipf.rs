@@ -1,5 +1,5 @@
-//! Keys drawn by popularity: the generator of "Quickly generating billion-record synthetic databases" (Gray et al.),
-//! the one that YCSB uses.
+//! Keys drawn by popularity, with the generator of "Quickly generating billion-record synthetic databases" (Gray et
+//! al.), which YCSB uses too.
 
 /// Random numbers that are the same in each run.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Random {
     }
 }
 
-/// Ranks from 0, the most popular, to `ranks - 1`: rank r comes with a probability proportional to 1 / (r + 1)^theta.
+/// Ranks from 0, the most popular, to `ranks - 1`. Rank r has a probability proportional to 1 / (r + 1)^theta.
 #[derive(Debug)]
 pub(crate) struct Zipf {
     ranks: f64,
@@ -35,7 +35,7 @@ pub(crate) struct Zipf {
     eta: f64,
 }
 
-/// Popularity as in YCSB.
+/// The exponent of YCSB.
 pub(crate) const THETA: f64 = 0.99;
 
 impl Zipf {
@@ -68,7 +68,7 @@ fn zeta_of_two(theta: f64) -> f64 {
     1.0 + 0.5f64.powf(theta)
 }
 
-/// Spreads ranks over the key space, so that neighbours in popularity are no neighbours in value. A bijection.
+/// Spreads ranks over the key space, so that ranks next to each other are far apart as keys. A bijection.
 pub(crate) fn scattered(rank: u64) -> u64 {
     Random::new(rank).next()
 }

@@ -1,4 +1,4 @@
-//! The database: a SQLite file, a few connections to it, and a count of what SQLite was asked.
+//! The database: a SQLite file, a few connections to it, and a count of its queries.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,17 @@ use rusqlite::{Connection, params};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-/// The most queries that run at once.
+/// How many queries may run at once.
 const CONNECTIONS: usize = 4;
 
-/// The newest tweets of those whom a user follows. Every row of theirs is read and sorted for it.
+/// The newest tweets of the users whom a user follows. It reads and sorts all of their rows.
 const TIMELINE: &str = "
     SELECT users.name, tweets.text, datetime(tweets.posted, 'unixepoch')
     FROM follows JOIN tweets ON tweets.author = follows.followed JOIN users ON users.id = tweets.author
     WHERE follows.follower = (SELECT id FROM users WHERE name = ?1)
     ORDER BY tweets.posted DESC, tweets.id DESC LIMIT 20";
 
-/// How much there is in the database.
+/// The size of the database.
 #[derive(Clone, Copy)]
 pub(crate) struct Size {
     pub(crate) users: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Tweet {
     pub(crate) posted: String,
 }
 
-/// Why a query gave no answer. `Clone`, so that all who wait for one fetch can be handed its error.
+/// The reason why a query failed. It is `Clone`, so that all callers who wait for one fetch can share its error.
 #[derive(Clone, Debug)]
 pub(crate) enum Error {
     Closed,
@@ -77,7 +77,7 @@ pub(crate) struct Database(Arc<Pool>);
 struct Pool {
     path: PathBuf,
     idle: Mutex<Vec<Connection>>,
-    /// One for each query that runs; closed with the pool.
+    /// One permit for each running query. Closed together with the pool.
     permits: Arc<Semaphore>,
     /// Counted by SQLite's trace hook.
     queries: Arc<AtomicU64>,
@@ -101,7 +101,7 @@ impl Database {
         Ok(Self(Arc::new(pool)))
     }
 
-    /// The newest tweets of those whom the user follows.
+    /// The newest tweets of the users whom the user follows.
     pub(crate) async fn timeline(&self, user: &str) -> Result<Vec<Tweet>, Error> {
         let user = user.to_owned();
         self.run(move |connection| {
@@ -114,7 +114,7 @@ impl Database {
         .await
     }
 
-    /// Stores a tweet of the user's; `false` where there is no such user.
+    /// Stores a tweet of the user. Returns `false` if there is no such user.
     pub(crate) async fn insert(&self, user: &str, text: String) -> Result<bool, Error> {
         const INSERT: &str = "
             INSERT INTO tweets (author, posted, text) SELECT id, unixepoch(), ?2 FROM users WHERE name = ?1";
@@ -122,7 +122,8 @@ impl Database {
         self.run(move |connection| Ok(connection.prepare_cached(INSERT)?.execute([user, text])? == 1)).await
     }
 
-    /// Runs a query on a thread that may block. Once it runs it runs to its end, also where the caller goes away.
+    /// Runs a query on a thread for blocking work. A query that has begun runs to its end, even if the caller goes
+    /// away.
     async fn run<T: Send + 'static>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -143,13 +144,13 @@ impl Database {
         .map_err(|_| Error::Aborted)?
     }
 
-    /// From now on every query fails; those that run end.
+    /// From now on every new query fails. Running queries finish.
     pub(crate) fn close(&self) {
         self.0.permits.close();
         self.0.idle().clear();
     }
 
-    /// How many statements SQLite has run since the file was filled.
+    /// How many statements SQLite has executed since the file was filled.
     pub(crate) fn queries(&self) -> u64 {
         self.0.queries.load(Ordering::Relaxed)
     }
@@ -161,7 +162,7 @@ impl Database {
 }
 
 impl Pool {
-    /// One that is idle, else a new one.
+    /// An idle connection, or a new one if none is idle.
     fn connection(&self) -> rusqlite::Result<Connection> {
         if let Some(connection) = self.idle().pop() {
             return Ok(connection);
@@ -181,7 +182,7 @@ impl Pool {
 }
 
 fn fill(connection: &mut Connection, size: Size) -> rusqlite::Result<()> {
-    // With a write-ahead log nobody who reads waits for a write.
+    // With a write-ahead log a reader does not wait for a writer.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT UNIQUE);
@@ -196,12 +197,12 @@ fn fill(connection: &mut Connection, size: Size) -> rusqlite::Result<()> {
             .prepare("INSERT INTO tweets (author, posted, text) VALUES (?1, unixepoch() - ?2, ?3)")?;
         for id in 0..size.users {
             user.execute(params![id, format!("user{id}")])?;
-            // Everybody sees their own tweets too.
+            // A user sees their own tweets too.
             for other in 0..=size.followed {
                 follow.execute([id, (id + other) % size.users])?;
             }
             for number in 0..size.tweets {
-                // A cheap scatter over a month, the same in each run.
+                // A cheap scatter over a month that is the same in each run.
                 let age = (id * size.tweets + number).wrapping_mul(2_654_435_761) % (30 * 24 * 60 * 60);
                 tweet.execute(params![id, age + 1, format!("This is tweet {number} of mine.")])?;
             }

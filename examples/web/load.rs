@@ -1,4 +1,4 @@
-//! The load: readers with a connection each, who ask for one page after the other.
+//! The load: readers with one connection each, who request one page after another.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -18,14 +18,14 @@ use tokio::time::{MissedTickBehavior, interval_at};
 
 use crate::report::grouped;
 
-/// Readers at once.
+/// How many readers run at once.
 pub(crate) const READERS: usize = 64;
-/// How many users' pages are read.
+/// How many different pages are read.
 pub(crate) const PAGES: usize = 50;
-/// No page is longer, in bytes.
+/// The maximum size of a page, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// What came back.
+/// The results of a load.
 #[derive(Default)]
 pub(crate) struct Load {
     pub(crate) time: Duration,
@@ -40,14 +40,14 @@ impl Load {
         (self.took.len() as f64 / self.time.as_secs_f64()) as u64
     }
 
-    /// The time within which this share of the requests was done.
+    /// The time within which this share of the requests was answered.
     pub(crate) fn percentile(&self, share: f64) -> Duration {
         let last = self.took.len().saturating_sub(1);
         self.took.get((last as f64 * share).round() as usize).copied().unwrap_or_default()
     }
 }
 
-/// Reads the pages below `path` for so long, and prints how many came back in each second.
+/// Reads the pages below `path` for the given time, and prints the number of responses in each second.
 pub(crate) async fn run(server: SocketAddr, path: &'static str, time: Duration) -> anyhow::Result<Load> {
     print!("  {path}: requests in each second");
     let done = Arc::new(AtomicU64::new(0));
@@ -92,7 +92,7 @@ async fn read(
 ) -> anyhow::Result<Load> {
     let stream = TcpStream::connect(server).await?;
     let (mut requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    // Ends with `requests`, and where it fails they fail.
+    // The task ends when `requests` is dropped. If it fails, the requests fail too.
     tokio::spawn(connection);
     let mut load = Load::default();
     let mut user = number;

@@ -1,9 +1,9 @@
-//! A web service over SQLite, whose page is read with and without `#[cacheback]`.
+//! A web service over SQLite whose pages are read with and without `#[cacheback]`.
 //!
-//! `cargo run --release --example web` starts it on a free port, reads its pages both ways with 64 connections, then
-//! closes the database and reads them again. `-- --serve` keeps it up: open the address that it prints in a browser.
-//! `-- --help` tells this too. Every query is counted by SQLite. `cargo test --example web` tests its handlers on tokio's
-//! paused clock.
+//! `cargo run --release --example web` starts the service on a free port, reads its pages both ways over 64
+//! connections, closes the database and reads them again. SQLite counts the queries. With `-- --serve` the service
+//! stays up: open the printed address in a browser. `-- --help` explains these commands. `cargo test --example web`
+//! tests the handlers on tokio's paused clock.
 
 mod database;
 mod load;
@@ -23,12 +23,12 @@ use crate::database::{Database, Size};
 const SIZE: Size = Size { users: 500, followed: 60, tweets: 100 };
 
 const HELP: &str = "\
-A web service over SQLite, whose page is read with and without #[cacheback].
+A web service over SQLite whose pages are read with and without #[cacheback].
 
-cargo run --release --example web               reads it both ways under load: some twelve seconds
-cargo run --release --example web -- --serve    keeps it up on a free port, until Ctrl-C";
+cargo run --release --example web               reads them both ways under load, for some twelve seconds
+cargo run --release --example web -- --serve    keeps the service up on a free port until Ctrl-C";
 
-/// What the command line asks for.
+/// A command line.
 #[derive(Debug, PartialEq)]
 enum Command {
     Load,
@@ -70,7 +70,7 @@ async fn main() -> anyhow::Result<()> {
     let address = listener.local_addr()?;
     let server = axum::serve(listener, pages::router(db.clone()));
     if command == Command::Serve {
-        println!("http://{address}/ in a browser, until Ctrl-C. Or:");
+        println!("Open http://{address}/ in a browser, until Ctrl-C. Or:");
         println!("curl -i http://{address}/fast/user1");
         println!("curl -i http://{address}/tweets/user1 -d 'Hello'");
         let stop = async { tokio::signal::ctrl_c().await.unwrap_or_else(|error| eprintln!("{error}")) };
@@ -95,10 +95,10 @@ async fn under_load(address: SocketAddr, db: &Database) -> anyhow::Result<()> {
 }
 
 async fn without_database(address: SocketAddr, db: &Database) -> anyhow::Result<()> {
-    // Refreshes that still run would be fresh for a while.
+    // A refresh that ends after the database is closed would leave a fresh page for a while.
     cacheback::settle().await;
     db.close();
-    println!("\nThe database is closed, every query fails:");
+    println!("\nThe database is closed, and every query fails:");
     let time = Duration::from_secs(2);
     let slow = load::run(address, "/slow", time).await?;
     let slow_asked = db.refused();
@@ -108,6 +108,9 @@ async fn without_database(address: SocketAddr, db: &Database) -> anyhow::Result<
     let stale = pages::timeline::cache().stats().stale - stale;
     report::without_database([("/slow", &slow, slow_asked), ("/fast", &fast, fast_asked)]);
     println!("\n`/fast` answered {} times with a stale page.", report::grouped(stale));
-    ensure!(slow.answered == 0 && fast.failed == 0, "a closed database is `/slow`'s end alone");
+    ensure!(
+        slow.answered == 0 && fast.failed == 0,
+        "without the database `/slow` always fails, and `/fast` never does"
+    );
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The service: the page of tweets without a cache and with one, and the write that makes it stale.
+//! The service: a page of tweets without a cache and with one, and a write that makes the page stale.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -28,13 +28,13 @@ pub(crate) fn router(db: Database) -> Router {
         .with_state(db)
 }
 
-/// The newest tweets of those whom the user follows. An empty page would be wrong, so the first callers wait for it.
+/// The newest tweets of the users whom the user follows. An empty page would be wrong, so the first callers wait.
 #[cacheback(lifetime = "2s", max_stale = "1m", retention = "1h", fetch_on_miss, skip(db))]
 pub(crate) async fn timeline(db: &Database, user: &str) -> Result<Arc<[Tweet]>, database::Error> {
     Ok(db.timeline(user).await?.into())
 }
 
-/// The way in, for a browser: links to the pages of a few users, and what they cost so far.
+/// The start page for a browser: links to the pages of a few users, and the numbers of requests and queries so far.
 async fn home(State(db): State<Database>, headers: HeaderMap) -> Html<String> {
     let links: String = (1..=5)
         .map(|user| {
@@ -46,18 +46,20 @@ async fn home(State(db): State<Database>, headers: HeaderMap) -> Html<String> {
     let stats = timeline::cache().stats();
     let numbers: String = [
         ("requests to <code>/fast</code>", stats.calls()),
-        ("of them from memory, fresh", stats.hits),
-        ("of them from memory, stale", stats.stale),
-        ("queries of both ways", db.queries()),
+        ("of these from memory, fresh", stats.hits),
+        ("of these from memory, stale", stats.stale),
+        ("queries of both", db.queries()),
     ]
-    .map(|(what, number)| format!("<tr><td>{what}</td><td class=\"number\">{}</td></tr>\n", grouped(number)))
+    .map(|(label, number)| {
+        format!("<tr><td>{label}</td><td class=\"number\">{}</td></tr>\n", grouped(number))
+    })
     .concat();
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let page = include_str!("home.html").replace("{links}", &links).replace("{numbers}", &numbers);
     Html(page.replace("{host}", &escaped(host)))
 }
 
-/// Every request pays for the query.
+/// The page without a cache: every request runs the query.
 async fn slow(State(db): State<Database>, Path(user): Path<String>) -> Result<String, Unavailable> {
     Ok(page(&user, &db.timeline(&user).await?))
 }
@@ -68,9 +70,9 @@ async fn fast(State(db): State<Database>, Path(user): Path<String>) -> Result<Re
     Ok((headers(status, age), page(&user, &value?)).into_response())
 }
 
-/// Stores a tweet and makes its author's page stale: the next reader still gets the old one while the new one is
-/// made. A service whose authors must see their own tweet at once would wait for `refresh()` here. Followers see it within
-/// the lifetime of their pages.
+/// Stores a tweet and makes the page of its author stale: the next reader still gets the old page, and the new one is
+/// fetched in the background. If authors must see their own tweet at once, wait for `refresh()` here. Followers see the
+/// tweet within the lifetime of their pages.
 async fn tweet(
     State(db): State<Database>,
     Path(user): Path<String>,
@@ -79,7 +81,7 @@ async fn tweet(
     if !db.insert(&user, text).await? {
         return Ok(StatusCode::NOT_FOUND);
     }
-    // Also supersedes a fetch that began before the tweet was there.
+    // This also supersedes a fetch that began before the tweet was stored.
     timeline::entry(&db, &user).invalidate().await?;
     Ok(StatusCode::CREATED)
 }
@@ -95,13 +97,13 @@ async fn stats(State(db): State<Database>) -> String {
     )
 }
 
-/// Text of a client's, as text of a page.
+/// Text from a client, escaped for a page.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 fn page(user: &str, tweets: &[Tweet]) -> String {
-    let mut page = format!("What {user} reads\n\n");
+    let mut page = format!("The timeline of {user}\n\n");
     for Tweet { author, text, posted } in tweets {
         // Writing to a `String` does not fail.
         let _ = writeln!(page, "{posted}  {author}: {text}");
@@ -109,9 +111,9 @@ fn page(user: &str, tweets: &[Tweet]) -> String {
     page
 }
 
-/// What other caches, the browser's for one, may do with the page. `Age` counts against `max-age` (RFC 9111), so the
-/// lifetime goes out whole and what they see is what is left of it. A value that is stale already has none, whatever
-/// its age: it may have been invalidated.
+/// Tells other caches, such as the browser's, how long they may keep the page. They subtract `Age` from `max-age` (RFC
+/// 9111), so `max-age` is the whole lifetime. For a stale value it is zero, whatever its age: the value may have been
+/// invalidated.
 fn headers(status: Status, age: Option<Duration>) -> AppendHeaders<Vec<(HeaderName, String)>> {
     let policy = timeline::cache().policy();
     let (cache_status, max_age) = match status {
@@ -124,14 +126,14 @@ fn headers(status: Status, age: Option<Duration>) -> AppendHeaders<Vec<(HeaderNa
         let _ = write!(cache_control, ", stale-while-revalidate={}", max_stale.as_secs());
     }
     let mut headers = vec![(CACHE_STATUS, cache_status.to_owned()), (CACHE_CONTROL, cache_control)];
-    // What this very request fetched has no age to speak of.
+    // A value that this request fetched has just been made.
     if let Some(age) = age.filter(|_| status != Status::Fetched) {
         headers.push((AGE, age.as_secs().to_string()));
     }
     AppendHeaders(headers)
 }
 
-/// What a handler answers where it cannot: 503 and the reason.
+/// The response if a handler has no page: 503 and the reason.
 struct Unavailable(String);
 
 impl<E: Error> From<E> for Unavailable {

@@ -1,10 +1,10 @@
-//! What the program prints.
+//! The printed report.
 
 use std::time::Duration;
 
 use crate::load::Load;
 
-/// Both ways under load, with the queries that SQLite ran for them.
+/// Both paths under load, with the queries that SQLite executed for them.
 pub(crate) fn under_load(ways: [(&str, &Load, u64); 2]) {
     println!("\n  {:<8}{:>10}{:>10}{:>12}{:>12}{:>10}", "", "REQUESTS", "A SECOND", "P50", "P99", "QUERIES");
     for (path, load, queries) in ways {
@@ -19,7 +19,7 @@ pub(crate) fn under_load(ways: [(&str, &Load, u64); 2]) {
     }
 }
 
-/// Both ways without the database, with how often it was asked in vain.
+/// Both paths without the database, with the number of failed queries.
 pub(crate) fn without_database(ways: [(&str, &Load, u64); 2]) {
     println!("\n  {:<8}{:>10}{:>10}{:>24}", "", "ANSWERS", "ERRORS", "ASKED THE DATABASE");
     for (path, load, asked) in ways {
@@ -28,7 +28,7 @@ pub(crate) fn without_database(ways: [(&str, &Load, u64); 2]) {
     }
 }
 
-/// A number with its thousands apart.
+/// A number with thousands separators.
 pub(crate) fn grouped(number: u64) -> String {
     if number < 1_000 {
         number.to_string()

@@ -1,7 +1,7 @@
-//! How handlers over cached functions are tested: on a paused clock, each test with caches of its own.
+//! Tests of handlers over cached functions: on a paused clock, and with caches of its own for each test.
 //!
-//! The queries run on threads that block, and tokio does not move a paused clock by itself while one of them is at
-//! work. So time is what the test says, whatever a query takes.
+//! The queries run in `spawn_blocking`, and tokio does not move a paused clock by itself while such a thread works. So
+//! only the test moves the clock, however long a query takes.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ struct Service {
 
 struct Answer {
     status: StatusCode,
-    /// Those of [`HEADERS`], `-` where there is none.
+    /// The values of [`HEADERS`], or `-` if a header is missing.
     headers: [String; 3],
     body: String,
 }
@@ -132,7 +132,7 @@ async fn a_tweet_makes_its_authors_page_stale() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_the_database_what_is_cached_is_served_and_all_else_is_unavailable() {
+async fn without_the_database_cached_pages_are_served_and_all_else_is_unavailable() {
     let _own = testing::isolate();
     let service = Service::start().await;
     let old = service.get("/fast/user1").await;
@@ -144,7 +144,7 @@ async fn without_the_database_what_is_cached_is_served_and_all_else_is_unavailab
         assert_eq!((stale.status, &stale.body), (StatusCode::OK, &old.body));
         cacheback::settle().await;
     }
-    assert_eq!(service.db.refused(), 1, "the page rests after a failed refresh");
+    assert_eq!(service.db.refused(), 1, "the page is in back-off after a failed refresh");
 
     for path in ["/slow/user1", "/fast/user2"] {
         let failed = service.get(path).await;
@@ -156,7 +156,7 @@ async fn without_the_database_what_is_cached_is_served_and_all_else_is_unavailab
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_numbers_are_shown() {
+async fn the_page_of_numbers_shows_hits_and_queries() {
     let _own = testing::isolate();
     let service = Service::start().await;
     service.get("/fast/user1").await;
@@ -169,7 +169,7 @@ async fn the_numbers_are_shown() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_way_in_is_a_page_with_links_that_work() {
+async fn the_start_page_has_links_that_work() {
     let _own = testing::isolate();
     let service = Service::start().await;
     let before = service.get("/").await;
@@ -186,18 +186,18 @@ async fn the_way_in_is_a_page_with_links_that_work() {
     let after = service.get("/").await.body;
     for row in [
         "requests to <code>/fast</code></td><td class=\"number\">6<",
-        "of them from memory, fresh</td><td class=\"number\">1<",
-        "queries of both ways</td><td class=\"number\">10<",
+        "of these from memory, fresh</td><td class=\"number\">1<",
+        "queries of both</td><td class=\"number\">10<",
     ] {
         assert!(after.contains(row), "{row}: {after}");
     }
-    for place in ["{links}", "{numbers}", "{host}"] {
-        assert!(!after.contains(place), "{after}");
+    for placeholder in ["{links}", "{numbers}", "{host}"] {
+        assert!(!after.contains(placeholder), "{after}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_client_says_of_itself_is_text_on_the_page() {
+async fn the_host_that_a_client_sends_is_escaped_on_the_page() {
     let _own = testing::isolate();
     let service = Service::start().await;
     let request = Request::get("/").header(header::HOST, "<script>").body(Body::empty()).unwrap();
@@ -206,7 +206,7 @@ async fn what_a_client_says_of_itself_is_text_on_the_page() {
 }
 
 #[test]
-fn the_command_line() {
+fn the_command_line_takes_serve_or_help_or_nothing() {
     let read = |arguments: &[&str]| Command::read(arguments.iter().map(|&argument| argument.to_owned()));
     assert_eq!(read(&[]).unwrap(), Command::Load);
     assert_eq!(read(&["--serve"]).unwrap(), Command::Serve);

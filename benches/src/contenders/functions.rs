@@ -1,4 +1,4 @@
-//! `cached`: its two attributes that work on `async fn`, with a ttl. Their stores are then without a bound.
+//! `cached`: its two attributes for `async fn`. With a ttl alone, their stores have no bound.
 
 use std::sync::Arc;
 

@@ -94,7 +94,7 @@ pub(super) fn fibre<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
         .time_to_live(DAY)
         .stale_while_revalidate(DAY)
         .async_loader(|_: K::Owned| async { (V::make(), 1) });
-    // It asks for its runtime while it is built.
+    // The builder looks for the current runtime.
     let cache = run::drive(async { builder.build_async() }).expect("a cache");
     let cache = std::sync::Arc::new(cache);
     run::polled(setup.keys, async |key| cache.insert(key.own(), V::make(), 1).await);
@@ -108,7 +108,7 @@ pub(super) fn foyer<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
     for key in setup.keys {
         cache.insert(key.own(), V::make());
     }
-    // A miss is spawned, so even a future that is not polled needs a runtime around it.
+    // The call spawns a miss, so it needs a runtime even if its future is never polled.
     let size = run::drive(async {
         let key = K::of(0);
         size_of_val(&cache.get_or_fetch(key.look(), || async { Ok::<V, Infallible>(V::make()) }))
@@ -120,7 +120,7 @@ pub(super) fn foyer<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
     Contender { future: Some(size), ..contender }
 }
 
-/// Keys are strings and values bytes: what is not, its user turns into that.
+/// Its keys are strings and its values are bytes, so the user converts other types.
 pub(super) fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
     let cache =
         ::cacheflight::CacheFlight::new(::cacheflight::MemoryCache::new()).stale_while_revalidate(DAY, DAY);
@@ -134,13 +134,14 @@ pub(super) fn cacheflight(setup: Setup<'_, u64>) -> Contender<u64> {
     })
 }
 
-/// Time for maintenance that a cache puts off.
+/// Waits while caches do maintenance that they postpone.
 pub(crate) fn settle() {
     run::drive(cacheback::settle());
     thread::sleep(Duration::from_millis(500));
 }
 
-/// No cache: an async function that returns at once. What the loop around a contender takes, and any call in it.
+/// No cache, just an async function that returns at once: the cost of the loop around a contender and of any call in
+/// it.
 pub(crate) fn at_once_awaited<K: Key>() -> Contender<K> {
     async fn at_once<K>(key: K) -> [u8; 16] {
         body(key)
@@ -154,7 +155,7 @@ pub(crate) fn at_once_called<K: Key>() -> Contender<K> {
     Contender::called(body::<K>)
 }
 
-/// Out of line, as whatever is more than this is.
+/// Not inlined, like any larger function.
 #[inline(never)]
 fn body<K>(key: K) -> [u8; 16] {
     black_box(key);

@@ -1,4 +1,4 @@
-//! `hitbox-fn` with `hitbox-moka`. Responses are types that it can serialize.
+//! `hitbox-fn` with `hitbox-moka`. It must be able to serialize the responses.
 
 use std::time::Duration;
 

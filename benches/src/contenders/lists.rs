@@ -1,4 +1,4 @@
-//! Who takes part in which load.
+//! The contenders of each load.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::case::{Key, Value};
 
 const CACHED: &str = "cached, #[cached] ttl";
 
-/// Those that know any key and any value. The unit comes first.
+/// The caches for any key and any value. The unit comes first.
 fn generic<K: Key, V: Value>() -> Vec<Maker<K>> {
     vec![
         Maker { name: UNIT, make: generic::moka_sync::<K, V> },
@@ -22,7 +22,7 @@ fn generic<K: Key, V: Value>() -> Vec<Maker<K>> {
     ]
 }
 
-/// What any cache has to do at least: find a key and clone its value.
+/// The minimum that any cache does: find a key and clone its value.
 fn floor<K: Key, V: Value>() -> Vec<Maker<K>> {
     vec![
         Maker { name: "papaya::HashMap, foldhash", make: generic::papaya::<K, V> },
@@ -46,7 +46,7 @@ fn together<K>(lists: [Vec<Maker<K>>; 4]) -> Vec<Maker<K>> {
     lists.into_iter().flatten().collect()
 }
 
-/// All of them, u64 -> [u8; 16].
+/// All contenders, u64 -> [u8; 16].
 pub(crate) fn hits() -> Vec<Maker<u64>> {
     together([
         generic::<u64, [u8; 16]>(),
@@ -60,7 +60,7 @@ pub(crate) fn hits() -> Vec<Maker<u64>> {
     ])
 }
 
-/// As `hits`, where every key is new.
+/// The contenders of `hits`, for a load in which every key is new.
 pub(crate) fn misses() -> Vec<Maker<u64>> {
     together([
         generic::<u64, [u8; 16]>(),

@@ -1,4 +1,4 @@
-//! Ours, through the macro as a user calls it.
+//! Our library, through the macro, as a user calls it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use super::{Contender, FULL, ROOMY, Setup};
 use crate::case::{Key, Value};
 use crate::run;
 
-/// A cached function of one key, and the contender that calls it.
+/// A cached function with one argument, and the contender that calls it.
 macro_rules! function {
     ($name:ident, $key:ty, $static_key:ty, $value:ty, $capacity:expr $(, $option:ident)?) => {
         pub(super) fn $name(setup: Setup<'_, $static_key>) -> Contender<$static_key> {
@@ -35,7 +35,7 @@ function!(str_arc, &str, &'static str, Arc<String>, ROOMY);
 function!(misses, u64, u64, [u8; 16], FULL, fetch_on_miss);
 function!(memory, u64, u64, u64, ROOMY);
 
-/// Three arguments made of one number.
+/// Three arguments, made from one number.
 pub(super) fn three_arguments(setup: Setup<'_, &'static str>) -> Contender<&'static str> {
     #[cacheback(lifetime = 86_400, capacity = ROOMY)]
     async fn read(tenant: u64, name: &str, page: u32) -> [u8; 16] {
@@ -48,10 +48,10 @@ pub(super) fn three_arguments(setup: Setup<'_, &'static str>) -> Contender<&'sta
     polled!(&read(1, Key::of(0), 2), key => read(1, key, 2).await)
 }
 
-/// How many reads of a trace are hits, in a cache of some capacity with this policy of eviction.
+/// How many reads of a trace are hits in a cache with this capacity and this eviction policy.
 macro_rules! hit_count {
     ($name:ident, $eviction:literal) => {
-        /// Once a process: the capacity is set once.
+        /// Call it once in a process: the capacity cannot change later.
         pub(crate) fn $name(trace: &[u64], capacity: u64) -> u64 {
             static ROOM: AtomicU64 = AtomicU64::new(0);
             static FETCHES: AtomicU64 = AtomicU64::new(0);
@@ -69,7 +69,7 @@ macro_rules! hit_count {
             assert_eq!(
                 (stats.hits, stats.fetches),
                 (trace.len() as u64 - fetches, fetches),
-                "the cache counts as the body"
+                "the counters of the cache and of the body agree"
             );
             trace.len() as u64 - fetches
         }

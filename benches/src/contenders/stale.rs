@@ -1,5 +1,5 @@
-//! Those that serve stale values while they refresh: values go stale after a second, and refreshes may be made to
-//! never end.
+//! The caches that serve stale values while they refresh. Values become stale after a second. `block` makes refreshes
+//! that never end.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use hitbox_fn::cached;
 use super::{Contender, FIBRE, FULL, HITBOX, Maker, OURS, Setup, UNIT, generic};
 use crate::run;
 
-/// After that, values are stale.
+/// The age at which values become stale.
 pub(crate) const FRESH: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -27,7 +27,7 @@ pub(crate) fn block() {
     BLOCKED.store(true, Ordering::Relaxed);
 }
 
-/// Fetches that were started since `block`.
+/// The number of fetches that were started since `block`.
 pub(crate) fn started() -> u64 {
     STARTED.load(Ordering::Relaxed)
 }

@@ -1,4 +1,4 @@
-//! Many callers of one missing key, while its fetch takes its time.
+//! Many callers of one missing key with a slow fetch.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::{FIBRE, FULL, HITBOX, MOKA_FUTURE, OURS};
 /// How long the fetch takes.
 pub(crate) const FETCH: Duration = Duration::from_millis(200);
 
-/// Lets that many tasks wait for one key, and returns when all have it.
+/// Lets this number of tasks wait for one key, and returns when all have its value.
 type Herd = Box<dyn Fn(&Runtime, u64, usize)>;
 
 async fn origin(key: u64) -> u64 {
@@ -36,10 +36,10 @@ fn herd<F: Future<Output: Send> + Send + 'static>(call: impl Fn(u64) -> F + 'sta
     })
 }
 
-/// The floor: no cache, the tasks await one shared future.
+/// The lower bound: no cache, the tasks await one shared future.
 pub(crate) const SHARED: &str = "no cache: futures::Shared";
 
-/// Made on the runtime that the tasks run on.
+/// Call it on the runtime on which the tasks run.
 pub(crate) fn herds() -> Vec<(&'static str, Herd)> {
     vec![
         (MOKA_FUTURE, moka()),

@@ -1,4 +1,4 @@
-//! What an annotation costs at build time: crates with a hundred functions each, rebuilt alone, and the number of
+//! The cost of an annotation at build time: the time to rebuild a crate with a hundred functions, and the number of
 //! packages that come along.
 
 use std::fmt::Write as _;
@@ -19,17 +19,17 @@ const FUNCTIONS: usize = 100;
 struct Kind {
     name: &'static str,
     package: &'static str,
-    /// Lines of `[dependencies]`, besides those that all have; `{root}` and `{version:NAME}` are filled in.
+    /// Lines of `[dependencies]` in addition to the common ones. `{root}` and `{version:NAME}` are filled in.
     dependencies: &'static str,
-    /// What stands above all functions.
+    /// Code above all functions.
     head: &'static str,
     attribute: &'static str,
     error: &'static str,
-    /// What stands before all calls.
+    /// Code before all calls.
     before: &'static str,
-    /// What stands between a call and its `await`.
+    /// Code between a call and its `await`.
     call: &'static str,
-    /// The packages that are named in `dependencies`.
+    /// The packages in `dependencies`.
     brings: &'static [&'static str],
 }
 
@@ -102,7 +102,7 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let _ = fs::remove_dir_all(&folder);
 }
 
-/// Seconds of building each kind's crate alone again, its dependencies built before.
+/// The seconds that each kind's crate takes to build again, with its dependencies already built.
 fn rebuilds(folder: &Path, incremental: &str, plan: &Plan) -> Vec<Vec<f64>> {
     eprintln!("build: dependencies");
     for kind in &KINDS {
@@ -134,7 +134,7 @@ fn build(folder: &Path, incremental: &str, kind: &Kind) {
     assert!(status.success(), "{} does not build", kind.package);
 }
 
-/// Packages that come along, those that are named included.
+/// How many packages come along, including the ones in `dependencies`.
 fn packages(folder: &Path, kind: &Kind) -> usize {
     let mut names: Vec<String> = Vec::new();
     for package in kind.brings {
@@ -163,7 +163,7 @@ fn generate(folder: &Path) {
         folder.join("Cargo.toml"),
         &format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n", members.join(", ")),
     );
-    // The versions that everything else here was measured with.
+    // The same versions as in all other loads.
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
     for kind in &KINDS {
         let mut dependencies = kind.dependencies.replace("{root}", &root.display().to_string());
@@ -204,7 +204,7 @@ fn source(kind: &Kind) -> String {
         let owned = if kind.name == HITBOX { ".to_owned()" } else { "" };
         let _ = writeln!(calls, "    let _ = lookup_{number}(\"name\"{owned}, 1){}.await;", kind.call);
     }
-    // Called, or nothing would be generated of them.
+    // The functions are called, or the compiler would generate no code for them.
     let _ = write!(
         text,
         "\nasync fn all() {{\n    {}{calls}}}\n\nfn main() {{\n    \

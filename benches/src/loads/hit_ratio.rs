@@ -1,5 +1,5 @@
-//! How many reads a full cache answers, by synthetic traces: ours, which tells moka of few hits, against moka told of
-//! every one; with either policy of eviction.
+//! How many reads of synthetic traces a full cache answers. Ours reports only a few hits to moka's policy, and is
+//! compared with moka itself, which records every hit. Both eviction policies are measured.
 
 use moka::policy::EvictionPolicy;
 
@@ -48,14 +48,15 @@ fn trace(name: &str, capacity: u64, accesses: u64) -> Vec<u64> {
     let mut random = Random::new(11);
     let numbers: Box<dyn FnMut(u64) -> u64> = match name {
         "zipf 0.99" => Box::new(|_| zipf.rank(&mut random)),
-        // Every twentieth of the trace, a tenth of the key space is read once, in order: keys that are not popular.
+        // Once in each twentieth of the trace, a scan reads unpopular keys in order, a tenth as many as there are
+        // popular keys.
         "zipf and scans" => Box::new(|at| {
             let in_period = at % (accesses / 20).max(1);
             if in_period < (KEYS / 10).min(accesses / 40) { KEYS + in_period } else { zipf.rank(&mut random) }
         }),
         // An LRU cache of the exact size would never hit.
         "loop" => Box::new(|at| at % (capacity + capacity / 10)),
-        // The popular keys are others after each twentieth of the trace.
+        // After each twentieth of the trace, other keys are popular.
         "moving hot set" => {
             Box::new(|at| (zipf.rank(&mut random) + at / (accesses / 20).max(1) * 1_000) % KEYS)
         }

@@ -1,4 +1,4 @@
-//! Reads that all hit: one hot key, and keys by a zipf distribution.
+//! Reads that all hit: one hot key, and keys from a zipf distribution.
 
 use crate::case::Key;
 use crate::contenders::{self, Maker, ROOMY, Setup, UNIT};
@@ -8,11 +8,11 @@ use crate::plan::Plan;
 use crate::stats::{median, median_ratio};
 use crate::zipf::{Random, THETA, Zipf};
 
-/// Keys and values whose row is not complete.
+/// Types that only some contenders support.
 const OTHERS: [&str; 4] = ["u64 -> Arc<String>", "u64 -> String", "&str -> [u8; 16]", "&str -> Arc<String>"];
-/// The complete row.
+/// The types that all contenders support: the complete row.
 pub(crate) const MAIN: &str = "u64 -> [u8; 16]";
-/// Keys in the cache while one of them is hot.
+/// How many keys the cache holds while one of them is hot.
 const AROUND_THE_HOT_ONE: u64 = 100_000;
 
 pub(super) fn parts(plan: &Plan) -> Vec<String> {

@@ -1,7 +1,8 @@
-//! Instructions of a hit, by callgrind: this program runs itself under valgrind with two numbers of reads, and the
-//! difference is what the reads cost. Only `cacheback_benches_measured` is counted: what comes before it, such as
-//! filling a map whose hasher is seeded anew in each process, differs from run to run. The loop that reads is counted by
-//! itself too, in the same way: with an async function that returns at once, or a plain one where the contender's is.
+//! Instructions of a hit, by callgrind. This program runs itself under valgrind with two numbers of reads, and the
+//! difference is the cost of the additional reads. Only `cacheback_benches_measured` is counted, because the code
+//! before it differs from run to run: it fills a map whose hasher is seeded at random in each process. The loop that
+//! reads is counted by itself in the same way: around an async function that returns at once, or around a plain
+//! function if the contender has one.
 #![allow(unsafe_code, reason = "valgrind finds the function by its unmangled name")]
 
 use std::env;
@@ -14,10 +15,10 @@ use crate::plan::Plan;
 
 const KEYS: u64 = 1_000;
 const READS: [u64; 2] = [2_000, 12_000];
-/// What is counted: a contender's reads, or the loop around them.
+/// The work to count: a contender's reads, or the loop around them.
 const READ: &str = "read";
 const LOOP: &str = "loop";
-/// The figures: of a turn of the loop, and less what the loop itself takes.
+/// The figures: one turn of the loop, and one turn minus the cost of the loop itself.
 pub(crate) const WITH_LOOP: &str = "with the loop";
 pub(crate) const HIT: &str = "hit";
 pub(crate) const U64: &str = "u64 -> [u8; 16]";
@@ -44,7 +45,7 @@ pub(super) fn run(part: &str, _: &Plan, sink: Sink) {
     }
 }
 
-/// All instructions of a process that does this work so often.
+/// All instructions of a process that does this work for this number of reads.
 fn counted(part: &str, work: &str, reads: u64) -> Option<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no"])
@@ -58,7 +59,7 @@ fn counted(part: &str, work: &str, reads: u64) -> Option<u64> {
     line.rsplit(' ').next()?.parse().ok()
 }
 
-/// What runs under valgrind.
+/// The main function of the process under valgrind.
 pub(crate) fn under_valgrind(part: &str, work: &str, reads: usize) {
     let (types, name) = part.split_once('|').expect("types|contender");
     match types {

@@ -1,4 +1,4 @@
-//! Bytes an entry: what is allocated after a million entries came in, by the allocator's own sizes.
+//! Bytes for each entry: the memory that is allocated after a million insertions, by the allocator's own sizes.
 
 use crate::alloc;
 use crate::contenders::{self, ROOMY, Setup};
@@ -14,7 +14,7 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let keys: Vec<u64> = (0..entries).map(<u64 as crate::case::Key>::of).collect();
     let list = contenders::memory();
     let one = list.iter().find(|one| one.name == part).expect("a contender");
-    // Threads and thread-locals are no entries.
+    // Threads and thread-locals are not to be counted.
     contenders::settle();
     alloc::start();
     let filled = (one.make)(Setup { keys: &keys, capacity: ROOMY });

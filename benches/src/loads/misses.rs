@@ -1,5 +1,5 @@
-//! Reads of keys that nobody asked for before: the read, the fetch of a body that is ready at once, the insertion, and
-//! an eviction where the cache has a bound.
+//! Reads of new keys: the read, a fetch whose body is ready at once, the insertion, and an eviction if the cache has a
+//! bound.
 
 use super::hits;
 use crate::contenders::{self, FULL, Setup};

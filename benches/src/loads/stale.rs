@@ -1,4 +1,4 @@
-//! Stale hits while refreshes are under way that do not end.
+//! Stale hits while refreshes run that do not end.
 
 use std::thread;
 use std::time::Duration;
@@ -21,12 +21,12 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
         .iter()
         .map(|one| (one.name, (one.make)(Setup { keys: &keys, capacity: FULL })))
         .collect();
-    // Some of them end the lifetime up to a tenth later, at random.
+    // In some caches a lifetime ends up to a tenth later, at random.
     thread::sleep(FRESH.mul_f64(1.5));
     stale::block();
     for (name, contender) in &contenders {
         let before = stale::started();
-        // The first round starts the refreshes, the second finds those that were not started at once.
+        // The first round starts refreshes. The second round gives a chance to those that did not start at once.
         for _ in 0..2 {
             (contender.read)(&keys);
             run::drive(async { tokio::time::sleep(Duration::from_millis(20)).await });

@@ -1,5 +1,5 @@
-//! Ten thousand tasks that wait for one missing key: the time that they take beyond the fetch, and the CPU time of the
-//! process.
+//! Ten thousand tasks that wait for one missing key: the time that they take in addition to the fetch, and the CPU time
+//! of the process.
 #![allow(unsafe_code, reason = "the CPU clock is a call into libc")]
 
 use std::thread;
@@ -21,7 +21,7 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let runtime = Builder::new_multi_thread().worker_threads(cores).enable_time().build().expect("a runtime");
     let herds = runtime.block_on(async { waiters::herds() });
     let mut times = vec![(Vec::new(), Vec::new()); herds.len()];
-    // The first round is not counted: it starts threads and allocates what later rounds reuse.
+    // The first round is not counted: it starts threads and allocates memory that later rounds reuse.
     for round in 0..=plan.rounds {
         for turn in 0..herds.len() {
             let index = (round + turn) % herds.len();
@@ -46,7 +46,7 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
 
 fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the clock exists on every Unix, and the pointer is to a timespec of ours.
+    // SAFETY: the clock exists on every Unix, and the pointer is to our own timespec.
     let done = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     assert_eq!(done, 0, "the process has a CPU clock");
     Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).expect("less than a second"))

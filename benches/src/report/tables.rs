@@ -1,4 +1,4 @@
-//! Rows and columns, plots, and what cases are called.
+//! Rows and columns, plots, and the names of cases.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,7 +7,7 @@ use crate::contenders::{OURS, OURS_TINY_LFU};
 use crate::figure::Figures;
 use crate::plot::{self, count, number};
 
-/// A row a contender, a column a case.
+/// A row for each contender, and a column for each case.
 pub(super) fn ratios(
     text: &mut String,
     figures: &Figures,
@@ -32,7 +32,7 @@ pub(super) fn ratio(figures: &Figures, load: &str, case: &str, name: &str) -> St
     }
 }
 
-/// A row a contender, a column a metric.
+/// A row for each contender, and a column for each metric.
 pub(super) fn columns(
     text: &mut String,
     figures: &Figures,
@@ -52,7 +52,7 @@ pub(super) fn columns(
     text.push('\n');
 }
 
-#[allow(clippy::too_many_arguments, reason = "where it goes, what it says, and which figures it shows")]
+#[allow(clippy::too_many_arguments, reason = "a destination, texts, and a choice of figures")]
 pub(super) fn bars(
     text: &mut String,
     figures: &Figures,
@@ -81,7 +81,7 @@ pub(super) fn draw(text: &mut String, drawn: Result<(), Box<dyn std::error::Erro
     }
 }
 
-/// Ours stands out.
+/// The name of a contender; ours is bold.
 pub(super) fn shown(name: &str) -> String {
     if name == OURS || name == OURS_TINY_LFU { format!("**{name}**") } else { name.to_owned() }
 }
