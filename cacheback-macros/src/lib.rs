@@ -184,12 +184,12 @@ use crate::plan::Plan;
 /// | [`retention`](#retention) | duration | 30 days |
 /// | [`refresh_ahead`](#refresh_ahead) | duration | 0 |
 /// | [`fetch_on_miss`](#fetch_on_miss) | flag, or `= bool` expression over the arguments | off |
-/// | [`empty`](#empty) | expression over the arguments | `Default::default()` |
+/// | [`empty`](#empty) | expression over the arguments | `Default::default()`, in `Ok` for a `Result` |
 /// | [`wait`](#wait) | duration | no limit |
 /// | [`refresh_timeout`](#refresh_timeout) | duration | 60 s |
 /// | [`max_backoff`](#max_backoff) | duration | 60 s |
 /// | [`breaker`](#breaker) | `bool` | `true` |
-/// | [`max_refreshes`](#max_refreshes) | whole number | the executor's |
+/// | [`max_refreshes`](#max_refreshes) | whole number | 64, with all functions |
 /// | [`lifetime_for`](#lifetime_for) | closure `\|&value\| -> Duration` | none |
 /// | [`retention_for`](#retention_for) | closure `\|&value\| -> Duration` | none |
 /// | [`cache_err`](#cache_err) | duration | off |
@@ -202,9 +202,9 @@ use crate::plan::Plan;
 /// | [`max_bytes`](#max_bytes) | whole number of bytes, or a string such as `"64MiB"` | none |
 /// | [`weigh`](#weigh) | closure `\|&value\| -> bytes` | none |
 /// | [`eviction`](#eviction) | `"lru"` or `"tiny_lfu"` | `"lru"` |
-/// | [`name`](#name) | string | the path of the function |
-/// | [`in_impl`](#in_impl) | flag | inferred from a receiver or `Self` in the signature |
-/// | [`handle`](#handle) | `false`, or another name | the function's name |
+/// | [`name`](#name) | string | path of the function |
+/// | [`in_impl`](#in_impl) | flag | seen by a receiver or `Self` |
+/// | [`handle`](#handle) | `false`, or another name | name of the function |
 /// | [`crate`](#crate) | path | `::cacheback` |
 ///
 /// The options `shared`, `queue`, `tags`, `version` and `batch` are planned, and not in this version. "Arguments" are the receiver too: an expression may use `self`.

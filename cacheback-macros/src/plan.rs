@@ -8,14 +8,14 @@ mod expression;
 pub(crate) mod free_vars;
 mod instances;
 pub(crate) mod key;
-mod policy;
 pub(crate) mod rename_self;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use proc_macro2::{Group, TokenStream};
 use syn::ext::IdentExt;
-use syn::{Expr, LitStr, Path, Signature, Type, Visibility};
+use syn::{LitStr, Path, Signature, Type, Visibility};
 
 pub(crate) use self::companion::{Companion, Methods};
 pub(crate) use self::empty::Empty;
@@ -23,12 +23,12 @@ pub(crate) use self::expression::Expression;
 use self::expression::Names;
 pub(crate) use self::instances::{Instances, Parameter};
 use self::key::Key;
-pub(crate) use self::policy::{Assignment, Setting};
+pub(crate) use self::settings::{Assignment, Closure, Setting, Settings};
 use crate::error::Errors;
 use crate::function::attrs::{self, Attributes};
 use crate::function::place::Place;
 use crate::function::signature::{Argument, Function};
-use crate::options::{Condition, Given, Options, Value};
+use crate::options::Options;
 
 /// What is to be generated for one function.
 pub(crate) struct Plan {
@@ -55,20 +55,8 @@ pub(crate) struct Plan {
     pub(crate) asked_for: Vec<usize>,
     /// Whether the key, once owned, holds all arguments too.
     pub(crate) key_is_arguments: bool,
-    /// What is known before the first call.
-    pub(crate) constant: Vec<Assignment>,
-    /// What is evaluated for each fetch or write.
-    pub(crate) varying: Vec<Assignment>,
-    /// The options that depend on arguments.
-    pub(crate) varies: Vec<&'static str>,
+    pub(crate) settings: Settings,
     pub(crate) empty: Empty,
-    pub(crate) fetch_on_miss: Option<Expression>,
-    pub(crate) wait: Option<Expression>,
-    pub(crate) lifetime_for: Option<Expr>,
-    pub(crate) retention_for: Option<Expr>,
-    pub(crate) weigh: Option<Expr>,
-    pub(crate) share_err: Option<Expr>,
-    pub(crate) is_outage: Option<Expr>,
 }
 
 /// Where the user's code goes.
@@ -106,19 +94,10 @@ pub(crate) fn make(
     let attrs = attrs::split(&function.attrs, &function.sig.ident, errors);
     let parameters = instances::parameters(&function);
     let names = Names { arguments: &function.arguments, parameters: &parameters };
-    let settings = policy::settings(&options, &names, errors);
-
-    let fetch_on_miss = match &options.fetch_on_miss {
-        Some(Given { value: Condition::When(expr), .. }) => Some(names.read(expr, errors)),
-        _ => None,
-    };
-    let wait = match &options.wait {
-        Some(Given { value: Value::Computed(expr), .. }) => Some(names.read_span(expr, errors)),
-        _ => None,
-    };
+    let settings = settings::read(&options, &names, errors);
     let empty = empty::choose(&options, &names, errors);
     let written = if let Empty::Written(empty) = &empty { Some(empty) } else { None };
-    let expressions = fetch_on_miss.iter().chain(&wait).chain(written).chain(settings.expressions());
+    let expressions = settings.expressions().chain(written);
     let mut asked_for: Vec<usize> = expressions.flat_map(|expr| expr.uses.iter().copied()).collect();
     if options.key.is_some() {
         asked_for.extend(key.arguments());
@@ -160,16 +139,7 @@ pub(crate) fn make(
         instances,
         asked_for,
         key,
-        constant: settings.constant,
-        varying: settings.varying,
-        varies: settings.varies,
+        settings,
         empty,
-        fetch_on_miss,
-        wait,
-        lifetime_for: options.lifetime_for.map(|closure| closure.value),
-        retention_for: options.retention_for.map(|closure| closure.value),
-        weigh: options.weigh.map(|closure| closure.value),
-        share_err: options.share_err.map(|closure| closure.value),
-        is_outage: options.is_outage.map(|closure| closure.value),
     }
 }

@@ -26,7 +26,7 @@ impl Expansion<'_> {
         };
         let name = Ident::new(name, Span::call_site());
         let evaluates =
-            self.plan.constant.iter().any(|assignment| matches!(assignment.value, Setting::Expr(_)));
+            self.plan.settings.constant.iter().any(|assignment| matches!(assignment.value, Setting::Expr(_)));
         let attrs = evaluates.then_some(&self.plan.attrs.entry).into_iter().flatten();
         quote! {
             #(#attrs)*
@@ -38,65 +38,38 @@ impl Expansion<'_> {
         }
     }
 
-    /// How this function is fetched, and what only it can say: one statement an option, each at its own token.
+    /// How this function is fetched, and what only it can say: one call an option, each at its own token.
     pub(super) fn site(&self, place: &Place, names: &[Ident]) -> TokenStream {
         let plan = self.plan;
+        let settings = &plan.settings;
         let (here, at_output, at_error) = (self.here, self.at_output, self.at_error);
         let private = self.paths.private(at_output);
         let shapes = self.shapes_of_arguments(names);
         let outcome = quote_spanned!(at_output=> __cacheback_probe.__cacheback_outcome());
         let fetch = self.fetch(place);
-        let share = plan.share_err.is_none().then(
-            || quote_spanned!(at_error=> let __cacheback_way = (&__cacheback_probe).__cacheback_share();),
-        );
-        let describe =
-            quote_spanned!(at_error=> let __cacheback_say = (&&__cacheback_probe).__cacheback_describe(););
-        let mut tokens = quote_spanned! {at_output=>
-            let __cacheback_site = #private::Site::new(#shapes, #outcome, #fetch);
-            #share
-            #describe
-        };
+        let mut tokens = quote_spanned!(at_output=> #private::Site::new(#shapes, #outcome, #fetch));
         let mut add = |at: Span, option: &str, value: TokenStream| {
             let option = Ident::new(option, at);
-            tokens.extend(quote_spanned!(at=> let __cacheback_site = __cacheback_site.#option(#value);));
+            tokens.extend(quote_spanned!(at=> .#option(#value)));
         };
-        let describe = quote_spanned!(at_error=> __cacheback_say);
-        match &plan.share_err {
-            Some(closure) => add(located(closure.span()), "share_err", quote!(#closure, #describe)),
-            None => {
-                let share = quote_spanned!(at_error=> __cacheback_way);
-                add(at_output, "errors", quote!(#share, #describe));
-            }
+        let describe = quote_spanned!(at_error=> (&&__cacheback_probe).__cacheback_describe());
+        add(at_output, "describe", describe);
+        if !settings.has_closure("share_err") {
+            add(at_output, "share", quote_spanned!(at_error=> (&__cacheback_probe).__cacheback_share()));
         }
         match &plan.empty {
             Empty::Default => add(at_output, "empty_default", quote!()),
             Empty::Written(expr) => add(located(expr.expr.span()), "empty", self.over_arguments(expr)),
             Empty::Never => {}
         }
-        if !plan.varying.is_empty() {
+        if !settings.per_fetch.is_empty() {
             add(here, "vary", self.varying_policy());
         }
-        if let Some(expr) = &plan.fetch_on_miss {
-            add(located(expr.expr.span()), "fetch_on_miss", self.over_arguments(expr));
+        for (option, expr) in &settings.per_call {
+            add(located(expr.expr.span()), option, self.over_arguments(expr));
         }
-        if let Some(expr) = &plan.wait {
-            add(located(expr.expr.span()), "wait", self.over_arguments(expr));
-        }
-        if let Some(closure) = &plan.lifetime_for {
-            add(located(closure.span()), "lifetime_for", self.to_duration(closure));
-        }
-        if let Some(closure) = &plan.retention_for {
-            add(located(closure.span()), "retention_for", self.to_duration(closure));
-        }
-        if let Some(closure) = &plan.is_outage {
-            add(located(closure.span()), "is_outage", quote!(#closure));
-        }
-        if let Some(closure) = &plan.weigh {
-            let at = located(closure.span());
-            let private = self.paths.private(at);
-            let weighed =
-                quote_spanned!(at=> |__cacheback_value| #private::weighed(__cacheback_value, #closure));
-            add(at, "weigh", weighed);
+        for closure in &settings.closures {
+            add(located(closure.expr.span()), closure.option, self.closure(closure));
         }
         tokens
     }

@@ -58,14 +58,13 @@ impl Expansion<'_> {
         let site = self.site(place, names);
         // At the output, as in `hit`.
         let call = if self.plan.key_is_arguments {
-            quote_spanned!(self.at_output=> #private::entry(#instance, #key, __cacheback_site))
+            quote_spanned!(self.at_output=> #private::entry(#instance, #key, #site))
         } else {
             let args = self.args(names);
-            quote_spanned!(self.at_output=> #private::entry_of(#instance, #key, #args, __cacheback_site))
+            quote_spanned!(self.at_output=> #private::entry_of(#instance, #key, #args, #site))
         };
         quote_spanned! {here=>
             let __cacheback_probe = &#probe;
-            #site
             #call
         }
     }

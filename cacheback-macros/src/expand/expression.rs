@@ -10,8 +10,8 @@ use super::body::lent;
 use super::lints::shadowing;
 use super::paths::{located, numbered};
 use crate::function::attrs;
-use crate::options;
-use crate::plan::{Expression, rename_self};
+use crate::options::{self, Returns};
+use crate::plan::{Closure, Expression, rename_self};
 
 impl Expansion<'_> {
     /// `|args| { ..; expr }`
@@ -68,8 +68,22 @@ impl Expansion<'_> {
         quote_spanned!(at=> #private::span(#expr))
     }
 
-    /// A closure that returns a duration, likewise.
-    pub(super) fn to_duration(&self, closure: &Expr) -> TokenStream {
+    /// A closure over a value or an error, as its method takes it.
+    pub(super) fn closure(&self, closure: &Closure) -> TokenStream {
+        let expr = &closure.expr;
+        match closure.returns {
+            Returns::Span => self.to_duration(expr),
+            Returns::Bytes => {
+                let at = located(expr.span());
+                let private = self.paths.private(at);
+                quote_spanned!(at=> |__cacheback_value| #private::weighed(__cacheback_value, #expr))
+            }
+            Returns::AsWritten => expr.to_token_stream(),
+        }
+    }
+
+    /// A closure that returns a duration, and is told so with an advice.
+    fn to_duration(&self, closure: &Expr) -> TokenStream {
         match closure {
             Expr::Closure(written)
                 if matches!(written.output, ReturnType::Default) && options::has_own_type(&written.body) =>

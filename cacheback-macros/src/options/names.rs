@@ -1,41 +1,11 @@
-//! The names of the options, and what to say to a name that is none.
+//! What to say to a name that is no option.
 
 use syn::Ident;
 use syn::ext::IdentExt;
 
 use super::foreign;
+use super::table::TABLE;
 use crate::error::text::{listed, nearest};
-
-/// The options of the attribute.
-pub(crate) const OPTIONS: &[&str] = &[
-    "lifetime",
-    "max_stale",
-    "retention",
-    "refresh_ahead",
-    "fetch_on_miss",
-    "empty",
-    "wait",
-    "refresh_timeout",
-    "max_backoff",
-    "breaker",
-    "max_refreshes",
-    "lifetime_for",
-    "retention_for",
-    "cache_err",
-    "share_err",
-    "is_outage",
-    "jitter",
-    "key",
-    "skip",
-    "capacity",
-    "max_bytes",
-    "weigh",
-    "eviction",
-    "name",
-    "in_impl",
-    "handle",
-    "crate",
-];
 
 /// Options that are planned, and what there is in this version without them.
 const PLANNED: &[(&str, &str)] = &[
@@ -58,8 +28,9 @@ pub(super) fn unknown(name: &Ident, value: Option<&str>) -> String {
     if let Some(advice) = foreign::advice(&text, value) {
         return format!("`{text}` is not an option of `cacheback`\n{advice}");
     }
-    match nearest(&text, OPTIONS.iter().copied()) {
+    let options = || TABLE.iter().map(|row| row.name);
+    match nearest(&text, options()) {
         Some(near) => format!("unknown option `{text}`\ndid you mean `{near}`?"),
-        None => format!("unknown option `{text}`\nthe options are {}", listed(OPTIONS.iter().copied())),
+        None => format!("unknown option `{text}`\nthe options are {}", listed(options())),
     }
 }

@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use expect_test::{Expect, expect};
 
+use super::table::TABLE;
 use super::*;
 
 const FUNCTION: &str = "async fn tweets(user: &str, limit: u32) -> Vec<u64> { fetch(user, limit).await }";
@@ -73,8 +76,8 @@ fn every_option_is_read() {
     assert!(options.krate.is_some() && options.in_impl.is_some() && !options.incomplete);
     assert!(options.weigh.is_some() && options.retention_for.is_some());
     assert!(matches!(options.max_bytes, Some(Given { value: Value::Fixed(1000, _), .. })));
-    assert!(matches!(options.eviction, Some(Given { value: Eviction::TinyLfu, .. })));
-    assert!(matches!(options.fetch_on_miss, Some(Given { value: Condition::When(_), .. })));
+    assert!(matches!(options.eviction, Some(Given { value: Value::Fixed(Eviction::TinyLfu, _), .. })));
+    assert!(matches!(options.fetch_on_miss, Some(Given { value: Value::Computed(_), .. })));
     assert!(matches!(options.max_refreshes, Some(Given { value: Value::Fixed(1, _), .. })));
     assert!(matches!(options.capacity, Some(Given { value: Value::Fixed(10, _), .. })));
     assert!(matches!(options.handle, Some(Given { value: Handle::Named(name), .. }) if name == "other"));
@@ -194,7 +197,7 @@ fn ways_of_eviction() {
     for (text, expected) in [("lru", Eviction::Lru), ("tiny_lfu", Eviction::TinyLfu)] {
         let (options, errors) = options(&format!("eviction = \"{text}\""));
         assert_eq!(errors, "");
-        assert_eq!(options.eviction.map(|given| given.value), Some(expected));
+        assert_eq!(options.eviction.and_then(|given| given.value.fixed()), Some(expected));
     }
     let cases = [
         "eviction = \"lfu\"",
@@ -253,9 +256,9 @@ fn a_flag_can_be_a_condition() {
     let (on, _) = options("fetch_on_miss");
     let (also_on, _) = options("fetch_on_miss = true");
     let (off, _) = options("fetch_on_miss = false");
-    assert!(matches!(on.fetch_on_miss, Some(Given { value: Condition::Always(_), .. })));
-    assert!(matches!(also_on.fetch_on_miss, Some(Given { value: Condition::Always(_), .. })));
-    assert!(matches!(off.fetch_on_miss, Some(Given { value: Condition::Never(_), .. })));
+    assert!(matches!(on.fetch_on_miss, Some(Given { value: Value::Fixed(true, _), .. })));
+    assert!(matches!(also_on.fetch_on_miss, Some(Given { value: Value::Fixed(true, _), .. })));
+    assert!(matches!(off.fetch_on_miss, Some(Given { value: Value::Fixed(false, _), .. })));
 }
 
 #[test]
@@ -741,7 +744,7 @@ fn every_advice_names_options_that_exist() {
     for name in names {
         let advice = foreign::advice(name, Some("1")).unwrap_or_default();
         let option = advice.trim_start_matches("write `").split(' ').next().unwrap_or_default();
-        assert!(names::OPTIONS.contains(&option), "{name}: {advice}");
+        assert!(TABLE.iter().any(|row| row.name == option), "{name}: {advice}");
         assert!(advice.ends_with(" = 1`"), "{name}: {advice}");
     }
     let time = foreign::advice("time", Some("60")).unwrap_or_default();

@@ -1,15 +1,9 @@
-//! From the expression behind one option to its value: literals are checked here, anything else is left to the
-//! type system.
+//! The value of an option: a literal that was checked, or an expression that is left to the type system.
 
 use std::time::Duration;
 
-use parse_size::{ByteSuffix, Config};
 use proc_macro2::Span;
-use syn::spanned::Spanned;
-use syn::{Block, Expr, ExprLit, ExprUnary, Ident, Lit, LitFloat, LitInt, LitStr, Path, Stmt, UnOp};
-
-use crate::error::refuse;
-use crate::error::text::nearest;
+use syn::{Block, Expr, Ident, LitStr, Path, Stmt};
 
 /// A literal, known here, or an expression, known when it runs.
 #[derive(Clone)]
@@ -28,13 +22,84 @@ impl<T: Copy> Value<T> {
     }
 }
 
-/// When a caller waits for a missing value.
-#[derive(Clone)]
-pub(crate) enum Condition {
-    Always(Span),
-    Never(Span),
-    When(Expr),
+/// A value whose type does not matter to whoever writes it down.
+pub(crate) enum AnyValue {
+    Fixed(Literal, Span),
+    /// `is_duration`: it has to be one.
+    Computed {
+        expr: Expr,
+        is_duration: bool,
+    },
 }
+
+/// A literal of any type.
+#[derive(Clone, Copy)]
+pub(crate) enum Literal {
+    Duration(Duration),
+    Count(u64),
+    Fraction(f64),
+    Flag(bool),
+    Eviction(Eviction),
+}
+
+/// A type that has literals.
+pub(super) trait HasLiterals: Copy {
+    /// Whether it is that of durations.
+    const IS_DURATION: bool = false;
+    fn literal(self) -> Literal;
+}
+impl HasLiterals for Duration {
+    const IS_DURATION: bool = true;
+    fn literal(self) -> Literal {
+        Literal::Duration(self)
+    }
+}
+impl HasLiterals for u64 {
+    fn literal(self) -> Literal {
+        Literal::Count(self)
+    }
+}
+impl HasLiterals for f64 {
+    fn literal(self) -> Literal {
+        Literal::Fraction(self)
+    }
+}
+impl HasLiterals for bool {
+    fn literal(self) -> Literal {
+        Literal::Flag(self)
+    }
+}
+impl HasLiterals for Eviction {
+    fn literal(self) -> Literal {
+        Literal::Eviction(self)
+    }
+}
+
+/// The value of an option, apart from its type.
+pub(super) trait IntoAny {
+    /// `None` if it cannot be written down without a look at it.
+    fn to_any(&self) -> Option<AnyValue> {
+        None
+    }
+}
+impl<T: HasLiterals> IntoAny for Value<T> {
+    fn to_any(&self) -> Option<AnyValue> {
+        Some(match self {
+            Value::Fixed(value, span) => AnyValue::Fixed(value.literal(), *span),
+            Value::Computed(expr) => AnyValue::Computed { expr: expr.clone(), is_duration: T::IS_DURATION },
+        })
+    }
+}
+impl IntoAny for Expr {
+    fn to_any(&self) -> Option<AnyValue> {
+        Some(AnyValue::Computed { expr: self.clone(), is_duration: false })
+    }
+}
+impl IntoAny for LitStr {}
+impl IntoAny for Vec<Ident> {}
+impl IntoAny for Handle {}
+impl IntoAny for Path {}
+impl IntoAny for () {}
 
 /// What `handle` was set to.
 #[derive(Clone)]
@@ -48,224 +113,6 @@ pub(crate) enum Handle {
 pub(crate) enum Eviction {
     Lru,
     TinyLfu,
-}
-
-pub(super) fn duration(name: &Ident, expr: Expr) -> syn::Result<Value<Duration>> {
-    let span = expr.span();
-    let Some((lit, negative)) = literal(&expr) else { return Ok(Value::Computed(expr)) };
-    if negative {
-        return refuse(
-            span,
-            format!("a duration cannot be negative\nwrite `{name} = 600` or `{name} = \"10m\"`"),
-        );
-    }
-    let value = match lit {
-        Lit::Int(int) => seconds(name, int)?,
-        Lit::Str(text) => humantime::parse_duration(&text.value()).map_err(|error| {
-            let text = text.value();
-            syn::Error::new(
-                span,
-                format!("`{text}` is not a duration: {error}\nwrite for example `{name} = \"1h 30m\"`"),
-            )
-        })?,
-        Lit::Float(float) => {
-            let text = milliseconds(float).unwrap_or_else(|| "1500ms".to_owned());
-            return refuse(span, format!("a duration is in whole seconds\nwrite \"{text}\""));
-        }
-        _ => {
-            return refuse(
-                span,
-                format!(
-                    "`{name}` takes a duration\n\
-                     write whole seconds, a string such as \"10m\", or a `Duration` expression"
-                ),
-            );
-        }
-    };
-    Ok(Value::Fixed(value, span))
-}
-
-pub(super) fn count(name: &Ident, expr: Expr) -> syn::Result<Value<u64>> {
-    let span = expr.span();
-    let int = match literal(&expr) {
-        None => return Ok(Value::Computed(expr)),
-        Some((Lit::Int(int), false)) => int,
-        Some(_) => {
-            return refuse(span, format!("`{name}` takes a whole number\nwrite for example `{name} = 100`"));
-        }
-    };
-    if !int.suffix().is_empty() {
-        let digits = int.base10_digits();
-        return refuse(span, format!("`{name}` takes a number without a suffix\nwrite `{name} = {digits}`"));
-    }
-    let value = int
-        .base10_parse()
-        .map_err(|_| syn::Error::new(span, format!("`{int}` is too large for `{name}`")))?;
-    if value == 0 && name == "max_refreshes" {
-        return refuse(
-            span,
-            "with `max_refreshes = 0` nothing could be refreshed\nwrite 1 or more, or leave `max_refreshes` out",
-        );
-    }
-    Ok(Value::Fixed(value, span))
-}
-
-pub(super) fn bytes(name: &Ident, expr: Expr) -> syn::Result<Value<u64>> {
-    let span = expr.span();
-    let (text, unit) = match literal(&expr) {
-        None => return Ok(Value::Computed(expr)),
-        Some((Lit::Int(int), false)) if int.suffix().is_empty() => return count(name, expr),
-        Some((Lit::Int(int), false)) => (format!("{}{}", int.base10_digits(), int.suffix()), int.suffix()),
-        Some((Lit::Float(float), false)) => {
-            (format!("{}{}", float.base10_digits(), float.suffix()), float.suffix())
-        }
-        Some((Lit::Str(text), false)) => return size(name, &text.value(), span),
-        Some(_) => {
-            return refuse(
-                span,
-                format!(
-                    "`{name}` takes a number of bytes\n\
-                     write a whole number, a string such as \"64MiB\", or a `u64` expression"
-                ),
-            );
-        }
-    };
-    if size(name, &text, span).is_ok() {
-        return refuse(
-            span,
-            format!("a number of bytes with a unit is a string\nwrite `{name} = \"{text}\"`"),
-        );
-    }
-    match text.strip_suffix(unit) {
-        Some(digits) if !unit.is_empty() && !digits.contains('.') => {
-            refuse(span, format!("whole bytes have no suffix\nwrite `{name} = {digits}`"))
-        }
-        _ => refuse(span, format!("bytes are whole\nwrite for example `{name} = \"1.5MiB\"`")),
-    }
-}
-
-/// A number of bytes with its unit. The unit ends with `B`: whether `64M` means 1,000s or 1,024s is anyone's guess.
-fn size(name: &Ident, text: &str, span: Span) -> syn::Result<Value<u64>> {
-    match Config::new().with_byte_suffix(ByteSuffix::Require).parse_size(text) {
-        Ok(bytes) => Ok(Value::Fixed(bytes, span)),
-        Err(parse_size::Error::PosOverflow) => refuse(span, format!("`{text}` is too large for `{name}`")),
-        Err(_) => refuse(
-            span,
-            format!(
-                "`{text}` is not a number of bytes with its unit (kB, MB, GB for 1000s; KiB, MiB, GiB for 1024s)\n\
-                 write for example `{name} = \"64MiB\"`"
-            ),
-        ),
-    }
-}
-
-pub(super) fn eviction(expr: &Expr) -> syn::Result<Eviction> {
-    let Some((Lit::Str(text), false)) = literal(expr) else {
-        return refuse(
-            expr.span(),
-            "`eviction` takes a string literal\nwrite `eviction = \"lru\"` or `eviction = \"tiny_lfu\"`",
-        );
-    };
-    let text = text.value();
-    // As others spell it: `TinyLFU`, `w-tinylfu`, `LFU`.
-    let letters = text.to_lowercase().replace(|char: char| !char.is_alphanumeric(), "");
-    match text.as_str() {
-        "lru" => Ok(Eviction::Lru),
-        "tiny_lfu" => Ok(Eviction::TinyLfu),
-        _ => {
-            let near = match nearest(&letters, ["lru", "lfu", "tinylfu", "wtinylfu"].into_iter()) {
-                Some("lru") => Some("lru"),
-                other => other.map(|_| "tiny_lfu"),
-            };
-            let advice = match near {
-                Some(near) => format!("did you mean `eviction = \"{near}\"`?"),
-                None => "write `eviction = \"lru\"` or `eviction = \"tiny_lfu\"`".to_owned(),
-            };
-            refuse(expr.span(), format!("`{text}` is not a way to choose what is dropped\n{advice}"))
-        }
-    }
-}
-
-pub(super) fn fraction(name: &Ident, expr: Expr) -> syn::Result<Value<f64>> {
-    let span = expr.span();
-    let value = match literal(&expr) {
-        None => return Ok(Value::Computed(expr)),
-        Some((Lit::Float(float), negative)) if matches!(float.suffix(), "" | "f64") => {
-            float.base10_parse::<f64>().ok().map(|value| if negative { -value } else { value })
-        }
-        Some((Lit::Int(int), negative)) if int.suffix().is_empty() => {
-            int.base10_parse::<f64>().ok().map(|value| if negative { -value } else { value })
-        }
-        Some(_) => None,
-    };
-    match value {
-        Some(value) if (0.0..=1.0).contains(&value) => Ok(Value::Fixed(value, span)),
-        _ => refuse(
-            span,
-            format!("`{name}` takes a share between 0.0 and 1.0\nwrite for example `{name} = 0.1`"),
-        ),
-    }
-}
-
-pub(super) fn condition(name: &Ident, expr: Expr) -> syn::Result<Condition> {
-    let span = expr.span();
-    match literal(&expr) {
-        None => Ok(Condition::When(expr)),
-        Some((Lit::Bool(bool), _)) if bool.value => Ok(Condition::Always(span)),
-        Some((Lit::Bool(_), _)) => Ok(Condition::Never(span)),
-        Some(_) if name == "breaker" => refuse(span, "`breaker` takes a `bool`\nwrite `breaker = false`"),
-        Some(_) => refuse(span, format!("`{name}` is a flag or takes a `bool`\nwrite `{name}`")),
-    }
-}
-
-pub(super) fn closure(name: &Ident, example: &str, expr: Expr) -> syn::Result<Expr> {
-    let fits = match peel(&expr) {
-        Expr::Closure(closure) => closure.inputs.len() == 1 && closure.asyncness.is_none(),
-        Expr::Lit(_) => false,
-        _ => true,
-    };
-    if fits {
-        return Ok(expr);
-    }
-    refuse(
-        expr.span(),
-        format!("`{name}` takes a closure of one argument that is not `async`\nwrite `{name} = {example}`"),
-    )
-}
-
-pub(super) fn text(name: &Ident, expr: &Expr) -> syn::Result<LitStr> {
-    match literal(expr) {
-        Some((Lit::Str(text), false)) if !text.value().trim().is_empty() && text.suffix().is_empty() => {
-            Ok(text.clone())
-        }
-        Some((Lit::Str(_), false)) => {
-            refuse(expr.span(), "a name cannot be empty\nwrite what logs and metrics shall call it")
-        }
-        _ => refuse(expr.span(), format!("`{name}` takes a string literal\nwrite `{name} = \"users\"`")),
-    }
-}
-
-pub(super) fn handle(expr: &Expr) -> syn::Result<Handle> {
-    match peel(expr) {
-        Expr::Lit(ExprLit { lit: Lit::Bool(bool), .. }) if !bool.value => Ok(Handle::Off),
-        Expr::Path(path) if path.qself.is_none() => match path.path.get_ident() {
-            Some(ident) if !matches!(ident.to_string().as_str(), "self" | "Self" | "super" | "crate") => {
-                Ok(Handle::Named(ident.clone()))
-            }
-            _ => refuse(expr.span(), "the handle is one new identifier\nwrite `handle = users_cache`"),
-        },
-        _ => refuse(
-            expr.span(),
-            "`handle` is on unless it is `false`\nwrite `handle = false`, or `handle = other_name`, or leave it out",
-        ),
-    }
-}
-
-pub(super) fn path(name: &Ident, expr: &Expr) -> syn::Result<Path> {
-    match peel(expr) {
-        Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
-        _ => refuse(expr.span(), format!("`{name}` takes a path\nwrite `{name} = ::my_crate::cacheback`")),
-    }
 }
 
 /// `expr` without parentheses and the invisible groups of `macro_rules!`.
@@ -297,40 +144,4 @@ pub(crate) fn has_own_type(expr: &Expr) -> bool {
 
 fn ends_in_own_type(block: &Block) -> bool {
     matches!(block.stmts.last(), Some(Stmt::Expr(last, None)) if has_own_type(last))
-}
-
-/// A literal, and whether a minus stands before it.
-fn literal(expr: &Expr) -> Option<(&Lit, bool)> {
-    match peel(expr) {
-        Expr::Lit(ExprLit { lit, .. }) => Some((lit, false)),
-        Expr::Unary(ExprUnary { op: UnOp::Neg(_), expr, .. }) => match peel(expr) {
-            Expr::Lit(ExprLit { lit, .. }) => Some((lit, true)),
-            _ => None,
-        },
-        _ => None,
-    }
-}
-
-fn seconds(name: &Ident, int: &LitInt) -> syn::Result<Duration> {
-    let digits = int.base10_digits();
-    if !int.suffix().is_empty() {
-        let text = format!("{digits}{}", int.suffix());
-        return match humantime::parse_duration(&text) {
-            Ok(_) => {
-                refuse(int.span(), format!("a duration with a unit is a string\nwrite `{name} = \"{text}\"`"))
-            }
-            Err(_) => refuse(int.span(), format!("whole seconds have no suffix\nwrite `{name} = {digits}`")),
-        };
-    }
-    match int.base10_parse() {
-        Ok(seconds) => Ok(Duration::from_secs(seconds)),
-        Err(_) => refuse(int.span(), format!("`{int}` seconds are too long for a `Duration`")),
-    }
-}
-
-/// `1.5` as `1500ms`.
-fn milliseconds(float: &LitFloat) -> Option<String> {
-    let seconds = float.base10_parse::<f64>().ok()?;
-    let duration = Duration::try_from_secs_f64(seconds).ok()?;
-    Some(format!("{}ms", duration.as_millis().max(1)))
 }

@@ -15,15 +15,12 @@ use crate::function::attrs::Attributes;
 use crate::function::place::{Place, Scope};
 use crate::function::shape;
 use crate::function::signature::Function;
-use crate::options::{Condition, Eviction, Given, Options, Value};
-
-const DEFAULT_LIFETIME: Duration = Duration::from_secs(600);
-const DEFAULT_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+use crate::options::{Eviction, Given, Options, Value, default_duration};
 
 /// Reports every contradiction at the option that the user is most likely to change.
 pub(super) fn contradictions(options: &Options, output: Option<&Type>, errors: &mut Errors) {
-    let lifetime = Known::of("lifetime", options.lifetime.as_ref(), DEFAULT_LIFETIME, options);
-    let retention = Known::of("retention", options.retention.as_ref(), DEFAULT_RETENTION, options);
+    let lifetime = Known::of("lifetime", options.lifetime.as_ref(), options);
+    let retention = Known::of("retention", options.retention.as_ref(), options);
     if let (Some(lifetime), Some(retention)) = (&lifetime, &retention) {
         check_retention(lifetime, retention, options, errors);
     }
@@ -104,17 +101,12 @@ struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    fn of(
-        name: &'static str,
-        given: Option<&'a Given<Value<Duration>>>,
-        default: Duration,
-        options: &Options,
-    ) -> Option<Self> {
+    fn of(name: &'static str, given: Option<&'a Given<Value<Duration>>>, options: &Options) -> Option<Self> {
         match given {
             Some(given) => Some(Known { value: given.value.fixed()?, written: Some(&given.name), name }),
             // With an unreadable option about, this one may have been meant by it.
             None if options.incomplete => None,
-            None => Some(Known { value: default, written: None, name }),
+            None => Some(Known { value: default_duration(name)?, written: None, name }),
         }
     }
 
@@ -194,7 +186,7 @@ fn check_zero(given: &Option<Given<Value<Duration>>>, why: &str, errors: &mut Er
 /// user to say.
 fn check_empty_after_wait(options: &Options, output: Option<&Type>, errors: &mut Errors) {
     let waits =
-        options.fetch_on_miss.as_ref().is_some_and(|given| !matches!(given.value, Condition::Never(_)));
+        options.fetch_on_miss.as_ref().is_some_and(|given| !matches!(given.value, Value::Fixed(false, _)));
     let Some(wait) = options.wait.as_ref().filter(|_| waits && options.empty.is_none()) else { return };
     // With an unreadable option about, `empty` may have been meant by it.
     if options.incomplete {
@@ -247,7 +239,8 @@ fn check_bound(options: &Options, errors: &mut Errors) {
         }
         _ => {}
     }
-    if let (Some(Given { name, value: Eviction::TinyLfu }), Some(_)) = (eviction, max_bytes) {
+    if let (Some(Given { name, value: Value::Fixed(Eviction::TinyLfu, _) }), Some(_)) = (eviction, max_bytes)
+    {
         errors.on(
             name,
             "`eviction = \"tiny_lfu\"` counts entries, and with `max_bytes` they are not counted\n\

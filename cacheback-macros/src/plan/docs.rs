@@ -1,7 +1,5 @@
 //! The `# Caching` section of the function's docs.
 
-use std::time::Duration;
-
 use quote::ToTokens;
 use syn::{Expr, Type};
 
@@ -10,7 +8,7 @@ use super::empty::always_waits;
 use crate::error::text::{duration, readable};
 use crate::function::shape;
 use crate::function::signature::{Argument, Function};
-use crate::options::{Condition, Given, Options};
+use crate::options::{Given, Options, Value, default_duration};
 
 /// An expression that is longer than this is not quoted.
 const SHORT: usize = 40;
@@ -57,7 +55,7 @@ impl Handles {
 
 fn lifetime(options: &Options) -> String {
     let fixed = match &options.lifetime {
-        None => Some(Duration::from_secs(600)),
+        None => default_duration("lifetime"),
         Some(Given { value, .. }) => value.fixed(),
     };
     match fixed {
@@ -81,13 +79,13 @@ fn on_a_miss(options: &Options, output: Option<&Type>, handles: Option<&Handles>
         None => default_of(output),
     };
     let does = match (&options.fetch_on_miss, options.wait.is_some()) {
-        (Some(Given { value: Condition::Always(_), .. }), _) => {
+        (Some(Given { value: Value::Fixed(true, _), .. }), _) => {
             format!("waits for the value, and gets {empty} when `wait` runs out.")
         }
-        (Some(Given { value: Condition::When(_), .. }), false) => {
+        (Some(Given { value: Value::Computed(_), .. }), false) => {
             format!("waits for the value or gets {empty} at once, as its arguments say.")
         }
-        (Some(Given { value: Condition::When(_), .. }), true) => {
+        (Some(Given { value: Value::Computed(_), .. }), true) => {
             format!("gets {empty}, at once or when `wait` runs out, as its arguments say.")
         }
         _ => format!("gets {empty} at once, not the value."),

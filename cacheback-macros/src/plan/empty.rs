@@ -2,7 +2,7 @@
 
 use super::expression::{Expression, Names};
 use crate::error::Errors;
-use crate::options::{Condition, Given, Options};
+use crate::options::{Given, Options, Value};
 
 /// What a caller gets while nothing is cached.
 pub(crate) enum Empty {
@@ -23,6 +23,6 @@ pub(super) fn choose(options: &Options, names: &Names, errors: &mut Errors) -> E
 
 /// Whether a caller who finds nothing always gets the fetch's outcome.
 pub(super) fn always_waits(options: &Options) -> bool {
-    let always = matches!(&options.fetch_on_miss, Some(Given { value: Condition::Always(_), .. }));
+    let always = matches!(&options.fetch_on_miss, Some(Given { value: Value::Fixed(true, _), .. }));
     always && options.wait.is_none()
 }

@@ -299,9 +299,9 @@ fn values_are_set_where_they_are_known() {
     ];
     for (args, constant, varying, varies) in cases {
         let plan = plan(args, FUNCTION);
-        assert_eq!(fields(&plan.constant), *constant, "{args}");
-        assert_eq!(fields(&plan.varying), *varying, "{args}");
-        assert_eq!(plan.varies, *varies, "{args}");
+        assert_eq!(fields(&plan.settings.constant), *constant, "{args}");
+        assert_eq!(fields(&plan.settings.per_fetch), *varying, "{args}");
+        assert_eq!(plan.settings.varies, *varies, "{args}");
     }
 }
 
@@ -384,7 +384,7 @@ fn what_mentions_a_type_parameter_is_evaluated_for_each_fetch() {
         ("model::T", false),
     ] {
         let plan = plan(&format!("lifetime = {lifetime}, skip(self)"), item);
-        assert_eq!(plan.varies, if varies { vec!["lifetime"] } else { vec![] }, "{lifetime}");
+        assert_eq!(plan.settings.varies, if varies { vec!["lifetime"] } else { vec![] }, "{lifetime}");
     }
     let listed = errors("capacity = N, jitter = Self::JITTER, max_refreshes = self.limit, skip(self)", item);
     expect![[r#"

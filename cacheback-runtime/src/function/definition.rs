@@ -34,19 +34,24 @@ impl<A: Form, O: Outcome> Site<A, O> {
         }
     }
 
-    /// Shares and describes errors in the ways that the probes found.
+    /// Describes errors in the way that the probes found.
     #[must_use]
-    pub fn errors(mut self, shares: impl Shares<O>, describes: impl Describes<O>) -> Self {
-        self.share = shares.sharing();
+    pub fn describe(mut self, describes: impl Describes<O>) -> Self {
         self.describe = describes.describe();
         self
     }
 
-    /// Shares errors as the attribute says, and describes them in the way that the probes found.
+    /// Shares errors in the way that the probes found.
     #[must_use]
-    pub fn share_err(mut self, copy: fn(&O::Error) -> O::Error, describes: impl Describes<O>) -> Self {
+    pub fn share(mut self, shares: impl Shares<O>) -> Self {
+        self.share = shares.sharing();
+        self
+    }
+
+    /// Shares errors as the attribute says.
+    #[must_use]
+    pub fn share_err(mut self, copy: fn(&O::Error) -> O::Error) -> Self {
         self.share = Sharing::Copied(copy);
-        self.describe = describes.describe();
         self
     }
 

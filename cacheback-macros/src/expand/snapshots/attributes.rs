@@ -71,22 +71,20 @@ impl other {
         let _ = r#match;
         use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_probe = &__cb::Probe::<&'static str>::NEW;
-        let __cacheback_site = __cb::Site::new(
-            __cb::of::<(__cb::Val<String>,)>(),
-            __cacheback_probe.__cacheback_outcome(),
-            |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0,) = __cacheback_args.__cacheback_lend();
-                Self::__cacheback_body(__cacheback_0).await
-            }),
-        );
-        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
-        let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Val<String>,)>(), (&name,)),
-            __cacheback_site,
+            __cb::Site::new(
+                    __cb::of::<(__cb::Val<String>,)>(),
+                    __cacheback_probe.__cacheback_outcome(),
+                    |__cacheback_args| __cb::Box::pin(async move {
+                        let (__cacheback_0,) = __cacheback_args.__cacheback_lend();
+                        Self::__cacheback_body(__cacheback_0).await
+                    }),
+                )
+                .describe((&&__cacheback_probe).__cacheback_describe())
+                .share((&__cacheback_probe).__cacheback_share())
+                .empty_default(),
         )
     }
     /// The cache of [`match`](fn@match).

@@ -101,39 +101,6 @@ impl borrows {
         let _ = borrows;
         use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_probe = &__cb::Probe::<usize>::NEW;
-        let __cacheback_site = __cb::Site::new(
-            __cb::of::<
-                (
-                    __cb::Slice<__cb::Ref<str>>,
-                    (__cb::Ref<str>, __cb::Val<u8>),
-                    ::core::option::Option<__cb::Ref<str>>,
-                    __cb::CowOf<str>,
-                    __cb::Nested<__cb::Ref<str>>,
-                ),
-            >(),
-            __cacheback_probe.__cacheback_outcome(),
-            |__cacheback_args| __cb::Box::pin(async move {
-                let (
-                    __cacheback_0,
-                    __cacheback_1,
-                    __cacheback_2,
-                    __cacheback_3,
-                    __cacheback_4,
-                ) = __cacheback_args.__cacheback_lend();
-                Self::__cacheback_body(
-                        &__cacheback_0,
-                        __cacheback_1,
-                        __cacheback_2,
-                        __cacheback_3,
-                        &__cacheback_4,
-                    )
-                    .await
-            }),
-        );
-        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
-        let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),
             __cb::key(
@@ -148,7 +115,38 @@ impl borrows {
                 >(),
                 (&columns, &pair, &maybe, &text, &nested),
             ),
-            __cacheback_site,
+            __cb::Site::new(
+                    __cb::of::<
+                        (
+                            __cb::Slice<__cb::Ref<str>>,
+                            (__cb::Ref<str>, __cb::Val<u8>),
+                            ::core::option::Option<__cb::Ref<str>>,
+                            __cb::CowOf<str>,
+                            __cb::Nested<__cb::Ref<str>>,
+                        ),
+                    >(),
+                    __cacheback_probe.__cacheback_outcome(),
+                    |__cacheback_args| __cb::Box::pin(async move {
+                        let (
+                            __cacheback_0,
+                            __cacheback_1,
+                            __cacheback_2,
+                            __cacheback_3,
+                            __cacheback_4,
+                        ) = __cacheback_args.__cacheback_lend();
+                        Self::__cacheback_body(
+                                &__cacheback_0,
+                                __cacheback_1,
+                                __cacheback_2,
+                                __cacheback_3,
+                                &__cacheback_4,
+                            )
+                            .await
+                    }),
+                )
+                .describe((&&__cacheback_probe).__cacheback_describe())
+                .share((&__cacheback_probe).__cacheback_share())
+                .empty_default(),
         )
     }
     /// The cache of [`borrows`](fn@borrows).

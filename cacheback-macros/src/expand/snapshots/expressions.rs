@@ -32,7 +32,7 @@ impl expressions {
                 __cacheback_policy.jitter = 0.1;
                 __cacheback_policy.capacity = 1000;
                 __cacheback_policy.eviction = __cb::Eviction::TinyLfu;
-                __cacheback_policy.varies = &["lifetime", "wait", "fetch_on_miss"];
+                __cacheback_policy.varies = &["lifetime", "fetch_on_miss", "wait"];
             },
         );
         &SLOT
@@ -70,33 +70,54 @@ impl expressions {
         let _ = expressions;
         use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_probe = &__cb::Probe::<String>::NEW;
-        let __cacheback_site = __cb::Site::new(
-            __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
-            __cacheback_probe.__cacheback_outcome(),
-            |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
-                    .__cacheback_lend();
-                Self::__cacheback_body(__cacheback_0, __cacheback_1, __cacheback_2).await
-            }),
-        );
-        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
-        let __cacheback_site = __cacheback_site
-            .empty(|__cacheback_args| {
-                let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();
-                #[allow(
-                    clippy::shadow_reuse,
-                    clippy::shadow_same,
-                    clippy::shadow_unrelated
-                )]
-                let user: &str = __cacheback_0;
-                let _ = &user;
-                format!("{user}")
-            });
-        let __cacheback_site = __cacheback_site
-            .vary(|__cacheback_args, __cacheback_policy| {
-                __cacheback_policy.lifetime = {
+        __cb::entry(
+            Self::__cacheback_slot(),
+            __cb::key(
+                __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
+                (&user, &limit, &__cacheback_2),
+            ),
+            __cb::Site::new(
+                    __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
+                    __cacheback_probe.__cacheback_outcome(),
+                    |__cacheback_args| __cb::Box::pin(async move {
+                        let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
+                            .__cacheback_lend();
+                        Self::__cacheback_body(
+                                __cacheback_0,
+                                __cacheback_1,
+                                __cacheback_2,
+                            )
+                            .await
+                    }),
+                )
+                .describe((&&__cacheback_probe).__cacheback_describe())
+                .share((&__cacheback_probe).__cacheback_share())
+                .empty(|__cacheback_args| {
+                    let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
+                    let user: &str = __cacheback_0;
+                    let _ = &user;
+                    format!("{user}")
+                })
+                .vary(|__cacheback_args, __cacheback_policy| {
+                    __cacheback_policy.lifetime = {
+                        let (_, __cacheback_1, _) = __cacheback_args.__cacheback_lend();
+                        #[allow(
+                            clippy::shadow_reuse,
+                            clippy::shadow_same,
+                            clippy::shadow_unrelated
+                        )]
+                        let limit: u64 = __cacheback_1;
+                        let _ = &limit;
+                        minutes(limit)
+                    };
+                    __cacheback_policy.retention = __cb::span(KEEP);
+                })
+                .fetch_on_miss(|__cacheback_args| {
                     let (_, __cacheback_1, _) = __cacheback_args.__cacheback_lend();
                     #[allow(
                         clippy::shadow_reuse,
@@ -105,41 +126,19 @@ impl expressions {
                     )]
                     let limit: u64 = __cacheback_1;
                     let _ = &limit;
-                    minutes(limit)
-                };
-                __cacheback_policy.retention = __cb::span(KEEP);
-            });
-        let __cacheback_site = __cacheback_site
-            .fetch_on_miss(|__cacheback_args| {
-                let (_, __cacheback_1, _) = __cacheback_args.__cacheback_lend();
-                #[allow(
-                    clippy::shadow_reuse,
-                    clippy::shadow_same,
-                    clippy::shadow_unrelated
-                )]
-                let limit: u64 = __cacheback_1;
-                let _ = &limit;
-                limit > 3
-            });
-        let __cacheback_site = __cacheback_site
-            .wait(|__cacheback_args| {
-                let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();
-                #[allow(
-                    clippy::shadow_reuse,
-                    clippy::shadow_same,
-                    clippy::shadow_unrelated
-                )]
-                let user: &str = __cacheback_0;
-                let _ = &user;
-                patience(user)
-            });
-        __cb::entry(
-            Self::__cacheback_slot(),
-            __cb::key(
-                __cb::of::<(__cb::Ref<str>, __cb::Val<u64>, __cb::Val<(u8, u8)>)>(),
-                (&user, &limit, &__cacheback_2),
-            ),
-            __cacheback_site,
+                    limit > 3
+                })
+                .wait(|__cacheback_args| {
+                    let (__cacheback_0, _, _) = __cacheback_args.__cacheback_lend();
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
+                    let user: &str = __cacheback_0;
+                    let _ = &user;
+                    patience(user)
+                }),
         )
     }
     /// The cache of [`expressions`](fn@expressions).

@@ -21,10 +21,10 @@ impl load {
         static SLOT: __cb::Slot = __cb::Slot::new(
             "users",
             |__cacheback_policy| {
+                __cacheback_policy.fetch_on_miss = true;
                 __cacheback_policy.cache_err = ::core::option::Option::Some(
                     __cb::seconds(5),
                 );
-                __cacheback_policy.fetch_on_miss = true;
             },
         );
         &SLOT
@@ -39,25 +39,21 @@ impl load {
         let _ = load;
         use crate::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_probe = &__cb::Probe::<Result<User, Error>>::NEW;
-        let __cacheback_site = __cb::Site::new(
-            __cb::of::<(__cb::Val<u64>,)>(),
-            __cacheback_probe.__cacheback_outcome(),
-            |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0,) = __cacheback_args.__cacheback_lend();
-                Self::__cacheback_body(__cacheback_0).await
-            }),
-        );
-        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-        let __cacheback_site = __cacheback_site
-            .share_err(|error: &Error| error.copy(), __cacheback_say);
-        let __cacheback_site = __cacheback_site
-            .lifetime_for(|user| __cb::span(user.lifetime));
-        let __cacheback_site = __cacheback_site
-            .retention_for(|user| __cb::span(user.left));
         __cb::entry(
             Self::__cacheback_slot(),
             __cb::key(__cb::of::<(__cb::Val<u64>,)>(), (&id,)),
-            __cacheback_site,
+            __cb::Site::new(
+                    __cb::of::<(__cb::Val<u64>,)>(),
+                    __cacheback_probe.__cacheback_outcome(),
+                    |__cacheback_args| __cb::Box::pin(async move {
+                        let (__cacheback_0,) = __cacheback_args.__cacheback_lend();
+                        Self::__cacheback_body(__cacheback_0).await
+                    }),
+                )
+                .describe((&&__cacheback_probe).__cacheback_describe())
+                .lifetime_for(|user| __cb::span(user.lifetime))
+                .retention_for(|user| __cb::span(user.left))
+                .share_err(|error: &Error| error.copy()),
         )
     }
     /// The cache of [`load`](fn@load).

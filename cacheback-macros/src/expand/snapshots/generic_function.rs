@@ -96,33 +96,6 @@ impl parse {
     {
         use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_probe = &__cb::Probe::<Vec<T>>::NEW;
-        let __cacheback_site = __cb::Site::new(
-            __cb::shapes((__cb::of::<__cb::Ref<str>>(), __cb::by_val(&first))),
-            __cacheback_probe.__cacheback_outcome(),
-            |__cacheback_args| __cb::Box::pin(async move {
-                let (__cacheback_0, __cacheback_1) = __cacheback_args.__cacheback_lend();
-                Self::__cacheback_body::<T, N>(__cacheback_0, __cacheback_1).await
-            }),
-        );
-        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
-        let __cacheback_site = __cacheback_site
-            .empty(|__cacheback_args| {
-                let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();
-                #[allow(
-                    clippy::shadow_reuse,
-                    clippy::shadow_same,
-                    clippy::shadow_unrelated
-                )]
-                let first = __cacheback_1;
-                let _ = &first;
-                vec![first.clone().into()]
-            });
-        let __cacheback_site = __cacheback_site
-            .vary(|_, __cacheback_policy| {
-                __cacheback_policy.lifetime = { __cb::span(T::LIFETIME) };
-            });
         __cb::entry(
             Self::__cacheback_slot()
                 .of(
@@ -136,7 +109,32 @@ impl parse {
                 __cb::shapes((__cb::of::<__cb::Ref<str>>(), __cb::by_val(&first))),
                 (&text, &first),
             ),
-            __cacheback_site,
+            __cb::Site::new(
+                    __cb::shapes((__cb::of::<__cb::Ref<str>>(), __cb::by_val(&first))),
+                    __cacheback_probe.__cacheback_outcome(),
+                    |__cacheback_args| __cb::Box::pin(async move {
+                        let (__cacheback_0, __cacheback_1) = __cacheback_args
+                            .__cacheback_lend();
+                        Self::__cacheback_body::<T, N>(__cacheback_0, __cacheback_1)
+                            .await
+                    }),
+                )
+                .describe((&&__cacheback_probe).__cacheback_describe())
+                .share((&__cacheback_probe).__cacheback_share())
+                .empty(|__cacheback_args| {
+                    let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
+                    let first = __cacheback_1;
+                    let _ = &first;
+                    vec![first.clone().into()]
+                })
+                .vary(|_, __cacheback_policy| {
+                    __cacheback_policy.lifetime = { __cb::span(T::LIFETIME) };
+                }),
         )
     }
     /// The cache of [`parse`](fn@parse).

@@ -93,27 +93,6 @@ where
 {
     use ::cacheback::__private::{self as __cb, probes::*};
     let __cacheback_probe = &__cb::Probe::<[T; N]>::NEW;
-    let __cacheback_site = __cb::Site::new(
-        __cb::shapes((
-            __cb::of::<__cb::Ref<Arc<Self>>>(),
-            __cb::of::<__cb::Ref<str>>(),
-            __cb::by_val(&filter),
-        )),
-        __cacheback_probe.__cacheback_outcome(),
-        |__cacheback_args| __cb::Box::pin(async move {
-            let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
-                .__cacheback_lend();
-            Self::__cacheback_rows_body::<
-                T,
-                N,
-            >(__cacheback_0, __cacheback_1, __cacheback_2)
-                .await
-        }),
-    );
-    let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-    let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-    let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
-    let __cacheback_site = __cacheback_site.empty_default();
     __cb::entry_of(
         Self::__cacheback_rows_slot_in_a_trait_impl_write_handle_false()
             .of(
@@ -138,7 +117,26 @@ where
             )),
             (&self, &table, &filter),
         ),
-        __cacheback_site,
+        __cb::Site::new(
+                __cb::shapes((
+                    __cb::of::<__cb::Ref<Arc<Self>>>(),
+                    __cb::of::<__cb::Ref<str>>(),
+                    __cb::by_val(&filter),
+                )),
+                __cacheback_probe.__cacheback_outcome(),
+                |__cacheback_args| __cb::Box::pin(async move {
+                    let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
+                        .__cacheback_lend();
+                    Self::__cacheback_rows_body::<
+                        T,
+                        N,
+                    >(__cacheback_0, __cacheback_1, __cacheback_2)
+                        .await
+                }),
+            )
+            .describe((&&__cacheback_probe).__cacheback_describe())
+            .share((&__cacheback_probe).__cacheback_share())
+            .empty_default(),
     )
 }
 #[forbid(dead_code)]

@@ -80,39 +80,6 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
     use ::cacheback::__private::{self as __cb, probes::*};
     let __cacheback_k0 = self.tenant;
     let __cacheback_probe = &__cb::Probe::<Result<User, Error>>::NEW;
-    let __cacheback_site = __cb::Site::new(
-        __cb::of::<(__cb::This<Self>, __cb::Val<u64>)>(),
-        __cacheback_probe.__cacheback_outcome(),
-        |__cacheback_args| __cb::Box::pin(async move {
-            let (__cacheback_0, __cacheback_1) = __cacheback_args.__cacheback_lend();
-            Self::__cacheback_user_body(__cacheback_0, __cacheback_1).await
-        }),
-    );
-    let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-    let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-    let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
-    let __cacheback_site = __cacheback_site
-        .empty(|__cacheback_args| {
-            let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();
-            #[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)]
-            let id: u64 = __cacheback_1;
-            let _ = &id;
-            Self::nobody(id)
-        });
-    let __cacheback_site = __cacheback_site
-        .vary(|__cacheback_args, __cacheback_policy| {
-            __cacheback_policy.lifetime = {
-                let (__cacheback_0, _) = __cacheback_args.__cacheback_lend();
-                #[allow(
-                    clippy::shadow_reuse,
-                    clippy::shadow_same,
-                    clippy::shadow_unrelated
-                )]
-                let __cacheback_self: &Self = __cacheback_0;
-                let _ = &__cacheback_self;
-                __cb::span(__cacheback_self.lifetime)
-            };
-        });
     __cb::entry_of(
         Self::__cacheback_user_slot_in_a_trait_impl_write_handle_false()
             .of(__cb::method::<Self, _>(())),
@@ -124,7 +91,41 @@ pub fn user_entry(&self, id: u64) -> ::cacheback::Entry<Result<User, Error>> {
             (&__cacheback_k0, &id),
         ),
         __cb::args(__cb::of::<(__cb::This<Self>, __cb::Val<u64>)>(), (&self, &id)),
-        __cacheback_site,
+        __cb::Site::new(
+                __cb::of::<(__cb::This<Self>, __cb::Val<u64>)>(),
+                __cacheback_probe.__cacheback_outcome(),
+                |__cacheback_args| __cb::Box::pin(async move {
+                    let (__cacheback_0, __cacheback_1) = __cacheback_args
+                        .__cacheback_lend();
+                    Self::__cacheback_user_body(__cacheback_0, __cacheback_1).await
+                }),
+            )
+            .describe((&&__cacheback_probe).__cacheback_describe())
+            .share((&__cacheback_probe).__cacheback_share())
+            .empty(|__cacheback_args| {
+                let (_, __cacheback_1) = __cacheback_args.__cacheback_lend();
+                #[allow(
+                    clippy::shadow_reuse,
+                    clippy::shadow_same,
+                    clippy::shadow_unrelated
+                )]
+                let id: u64 = __cacheback_1;
+                let _ = &id;
+                Self::nobody(id)
+            })
+            .vary(|__cacheback_args, __cacheback_policy| {
+                __cacheback_policy.lifetime = {
+                    let (__cacheback_0, _) = __cacheback_args.__cacheback_lend();
+                    #[allow(
+                        clippy::shadow_reuse,
+                        clippy::shadow_same,
+                        clippy::shadow_unrelated
+                    )]
+                    let __cacheback_self: &Self = __cacheback_0;
+                    let _ = &__cacheback_self;
+                    __cb::span(__cacheback_self.lifetime)
+                };
+            }),
     )
 }
 #[cfg(unix)]

@@ -35,19 +35,17 @@ impl nothing {
         let _ = nothing;
         use ::cacheback::__private::{self as __cb, probes::*};
         let __cacheback_probe = &__cb::Probe::<()>::NEW;
-        let __cacheback_site = __cb::Site::new(
-            __cb::of::<()>(),
-            __cacheback_probe.__cacheback_outcome(),
-            |_| __cb::Box::pin(Self::__cacheback_body()),
-        );
-        let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-        let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-        let __cacheback_site = __cacheback_site.errors(__cacheback_way, __cacheback_say);
-        let __cacheback_site = __cacheback_site.empty_default();
         __cb::entry(
             Self::__cacheback_slot(),
             __cb::key(__cb::of::<()>(), ()),
-            __cacheback_site,
+            __cb::Site::new(
+                    __cb::of::<()>(),
+                    __cacheback_probe.__cacheback_outcome(),
+                    |_| __cb::Box::pin(Self::__cacheback_body()),
+                )
+                .describe((&&__cacheback_probe).__cacheback_describe())
+                .share((&__cacheback_probe).__cacheback_share())
+                .empty_default(),
         )
     }
     /// The cache of [`nothing`](fn@nothing).

@@ -24,46 +24,6 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
         }
         __cb::wait({
             let __cacheback_probe = &__cb::Probe::<Result<u32, Error>>::NEW;
-            let __cacheback_site = __cb::Site::new(
-                __cb::of::<(__cb::This<Self>, __cb::Val<u32>, __cb::Val<(u8, u8)>)>(),
-                __cacheback_probe.__cacheback_outcome(),
-                |__cacheback_args| __cb::Box::pin(async move {
-                    let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
-                        .__cacheback_lend();
-                    if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<
-                        Result<u32, Error>,
-                    > {
-                        return __cacheback_returned;
-                    }
-                    let __cacheback_self: &Self = __cacheback_0;
-                    #[allow(
-                        clippy::shadow_reuse,
-                        clippy::shadow_same,
-                        clippy::shadow_unrelated
-                    )]
-                    let mut id: u32 = __cacheback_1;
-                    #[allow(
-                        clippy::shadow_reuse,
-                        clippy::shadow_same,
-                        clippy::shadow_unrelated
-                    )]
-                    let (a, _): (u8, u8) = __cacheback_2;
-                    #[allow(clippy::diverging_sub_expression)]
-                    let __cacheback_returned: Result<u32, Error> = {
-                        id += a;
-                        log!("{}", __cacheback_self.name);
-                        if id == 0 {
-                            return Err(Error);
-                        }
-                        __cacheback_self.db.load(id).await
-                    };
-                    #[allow(unreachable_code)] return __cacheback_returned;
-                }),
-            );
-            let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-            let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-            let __cacheback_site = __cacheback_site
-                .errors(__cacheback_way, __cacheback_say);
             __cb::entry_of(
                 __cacheback_slot().of(__cacheback_marker),
                 __cb::key(
@@ -76,7 +36,46 @@ async fn load(&self, id: u32, __cacheback_2: (u8, u8)) -> Result<u32, Error> {
                     >(),
                     (&__cacheback_0, &__cacheback_1, &__cacheback_2),
                 ),
-                __cacheback_site,
+                __cb::Site::new(
+                        __cb::of::<
+                            (__cb::This<Self>, __cb::Val<u32>, __cb::Val<(u8, u8)>),
+                        >(),
+                        __cacheback_probe.__cacheback_outcome(),
+                        |__cacheback_args| __cb::Box::pin(async move {
+                            let (__cacheback_0, __cacheback_1, __cacheback_2) = __cacheback_args
+                                .__cacheback_lend();
+                            if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<
+                                Result<u32, Error>,
+                            > {
+                                return __cacheback_returned;
+                            }
+                            let __cacheback_self: &Self = __cacheback_0;
+                            #[allow(
+                                clippy::shadow_reuse,
+                                clippy::shadow_same,
+                                clippy::shadow_unrelated
+                            )]
+                            let mut id: u32 = __cacheback_1;
+                            #[allow(
+                                clippy::shadow_reuse,
+                                clippy::shadow_same,
+                                clippy::shadow_unrelated
+                            )]
+                            let (a, _): (u8, u8) = __cacheback_2;
+                            #[allow(clippy::diverging_sub_expression)]
+                            let __cacheback_returned: Result<u32, Error> = {
+                                id += a;
+                                log!("{}", __cacheback_self.name);
+                                if id == 0 {
+                                    return Err(Error);
+                                }
+                                __cacheback_self.db.load(id).await
+                            };
+                            #[allow(unreachable_code)] return __cacheback_returned;
+                        }),
+                    )
+                    .describe((&&__cacheback_probe).__cacheback_describe())
+                    .share((&__cacheback_probe).__cacheback_share()),
             )
         })
     };

@@ -26,38 +26,6 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
             }
             __cb::wait({
                 let __cacheback_probe = &__cb::Probe::<u32>::NEW;
-                let __cacheback_site = __cb::Site::new(
-                    __cb::of::<(__cb::This<Self>, __cb::Slice<__cb::Ref<str>>)>(),
-                    __cacheback_probe.__cacheback_outcome(),
-                    |__cacheback_args| __cb::Box::pin(async move {
-                        let (__cacheback_0, __cacheback_1) = __cacheback_args
-                            .__cacheback_lend();
-                        if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<
-                            u32,
-                        > {
-                            return __cacheback_returned;
-                        }
-                        let __cacheback_self: &Self = __cacheback_0;
-                        #[allow(
-                            clippy::shadow_reuse,
-                            clippy::shadow_same,
-                            clippy::shadow_unrelated
-                        )]
-                        let ids: &[&str] = &__cacheback_1;
-                        #[allow(clippy::diverging_sub_expression)]
-                        let __cacheback_returned: u32 = (move || {
-                            let n = ids.len();
-                            async move { __cacheback_self.get(n).await }
-                        })()
-                            .await;
-                        #[allow(unreachable_code)] return __cacheback_returned;
-                    }),
-                );
-                let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-                let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-                let __cacheback_site = __cacheback_site
-                    .errors(__cacheback_way, __cacheback_say);
-                let __cacheback_site = __cacheback_site.empty_default();
                 __cb::entry_of(
                     __cacheback_slot().of(__cacheback_marker),
                     __cb::key(
@@ -68,7 +36,38 @@ fn load(&self, ids: &[&str]) -> impl Future<Output = u32> + Send {
                         __cb::of::<(__cb::This<Self>, __cb::Slice<__cb::Ref<str>>)>(),
                         (&__cacheback_0, &__cacheback_1),
                     ),
-                    __cacheback_site,
+                    __cb::Site::new(
+                            __cb::of::<
+                                (__cb::This<Self>, __cb::Slice<__cb::Ref<str>>),
+                            >(),
+                            __cacheback_probe.__cacheback_outcome(),
+                            |__cacheback_args| __cb::Box::pin(async move {
+                                let (__cacheback_0, __cacheback_1) = __cacheback_args
+                                    .__cacheback_lend();
+                                if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<
+                                    u32,
+                                > {
+                                    return __cacheback_returned;
+                                }
+                                let __cacheback_self: &Self = __cacheback_0;
+                                #[allow(
+                                    clippy::shadow_reuse,
+                                    clippy::shadow_same,
+                                    clippy::shadow_unrelated
+                                )]
+                                let ids: &[&str] = &__cacheback_1;
+                                #[allow(clippy::diverging_sub_expression)]
+                                let __cacheback_returned: u32 = (move || {
+                                    let n = ids.len();
+                                    async move { __cacheback_self.get(n).await }
+                                })()
+                                    .await;
+                                #[allow(unreachable_code)] return __cacheback_returned;
+                            }),
+                        )
+                        .describe((&&__cacheback_probe).__cacheback_describe())
+                        .share((&__cacheback_probe).__cacheback_share())
+                        .empty_default(),
                 )
             })
         };

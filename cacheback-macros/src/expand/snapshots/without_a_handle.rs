@@ -41,20 +41,6 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
         }
         __cb::wait({
             let __cacheback_probe = &__cb::Probe::<Vec<String>>::NEW;
-            let __cacheback_site = __cb::Site::new(
-                __cb::of::<(__cb::Val<u32>, __cb::Slice<__cb::Ref<str>>)>(),
-                __cacheback_probe.__cacheback_outcome(),
-                |__cacheback_args| __cb::Box::pin(async move {
-                    let (__cacheback_0, __cacheback_1) = __cacheback_args
-                        .__cacheback_lend();
-                    __cacheback_body(__cacheback_0, &__cacheback_1).await
-                }),
-            );
-            let __cacheback_way = (&__cacheback_probe).__cacheback_share();
-            let __cacheback_say = (&&__cacheback_probe).__cacheback_describe();
-            let __cacheback_site = __cacheback_site
-                .errors(__cacheback_way, __cacheback_say);
-            let __cacheback_site = __cacheback_site.empty_default();
             __cb::entry_of(
                 __cacheback_slot(),
                 __cb::key(
@@ -68,7 +54,18 @@ async fn alone(id: u32, names: &[&str]) -> Vec<String> {
                     __cb::of::<(__cb::Val<u32>, __cb::Slice<__cb::Ref<str>>)>(),
                     (&id, &names),
                 ),
-                __cacheback_site,
+                __cb::Site::new(
+                        __cb::of::<(__cb::Val<u32>, __cb::Slice<__cb::Ref<str>>)>(),
+                        __cacheback_probe.__cacheback_outcome(),
+                        |__cacheback_args| __cb::Box::pin(async move {
+                            let (__cacheback_0, __cacheback_1) = __cacheback_args
+                                .__cacheback_lend();
+                            __cacheback_body(__cacheback_0, &__cacheback_1).await
+                        }),
+                    )
+                    .describe((&&__cacheback_probe).__cacheback_describe())
+                    .share((&__cacheback_probe).__cacheback_share())
+                    .empty_default(),
             )
         })
     };
