@@ -583,7 +583,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "index.contains(place)",
         killed_by: &[
             (Runtime, "store::tests::the_bound_holds_and_evictions_leave_the_index"),
-            (Suite, "bound::capacity_bounds_the_entries"),
+            (Suite, "capacity::capacity_bounds_the_entries"),
         ],
     },
     Mutation {
@@ -616,7 +616,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "Self::Value",
         killed_by: &[
             (Runtime, "store::tests::records_have_a_bound_of_their_own"),
-            (Suite, "bound::failures_evict_no_values"),
+            (Suite, "capacity::failures_evict_no_values"),
         ],
     },
     Mutation {
@@ -652,7 +652,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "if self.flight.waiting() == 0 { return self.progress = Progress::Home }",
         killed_by: &[
             (Suite, "single_flight::rule_2_the_fetch_ends_without_its_callers"),
-            (Suite, "abandoned::a_call_that_is_dropped_after_each_of_its_polls"),
+            (Suite, "dropped_calls::a_call_that_is_dropped_after_each_of_its_polls"),
         ],
     },
     Mutation {
@@ -677,7 +677,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         original: "caught(|| drop(content))",
         mutated: "Ok::<(), crate::panics::Panic>(drop(content))",
         killed_by: &[
-            (Suite, "values::a_drop_of_a_value_that_panics_anywhere"),
+            (Suite, "hostile_code::values::a_drop_of_a_value_that_panics_anywhere"),
             (Runtime, "store::tests::a_drop_that_panics_stops_no_eviction"),
         ],
     },

@@ -19,7 +19,10 @@ async fn constants_panic_at_each_use_and_name_function_and_option() {
     for _ in 0..2 {
         let panic = tokio::spawn(contradicting(1)).await.unwrap_err().into_panic();
         let message = panic.downcast_ref::<String>().unwrap();
-        assert!(message.contains("misuse::contradicting") && message.contains("`retention`"), "{message}");
+        assert!(
+            message.contains("contradicting_options::contradicting") && message.contains("`retention`"),
+            "{message}"
+        );
     }
 }
 
