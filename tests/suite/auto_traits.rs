@@ -45,9 +45,8 @@ async fn cached(id: u64) -> Result<u64, Arc<std::io::Error>> {
     Ok(id)
 }
 
-#[cacheback(fetch_on_miss, skip(shaky))]
-async fn by_reference(name: &str, shaky: Arc<Shaky>) -> usize {
-    let _ = shaky;
+#[cacheback(fetch_on_miss, skip(_shaky))]
+async fn by_reference(name: &str, _shaky: Arc<Shaky>) -> usize {
     name.len()
 }
 
@@ -96,8 +95,7 @@ async fn a_value_need_not_be_unwind_safe() {
     #[derive(Clone)]
     struct Counted(#[allow(dead_code)] Arc<dyn Fn() + Send + Sync>);
     #[cacheback(fetch_on_miss)]
-    async fn counted(id: u64) -> Counted {
-        let _ = id;
+    async fn counted(_id: u64) -> Counted {
         Counted(Arc::new(|| ()))
     }
     let _own = testing::isolate();

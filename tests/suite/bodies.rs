@@ -28,7 +28,7 @@ async fn a_body_whose_future_is_large() {
     let runs = Arc::new(Runs::default());
     assert!(size_of_val(&large(1, &runs)) <= 48);
     assert_eq!((large(7, &runs).await, large(7, &runs).await), (7, 7));
-    assert_eq!(large::cache().stats().fetches, 1);
+    assert_stats!(large::cache(), fetches: 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -60,7 +60,7 @@ async fn bodies_with_macros_items_closures_and_async_blocks() {
     assert_eq!(body(&[1, 2], &runs).await, Ok("1 3 6".to_owned()));
     assert_eq!(body(&[], &runs).await, Err("none".to_owned()));
     assert_eq!(body(&[1, 1, 1, 1], &runs).await, Err("more than 3".to_owned()));
-    assert_eq!(body::cache().stats().fetches, 3);
+    assert_stats!(body::cache(), fetches: 3);
 }
 
 /// With other arguments a function may call itself; each of them is an entry.
@@ -75,7 +75,7 @@ async fn recursion_over_other_keys() {
     }
     let _own = testing::isolate();
     assert_eq!(fibonacci(50).await, 12_586_269_025);
-    assert_eq!(fibonacci::cache().stats().fetches, 51);
+    assert_stats!(fibonacci::cache(), fetches: 51);
 }
 
 /// A function that awaits itself with the same arguments would wait for ever: it is told so. Where a value is stored, that
@@ -97,7 +97,7 @@ async fn recursion_over_the_same_key() {
         assert!(message.contains("awaits itself with the same arguments"), "{message}");
     }
     settle().await;
-    assert_eq!((itself::cache().stats().fetches, itself::cache().stats().panics), (1, 1));
+    assert_stats!(itself::cache(), fetches: 1, panics: 1);
     itself::entry(2).set(7).await.unwrap();
     tokio::time::advance(std::time::Duration::from_secs(10)).await;
     assert_eq!(itself(2).await, 8, "too stale, it fetched, and its body was given the older value");
@@ -210,8 +210,7 @@ async fn rule_12_a_body_does_not_see_its_callers_task_locals() {
         TENANT.try_with(|tenant| *tenant).ok()
     }
     #[cacheback(lifetime = 10, fetch_on_miss)]
-    async fn tenant(id: u64) -> Option<u64> {
-        let _ = id;
+    async fn tenant(_id: u64) -> Option<u64> {
         seen()
     }
     let _own = testing::isolate();

@@ -99,7 +99,8 @@ async fn a_part_that_borrows_from_what_an_argument_holds() {
         assert_eq!(by_owned::entry(jar("one"), request.clone()).lookup().await.status, Status::Fresh);
         assert_eq!(alone(request).await, "a");
     }
-    assert_eq!((by_cookie::cache().stats().fetches, by_owned::cache().stats().fetches), (2, 2));
+    assert_stats!(by_cookie::cache(), fetches: 2);
+    assert_stats!(by_owned::cache(), fetches: 2);
     let repo = Repo { tenant: "tenant".into() };
     for _ in 0..2 {
         assert_eq!(repo.by_reference("a ").await, 8);
@@ -127,6 +128,5 @@ async fn parts_of_all_kinds() {
         assert_eq!(of_all_kinds(api, &["a", "b"], Path::new("x/y"), &[1]).await, 10);
     }
     assert_eq!(of_all_kinds(page, &["a", "b"], Path::new("x/other"), &[1]).await, 8, "of the same parent");
-    let stats = of_all_kinds::cache().stats();
-    assert_eq!((stats.fetches, stats.hits), (6, 7));
+    assert_stats!(of_all_kinds::cache(), fetches: 6, hits: 7);
 }

@@ -7,8 +7,7 @@ use cacheback::{Cache, Status, cacheback, settle, testing};
 use crate::support::{Source, advance, millis, run_ready, secs};
 
 #[cacheback(lifetime = 10, max_stale = "1h", skip(source))]
-async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
@@ -20,11 +19,10 @@ async fn break_it(keys: std::ops::Range<u64>, source: &Arc<Source>) {
     advance(secs(10)).await;
     source.fail(true);
     for id in 1_000_000..1_000_010 {
-        assert_eq!(served::cache().stats().breakers_open, 0);
+        assert_stats!(served::cache(), breakers_open: 0);
         assert!(served::entry(id, source).refresh().await.is_err());
     }
-    let stats = served::cache().stats();
-    assert_eq!((stats.breaker_trips, stats.breakers_open), (1, 1));
+    assert_stats!(served::cache(), breaker_trips: 1, breakers_open: 1);
 }
 
 /// How many bodies these readers start; all are served stale.
@@ -55,7 +53,7 @@ async fn one_trial_a_period_until_one_succeeds() {
     advance(secs(8)).await;
     assert_eq!(served(50, &source).await, Ok(50));
     settle().await;
-    assert_eq!(served::cache().stats().breakers_open, 0);
+    assert_stats!(served::cache(), breakers_open: 0);
     for id in 0..100 {
         let _ = served(id, &source).await;
     }
@@ -66,7 +64,7 @@ async fn one_trial_a_period_until_one_succeeds() {
     }
     // The three that were tried before may rest for themselves.
     assert!(fresh >= 97, "{fresh}");
-    assert_eq!(served::cache().stats().breaker_trips, 1);
+    assert_stats!(served::cache(), breaker_trips: 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -84,7 +82,7 @@ async fn who_waits_is_not_refused() {
     // One of them brings a value: that closes it.
     source.fail(false);
     assert!(served::entry(8, &source).get_or_fetch().await.is_ok());
-    assert_eq!(served::cache().stats().breakers_open, 0);
+    assert_stats!(served::cache(), breakers_open: 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +162,8 @@ async fn an_invalidated_key_whose_refresh_is_queued_takes_no_trial() {
     advance(millis(1_500)).await;
     served::entry(2, &source).invalidate().await.unwrap();
     assert_eq!(status(3).await, Status::Empty);
-    assert_eq!((source.runs(), served::cache().stats().skipped), (11, 0));
+    assert_eq!(source.runs(), 11);
+    assert_stats!(served::cache(), skipped: 0);
     source.release_all();
     settle().await;
     assert_eq!(source.runs(), 13);
@@ -185,12 +184,11 @@ async fn whatever_fails_counts() {
         .build()
         .unwrap();
     for key in 0..10 {
-        assert_eq!(cache.stats().breakers_open, 0);
+        assert_stats!(cache, breakers_open: 0);
         assert_eq!(cache.get(&key).await, 0);
         settle().await;
     }
-    let stats = cache.stats();
-    assert_eq!((stats.panics, stats.timeouts, stats.breakers_open), (5, 5, 1));
+    assert_stats!(cache, panics: 5, timeouts: 5, breakers_open: 1);
 }
 
 /// Stale keys over a dead origin, each read once a second for a minute.
@@ -261,7 +259,7 @@ async fn callers_who_wait_and_fail_put_no_trial_off() {
     for _ in 0..20 {
         assert!(row(0, &source).await.is_err());
     }
-    assert_eq!(row::cache().stats().breakers_open, 1);
+    assert_stats!(row::cache(), breakers_open: 1);
     let mut oldest = secs(0);
     for _ in 0..24 * 60 * 3 {
         advance(secs(20)).await;
@@ -322,7 +320,7 @@ async fn an_error_that_is_an_answer_opens_no_breaker() {
     for id in 101..201 {
         assert_eq!(row(id, &source).await, Err(DbError::NotFound));
     }
-    assert_eq!(row::cache().stats().breaker_trips, 0);
+    assert_stats!(row::cache(), breaker_trips: 0);
     // Its own key backs off as after any error.
     let fetches = source.runs();
     row::entry(1, &source).set(1).await.unwrap();
@@ -334,11 +332,10 @@ async fn an_error_that_is_an_answer_opens_no_breaker() {
     for id in 101..111 {
         assert_eq!(row(id, &source).await, Err(DbError::Closed));
     }
-    let stats = row::cache().stats();
-    assert_eq!((stats.breaker_trips, stats.breakers_open), (1, 1));
+    assert_stats!(row::cache(), breaker_trips: 1, breakers_open: 1);
     source.fail(false);
     assert_eq!(row(111, &source).await, Err(DbError::NotFound));
-    assert_eq!(row::cache().stats().breakers_open, 0);
+    assert_stats!(row::cache(), breakers_open: 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -353,11 +350,11 @@ async fn an_object_can_tell_outages_from_answers_too() {
     for id in 0..50 {
         assert!(rows.get(&id).await.is_err());
     }
-    assert_eq!(rows.stats().breaker_trips, 0);
+    assert_stats!(rows, breaker_trips: 0);
     for id in 100..110 {
         assert!(rows.get(&id).await.is_err());
     }
-    assert_eq!(rows.stats().breaker_trips, 1);
+    assert_stats!(rows, breaker_trips: 1);
 }
 
 /// The user's closure is asked as the error's own code is: a panic there is one of the fetch.
@@ -370,6 +367,6 @@ async fn a_panic_in_is_outage_is_a_failed_fetch() {
     let _own = testing::isolate();
     let failed = tokio::spawn(row::entry(0).get_or_fetch()).await;
     assert!(failed.is_err_and(|failed| failed.is_panic()));
-    assert_eq!(row::cache().stats().panics, 1);
+    assert_stats!(row::cache(), panics: 1);
     assert_eq!(row(1).await, Ok(1));
 }

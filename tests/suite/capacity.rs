@@ -22,15 +22,12 @@ async fn capacity_bounds_the_entries() {
     for id in 0..5_000 {
         bounded::entry(id).set(id).await.unwrap();
     }
-    let stats = bounded::cache().stats();
-    assert_eq!(stats.entries, 100, "{stats:?}");
-    assert_eq!(stats.evicted + stats.entries, 5_000);
+    assert_stats!(bounded::cache(), entries: 100, evicted: 4_900);
     for id in 0..200 {
         assert_eq!(nothing::entry(id).get_or_fetch().await, id);
         settle().await;
     }
-    let stats = nothing::cache().stats();
-    assert_eq!((stats.entries, stats.fetches, stats.errors), (0, 200, 0), "answered, not stored");
+    assert_stats!(nothing::cache(), waited: 200, fetches: 200, ..0, "answered, not stored");
 }
 
 /// Answered with a list of this length; weighs as much.
@@ -57,8 +54,7 @@ async fn bytes_bound_the_values() {
     // A large one takes the place of several small ones, and one that weighs nothing counts one.
     heavy(1, 900, &source).await;
     heavy(2, 0, &source).await;
-    let stats = heavy::cache().stats();
-    assert_eq!((stats.entries, stats.entries + stats.evicted), (3, 102), "900, 90 and 0 bytes: {stats:?}");
+    assert_stats!(heavy::cache(), entries: 3, evicted: 99, "900, 90 and 0 bytes are left");
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,7 +67,7 @@ async fn a_value_larger_than_the_bound_is_answered_and_not_stored() {
     for fetches in 2..5 {
         let lookup = large.lookup().await;
         assert_eq!((lookup.value.len(), lookup.status), (1_001, Status::Fetched));
-        assert_eq!(heavy::cache().stats().fetches, fetches);
+        assert_stats!(heavy::cache(), fetches: fetches);
     }
     assert!(large.peek().await.is_none());
     assert_eq!(
@@ -127,8 +123,7 @@ async fn a_weigher_that_panics_disturbs_nobody() {
     let (one, other) = tokio::join!(entry.lookup(), entry.lookup());
     assert_eq!((&one.value, one.status), (&Vec::new(), Status::Fetched));
     assert_eq!(one, other, "both are answered");
-    let stats = weighed::cache().stats();
-    assert_eq!((stats.entries, stats.errors, stats.panics, stats.in_flight), (1, 0, 0, 0));
+    assert_stats!(weighed::cache(), entries: 1, errors: 0, panics: 0, in_flight: 0);
     entry.set(Vec::new()).await.unwrap();
     assert!(entry.peek().await.is_none());
     assert_eq!(weighed::entry(1, &source).lookup().await.status, Status::Fresh);
@@ -161,8 +156,7 @@ async fn failures_evict_no_values() {
     for id in 0..50 {
         assert_eq!(row::entry(id, &source).lookup().await.status, Status::Fresh, "{id}");
     }
-    let stats = row::cache().stats();
-    assert_eq!((stats.entries, stats.evicted, stats.errors), (50, 0, 900));
+    assert_stats!(row::cache(), entries: 50, evicted: 0, errors: 900);
     // A quarter of the capacity is remembered.
     for id in 1_875..1_900 {
         assert_eq!(row(id, &source).await, Ok(0));
@@ -190,14 +184,13 @@ async fn nothing_that_is_remembered_of_a_missing_key_evicts_a_value() {
         assert_eq!(failing(id).await.is_ok(), id < 100);
         assert_eq!(unstored::entry(id).get_or_fetch().await, id);
     }
-    for stats in [failing::cache().stats(), unstored::cache().stats()] {
-        assert_eq!((stats.entries, stats.evicted), (100, 0), "{stats:?}");
-    }
+    assert_stats!(failing::cache(), entries: 100, evicted: 0);
+    assert_stats!(unstored::cache(), entries: 100, evicted: 0);
     let fetches = failing::cache().stats().fetches;
     for id in (0..100).chain(1_990..2_000) {
         assert_eq!(failing::entry(id).lookup().await.status, Status::Fresh, "a value, or a kept error");
     }
-    assert_eq!(failing::cache().stats().fetches, fetches);
+    assert_stats!(failing::cache(), fetches: fetches);
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,8 +8,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::support::{Source, advance, secs};
 
 #[cacheback(lifetime = 10, max_stale = "1h", skip(source))]
-async fn timed(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn timed(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 

@@ -27,7 +27,7 @@ async fn time_is_a_lifetime_that_is_the_retention_too() {
     source.fail(true);
     advance(secs(60)).await;
     assert!(timed(&source).await.is_err(), "nothing old is served, whatever fails");
-    assert_eq!(timed::cache().stats().stale, 0);
+    assert_stats!(timed::cache(), stale: 0);
 }
 
 /// `cached`: `result_fallback = true` beside `time = 60`. The caller waits for a new value and gets the old one if the
@@ -107,7 +107,7 @@ async fn once_is_the_empty_key() {
     assert_eq!(once("bob").await, "hello alice");
     advance(secs(60)).await;
     assert_eq!(once("bob").await, "hello bob");
-    assert_eq!(once::cache().stats().fetches, 2);
+    assert_stats!(once::cache(), fetches: 2);
 }
 
 /// `cached` and moka without a time: kept for ever.
@@ -199,8 +199,7 @@ async fn time_to_live_of_an_object_is_lifetime_and_retention() {
 #[tokio::test(start_paused = true)]
 async fn invalidation_that_drops_is_remove_and_clear() {
     #[cacheback(fetch_on_miss, skip(source))]
-    async fn dropped(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn dropped(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();

@@ -9,20 +9,17 @@ use cacheback::{cacheback, configure, settle, shutdown, testing};
 use crate::support::{Source, run_ready, secs};
 
 #[cacheback(lifetime = 10, name = "shop::wide", skip(source))]
-async fn wide(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn wide(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
 #[cacheback(lifetime = 10, max_refreshes = 2, skip(source))]
-async fn narrow(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn narrow(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
 #[cacheback(lifetime = 10, max_refreshes = 50, skip(source))]
-async fn broad(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn broad(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -99,7 +96,8 @@ async fn no_queue() {
         let _ = wide(id, &source).await;
     }
     run_ready().await;
-    assert_eq!((source.running(), wide::cache().stats().refused), (1, 2));
+    assert_eq!(source.running(), 1);
+    assert_stats!(wide::cache(), refused: 2);
     let waits = tokio::spawn(wide::entry(2, &source).refresh());
     source.started(2).await;
     source.release_all();
@@ -113,7 +111,8 @@ async fn it_comes_before_the_first_use_and_says_which_that_was() {
     let source = Source::open();
     let own = testing::isolate();
     // No uses.
-    assert!(wide::cache().is_empty() && wide::cache().stats().fetches == 0);
+    assert!(wide::cache().is_empty());
+    assert_stats!(wide::cache(), fetches: 0);
     assert_eq!(wide::entry(1, &source).peek().await, None);
     let _ = cacheback::caches();
     wide::cache().clear().await.unwrap();
@@ -149,8 +148,7 @@ async fn zero_refreshes_are_refused() {
 #[test]
 fn fetches_run_on_the_configured_runtime() {
     #[cacheback(lifetime = 0, max_stale = 0)]
-    async fn thread_of(id: u64) -> String {
-        let _ = id;
+    async fn thread_of(_id: u64) -> String {
         thread::current().name().unwrap_or_default().to_owned()
     }
     let fetches = tokio::runtime::Builder::new_multi_thread()
@@ -170,7 +168,7 @@ fn fetches_run_on_the_configured_runtime() {
         assert_eq!(thread_of::entry(2).get_or_fetch().await, "fetches", "one that is waited for");
         thread_of::entry(2).invalidate().await.unwrap();
         settle().await;
-        assert_eq!(thread_of::cache().stats().fetches, 3);
+        assert_stats!(thread_of::cache(), fetches: 3);
         let (done, dropped) = mpsc::channel();
         thread::spawn(move || {
             drop(fetches);
@@ -181,7 +179,7 @@ fn fetches_run_on_the_configured_runtime() {
         assert_eq!(thread_of(4).await, "", "a refresh is lost");
         settle().await;
         assert_eq!(thread_of::entry(4).peek().await, None);
-        assert_eq!(thread_of::cache().stats().in_flight, 0);
+        assert_stats!(thread_of::cache(), in_flight: 0);
         assert_eq!(shutdown(secs(10)).await.finished, 0);
     });
 }

@@ -12,8 +12,7 @@ use tokio::task::coop;
 use crate::support::{Source, secs};
 
 #[cacheback(lifetime = 10, skip(source))]
-async fn polled(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn polled(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 

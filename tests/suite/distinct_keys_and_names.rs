@@ -4,16 +4,14 @@ use cacheback::{cacheback, settle, testing};
 
 mod one {
     #[super::cacheback(fetch_on_miss)]
-    pub(super) async fn same_name(id: u64) -> &'static str {
-        let _ = id;
+    pub(super) async fn same_name(_id: u64) -> &'static str {
         "one"
     }
 }
 
 mod other {
     #[super::cacheback(fetch_on_miss)]
-    pub(super) async fn same_name(id: u64) -> &'static str {
-        let _ = id;
+    pub(super) async fn same_name(_id: u64) -> &'static str {
         "other"
     }
 }
@@ -22,14 +20,12 @@ mod other {
 #[tokio::test(start_paused = true)]
 async fn functions_of_one_name_share_nothing() {
     #[cacheback(fetch_on_miss)]
-    async fn same_name(id: u64) -> &'static str {
-        let _ = id;
+    async fn same_name(_id: u64) -> &'static str {
         "outer"
     }
     async fn inner() -> &'static str {
         #[cacheback(fetch_on_miss)]
-        async fn same_name(id: u64) -> &'static str {
-            let _ = id;
+        async fn same_name(_id: u64) -> &'static str {
             "inner"
         }
         same_name(1).await
@@ -40,8 +36,8 @@ async fn functions_of_one_name_share_nothing() {
         assert_eq!(answers, ["one", "other", "outer", "inner"]);
     }
     one::same_name::cache().clear().await.unwrap();
-    let entries = [one::same_name::cache(), other::same_name::cache()].map(|cache| cache.stats().entries);
-    assert_eq!(entries, [0, 1]);
+    assert_stats!(one::same_name::cache(), entries: 0);
+    assert_stats!(other::same_name::cache(), entries: 1);
     assert_ne!(one::same_name::cache().name(), other::same_name::cache().name());
 }
 
@@ -68,5 +64,6 @@ async fn arguments_whose_texts_join_alike_are_different_keys() {
         assert_eq!(listed(&["a", "None"], None).await, 2);
     }
     settle().await;
-    assert_eq!((joined::cache().stats().entries, listed::cache().stats().entries), (7 * 4, 7 + 4));
+    assert_stats!(joined::cache(), entries: 7 * 4);
+    assert_stats!(listed::cache(), entries: 7 + 4);
 }

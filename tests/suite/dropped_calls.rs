@@ -11,8 +11,7 @@ use tokio::time::timeout;
 use crate::support::{Source, advance, run_ready, secs};
 
 #[cacheback(lifetime = 10, max_stale = 10, fetch_on_miss, refresh_timeout = 30, skip(source))]
-async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     tokio::task::yield_now().await;
     source.run().await
 }
@@ -73,8 +72,7 @@ async fn a_call_that_is_dropped_after_each_of_its_polls() {
                 assert!(ended.is_ok(), "{case:?}, {call}, {times} polls: a fetch never ends");
                 let again = timeout(secs(120), entry.refresh()).await;
                 assert!(matches!(again, Ok(Ok(_))), "{case:?}, {call}, {times} polls: {again:?}");
-                let stats = served::cache().stats();
-                assert_eq!((stats.in_flight, stats.entries), (0, 1), "{case:?}, {call}, {times} polls");
+                assert_stats!(served::cache(), in_flight: 0, entries: 1, "{case:?}, {call}, {times} polls");
                 assert!(source.runs() <= 2, "{case:?}, {call}, {times} polls: {} runs", source.runs());
                 longest = times;
                 // One that is held is not done however often it is polled.

@@ -9,14 +9,12 @@ use tokio::task::JoinSet;
 use crate::support::{Source, advance, millis, run_ready, secs};
 
 #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn waited(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn waited(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
 #[cacheback(lifetime = 10, max_backoff = 8, retention = "1h", skip(source))]
-async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
@@ -100,8 +98,7 @@ async fn rule_6_back_off_doubles_and_a_success_clears_it() {
 #[tokio::test(start_paused = true)]
 async fn rule_6_pauses_differ() {
     #[cacheback(lifetime = 10, max_backoff = 8, retention = "1h", breaker = false, skip(source))]
-    async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -151,8 +148,7 @@ async fn rule_6_an_absent_key_backs_off_too() {
 #[tokio::test(start_paused = true)]
 async fn rule_6_the_count_of_failures_outlives_the_rest_and_the_value() {
     #[cacheback(lifetime = 1, retention = 12, max_backoff = 8, skip(source))]
-    async fn brief(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn brief(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     for stored in [false, true] {
@@ -185,7 +181,6 @@ async fn rule_6_the_count_of_failures_outlives_the_rest_and_the_value() {
 async fn rule_6_panics_and_time_outs_back_off() {
     #[cacheback(lifetime = 10, refresh_timeout = std::time::Duration::from_secs(*timeout), skip(source))]
     async fn wild(timeout: &u64, source: &Arc<Source>) -> u64 {
-        let _ = timeout;
         source.number().await
     }
     let _own = testing::isolate();
@@ -208,7 +203,6 @@ async fn rule_6_panics_and_time_outs_back_off() {
 async fn rule_6_the_longest_pause_can_depend_on_the_arguments() {
     #[cacheback(lifetime = 10, max_backoff = std::time::Duration::from_secs(*limit), skip(source))]
     async fn bounded(limit: &u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = limit;
         source.run().await
     }
     let _own = testing::isolate();
@@ -299,20 +293,20 @@ async fn rule_7_all_waiters_share_one_error() {
         assert_eq!(outcome, Err("run 1 failed".to_owned()));
     }
     assert_eq!(source.runs(), 1, "nobody repeats it in turn");
-    assert_eq!(waited::cache().stats().errors, 1);
+    assert_stats!(waited::cache(), errors: 1);
 }
 
 /// Rule 8: `Err` is not cached, everything else is.
 #[tokio::test(start_paused = true)]
 async fn rule_8_errors_are_not_cached_and_all_values_are() {
     #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-    async fn absent(id: u64, source: &Arc<Source>) -> Option<u64> {
-        let _ = (id, source.run().await);
+    async fn absent(_id: u64, source: &Arc<Source>) -> Option<u64> {
+        let _ = source.run().await;
         None
     }
     #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-    async fn list(id: u64, source: &Arc<Source>) -> Vec<u64> {
-        let _ = (id, source.run().await);
+    async fn list(_id: u64, source: &Arc<Source>) -> Vec<u64> {
+        let _ = source.run().await;
         vec![]
     }
     let _own = testing::isolate();
@@ -333,8 +327,7 @@ async fn rule_8_errors_are_not_cached_and_all_values_are() {
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn panicking(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn panicking(_id: u64, source: &Arc<Source>) -> u64 {
     match source.run().await {
         Ok(run) => run,
         Err(message) => {
@@ -356,8 +349,7 @@ async fn rule_10_a_panic_is_a_failed_fetch() {
     assert!(message.contains("::panicking") && message.contains("run 1 failed, boldly"), "{message}");
     source.fail(false);
     assert_eq!(panicking(1, &source).await, 2, "the next call works");
-    let stats = panicking::cache().stats();
-    assert_eq!((stats.panics, stats.in_flight), (1, 0));
+    assert_stats!(panicking::cache(), panics: 1, in_flight: 0);
 
     // With a stale value to fall back on nobody panics.
     advance(secs(10)).await;
@@ -365,7 +357,7 @@ async fn rule_10_a_panic_is_a_failed_fetch() {
     let lookup = panicking::entry(1, &source).lookup().await;
     assert_eq!((lookup.value, lookup.status), (2, Status::Stale));
     settle().await;
-    assert_eq!(panicking::cache().stats().panics, 2);
+    assert_stats!(panicking::cache(), panics: 2);
     assert!(PANICS.load(Ordering::SeqCst) >= 2);
 }
 
@@ -421,8 +413,7 @@ async fn rule_10_a_payload_reaches_the_starter_as_it_was() {
 #[tokio::test(start_paused = true)]
 async fn a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
     #[cacheback(lifetime = 10, refresh_timeout = 5, skip(source))]
-    async fn hanging(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn hanging(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -435,5 +426,5 @@ async fn a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
     advance(secs(1)).await;
     source.release(2);
     assert_eq!(entry.get_or_fetch().await, 2);
-    assert_eq!(hanging::cache().stats().timeouts, 1);
+    assert_stats!(hanging::cache(), timeouts: 1);
 }

@@ -36,8 +36,7 @@ async fn ten_thousand_stale_keys_over_a_dead_origin() {
     let asked = source.runs();
     assert!((10..64 + 1_024 + 12).contains(&asked), "{asked} bodies");
     assert!(source.peak() <= 64, "{} at once", source.peak());
-    let stats = flooded::cache().stats();
-    assert_eq!((stats.errors, stats.entries, stats.in_flight), (asked, KEYS, 0));
+    assert_stats!(flooded::cache(), errors: asked, entries: KEYS, in_flight: 0);
 
     source.fail(false);
     let mut seconds = 0;
@@ -89,7 +88,7 @@ async fn a_function_that_hangs_does_not_starve_another() {
     }
     flood().await;
     assert_eq!(open.runs(), KEYS, "the bodies that hang have lapsed");
-    assert_eq!((quick::cache().stats().refused, quick::cache().stats().entries), (0, KEYS));
+    assert_stats!(quick::cache(), refused: 0, entries: KEYS);
     assert!(never.peak() <= 64 && hanging::cache().stats().refused > 0);
 }
 
@@ -144,7 +143,7 @@ async fn keys_of_one_hash_are_compared_once_each() {
         let (times, ()) = compared(async { chosen::entry(of(0, id), &source).set(id).await.unwrap() }).await;
         assert!(times <= 3 * id + 16, "{times} to put in one more than {id}");
     }
-    assert_eq!(chosen::cache().stats().entries, KEYS, "they all find room");
+    assert_stats!(chosen::cache(), entries: KEYS, "they all find room");
     let mut most = 0;
     for id in (0..KEYS).step_by(20).chain([KEYS - 1]) {
         let (times, value) = compared(chosen(of(0, id), &source)).await;

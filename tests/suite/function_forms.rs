@@ -39,7 +39,7 @@ macro_rules! form {
         assert_eq!($runs.total(), 2);
         assert_eq!($name::entry($($one,)* &$runs).lookup().await.status, Status::Fresh);
         assert_eq!($name::cache().len(), 2);
-        assert_eq!($name::cache().stats().fetches, 2);
+        assert_stats!($name::cache(), fetches: 2);
     };
 }
 
@@ -244,8 +244,7 @@ async fn return_types_behind_an_alias() {
 #[tokio::test(start_paused = true)]
 async fn units_and_static_borrows() {
     #[cacheback(fetch_on_miss, skip(runs))]
-    async fn nothing(id: u64, runs: &Runs) {
-        let _ = id;
+    async fn nothing(_id: u64, runs: &Runs) {
         runs.one();
     }
     #[cacheback(fetch_on_miss, skip(runs))]

@@ -33,7 +33,8 @@ async fn each_type_has_a_cache_of_its_own() {
     }
     assert_eq!(source.runs(), 4);
     let cache = parse::cache();
-    assert_eq!((cache.len(), cache.stats().hits, cache.stats().fetches), (4, 4, 4));
+    assert_eq!(cache.len(), 4);
+    assert_stats!(cache, hits: 4, fetches: 4);
     assert_eq!(cache.name(), "suite::generics::parse");
 
     let entry = parse::entry::<u8>("12", &source);

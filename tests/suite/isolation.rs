@@ -20,10 +20,10 @@ async fn an_isolated_runtime_starts_empty_and_leaves_nothing() {
     {
         let _own = testing::isolate();
         assert_eq!(own::entry(1).peek().await, None);
-        assert_eq!(own::cache().stats().waited, 0);
+        assert_stats!(own::cache(), waited: 0);
         own::entry(1).set(200).await.unwrap();
         assert_eq!(own(1).await, 200);
-        assert_eq!(own::cache().stats().hits, 1);
+        assert_stats!(own::cache(), hits: 1);
         {
             let _inner = testing::isolate();
             assert!(own::cache().is_empty());
@@ -34,8 +34,7 @@ async fn an_isolated_runtime_starts_empty_and_leaves_nothing() {
 }
 
 #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn shared(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn shared(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -84,8 +83,7 @@ fn another_runtimes_refreshes_take_no_place() {
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let (one, other) = (paused(), paused());
     #[cacheback(lifetime = 10, skip(source))]
-    async fn wide(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn wide(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let (gated, open) = (Source::gated(), Source::open());
@@ -109,8 +107,7 @@ fn another_runtimes_refreshes_take_no_place() {
 #[tokio::test(start_paused = true)]
 async fn settle_waits_until_nothing_runs_or_waits() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
-    async fn narrow(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn narrow(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();

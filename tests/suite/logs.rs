@@ -186,8 +186,7 @@ async fn a_failure_is_told_with_its_causes() {
         Err(anyhow!("connection refused")).context("loading the user").with_context(|| name.len().to_string())
     }
     #[cacheback(lifetime = 10)]
-    async fn shared(name: &str) -> Result<String, Arc<anyhow::Error>> {
-        let _ = name;
+    async fn shared(_name: &str) -> Result<String, Arc<anyhow::Error>> {
         Err(Arc::new(anyhow!("connection refused").context("loading the user")))
     }
     let _own = testing::isolate();
@@ -237,8 +236,7 @@ async fn an_error_that_does_not_display_itself_is_named_by_its_type() {
     #[derive(Clone)]
     struct Nameless;
     #[cacheback(lifetime = 10)]
-    async fn unseen(name: &str) -> Result<u64, Nameless> {
-        let _ = name;
+    async fn unseen(_name: &str) -> Result<u64, Nameless> {
         Err(Nameless)
     }
     let _own = testing::isolate();
@@ -295,7 +293,7 @@ async fn refusals_and_slow_bodies_are_told_once() {
         ["WARN refreshes refused: too many are waiting, refused=1"],
         "one of 912 refusals"
     );
-    assert_eq!(logged::cache().stats().refused, 2_000 - 64 - 1_024);
+    assert_stats!(logged::cache(), refused: 2_000 - 64 - 1_024);
     logged::cache().clear().await.unwrap();
     source.release_all();
     settle().await;
@@ -410,7 +408,7 @@ async fn an_aborted_fetch_is_told() {
     shutdown(secs(0)).await;
     logged(SECRET, &source).await.unwrap();
     assert_eq!(log.take("::logged"), ["WARN fetch aborted: shut down, and nobody waits for it"]);
-    assert_eq!(logged::cache().stats().refused, 1);
+    assert_stats!(logged::cache(), refused: 1);
 }
 
 #[test]
@@ -550,8 +548,7 @@ async fn a_subscriber_that_panics_leaves_no_key_stuck() {
 #[tokio::test(start_paused = true)]
 async fn the_breaker_is_told_when_it_opens_and_closes() {
     #[cacheback(lifetime = 10, skip(source))]
-    async fn broken(argument: &str, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = argument;
+    async fn broken(_argument: &str, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();

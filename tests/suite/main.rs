@@ -1,7 +1,11 @@
 //! The contract, rule by rule: each test is on a paused runtime of its own, with caches of its own.
 
+#[macro_use]
+#[path = "../support/assert_stats.rs"]
+mod assert_stats;
 mod support;
 
+mod assertions;
 mod auto_traits;
 mod blanket_traits;
 mod bodies;

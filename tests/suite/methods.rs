@@ -186,10 +186,11 @@ async fn a_method_has_the_handles_of_a_function() {
     assert_eq!(repo.told_apart(3).await, (1, 3, 3));
 
     let cache = Repo::told_apart_cache();
-    assert_eq!((cache.len(), cache.stats().fetches), (1, 3));
+    assert_eq!(cache.len(), 1);
+    assert_stats!(cache, fetches: 3);
     cache.clear().await.unwrap();
     assert_eq!(cache.len(), 0);
-    assert_eq!(Repo::skipped_cache().stats().fetches, 0);
+    assert_stats!(Repo::skipped_cache(), fetches: 0);
 
     assert_eq!(repo.type_entry().get_or_fetch().await, (1, 0, 4));
     assert_eq!(repo.r#match().await, (1, 0, 4));
@@ -411,7 +412,8 @@ async fn each_instantiation_of_a_type_has_a_cache_of_its_own() {
         assert_eq!(texts.get(5).await, Some("5 3".to_owned()));
     }
     let cache = Generic::<u8, ()>::get_cache();
-    assert_eq!((cache.len(), cache.stats().fetches, cache.stats().hits), (3, 3, 3), "of all of them");
+    assert_eq!(cache.len(), 3, "of all of them");
+    assert_stats!(cache, fetches: 3, hits: 3, "of all of them");
     advance(secs(8)).await;
     assert!(!numbers.get_entry(5).peek().await.unwrap().fresh);
     assert!(texts.get_entry(5).peek().await.unwrap().fresh, "a lifetime of its own");

@@ -60,8 +60,7 @@ async fn an_expression_is_evaluated_once_for_each_fetch_or_set_and_never_on_a_hi
 #[tokio::test(start_paused = true)]
 async fn refresh_ahead_refreshes_a_key_in_use_before_it_turns_stale() {
     #[cacheback(lifetime = 10, refresh_ahead = 3, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -85,7 +84,6 @@ async fn refresh_ahead_refreshes_a_key_in_use_before_it_turns_stale() {
 async fn fetch_on_miss_can_depend_on_the_arguments() {
     #[cacheback(fetch_on_miss = *important, skip(source))]
     async fn number(important: &bool, source: &Arc<Source>) -> u64 {
-        let _ = important;
         source.number().await
     }
     let _own = testing::isolate();
@@ -129,8 +127,7 @@ async fn the_empty_answer() {
 #[tokio::test(start_paused = true)]
 async fn when_wait_runs_out_the_caller_gets_stale_or_empty_and_the_fetch_goes_on() {
     #[cacheback(lifetime = 10, max_stale = 0, fetch_on_miss, wait = "500ms", empty = 0, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -156,7 +153,6 @@ async fn when_wait_runs_out_the_caller_gets_stale_or_empty_and_the_fetch_goes_on
 async fn wait_can_depend_on_the_arguments() {
     #[cacheback(fetch_on_miss, wait = Duration::from_millis(*limit), empty = 0, skip(source))]
     async fn number(limit: &u64, source: &Arc<Source>) -> u64 {
-        let _ = limit;
         source.number().await
     }
     let _own = testing::isolate();
@@ -324,8 +320,7 @@ async fn a_value_with_a_retention_of_zero_answers_and_is_not_stored() {
 #[tokio::test(start_paused = true)]
 async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
     #[cacheback(lifetime = 10, lifetime_for = |run| if *run == 1 { secs(10) } else { Duration::ZERO }, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -356,7 +351,6 @@ async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
 async fn a_kept_error_answers_those_who_would_wait() {
     #[cacheback(lifetime = 10, fetch_on_miss = *waits, cache_err = 5, key = (), skip(source))]
     async fn number(waits: &bool, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = waits;
         source.run().await
     }
     let _own = testing::isolate();
@@ -453,7 +447,6 @@ async fn jitter_never_takes_all_of_a_lifetime() {
 async fn the_key_is_what_the_attribute_says() {
     #[cacheback(fetch_on_miss, key = (tenant, name.to_lowercase()), skip(source))]
     async fn keyed(tenant: u32, name: &str, source: &Arc<Source>) -> u64 {
-        let _ = (tenant, name);
         source.number().await
     }
     let _own = testing::isolate();
@@ -564,6 +557,5 @@ async fn a_panic_in_an_options_expression_is_a_failed_fetch() {
     let panic = tokio::spawn(number(0)).await.unwrap_err().into_panic();
     assert!(panic.downcast_ref::<String>().unwrap().contains("no lifetime for zero"));
     assert_eq!(number(1).await, 1, "other keys go on");
-    let stats = number::cache().stats();
-    assert_eq!((stats.panics, stats.in_flight), (1, 0));
+    assert_stats!(number::cache(), panics: 1, in_flight: 0);
 }

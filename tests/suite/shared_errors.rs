@@ -167,8 +167,7 @@ async fn rule_7_with_clone_everybody_gets_the_same() {
 struct Made(&'static str);
 
 #[cacheback(fetch_on_miss, share_err = |_: &Made| Made("shared"), skip(source))]
-async fn by_closure(id: u64, source: &Arc<Source>) -> Result<u64, Made> {
-    let _ = id;
+async fn by_closure(_id: u64, source: &Arc<Source>) -> Result<u64, Made> {
     source.run().await.map_err(|_| Made("original"))
 }
 
@@ -211,8 +210,7 @@ async fn an_arc_of_any_error_is_an_error_of_a_cached_function() {
         Ok(request(id, source).await?)
     }
     #[cacheback(fetch_on_miss, skip(source))]
-    async fn any(id: u64, source: &Arc<Source>) -> Result<u64, Arc<anyhow::Error>> {
-        let _ = id;
+    async fn any(_id: u64, source: &Arc<Source>) -> Result<u64, Arc<anyhow::Error>> {
         Ok(source.run().await.map_err(|_| anyhow!("no such user"))?)
     }
     let _own = testing::isolate();

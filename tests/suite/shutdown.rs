@@ -11,8 +11,7 @@ use tokio::time::Instant;
 use crate::support::{Source, advance, run_ready, secs};
 
 #[cacheback(lifetime = 10, skip(source))]
-async fn number(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn number(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -67,7 +66,8 @@ async fn it_waits_for_what_runs_and_starts_no_refresh() {
     }
     number::entry(2, &source).invalidate().await.unwrap();
     run_ready().await;
-    assert_eq!((source.runs(), number::cache().stats().refused), (2, 7));
+    assert_eq!(source.runs(), 2);
+    assert_stats!(number::cache(), refused: 7);
     // One that a caller waits for, for a stale key and for an absent one: waited for like the others.
     let waits = [number::entry(2, &source).refresh(), number::entry(10, &source).refresh()].map(tokio::spawn);
     source.started(4).await;
@@ -103,13 +103,14 @@ async fn queued_refreshes_are_given_up_but_for_those_with_waiters() {
     source.started(65).await;
     let ending = tokio::spawn(shutdown(secs(30)));
     run_ready().await;
-    assert_eq!(number::cache().stats().refused, 5);
+    assert_stats!(number::cache(), refused: 5);
     let late = tokio::spawn(number::entry(65, &source).refresh());
     source.started(66).await;
     source.release_all();
     assert!(taken_over.await.unwrap() > 0 && late.await.unwrap() > 0);
     assert_eq!(counts(ending.await.unwrap()), (66, 0));
-    assert_eq!((source.runs(), number::cache().stats().skipped), (66, 0));
+    assert_eq!(source.runs(), 66);
+    assert_stats!(number::cache(), skipped: 0);
 }
 
 /// What waits for the end of a superseded body is given up when that has come.
@@ -131,7 +132,8 @@ async fn a_rerun_that_waits_for_its_body_is_given_up() {
     run_ready().await;
     source.release_all();
     assert_eq!(counts(ending.await.unwrap()), (2, 0));
-    assert_eq!((source.runs(), number::cache().stats().refused), (2, 1));
+    assert_eq!(source.runs(), 2);
+    assert_stats!(number::cache(), refused: 1);
     assert_eq!(entry.refresh().await, 3);
 }
 
@@ -158,7 +160,8 @@ async fn a_rerun_that_waits_for_bodies_with_callers() {
         assert!(wait.await.unwrap() > 0);
     }
     settle().await;
-    assert_eq!((source.runs(), number::cache().stats().refused), (2, 1));
+    assert_eq!(source.runs(), 2);
+    assert_stats!(number::cache(), refused: 1);
 }
 
 /// At the limit what nobody waits for is aborted. It is no failure: the key does not rest.
@@ -176,15 +179,13 @@ async fn at_the_limit_what_nobody_waits_for_is_aborted() {
     assert_eq!(counts(shutdown(secs(7)).await), (1, 4));
     assert_eq!(before.elapsed(), secs(7));
     assert_eq!(source.running(), 0, "the bodies are dropped");
-    let stats = number::cache().stats();
-    assert_eq!((stats.in_flight, stats.timeouts, stats.errors), (0, 0, 0));
+    assert_stats!(number::cache(), in_flight: 0, timeouts: 0, errors: 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_aborted_fetch_is_no_failure() {
     #[cacheback(lifetime = 10, max_stale = 0, skip(source))]
-    async fn too_stale(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn too_stale(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -324,8 +325,7 @@ async fn twice_at_once() {
 #[tokio::test(start_paused = true)]
 async fn within_a_fetch() {
     #[cacheback(lifetime = 10, skip(limit))]
-    async fn ends(id: u64, limit: u64) -> (u64, u64) {
-        let _ = id;
+    async fn ends(_id: u64, limit: u64) -> (u64, u64) {
         counts(shutdown(secs(limit)).await)
     }
     let _own = testing::isolate();
@@ -399,8 +399,7 @@ async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
 #[tokio::test(start_paused = true)]
 async fn fetches_that_ask_for_it_one_after_the_other() {
     #[cacheback(lifetime = 10, skip(before, after))]
-    async fn ends(id: u64, before: &Arc<Source>, after: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn ends(_id: u64, before: &Arc<Source>, after: &Arc<Source>) -> u64 {
         before.number().await;
         shutdown(std::time::Duration::MAX).await;
         after.number().await
@@ -434,7 +433,8 @@ async fn a_fetch_that_has_asked_for_it_times_out() {
     let _ = ends(&source).await;
     source.started(1).await;
     assert_eq!(counts(shutdown(secs(60)).await), (1, 0));
-    assert_eq!((ends::cache().stats().timeouts, source.running()), (1, 0));
+    assert_eq!(source.running(), 0);
+    assert_stats!(ends::cache(), timeouts: 1);
 }
 
 /// Nor does one that asks after the limit, as it went on for a caller who then leaves.
@@ -458,7 +458,7 @@ async fn a_fetch_that_asks_after_the_limit_times_out() {
     waits.abort();
     assert_eq!(counts(shutdown(secs(60)).await), (1, 0));
     assert_eq!((before.elapsed(), source.running()), (secs(20), 0));
-    assert_eq!(ends::cache().stats().timeouts, 1);
+    assert_stats!(ends::cache(), timeouts: 1);
 }
 
 /// Dropped half way it aborts nothing; refreshes stay refused. Before its first poll it does nothing at all.
@@ -475,7 +475,7 @@ async fn dropped_half_way() {
     run_ready().await;
     assert_eq!(source.running(), 1);
     let _ = number(1, &source).await;
-    assert_eq!(number::cache().stats().refused, 1);
+    assert_stats!(number::cache(), refused: 1);
     source.release_all();
     settle().await;
     assert_eq!(number::entry(0, &source).peek().await.unwrap().value, 1);
@@ -500,8 +500,7 @@ async fn every_end_of_its_own_is_finished() {
     source.release(2);
     source.release(3);
     assert_eq!(counts(shutdown(secs(30)).await), (3, 0));
-    let stats = fails::cache().stats();
-    assert_eq!((stats.timeouts, stats.errors, stats.panics), (1, 1, 1));
+    assert_stats!(fails::cache(), timeouts: 1, errors: 1, panics: 1);
 }
 
 /// With `test-util` it concerns the calling runtime, or its isolation, alone.
@@ -515,5 +514,6 @@ async fn it_concerns_the_calling_runtimes_executor() {
     let _own = testing::isolate();
     let _ = number(1, &source).await;
     settle().await;
-    assert_eq!((source.runs(), number::cache().stats().refused), (1, 0));
+    assert_eq!(source.runs(), 1);
+    assert_stats!(number::cache(), refused: 0);
 }

@@ -8,8 +8,7 @@ use tokio::task::JoinSet;
 use crate::support::{Source, advance, run_ready, secs};
 
 #[cacheback(lifetime = 10, fetch_on_miss, refresh_timeout = 5, skip(source))]
-async fn waited(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn waited(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -35,8 +34,7 @@ async fn rule_1_ten_thousand_callers_share_one_fetch() {
     assert_eq!(values.len(), 10_000);
     assert!(values.iter().all(|value| *value == 1));
     assert_eq!(source.runs(), 1);
-    let stats = waited::cache().stats();
-    assert_eq!((stats.waited, stats.fetches, stats.in_flight), (10_000, 1, 0));
+    assert_stats!(waited::cache(), waited: 10_000, fetches: 1, entries: 1, ..0);
 }
 
 /// Rule 1: other keys are fetched on their own.
@@ -131,7 +129,7 @@ async fn rule_3_a_lapsed_fetch_goes_on_for_those_who_wait_and_is_stored() {
     source.release(1);
     assert_eq!(calls.join_all().await, [1; 2]);
     assert_eq!(waited::entry(1, &source).peek().await.map(|found| found.value), Some(1));
-    assert_eq!(waited::cache().stats().discarded, 0);
+    assert_stats!(waited::cache(), discarded: 0);
 }
 
 /// Rule 3: nobody waits for it, so it is aborted, and that is a failure.
@@ -145,8 +143,7 @@ async fn rule_3_a_fetch_that_nobody_waits_for_is_aborted_at_its_time_out() {
     advance(secs(5)).await;
     settle().await;
     assert_eq!(source.running(), 0);
-    let stats = waited::cache().stats();
-    assert_eq!((stats.timeouts, stats.in_flight, stats.entries), (1, 0, 0));
+    assert_stats!(waited::cache(), timeouts: 1, in_flight: 0, entries: 0);
     source.release_all();
     assert_eq!(waited(1, &source).await, 2, "the next call works");
 }
@@ -165,7 +162,7 @@ async fn rule_3_a_lapsed_fetch_is_aborted_when_its_last_caller_leaves() {
     calls.shutdown().await;
     settle().await;
     assert_eq!(source.running(), 0);
-    assert_eq!(waited::cache().stats().timeouts, 1);
+    assert_stats!(waited::cache(), timeouts: 1);
 }
 
 /// Rule 3: two fetches after a lapse, finishing in both orders. The later claim's value stands.
@@ -191,9 +188,8 @@ async fn rule_3_two_fetches_after_a_lapse_finish_in_both_orders() {
         let kept = waited::entry(1, &source).peek().await.unwrap();
         assert_eq!(kept.value, 2, "{order:?}");
         // The first one's outcome is discarded, or it is aborted where its waiters were answered before.
-        let stats = waited::cache().stats();
-        let ended = if order == [1, 2] { (1, 0) } else { (0, 1) };
-        assert_eq!((stats.discarded, stats.timeouts), ended, "{order:?}");
+        let (discarded, timeouts) = if order == [1, 2] { (1, 0) } else { (0, 1) };
+        assert_stats!(waited::cache(), discarded: discarded, timeouts: timeouts, "{order:?}");
     }
 }
 
@@ -202,7 +198,6 @@ async fn rule_3_two_fetches_after_a_lapse_finish_in_both_orders() {
 async fn rule_3_the_time_out_can_depend_on_the_arguments() {
     #[cacheback(fetch_on_miss, refresh_timeout = secs(*timeout), skip(source))]
     async fn varied(timeout: &u64, source: &Arc<Source>) -> u64 {
-        let _ = timeout;
         source.number().await
     }
     let _own = testing::isolate();
@@ -253,7 +248,7 @@ async fn rule_4_a_write_during_the_fetch_supersedes_it() {
             }
             _ => assert_eq!(kept, None, "{write}: nothing is stored"),
         }
-        assert_eq!(waited::cache().stats().discarded, 1, "{write}");
+        assert_stats!(waited::cache(), discarded: 1, "{write}");
         source.release_all();
         settle().await;
         let runs = if write == "invalidate" { 2 } else { 1 };
@@ -302,8 +297,7 @@ async fn rule_4_the_first_fetch_finishes_between_a_removal_and_the_end_of_the_se
 }
 
 #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn fallible(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn fallible(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 

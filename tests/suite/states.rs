@@ -7,8 +7,7 @@ use cacheback::{Status, cacheback, settle, testing};
 use crate::support::{Source, advance, millis, secs};
 
 #[cacheback(lifetime = 10, max_stale = 20, retention = 60, skip(source))]
-async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 

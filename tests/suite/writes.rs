@@ -7,8 +7,7 @@ use cacheback::{Status, cacheback, settle, testing};
 use crate::support::{Source, advance, millis, run_ready, secs};
 
 #[cacheback(lifetime = 10, max_stale = 20, retention = 60, skip(source))]
-async fn number(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn number(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -61,8 +60,7 @@ async fn invalidate_leaves_the_retention_as_it_was() {
     let source = Source::open();
     source.fail(true);
     #[cacheback(lifetime = 10, retention = 60, skip(source))]
-    async fn failing(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn failing(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let entry = failing::entry(1, &source);
@@ -137,8 +135,7 @@ async fn a_value_set_while_the_cache_is_cleared_elsewhere_is_whole() {
 #[tokio::test(start_paused = true)]
 async fn refresh_joins_a_live_fetch_and_ignores_back_off() {
     #[cacheback(lifetime = 10, wait = 0, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -207,8 +204,7 @@ async fn a_value_that_is_gone_is_dropped_at_once() {
 #[tokio::test(start_paused = true)]
 async fn an_invalidation_in_back_off_holds_nothing_up() {
     #[cacheback(lifetime = 10, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -238,8 +234,7 @@ async fn an_invalidation_in_back_off_holds_nothing_up() {
 #[tokio::test(start_paused = true)]
 async fn an_invalidation_forgets_a_kept_error() {
     #[cacheback(fetch_on_miss, cache_err = 60, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -408,15 +403,15 @@ async fn a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
     let stored = [stale.peek().await.unwrap(), absent.peek().await.unwrap()];
     assert!(stored.iter().all(|stored| stored.fresh && stored.value > 2), "{stored:?}");
     assert_eq!(joined, stored[1].value);
-    assert_eq!((source.runs(), number::cache().stats().discarded), (4, 2));
+    assert_eq!(source.runs(), 4);
+    assert_stats!(number::cache(), discarded: 2);
 }
 
 /// What is put off begins later, and sees the change: it goes on.
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_waits_in_the_queue_is_not_superseded_by_an_invalidated_cache() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -430,8 +425,7 @@ async fn a_fetch_that_waits_in_the_queue_is_not_superseded_by_an_invalidated_cac
     number::cache().invalidate().await.unwrap();
     source.release_all();
     settle().await;
-    let stats = number::cache().stats();
-    assert_eq!((stats.fetches, stats.discarded, stats.skipped), (2, 1, 0));
+    assert_stats!(number::cache(), fetches: 2, discarded: 1, skipped: 0);
     let stored =
         [number::entry(1, &source).peek().await.unwrap(), number::entry(2, &source).peek().await.unwrap()];
     assert_eq!(stored.map(|stored| (stored.value, stored.fresh)), [(7, false), (2, true)]);
@@ -471,8 +465,7 @@ async fn a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at
 #[tokio::test(start_paused = true)]
 async fn an_invalidated_cache_keeps_its_back_offs_and_no_error() {
     #[cacheback(lifetime = 10, fetch_on_miss, cache_err = 60, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -522,8 +515,7 @@ async fn a_value_is_taken_once() {
 #[tokio::test(start_paused = true)]
 async fn what_is_taken_is_removed() {
     #[cacheback(lifetime = 10, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -539,7 +531,7 @@ async fn what_is_taken_is_removed() {
     assert_eq!(superseded.await.unwrap(), Ok(1));
     settle().await;
     assert_eq!((entry.peek().await, number::cache().len()), (None, 0), "it did not come back");
-    assert_eq!(number::cache().stats().discarded, 1);
+    assert_stats!(number::cache(), discarded: 1);
     source.fail(true);
     entry.set(8).await.unwrap();
     assert!(entry.refresh().await.is_err());

@@ -7,6 +7,10 @@ use std::sync::Arc;
 use cacheback::{Cache, Status, cacheback};
 use tokio::sync::Notify;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 /// The system's allocator, and how often each thread asks it for something.
 struct Counting;
 
@@ -149,8 +153,7 @@ macro_rules! hits {
             for _ in 0..100 {
                 assert_eq!(allocations($function($($argument),*)).await, (0, $returned));
             }
-            let stats = $function::cache().stats();
-            assert_eq!((stats.hits, stats.stale, stats.fetches), (101, 101, 1));
+            assert_stats!($function::cache(), hits: 101, stale: 101, fetches: 1);
         }
     )*};
 }
@@ -182,7 +185,8 @@ async fn of_a_method_and_of_later_instantiations() {
         assert_eq!(allocations(repo.method("somebody")).await, (0, 4));
         assert_eq!(allocations(repo.load(1)).await, (0, 8));
     }
-    assert_eq!((generic::cache().stats().hits, Repo::method_cache().stats().hits), (200, 100));
+    assert_stats!(generic::cache(), hits: 200);
+    assert_stats!(Repo::method_cache(), hits: 100);
 }
 
 /// The same of an object, looked up by what its key borrows as.
@@ -202,8 +206,7 @@ async fn of_an_object() {
     for _ in 0..100 {
         assert_eq!(allocations(cache.get("somebody")).await, (0, 3));
     }
-    let stats = cache.stats();
-    assert_eq!((stats.hits, stats.stale, stats.fetches), (201, 100, 1));
+    assert_stats!(cache, hits: 201, stale: 100, fetches: 1);
 }
 
 thread_local! {

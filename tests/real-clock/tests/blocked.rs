@@ -13,6 +13,10 @@ use cacheback::{FetchError, FetchErrorKind, Status, cacheback};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 /// Far beyond every bound.
 const NEVER: Duration = Duration::from_secs(90);
 
@@ -37,8 +41,7 @@ async fn pure(id: u64) -> u64 {
 fn a_thread_that_blocks_its_own_runtime() {
     let number = answered(|| current_thread().block_on(async { pollster::block_on(pure(1)) }));
     assert_eq!(number, 2);
-    let stats = pure::cache().stats();
-    assert_eq!((stats.errors, stats.panics, stats.timeouts), (0, 0, 0));
+    assert_stats!(pure::cache(), errors: 0, panics: 0, timeouts: 0);
 }
 
 /// The same of the only worker, and where the fetch was started by another task.
@@ -118,8 +121,7 @@ fn a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_empty_value() {
         || pollster::block_on(empty::entry(1).get_or_fetch()),
     );
     assert_eq!(value, 9);
-    let stats = empty::cache().stats();
-    assert_eq!((stats.empty, stats.waited), (2, 0));
+    assert_stats!(empty::cache(), empty: 2, waited: 0);
 }
 
 /// The same if there is no empty value: a panic that says why.

@@ -3,6 +3,10 @@
 use cacheback::{Status, cacheback};
 use tokio::sync::Notify;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 static GATE: Notify = Notify::const_new();
 
 /// Fetches never end.
@@ -27,6 +31,5 @@ async fn an_invalidated_value_is_stale_at_once() {
             assert_eq!(entry.lookup().await.status, Status::Stale);
         }
     }
-    let stats = held::cache().stats();
-    assert_eq!((stats.hits, stats.stale), (TIMES, TIMES + 32), "{stats:?}");
+    assert_stats!(held::cache(), hits: TIMES, stale: TIMES + 32);
 }

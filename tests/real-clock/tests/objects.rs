@@ -10,6 +10,10 @@ use cacheback::{Cache, CacheRef, caches, configure, settle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
@@ -98,9 +102,8 @@ fn with_fetches_that_run(runtime: &Runtime) {
         assert_eq!(waits.await.unwrap(), 3);
         settle().await;
     });
-    let stats = handle.stats();
-    assert_eq!((runs.load(Ordering::SeqCst), stats.skipped, stats.discarded), (2, 1, 2));
-    assert_eq!((stats.entries, stats.in_flight), (0, 0));
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    assert_stats!(handle, skipped: 1, discarded: 2, entries: 0, in_flight: 0);
 }
 
 /// In a destructor of the thread, when what tokio and others keep for it is gone: no panic there, which would end the

@@ -15,6 +15,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 /// A body that says when it has started and waits until it may end.
 struct Gate {
     runs: AtomicU64,
@@ -65,8 +69,7 @@ fn waiting<T: Send + 'static>(
 }
 
 #[cacheback(fetch_on_miss, skip(gate))]
-async fn number(id: u64, gate: &Arc<Gate>) -> u64 {
-    let _ = id;
+async fn number(_id: u64, gate: &Arc<Gate>) -> u64 {
     gate.run().await
 }
 
@@ -137,8 +140,7 @@ fn a_lost_fetch_that_can_run_only_once() {
 #[test]
 fn the_next_call_after_a_dropped_runtime_works() {
     #[cacheback(skip(gate))]
-    async fn served(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn served(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let gate = Gate::new();
@@ -149,8 +151,7 @@ fn the_next_call_after_a_dropped_runtime_works() {
         drop(runtime);
         assert_eq!(gate.runs(), round);
     }
-    let stats = served::cache().stats();
-    assert_eq!((stats.fetches, stats.in_flight, stats.errors), (3, 0, 0));
+    assert_stats!(served::cache(), fetches: 3, in_flight: 0, errors: 0);
     let runtime = current_thread();
     gate.open.add_permits(1);
     assert_eq!(runtime.block_on(served::entry(1, &gate).get_or_fetch()), 4);
@@ -160,8 +161,7 @@ fn the_next_call_after_a_dropped_runtime_works() {
 #[test]
 fn a_waiter_of_a_lost_refresh_gets_the_stored_value() {
     #[cacheback(lifetime = 0, max_stale = 0, skip(gate))]
-    async fn too_stale(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn too_stale(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let gate = Gate::new();
@@ -248,8 +248,7 @@ fn a_body_that_blocks_its_thread() {
 #[test]
 fn a_claim_lapses_by_the_real_clock() {
     #[cacheback(lifetime = 0, refresh_timeout = "30ms", skip(gate))]
-    async fn hanging(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn hanging(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let gate = Gate::new();
@@ -258,7 +257,7 @@ fn a_claim_lapses_by_the_real_clock() {
     runtime.block_on(async {
         assert_eq!(hanging(1, &gate).await, 0);
         settle().await;
-        assert_eq!(hanging::cache().stats().timeouts, 1);
+        assert_stats!(hanging::cache(), timeouts: 1);
         gate.open.add_permits(1);
         assert_eq!(entry.get_or_fetch().await, 2);
     });
@@ -283,8 +282,7 @@ fn ages_by_the_real_clock() {
 #[test]
 fn a_fetch_on_a_runtime_that_is_not_driven() {
     #[cacheback(fetch_on_miss, refresh_timeout = "50ms", skip(gate))]
-    async fn deserted(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn deserted(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let gate = Gate::new();
@@ -345,8 +343,7 @@ fn a_blocking_thread_does_not_hold_its_runtime() {
 #[test]
 fn a_refresh_queued_behind_a_runtime_that_is_not_driven() {
     #[cacheback(lifetime = 0, max_refreshes = 1, refresh_timeout = "20ms", skip(gate))]
-    async fn narrow(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn narrow(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let (held, open) = (Gate::new(), Gate::new());
@@ -388,14 +385,13 @@ fn a_runtime_that_is_dropped_at_each_await_of_a_body() {
         reached.push(steps.load(Ordering::SeqCst));
         drop(runtime);
         drop(call);
-        assert_eq!(stepwise::cache().stats().in_flight, 0, "dropped after {ticks} ticks");
+        assert_stats!(stepwise::cache(), in_flight: 0, "dropped after {ticks} ticks");
         let again = async { tokio::time::timeout(Duration::from_secs(60), stepwise(ticks, &steps)).await };
         assert_eq!(alive.block_on(again), Ok(ticks), "stuck after {ticks} ticks");
     }
     reached.dedup();
     assert_eq!(reached, [0, 1, 2, 3, 4, 5], "at each of its awaits");
-    let stats = stepwise::cache().stats();
-    assert_eq!((stats.errors, stats.panics, stats.in_flight), (0, 0, 0));
+    assert_stats!(stepwise::cache(), errors: 0, panics: 0, in_flight: 0);
 }
 
 /// One key, called from two runtimes, from a blocking thread, from within `block_in_place` and from outside of any

@@ -11,6 +11,10 @@ use cacheback::{Status, cacheback};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 /// How long the machine has slept, in seconds.
 static ASLEEP: AtomicI64 = AtomicI64::new(0);
 
@@ -67,8 +71,7 @@ fn values_age_while_the_machine_sleeps() {
         assert!(!peeked.fresh && peeked.age >= HOURS, "{peeked:?}");
         let hits = aged::cache().stats().hits;
         assert_eq!(aged(1).await, 7);
-        let stats = aged::cache().stats();
-        assert_eq!((stats.hits, stats.stale), (hits, 1));
+        assert_stats!(aged::cache(), hits: hits, stale: 1);
     });
 }
 
@@ -125,7 +128,7 @@ fn a_fetch_in_flight_as_the_machine_sleeps() {
         sleep_for_hours();
         let second = tokio::spawn(slept::entry(10, &later).get_or_fetch());
         BEGUN.acquire().await.unwrap().forget();
-        assert_eq!(slept::cache().stats().timeouts, 0, "no timer has fired");
+        assert_stats!(slept::cache(), timeouts: 0, "no timer has fired");
         later.add_permits(1);
         assert_eq!(second.await.unwrap(), 12);
         // Who waits for the lapsed one is answered by the later one that came home.

@@ -9,6 +9,10 @@ use std::time::Duration;
 use cacheback::{Cache, Status, cacheback, settle};
 use tokio::runtime::Builder;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 /// What the origin would answer now; it only grows.
 static VERSION: AtomicU64 = AtomicU64::new(1);
 
@@ -89,7 +93,7 @@ macro_rules! stress {
             });
             let stats = version::cache().stats();
             assert_eq!(stats.calls(), calls);
-            assert_eq!((stats.in_flight, stats.errors, stats.panics), (0, 0, 0));
+            assert_stats!(version::cache(), in_flight: 0, errors: 0, panics: 0);
             assert!(stats.evicted > 0, "{stats:?}");
             assert!(stats.entries <= $most, "{stats:?}");
         }
@@ -159,6 +163,5 @@ fn calls_that_bring_their_own_fetch() {
         }
         settle().await;
     });
-    let stats = cache.stats();
-    assert_eq!((stats.fetches, stats.panics, stats.in_flight), (RUNS.load(Ordering::SeqCst), 0, 0));
+    assert_stats!(cache, fetches: RUNS.load(Ordering::SeqCst), panics: 0, in_flight: 0);
 }

@@ -86,7 +86,6 @@ impl Drop for Key {
 
 #[cacheback(lifetime = 10, refresh_timeout = 60, key = key, skip(source))]
 async fn keyed(key: Key, source: &Arc<Source>) -> u64 {
-    let _ = key;
     source.number().await
 }
 
@@ -120,7 +119,7 @@ async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>, relentless: bool) {
         assert!(timeout(secs(120), settle()).await.is_ok(), "place {place}: a fetch never ends");
         let again = timeout(secs(120), refresh(key.clone())).await;
         assert!(matches!(again, Ok(Ok(_))), "place {place}: the key is stuck");
-        assert_eq!(keyed::cache().stats().in_flight, 0, "place {place}");
+        assert_stats!(keyed::cache(), in_flight: 0, "place {place}");
         if !blown {
             assert!(place > 3, "the trap was tried");
             return;
@@ -241,7 +240,8 @@ async fn a_key_of_an_object_that_panics_anywhere() {
             trap(&key).arm(0);
             let again = timeout(secs(120), cache.entry(&*key).refresh()).await;
             assert!(matches!(again, Ok(Ok(_))), "place {place}: the key is stuck");
-            assert_eq!((cache.stats().in_flight, cache.len()), (0, 1), "place {place}");
+            assert_eq!(cache.len(), 1, "place {place}");
+            assert_stats!(cache, in_flight: 0, "place {place}");
             if !blown {
                 break;
             }
@@ -255,7 +255,6 @@ async fn a_key_of_an_object_that_panics_anywhere() {
 async fn a_panic_as_a_queued_refresh_starts_strands_no_queue() {
     #[cacheback(lifetime = 10, max_refreshes = 1, key = key, skip(source))]
     async fn narrow(key: Key, source: &Arc<Source>) -> u64 {
-        let _ = key;
         source.number().await
     }
     for place in 1..8 {
@@ -344,8 +343,7 @@ async fn an_error_that_cannot_be_described_or_shared() {
         }
     }
     #[cacheback(fetch_on_miss, skip(source))]
-    async fn rude(id: u64, source: &Arc<Source>) -> Result<u64, Rude> {
-        let _ = id;
+    async fn rude(_id: u64, source: &Arc<Source>) -> Result<u64, Rude> {
         source.run().await.map_err(|_| Rude)
     }
     let _own = testing::isolate();
@@ -359,8 +357,7 @@ async fn an_error_that_cannot_be_described_or_shared() {
         let panic = call.await.unwrap_err().into_panic();
         assert!(panic.downcast_ref::<String>().unwrap().contains("not to be displayed"));
     }
-    let stats = rude::cache().stats();
-    assert_eq!((stats.fetches, stats.errors, stats.panics, stats.in_flight), (1, 0, 1, 0));
+    assert_stats!(rude::cache(), fetches: 1, panics: 1, ..0);
     source.fail(false);
     assert_eq!(rude(1, &source).await.unwrap(), 2);
 }
@@ -369,8 +366,7 @@ async fn an_error_that_cannot_be_described_or_shared() {
 #[tokio::test(start_paused = true)]
 async fn a_lifetime_for_that_panics() {
     #[cacheback(fetch_on_miss, lifetime_for = |n| { assert!(*n > 1, "no lifetime"); secs(5) }, skip(source))]
-    async fn picky(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn picky(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -378,14 +374,13 @@ async fn a_lifetime_for_that_panics() {
     let panic = tokio::spawn(picky::entry(1, &source).get_or_fetch()).await.unwrap_err().into_panic();
     assert!(panic.downcast_ref::<String>().unwrap().contains("no lifetime"));
     assert_eq!(picky(1, &source).await, 2);
-    assert_eq!(picky::cache().stats().panics, 1);
+    assert_stats!(picky::cache(), panics: 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_retention_for_that_panics() {
     #[cacheback(fetch_on_miss, retention_for = |n| { assert!(*n > 1, "no retention"); secs(5) }, skip(source))]
-    async fn picky(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn picky(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -394,7 +389,7 @@ async fn a_retention_for_that_panics() {
     let panic = tokio::spawn(entry.get_or_fetch()).await.unwrap_err().into_panic();
     assert!(panic.downcast_ref::<String>().unwrap().contains("no retention"));
     assert_eq!(picky(1, &source).await, 2);
-    assert_eq!(picky::cache().stats().panics, 1);
+    assert_stats!(picky::cache(), panics: 1);
     assert!(tokio::spawn(entry.set(0)).await.is_err());
     assert_eq!(entry.peek().await.unwrap().value, 2, "nothing is changed");
 }
@@ -435,8 +430,7 @@ async fn a_drop_that_calls_back() {
         }
     }
     #[cacheback]
-    async fn reentrant(id: u64) -> Calls {
-        let _ = id;
+    async fn reentrant(_id: u64) -> Calls {
         Calls
     }
     let _own = testing::isolate();

@@ -36,8 +36,7 @@ impl Drop for Value {
 }
 
 #[cacheback(lifetime = 10, max_stale = 10, skip(source, traps))]
-async fn kept(id: u64, source: &Arc<Source>, traps: &Arc<Value>) -> Value {
-    let _ = id;
+async fn kept(_id: u64, source: &Arc<Source>, traps: &Arc<Value>) -> Value {
     source.number().await;
     Value::of(traps)
 }
@@ -83,8 +82,7 @@ async fn a_panic_at_each_place(trap: fn(&Value) -> &Arc<Trap>, at_least: i64) {
         trap(&traps).arm(0);
         let again = timeout(secs(120), entry.refresh()).await;
         assert!(again.is_ok(), "place {place}: the key is stuck");
-        let stats = kept::cache().stats();
-        assert_eq!((stats.in_flight, stats.entries), (0, 1), "place {place}");
+        assert_stats!(kept::cache(), in_flight: 0, entries: 1, "place {place}");
         assert!(entry.peek().await.is_some(), "place {place}");
         if !blown {
             assert!(place > at_least, "the trap was tried at {place} places");
@@ -152,7 +150,7 @@ async fn an_expression_of_the_callers_that_panics() {
     assert_eq!(empty(0, &source).await, 1, "fetched behind the first caller's back");
     assert_eq!((empty(5, &source).await, waits(5, &source).await, keyed(5, &source).await), (5, 8, 9));
     settle().await;
-    for stats in [empty::cache().stats(), waits::cache().stats(), keyed::cache().stats()] {
-        assert_eq!((stats.in_flight, stats.panics), (0, 0));
+    for cache in [empty::cache(), waits::cache(), keyed::cache()] {
+        assert_stats!(cache, in_flight: 0, panics: 0);
     }
 }

@@ -49,7 +49,8 @@ async fn a_dropped_cache_drops_what_it_holds_and_answers_who_waits() {
     source.release_all();
     assert_eq!(*waits.await.unwrap(), 2, "who waited is answered");
     settle().await;
-    assert_eq!((source.runs(), handle.stats().skipped, handle.len()), (2, 1, 0), "the queued one never ran");
+    assert_eq!((source.runs(), handle.len()), (2, 0), "the queued one never ran");
+    assert_stats!(handle, skipped: 1, "the queued one never ran");
     // An entry that is left works, on a cache that is empty.
     assert_eq!(*entry.get_or_fetch().await, 3);
 }
@@ -158,7 +159,7 @@ async fn a_cache_may_be_dropped_by_its_own_closures() {
         for entry in &entries {
             timeout(secs(300), entry.get_or_fetch()).await.expect("a key is stuck");
         }
-        assert_eq!(handle.stats().in_flight, 0, "{place}");
+        assert_stats!(handle, in_flight: 0, "{place}");
     }
 }
 

@@ -46,7 +46,7 @@ async fn without_a_fetcher_invalidate_only_marks() {
         settle().await;
         let snapshot = cache.peek(&1).await.unwrap();
         assert_eq!((snapshot.value, snapshot.fresh), (7, false));
-        assert_eq!(cache.stats().fetches, 0);
+        assert_stats!(cache, fetches: 0);
     }
     let refresh = Arc::clone(&source);
     assert_eq!(cache.get_or_fetch(&1, move || async move { refresh.number().await }).await, 7);
@@ -76,7 +76,8 @@ async fn without_a_fetcher_invalidate_supersedes_what_runs() {
     source.release(1);
     assert_eq!(early.await.unwrap(), 1);
     settle().await;
-    assert_eq!((cache.get(&1).await, cache.stats().discarded), (2, 1));
+    assert_eq!(cache.get(&1).await, 2);
+    assert_stats!(cache, discarded: 1);
 }
 
 /// The refresh of a stale value too: the next caller does not wait for it to time out.
@@ -98,7 +99,8 @@ async fn without_a_fetcher_invalidate_makes_room_for_the_next_refresh() {
     source.started(2).await;
     source.release_all();
     settle().await;
-    assert_eq!((cache.get(&1).await, cache.stats().discarded), (2, 1));
+    assert_eq!(cache.get(&1).await, 2);
+    assert_stats!(cache, discarded: 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,11 +141,9 @@ async fn without_a_fetcher_reads_start_nothing() {
         assert!(message.contains("has no fetcher: call `get_or_fetch`"), "{message}");
     }
     settle().await;
-    let stats = cache.stats();
-    assert_eq!((stats.stale, stats.empty, stats.waited), (6, 0, 0));
-    assert_eq!((stats.fetches, stats.panics, stats.entries), (0, 0, 1));
+    assert_stats!(cache, stale: 6, entries: 1, ..0);
     let empty: Cache<u64, u64> = Cache::builder().empty(|key| *key).build().unwrap();
     assert_eq!((empty.get(&9).await, empty.entry(&9).lookup().await.status), (9, Status::Empty));
     settle().await;
-    assert_eq!(empty.stats().fetches, 0);
+    assert_stats!(empty, fetches: 0);
 }
