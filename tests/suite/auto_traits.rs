@@ -68,7 +68,7 @@ impl Repo {
 /// A call's future, those of an entry and those of a cache: sent, and carried over a panic where the arguments can be.
 /// No promise is made about `Sync`.
 #[tokio::test(start_paused = true)]
-async fn futures_are_sent_and_unwind_safe_where_the_arguments_are() {
+async fn futures_are_send_and_unwind_safe_if_their_arguments_are() {
     macro_rules! check {
         ($($future:expr),* $(,)?) => {$({
             let future = $future;

@@ -97,7 +97,7 @@ impl Repo {
 }
 
 #[tokio::test(start_paused = true)]
-async fn functions_of_all_forms_are_cached_beside_it() {
+async fn functions_of_all_forms_are_cached_beside_a_blanket_trait() {
     let _own = testing::isolate();
     let repo = Arc::new(Repo { tenant: 1 });
     for _ in 0..2 {
@@ -118,7 +118,7 @@ async fn functions_of_all_forms_are_cached_beside_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_are_shared_and_described_beside_it() {
+async fn errors_are_shared_and_described_beside_a_blanket_trait() {
     let _own = testing::isolate();
     let (one, other) = tokio::join!(wrapped(0), wrapped(0));
     assert_eq!((one, other), (Err(Unclonable), Err(Unclonable)));
@@ -130,7 +130,7 @@ async fn errors_are_shared_and_described_beside_it() {
 
 /// All of an entry that is the same for every function.
 #[tokio::test(start_paused = true)]
-async fn an_entrys_methods_are_its_own() {
+async fn an_entry_keeps_its_methods_beside_a_blanket_trait() {
     let _own = testing::isolate();
     let entry = cloned::entry(60, "2");
     assert_eq!(entry.lookup().await.status, Status::Fetched);
@@ -156,7 +156,7 @@ mod objects {
     poll pool probe refresh remove run shape share share_err sharing site slot source split stats take vary view wait weigh }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cache_is_built_and_used_beside_it() {
+    async fn a_cache_object_is_built_and_used_beside_a_blanket_trait() {
         let _own = testing::isolate();
         let lengths: Cache<String, usize> = Cache::builder()
             .fetch_on_miss()

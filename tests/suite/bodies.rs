@@ -16,7 +16,7 @@ impl Runs {
 
 /// A future of more than 100 kB: the caller's holds none of it.
 #[tokio::test(start_paused = true)]
-async fn a_body_whose_future_is_large() {
+async fn promise_1_a_call_holds_nothing_of_a_body_whose_future_is_large() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn large(id: u64, runs: &Arc<Runs>) -> u64 {
         let array = [id; 16_384];
@@ -32,7 +32,7 @@ async fn a_body_whose_future_is_large() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_with_macros_items_closures_and_async_blocks() {
+async fn a_body_may_have_macros_items_closures_and_async_blocks() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn body(list: &[u64], runs: &Arc<Runs>) -> Result<String, String> {
         macro_rules! twice {
@@ -65,7 +65,7 @@ async fn bodies_with_macros_items_closures_and_async_blocks() {
 
 /// With other arguments a function may call itself; each of them is an entry.
 #[tokio::test(start_paused = true)]
-async fn recursion_over_other_keys() {
+async fn a_function_may_call_itself_with_other_arguments() {
     #[cacheback(fetch_on_miss)]
     async fn fibonacci(n: u64) -> u64 {
         match n {
@@ -81,7 +81,7 @@ async fn recursion_over_other_keys() {
 /// A function that awaits itself with the same arguments would wait for ever: it is told so. Where a value is stored, that
 /// is the answer.
 #[tokio::test(start_paused = true)]
-async fn recursion_over_the_same_key() {
+async fn a_function_that_awaits_itself_with_the_same_arguments_is_told_so() {
     #[cacheback(lifetime = 10, max_stale = 0, fetch_on_miss)]
     async fn itself(id: u64) -> u64 {
         itself(id).await + 1
@@ -149,7 +149,7 @@ mod attributes {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stay_where_they_belong() {
+    async fn attributes_stay_with_the_function_or_the_body_that_they_are_of() {
         let _own = testing::isolate();
         assert_eq!((only_here(1).await, below(1).await), (0, 0));
         settle().await;
@@ -163,7 +163,7 @@ mod attributes {
 
 /// `instrument`, above the attribute and below it, spans each run of the body; a hit opens no span.
 #[tokio::test(start_paused = true)]
-async fn instrument_above_and_below() {
+async fn instrument_opens_a_span_for_each_run_of_the_body() {
     use std::sync::Mutex;
     use tracing::span::{Attributes, Id};
     use tracing_subscriber::layer::{Context, Layer, SubscriberExt};

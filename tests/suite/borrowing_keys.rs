@@ -74,7 +74,7 @@ impl Repo {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_part_that_borrows_from_an_argument() {
+async fn a_key_part_may_borrow_from_an_argument() {
     let _own = testing::isolate();
     assert_eq!(
         [trimmed("a ").await, trimmed("a").await, trimmed(" a  ").await, trimmed("ab").await],
@@ -88,7 +88,7 @@ async fn a_part_that_borrows_from_an_argument() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_part_that_borrows_from_what_an_argument_holds() {
+async fn a_key_part_may_borrow_from_what_an_argument_holds() {
     let _own = testing::isolate();
     for _ in 0..2 {
         assert_eq!(by_cookie(&jar("one"), 1).await, "1 1");
@@ -115,7 +115,7 @@ async fn a_part_that_borrows_from_what_an_argument_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn parts_of_all_kinds() {
+async fn key_parts_that_borrow_may_be_of_many_types() {
     let _own = testing::isolate();
     let page = Request { tenant: String::new(), path: "/a" };
     for _ in 0..2 {

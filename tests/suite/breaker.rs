@@ -36,7 +36,7 @@ async fn started_by(keys: std::ops::Range<u64>, source: &Arc<Source>) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_trial_a_period_until_one_succeeds() {
+async fn rule_6_an_open_breaker_allows_one_trial_a_period_until_one_succeeds() {
     let _own = testing::isolate();
     let source = Source::open();
     break_it(0..100, &source).await;
@@ -68,7 +68,7 @@ async fn one_trial_a_period_until_one_succeeds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_is_not_refused() {
+async fn rule_6_an_open_breaker_refuses_no_caller_who_waits() {
     let _own = testing::isolate();
     let source = Source::open();
     break_it(0..1, &source).await;
@@ -86,7 +86,7 @@ async fn who_waits_is_not_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_miss_that_does_not_wait_starts_nothing() {
+async fn rule_6_with_an_open_breaker_a_miss_that_does_not_wait_starts_nothing() {
     let _own = testing::isolate();
     let source = Source::open();
     break_it(0..0, &source).await;
@@ -106,7 +106,7 @@ async fn a_miss_that_does_not_wait_starts_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_invalidated_is_marked_and_refreshed_later() {
+async fn rule_6_with_an_open_breaker_an_invalidated_key_is_refreshed_later() {
     let _own = testing::isolate();
     let source = Source::open();
     break_it(0..0, &source).await;
@@ -125,7 +125,7 @@ async fn what_is_invalidated_is_marked_and_refreshed_later() {
 
 /// The trial of a period is a fetch that starts: who finds one under way takes none from the others.
 #[tokio::test(start_paused = true)]
-async fn a_key_that_is_being_fetched_takes_no_trial() {
+async fn rule_6_a_key_that_is_being_fetched_takes_no_trial_of_the_breaker() {
     let _own = testing::isolate();
     let source = Source::gated();
     assert_eq!(served::entry(1, &source).lookup().await.status, Status::Empty);
@@ -146,7 +146,7 @@ async fn a_key_that_is_being_fetched_takes_no_trial() {
 
 /// Nor does an invalidation whose key is to be fetched anyway; and that fetch is not given up.
 #[tokio::test(start_paused = true)]
-async fn an_invalidated_key_whose_refresh_is_queued_takes_no_trial() {
+async fn rule_6_an_invalidated_key_whose_refresh_is_queued_takes_no_trial_of_the_breaker() {
     let _own = testing::isolate();
     cacheback::configure().max_refreshes(1).apply().unwrap();
     let source = Source::gated();
@@ -171,7 +171,7 @@ async fn an_invalidated_key_whose_refresh_is_queued_takes_no_trial() {
 
 /// Time-outs and panics are failures too; a superseded outcome says as much of the origin as any.
 #[tokio::test(start_paused = true)]
-async fn whatever_fails_counts() {
+async fn rule_6_panics_and_time_outs_open_the_breaker() {
     let _own = testing::isolate();
     let cache: Cache<u64, u64> = Cache::builder()
         .refresh_timeout(secs(1))
@@ -193,7 +193,7 @@ async fn whatever_fails_counts() {
 
 /// Stale keys over a dead origin, each read once a second for a minute.
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_stale_keys() {
+async fn rule_6_the_breaker_spares_a_dead_origin_a_flood_of_stale_keys() {
     const KEYS: u64 = 1_500;
     let flood = |breaker: bool| async move {
         let source = Source::open();
@@ -247,7 +247,7 @@ async fn a_flood_of_stale_keys() {
 /// A row that exists and one that does not, for a day: the one that does not keeps the breaker open, and the other is
 /// refreshed all the same.
 #[tokio::test(start_paused = true)]
-async fn callers_who_wait_and_fail_put_no_trial_off() {
+async fn rule_6_callers_who_wait_and_fail_put_no_trial_of_the_breaker_off() {
     #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
     async fn row(id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await?;
@@ -274,7 +274,7 @@ async fn callers_who_wait_and_fail_put_no_trial_off() {
 
 /// A hundred ids a second that nobody has heard of, and one row that exists, read each second.
 #[tokio::test(start_paused = true)]
-async fn stale_keys_come_before_missing_ones() {
+async fn rule_6_stale_keys_take_the_trials_of_the_breaker_before_missing_ones() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn row(id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await?;
@@ -304,7 +304,7 @@ async fn stale_keys_come_before_missing_ones() {
 
 /// An error that is an answer says that the origin is well.
 #[tokio::test(start_paused = true)]
-async fn an_error_that_is_an_answer_opens_no_breaker() {
+async fn rule_6_an_error_that_is_an_answer_opens_no_breaker() {
     #[derive(Clone, Debug, PartialEq)]
     enum DbError {
         NotFound,
@@ -339,7 +339,7 @@ async fn an_error_that_is_an_answer_opens_no_breaker() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_object_can_tell_outages_from_answers_too() {
+async fn rule_6_a_cache_object_can_tell_outages_from_answers() {
     let _own = testing::isolate();
     let rows: Cache<u64, Result<u64, String>> = Cache::builder()
         .fetch_on_miss()
@@ -359,7 +359,7 @@ async fn an_object_can_tell_outages_from_answers_too() {
 
 /// The user's closure is asked as the error's own code is: a panic there is one of the fetch.
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_is_outage_is_a_failed_fetch() {
+async fn rule_10_a_panic_in_is_outage_is_a_failed_fetch() {
     #[cacheback(fetch_on_miss, is_outage = |_| panic!("undecided"))]
     async fn row(id: u64) -> Result<u64, String> {
         if id == 0 { Err("no".to_owned()) } else { Ok(id) }

@@ -9,7 +9,7 @@ use cacheback::{Status, cacheback, settle, testing};
 use crate::support::{Source, advance, millis, secs};
 
 #[tokio::test(start_paused = true)]
-async fn capacity_bounds_the_entries() {
+async fn promise_5_capacity_bounds_the_entries() {
     #[cacheback(capacity = 100)]
     async fn bounded(id: u64) -> u64 {
         id
@@ -38,7 +38,7 @@ async fn heavy(id: u64, length: usize, source: &Arc<Source>) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_bound_the_values() {
+async fn promise_5_max_bytes_bounds_the_values() {
     let _own = testing::isolate();
     let source = Source::open();
     for id in 0..100 {
@@ -134,7 +134,7 @@ async fn a_weigher_that_panics_disturbs_nobody() {
 
 /// A flood of ids that fail pushes no value out, and the newest of them rest.
 #[tokio::test(start_paused = true)]
-async fn failures_evict_no_values() {
+async fn promise_5_failures_evict_no_values() {
     #[cacheback(lifetime = 600, capacity = 100, breaker = false, skip(source))]
     async fn row(id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await?;
@@ -170,7 +170,7 @@ async fn failures_evict_no_values() {
 
 /// Likewise errors that are kept, values that are not stored, and where bytes are counted.
 #[tokio::test(start_paused = true)]
-async fn nothing_that_is_remembered_of_a_missing_key_evicts_a_value() {
+async fn promise_5_nothing_that_is_remembered_of_a_missing_key_evicts_a_value() {
     #[cacheback(max_bytes = 10_000, weigh = |_| 100_u64, fetch_on_miss, cache_err = "1h", breaker = false)]
     async fn failing(id: u64) -> Result<u64, String> {
         if id < 100 { Ok(id) } else { Err(id.to_string()) }

@@ -15,7 +15,7 @@ async fn timed(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
 /// The clock stands still: ages are what they were, a key in back-off stays there, and a value that was fetched or set
 /// is the one that is read, however many times.
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_stands_still() {
+async fn a_clock_that_stands_still_holds_up_no_key() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = timed::entry(1, &source);
@@ -50,7 +50,7 @@ fn paused() -> Runtime {
 /// The clock goes back: that of one runtime is an hour ahead of another's, which reads what the first one wrote. What
 /// is from the future has the age of zero, and can be invalidated, refreshed and removed.
 #[test]
-fn a_clock_that_goes_back() {
+fn a_clock_that_goes_back_holds_up_no_key() {
     let (ahead, behind) = (paused(), paused());
     let source = Source::open();
     let entry = timed::entry(2, &source);

@@ -10,7 +10,7 @@ use crate::support::{Source, advance, secs};
 
 /// `cached`: `#[cached(time = 60)]`. Fresh for 60 s, then gone: the caller waits and never sees an older value.
 #[tokio::test(start_paused = true)]
-async fn time_is_a_lifetime_that_is_the_retention_too() {
+async fn time_of_cached_is_lifetime_and_retention() {
     #[cacheback(lifetime = 60, retention = 60, fetch_on_miss, skip(source))]
     async fn timed(source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -33,7 +33,7 @@ async fn time_is_a_lifetime_that_is_the_retention_too() {
 /// `cached`: `result_fallback = true` beside `time = 60`. The caller waits for a new value and gets the old one if the
 /// function fails. There each failure renews the old value's 60 s; here it keeps its age.
 #[tokio::test(start_paused = true)]
-async fn result_fallback_is_no_stale_time() {
+async fn result_fallback_of_cached_is_a_max_stale_of_zero() {
     #[cacheback(lifetime = 60, max_stale = 0, fetch_on_miss, skip(source))]
     async fn fallback(source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -59,7 +59,7 @@ async fn result_fallback_is_no_stale_time() {
 
 /// Old `cached`: without `result = true` the whole `Result` was kept, its `Err` too.
 #[tokio::test(start_paused = true)]
-async fn result_false_is_cache_err() {
+async fn result_false_of_cached_is_cache_err() {
     #[cacheback(lifetime = 60, retention = 60, fetch_on_miss, cache_err = 60, skip(source))]
     async fn whole(source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -78,7 +78,7 @@ async fn result_false_is_cache_err() {
 
 /// `cached`: `option = true` keeps no `None`.
 #[tokio::test(start_paused = true)]
-async fn option_true_is_a_lifetime_of_zero_for_none() {
+async fn option_true_of_cached_is_a_lifetime_of_zero_for_none() {
     #[cacheback(
         lifetime = 60, retention = 60, fetch_on_miss, skip(source),
         lifetime_for = |found| if found.is_some() { secs(60) } else { Duration::ZERO }
@@ -97,7 +97,7 @@ async fn option_true_is_a_lifetime_of_zero_for_none() {
 
 /// `cached`: `#[once]` keeps one value, whatever the arguments.
 #[tokio::test(start_paused = true)]
-async fn once_is_the_empty_key() {
+async fn once_of_cached_is_the_empty_key() {
     #[cacheback(lifetime = 60, retention = 60, fetch_on_miss, key = ())]
     async fn once(name: &str) -> String {
         format!("hello {name}")
@@ -112,7 +112,7 @@ async fn once_is_the_empty_key() {
 
 /// `cached` and moka without a time: kept for ever.
 #[tokio::test(start_paused = true)]
-async fn for_ever_is_the_longest_duration() {
+async fn no_time_of_cached_and_moka_is_the_longest_duration() {
     #[cacheback(lifetime = Duration::MAX, retention = Duration::MAX, fetch_on_miss, skip(source))]
     async fn kept(source: &Arc<Source>) -> u64 {
         source.number().await
@@ -131,7 +131,7 @@ async fn for_ever_is_the_longest_duration() {
 
 /// `cached`: `with_cached_flag = true` and `Return::was_cached`.
 #[tokio::test(start_paused = true)]
-async fn with_cached_flag_is_lookup() {
+async fn with_cached_flag_of_cached_is_lookup() {
     #[cacheback(fetch_on_miss)]
     async fn flagged(id: u64) -> u64 {
         id
@@ -146,7 +146,7 @@ async fn with_cached_flag_is_lookup() {
 
 /// `cached`: `force_refresh = { .. }` runs the function and stores its value.
 #[tokio::test(start_paused = true)]
-async fn force_refresh_is_refresh() {
+async fn force_refresh_of_cached_is_refresh() {
     #[cacheback(fetch_on_miss, skip(source))]
     async fn forced(source: &Arc<Source>) -> u64 {
         source.number().await
@@ -160,7 +160,7 @@ async fn force_refresh_is_refresh() {
 
 /// moka: `optionally_get_with` keeps a `Some`, and a `None` answers those who wait.
 #[tokio::test(start_paused = true)]
-async fn optionally_get_with_is_an_error_for_none() {
+async fn optionally_get_with_of_moka_is_an_error_for_none() {
     let _own = testing::isolate();
     let source = Source::open();
     let origin = Arc::clone(&source);
@@ -180,7 +180,7 @@ async fn optionally_get_with_is_an_error_for_none() {
 
 /// moka: `time_to_live(60)` on a cache that is read with `get_with`.
 #[tokio::test(start_paused = true)]
-async fn time_to_live_of_an_object_is_lifetime_and_retention() {
+async fn time_to_live_of_moka_is_lifetime_and_retention() {
     let _own = testing::isolate();
     let source = Source::open();
     let cache: Cache<u64, u64> = Cache::builder().lifetime(secs(60)).retention(secs(60)).build().unwrap();
@@ -197,7 +197,7 @@ async fn time_to_live_of_an_object_is_lifetime_and_retention() {
 
 /// moka: `invalidate(&key)` and `invalidate_all()` drop values, so the next reader waits for a new one.
 #[tokio::test(start_paused = true)]
-async fn invalidation_that_drops_is_remove_and_clear() {
+async fn invalidate_and_invalidate_all_of_moka_are_remove_and_clear() {
     #[cacheback(fetch_on_miss, skip(source))]
     async fn dropped(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
@@ -218,7 +218,7 @@ async fn invalidation_that_drops_is_remove_and_clear() {
 /// django-cacheback: `lifetime = 600`, `fetch_on_stale_threshold = 900`, `cache_ttl` of an hour. The threshold counts from
 /// the fetch there, and from the end of the lifetime here.
 #[tokio::test(start_paused = true)]
-async fn fetch_on_stale_threshold_is_max_stale_and_the_lifetime() {
+async fn fetch_on_stale_threshold_of_django_cacheback_is_lifetime_and_max_stale() {
     #[cacheback(lifetime = 600, max_stale = 300, retention = 3600, fetch_on_miss, skip(source))]
     async fn job(source: &Arc<Source>) -> u64 {
         source.number().await

@@ -25,7 +25,7 @@ async fn broad(_id: u64, source: &Arc<Source>) -> u64 {
 
 /// The process's limit and a function's own hold together, and places are shared fairly within them.
 #[tokio::test(start_paused = true)]
-async fn limits_hold_together_with_those_of_functions() {
+async fn rule_11_limits_of_the_process_and_of_functions_hold_together() {
     let _own = testing::isolate();
     configure().max_refreshes(5).max_waiting(30).apply().unwrap();
     let [one, two, three] = [(); 3].map(|()| Source::gated());
@@ -51,7 +51,7 @@ async fn limits_hold_together_with_those_of_functions() {
 
 /// A function's limit above the process's does not lift that.
 #[tokio::test(start_paused = true)]
-async fn a_functions_higher_limit_does_not_lift_the_processs() {
+async fn rule_11_a_functions_higher_limit_does_not_lift_that_of_the_process() {
     let _own = testing::isolate();
     configure().max_refreshes(3).apply().unwrap();
     let source = Source::gated();
@@ -67,7 +67,7 @@ async fn a_functions_higher_limit_does_not_lift_the_processs() {
 
 /// A lower limit changes nothing about fairness.
 #[tokio::test(start_paused = true)]
-async fn a_free_place_goes_to_the_function_with_the_fewest() {
+async fn rule_11_under_a_lower_limit_a_free_place_goes_to_the_function_with_the_fewest() {
     let _own = testing::isolate();
     configure().max_refreshes(4).apply().unwrap();
     let (slow, quick) = (Source::gated(), Source::open());
@@ -88,7 +88,7 @@ async fn a_free_place_goes_to_the_function_with_the_fewest() {
 
 /// Without a queue what finds no place is refused, and a caller who waits is not.
 #[tokio::test(start_paused = true)]
-async fn no_queue() {
+async fn rule_11_without_a_queue_a_refresh_that_finds_no_place_is_refused() {
     let _own = testing::isolate();
     configure().max_refreshes(1).max_waiting(0).apply().unwrap();
     let source = Source::gated();
@@ -106,7 +106,7 @@ async fn no_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_comes_before_the_first_use_and_says_which_that_was() {
+async fn configure_comes_before_the_first_use_and_says_which_that_was() {
     let late = || configure().max_refreshes(1).apply().unwrap_err().to_string();
     let source = Source::open();
     let own = testing::isolate();
@@ -137,7 +137,7 @@ async fn it_comes_before_the_first_use_and_says_which_that_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn zero_refreshes_are_refused() {
+async fn configure_refuses_a_limit_of_zero_refreshes() {
     let _own = testing::isolate();
     let refused = configure().max_refreshes(0).apply().unwrap_err().to_string();
     assert!(refused.contains("`max_refreshes(0)`") && refused.contains("at least 1"), "{refused}");

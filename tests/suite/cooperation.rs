@@ -36,7 +36,7 @@ async fn until<T>(mut call: impl AsyncFnMut() -> T, done: impl Fn(T) -> bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_a_loop_that_polls_for_the_first_value() {
+async fn rule_12_a_loop_that_polls_for_the_first_value_gets_it() {
     let _own = testing::isolate();
     let source = Source::open();
     until(async || polled(1, &source).await, |value| value > 0).await;
@@ -61,7 +61,7 @@ async fn rule_12_a_loop_that_polls_for_the_first_value() {
 
 /// The same of a stale value, also after `invalidate`.
 #[tokio::test(start_paused = true)]
-async fn rule_12_a_loop_that_polls_for_the_refresh() {
+async fn rule_12_a_loop_that_polls_for_a_refresh_gets_it() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = polled::entry(1, &source);
@@ -123,7 +123,7 @@ async fn rule_12_a_loop_that_polls_in_vain_can_be_left() {
 
 /// Fresh hits stay outside: a task can have as many as it likes in one go.
 #[tokio::test(start_paused = true)]
-async fn rule_12_fresh_hits_take_no_part() {
+async fn rule_12_fresh_hits_take_no_part_in_the_cooperative_budget() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = polled::entry(1, &source);

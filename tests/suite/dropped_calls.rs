@@ -40,7 +40,7 @@ struct Case {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_after_each_of_its_polls() {
+async fn rule_2_a_call_dropped_after_any_of_its_polls_leaves_no_key_stuck() {
     let ages = [None, Some(0), Some(10), Some(20)];
     for case in ages.into_iter().flat_map(|age| {
         [(false, false), (false, true), (true, false), (true, true)].map(|(fails, held)| Case {

@@ -20,7 +20,7 @@ async fn stale(keys: u64, source: &Arc<Source>) {
 
 /// 5,000 keys stale at once: 64 bodies at a time, all filled in the end.
 #[tokio::test(start_paused = true)]
-async fn rule_11_sixty_four_at_a_time_and_all_of_them_in_the_end() {
+async fn rule_11_sixty_four_refreshes_run_at_a_time_and_all_of_them_in_the_end() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(5_000, &source).await;
@@ -90,7 +90,7 @@ async fn rule_11_a_caller_who_waits_starts_a_queued_refresh_at_once() {
 
 /// Fetches that callers wait for are never refused.
 #[tokio::test(start_paused = true)]
-async fn rule_11_fetches_with_callers_do_not_count() {
+async fn rule_11_fetches_with_callers_do_not_count_against_the_limit() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(64 + 1_024, &source).await;

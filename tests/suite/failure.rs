@@ -96,7 +96,7 @@ async fn rule_6_back_off_doubles_and_a_success_clears_it() {
 
 /// Rule 6: each pause is shortened at random, so that keys which failed together do not come back together.
 #[tokio::test(start_paused = true)]
-async fn rule_6_pauses_differ() {
+async fn rule_6_the_back_offs_of_keys_that_failed_together_differ() {
     #[cacheback(lifetime = 10, max_backoff = 8, retention = "1h", breaker = false, skip(source))]
     async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -146,7 +146,7 @@ async fn rule_6_an_absent_key_backs_off_too() {
 
 /// Rule 6: failures are counted on after a rest has passed unused, without a value and past a value's retention.
 #[tokio::test(start_paused = true)]
-async fn rule_6_the_count_of_failures_outlives_the_rest_and_the_value() {
+async fn rule_6_the_count_of_failures_outlives_the_back_off_and_the_value() {
     #[cacheback(lifetime = 1, retention = 12, max_backoff = 8, skip(source))]
     async fn brief(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -200,7 +200,7 @@ async fn rule_6_panics_and_time_outs_back_off() {
 
 /// Rule 6: `max_backoff` can depend on the arguments.
 #[tokio::test(start_paused = true)]
-async fn rule_6_the_longest_pause_can_depend_on_the_arguments() {
+async fn rule_6_the_longest_back_off_can_depend_on_the_arguments() {
     #[cacheback(lifetime = 10, max_backoff = std::time::Duration::from_secs(*limit), skip(source))]
     async fn bounded(limit: &u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -236,7 +236,7 @@ async fn rule_6_a_failed_fetch_renews_nothing() {
 
 /// Rule 6: `set`, `remove` and `clear` end the back-off, `invalidate` does not.
 #[tokio::test(start_paused = true)]
-async fn rule_6_writes_and_the_back_off() {
+async fn rule_6_set_remove_and_clear_end_the_back_off_and_invalidate_does_not() {
     for (write, runs) in [("set", 2), ("remove", 2), ("clear", 2), ("invalidate", 1)] {
         let _own = testing::isolate();
         let source = Source::open();
@@ -364,7 +364,7 @@ async fn rule_10_a_panic_is_a_failed_fetch() {
 /// Rule 10: what is no message reaches the call that started the fetch as it was. There is one of it: the others are
 /// told that it is none.
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_payload_reaches_the_starter_as_it_was() {
+async fn rule_10_a_payload_reaches_the_caller_who_started_the_fetch_as_it_was() {
     #[derive(Debug, PartialEq)]
     struct Payload(u64);
     #[cacheback(fetch_on_miss, skip(source))]
@@ -411,7 +411,7 @@ async fn rule_10_a_payload_reaches_the_starter_as_it_was() {
 
 /// A body that never returns: the next calls work.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
+async fn rule_3_a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
     #[cacheback(lifetime = 10, refresh_timeout = 5, skip(source))]
     async fn hanging(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await

@@ -11,7 +11,7 @@ use crate::support::{Source, advance, run_ready, secs};
 
 /// Ten thousand keys go stale at once, and their origin is dead for two minutes.
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_stale_keys_over_a_dead_origin() {
+async fn rule_6_a_dead_origin_is_spared_ten_thousand_stale_keys() {
     const KEYS: u64 = 10_000;
     #[cacheback(lifetime = "1h", capacity = 20_000, skip(source))]
     async fn flooded(id: u64, source: &Arc<Source>) -> Result<u64, String> {
@@ -59,7 +59,7 @@ async fn ten_thousand_stale_keys_over_a_dead_origin() {
 /// A function whose bodies never end has taken every place and the whole queue, and goes on asking for more: the keys
 /// of another one are refreshed as soon as a place is given back, and none of them is refused.
 #[tokio::test(start_paused = true)]
-async fn a_function_that_hangs_does_not_starve_another() {
+async fn rule_11_a_function_that_hangs_does_not_starve_another() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn hanging(id: u64, source: &Arc<Source>) -> u64 {
         source.number().await + id

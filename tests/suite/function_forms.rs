@@ -44,7 +44,7 @@ macro_rules! form {
 }
 
 #[tokio::test(start_paused = true)]
-async fn owned_arguments() {
+async fn arguments_may_be_owned() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn owned(
         id: u32,
@@ -62,7 +62,7 @@ async fn owned_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn borrowed_arguments() {
+async fn arguments_may_be_borrowed() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn borrowed(name: &str, bytes: &[u8], query: &Query, path: &Path, runs: &Runs) -> String {
         runs.one();
@@ -74,7 +74,7 @@ async fn borrowed_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn less_common_borrows() {
+async fn arguments_may_be_borrowed_in_less_common_ways() {
     #[cacheback(fetch_on_miss, skip(runs))]
     #[allow(clippy::ptr_arg, clippy::too_many_arguments)]
     async fn borrowed(
@@ -131,13 +131,13 @@ mod shadowed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shadowed_names() {
+async fn names_of_the_prelude_may_be_shadowed() {
     use shadowed::shadowed;
     form!(runs: shadowed("a") = Ok("a".to_owned()), ("b") = Ok("b".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn borrows_within_arguments() {
+async fn arguments_may_hold_borrows() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn within(
         maybe: Option<&str>,
@@ -157,7 +157,7 @@ async fn borrows_within_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn patterns_and_names() {
+async fn arguments_may_be_patterns() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn patterns(
         mut total: u32,
@@ -175,7 +175,7 @@ async fn patterns_and_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_arguments_and_many() {
+async fn a_function_may_have_no_argument_or_many() {
     #[cacheback(fetch_on_miss)]
     async fn none() -> u64 {
         static RUNS: AtomicU64 = AtomicU64::new(0);
@@ -214,7 +214,7 @@ type Outcome<T> = Result<T, String>;
 type Found = Option<BTreeMap<String, u64>>;
 
 #[tokio::test(start_paused = true)]
-async fn return_types_behind_an_alias() {
+async fn a_return_type_may_be_behind_an_alias() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn aliased(ok: bool, runs: &Runs) -> Outcome<u64> {
         let run = runs.one();
@@ -242,7 +242,7 @@ async fn return_types_behind_an_alias() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn units_and_static_borrows() {
+async fn a_function_may_return_nothing_or_a_static_borrow() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn nothing(_id: u64, runs: &Runs) {
         runs.one();
@@ -282,7 +282,7 @@ async fn companions_are_as_visible_as_the_function() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_with_question_marks_returns_and_nested_items() {
+async fn a_body_may_have_question_marks_returns_and_nested_items() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn body(text: &str, runs: &Runs) -> Result<u64, std::num::ParseIntError> {
         const ADDED: u64 = 1;
@@ -300,7 +300,7 @@ async fn bodies_with_question_marks_returns_and_nested_items() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_cached_function_calls_another() {
+async fn a_cached_function_may_call_another() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn inner(id: u64, runs: &Runs) -> u64 {
         {

@@ -91,7 +91,7 @@ async fn constants_of_every_type_tell_instantiations_apart() {
 
 /// A parameter that is in no argument and in no value: what a body does may depend on it.
 #[tokio::test(start_paused = true)]
-async fn a_parameter_that_is_in_no_value_counts() {
+async fn a_type_parameter_that_is_in_no_value_tells_instantiations_apart() {
     trait Kind: 'static {
         const NAME: &'static str;
         const LIFETIME: Duration;
@@ -165,7 +165,7 @@ async fn inferred<const N: usize>(
 }
 
 #[tokio::test(start_paused = true)]
-async fn arguments_of_no_name_have_a_type_each() {
+async fn each_type_of_an_impl_trait_argument_has_a_cache_of_its_own() {
     let _own = testing::isolate();
     let source = Source::open();
     let shown = |id: u64| format!("number {id}");
@@ -305,7 +305,7 @@ where
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_method_of_a_trait_is_cached_inside_of_itself() {
+async fn a_method_of_a_trait_can_be_cached() {
     let _own = testing::isolate();
     let source = Source::open();
     let one = Loader::new("one", &source);

@@ -58,7 +58,7 @@ async fn peek_starts_nothing_and_counts_nothing() {
 
 /// `hits + stale + empty + waited` are the calls; `fetches` are their outcomes.
 #[tokio::test(start_paused = true)]
-async fn counters_add_up() {
+async fn the_counters_of_a_cache_add_up() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = number::entry(1, &source);
@@ -94,7 +94,7 @@ async fn counters_add_up() {
 
 /// The methods of `EntryInner` know the function's return type alone: an `Err` is nothing to store.
 #[tokio::test(start_paused = true)]
-async fn an_entry_by_its_return_type() {
+async fn an_entry_inner_takes_what_its_function_returns_and_stores_no_err() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = number::entry(1, &source);

@@ -40,7 +40,7 @@ async fn shared(_id: u64, source: &Arc<Source>) -> u64 {
 
 /// A flight of another runtime is not joined: this one would wait for it, and its clock would run ahead.
 #[test]
-fn a_flight_of_another_runtime_is_not_joined() {
+fn with_test_util_a_fetch_of_another_runtime_is_not_joined() {
     let paused =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let (one, other) = (paused(), paused());
@@ -58,7 +58,7 @@ fn a_flight_of_another_runtime_is_not_joined() {
 
 /// What began earlier does not overwrite what began later, though each runtime has a flight of its own.
 #[test]
-fn an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() {
+fn promise_4_an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() {
     let real = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (one, other) = (real(), real());
     let (gated, open) = (Source::gated(), Source::open());
@@ -78,7 +78,7 @@ fn an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() {
 
 /// Limits too are counted for each runtime.
 #[test]
-fn another_runtimes_refreshes_take_no_place() {
+fn with_test_util_another_runtimes_refreshes_take_no_place() {
     let paused =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let (one, other) = (paused(), paused());

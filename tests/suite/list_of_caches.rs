@@ -23,7 +23,7 @@ fn names() -> Vec<&'static str> {
 
 /// Those that were used, by name, once each; with their figures. A runtime of its own sees its own.
 #[tokio::test(start_paused = true)]
-async fn every_cache_that_was_used() {
+async fn caches_lists_every_function_that_was_used() {
     {
         let _own = testing::isolate();
         assert!(names().is_empty());
@@ -56,7 +56,7 @@ async fn every_cache_that_was_used() {
 
 /// Objects that were named, for as long as they live.
 #[tokio::test(start_paused = true)]
-async fn every_object_that_has_a_name() {
+async fn caches_lists_every_named_cache_object_while_it_lives() {
     let _own = testing::isolate();
     let _nameless: Cache<u64, u64> = Cache::builder().build().unwrap();
     let named: Cache<u64, u64> = Cache::builder().name("caches::object").build().unwrap();

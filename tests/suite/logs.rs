@@ -158,7 +158,7 @@ async fn logged(argument: &str, source: &Arc<Source>) -> Result<String, String> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_told_once_a_back_off() {
+async fn a_failure_is_logged_once_a_back_off() {
     let _own = testing::isolate();
     let (log, _guard) = Log::capture();
     let source = Source::open();
@@ -178,7 +178,7 @@ async fn a_failure_is_told_once_a_back_off() {
 
 /// Nobody else ever sees the error of a background refresh: its line tells all causes.
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_told_with_its_causes() {
+async fn rule_7_a_failure_is_logged_with_all_its_causes() {
     use anyhow::{Context, anyhow};
 
     #[cacheback(lifetime = 10)]
@@ -223,7 +223,7 @@ async fn a_failure_is_told_with_its_causes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_does_not_display_itself_is_named_by_its_type() {
+async fn an_error_without_display_is_logged_by_its_type() {
     #[derive(Clone, Debug)]
     struct NotFound {
         #[allow(dead_code)]
@@ -251,7 +251,7 @@ async fn an_error_that_does_not_display_itself_is_named_by_its_type() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_outs_discards_and_panics() {
+async fn time_outs_discards_and_panics_are_logged() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn panicking(argument: &str, source: &Arc<Source>) -> String {
         source.run().await.expect("boldly");
@@ -277,7 +277,7 @@ async fn time_outs_discards_and_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_and_slow_bodies_are_told_once() {
+async fn rule_5_slow_bodies_and_refusals_are_logged_once() {
     #[cacheback(lifetime = 1, skip(source))]
     async fn slow(id: u64, source: &Arc<Source>) -> u64 {
         source.number().await + id
@@ -313,7 +313,7 @@ async fn refusals_and_slow_bodies_are_told_once() {
 /// How long a value asks to be fresh is as secret as the value. A retention of its own that is longer than that of all is
 /// no mistake.
 #[tokio::test(start_paused = true)]
-async fn a_lifetime_past_the_retention_is_told_once_for_a_cache() {
+async fn a_lifetime_past_the_retention_is_logged_once_for_a_cache() {
     #[cacheback(lifetime = 60, retention = 60, lifetime_for = |value| secs(*value), retention_for = |_| Duration::MAX)]
     async fn cut(value: u64) -> u64 {
         value
@@ -335,7 +335,7 @@ async fn a_lifetime_past_the_retention_is_told_once_for_a_cache() {
 
 /// What an argument makes of an option is as secret as the argument.
 #[tokio::test(start_paused = true)]
-async fn clamped_options_are_told_by_name() {
+async fn clamped_options_are_logged_by_name() {
     #[cacheback(lifetime = Duration::from_secs(seconds), retention = 10)]
     async fn clamped(seconds: u64) -> u64 {
         seconds
@@ -353,7 +353,7 @@ async fn clamped_options_are_told_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_that_cannot_be_weighed_or_dropped() {
+async fn values_that_cannot_be_weighed_or_dropped_are_logged() {
     #[cacheback(max_bytes = 10, weigh = |text| {
         assert!(text.len() < 100, "too long to weigh");
         text.len()
@@ -399,7 +399,7 @@ async fn values_that_cannot_be_weighed_or_dropped() {
 
 /// What is refused then is no news.
 #[tokio::test(start_paused = true)]
-async fn an_aborted_fetch_is_told() {
+async fn an_aborted_fetch_is_logged() {
     let _own = testing::isolate();
     let (log, _guard) = Log::capture();
     let source = Source::gated();
@@ -412,7 +412,7 @@ async fn an_aborted_fetch_is_told() {
 }
 
 #[test]
-fn a_lost_fetch_is_told() {
+fn a_lost_fetch_is_logged() {
     let (log, _guard) = Log::capture();
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let runtime = runtime().unwrap();
@@ -546,7 +546,7 @@ async fn a_subscriber_that_panics_leaves_no_key_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_breaker_is_told_when_it_opens_and_closes() {
+async fn the_breaker_is_logged_as_it_opens_and_closes() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn broken(_argument: &str, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -568,7 +568,7 @@ async fn the_breaker_is_told_when_it_opens_and_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_invalidates_its_own_key_is_told_once() {
+async fn rule_12_a_body_that_invalidates_its_own_key_is_logged_once() {
     #[cacheback(skip(source))]
     async fn restless(argument: &str, source: &Arc<Source>) -> u64 {
         restless::entry(argument, source).invalidate().await.unwrap();

@@ -139,7 +139,7 @@ forms! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_receivers_share_where_they_are_skipped_and_only_there() {
+async fn receivers_share_entries_only_if_they_are_skipped() {
     let _own = testing::isolate();
     let source = Source::open();
     let (one, two) = (Repo::of(1, &source), Repo::of(2, &source));
@@ -157,7 +157,7 @@ async fn two_receivers_share_where_they_are_skipped_and_only_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_returned_may_be_self() {
+async fn a_method_may_return_self() {
     let _own = testing::isolate();
     let source = Source::open();
     for tenant in [1, 2, 1] {
@@ -283,7 +283,7 @@ async fn options_may_look_at_the_receiver() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lifetime_of_the_receiver_is_that_of_its_fetch() {
+async fn a_lifetime_may_be_that_of_the_receiver_that_fetches() {
     let _own = testing::isolate();
     let source = Source::open();
     let (five, nine) = (Repo::of(5, &source), Repo::of(9, &source));
@@ -296,7 +296,7 @@ async fn a_lifetime_of_the_receiver_is_that_of_its_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_a_constant_of_the_type_ends() {
+async fn a_wait_may_be_a_constant_of_the_type() {
     let _own = testing::isolate();
     let source = Source::gated();
     let repo = Repo::of(3, &source);

@@ -33,7 +33,7 @@ fn page(prometheus: &PrometheusHandle, cache: &str) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_outcome_is_on_the_page() {
+async fn every_outcome_is_on_the_page_of_metrics() {
     #[cacheback(
         lifetime = 10,
         refresh_timeout = 20,
@@ -130,7 +130,7 @@ async fn every_outcome_is_on_the_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_refreshes_and_those_in_flight() {
+async fn refused_refreshes_and_fetches_in_flight_are_on_the_page_of_metrics() {
     #[cacheback(lifetime = 10, name = "busy", skip(source))]
     async fn busy(id: u64, source: &Arc<Source>) -> u64 {
         source.number().await + id
@@ -153,7 +153,7 @@ async fn refused_refreshes_and_those_in_flight() {
 
 /// Counters are those of the caches, whenever the recorder comes; functions of one name are one.
 #[tokio::test(start_paused = true)]
-async fn a_recorder_that_comes_late_sees_the_same_counts() {
+async fn a_recorder_of_metrics_that_comes_late_sees_the_same_counts() {
     #[cacheback(lifetime = 10, name = "twice")]
     async fn one(id: u64) -> u64 {
         id
@@ -184,7 +184,7 @@ async fn a_recorder_that_comes_late_sees_the_same_counts() {
 }
 
 #[test]
-fn a_lost_fetch_ends_too() {
+fn a_lost_fetch_ends_in_the_metrics_too() {
     #[cacheback(lifetime = 10, name = "lost", skip(source))]
     async fn lost(source: &Arc<Source>) -> u64 {
         source.number().await
@@ -207,7 +207,7 @@ fn a_lost_fetch_ends_too() {
 
 /// Objects of one name are one line, and what one had counted stays when it is dropped.
 #[tokio::test(start_paused = true)]
-async fn objects_count_by_their_name() {
+async fn cache_objects_count_by_their_name_in_the_metrics() {
     let _own = testing::isolate();
     let (recorder, prometheus) = exporter();
     let _guard = install(recorder);

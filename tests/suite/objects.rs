@@ -37,7 +37,7 @@ fn results(source: &Arc<Source>) -> Cache<u64, Result<u64, String>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_miss_is_answered_empty_and_fetched_behind() {
+async fn a_miss_is_answered_empty_and_fetched_in_the_background() {
     let _own = testing::isolate();
     let source = Source::open();
     let cache = numbers(&source);
@@ -70,7 +70,7 @@ async fn stale_is_served_at_once_and_refreshed_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_who_wait_share_one_fetch_and_its_error() {
+async fn rule_7_callers_who_wait_for_a_cache_object_share_one_fetch_and_its_error() {
     let _own = testing::isolate();
     let source = Source::gated();
     source.fail(true);
@@ -138,7 +138,7 @@ async fn a_call_with_its_own_fetch_takes_the_place_of_the_fetcher() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetcher_that_panics_is_a_fetch_that_failed() {
+async fn rule_10_a_fetcher_that_panics_is_a_failed_fetch() {
     let _own = testing::isolate();
     let cache: Cache<u64, u64> = Cache::builder()
         .name("numbers")
@@ -223,7 +223,7 @@ async fn options_may_depend_on_the_key() {
 
 /// Nobody can be answered with a value that does not exist, whatever `vary` says.
 #[tokio::test(start_paused = true)]
-async fn where_no_empty_value_exists_callers_wait() {
+async fn callers_wait_if_no_empty_value_exists() {
     #[derive(Clone, Debug, PartialEq)]
     struct NoDefault(u64);
     let _own = testing::isolate();
@@ -312,7 +312,7 @@ async fn an_object_is_invalidated_as_a_whole_and_its_values_are_taken() {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_attribute() {
+fn the_defaults_of_the_builder_are_those_of_the_attribute() {
     let cache: Cache<u64, u64> = Cache::builder().build().unwrap();
     assert_eq!(cache.policy(), Policy::default());
     assert!(cache.name().ends_with("Cache<u64, u64>"), "{}", cache.name());
@@ -342,7 +342,7 @@ fn the_defaults_are_those_of_the_attribute() {
 }
 
 #[test]
-fn contradictions_are_all_named() {
+fn promise_6_the_builder_names_all_contradictions() {
     let built: Result<Cache<u64, String>, _> = Cache::builder()
         .name("texts")
         .lifetime(secs(10))
@@ -368,7 +368,7 @@ fn contradictions_are_all_named() {
 
 /// What was said before `share_err` holds after it, and `wait` is no contradiction where an empty value exists.
 #[tokio::test(start_paused = true)]
-async fn the_order_of_options_is_free() {
+async fn the_options_of_the_builder_come_in_any_order() {
     let _own = testing::isolate();
     let cache: Cache<u64, Result<u64, Failed>> = Cache::builder()
         .try_fetcher(|key| async move { Ok(key) })
@@ -390,7 +390,7 @@ async fn the_order_of_options_is_free() {
 }
 
 #[test]
-fn a_cache_can_go_everywhere() {
+fn a_cache_object_can_be_sent_shared_and_cloned() {
     fn everywhere<T: Send + Sync + Clone + fmt::Debug + 'static>(_: &T) {}
     let cache: Cache<String, u64> = Cache::builder().build().unwrap();
     everywhere(&cache);

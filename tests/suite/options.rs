@@ -95,7 +95,7 @@ async fn fetch_on_miss_can_depend_on_the_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_empty_answer() {
+async fn the_empty_answer_is_the_default_or_that_of_the_option() {
     #[cacheback]
     async fn plain(id: u64) -> Vec<u64> {
         vec![id]
@@ -348,7 +348,7 @@ async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kept_error_answers_those_who_would_wait() {
+async fn rule_8_a_kept_error_answers_those_who_would_wait() {
     #[cacheback(lifetime = 10, fetch_on_miss = *waits, cache_err = 5, key = (), skip(source))]
     async fn number(waits: &bool, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -387,7 +387,7 @@ async fn a_kept_error_answers_those_who_would_wait() {
 struct Code(u64);
 
 #[tokio::test(start_paused = true)]
-async fn errors_can_be_shared_by_hand() {
+async fn rule_7_errors_can_be_shared_by_a_closure() {
     #[cacheback(fetch_on_miss, share_err = |error: &Code| Code(error.0), skip(source))]
     async fn number(id: u64, source: &Arc<Source>) -> Result<u64, Code> {
         source.run().await.map_err(|_| Code(id))
@@ -471,7 +471,7 @@ async fn skipped_arguments_reach_the_body_and_not_the_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn names() {
+async fn a_function_is_named_after_its_path_or_by_the_option() {
     #[cacheback]
     async fn plain() -> u64 {
         1
@@ -544,7 +544,7 @@ async fn companions_can_be_renamed_or_left_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_an_options_expression_is_a_failed_fetch() {
+async fn rule_10_a_panic_in_an_options_expression_is_a_failed_fetch() {
     fn lifetime(id: u64) -> Duration {
         assert!(id > 0, "no lifetime for zero");
         secs(10)

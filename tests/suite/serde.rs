@@ -63,7 +63,7 @@ async fn stats_are_read_as_they_are_written() {
 }
 
 #[test]
-fn words_are_those_of_the_attribute_and_of_the_metrics() {
+fn serialized_words_are_those_of_the_attribute_and_of_the_metrics() {
     for (status, word) in [
         (Status::Fresh, "fresh"),
         (Status::Stale, "stale"),

@@ -76,7 +76,7 @@ async fn rule_7_with_anyhow_everybody_gets_a_fetch_error_that_owns_the_original(
 
 /// Rule 7: the call that started the fetch went away; the others get the same as ever.
 #[tokio::test(start_paused = true)]
-async fn rule_7_without_its_starter_the_form_is_the_same() {
+async fn rule_7_without_the_caller_who_started_the_fetch_the_form_is_the_same() {
     let _own = testing::isolate();
     let source = failing();
     let starter = tokio::spawn(anyhowed::entry(3, &source).get_or_fetch());
@@ -201,7 +201,7 @@ impl Error for Opaque {
 
 /// An `Arc` of any error works without a word, and `?` makes it.
 #[tokio::test(start_paused = true)]
-async fn an_arc_of_any_error_is_an_error_of_a_cached_function() {
+async fn rule_7_an_arc_of_any_error_is_shared_as_it_is() {
     async fn request(id: u64, source: &Arc<Source>) -> Result<u64, Opaque> {
         source.run().await.map_err(|_| Opaque(Refused(id)))
     }

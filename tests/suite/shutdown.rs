@@ -38,7 +38,7 @@ async fn once<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_nothing_running_it_returns_at_once() {
+async fn a_shutdown_with_nothing_running_returns_at_once() {
     let _own = testing::isolate();
     let before = Instant::now();
     for limit in [secs(60), secs(0), std::time::Duration::MAX] {
@@ -49,7 +49,7 @@ async fn with_nothing_running_it_returns_at_once() {
 
 /// What runs is waited for; refreshes are refused; stale and empty values are served; calls that wait still fetch.
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_what_runs_and_starts_no_refresh() {
+async fn a_shutdown_waits_for_what_runs_and_starts_no_refresh() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(3, &source).await;
@@ -91,7 +91,7 @@ async fn it_waits_for_what_runs_and_starts_no_refresh() {
 
 /// A queued refresh is given up, and its key is not stuck; one that a waiter takes over runs.
 #[tokio::test(start_paused = true)]
-async fn queued_refreshes_are_given_up_but_for_those_with_waiters() {
+async fn a_shutdown_gives_up_queued_refreshes_but_for_those_with_waiters() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(70, &source).await;
@@ -115,7 +115,7 @@ async fn queued_refreshes_are_given_up_but_for_those_with_waiters() {
 
 /// What waits for the end of a superseded body is given up when that has come.
 #[tokio::test(start_paused = true)]
-async fn a_rerun_that_waits_for_its_body_is_given_up() {
+async fn a_shutdown_gives_up_a_rerun_that_waits_for_its_body() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(1, &source).await;
@@ -139,7 +139,7 @@ async fn a_rerun_that_waits_for_its_body_is_given_up() {
 
 /// At the limit it is nothing that would have to end.
 #[tokio::test(start_paused = true)]
-async fn a_rerun_that_waits_for_bodies_with_callers() {
+async fn a_shutdown_does_not_wait_for_a_rerun_behind_bodies_with_callers() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(1, &source).await;
@@ -166,7 +166,7 @@ async fn a_rerun_that_waits_for_bodies_with_callers() {
 
 /// At the limit what nobody waits for is aborted. It is no failure: the key does not rest.
 #[tokio::test(start_paused = true)]
-async fn at_the_limit_what_nobody_waits_for_is_aborted() {
+async fn at_the_limit_of_a_shutdown_what_nobody_waits_for_is_aborted() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(5, &source).await;
@@ -183,7 +183,7 @@ async fn at_the_limit_what_nobody_waits_for_is_aborted() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_aborted_fetch_is_no_failure() {
+async fn a_fetch_that_a_shutdown_aborts_is_no_failure() {
     #[cacheback(lifetime = 10, max_stale = 0, skip(source))]
     async fn too_stale(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
@@ -203,7 +203,7 @@ async fn an_aborted_fetch_is_no_failure() {
 
 /// A caller who comes at the very limit, before the fetch has noticed it: it goes on, and holds nothing up.
 #[tokio::test(start_paused = true)]
-async fn a_caller_who_comes_at_the_limit() {
+async fn a_caller_who_comes_at_the_limit_of_a_shutdown_is_answered() {
     let _own = testing::isolate();
     let source = Source::gated();
     let _ = number(1, &source).await;
@@ -220,7 +220,7 @@ async fn a_caller_who_comes_at_the_limit() {
 
 /// At the limit a fetch with callers goes on for them, and ends with the last of them.
 #[tokio::test(start_paused = true)]
-async fn at_the_limit_what_is_waited_for_goes_on() {
+async fn at_the_limit_of_a_shutdown_what_is_waited_for_goes_on() {
     let _own = testing::isolate();
     let source = Source::gated();
     let stays = tokio::spawn(number::entry(1, &source).get_or_fetch());
@@ -249,7 +249,7 @@ async fn at_the_limit_what_is_waited_for_goes_on() {
 
 /// A fetch that waits for another one's: with the outer one the inner one has nobody left.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_within_a_fetch_is_aborted_with_it() {
+async fn a_shutdown_aborts_a_fetch_within_a_fetch_with_it() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn outer(id: u64, source: &Arc<Source>) -> u64 {
         number::entry(id, source).get_or_fetch().await
@@ -265,7 +265,7 @@ async fn a_fetch_within_a_fetch_is_aborted_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_zero_aborts_at_once() {
+async fn a_shutdown_with_a_limit_of_zero_aborts_at_once() {
     let _own = testing::isolate();
     let source = Source::gated();
     let _ = number(1, &source).await;
@@ -277,7 +277,7 @@ async fn a_limit_of_zero_aborts_at_once() {
 
 /// A fetch whose body was not polled yet is aborted before it does anything.
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_zero_against_a_fetch_that_is_being_started() {
+async fn a_shutdown_with_a_limit_of_zero_aborts_a_fetch_that_is_being_started() {
     let _own = testing::isolate();
     let source = Source::gated();
     let _ = number(1, &source).await;
@@ -286,7 +286,7 @@ async fn a_limit_of_zero_against_a_fetch_that_is_being_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twice_one_after_the_other() {
+async fn two_shutdowns_one_after_the_other() {
     let _own = testing::isolate();
     let source = Source::gated();
     let _ = number(1, &source).await;
@@ -304,7 +304,7 @@ async fn twice_one_after_the_other() {
 
 /// Both see the same end; the shorter limit counts.
 #[tokio::test(start_paused = true)]
-async fn twice_at_once() {
+async fn two_shutdowns_at_once_see_the_same_end() {
     let _own = testing::isolate();
     let source = Source::gated();
     for id in 0..3 {
@@ -323,7 +323,7 @@ async fn twice_at_once() {
 
 /// In a body it waits for the other fetches; not for its own, which it does not abort either.
 #[tokio::test(start_paused = true)]
-async fn within_a_fetch() {
+async fn a_shutdown_within_a_fetch_does_not_wait_for_that_fetch() {
     #[cacheback(lifetime = 10, skip(limit))]
     async fn ends(_id: u64, limit: u64) -> (u64, u64) {
         counts(shutdown(secs(limit)).await)
@@ -351,7 +351,7 @@ async fn within_a_fetch() {
 
 /// From outside a fetch that has asked for a shutdown is waited for, but not aborted.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_has_asked_for_it_is_not_aborted() {
+async fn a_fetch_that_has_asked_for_a_shutdown_is_not_aborted() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn ends(source: &Arc<Source>) -> (u64, u64) {
         let ended = counts(shutdown(secs(1)).await);
@@ -372,7 +372,7 @@ async fn a_fetch_that_has_asked_for_it_is_not_aborted() {
 
 /// One that asks for it only after the limit, as it went on for a caller who then leaves.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
+async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_is_not_aborted() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn ends(source: &Arc<Source>) -> (u64, u64) {
         source.number().await;
@@ -397,7 +397,7 @@ async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
 
 /// Of fetches that ask for it one after the other each waits for those that have not: no longer.
 #[tokio::test(start_paused = true)]
-async fn fetches_that_ask_for_it_one_after_the_other() {
+async fn fetches_that_ask_for_a_shutdown_wait_for_those_that_have_not() {
     #[cacheback(lifetime = 10, skip(before, after))]
     async fn ends(_id: u64, before: &Arc<Source>, after: &Arc<Source>) -> u64 {
         before.number().await;
@@ -422,7 +422,7 @@ async fn fetches_that_ask_for_it_one_after_the_other() {
 
 /// It lasts no longer than any other fetch.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_has_asked_for_it_times_out() {
+async fn a_fetch_that_has_asked_for_a_shutdown_times_out() {
     #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
     async fn ends(source: &Arc<Source>) -> u64 {
         shutdown(secs(0)).await;
@@ -439,7 +439,7 @@ async fn a_fetch_that_has_asked_for_it_times_out() {
 
 /// Nor does one that asks after the limit, as it went on for a caller who then leaves.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_asks_after_the_limit_times_out() {
+async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_times_out() {
     #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
     async fn ends(source: &Arc<Source>) -> u64 {
         source.number().await;
@@ -463,7 +463,7 @@ async fn a_fetch_that_asks_after_the_limit_times_out() {
 
 /// Dropped half way it aborts nothing; refreshes stay refused. Before its first poll it does nothing at all.
 #[tokio::test(start_paused = true)]
-async fn dropped_half_way() {
+async fn a_shutdown_dropped_half_way_aborts_nothing() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(2, &source).await;
@@ -483,7 +483,7 @@ async fn dropped_half_way() {
 
 /// Errors, panics and time-outs are ends of their own.
 #[tokio::test(start_paused = true)]
-async fn every_end_of_its_own_is_finished() {
+async fn a_shutdown_counts_errors_panics_and_time_outs_as_finished() {
     #[cacheback(lifetime = 10, refresh_timeout = 3, skip(source))]
     async fn fails(id: u64, source: &Arc<Source>) -> Result<u64, String> {
         let run = source.run().await;
@@ -505,7 +505,7 @@ async fn every_end_of_its_own_is_finished() {
 
 /// With `test-util` it concerns the calling runtime, or its isolation, alone.
 #[tokio::test(start_paused = true)]
-async fn it_concerns_the_calling_runtimes_executor() {
+async fn with_test_util_a_shutdown_concerns_the_calling_runtime_alone() {
     let source = Source::open();
     let ended = testing::isolate();
     assert_eq!(counts(shutdown(secs(1)).await), (0, 0));

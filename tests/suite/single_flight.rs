@@ -23,7 +23,7 @@ fn callers(count: usize, source: &Arc<Source>) -> JoinSet<u64> {
 
 /// Rule 1.
 #[tokio::test(start_paused = true)]
-async fn rule_1_ten_thousand_callers_share_one_fetch() {
+async fn rule_1_promise_3_ten_thousand_callers_share_one_fetch() {
     let _own = testing::isolate();
     let source = Source::gated();
     let calls = callers(10_000, &source);
@@ -39,7 +39,7 @@ async fn rule_1_ten_thousand_callers_share_one_fetch() {
 
 /// Rule 1: other keys are fetched on their own.
 #[tokio::test(start_paused = true)]
-async fn rule_1_other_keys_do_not_wait() {
+async fn rule_1_other_keys_do_not_wait_for_a_slow_fetch() {
     let _own = testing::isolate();
     let source = Source::gated();
     let slow = callers(1, &source);
@@ -68,7 +68,7 @@ async fn rule_2_a_leader_who_is_aborted_cancels_nothing() {
 
 /// Rule 2: all but one go away.
 #[tokio::test(start_paused = true)]
-async fn rule_2_every_caller_but_one_is_aborted() {
+async fn rule_2_one_caller_is_answered_after_all_others_are_aborted() {
     let _own = testing::isolate();
     let source = Source::gated();
     let mut gone = callers(99, &source);

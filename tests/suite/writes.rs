@@ -202,7 +202,7 @@ async fn a_value_that_is_gone_is_dropped_at_once() {
 
 /// In back-off an invalidation starts nothing, and leaves nothing that keeps readers from starting it later.
 #[tokio::test(start_paused = true)]
-async fn an_invalidation_in_back_off_holds_nothing_up() {
+async fn rule_6_an_invalidation_in_back_off_holds_nothing_up() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -253,7 +253,7 @@ async fn an_invalidation_forgets_a_kept_error() {
 
 /// A body that invalidates its own key is run once more, after that, and then the value stands.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_invalidates_its_own_key_ends() {
+async fn rule_12_a_body_that_invalidates_its_own_key_ends() {
     #[cacheback(lifetime = 10, skip(source, times))]
     async fn restless(id: u64, source: &Arc<Source>, times: u64) -> u64 {
         let run = source.number().await;
@@ -290,7 +290,7 @@ async fn a_body_that_invalidates_its_own_key_ends() {
 
 /// What comes from elsewhere supersedes a re-run as it does any fetch.
 #[tokio::test(start_paused = true)]
-async fn an_invalidation_from_elsewhere_runs_a_rerun_anew() {
+async fn rule_12_an_invalidation_from_elsewhere_runs_a_rerun_anew() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn restless(id: u64, source: &Arc<Source>) -> u64 {
         restless::entry(id, source).invalidate().await.unwrap();
@@ -313,7 +313,7 @@ async fn an_invalidation_from_elsewhere_runs_a_rerun_anew() {
 
 /// Two bodies that invalidate each other: the circle is left after some rounds.
 #[tokio::test(start_paused = true)]
-async fn bodies_that_invalidate_each_other_end() {
+async fn rule_12_bodies_that_invalidate_each_other_end() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn chicken(id: u64, source: &Arc<Source>) -> u64 {
         egg::entry(id, source).invalidate().await.unwrap();
@@ -374,7 +374,7 @@ async fn an_invalidated_cache_serves_stale_values_and_refreshes_what_is_asked_fo
 
 /// What was begun before is not stored: the fetch answers those who wait for it, and the next caller's is a new one.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
+async fn rule_4_a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
     let _own = testing::isolate();
     let source = Source::gated();
     let (stale, absent) = (number::entry(1, &source), number::entry(2, &source));
@@ -409,7 +409,7 @@ async fn a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
 
 /// What is put off begins later, and sees the change: it goes on.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_waits_in_the_queue_is_not_superseded_by_an_invalidated_cache() {
+async fn rule_4_a_queued_fetch_is_not_superseded_as_the_cache_is_invalidated() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
     async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
@@ -433,7 +433,7 @@ async fn a_fetch_that_waits_in_the_queue_is_not_superseded_by_an_invalidated_cac
 
 /// However often a cache is invalidated while its bodies run, callers start no third one of a key.
 #[tokio::test(start_paused = true)]
-async fn a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most() {
+async fn rule_4_a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most() {
     let _own = testing::isolate();
     let source = Source::gated();
     number::entry(1, &source).set(7).await.unwrap();
@@ -463,7 +463,7 @@ async fn a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at
 
 /// As an invalidation of one key: the back-off goes on, a kept error is forgotten.
 #[tokio::test(start_paused = true)]
-async fn an_invalidated_cache_keeps_its_back_offs_and_no_error() {
+async fn rule_6_an_invalidated_cache_keeps_its_back_offs_and_no_error() {
     #[cacheback(lifetime = 10, fetch_on_miss, cache_err = 60, skip(source))]
     async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -489,7 +489,7 @@ async fn an_invalidated_cache_keeps_its_back_offs_and_no_error() {
 
 /// A ticket that is good for one use: of two who take it, one gets it.
 #[tokio::test(start_paused = true)]
-async fn a_value_is_taken_once() {
+async fn a_value_can_be_taken_once() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = number::entry(1, &source);
@@ -513,7 +513,7 @@ async fn a_value_is_taken_once() {
 
 /// As `remove`: a fetch that runs is superseded, and the back-off ends.
 #[tokio::test(start_paused = true)]
-async fn what_is_taken_is_removed() {
+async fn take_removes_as_remove_does() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await

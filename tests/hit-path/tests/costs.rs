@@ -159,20 +159,20 @@ macro_rules! hits {
 }
 
 hits! {
-    without_arguments: no_argument() = 3 => 3;
-    of_a_number: number(7) = [1; 16] => [1; 16];
-    of_a_borrowed_text: text("somebody") = shared() => shared();
-    of_three_arguments: three(1, "somebody", true) = 5 => 5;
-    of_a_computed_key: computed(27) = 5 => 5;
-    of_a_key_with_a_borrowed_and_a_computed_part: mixed(&shared(), "somebody", 4) = Some(5) => Some(5);
-    of_a_key_that_borrows: borrowing(" somebody") = 5 => 5;
-    of_a_result: fallible(7) = 8 => Ok(8);
-    of_a_weighed_value: weighed(7) = numbers() => numbers();
+    promise_1_a_hit_without_arguments_allocates_nothing: no_argument() = 3 => 3;
+    promise_1_a_hit_of_a_number_allocates_nothing: number(7) = [1; 16] => [1; 16];
+    promise_1_a_hit_of_a_borrowed_text_allocates_nothing: text("somebody") = shared() => shared();
+    promise_1_a_hit_of_three_arguments_allocates_nothing: three(1, "somebody", true) = 5 => 5;
+    promise_1_a_hit_of_a_computed_key_allocates_nothing: computed(27) = 5 => 5;
+    promise_1_a_hit_of_a_key_with_a_borrowed_and_a_computed_part_allocates_nothing: mixed(&shared(), "somebody", 4) = Some(5) => Some(5);
+    promise_1_a_hit_of_a_key_that_borrows_allocates_nothing: borrowing(" somebody") = 5 => 5;
+    promise_1_a_hit_of_a_result_allocates_nothing: fallible(7) = 8 => Ok(8);
+    promise_1_a_hit_of_a_weighed_value_allocates_nothing: weighed(7) = numbers() => numbers();
 }
 
 /// The same of a method, and of a generic function whose first instantiation is another.
 #[tokio::test]
-async fn of_a_method_and_of_later_instantiations() {
+async fn promise_1_a_hit_of_a_method_or_of_a_later_instantiation_allocates_nothing() {
     let repo = Repo { tenant: 7 };
     generic::entry::<u8, 1>("somebody").set((1, 1)).await.unwrap();
     generic::entry::<u16, 1>("somebody").set((2, 2)).await.unwrap();
@@ -191,7 +191,7 @@ async fn of_a_method_and_of_later_instantiations() {
 
 /// The same of an object, looked up by what its key borrows as.
 #[tokio::test]
-async fn of_an_object() {
+async fn promise_1_a_hit_of_a_cache_object_allocates_nothing() {
     let cache: Cache<String, u64> = Cache::builder().fetcher(|_| async { large(1).await }).build().unwrap();
     cache.set("somebody", 3).await.unwrap();
     assert_eq!(cache.get("somebody").await, 3);
@@ -224,7 +224,7 @@ fn numbers() -> Arc<[u64]> {
 
 /// The test of the tests: what allocates is seen to.
 #[tokio::test]
-async fn a_miss_allocates() {
+async fn the_counting_allocator_sees_that_a_miss_allocates() {
     #[cacheback(lifetime = "1h", fetch_on_miss)]
     async fn missing(id: u64) -> u64 {
         id
@@ -239,7 +239,7 @@ fn beyond<F: Future>(arguments: usize, call: &F) -> usize {
 }
 
 #[test]
-fn a_call_is_small_however_large_the_body() {
+fn promise_1_a_call_is_small_however_large_its_body() {
     assert!(size_of_val(&large(1_u64)) > 4096);
     let db = shared();
     let repo = Repo { tenant: 7 };

@@ -75,7 +75,7 @@ fn in_a_child(work: impl FnOnce()) -> libc::c_int {
 
 /// Alone in its program: no other test is to be inside of the library when this one forks.
 #[test]
-fn a_child_has_a_runtime_and_a_housekeeper_of_its_own() {
+fn rule_12_a_forked_child_has_a_runtime_and_a_housekeeper_of_its_own() {
     // A call from outside of any runtime, so that the library has one of its own; and a fetch in flight on it.
     assert_eq!(pollster::block_on(pure(1)), 2);
     let held_by_the_parent = thread::spawn(|| pollster::block_on(held(10)));

@@ -92,7 +92,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 }
 
 #[test]
-fn a_dropped_cache_leaves_nothing_behind() {
+fn a_dropped_cache_leaves_no_memory_behind() {
     for (name, life) in LIVES {
         // What is made once for a process, or a thread, and lists that grow.
         for _ in 0..3 {

@@ -27,7 +27,7 @@ fn threads() -> Vec<String> {
 
 /// One after the other: there is one list and one executor a process.
 #[test]
-fn objects_that_are_dropped() {
+fn dropped_cache_objects_are_unlisted_and_hold_nothing() {
     without_a_runtime();
     configure().max_refreshes(1).apply().expect("the executor was not used");
     let runtime = runtime();

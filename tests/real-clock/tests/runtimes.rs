@@ -75,7 +75,7 @@ async fn number(_id: u64, gate: &Arc<Gate>) -> u64 {
 
 /// Rule 1 holds across runtimes.
 #[test]
-fn a_flight_of_another_runtime_is_joined() {
+fn rule_1_a_fetch_of_another_runtime_is_joined() {
     let gate = Gate::new();
     let (one, other) = (multi_thread(), multi_thread());
     let leader = one.spawn(number::entry(1, &gate).get_or_fetch());
@@ -91,7 +91,7 @@ fn a_flight_of_another_runtime_is_joined() {
 
 /// Rule 3: a runtime is dropped in mid-fetch, and a caller on another one waits for it.
 #[test]
-fn a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
+fn rule_3_a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
     let gate = Gate::new();
     let (lost, alive) = (current_thread(), multi_thread());
     let leader = lost.spawn(number::entry(2, &gate).get_or_fetch());
@@ -110,7 +110,7 @@ fn a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
 /// A fetch that a call brought is lost with its runtime and cannot run again: who waits with another one runs that, and
 /// the call itself says what became of it.
 #[test]
-fn a_lost_fetch_that_can_run_only_once() {
+fn rule_3_a_lost_fetch_that_a_call_brought_does_not_run_again() {
     let gate = Gate::new();
     let cache: Cache<u64, u64> = Cache::builder().build().unwrap();
     let (lost, alive) = (current_thread(), multi_thread());
@@ -138,7 +138,7 @@ fn a_lost_fetch_that_can_run_only_once() {
 
 /// Rule 3: a runtime is dropped in mid-fetch; the next call works, without a back-off.
 #[test]
-fn the_next_call_after_a_dropped_runtime_works() {
+fn rule_3_the_next_call_after_a_dropped_runtime_works() {
     #[cacheback(skip(gate))]
     async fn served(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
@@ -159,7 +159,7 @@ fn the_next_call_after_a_dropped_runtime_works() {
 
 /// A lost refresh is no failure: the stored value is served, and its waiters fall back to it.
 #[test]
-fn a_waiter_of_a_lost_refresh_gets_the_stored_value() {
+fn rule_3_a_waiter_of_a_lost_refresh_gets_the_stored_value() {
     #[cacheback(lifetime = 0, max_stale = 0, skip(gate))]
     async fn too_stale(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
@@ -184,7 +184,7 @@ fn a_waiter_of_a_lost_refresh_gets_the_stored_value() {
 
 /// Calls from outside of any tokio runtime: fetches run on one of our own.
 #[test]
-fn outside_of_any_runtime() {
+fn a_call_from_outside_of_any_runtime_is_answered() {
     #[cacheback(lifetime = "1h", wait = "20ms", skip(gate))]
     async fn impatient(id: u64, gate: &Arc<Gate>) -> Option<u64> {
         Some(gate.run().await + id)
@@ -216,7 +216,7 @@ fn outside_of_any_runtime() {
 
 /// A runtime without timers still fetches: those of our own runtime do.
 #[test]
-fn a_runtime_without_timers() {
+fn a_call_on_a_runtime_without_timers_is_answered() {
     let gate = Gate::new();
     gate.open.add_permits(1);
     let runtime = Builder::new_current_thread().build().unwrap();
@@ -225,7 +225,7 @@ fn a_runtime_without_timers() {
 
 /// A body that blocks its thread holds up no other key.
 #[test]
-fn a_body_that_blocks_its_thread() {
+fn a_body_that_blocks_its_thread_holds_up_no_other_key() {
     #[cacheback(fetch_on_miss, skip(held))]
     async fn blocking(id: u64, held: &Arc<std::sync::Mutex<()>>) -> u64 {
         if id == 0 {
@@ -246,7 +246,7 @@ fn a_body_that_blocks_its_thread() {
 
 /// Rule 3 by the real clock: a claim lapses, and the key is not stuck.
 #[test]
-fn a_claim_lapses_by_the_real_clock() {
+fn rule_3_a_claim_lapses_by_the_real_clock() {
     #[cacheback(lifetime = 0, refresh_timeout = "30ms", skip(gate))]
     async fn hanging(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
@@ -265,7 +265,7 @@ fn a_claim_lapses_by_the_real_clock() {
 
 /// The clocks of this process agree: an age is never larger than the time that passed.
 #[test]
-fn ages_by_the_real_clock() {
+fn rule_5_an_age_is_no_larger_than_the_real_time_that_passed() {
     let gate = Gate::new();
     gate.open.add_permits(1);
     let runtime = current_thread();
@@ -280,7 +280,7 @@ fn ages_by_the_real_clock() {
 
 /// A runtime that nobody drives any more: a caller elsewhere gives its fetch up when the claim has lapsed.
 #[test]
-fn a_fetch_on_a_runtime_that_is_not_driven() {
+fn rule_3_a_caller_gives_up_a_fetch_whose_runtime_nobody_drives() {
     #[cacheback(fetch_on_miss, refresh_timeout = "50ms", skip(gate))]
     async fn deserted(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
@@ -325,7 +325,7 @@ fn settle_waits_for_the_body_of_an_aborted_fetch() {
 
 /// A blocking thread that waits for a cached call does not keep its runtime from being dropped.
 #[test]
-fn a_blocking_thread_does_not_hold_its_runtime() {
+fn a_blocked_thread_does_not_keep_its_runtime_from_being_dropped() {
     let gate = Gate::new();
     let runtime = multi_thread();
     let (handle, held) = (runtime.handle().clone(), Arc::clone(&gate));
@@ -341,7 +341,7 @@ fn a_blocking_thread_does_not_hold_its_runtime() {
 
 /// A refresh that waits behind the refreshes of a runtime that nobody drives starts when their claims have lapsed.
 #[test]
-fn a_refresh_queued_behind_a_runtime_that_is_not_driven() {
+fn rule_3_a_refresh_queued_behind_a_runtime_that_nobody_drives_starts_after_the_lapse() {
     #[cacheback(lifetime = 0, max_refreshes = 1, refresh_timeout = "20ms", skip(gate))]
     async fn narrow(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
@@ -362,7 +362,7 @@ fn a_refresh_queued_behind_a_runtime_that_is_not_driven() {
 
 /// A runtime is dropped with the body at each of its awaits: the key is held by nothing, and nobody fails for it.
 #[test]
-fn a_runtime_that_is_dropped_at_each_await_of_a_body() {
+fn promise_4_a_runtime_dropped_at_any_await_of_a_body_leaves_no_key_stuck() {
     #[cacheback(fetch_on_miss, skip(steps))]
     async fn stepwise(id: u64, steps: &Arc<AtomicU64>) -> u64 {
         for _ in 0..5 {
@@ -397,7 +397,7 @@ fn a_runtime_that_is_dropped_at_each_await_of_a_body() {
 /// One key, called from two runtimes, from a blocking thread, from within `block_in_place` and from outside of any
 /// runtime, all at once.
 #[test]
-fn callers_from_everywhere_share_one_fetch() {
+fn rule_1_callers_from_everywhere_share_one_fetch() {
     let gate = Gate::new();
     let (one, other) = (multi_thread(), current_thread());
     let entry = number::entry(60, &gate);

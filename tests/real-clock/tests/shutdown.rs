@@ -55,7 +55,7 @@ async fn quick(id: u64) -> u64 {
 }
 
 #[test]
-fn the_end_of_a_process() {
+fn a_process_is_shut_down_among_several_runtimes() {
     // Looking is no use of the executor.
     assert_eq!(pollster::block_on(quick::entry(1).peek()), None);
     assert_eq!(caches().iter().map(|cache| cache.stats().fetches).sum::<u64>(), 0);

@@ -54,7 +54,7 @@ fn runtime() -> Runtime {
 
 /// A value has aged by the time asleep; the first call that looks closely tells the others.
 #[test]
-fn values_age_while_the_machine_sleeps() {
+fn rule_12_values_age_while_the_machine_sleeps() {
     #[cacheback(lifetime = 600)]
     async fn aged(id: u64) -> u64 {
         id
@@ -77,7 +77,7 @@ fn values_age_while_the_machine_sleeps() {
 
 /// A process that has nothing but hits is told by the housekeeper: each second while fetches live, else twice a minute.
 #[test]
-fn hits_learn_of_a_sleep_from_the_housekeeper() {
+fn rule_12_hits_learn_of_a_sleep_from_the_housekeeper() {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     #[cacheback(lifetime = 600)]
     async fn hit(id: u64) -> u64 {
@@ -108,7 +108,7 @@ fn hits_learn_of_a_sleep_from_the_housekeeper() {
 /// A claim lapses in the sleep, though no timer has seen that: another fetch may start, nobody is given up who waits, and
 /// the value of the later claim stands.
 #[test]
-fn a_fetch_in_flight_as_the_machine_sleeps() {
+fn rule_12_the_claim_of_a_fetch_lapses_while_the_machine_sleeps() {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     static BEGUN: Semaphore = Semaphore::const_new(0);
     #[cacheback(fetch_on_miss, skip(open))]

@@ -101,18 +101,18 @@ macro_rules! stress {
 }
 
 stress! {
-    lru: Plain, 4_000, 32, (capacity = 32);
-    tiny_lfu: Plain, 4_000, 32, (capacity = 32, eviction = "tiny_lfu");
-    one_entry: Plain, 2_000, 1, (capacity = 1);
-    bytes: Plain, 4_000, 32, (max_bytes = 320, weigh = |_| 10_u64);
-    colliding_keys: Colliding, 1_500, 32, (capacity = 32);
-    colliding_keys_under_tiny_lfu: Colliding, 1_500, 32, (capacity = 32, eviction = "tiny_lfu");
+    promise_4_many_threads_on_an_lru_cache: Plain, 4_000, 32, (capacity = 32);
+    promise_4_many_threads_on_a_tiny_lfu_cache: Plain, 4_000, 32, (capacity = 32, eviction = "tiny_lfu");
+    promise_4_many_threads_on_a_cache_of_one_entry: Plain, 2_000, 1, (capacity = 1);
+    promise_4_many_threads_on_a_cache_bounded_in_bytes: Plain, 4_000, 32, (max_bytes = 320, weigh = |_| 10_u64);
+    promise_4_many_threads_on_colliding_keys: Colliding, 1_500, 32, (capacity = 32);
+    promise_4_many_threads_on_colliding_keys_under_tiny_lfu: Colliding, 1_500, 32, (capacity = 32, eviction = "tiny_lfu");
 }
 
 /// Writers, and callers who each bring a fetch of their own: nothing removed comes back, nothing newer is overwritten,
 /// what was invalidated is not called fresh, and each fetch runs once at most.
 #[test]
-fn calls_that_bring_their_own_fetch() {
+fn promise_4_many_threads_with_calls_that_bring_their_own_fetch() {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     type Versions = Cache<u64, u64>;
 

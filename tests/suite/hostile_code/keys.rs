@@ -129,19 +129,19 @@ async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>, relentless: bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_eq_that_panics_anywhere() {
+async fn promise_4_a_panic_in_any_eq_of_a_key_leaves_no_key_stuck() {
     a_panic_at_each_place(|key| &key.in_eq, false).await;
 }
 
 /// Also where it goes on panicking, and the key cannot be found by it any more.
 #[tokio::test(start_paused = true)]
-async fn an_eq_that_goes_on_panicking() {
+async fn promise_4_an_eq_of_a_key_that_goes_on_panicking_leaves_no_key_stuck() {
     a_panic_at_each_place(|key| &key.in_eq, true).await;
 }
 
 /// And with a recorder that panics at the end of each fetch: those who wait are answered all the same.
 #[tokio::test(start_paused = true)]
-async fn an_eq_that_panics_anywhere_and_a_recorder() {
+async fn promise_4_a_panic_in_any_eq_of_a_key_and_in_the_recorder_leaves_no_key_stuck() {
     struct Rude;
     impl Recorder for Rude {
         fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
@@ -162,7 +162,7 @@ async fn an_eq_that_panics_anywhere_and_a_recorder() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drop_of_a_key_that_panics_anywhere() {
+async fn promise_4_a_panic_in_any_drop_of_a_key_leaves_no_key_stuck() {
     a_panic_at_each_place(|key| &key.in_drop, false).await;
 }
 
@@ -203,7 +203,7 @@ impl Hash for Copied {
 /// A panic at each place in turn where an object copies or hashes its key: in a stale read, its refresh, a fetch that
 /// fails, and a caller who waits.
 #[tokio::test(start_paused = true)]
-async fn a_key_of_an_object_that_panics_anywhere() {
+async fn promise_4_a_panic_in_any_clone_or_hash_of_a_key_of_an_object_leaves_no_key_stuck() {
     for (trap, at_least) in
         [((|key| &key.in_clone.0) as fn(&Copied) -> &Arc<Trap>, 5), (|key| &key.in_hash.0, 3)]
     {
@@ -252,7 +252,7 @@ async fn a_key_of_an_object_that_panics_anywhere() {
 
 /// The executor hands places out in a loop; a panic in one start ends that refresh alone.
 #[tokio::test(start_paused = true)]
-async fn a_panic_as_a_queued_refresh_starts_strands_no_queue() {
+async fn promise_4_a_panic_as_a_queued_refresh_starts_strands_no_queue() {
     #[cacheback(lifetime = 10, max_refreshes = 1, key = key, skip(source))]
     async fn narrow(key: Key, source: &Arc<Source>) -> u64 {
         source.number().await
@@ -284,7 +284,7 @@ async fn a_panic_as_a_queued_refresh_starts_strands_no_queue() {
 
 /// A `set` between the two halves of another write, with a `clear` before it: the later `set` is not wiped.
 #[tokio::test(start_paused = true)]
-async fn a_set_in_the_middle_of_another_across_a_clear() {
+async fn a_set_in_the_middle_of_another_across_a_clear_is_not_wiped() {
     let _own = testing::isolate();
     let (key, source) = (Key::new(1), Source::open());
     let entry = keyed::entry(key.clone(), &source);
@@ -302,7 +302,7 @@ async fn a_set_in_the_middle_of_another_across_a_clear() {
 
 /// An `invalidate` with a `clear` and a new fetch in its middle: the new one's successor is stored.
 #[tokio::test(start_paused = true)]
-async fn an_invalidate_in_the_middle_of_a_clear_and_a_new_fetch() {
+async fn an_invalidate_with_a_clear_and_a_new_fetch_in_its_middle_leaves_a_value() {
     let _own = testing::isolate();
     let (key, source) = (Key::new(1), Source::gated());
     assert_eq!(keyed(key.clone(), &source).await, 0);
@@ -329,7 +329,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 
 /// An error whose `Display` and `Clone` panic is a panic of its fetch: counted once, answered, and the key goes on.
 #[tokio::test(start_paused = true)]
-async fn an_error_that_cannot_be_described_or_shared() {
+async fn rule_10_a_panic_in_the_display_or_clone_of_an_error_is_a_failed_fetch() {
     #[derive(Debug)]
     struct Rude;
     impl std::fmt::Display for Rude {
@@ -364,7 +364,7 @@ async fn an_error_that_cannot_be_described_or_shared() {
 
 /// Closures of the attribute that panic.
 #[tokio::test(start_paused = true)]
-async fn a_lifetime_for_that_panics() {
+async fn rule_10_a_panic_in_lifetime_for_is_a_failed_fetch() {
     #[cacheback(fetch_on_miss, lifetime_for = |n| { assert!(*n > 1, "no lifetime"); secs(5) }, skip(source))]
     async fn picky(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
@@ -378,7 +378,7 @@ async fn a_lifetime_for_that_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_retention_for_that_panics() {
+async fn rule_10_a_panic_in_retention_for_is_a_failed_fetch() {
     #[cacheback(fetch_on_miss, retention_for = |n| { assert!(*n > 1, "no retention"); secs(5) }, skip(source))]
     async fn picky(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
@@ -396,7 +396,7 @@ async fn a_retention_for_that_panics() {
 
 /// An endless lifetime, shortened by chance.
 #[tokio::test(start_paused = true)]
-async fn the_longest_durations() {
+async fn the_longest_durations_do_not_overflow() {
     #[cacheback(
         fetch_on_miss,
         retention = Duration::MAX,
@@ -420,7 +420,7 @@ async fn the_longest_durations() {
 
 /// A value whose `Drop` calls back into its own cache.
 #[tokio::test(start_paused = true)]
-async fn a_drop_that_calls_back() {
+async fn a_drop_of_a_value_may_call_back_into_its_cache() {
     #[derive(Clone, Default)]
     struct Calls;
     impl Drop for Calls {
@@ -444,7 +444,7 @@ async fn a_drop_that_calls_back() {
 
 /// A value whose `Drop`, in the middle of an eviction, writes to the cache that evicts it.
 #[tokio::test(start_paused = true)]
-async fn a_drop_in_an_eviction_that_writes() {
+async fn a_drop_of_an_evicted_value_may_write_to_its_cache() {
     #[derive(Clone, Default)]
     struct Spill(u64);
     impl Drop for Spill {

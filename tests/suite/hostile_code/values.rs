@@ -92,19 +92,19 @@ async fn a_panic_at_each_place(trap: fn(&Value) -> &Arc<Trap>, at_least: i64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clone_of_a_value_that_panics_anywhere() {
+async fn promise_4_a_panic_in_any_clone_of_a_value_leaves_no_key_stuck() {
     a_panic_at_each_place(|traps| &traps.in_clone, 5).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drop_of_a_value_that_panics_anywhere() {
+async fn promise_4_a_panic_in_any_drop_of_a_value_leaves_no_key_stuck() {
     a_panic_at_each_place(|traps| &traps.in_drop, 5).await;
 }
 
 /// The expressions of `empty`, `fetch_on_miss` and `key` are the caller's: where one panics it is the caller who does, and
 /// the next call finds nothing broken.
 #[tokio::test(start_paused = true)]
-async fn an_expression_of_the_callers_that_panics() {
+async fn a_panic_in_empty_fetch_on_miss_or_key_is_the_callers() {
     fn unless_zero(id: u64) -> u64 {
         assert!(id > 0, "not of zero");
         id

@@ -14,7 +14,7 @@ fn blip() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_fetcher_an_error_is_not_kept_and_replaces_nothing() {
+async fn rule_8_without_a_fetcher_an_error_is_not_kept_and_replaces_nothing() {
     let _own = testing::isolate();
     let cache: Cache<u64, Outcome> = Cache::builder().lifetime(secs(10)).build().unwrap();
     for key in [1, 2] {
@@ -43,7 +43,7 @@ async fn without_a_fetcher_an_error_is_not_kept_and_replaces_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_a_fetcher_is_not_kept_and_replaces_nothing() {
+async fn rule_8_an_error_of_a_fetcher_is_not_kept_and_replaces_nothing() {
     let _own = testing::isolate();
     let source = Source::open();
     let fetched = Arc::clone(&source);
@@ -77,7 +77,7 @@ async fn an_error_of_a_fetcher_is_not_kept_and_replaces_nothing() {
 
 /// `cache_err` says so.
 #[tokio::test(start_paused = true)]
-async fn an_error_of_a_fetcher_is_kept_where_the_builder_says_so() {
+async fn an_error_of_a_fetcher_is_kept_if_the_builder_says_so() {
     let _own = testing::isolate();
     let source = Source::open();
     source.fail(true);
@@ -100,7 +100,7 @@ async fn an_error_of_a_fetcher_is_kept_where_the_builder_says_so() {
 
 /// Said in the docs: a bare type parameter is a value; a `Result` of parameters is a `Result`.
 #[tokio::test(start_paused = true)]
-async fn in_generic_code_what_is_written_as_a_result_is_one() {
+async fn in_generic_code_only_a_type_written_as_a_result_is_one() {
     async fn bare<V: Clone + Send + Sync + 'static>(cache: &Cache<u64, V>, value: V) -> V {
         cache.get_or_fetch(&1, move || async move { value }).await
     }
@@ -155,7 +155,7 @@ where
 
 /// The errors that the attribute takes, without `Display`, and each in one form for everybody.
 #[tokio::test(start_paused = true)]
-async fn a_builder_takes_the_errors_that_the_attribute_takes() {
+async fn rule_7_a_builder_takes_the_errors_that_the_attribute_takes() {
     let _own = testing::isolate();
     macro_rules! failing {
         ($error:ty: |$key:ident| $fails:expr $(, $share:expr)?) => {
@@ -198,7 +198,7 @@ async fn a_builder_takes_the_errors_that_the_attribute_takes() {
 
 /// A cache without a fetcher whose errors are not `Clone`: its type is written where the builder is made.
 #[tokio::test(start_paused = true)]
-async fn without_a_fetcher_any_error_is_taken_where_its_type_is_known() {
+async fn rule_7_without_a_fetcher_any_error_is_taken_if_its_type_is_known() {
     let _own = testing::isolate();
     let cache = Cache::<u64, anyhow::Result<u64>>::builder().lifetime(secs(10)).build().unwrap();
     let error = cache.try_get_or_fetch(&1, || async { Err(anyhow::anyhow!("blip")) }).await.unwrap_err();

@@ -22,7 +22,7 @@ use world::{Told, World};
 const CASES: u32 = 6_000;
 
 #[test]
-fn the_cache_does_what_its_contract_says() {
+fn promise_4_the_cache_does_what_its_contract_says() {
     let seeds = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
     let mut config = Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
