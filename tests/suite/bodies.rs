@@ -15,6 +15,8 @@ impl Runs {
 }
 
 /// A future of more than 100 kB: the caller's holds none of it.
+///
+/// Elsewhere: the future of a call is as large as its body.
 #[tokio::test(start_paused = true)]
 async fn promise_1_a_call_holds_nothing_of_a_body_whose_future_is_large() {
     #[cacheback(fetch_on_miss, skip(runs))]
@@ -31,6 +33,7 @@ async fn promise_1_a_call_holds_nothing_of_a_body_whose_future_is_large() {
     assert_stats!(large::cache(), fetches: 1);
 }
 
+/// Elsewhere: the body is emitted twice.
 #[tokio::test(start_paused = true)]
 async fn a_body_may_have_macros_items_closures_and_async_blocks() {
     #[cacheback(fetch_on_miss, skip(runs))]
@@ -80,6 +83,8 @@ async fn a_function_may_call_itself_with_other_arguments() {
 
 /// A function that awaits itself with the same arguments would wait for ever: it is told so. Where a value is stored, that
 /// is the answer.
+///
+/// Elsewhere: recursion deadlocks.
 #[tokio::test(start_paused = true)]
 async fn a_function_that_awaits_itself_with_the_same_arguments_is_told_so() {
     #[cacheback(lifetime = 10, max_stale = 0, fetch_on_miss)]

@@ -17,6 +17,8 @@ mod other {
 }
 
 /// Functions of one name, in two modules or within two functions, share no entry and no counter.
+///
+/// Elsewhere: functions of one name in two modules share their keys.
 #[tokio::test(start_paused = true)]
 async fn functions_of_one_name_share_nothing() {
     #[cacheback(fetch_on_miss)]
@@ -42,6 +44,8 @@ async fn functions_of_one_name_share_nothing() {
 }
 
 /// Keys are the arguments themselves: not their texts, which joined by whatever sign could be alike.
+///
+/// Elsewhere: arguments are joined to a text, and different ones collide.
 #[tokio::test(start_paused = true)]
 async fn arguments_whose_texts_join_alike_are_different_keys() {
     #[cacheback(fetch_on_miss)]

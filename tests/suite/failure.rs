@@ -35,6 +35,8 @@ async fn rule_5_the_age_counts_from_the_start_of_the_fetch() {
 }
 
 /// Rule 6: 50 reads over a dead origin within a second.
+///
+/// Elsewhere: without a back-off, 50 stale reads of a failing origin ask it 50 times.
 #[tokio::test(start_paused = true)]
 async fn rule_6_a_dead_origin_is_asked_a_few_times_only() {
     for stored in [true, false] {
@@ -216,6 +218,9 @@ async fn rule_6_the_longest_back_off_can_depend_on_the_arguments() {
 }
 
 /// Rule 6: a failure renews neither age nor lifetime nor retention.
+///
+/// Elsewhere: a stale value that is served on errors is renewed by each error, so that its age has no bound.
+/// Elsewhere: each attempt on a dead origin renews the expiry, so that the fetch that callers wait for never comes.
 #[tokio::test(start_paused = true)]
 async fn rule_6_a_failed_fetch_renews_nothing() {
     let _own = testing::isolate();
@@ -276,6 +281,8 @@ async fn rule_6_a_caller_with_nothing_else_to_get_fetches_regardless() {
 }
 
 /// Rule 7: 200 callers of a failing body.
+///
+/// Elsewhere: twenty waiters on a failing fetch repeat it one after the other.
 #[tokio::test(start_paused = true)]
 async fn rule_7_all_waiters_share_one_error() {
     let _own = testing::isolate();
@@ -338,6 +345,8 @@ async fn panicking(_id: u64, source: &Arc<Source>) -> u64 {
 }
 
 /// Rule 10: a panic reaches those who waited and have nothing else; the key goes on.
+///
+/// Elsewhere: a refresh that panics wedges its key for good.
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_panic_is_a_failed_fetch() {
     let _own = testing::isolate();
@@ -410,6 +419,8 @@ async fn rule_10_a_payload_reaches_the_caller_who_started_the_fetch_as_it_was() 
 }
 
 /// A body that never returns: the next calls work.
+///
+/// Elsewhere: a body that hangs holds its key for hours (FusionCache #265).
 #[tokio::test(start_paused = true)]
 async fn rule_3_a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
     #[cacheback(lifetime = 10, refresh_timeout = 5, skip(source))]

@@ -304,6 +304,8 @@ where
     }
 }
 
+/// Elsewhere: methods of traits do not compile.
+/// Elsewhere: a call by its plain name bypasses the cache.
 #[tokio::test(start_paused = true)]
 async fn a_method_of_a_trait_can_be_cached() {
     let _own = testing::isolate();

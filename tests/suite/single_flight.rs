@@ -38,6 +38,8 @@ async fn rule_1_promise_3_ten_thousand_callers_share_one_fetch() {
 }
 
 /// Rule 1: other keys are fetched on their own.
+///
+/// Elsewhere: a hit on one key waits behind the fetch of another.
 #[tokio::test(start_paused = true)]
 async fn rule_1_other_keys_do_not_wait_for_a_slow_fetch() {
     let _own = testing::isolate();
@@ -51,6 +53,8 @@ async fn rule_1_other_keys_do_not_wait_for_a_slow_fetch() {
 }
 
 /// Rule 2: the leader goes away.
+///
+/// Elsewhere: an aborted leader leaves its waiters hanging, or starts the fetch again.
 #[tokio::test(start_paused = true)]
 async fn rule_2_a_leader_who_is_aborted_cancels_nothing() {
     let _own = testing::isolate();
@@ -83,6 +87,8 @@ async fn rule_2_one_caller_is_answered_after_all_others_are_aborted() {
 }
 
 /// Rule 2: all go away, and the value is there for the next.
+///
+/// Elsewhere: an aborted leader poisons the key for every later call.
 #[tokio::test(start_paused = true)]
 async fn rule_2_the_fetch_ends_without_its_callers() {
     let _own = testing::isolate();
@@ -219,6 +225,8 @@ async fn rule_3_the_time_out_can_depend_on_the_arguments() {
 }
 
 /// Rule 4: each write supersedes; the fetch answers those who joined before and stores nothing.
+///
+/// Elsewhere: an invalidation during a background refresh is lost (FusionCache #628).
 #[tokio::test(start_paused = true)]
 async fn rule_4_a_write_during_the_fetch_supersedes_it() {
     for write in ["set", "equal set", "remove", "clear", "invalidate"] {
@@ -275,6 +283,8 @@ async fn rule_4_a_reader_after_the_removal_starts_a_new_fetch() {
 }
 
 /// Rule 4: fetch, remove, fetch, with the first one finishing in between.
+///
+/// Elsewhere: a removal during the first load does not keep the old value out.
 #[tokio::test(start_paused = true)]
 async fn rule_4_the_first_fetch_finishes_between_a_removal_and_the_end_of_the_second() {
     let _own = testing::isolate();

@@ -190,6 +190,8 @@ async fn promise_1_a_hit_of_a_method_or_of_a_later_instantiation_allocates_nothi
 }
 
 /// The same of an object, looked up by what its key borrows as.
+///
+/// Elsewhere: a hit allocates fifteen times.
 #[tokio::test]
 async fn promise_1_a_hit_of_a_cache_object_allocates_nothing() {
     let cache: Cache<String, u64> = Cache::builder().fetcher(|_| async { large(1).await }).build().unwrap();
