@@ -23,6 +23,30 @@ async fn durations_are_seconds_humantime_or_expressions() {
     assert_eq!((policy.max_stale, policy.capacity, policy.fetch_on_miss), (None, 10_000, false));
 }
 
+/// An endless lifetime that jitter shortens, too.
+#[tokio::test(start_paused = true)]
+async fn the_longest_durations_do_not_overflow() {
+    #[cacheback(
+        fetch_on_miss,
+        retention = Duration::MAX,
+        lifetime_for = |_| Duration::MAX,
+        retention_for = |_| Duration::MAX,
+        max_backoff = Duration::MAX,
+        refresh_timeout = Duration::MAX,
+        wait = Duration::MAX,
+        empty = Ok(0),
+        jitter = 1e-17
+    )]
+    async fn endless(id: u64) -> Result<u64, String> {
+        if id == 0 { Err("zero".to_owned()) } else { Ok(id) }
+    }
+    let _own = testing::isolate();
+    assert_eq!(endless(1).await, Ok(1));
+    assert!(endless(0).await.is_err());
+    advance(secs(100 * 365 * 24 * 3600)).await;
+    assert_eq!(endless::entry(1).peek().await.map(|found| found.fresh), Some(true));
+}
+
 static EVALUATIONS: AtomicU64 = AtomicU64::new(0);
 
 fn lifetime_of(name: &str) -> Duration {

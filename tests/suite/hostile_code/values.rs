@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use cacheback::{cacheback, settle, testing};
 use tokio::time::timeout;
 
-use super::keys::Trap;
+use super::Trap;
 use crate::support::{Source, advance, secs};
 
 /// A value whose `Clone` or `Drop` springs its trap.
