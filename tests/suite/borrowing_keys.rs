@@ -1,4 +1,4 @@
-//! Computed parts of a key that borrow: from an argument, from what it holds, or for ever.
+//! Computed parts of a key that borrow: from an argument, from something that an argument holds, or for ever.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ async fn by_cookie(jar: &Jar, page: u8) -> String {
     format!("{} {page}", jar.len())
 }
 
-/// The part borrows from an argument that the wrapper owns, and the entry takes.
+/// The part borrows from an argument that the wrapper owns and that the entry takes.
 #[cacheback(fetch_on_miss, key = (jar.get("sid").map(String::as_str), Cow::Borrowed(request.path)))]
 async fn by_owned(jar: Jar, request: Request) -> String {
     format!("{} {}", jar["sid"], request.tenant)

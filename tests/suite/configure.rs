@@ -1,4 +1,5 @@
-//! `configure`: limits of the process beside those of functions, the runtime of fetches, and what is refused.
+//! `configure`: limits of the process beside those of functions, the runtime of fetches, and configurations that are
+//! refused.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -86,7 +87,7 @@ async fn rule_11_under_a_lower_limit_a_free_place_goes_to_the_function_with_the_
     settle().await;
 }
 
-/// Without a queue what finds no place is refused, and a caller who waits is not.
+/// Without a queue, a refresh that finds no place is refused, and a caller who waits is not.
 #[tokio::test(start_paused = true)]
 async fn rule_11_without_a_queue_a_refresh_that_finds_no_place_is_refused() {
     let _own = testing::isolate();
@@ -110,7 +111,7 @@ async fn configure_comes_before_the_first_use_and_says_which_that_was() {
     let late = || configure().max_refreshes(1).apply().unwrap_err().to_string();
     let source = Source::open();
     let own = testing::isolate();
-    // No uses.
+    // None of these is a use.
     assert!(wide::cache().is_empty());
     assert_stats!(wide::cache(), fetches: 0);
     assert_eq!(wide::entry(1, &source).peek().await, None);
@@ -143,8 +144,8 @@ async fn configure_refuses_a_limit_of_zero_refreshes() {
     assert!(refused.contains("`max_refreshes(0)`") && refused.contains("at least 1"), "{refused}");
 }
 
-/// All fetches run on the configured runtime, whoever starts them; when it is gone, those that are waited for run on
-/// their callers'.
+/// All fetches run on the configured runtime, whoever starts them. When it is gone, fetches that callers wait for run on
+/// their runtimes.
 #[test]
 fn fetches_run_on_the_configured_runtime() {
     #[cacheback(lifetime = 0, max_stale = 0)]
@@ -165,7 +166,7 @@ fn fetches_run_on_the_configured_runtime() {
         assert_eq!(thread_of(1).await, "");
         settle().await;
         assert_eq!(thread_of::entry(1).peek().await.unwrap().value, "fetches", "a refresh");
-        assert_eq!(thread_of::entry(2).get_or_fetch().await, "fetches", "one that is waited for");
+        assert_eq!(thread_of::entry(2).get_or_fetch().await, "fetches", "a fetch with a caller");
         thread_of::entry(2).invalidate().await.unwrap();
         settle().await;
         assert_stats!(thread_of::cache(), fetches: 3);

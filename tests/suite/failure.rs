@@ -59,7 +59,7 @@ async fn rule_6_a_dead_origin_is_asked_a_few_times_only() {
     }
 }
 
-/// Rule 6: the pause doubles up to `max_backoff`, shortened by half at most; a success clears it.
+/// Rule 6: the back-off doubles up to `max_backoff` and is shortened by half at most. A success clears it.
 #[tokio::test(start_paused = true)]
 async fn rule_6_back_off_doubles_and_a_success_clears_it() {
     let _own = testing::isolate();
@@ -73,12 +73,12 @@ async fn rule_6_back_off_doubles_and_a_success_clears_it() {
         entry.lookup().await;
         settle().await;
         assert_eq!(source.runs(), before + 1);
-        // Never sooner than half of it ...
+        // Never before half of it ...
         advance(secs(pause) / 2 - millis(1)).await;
         entry.lookup().await;
         settle().await;
         assert_eq!(source.runs(), before + 1, "within half of {pause} s");
-        // ... and never later than all of it.
+        // ... and never after all of it.
         advance(secs(pause) / 2 + millis(1)).await;
     }
     source.fail(false);
@@ -96,7 +96,7 @@ async fn rule_6_back_off_doubles_and_a_success_clears_it() {
     assert_eq!(source.runs(), before + 2, "back to one second");
 }
 
-/// Rule 6: each pause is shortened at random, so that keys which failed together do not come back together.
+/// Rule 6: each back-off is shortened at random, so that keys that failed together are not fetched together again.
 #[tokio::test(start_paused = true)]
 async fn rule_6_the_back_offs_of_keys_that_failed_together_differ() {
     #[cacheback(lifetime = 10, max_backoff = 8, retention = "1h", breaker = false, skip(source))]
@@ -123,7 +123,7 @@ async fn rule_6_the_back_offs_of_keys_that_failed_together_differ() {
     assert!(fetched[5..9].iter().all(|fetches| *fetches > 0), "spread over the rest: {fetched:?}");
 }
 
-/// Rule 6: the doubling goes on over attempts where there is no value to keep the count with.
+/// Rule 6: the back-off doubles also if there is no value beside which failures could be counted.
 #[tokio::test(start_paused = true)]
 async fn rule_6_an_absent_key_backs_off_too() {
     let _own = testing::isolate();
@@ -146,7 +146,7 @@ async fn rule_6_an_absent_key_backs_off_too() {
     }
 }
 
-/// Rule 6: failures are counted on after a rest has passed unused, without a value and past a value's retention.
+/// Rule 6: failures are counted on after a back-off that nobody used, without a value and past a value's retention.
 #[tokio::test(start_paused = true)]
 async fn rule_6_the_count_of_failures_outlives_the_back_off_and_the_value() {
     #[cacheback(lifetime = 1, retention = 12, max_backoff = 8, skip(source))]
@@ -165,7 +165,7 @@ async fn rule_6_the_count_of_failures_outlives_the_back_off_and_the_value() {
         for _ in 0..5 {
             entry.refresh().await.unwrap_err();
         }
-        // The rest of at most 8 s is over, the value is gone, and what is gone is swept.
+        // The back-off of at most 8 s is over, and the value is gone and swept.
         advance(secs(11)).await;
         assert!(brief::cache().is_empty());
         assert_eq!(brief(1, &source).await, Ok(0));
@@ -174,7 +174,11 @@ async fn rule_6_the_count_of_failures_outlives_the_back_off_and_the_value() {
         advance(secs(3)).await;
         assert_eq!(brief(1, &source).await, Ok(0));
         settle().await;
-        assert_eq!(source.runs(), 6, "the sixth failure rests for 4 s at least, stored: {stored}");
+        assert_eq!(
+            source.runs(),
+            6,
+            "the back-off after the sixth failure is 4 s at least, stored: {stored}"
+        );
     }
 }
 
@@ -195,8 +199,8 @@ async fn rule_6_panics_and_time_outs_back_off() {
             assert_eq!(wild(&timeout, &source).await, 0);
             settle().await;
         }
-        assert_eq!(source.runs(), 1, "the key rests, hanging: {hangs}");
-        assert_eq!(start.elapsed(), secs(if hangs { 3 } else { 0 }), "the time-out is the arguments'");
+        assert_eq!(source.runs(), 1, "the key is in back-off, hanging: {hangs}");
+        assert_eq!(start.elapsed(), secs(if hangs { 3 } else { 0 }), "the arguments say when it times out");
     }
 }
 
@@ -267,7 +271,7 @@ async fn rule_6_set_remove_and_clear_end_the_back_off_and_invalidate_does_not() 
     }
 }
 
-/// Rule 6: who has nothing else to get fetches in back-off too.
+/// Rule 6: a caller who can get nothing else fetches, also in back-off.
 #[tokio::test(start_paused = true)]
 async fn rule_6_a_caller_with_nothing_else_to_get_fetches_regardless() {
     let _own = testing::isolate();
@@ -299,7 +303,7 @@ async fn rule_7_all_waiters_share_one_error() {
     for outcome in calls.join_all().await {
         assert_eq!(outcome, Err("run 1 failed".to_owned()));
     }
-    assert_eq!(source.runs(), 1, "nobody repeats it in turn");
+    assert_eq!(source.runs(), 1, "no caller repeats it");
     assert_stats!(waited::cache(), errors: 1);
 }
 
@@ -344,7 +348,7 @@ async fn panicking(_id: u64, source: &Arc<Source>) -> u64 {
     }
 }
 
-/// Rule 10: a panic reaches those who waited and have nothing else; the key goes on.
+/// Rule 10: a panic reaches the callers who waited and can get nothing else. The key goes on.
 ///
 /// Elsewhere: a refresh that panics wedges its key for good.
 #[tokio::test(start_paused = true)]
@@ -370,8 +374,8 @@ async fn rule_10_a_panic_is_a_failed_fetch() {
     assert!(PANICS.load(Ordering::SeqCst) >= 2);
 }
 
-/// Rule 10: what is no message reaches the call that started the fetch as it was. There is one of it: the others are
-/// told that it is none.
+/// Rule 10: a payload that is no message reaches the call that started the fetch as it was. There is only one of it: the
+/// other callers are told that the panic had no message.
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_payload_reaches_the_caller_who_started_the_fetch_as_it_was() {
     #[derive(Debug, PartialEq)]

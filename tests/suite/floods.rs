@@ -1,5 +1,5 @@
-//! Many keys at once, and keys that somebody chose: what runs, what is compared and who is served stay bounded. What a
-//! flood costs in memory is measured by `tests/floods`.
+//! Many keys at once, and keys that somebody chose: bodies and comparisons stay bounded, and everybody is served.
+//! `tests/floods` measures what a flood costs in memory.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ async fn rule_6_a_dead_origin_is_spared_ten_thousand_stale_keys() {
         settle().await;
         advance(secs(5)).await;
     }
-    // Those that had a place or stood in the queue as the breaker opened, and its trials.
+    // The refreshes that had a place or stood in the queue as the breaker opened, and its trials.
     let asked = source.runs();
     assert!((10..64 + 1_024 + 12).contains(&asked), "{asked} bodies");
     assert!(source.peak() <= 64, "{} at once", source.peak());

@@ -56,7 +56,7 @@ fn with_test_util_a_fetch_of_another_runtime_is_not_joined() {
     assert_eq!(one.block_on(call).unwrap(), 1);
 }
 
-/// What began earlier does not overwrite what began later, though each runtime has a flight of its own.
+/// An earlier fetch does not overwrite the value of a later one, though each runtime has a flight of its own.
 #[test]
 fn promise_4_an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() {
     let real = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -76,7 +76,7 @@ fn promise_4_an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() 
     assert_eq!(other.block_on(shared(2, &open)), 2);
 }
 
-/// Limits too are counted for each runtime.
+/// Limits, too, are counted for each runtime.
 #[test]
 fn with_test_util_another_runtimes_refreshes_take_no_place() {
     let paused =
@@ -103,7 +103,7 @@ fn with_test_util_another_runtimes_refreshes_take_no_place() {
     assert_eq!(open.runs(), 10);
 }
 
-/// `settle` waits for queued fetches too, and for this runtime's alone.
+/// `settle` waits for queued fetches, too, and only for those of this runtime.
 #[tokio::test(start_paused = true)]
 async fn settle_waits_until_nothing_runs_or_waits() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]

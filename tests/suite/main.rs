@@ -1,4 +1,4 @@
-//! The contract, rule by rule: each test is on a paused runtime of its own, with caches of its own.
+//! The contract, rule by rule. Each test has a paused runtime and caches of its own.
 
 #[macro_use]
 #[path = "../support/assert_stats.rs"]

@@ -1,5 +1,4 @@
-//! Section 2, "Which functions": methods, associated functions and the methods of traits, each form called and its
-//! fetches counted.
+//! Methods, associated functions and the methods of traits: each form is called, and its fetches are counted.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ impl Repo {
         Self { tenant, lifetime: secs(tenant), source: Arc::clone(source) }
     }
 
-    /// What a body answers with: the tenant, what it was asked for, and the number of the run.
+    /// The answer of a body: the tenant, the id, and the number of the run.
     async fn read(&self, id: u64) -> (u64, u64, u64) {
         (self.tenant, id, self.source.number().await)
     }
@@ -78,13 +77,13 @@ impl Repo {
         read().await
     }
 
-    /// No receiver: `Self` says that it stands in an `impl`.
+    /// It has no receiver: `Self` in the signature says that it stands in an `impl`.
     #[cacheback(skip(of), fetch_on_miss)]
     async fn by_reference_to_another(of: &Self, id: u64) -> (u64, u64, u64) {
         of.read(id).await
     }
 
-    /// Nothing says it but the option.
+    /// Only the option says so.
     #[cacheback(in_impl, skip(source), fetch_on_miss)]
     async fn associated(source: &Arc<Source>, id: u64) -> (u64, u64, u64) {
         Self::of(9, source).read(id).await
@@ -306,7 +305,7 @@ async fn a_wait_may_be_a_constant_of_the_type() {
     source.release_all();
 }
 
-// Generic types, and what a type is associated with.
+// Generic types, associated types and constants.
 
 trait Model: Clone + Send + Sync + 'static {
     type Row: Clone + Send + Sync + Default + std::fmt::Debug + PartialEq + 'static;
@@ -408,7 +407,7 @@ async fn each_instantiation_of_a_type_has_a_cache_of_its_own() {
     let texts = Generic::<String, ()>::new(&source);
     for _ in 0..2 {
         assert_eq!(numbers.get(5).await, 5_001);
-        assert_eq!(others.get(5).await, 5_002, "all else is the same, but not `K`");
+        assert_eq!(others.get(5).await, 5_002, "only `K` is another");
         assert_eq!(texts.get(5).await, Some("5 3".to_owned()));
     }
     let cache = Generic::<u8, ()>::get_cache();

@@ -16,7 +16,7 @@ mod dropped;
 mod results;
 mod without_a_fetcher;
 
-/// A cache of numbers by name; its values are those of the source.
+/// A cache of numbers by name. They come from the source.
 fn numbers(source: &Arc<Source>) -> Cache<String, u64> {
     let source = Arc::clone(source);
     let fetcher = move |_: String| {
@@ -26,7 +26,7 @@ fn numbers(source: &Arc<Source>) -> Cache<String, u64> {
     Cache::builder().lifetime(secs(10)).retention(secs(60)).fetcher(fetcher).build().unwrap()
 }
 
-/// One of results, where callers wait.
+/// A cache of results, whose callers wait.
 fn results(source: &Arc<Source>) -> Cache<u64, Result<u64, String>> {
     let source = Arc::clone(source);
     let fetcher = move |_| {
@@ -121,7 +121,7 @@ async fn an_error_without_clone_is_shared_as_the_builder_says() {
     assert_eq!(cache.get(&1).await.unwrap(), 0, "the empty value, in `Ok`");
     settle().await;
     assert_eq!(cache.entry(&1).get_or_fetch().await.unwrap_err().0, "no");
-    assert_stats!(cache, fetches: 1, "it is kept for those who wait");
+    assert_stats!(cache, fetches: 1, "the error is kept for callers who wait");
 }
 
 #[tokio::test(start_paused = true)]
@@ -164,7 +164,7 @@ async fn rule_10_a_fetcher_that_panics_is_a_failed_fetch() {
     assert_stats!(cache, panics: 3);
 }
 
-/// Two repositories with a cache each: what one fetched the other does not see.
+/// Two repositories have a cache each: neither sees the values of the other.
 #[tokio::test(start_paused = true)]
 async fn a_field_is_a_cache_of_its_instance() {
     struct Repository {
@@ -221,7 +221,7 @@ async fn options_may_depend_on_the_key() {
     assert!(cache.policy().varies.contains(&"lifetime"));
 }
 
-/// Nobody can be answered with a value that does not exist, whatever `vary` says.
+/// Nobody can be given a value that does not exist, whatever `vary` says.
 #[tokio::test(start_paused = true)]
 async fn callers_wait_if_no_empty_value_exists() {
     #[derive(Clone, Debug, PartialEq)]
@@ -358,7 +358,7 @@ fn promise_6_the_builder_names_all_contradictions() {
     for name in ["texts", "retention", "jitter", "max_refreshes", "weigh", "wait"] {
         assert!(error.contains(&format!("`{name}`")), "{name}: {error}");
     }
-    // Where the key may change one of the two they are at odds all the same.
+    // They contradict each other also if the key may change one of them.
     let varied: Result<Cache<u64, u64>, _> =
         Cache::builder().lifetime(secs(10)).retention(secs(5)).vary(|_, _| {}).build();
     assert!(varied.is_err());
@@ -366,7 +366,7 @@ fn promise_6_the_builder_names_all_contradictions() {
     assert!(unweighed.unwrap_err().to_string().contains("`max_bytes`"));
 }
 
-/// What was said before `share_err` holds after it, and `wait` is no contradiction where an empty value exists.
+/// The options before `share_err` hold after it, and `wait` is no contradiction if an empty value exists.
 #[tokio::test(start_paused = true)]
 async fn the_options_of_the_builder_come_in_any_order() {
     let _own = testing::isolate();

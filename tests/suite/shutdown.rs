@@ -1,4 +1,4 @@
-//! `shutdown`: what runs is waited for, nothing is started that nobody waits for, and nothing hangs.
+//! `shutdown` waits for the fetches that run. No refresh starts any more, and nothing hangs.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -47,7 +47,8 @@ async fn a_shutdown_with_nothing_running_returns_at_once() {
     assert_eq!(before.elapsed(), secs(0));
 }
 
-/// What runs is waited for; refreshes are refused; stale and empty values are served; calls that wait still fetch.
+/// It waits for the fetches that run. Refreshes are refused, stale and empty values are served, and callers who wait still
+/// fetch.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_what_runs_and_starts_no_refresh() {
     let _own = testing::isolate();
@@ -68,7 +69,7 @@ async fn a_shutdown_waits_for_what_runs_and_starts_no_refresh() {
     run_ready().await;
     assert_eq!(source.runs(), 2);
     assert_stats!(number::cache(), refused: 7);
-    // One that a caller waits for, for a stale key and for an absent one: waited for like the others.
+    // Fetches with callers, of a stale key and of an absent one: the shutdown waits for them, too.
     let waits = [number::entry(2, &source).refresh(), number::entry(10, &source).refresh()].map(tokio::spawn);
     source.started(4).await;
     source.release(1);
@@ -89,7 +90,7 @@ async fn a_shutdown_waits_for_what_runs_and_starts_no_refresh() {
     assert_eq!(number::entry(0, &source).refresh().await, 5);
 }
 
-/// A queued refresh is given up, and its key is not stuck; one that a waiter takes over runs.
+/// A queued refresh is given up, and its key is not stuck. One that a waiter has taken over runs.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_up_queued_refreshes_but_for_those_with_waiters() {
     let _own = testing::isolate();
@@ -113,7 +114,7 @@ async fn a_shutdown_gives_up_queued_refreshes_but_for_those_with_waiters() {
     assert_stats!(number::cache(), skipped: 0);
 }
 
-/// What waits for the end of a superseded body is given up when that has come.
+/// A re-run that waits for the end of a superseded body is given up at that end.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_gives_up_a_rerun_that_waits_for_its_body() {
     let _own = testing::isolate();
@@ -137,7 +138,7 @@ async fn a_shutdown_gives_up_a_rerun_that_waits_for_its_body() {
     assert_eq!(entry.refresh().await, 3);
 }
 
-/// At the limit it is nothing that would have to end.
+/// At the limit a parked re-run is nothing that would have to end.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_does_not_wait_for_a_rerun_behind_bodies_with_callers() {
     let _own = testing::isolate();
@@ -164,7 +165,7 @@ async fn a_shutdown_does_not_wait_for_a_rerun_behind_bodies_with_callers() {
     assert_stats!(number::cache(), refused: 1);
 }
 
-/// At the limit what nobody waits for is aborted. It is no failure: the key does not rest.
+/// At the limit, fetches that nobody waits for are aborted. That is no failure: the key does not back off.
 #[tokio::test(start_paused = true)]
 async fn at_the_limit_of_a_shutdown_what_nobody_waits_for_is_aborted() {
     let _own = testing::isolate();
@@ -196,12 +197,12 @@ async fn a_fetch_that_a_shutdown_aborts_is_no_failure() {
     source.started(1).await;
     assert_eq!(counts(shutdown(secs(1)).await), (0, 1));
     source.release_all();
-    // In a back-off it would be the stale value, at once.
+    // In back-off this would be the stale value, at once.
     let lookup = entry.lookup().await;
     assert_eq!((lookup.value, lookup.status), (2, Status::Fetched));
 }
 
-/// A caller who comes at the very limit, before the fetch has noticed it: it goes on, and holds nothing up.
+/// A caller comes at the very limit, before the fetch has noticed it: the fetch goes on, and holds nothing up.
 #[tokio::test(start_paused = true)]
 async fn a_caller_who_comes_at_the_limit_of_a_shutdown_is_answered() {
     let _own = testing::isolate();
@@ -233,7 +234,7 @@ async fn at_the_limit_of_a_shutdown_what_is_waited_for_goes_on() {
     leaves.abort();
     run_ready().await;
     assert_eq!(source.running(), 1);
-    // Others may still join it, and later ones begin: as long as they stay.
+    // Other callers may still join it, and later fetches begin, for as long as their callers stay.
     let joins = tokio::spawn(number::entry(1, &source).get_or_fetch());
     let begins = tokio::spawn(number::entry(3, &source).get_or_fetch());
     source.started(3).await;
@@ -247,7 +248,7 @@ async fn at_the_limit_of_a_shutdown_what_is_waited_for_goes_on() {
     assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
 }
 
-/// A fetch that waits for another one's: with the outer one the inner one has nobody left.
+/// A fetch waits for another one: if the outer one is aborted, nobody waits for the inner one.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_aborts_a_fetch_within_a_fetch_with_it() {
     #[cacheback(lifetime = 10, skip(source))]
@@ -297,12 +298,12 @@ async fn two_shutdowns_one_after_the_other() {
     let second = tokio::spawn(shutdown(secs(1)));
     run_ready().await;
     source.release_all();
-    assert_eq!(counts(second.await.unwrap()), (1, 0), "what runs by then");
+    assert_eq!(counts(second.await.unwrap()), (1, 0), "the fetch that runs by then");
     assert_eq!(waits.await.unwrap(), 2);
     assert_eq!(counts(shutdown(secs(1)).await), (0, 0));
 }
 
-/// Both see the same end; the shorter limit counts.
+/// Both see the same end. The shorter limit counts.
 #[tokio::test(start_paused = true)]
 async fn two_shutdowns_at_once_see_the_same_end() {
     let _own = testing::isolate();
@@ -321,7 +322,7 @@ async fn two_shutdowns_at_once_see_the_same_end() {
     assert_eq!(before.elapsed(), secs(5));
 }
 
-/// In a body it waits for the other fetches; not for its own, which it does not abort either.
+/// In a body, `shutdown` waits for the other fetches, but not for its own, and does not abort that.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_within_a_fetch_does_not_wait_for_that_fetch() {
     #[cacheback(lifetime = 10, skip(limit))]
@@ -335,7 +336,7 @@ async fn a_shutdown_within_a_fetch_does_not_wait_for_that_fetch() {
     }
     source.started(2).await;
     let before = Instant::now();
-    // Two, which do not wait for each other; one that refreshes and one that is waited for.
+    // Two such fetches, which do not wait for each other: a refresh, and one with a caller.
     let _ = ends(1, 5).await;
     let waits = tokio::spawn(ends::entry(2, 50).get_or_fetch());
     run_ready().await;
@@ -343,13 +344,13 @@ async fn a_shutdown_within_a_fetch_does_not_wait_for_that_fetch() {
     assert_eq!(waits.await.unwrap(), (1, 1));
     settle().await;
     assert_eq!(before.elapsed(), secs(5));
-    // That one has ended meanwhile, or has not.
+    // The other one may have ended meanwhile.
     let refresh = ends::entry(1, 0).peek().await.unwrap().value;
     assert!(matches!(refresh, (1 | 2, 1)), "{refresh:?}");
     assert_eq!(counts(shutdown(secs(5)).await), (0, 0));
 }
 
-/// From outside a fetch that has asked for a shutdown is waited for, but not aborted.
+/// A shutdown from outside waits for a fetch that has asked for one itself, but does not abort it.
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_has_asked_for_a_shutdown_is_not_aborted() {
     #[cacheback(lifetime = 10, skip(source))]
@@ -370,7 +371,7 @@ async fn a_fetch_that_has_asked_for_a_shutdown_is_not_aborted() {
     assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
 }
 
-/// One that asks for it only after the limit, as it went on for a caller who then leaves.
+/// Nor is a fetch aborted that asks only after the limit: it went on for a caller, who then leaves.
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_is_not_aborted() {
     #[cacheback(lifetime = 10, skip(source))]
@@ -395,7 +396,7 @@ async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_is_not_aborted() {
     assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
 }
 
-/// Of fetches that ask for it one after the other each waits for those that have not: no longer.
+/// Several fetches ask for a shutdown, one after the other. Each waits only for the fetches that have not asked.
 #[tokio::test(start_paused = true)]
 async fn fetches_that_ask_for_a_shutdown_wait_for_those_that_have_not() {
     #[cacheback(lifetime = 10, skip(before, after))]
@@ -420,7 +421,7 @@ async fn fetches_that_ask_for_a_shutdown_wait_for_those_that_have_not() {
     settle().await;
 }
 
-/// It lasts no longer than any other fetch.
+/// A fetch that has asked for a shutdown lasts no longer than any other.
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_has_asked_for_a_shutdown_times_out() {
     #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
@@ -437,7 +438,7 @@ async fn a_fetch_that_has_asked_for_a_shutdown_times_out() {
     assert_stats!(ends::cache(), timeouts: 1);
 }
 
-/// Nor does one that asks after the limit, as it went on for a caller who then leaves.
+/// Nor does one that asks after the limit: it went on for a caller, who then leaves.
 #[tokio::test(start_paused = true)]
 async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_times_out() {
     #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
@@ -461,7 +462,7 @@ async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_times_out() {
     assert_stats!(ends::cache(), timeouts: 1);
 }
 
-/// Dropped half way it aborts nothing; refreshes stay refused. Before its first poll it does nothing at all.
+/// A shutdown that is dropped half way aborts nothing, but refreshes stay refused. Before its first poll it does nothing.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_dropped_half_way_aborts_nothing() {
     let _own = testing::isolate();
@@ -481,7 +482,7 @@ async fn a_shutdown_dropped_half_way_aborts_nothing() {
     assert_eq!(number::entry(0, &source).peek().await.unwrap().value, 1);
 }
 
-/// Errors, panics and time-outs are ends of their own.
+/// Fetches that end with an error, a panic or a time-out are finished, not aborted.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_counts_errors_panics_and_time_outs_as_finished() {
     #[cacheback(lifetime = 10, refresh_timeout = 3, skip(source))]
@@ -503,7 +504,7 @@ async fn a_shutdown_counts_errors_panics_and_time_outs_as_finished() {
     assert_stats!(fails::cache(), timeouts: 1, errors: 1, panics: 1);
 }
 
-/// With `test-util` it concerns the calling runtime, or its isolation, alone.
+/// With `test-util` a shutdown concerns only the calling runtime, or its isolation.
 #[tokio::test(start_paused = true)]
 async fn with_test_util_a_shutdown_concerns_the_calling_runtime_alone() {
     let source = Source::open();

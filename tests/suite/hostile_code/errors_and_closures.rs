@@ -36,7 +36,7 @@ async fn rule_10_a_panic_in_the_display_or_clone_of_an_error_is_a_failed_fetch()
         let panic = call.await.unwrap_err().into_panic();
         assert!(panic.downcast_ref::<String>().unwrap().contains("not to be displayed"));
     }
-    assert_stats!(rude::cache(), fetches: 1, panics: 1, ..0);
+    assert_stats!(rude::cache(), fetches: 1, errors: 0, panics: 1, in_flight: 0);
     source.fail(false);
     assert_eq!(rude(1, &source).await.unwrap(), 2);
 }

@@ -75,7 +75,7 @@ async fn rule_8_an_error_of_a_fetcher_is_not_kept_and_replaces_nothing() {
     assert_eq!((own, cache.len()), (Err("run 5 failed".to_owned()), 1));
 }
 
-/// `cache_err` says so.
+/// `cache_err` keeps it.
 #[tokio::test(start_paused = true)]
 async fn an_error_of_a_fetcher_is_kept_if_the_builder_says_so() {
     let _own = testing::isolate();
@@ -98,7 +98,7 @@ async fn an_error_of_a_fetcher_is_kept_if_the_builder_says_so() {
     assert_eq!(cache.get(&1).await, Err("run 2 failed".to_owned()));
 }
 
-/// Said in the docs: a bare type parameter is a value; a `Result` of parameters is a `Result`.
+/// As the docs say: a bare type parameter is a value, and a `Result` of parameters is a `Result`.
 #[tokio::test(start_paused = true)]
 async fn in_generic_code_only_a_type_written_as_a_result_is_one() {
     async fn bare<V: Clone + Send + Sync + 'static>(cache: &Cache<u64, V>, value: V) -> V {
@@ -141,7 +141,7 @@ impl From<FetchError> for Wrapped {
     }
 }
 
-/// What a lone caller, and then two callers together, get of a fetch that fails with what `fail` makes of a key.
+/// The errors of a failing fetch that a lone caller gets, and then two callers together.
 async fn failures<E>(cache: &Cache<u64, Result<u64, E>>) -> Vec<E>
 where
     E: Send + Sync + 'static,
@@ -196,7 +196,7 @@ async fn rule_7_a_builder_takes_the_errors_that_the_attribute_takes() {
     }
 }
 
-/// A cache without a fetcher whose errors are not `Clone`: its type is written where the builder is made.
+/// A cache without a fetcher takes errors that are not `Clone`, if its type is written where the builder is made.
 #[tokio::test(start_paused = true)]
 async fn rule_7_without_a_fetcher_any_error_is_taken_if_its_type_is_known() {
     let _own = testing::isolate();
@@ -211,7 +211,7 @@ async fn rule_7_without_a_fetcher_any_error_is_taken_if_its_type_is_known() {
     assert_eq!(cache.get(&1).await.unwrap(), 5);
 }
 
-/// Who writes `fetch_on_miss` says that empty would be wrong, and `wait` can still give it: it is written out.
+/// `fetch_on_miss` says that an empty answer would be wrong, and `wait` can still lead to one: it has to be written out.
 #[tokio::test(start_paused = true)]
 async fn a_builder_refuses_a_wait_without_an_empty_value() {
     let _own = testing::isolate();
@@ -231,7 +231,7 @@ async fn a_builder_refuses_a_wait_without_an_empty_value() {
     assert_eq!(cache.get(&7).await, Err("7: too slow".to_owned()));
 }
 
-/// A builder can be asked more than once: each is a cache of its own.
+/// A builder can build more than once, each time a cache of its own.
 #[tokio::test(start_paused = true)]
 async fn a_builder_makes_as_many_caches_as_it_is_asked_for() {
     let _own = testing::isolate();

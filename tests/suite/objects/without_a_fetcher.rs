@@ -17,7 +17,7 @@ async fn without_a_fetcher_each_call_brings_its_own() {
     source.release(1);
     assert_eq!((one.await.unwrap(), other.await.unwrap(), source.runs()), (1, 1, 1));
     assert_eq!(cache.get(&1).await, 1, "a hit needs no fetcher");
-    // Stale: the value at once, and this caller's fetch behind it.
+    // Stale: the value at once, and this caller's fetch in the background.
     advance(secs(10)).await;
     assert_eq!(fetch().await, 1);
     source.started(2).await;
@@ -54,7 +54,7 @@ async fn without_a_fetcher_invalidate_only_marks() {
     assert_eq!((cache.get(&1).await, source.runs()), (1, 1));
 }
 
-/// What runs when its key is invalidated answers those who wait and is not stored, also where nothing takes its place.
+/// A fetch whose key is invalidated answers its waiters and is not stored, also if no other fetch takes its place.
 #[tokio::test(start_paused = true)]
 async fn without_a_fetcher_invalidate_supersedes_what_runs() {
     let _own = testing::isolate();
@@ -112,8 +112,8 @@ async fn a_read_that_nothing_can_answer_says_what_to_call() {
     assert_eq!(message, "cacheback: cache `numbers` has no fetcher: call `get_or_fetch`");
 }
 
-/// What is cached is served, stale and too stale too; nothing is started that could only fail, so that the next call
-/// with a fetch of its own is not held up by a back-off.
+/// Cached values are served, also when they are stale or too stale. No fetch is started that could only fail, so that no
+/// back-off holds up the next call that brings a fetch.
 #[tokio::test(start_paused = true)]
 async fn without_a_fetcher_reads_start_nothing() {
     let _own = testing::isolate();
