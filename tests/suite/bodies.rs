@@ -1,4 +1,4 @@
-//! What a body, and what stands around a function, may be.
+//! Bodies of all kinds, and attributes around a function.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -66,7 +66,7 @@ async fn a_body_may_have_macros_items_closures_and_async_blocks() {
     assert_stats!(body::cache(), fetches: 3);
 }
 
-/// With other arguments a function may call itself; each of them is an entry.
+/// A function may call itself with other arguments, each of which is an entry of its own.
 #[tokio::test(start_paused = true)]
 async fn a_function_may_call_itself_with_other_arguments() {
     #[cacheback(fetch_on_miss)]
@@ -81,8 +81,8 @@ async fn a_function_may_call_itself_with_other_arguments() {
     assert_stats!(fibonacci::cache(), fetches: 51);
 }
 
-/// A function that awaits itself with the same arguments would wait for ever: it is told so. Where a value is stored, that
-/// is the answer.
+/// A function that awaits itself with the same arguments would wait for ever: it panics and says so. If a value is
+/// stored, that is the answer.
 ///
 /// Elsewhere: recursion deadlocks.
 #[tokio::test(start_paused = true)]
@@ -105,10 +105,10 @@ async fn a_function_that_awaits_itself_with_the_same_arguments_is_told_so() {
     assert_stats!(itself::cache(), fetches: 1, panics: 1);
     itself::entry(2).set(7).await.unwrap();
     tokio::time::advance(std::time::Duration::from_secs(10)).await;
-    assert_eq!(itself(2).await, 8, "too stale, it fetched, and its body was given the older value");
+    assert_eq!(itself(2).await, 8, "it was too stale, fetched, and gave its body the older value");
 }
 
-/// cfg, must_use, deprecated, allow and docs stay with the public function, above the attribute and below.
+/// `cfg`, `must_use`, `deprecated`, `allow` and docs stay with the public function, above the attribute and below it.
 mod attributes {
     use super::{cacheback, settle, testing};
 
@@ -173,7 +173,7 @@ async fn instrument_opens_a_span_for_each_run_of_the_body() {
     use tracing::span::{Attributes, Id};
     use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-    /// How many spans of the attribute were opened. (That of the fetch is told of in `logs.rs`.)
+    /// The number of spans of the attribute that were opened. (`logs.rs` tests the span of the fetch.)
     #[derive(Clone, Default)]
     struct Opened(Arc<Mutex<u64>>);
     impl<S: tracing::Subscriber> Layer<S> for Opened {
@@ -204,8 +204,8 @@ async fn instrument_opens_a_span_for_each_run_of_the_body() {
     assert_eq!((below(1).await, taken()), (1, 0), "a hit");
 }
 
-/// Rule 12: no body is polled on its caller's stack, where it would see what belongs to that caller alone: a value made
-/// for one tenant would be cached for all of them.
+/// Rule 12: no body is polled on its caller's stack. It would see task locals of that caller there, and a value that
+/// was made for one tenant would be cached for all of them.
 #[tokio::test(start_paused = true)]
 async fn rule_12_a_body_does_not_see_its_callers_task_locals() {
     tokio::task_local! {
@@ -229,7 +229,7 @@ async fn rule_12_a_body_does_not_see_its_callers_task_locals() {
             assert_eq!(tenant::entry(2).refresh().await, None);
             assert_eq!(object.get(&1).await, None);
             assert_eq!(object.get_or_fetch(&2, || async { seen() }).await, None);
-            // Behind a stale answer.
+            // In the background of a stale answer.
             tenant::entry(3).set(Some(9)).await.unwrap();
             tenant::entry(3).invalidate().await.unwrap();
             settle().await;

@@ -1,4 +1,4 @@
-//! A clock that stands still, and one that goes back: a key waits for neither, and nothing is asked for without end.
+//! A clock that stands still, and one that goes back: no key waits for either, and no origin is asked without end.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ async fn timed(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
-/// The clock stands still: ages are what they were, a key in back-off stays there, and a value that was fetched or set
-/// is the one that is read, however many times.
+/// The clock stands still: ages stay the same, a key in back-off stays there, and readers get the value that was
+/// fetched or set last, however many times.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_stands_still_holds_up_no_key() {
     let _own = testing::isolate();
@@ -86,8 +86,8 @@ fn a_clock_that_goes_back_holds_up_no_key() {
         let before = source.runs();
         assert_eq!(timed(2, &source).await, Ok(0));
         settle().await;
-        assert_eq!(source.runs(), before, "it rests");
-        assert_eq!(entry.get_or_fetch().await, Ok(before + 1), "who waits is not refused");
+        assert_eq!(source.runs(), before, "it is in back-off");
+        assert_eq!(entry.get_or_fetch().await, Ok(before + 1), "a caller who waits is not refused");
         assert_eq!(entry.lookup().await.status, Status::Fresh);
     });
 }

@@ -1,5 +1,5 @@
-//! The tables "Coming from elsewhere" of the guide: each twin does here what its original does there. The values are
-//! those of the other cache, with seconds on a paused clock.
+//! The tables of the guide's page "Coming from another cache": the option of ours does what the option of the other
+//! cache does there. The values are those of the other cache, with seconds on a paused clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,7 +158,7 @@ async fn force_refresh_of_cached_is_refresh() {
     assert_eq!(forced(&source).await, 2);
 }
 
-/// moka: `optionally_get_with` keeps a `Some`, and a `None` answers those who wait.
+/// moka: `optionally_get_with` keeps a `Some`, and a `None` answers the waiters.
 #[tokio::test(start_paused = true)]
 async fn optionally_get_with_of_moka_is_an_error_for_none() {
     let _own = testing::isolate();
@@ -210,13 +210,13 @@ async fn invalidate_and_invalidate_all_of_moka_are_remove_and_clear() {
     dropped::cache().clear().await.unwrap();
     assert_eq!((dropped(1, &source).await, dropped(2, &source).await), (4, 5));
     dropped::entry(1, &source).invalidate().await.unwrap();
-    assert_eq!(dropped(1, &source).await, 4, "`invalidate` of ours serves the old value");
+    assert_eq!(dropped(1, &source).await, 4, "our `invalidate` serves the old value");
     settle().await;
     assert_eq!(dropped(1, &source).await, 6);
 }
 
-/// django-cacheback: `lifetime = 600`, `fetch_on_stale_threshold = 900`, `cache_ttl` of an hour. The threshold counts from
-/// the fetch there, and from the end of the lifetime here.
+/// django-cacheback: `lifetime = 600`, `fetch_on_stale_threshold = 900`, `cache_ttl` of an hour. The threshold counts
+/// from the fetch there, and from the end of the lifetime here.
 #[tokio::test(start_paused = true)]
 async fn fetch_on_stale_threshold_of_django_cacheback_is_lifetime_and_max_stale() {
     #[cacheback(lifetime = 600, max_stale = 300, retention = 3600, fetch_on_miss, skip(source))]

@@ -144,8 +144,8 @@ async fn configure_refuses_a_limit_of_zero_refreshes() {
     assert!(refused.contains("`max_refreshes(0)`") && refused.contains("at least 1"), "{refused}");
 }
 
-/// All fetches run on the configured runtime, whoever starts them. When it is gone, fetches that callers wait for run on
-/// their runtimes.
+/// All fetches run on the configured runtime, whoever starts them. When it is gone, fetches that callers wait for run
+/// on their runtimes.
 #[test]
 fn fetches_run_on_the_configured_runtime() {
     #[cacheback(lifetime = 0, max_stale = 0)]

@@ -1,4 +1,4 @@
-//! What went wrong in other caches and no rule of its own forbids: keys and names that are mistaken for one another.
+//! Keys and names that other caches mistake for one another.
 
 use cacheback::{cacheback, settle, testing};
 
@@ -43,7 +43,7 @@ async fn functions_of_one_name_share_nothing() {
     assert_ne!(one::same_name::cache().name(), other::same_name::cache().name());
 }
 
-/// Keys are the arguments themselves: not their texts, which joined by whatever sign could be alike.
+/// Keys are the arguments themselves, not their texts, which could be alike when they are joined by some sign.
 ///
 /// Elsewhere: arguments are joined to a text, and different ones collide.
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Callers who are gone after each of their polls: their fetch goes on, or ends, and no key is held.
+//! Callers who go away after each of their polls: their fetch goes on, or ends, and holds no key.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -16,8 +16,8 @@ async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
-/// Polls `call` so many times, with whatever else can run between two of them, and drops it. Its outcome, where that
-/// was enough.
+/// Polls `call` so many times, lets everything else run in between, and drops it. Returns its outcome, if so many polls
+/// were enough.
 async fn polled<T>(times: u32, call: impl Future<Output = T>) -> Option<T> {
     let mut call = pin!(call);
     for _ in 0..times {
@@ -30,7 +30,7 @@ async fn polled<T>(times: u32, call: impl Future<Output = T>) -> Option<T> {
     None
 }
 
-/// How the entry is before the call, and how its fetch goes.
+/// The entry before the call, and the fate of its fetch.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     age: Option<u64>,
@@ -75,7 +75,7 @@ async fn rule_2_a_call_dropped_after_any_of_its_polls_leaves_no_key_stuck() {
                 assert_stats!(served::cache(), in_flight: 0, entries: 1, "{case:?}, {call}, {times} polls");
                 assert!(source.runs() <= 2, "{case:?}, {call}, {times} polls: {} runs", source.runs());
                 longest = times;
-                // One that is held is not done however often it is polled.
+                // A call whose body is held is never done, however often it is polled.
                 if done.is_some() || times == 4 {
                     break;
                 }

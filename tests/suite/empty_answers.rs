@@ -1,4 +1,4 @@
-//! Rule 9: an empty answer is no cached value, and a fetched or set value is visible to the next read.
+//! Rule 9: an empty answer is not cached, and a value that was fetched or set is visible to the next read.
 
 use std::sync::Arc;
 

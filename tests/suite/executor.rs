@@ -1,4 +1,4 @@
-//! Rule 11: how many refreshes run, wait and are refused, and that functions share places fairly.
+//! Rule 11: bounds on the refreshes that run and wait, and fair places for all functions.
 
 use std::sync::Arc;
 
@@ -175,7 +175,7 @@ async fn rule_11_a_function_can_have_a_lower_limit() {
     assert_eq!((source.runs(), source.peak()), (20, 2));
 }
 
-/// One slow function does not starve another: neither of places ...
+/// A slow function does not starve another: not of places ...
 #[tokio::test(start_paused = true)]
 async fn rule_11_a_free_place_goes_to_the_function_with_the_fewest() {
     let _own = testing::isolate();
@@ -198,7 +198,7 @@ async fn rule_11_a_free_place_goes_to_the_function_with_the_fewest() {
     settle().await;
 }
 
-/// ... nor of room in the queue.
+/// ... and not of room in the queue.
 #[tokio::test(start_paused = true)]
 async fn rule_11_a_full_queue_makes_room_for_another_function() {
     let _own = testing::isolate();
@@ -217,7 +217,7 @@ async fn rule_11_a_full_queue_makes_room_for_another_function() {
     assert_eq!(quick.runs(), 20);
 }
 
-/// A refresh that a caller comes to wait for gives its place back: it does not count any more.
+/// A refresh that a caller comes to wait for gives its place back, because it no longer counts.
 #[tokio::test(start_paused = true)]
 async fn rule_11_a_refresh_that_is_joined_gives_its_place_back() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]

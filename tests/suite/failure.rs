@@ -374,8 +374,8 @@ async fn rule_10_a_panic_is_a_failed_fetch() {
     assert!(PANICS.load(Ordering::SeqCst) >= 2);
 }
 
-/// Rule 10: a payload that is no message reaches the call that started the fetch as it was. There is only one of it: the
-/// other callers are told that the panic had no message.
+/// Rule 10: a payload that is no message reaches the call that started the fetch as it was. There is only one of it:
+/// the other callers are told that the panic had no message.
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_payload_reaches_the_caller_who_started_the_fetch_as_it_was() {
     #[derive(Debug, PartialEq)]

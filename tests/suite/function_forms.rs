@@ -1,4 +1,4 @@
-//! The function forms that can be annotated: each is called, looked up and counted.
+//! The forms of functions that can be annotated: each is called, looked up and counted.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ struct Query {
     words: Vec<String>,
 }
 
-/// Calls a form twice with each list of arguments: one run for each list, and the values of the first calls.
+/// Calls a function twice with each list of arguments: it runs once for each list, and returns the first values again.
 macro_rules! form {
     ($runs:ident: $name:ident($($one:expr),*) = $first:expr, ($($other:expr),*) = $second:expr) => {
         let _own = testing::isolate();
@@ -96,7 +96,7 @@ async fn arguments_may_be_borrowed_in_less_common_ways() {
         (OsStr::new("a"), &[1, 2], &"x", &string, &list, "e", Arc::from("f")) = r#""a" [1, 2] x c d e f"#);
 }
 
-/// Names that generated code might have meant are the user's own here. (`tests/strict` has the prelude away as well.)
+/// The names that generated code could mean belong to the user here. (`tests/strict` is without the prelude as well.)
 mod shadowed {
     #![allow(dead_code, non_snake_case)]
 

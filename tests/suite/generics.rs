@@ -1,5 +1,5 @@
-//! Generic functions: type and const parameters, `where` clauses, `impl Trait` arguments, named lifetimes, and the methods
-//! of traits. Each instantiation has a cache of its own.
+//! Generic functions: type and const parameters, `where` clauses, `impl Trait` arguments, named lifetimes, and the
+//! methods of traits. Each instantiation has a cache of its own.
 
 use std::borrow::Cow;
 use std::future::Future;

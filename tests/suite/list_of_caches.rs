@@ -1,4 +1,4 @@
-//! `caches`: every cache of the process that was used, without its types.
+//! `caches()`: every cache of the process that was used, without its types.
 
 use cacheback::{Cache, CacheRef, cacheback, caches, settle, testing};
 
@@ -21,7 +21,7 @@ fn names() -> Vec<&'static str> {
     caches().iter().map(CacheRef::name).collect()
 }
 
-/// Those that were used, by name, once each; with their figures. A runtime of its own sees its own.
+/// The caches that were used, by name, once each, with their counters. An isolated runtime sees its own.
 #[tokio::test(start_paused = true)]
 async fn caches_lists_every_function_that_was_used() {
     {
@@ -54,7 +54,7 @@ async fn caches_lists_every_function_that_was_used() {
     settle().await;
 }
 
-/// Objects that were named, for as long as they live.
+/// Named cache objects are listed for as long as they live.
 #[tokio::test(start_paused = true)]
 async fn caches_lists_every_named_cache_object_while_it_lives() {
     let _own = testing::isolate();

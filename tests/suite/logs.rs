@@ -1,5 +1,5 @@
-//! What is logged: levels, messages and fields, once where once is enough, the span of each fetch, and never an
-//! argument or a value.
+//! The log: levels, messages and fields, each line once if once is enough, and the span of each fetch. Arguments and
+//! values never appear.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
@@ -17,12 +17,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::support::{Source, advance, secs};
 
-/// Every argument and every value of these tests has it in it; no event or span may.
+/// Part of every argument and value of these tests. No event or span may contain it.
 const SECRET: &str = "secret";
-/// The same for numbers.
+/// The same as a number.
 const SECRET_NUMBER: u64 = 987_654_321;
 
-/// What was logged on this thread.
+/// The events and spans of this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Seen>>);
 
@@ -115,8 +115,8 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    /// The events of a function's cache since the last time, as lines: level, message, fields but the function's name.
-    /// No text tells a secret, and each event names its function.
+    /// The events of a function's cache since the last call, as lines: level, message, and the fields except the name
+    /// of the function. Asserts that no text contains a secret, and that each event names its function.
     #[track_caller]
     fn take(&self, function: &str) -> Vec<String> {
         self.check();
@@ -150,7 +150,7 @@ impl Log {
     }
 }
 
-/// Fails as its source does; an argument and its value are secrets.
+/// Fails when its source does. Its argument and its value are secrets.
 #[cacheback(lifetime = 10, refresh_timeout = 5, skip(source))]
 async fn logged(argument: &str, source: &Arc<Source>) -> Result<String, String> {
     source.run().await?;
@@ -176,7 +176,7 @@ async fn a_failure_is_logged_once_a_back_off() {
     assert_eq!(log.take("::logged"), [""; 0], "a success is silent");
 }
 
-/// Nobody else ever sees the error of a background refresh: its line tells all causes.
+/// Nobody else ever sees the error of a background refresh, so its line has all causes.
 #[tokio::test(start_paused = true)]
 async fn rule_7_a_failure_is_logged_with_all_its_causes() {
     use anyhow::{Context, anyhow};
@@ -199,7 +199,7 @@ async fn rule_7_a_failure_is_logged_with_all_its_causes() {
     settle().await;
     assert_eq!(log.take("::shared"), ["WARN fetch failed, error=loading the user: connection refused"]);
 
-    // Of an object, which a call brought its fetch, and one that has a fetcher.
+    // The same of an object: with a fetch that a call brought, and with a fetcher.
     #[derive(Clone)]
     struct Nameless;
     let refused = || anyhow!("connection refused").context("loading the user");
@@ -310,8 +310,8 @@ async fn rule_5_slow_bodies_and_refusals_are_logged_once() {
     assert_eq!(log.take("::slow"), ["WARN a fetch takes longer than its value is fresh, took_ms=2000"]);
 }
 
-/// How long a value asks to be fresh is as secret as the value. A retention of its own that is longer than that of all is
-/// no mistake.
+/// The lifetime that a value asks for is as secret as the value. A value's own retention may be longer than that of the
+/// function.
 #[tokio::test(start_paused = true)]
 async fn a_lifetime_past_the_retention_is_logged_once_for_a_cache() {
     #[cacheback(lifetime = 60, retention = 60, lifetime_for = |value| secs(*value), retention_for = |_| Duration::MAX)]
@@ -333,7 +333,7 @@ async fn a_lifetime_past_the_retention_is_logged_once_for_a_cache() {
     );
 }
 
-/// What an argument makes of an option is as secret as the argument.
+/// The value that an argument gives to an option is as secret as the argument.
 #[tokio::test(start_paused = true)]
 async fn clamped_options_are_logged_by_name() {
     #[cacheback(lifetime = Duration::from_secs(seconds), retention = 10)]
@@ -389,7 +389,7 @@ async fn values_that_cannot_be_weighed_or_dropped_are_logged() {
     rude(SECRET.to_owned()).await;
     settle().await;
     rude::cache().clear().await.unwrap();
-    // Values are dropped when no reader of theirs is left: a few more reclaim it.
+    // Values are dropped when none of their readers is left. Some more writes reclaim this one.
     for id in 0..200 {
         rude::entry(format!("{SECRET} {id}")).set(Rude(SECRET.to_owned(), false)).await.unwrap();
         rude::cache().clear().await.unwrap();
@@ -397,7 +397,7 @@ async fn values_that_cannot_be_weighed_or_dropped_are_logged() {
     assert_eq!(log.take("(none)"), ["ERROR the `Drop` of a cached value panicked"]);
 }
 
-/// What is refused then is no news.
+/// Refusals after a shutdown are not logged.
 #[tokio::test(start_paused = true)]
 async fn an_aborted_fetch_is_logged() {
     let _own = testing::isolate();
@@ -425,7 +425,7 @@ fn a_lost_fetch_is_logged() {
     assert_eq!(log.take("::logged"), ["WARN fetch lost: its runtime was dropped"]);
 }
 
-/// Logs from its body.
+/// Its body logs.
 #[cacheback(lifetime = 10, skip(source))]
 async fn spanned(argument: &str, source: &Arc<Source>) -> Result<String, String> {
     tracing::info!("before");
@@ -441,7 +441,7 @@ async fn a_fetch_has_a_span_that_follows_from_its_callers() {
     let source = Source::gated();
     let entry = spanned::entry(SECRET, &source);
 
-    // In the background of one who does not wait, waited for, and started by an invalidation.
+    // Three fetches: in the background, with a caller who waits, and started by an invalidation.
     let request = info_span!("request");
     let request_id = request.id().unwrap().into_u64();
     spanned(SECRET, &source).instrument(request.clone()).await.unwrap();
@@ -484,7 +484,7 @@ async fn a_hit_opens_no_span_and_a_fetch_without_a_caller_follows_from_none() {
     }
     let fetches = log.fetches("::spanned");
     assert!(fetches.len() == 1 && fetches[0].follows.is_empty(), "{fetches:?}");
-    // What the cache itself says of a fetch lies in its span too.
+    // The events of the cache itself lie in the span of the fetch, too.
     source.fail(true);
     advance(secs(11)).await;
     spanned(SECRET, &source).await.unwrap();
@@ -494,7 +494,7 @@ async fn a_hit_opens_no_span_and_a_fetch_without_a_caller_follows_from_none() {
     assert_eq!(seen.spans[&failed.inside.unwrap()].name, "fetch", "{failed:?}");
 }
 
-/// A refresh that waits follows from the caller who started it, not from whoever frees its place, and does not hold
+/// A queued refresh follows from the caller who started it, not from the one that frees its place, and does not hold
 /// that caller's span open.
 #[tokio::test(start_paused = true)]
 async fn a_queued_refresh_follows_from_its_own_caller() {
@@ -522,7 +522,7 @@ async fn a_queued_refresh_follows_from_its_own_caller() {
     assert_eq!(follows, requests);
 }
 
-/// A subscriber is user code: where it panics, no key is stuck.
+/// A subscriber is user code: if it panics, no key is stuck.
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_that_panics_leaves_no_key_stuck() {
     struct Rude;

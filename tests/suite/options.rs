@@ -1,4 +1,4 @@
-//! Section 2: what each option does.
+//! The options of the attribute, one by one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -213,13 +213,13 @@ async fn a_value_can_have_its_own_lifetime() {
     settle().await;
 }
 
-/// A token: how many seconds it has left when it is fetched.
+/// A token, as the number of seconds that it has left when it is fetched.
 #[cacheback(lifetime = 600, retention = 1_000, retention_for = |left| secs(*left), skip(source))]
 async fn token(left: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await.map(|_| left)
 }
 
-/// Nobody is given it from then on, whatever fails.
+/// After its own retention nobody is given the value, whatever fails.
 #[tokio::test(start_paused = true)]
 async fn a_value_can_have_its_own_retention() {
     let _own = testing::isolate();
@@ -240,7 +240,7 @@ async fn a_value_can_have_its_own_retention() {
     settle().await;
 }
 
-/// A shorter lifetime leaves a time in which it is stale, and the retention ends that.
+/// If its lifetime is shorter, the value is stale for a while, until its own retention.
 #[tokio::test(start_paused = true)]
 async fn a_stale_value_is_served_until_its_own_retention() {
     #[cacheback(lifetime = 10, max_stale = 15, refresh_ahead = 2, retention_for = |left| secs(*left), skip(source))]
@@ -250,7 +250,7 @@ async fn a_stale_value_is_served_until_its_own_retention() {
     let _own = testing::isolate();
     let source = Source::open();
     source.fail(true);
-    // Its own is the longer one, or ends while it is too stale, stale, and about to be.
+    // Its own retention is the longer one, or ends while the value is too stale, stale, or about to be.
     for (left, served) in [(100, 100), (27, 27), (20, 20), (9, 9)] {
         let entry = token::entry(left, &source);
         entry.set(left).await.unwrap();
@@ -267,7 +267,7 @@ async fn a_stale_value_is_served_until_its_own_retention() {
     }
 }
 
-/// `retention` holds as well, and what an invalidation cuts is the lifetime alone.
+/// `retention` holds as well, and an invalidation cuts only the lifetime.
 #[tokio::test(start_paused = true)]
 async fn a_retention_of_its_own_is_cut_to_the_functions_and_outlasts_an_invalidation() {
     let _own = testing::isolate();
@@ -291,7 +291,7 @@ async fn a_retention_of_its_own_is_cut_to_the_functions_and_outlasts_an_invalida
     assert_eq!(long.peek().await, None);
 }
 
-/// It is dropped, too, and does not only hide: within a minute.
+/// The value is dropped within a minute, not only hidden.
 #[tokio::test(start_paused = true)]
 async fn a_value_past_its_own_retention_is_dropped() {
     #[cacheback(retention_for = |_| secs(60))]
@@ -310,7 +310,7 @@ async fn a_value_past_its_own_retention_is_dropped() {
     assert!(held.upgrade().is_none());
 }
 
-/// Zero: as with `lifetime_for`. And chance shortens lifetimes alone.
+/// Zero means the same as with `lifetime_for`. Jitter shortens only lifetimes.
 #[tokio::test(start_paused = true)]
 async fn a_value_with_a_retention_of_zero_answers_and_is_not_stored() {
     #[cacheback(lifetime = 10, jitter = 1.0, retention_for = |left| secs(*left), skip(source))]
@@ -352,7 +352,7 @@ async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
     let entry = number::entry(1, &source);
     assert_eq!(entry.get_or_fetch().await, 1);
     advance(secs(10)).await;
-    assert_eq!(entry.refresh().await, 2, "those who wait are answered");
+    assert_eq!(entry.refresh().await, 2, "callers who wait are answered");
     assert_eq!(entry.peek().await, None, "the older value is dropped, nothing stored");
     for _ in 0..10 {
         assert_eq!(number(1, &source).await, 0);
@@ -363,7 +363,7 @@ async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
     assert_eq!(number(1, &source).await, 0);
     settle().await;
     assert_eq!(source.runs(), 3);
-    assert_eq!(entry.get_or_fetch().await, 4, "who waits fetches");
+    assert_eq!(entry.get_or_fetch().await, 4, "a caller who waits fetches");
     entry.set(9).await.unwrap();
     assert_eq!(entry.peek().await, None);
     assert_eq!(number(1, &source).await, 0);
@@ -398,7 +398,7 @@ async fn rule_8_a_kept_error_answers_those_who_would_wait() {
     entry.remove().await.unwrap();
     source.fail(false);
     assert_eq!(number(&true, &source).await, Ok(3));
-    // Where a value exists an error is not kept.
+    // An error is not kept if a value exists.
     source.fail(true);
     advance(secs(10)).await;
     assert_eq!(number(&true, &source).await, Ok(3));
@@ -406,7 +406,7 @@ async fn rule_8_a_kept_error_answers_those_who_would_wait() {
     assert_eq!(number::entry(&true, &source).lookup().await.value, Ok(3));
 }
 
-/// An error that is neither `Clone` nor made from another.
+/// An error that is neither `Clone` nor made from another error.
 #[derive(Debug, PartialEq)]
 struct Code(u64);
 
@@ -453,7 +453,7 @@ async fn jitter_shortens_lifetimes_by_up_to_its_share() {
     assert_eq!(fresh[10], 0);
 }
 
-/// A whole share of jitter leaves something of every lifetime.
+/// A jitter of 1 leaves something of every lifetime.
 #[tokio::test(start_paused = true)]
 async fn jitter_never_takes_all_of_a_lifetime() {
     #[cacheback(lifetime = Duration::from_nanos(1), jitter = 1.0)]
@@ -557,7 +557,7 @@ async fn companions_can_be_renamed_or_left_out() {
     async fn alone(id: u64) -> u64 {
         BODIES.fetch_add(id, Ordering::SeqCst)
     }
-    /// Would clash with a companion of the function's name.
+    /// It would clash with a companion of the function's name.
     mod alone {}
     static BODIES: AtomicU64 = AtomicU64::new(5);
     let _own = testing::isolate();

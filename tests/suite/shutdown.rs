@@ -47,8 +47,8 @@ async fn a_shutdown_with_nothing_running_returns_at_once() {
     assert_eq!(before.elapsed(), secs(0));
 }
 
-/// It waits for the fetches that run. Refreshes are refused, stale and empty values are served, and callers who wait still
-/// fetch.
+/// It waits for the fetches that run. Refreshes are refused, stale and empty values are served, and callers who wait
+/// still fetch.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_waits_for_what_runs_and_starts_no_refresh() {
     let _own = testing::isolate();
@@ -462,7 +462,8 @@ async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_times_out() {
     assert_stats!(ends::cache(), timeouts: 1);
 }
 
-/// A shutdown that is dropped half way aborts nothing, but refreshes stay refused. Before its first poll it does nothing.
+/// A shutdown that is dropped half way aborts nothing, but refreshes stay refused. Before its first poll it does
+/// nothing.
 #[tokio::test(start_paused = true)]
 async fn a_shutdown_dropped_half_way_aborts_nothing() {
     let _own = testing::isolate();

@@ -1,4 +1,5 @@
-//! Rules 1 to 4: one live fetch a key, a task of its own, a claim that lapses, and what supersedes it.
+//! Rules 1 to 4: one live fetch a key, in a task of its own, with a claim that lapses, and the writes that supersede
+//! it.
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ fn callers(count: usize, source: &Arc<Source>) -> JoinSet<u64> {
     calls
 }
 
-/// Rule 1.
+/// Rule 1: ten thousand callers of one missing key.
 #[tokio::test(start_paused = true)]
 async fn rule_1_promise_3_ten_thousand_callers_share_one_fetch() {
     let _own = testing::isolate();
@@ -52,7 +53,7 @@ async fn rule_1_other_keys_do_not_wait_for_a_slow_fetch() {
     assert_eq!(slow.join_all().await, [1]);
 }
 
-/// Rule 2: the leader goes away.
+/// Rule 2: the caller who started the fetch goes away.
 ///
 /// Elsewhere: an aborted leader leaves its waiters hanging, or starts the fetch again.
 #[tokio::test(start_paused = true)]
@@ -102,7 +103,7 @@ async fn rule_2_the_fetch_ends_without_its_callers() {
     assert_eq!((lookup.value, lookup.status), (1, Status::Fresh));
 }
 
-/// Rule 3: the claim lapses, another fetch starts, and answers those who wait for the lapsed one.
+/// Rule 3: the claim lapses, another fetch starts, and it answers the waiters of the lapsed one.
 #[tokio::test(start_paused = true)]
 async fn rule_3_a_later_fetch_answers_the_waiters_of_a_lapsed_one() {
     let _own = testing::isolate();
@@ -138,7 +139,7 @@ async fn rule_3_a_lapsed_fetch_goes_on_for_those_who_wait_and_is_stored() {
     assert_stats!(waited::cache(), discarded: 0);
 }
 
-/// Rule 3: nobody waits for it, so it is aborted, and that is a failure.
+/// Rule 3: a fetch that nobody waits for is aborted, and that is a failure.
 #[tokio::test(start_paused = true)]
 async fn rule_3_a_fetch_that_nobody_waits_for_is_aborted_at_its_time_out() {
     let _own = testing::isolate();
@@ -193,7 +194,7 @@ async fn rule_3_two_fetches_after_a_lapse_finish_in_both_orders() {
         assert_eq!(first.join_all().await, [expected], "{order:?}");
         let kept = waited::entry(1, &source).peek().await.unwrap();
         assert_eq!(kept.value, 2, "{order:?}");
-        // The first one's outcome is discarded, or it is aborted where its waiters were answered before.
+        // The first one's outcome is discarded, or it is aborted if its waiters were answered before.
         let (discarded, timeouts) = if order == [1, 2] { (1, 0) } else { (0, 1) };
         assert_stats!(waited::cache(), discarded: discarded, timeouts: timeouts, "{order:?}");
     }
@@ -224,7 +225,7 @@ async fn rule_3_the_time_out_can_depend_on_the_arguments() {
     settle().await;
 }
 
-/// Rule 4: each write supersedes; the fetch answers those who joined before and stores nothing.
+/// Rule 4: each write supersedes the fetch, which answers the callers who joined before and stores nothing.
 ///
 /// Elsewhere: an invalidation during a background refresh is lost (FusionCache #628).
 #[tokio::test(start_paused = true)]
@@ -247,7 +248,7 @@ async fn rule_4_a_write_during_the_fetch_supersedes_it() {
         let set_at = tokio::time::Instant::now();
         advance(secs(1)).await;
         source.release(1);
-        assert_eq!(joined.join_all().await, [1; 5], "{write}: those who joined before are answered");
+        assert_eq!(joined.join_all().await, [1; 5], "{write}: callers who joined before are answered");
         let kept = entry.peek().await;
         match write {
             "set" => assert_eq!(kept.unwrap().value, 100, "the set value"),
@@ -357,7 +358,7 @@ async fn rule_4_many_invalidations_run_two_bodies_at_most_and_the_last_value_sta
     assert_eq!(last, 3, "one re-run at the end");
 }
 
-/// Rule 4: a caller who comes to wait does not wait for a parked re-run's turn.
+/// Rule 4: a caller who comes to wait starts a parked re-run, whose turn has not come.
 #[tokio::test(start_paused = true)]
 async fn rule_4_a_caller_who_waits_starts_a_parked_fetch_at_once() {
     let _own = testing::isolate();

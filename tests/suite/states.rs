@@ -1,4 +1,4 @@
-//! Section 1, the table of states: what a caller gets at each age, and what happens behind.
+//! The four states of a key, missing, fresh, stale and too stale: the answer in each, and the fetch in the background.
 
 use std::sync::Arc;
 
@@ -85,7 +85,7 @@ async fn a_caller_of_a_too_stale_key_gets_the_stale_value_if_the_fetch_fails() {
     advance(secs(30)).await;
     assert_eq!(served(&source).await, (Ok(1), Status::Stale));
     assert_eq!(source.runs(), 2);
-    // In back-off it is given at once.
+    // In back-off the stale value is given at once.
     assert_eq!(served(&source).await, (Ok(1), Status::Stale));
     settle().await;
     assert_eq!(source.runs(), 2);

@@ -1,4 +1,4 @@
-//! The writes of section 1: `set`, `invalidate`, `remove`, `take`, `clear`, `refresh`.
+//! Writes: `set`, `invalidate`, `remove`, `take`, `clear`, `refresh`.
 
 use std::sync::{Arc, Weak};
 
@@ -177,7 +177,7 @@ async fn a_value_past_its_retention_is_dropped() {
     assert!(held.upgrade().is_none());
 }
 
-/// What is removed, replaced or cleared is dropped then and there.
+/// A value that is removed, replaced or cleared is dropped at once.
 #[tokio::test(start_paused = true)]
 async fn a_value_that_is_gone_is_dropped_at_once() {
     #[cacheback(lifetime = 10)]
@@ -251,7 +251,7 @@ async fn an_invalidation_forgets_a_kept_error() {
     assert_eq!(source.runs(), 2);
 }
 
-/// A body that invalidates its own key is run once more, after that, and then the value stands.
+/// A body that invalidates its own key is run once more after its end, and then the value stands.
 #[tokio::test(start_paused = true)]
 async fn rule_12_a_body_that_invalidates_its_own_key_ends() {
     #[cacheback(lifetime = 10, skip(source, times))]
@@ -272,13 +272,17 @@ async fn rule_12_a_body_that_invalidates_its_own_key_ends() {
                 entry.set(100).await.unwrap();
                 entry.invalidate().await.unwrap();
             } else {
-                assert_eq!(entry.get_or_fetch().await, 1, "who waited for the first run is answered by it");
+                assert_eq!(
+                    entry.get_or_fetch().await,
+                    1,
+                    "the first run answers the caller who waited for it"
+                );
             }
             settle().await;
             assert_eq!((source.runs(), source.peak()), (2, 1), "{times} times, stored: {stored}");
             let kept = entry.peek().await.unwrap();
             assert_eq!((kept.value, kept.fresh), (2, true));
-            // And each time anew.
+            // The same happens each time the body runs.
             advance(secs(10)).await;
             assert_eq!(entry.lookup().await.status, Status::Stale);
             settle().await;
@@ -288,7 +292,7 @@ async fn rule_12_a_body_that_invalidates_its_own_key_ends() {
     }
 }
 
-/// What comes from elsewhere supersedes a re-run as it does any fetch.
+/// An invalidation from elsewhere supersedes a re-run as it does any fetch.
 #[tokio::test(start_paused = true)]
 async fn rule_12_an_invalidation_from_elsewhere_runs_a_rerun_anew() {
     #[cacheback(lifetime = 10, skip(source))]
@@ -311,7 +315,7 @@ async fn rule_12_an_invalidation_from_elsewhere_runs_a_rerun_anew() {
     assert_eq!((source.runs(), entry.peek().await.unwrap().value), (4, 4));
 }
 
-/// Two bodies that invalidate each other: the circle is left after some rounds.
+/// Two bodies that invalidate each other stop after some rounds.
 #[tokio::test(start_paused = true)]
 async fn rule_12_bodies_that_invalidate_each_other_end() {
     #[cacheback(lifetime = 10, skip(source))]
@@ -332,13 +336,13 @@ async fn rule_12_bodies_that_invalidate_each_other_end() {
     settle().await;
     let runs = source.runs();
     assert!((2..40).contains(&runs), "{runs} bodies");
-    // A chain that is none leads to its end.
+    // And each key has a value of some run.
     assert!(chicken::entry(1, &source).peek().await.unwrap().value <= runs);
     settle().await;
     assert_eq!(source.runs(), runs, "nothing goes on by itself");
 }
 
-/// All stale, none missing: each is served at its age, and refreshed once it is asked for.
+/// All values are stale and none is missing: each is served with its age, and refreshed once it is asked for.
 #[tokio::test(start_paused = true)]
 async fn an_invalidated_cache_serves_stale_values_and_refreshes_what_is_asked_for() {
     let _own = testing::isolate();
@@ -359,7 +363,7 @@ async fn an_invalidated_cache_serves_stale_values_and_refreshes_what_is_asked_fo
         assert_eq!((lookup.value, lookup.status, lookup.age), (1_000 + id, Status::Stale, Some(secs(4))));
     }
     settle().await;
-    assert_eq!(source.runs(), 10, "what was asked for");
+    assert_eq!(source.runs(), 10, "the keys that were asked for");
     assert!(number::entry(9, &source).peek().await.unwrap().fresh);
     assert!(!number::entry(10, &source).peek().await.unwrap().fresh);
     // Too stale `max_stale` after the cut, gone at the retention as before.
@@ -372,7 +376,7 @@ async fn an_invalidated_cache_serves_stale_values_and_refreshes_what_is_asked_fo
     assert_eq!(number::entry(12, &source).peek().await, None);
 }
 
-/// What was begun before is not stored: the fetch answers those who wait for it, and the next caller's is a new one.
+/// A fetch that began before is not stored: it answers its waiters, and the next caller starts a new one.
 #[tokio::test(start_paused = true)]
 async fn rule_4_a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
     let _own = testing::isolate();
@@ -388,13 +392,13 @@ async fn rule_4_a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
     number::cache().invalidate().await.unwrap();
     run_ready().await;
     assert_eq!(source.runs(), 2, "nothing is started by it");
-    // They are asked for while those bodies still run: nobody joins them any more.
+    // The keys are asked for while those bodies still run: nobody joins them any more.
     let joins = tokio::spawn(absent.refresh());
     assert_eq!(number(1, &source).await, 7);
     source.started(4).await;
     source.release(1);
     source.release(2);
-    assert_eq!(waits.await.unwrap(), 2, "who waited is answered");
+    assert_eq!(waits.await.unwrap(), 2, "the waiter is answered");
     run_ready().await;
     assert_eq!((stale.peek().await.unwrap().value, absent.peek().await), (7, None));
     source.release_all();
@@ -407,7 +411,7 @@ async fn rule_4_a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
     assert_stats!(number::cache(), discarded: 2);
 }
 
-/// What is put off begins later, and sees the change: it goes on.
+/// A queued fetch begins later and sees the change, so it goes on.
 #[tokio::test(start_paused = true)]
 async fn rule_4_a_queued_fetch_is_not_superseded_as_the_cache_is_invalidated() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
@@ -443,7 +447,7 @@ async fn rule_4_a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a
         run_ready().await;
     }
     assert_eq!((source.runs(), source.peak()), (2, 2));
-    // Who waits is not held up, and one that ends makes room.
+    // A caller who waits is not held up, and a body that ends makes room.
     let waits = tokio::spawn(number::entry(1, &source).refresh());
     source.started(3).await;
     run_ready().await;
@@ -461,7 +465,7 @@ async fn rule_4_a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a
     assert_eq!((stored.value, stored.fresh, source.runs()), (4, true, 4));
 }
 
-/// As an invalidation of one key: the back-off goes on, a kept error is forgotten.
+/// As with an invalidation of one key, the back-off goes on, and a kept error is forgotten.
 #[tokio::test(start_paused = true)]
 async fn rule_6_an_invalidated_cache_keeps_its_back_offs_and_no_error() {
     #[cacheback(lifetime = 10, fetch_on_miss, cache_err = 60, skip(source))]
@@ -487,7 +491,7 @@ async fn rule_6_an_invalidated_cache_keeps_its_back_offs_and_no_error() {
     assert_eq!(source.runs(), 4, "the back-off is over");
 }
 
-/// A ticket that is good for one use: of two who take it, one gets it.
+/// A value is a ticket for one use: of two callers who take it, one gets it.
 #[tokio::test(start_paused = true)]
 async fn a_value_can_be_taken_once() {
     let _own = testing::isolate();
@@ -511,7 +515,7 @@ async fn a_value_can_be_taken_once() {
     assert_eq!(source.runs(), 0);
 }
 
-/// As `remove`: a fetch that runs is superseded, and the back-off ends.
+/// As with `remove`, a fetch that runs is superseded, and the back-off ends.
 #[tokio::test(start_paused = true)]
 async fn take_removes_as_remove_does() {
     #[cacheback(lifetime = 10, skip(source))]

@@ -16,7 +16,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// A `set` between the two halves of another write, with a `clear` before it: the later `set` is not wiped.
+/// A `clear` and a `set` between the two halves of another `set`: the later value is not wiped.
 #[tokio::test(start_paused = true)]
 async fn a_set_in_the_middle_of_another_across_a_clear_is_not_wiped() {
     let _own = testing::isolate();
@@ -34,7 +34,7 @@ async fn a_set_in_the_middle_of_another_across_a_clear_is_not_wiped() {
     assert_eq!(keyed::cache().len(), 1);
 }
 
-/// An `invalidate` with a `clear` and a new fetch in its middle: the new one's successor is stored.
+/// A `clear` and a new fetch in the middle of an `invalidate`: the value of the last fetch is stored.
 #[tokio::test(start_paused = true)]
 async fn an_invalidate_with_a_clear_and_a_new_fetch_in_its_middle_leaves_a_value() {
     let _own = testing::isolate();

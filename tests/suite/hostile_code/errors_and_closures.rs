@@ -6,7 +6,8 @@ use cacheback::{cacheback, testing};
 
 use crate::support::{Source, run_ready, secs};
 
-/// An error whose `Display` and `Clone` panic is a panic of its fetch: counted once, answered, and the key goes on.
+/// A panic in `Display` and `Clone` of an error is a panic of its fetch: it is counted once, all callers are answered,
+/// and the key goes on.
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_panic_in_the_display_or_clone_of_an_error_is_a_failed_fetch() {
     #[derive(Debug)]

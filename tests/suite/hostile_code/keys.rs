@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::Trap;
 use crate::support::{Source, advance, secs};
 
-/// A key of one hash for all, whose `Eq` or `Drop` springs its trap.
+/// A key with one of two hashes, whose `Eq` or `Drop` springs its trap.
 #[derive(Clone)]
 pub(super) struct Key {
     id: u64,
@@ -63,7 +63,7 @@ async fn a_panic_at_each_place(trap: fn(&Key) -> &Arc<Trap>, relentless: bool) {
         let _own = testing::isolate();
         let key = Key::new(1);
         let source = Source::open();
-        // Two keys of one hash, and the other one is met first: keys are compared at every step.
+        // Two keys of one hash, the other one stored first: keys are compared at every step.
         keyed::entry(key.with_id(3), &source).set(0).await.unwrap();
         keyed::entry(key.clone(), &source).set(0).await.unwrap();
         advance(secs(10)).await;
@@ -100,13 +100,13 @@ async fn promise_4_a_panic_in_any_eq_of_a_key_leaves_no_key_stuck() {
     a_panic_at_each_place(|key| &key.in_eq, false).await;
 }
 
-/// Also where it goes on panicking, and the key cannot be found by it any more.
+/// Also if it goes on panicking, so that the key can no longer be found.
 #[tokio::test(start_paused = true)]
 async fn promise_4_an_eq_of_a_key_that_goes_on_panicking_leaves_no_key_stuck() {
     a_panic_at_each_place(|key| &key.in_eq, true).await;
 }
 
-/// And with a recorder that panics at the end of each fetch: those who wait are answered all the same.
+/// And with a recorder that panics at the end of each fetch: callers who wait are answered all the same.
 #[tokio::test(start_paused = true)]
 async fn promise_4_a_panic_in_any_eq_of_a_key_and_in_the_recorder_leaves_no_key_stuck() {
     struct Rude;
@@ -141,7 +141,7 @@ struct Copied {
     in_hash: Same,
 }
 
-/// A trap that is no part of its key.
+/// A trap that counts for nothing in comparisons of keys.
 #[derive(Clone, Default)]
 struct Same(Arc<Trap>);
 
@@ -168,7 +168,7 @@ impl Hash for Copied {
 }
 
 /// A panic at each place in turn where an object copies or hashes its key: in a stale read, its refresh, a fetch that
-/// fails, and a caller who waits.
+/// fails, and for a caller who waits.
 #[tokio::test(start_paused = true)]
 async fn promise_4_a_panic_in_any_clone_or_hash_of_a_key_of_an_object_leaves_no_key_stuck() {
     for (trap, at_least) in
@@ -217,7 +217,7 @@ async fn promise_4_a_panic_in_any_clone_or_hash_of_a_key_of_an_object_leaves_no_
     }
 }
 
-/// The executor hands places out in a loop; a panic in one start ends that refresh alone.
+/// The executor hands places out in a loop. A panic as one refresh starts ends only that refresh.
 #[tokio::test(start_paused = true)]
 async fn promise_4_a_panic_as_a_queued_refresh_starts_strands_no_queue() {
     #[cacheback(lifetime = 10, max_refreshes = 1, key = key, skip(source))]

@@ -96,8 +96,8 @@ impl Drop for OnDrop {
     }
 }
 
-/// In each of its own closures, in its fetch and in the `Drop` of a value: callers who wait are answered, no fetch hangs,
-/// and the entries that were taken from it still work.
+/// In each of its own closures, in its fetch and in the `Drop` of a value: callers who wait are answered, no fetch
+/// hangs, and the entries that were taken from it still work.
 #[tokio::test(start_paused = true)]
 async fn a_cache_may_be_dropped_by_its_own_closures() {
     type Objects = Cache<u64, Arc<OnDrop>>;

@@ -211,7 +211,8 @@ async fn rule_7_without_a_fetcher_any_error_is_taken_if_its_type_is_known() {
     assert_eq!(cache.get(&1).await.unwrap(), 5);
 }
 
-/// `fetch_on_miss` says that an empty answer would be wrong, and `wait` can still lead to one: it has to be written out.
+/// `fetch_on_miss` says that an empty answer would be wrong, and `wait` can still lead to one: it has to be written
+/// out.
 #[tokio::test(start_paused = true)]
 async fn a_builder_refuses_a_wait_without_an_empty_value() {
     let _own = testing::isolate();

@@ -112,8 +112,8 @@ async fn a_read_that_nothing_can_answer_says_what_to_call() {
     assert_eq!(message, "cacheback: cache `numbers` has no fetcher: call `get_or_fetch`");
 }
 
-/// Cached values are served, also when they are stale or too stale. No fetch is started that could only fail, so that no
-/// back-off holds up the next call that brings a fetch.
+/// Cached values are served, also when they are stale or too stale. No fetch is started that could only fail, so that
+/// no back-off holds up the next call that brings a fetch.
 #[tokio::test(start_paused = true)]
 async fn without_a_fetcher_reads_start_nothing() {
     let _own = testing::isolate();
