@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 #[path = "../../support/assert_stats.rs"]
 mod assert_stats;
 
-/// The system's allocator, and how often each thread asks it for something.
+/// The system's allocator, with the number of allocations of each thread.
 struct Counting;
 
 thread_local! {
@@ -35,14 +35,14 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What a call allocates on this thread, and what it returns.
+/// The number of allocations of a call on this thread, and its result.
 async fn allocations<T>(call: impl Future<Output = T>) -> (u64, T) {
     let before = ALLOCATIONS.get();
     let returned = call.await;
     (ALLOCATIONS.get() - before, returned)
 }
 
-/// Bodies wait here, for ever: a refresh that was started goes on running.
+/// Bodies wait here for ever, so that a refresh that was started goes on.
 static GATE: Notify = Notify::const_new();
 
 /// A body whose future is large.
@@ -170,7 +170,7 @@ hits! {
     promise_1_a_hit_of_a_weighed_value_allocates_nothing: weighed(7) = numbers() => numbers();
 }
 
-/// The same of a method, and of a generic function whose first instantiation is another.
+/// The same with a method, and with a generic function whose first instantiation is another.
 #[tokio::test]
 async fn promise_1_a_hit_of_a_method_or_of_a_later_instantiation_allocates_nothing() {
     let repo = Repo { tenant: 7 };
@@ -189,7 +189,7 @@ async fn promise_1_a_hit_of_a_method_or_of_a_later_instantiation_allocates_nothi
     assert_stats!(Repo::method_cache(), hits: 100);
 }
 
-/// The same of an object, looked up by what its key borrows as.
+/// The same with an object, looked up by the borrowed form of its key.
 ///
 /// Elsewhere: a hit allocates fifteen times.
 #[tokio::test]
@@ -224,7 +224,7 @@ fn numbers() -> Arc<[u64]> {
     NUMBERS.with(Arc::clone)
 }
 
-/// The test of the tests: what allocates is seen to.
+/// The test of the tests: allocations are seen.
 #[tokio::test]
 async fn the_counting_allocator_sees_that_a_miss_allocates() {
     #[cacheback(lifetime = "1h", fetch_on_miss)]

@@ -1,7 +1,7 @@
-//! Threads that block on a cached call inside of the runtime that was to drive its fetch: answered within a bound.
+//! Threads that block on a cached call inside of the runtime that should drive its fetch are answered within a bound.
 //!
-//! These tests take some seconds of real time, because the bound is one: a fetch is moved after five seconds, and given
-//! up at its `refresh_timeout`.
+//! These tests take some seconds of real time, because the bound is in real time: a fetch is moved to another runtime
+//! after five seconds, and given up at its `refresh_timeout`.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +24,7 @@ fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What `work` returns on a thread of its own, which may block.
+/// Runs `work` on a thread of its own, which may block, and returns its result.
 fn answered<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (answer, answers) = mpsc::channel();
     thread::spawn(move || answer.send(work()));
@@ -36,7 +36,7 @@ async fn pure(id: u64) -> u64 {
     id * 2
 }
 
-/// No task takes the fetch up: it is moved.
+/// No task begins the fetch, so it is moved.
 #[test]
 fn rule_12_a_thread_that_blocks_its_own_runtime_is_answered() {
     let number = answered(|| current_thread().block_on(async { pollster::block_on(pure(1)) }));
@@ -44,7 +44,7 @@ fn rule_12_a_thread_that_blocks_its_own_runtime_is_answered() {
     assert_stats!(pure::cache(), errors: 0, panics: 0, timeouts: 0);
 }
 
-/// The same of the only worker, and where the fetch was started by another task.
+/// The same with the only worker, and with a fetch that another task has started.
 #[test]
 fn rule_12_a_task_that_blocks_the_only_worker_is_answered() {
     let number = answered(|| {
@@ -69,7 +69,7 @@ fn rule_12_a_fetch_on_a_blocked_runtime_is_moved_at_its_short_time_out() {
     assert_eq!(answered(|| current_thread().block_on(async { pollster::block_on(short(3)) })), 3);
 }
 
-/// A runtime on which a fetch has begun that does not end before that runtime goes on, and a thread that blocks it.
+/// A fetch begins on a runtime and does not end before that runtime goes on, and then a thread blocks it.
 fn joins_a_fetch_that_has_begun<T: Send + 'static>(
     begun: &'static Semaphore,
     start: impl AsyncFnOnce() + Send + 'static,
@@ -144,7 +144,7 @@ fn rule_12_a_fetch_that_has_begun_on_a_blocked_runtime_panics_if_nothing_is_left
     assert!(message.ends_with("blocks the only runtime that could drive it"), "{message}");
 }
 
-/// The same of an error that can say it.
+/// The same if the error can say it.
 #[test]
 fn rule_12_a_fetch_that_has_begun_on_a_blocked_runtime_is_an_error_if_the_type_has_one() {
     static BEGUN: Semaphore = Semaphore::const_new(0);
@@ -186,7 +186,7 @@ fn rule_12_a_moved_fetch_that_needs_the_blocked_runtime_ends_at_its_time_out() {
             let call = bound(5, home.clone());
             catch_unwind(AssertUnwindSafe(|| pollster::block_on(call))).unwrap_err()
         });
-        // It goes on, and so does what it needs.
+        // The fetch goes on, because the runtime that it needs does.
         assert_eq!(runtime.block_on(bound(5, home)), 5);
         *panicked.downcast::<String>().unwrap()
     });

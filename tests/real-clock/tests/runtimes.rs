@@ -1,6 +1,6 @@
 //! Several runtimes, none at all, and runtimes that are dropped, without `test-util`: as in production.
 //!
-//! No test waits for time to pass; each goes on when what it waits for has happened.
+//! No test waits for time to pass: each waits for events.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -55,7 +55,7 @@ fn multi_thread() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// A call that waits already, and goes on on this runtime.
+/// Polls a call until it waits, and then spawns it on this runtime.
 fn waiting<T: Send + 'static>(
     runtime: &Runtime,
     call: impl Future<Output = T> + Send + 'static,
@@ -107,8 +107,8 @@ fn rule_3_a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
     assert_eq!(gate.runs(), 2, "one fetch for all ten");
 }
 
-/// A fetch that a call brought is lost with its runtime and cannot run again: who waits with another one runs that, and
-/// the call itself says what became of it.
+/// A fetch that a call brought is lost with its runtime and cannot run again. Its call panics and says so, and another
+/// call runs the fetch that it brings.
 #[test]
 fn rule_3_a_lost_fetch_that_a_call_brought_does_not_run_again() {
     let gate = Gate::new();
@@ -176,7 +176,7 @@ fn rule_3_a_waiter_of_a_lost_refresh_gets_the_stored_value() {
     }
     drop(lost);
     drop(leader);
-    // Whether it joined the lost fetch or came after it: nothing hangs, and the value is the stored one or a new one.
+    // Whether it joined the lost fetch or came later, nothing hangs, and the value is the stored one or a new one.
     gate.open.add_permits(1);
     let lookup = alive.block_on(wait).unwrap();
     assert!(matches!((lookup.value, lookup.status), (7, Status::Stale) | (2, Status::Fetched)), "{lookup:?}");
@@ -202,7 +202,7 @@ fn a_call_from_outside_of_any_runtime_is_answered() {
     gate.open.add_permits(1);
     pollster::block_on(settle());
     assert_eq!(pollster::block_on(impatient(1, &gate)), Some(3));
-    // From a thread of the blocking pool, and from within `block_in_place`.
+    // The same from a thread of the blocking pool, and from within `block_in_place`.
     let runtime = multi_thread();
     let blocking = Arc::clone(&gate);
     gate.open.add_permits(2);
@@ -214,7 +214,7 @@ fn a_call_from_outside_of_any_runtime_is_answered() {
     assert_eq!(runtime.block_on(from_in_place).unwrap(), 4);
 }
 
-/// A runtime without timers still fetches: those of our own runtime do.
+/// A runtime without timers still fetches, with the timers of our own runtime.
 #[test]
 fn a_call_on_a_runtime_without_timers_is_answered() {
     let gate = Gate::new();
@@ -263,7 +263,7 @@ fn rule_3_a_claim_lapses_by_the_real_clock() {
     });
 }
 
-/// The clocks of this process agree: an age is never larger than the time that passed.
+/// The clocks of this process agree: an age is no larger than the time that has passed.
 #[test]
 fn rule_5_an_age_is_no_larger_than_the_real_time_that_passed() {
     let gate = Gate::new();
@@ -278,7 +278,7 @@ fn rule_5_an_age_is_no_larger_than_the_real_time_that_passed() {
     });
 }
 
-/// A runtime that nobody drives any more: a caller elsewhere gives its fetch up when the claim has lapsed.
+/// A caller elsewhere gives up the fetch of a runtime that nobody drives any more, when the claim has lapsed.
 #[test]
 fn rule_3_a_caller_gives_up_a_fetch_whose_runtime_nobody_drives() {
     #[cacheback(fetch_on_miss, refresh_timeout = "50ms", skip(gate))]
@@ -289,7 +289,7 @@ fn rule_3_a_caller_gives_up_a_fetch_whose_runtime_nobody_drives() {
     let (idle, alive) = (current_thread(), multi_thread());
     let _leader = idle.spawn(deserted::entry(1, &gate).get_or_fetch());
     idle.block_on(gate.started());
-    // One is for the body that will never take it.
+    // One permit is for the body that never takes it.
     gate.open.add_permits(2);
     assert_eq!(alive.block_on(deserted(1, &gate)), 2, "a fetch of its own");
 }
@@ -301,7 +301,7 @@ fn settle_waits_for_the_body_of_an_aborted_fetch() {
     struct Slow;
     impl Drop for Slow {
         fn drop(&mut self) {
-            // Long enough for the other thread to see a settled runtime, if it were one.
+            // Long enough for the other thread to see a settled runtime, if it settled too early.
             for _ in 0..1_000 {
                 thread::yield_now();
             }
@@ -339,7 +339,7 @@ fn a_blocked_thread_does_not_keep_its_runtime_from_being_dropped() {
     drop(runtime);
 }
 
-/// A refresh that waits behind the refreshes of a runtime that nobody drives starts when their claims have lapsed.
+/// A refresh is queued after those of a runtime that nobody drives, and starts when their claims have lapsed.
 #[test]
 fn rule_3_a_refresh_queued_behind_a_runtime_that_nobody_drives_starts_after_the_lapse() {
     #[cacheback(lifetime = 0, max_refreshes = 1, refresh_timeout = "20ms", skip(gate))]
@@ -352,7 +352,7 @@ fn rule_3_a_refresh_queued_behind_a_runtime_that_nobody_drives_starts_after_the_
     assert_eq!(idle.block_on(narrow(1, &held)), 0);
     idle.block_on(held.started());
     alive.block_on(async {
-        // Queued behind it; readers who come later see that its place is free.
+        // The refresh is queued. Later readers see that the other place is free.
         while narrow(2, &open).await == 0 {
             tokio::task::yield_now().await;
         }
@@ -360,7 +360,7 @@ fn rule_3_a_refresh_queued_behind_a_runtime_that_nobody_drives_starts_after_the_
     });
 }
 
-/// A runtime is dropped with the body at each of its awaits: the key is held by nothing, and nobody fails for it.
+/// A runtime is dropped with the body at each of its awaits: nothing holds the key, and no caller fails.
 #[test]
 fn promise_4_a_runtime_dropped_at_any_await_of_a_body_leaves_no_key_stuck() {
     #[cacheback(fetch_on_miss, skip(steps))]

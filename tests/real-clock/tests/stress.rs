@@ -1,5 +1,5 @@
-//! The real store under many threads: nothing removed comes back, nothing newer is overwritten, what was invalidated is
-//! not called fresh, counters add up.
+//! The real store under many threads: no removed value comes back, no newer one is overwritten, no invalidated one is
+//! called fresh, and counters add up.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use tokio::runtime::Builder;
 #[path = "../../support/assert_stats.rs"]
 mod assert_stats;
 
-/// What the origin would answer now; it only grows.
+/// The version that the origin would answer with now. It only grows.
 static VERSION: AtomicU64 = AtomicU64::new(1);
 
 const TASKS: u64 = 8;
@@ -33,7 +33,7 @@ impl Hash for Colliding {
     }
 }
 
-/// Each task owns some keys: what it has removed or replaced at version `n` must never be read again with an older
+/// Each task owns some keys: after it has removed or replaced a value at version `n`, it must never read an older
 /// version.
 macro_rules! stress {
     ($($test:ident: $key:ident, $rounds:expr, $most:expr, ($($options:tt)*);)*) => {$(
@@ -109,8 +109,8 @@ stress! {
     promise_4_many_threads_on_colliding_keys_under_tiny_lfu: Colliding, 1_500, 32, (capacity = 32, eviction = "tiny_lfu");
 }
 
-/// Writers, and callers who each bring a fetch of their own: nothing removed comes back, nothing newer is overwritten,
-/// what was invalidated is not called fresh, and each fetch runs once at most.
+/// Writers, and callers who each bring a fetch of their own: no removed value comes back, no newer one is overwritten,
+/// no invalidated one is called fresh, and each fetch runs once at most.
 #[test]
 fn promise_4_many_threads_with_calls_that_bring_their_own_fetch() {
     static RUNS: AtomicU64 = AtomicU64::new(0);

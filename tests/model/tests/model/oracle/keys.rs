@@ -1,4 +1,4 @@
-//! What is known of a key: its value, its back-off, a kept error.
+//! The state of a key: its value, its back-off, a kept error.
 
 use super::fetches::{Fetch, FetchId};
 use super::{Oracle, Time, Value};
@@ -12,7 +12,7 @@ pub(super) enum State {
     Missing,
 }
 
-/// What is known of a key.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Key {
     pub(super) value: Option<Stored>,
@@ -49,12 +49,12 @@ pub(crate) struct Peeked {
 }
 
 impl Oracle {
-    /// The value of a key, where it is not past its retention.
+    /// The value of a key, if it is not past its retention.
     pub(super) fn value(&self, key: usize) -> Option<Stored> {
         self.keys[key].value.filter(|stored| self.now - stored.started < stored.retention)
     }
 
-    /// What is stored, as it was set or fetched.
+    /// The stored value, as it was set or fetched.
     pub(crate) fn stored(&self, key: usize) -> Option<Value> {
         self.value(key).map(|stored| stored.value)
     }
@@ -84,7 +84,7 @@ impl Oracle {
         })
     }
 
-    pub(super) fn rests(&self, key: usize) -> bool {
+    pub(super) fn is_in_backoff(&self, key: usize) -> bool {
         self.keys[key].rest.is_some_and(|(least, _)| self.now < least)
     }
 
@@ -92,7 +92,7 @@ impl Oracle {
         self.keys[key].error.filter(|kept| self.now < kept.until).map(|kept| kept.error)
     }
 
-    /// A fetch has failed; whether that `counts` for its key.
+    /// A fetch has failed, which may or may not count for its key.
     pub(super) fn fail(&mut self, Fetch { key, is_trial, .. }: Fetch, counts: bool, error: Option<usize>) {
         self.origin_failed(is_trial);
         if !counts {
@@ -102,7 +102,7 @@ impl Oracle {
         let Options { max_backoff, cache_err, .. } = self.options;
         let has_value = self.value(key).is_some();
         let known = &mut self.keys[key];
-        // Where nothing else is kept of a key, its failures are remembered for `max_backoff` past the back-off.
+        // If nothing else is kept of a key, its failures are remembered for `max_backoff` past the back-off.
         if !has_value && known.rest.is_none_or(|(least, _)| now >= least + max_backoff) {
             known.failures.0 = 0;
         }
@@ -121,7 +121,7 @@ impl Oracle {
         self.doubt_records();
     }
 
-    /// The longest rest after so many failures in a row.
+    /// The longest back-off after so many failures in a row.
     pub(super) fn backoff(&self, failures: u32) -> Time {
         (1_000 << (failures - 1).min(20)).min(self.options.max_backoff)
     }
@@ -132,7 +132,7 @@ impl Oracle {
         Some(Peeked { serial: value.serial, age: self.now - started, fresh })
     }
 
-    /// Which keys were given a value since this was asked.
+    /// The keys that were given a value since the last time.
     pub(crate) fn just_stored(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.stored)
     }
@@ -145,8 +145,8 @@ impl Oracle {
         }
     }
 
-    /// What is remembered of keys without a value, up to a quarter of the capacity, cannot be seen: if it is more than
-    /// there is room for, any of it may have been dropped.
+    /// Records of keys without a value, up to a quarter of the capacity, cannot be seen. If there are more than there
+    /// is room for, any of them may have been dropped.
     pub(super) fn doubt_records(&mut self) {
         let is_record = |key: &usize| {
             let known = &self.keys[*key];
