@@ -17,7 +17,7 @@ pub(super) enum State {
 pub(super) struct Key {
     pub(super) value: Option<Stored>,
     /// It is certainly in back-off before the first, and certainly not from the second on.
-    pub(super) rest: Option<(Time, Time)>,
+    pub(super) backoff_ends: Option<(Time, Time)>,
     /// How often it failed in a row, at least and at most.
     pub(super) failures: (u32, u32),
     pub(super) error: Option<KeptError>,
@@ -85,7 +85,7 @@ impl Oracle {
     }
 
     pub(super) fn is_in_backoff(&self, key: usize) -> bool {
-        self.keys[key].rest.is_some_and(|(least, _)| self.now < least)
+        self.keys[key].backoff_ends.is_some_and(|(least, _)| self.now < least)
     }
 
     pub(super) fn kept_error(&self, key: usize) -> Option<usize> {
@@ -103,14 +103,14 @@ impl Oracle {
         let has_value = self.value(key).is_some();
         let known = &mut self.keys[key];
         // If nothing else is kept of a key, its failures are remembered for `max_backoff` past the back-off.
-        if !has_value && known.rest.is_none_or(|(least, _)| now >= least + max_backoff) {
+        if !has_value && known.backoff_ends.is_none_or(|(least, _)| now >= least + max_backoff) {
             known.failures.0 = 0;
         }
         let (least, most) = (known.failures.0 + 1, known.failures.1 + 1);
         known.failures = (least, most);
-        let rest = (now + self.backoff(least) / 2, now + self.backoff(most));
+        let backoff_ends = (now + self.backoff(least) / 2, now + self.backoff(most));
         let known = &mut self.keys[key];
-        known.rest = Some(rest);
+        known.backoff_ends = Some(backoff_ends);
         if !has_value {
             known.error = error.zip(cache_err).map(|(error, span)| KeptError {
                 error,
@@ -150,7 +150,7 @@ impl Oracle {
     pub(super) fn doubt_records(&mut self) {
         let is_record = |key: &usize| {
             let known = &self.keys[*key];
-            self.value(*key).is_none() && (known.rest.is_some() || known.error.is_some())
+            self.value(*key).is_none() && (known.backoff_ends.is_some() || known.error.is_some())
         };
         let records: Vec<_> = (0..self.options.keys).filter(is_record).collect();
         if records.len() > self.options.capacity.div_ceil(4) {
@@ -163,7 +163,7 @@ impl Oracle {
     fn doubt_record(&mut self, key: usize) {
         let known = &mut self.keys[key];
         known.failures.0 = 0;
-        if let Some((least, _)) = &mut known.rest {
+        if let Some((least, _)) = &mut known.backoff_ends {
             *least = 0;
         }
         if let Some(kept) = &mut known.error {

@@ -55,7 +55,7 @@ impl Oracle {
             edges.extend(stale);
             edges.push(started + retention);
         }
-        edges.extend(known.rest.iter().flat_map(|(least, most)| [*least, *most]));
+        edges.extend(known.backoff_ends.iter().flat_map(|(least, most)| [*least, *most]));
         edges.extend(
             self.breaker.trial(self.is_missing(key)).iter().flat_map(|(least, most)| [*least, *most]),
         );
@@ -72,13 +72,15 @@ impl Oracle {
     /// The moment until which the answer of a call of this key is uncertain.
     pub(crate) fn doubt(&self, key: usize) -> Option<Time> {
         let known = &self.keys[key];
-        let rest =
-            known.rest.filter(|(least, most)| *least <= self.now && self.now < *most).map(|(_, most)| most);
+        let backoff_ends = known
+            .backoff_ends
+            .filter(|(least, most)| *least <= self.now && self.now < *most)
+            .map(|(_, most)| most);
         let error = known.error.filter(|kept| kept.doubtful && self.now < kept.until).map(|kept| kept.until);
         let trial = self
             .breaker
             .trial(self.is_missing(key))
             .filter(|(least, most)| (*least..*most).contains(&self.now));
-        rest.max(error).max(trial.map(|(_, most)| most))
+        backoff_ends.max(error).max(trial.map(|(_, most)| most))
     }
 }

@@ -7,7 +7,7 @@ use super::{Oracle, Time, Value};
 use crate::case::Options;
 
 /// How long a key is left alone after a value that was not to be stored.
-const NOT_STORED_REST: Time = 1_000;
+const NOT_STORED_PAUSE: Time = 1_000;
 
 impl Oracle {
     pub(crate) fn set(&mut self, key: usize, value: Value) {
@@ -85,8 +85,8 @@ impl Oracle {
         let holder = self.keys[key].holder;
         self.keys[key] = Key { holder, ..Key::default() };
         if value.lasting == Some(0) || value.kept == Some(0) {
-            let until = self.now + NOT_STORED_REST;
-            self.keys[key].rest = Some((until, until));
+            let until = self.now + NOT_STORED_PAUSE;
+            self.keys[key].backoff_ends = Some((until, until));
             self.doubt_records();
         } else {
             self.keys[key].value = Some(Stored { value, started, lifetime, retention });
