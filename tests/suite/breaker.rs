@@ -79,7 +79,7 @@ async fn rule_6_an_open_breaker_refuses_no_caller_who_waits() {
     advance(secs(3_600)).await;
     assert_eq!(served(0, &source).await, Ok(0));
     assert_eq!(source.runs(), before + 3);
-    // One of them brings a value: that closes it.
+    // A fetch that brings a value closes the breaker.
     source.fail(false);
     assert!(served::entry(8, &source).get_or_fetch().await.is_ok());
     assert_stats!(served::cache(), breakers_open: 0);

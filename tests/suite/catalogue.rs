@@ -30,7 +30,7 @@ const PROMISES: [&str; 6] = [
     "no input makes the macro panic, and every misuse has a message that says what to write",
 ];
 
-/// Not shown by a test: `benches` compares, and writes `benches/RESULTS.md`.
+/// This promise has no test: `benches` compares the costs, and writes `benches/RESULTS.md`.
 const COMPARED_PROMISE: usize = 2;
 
 /// A test whose name begins with a rule or a promise, or whose docs tell of a mistake elsewhere.

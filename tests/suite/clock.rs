@@ -47,8 +47,8 @@ fn paused() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
-/// The clock goes back: that of one runtime is an hour ahead of another's, which reads what the first one wrote. What
-/// is from the future has the age of zero, and can be invalidated, refreshed and removed.
+/// The clock goes back: the clock of one runtime is an hour ahead of that of another, which reads the values of the first
+/// one. A value from the future has the age of zero, and can be invalidated, refreshed and removed.
 #[test]
 fn a_clock_that_goes_back_holds_up_no_key() {
     let (ahead, behind) = (paused(), paused());

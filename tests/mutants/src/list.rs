@@ -1,19 +1,19 @@
-//! The mutations: what is broken, by which words of the source, and the tests that have to notice.
+//! The mutations: the code that each breaks, the rule that this violates, and the tests that have to notice.
 
 use crate::run::Target::{self, Runtime, Runtimes, Suite};
 
 /// One thing that is broken.
 pub(crate) struct Mutation {
     pub(crate) name: &'static str,
-    /// What does not hold any more.
+    /// The rule that no longer holds.
     pub(crate) breaks: &'static str,
-    /// One of those without which nothing of the rest would be worth much.
+    /// One of the checks that matter most.
     pub(crate) core: bool,
     /// Below `cacheback-runtime/src`.
     pub(crate) file: &'static str,
-    /// What the file says once, at or before the mutation.
+    /// Words that stand once in the file, at or before the mutation.
     pub(crate) at: &'static str,
-    /// The expression, or statement, that is replaced: the first such from there on.
+    /// The expression or statement that is replaced: the first one from there on.
     pub(crate) original: &'static str,
     pub(crate) mutated: &'static str,
     /// Each of them fails, or hangs.
