@@ -2,7 +2,7 @@
 //! `TRYBUILD=overwrite cargo test --test ui` writes them anew.
 
 #[test]
-fn mistakes_are_answered_with_advice() {
+fn promise_6_mistakes_are_answered_with_advice() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/ui/*.rs");
 }

@@ -1,4 +1,4 @@
-//! What can be sent, shared, and carried over a panic: every public type, and the future of a call.
+//! Every public type, and the future of a call, can be sent, shared and carried over a panic.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const fn built<T: Send + Unpin>() {}
 struct Shaky(#[allow(dead_code)] Box<dyn Fn() + Send + Sync>);
 
 const _: () = {
-    // Whatever is cached, and by whatever key.
+    // Whatever the value and the key are.
     all::<Cache<u64, Shaky>>();
     all::<Cache<String, Result<Vec<u8>, Shaky>>>();
     all::<Entry<Shaky>>();
@@ -45,9 +45,8 @@ async fn cached(id: u64) -> Result<u64, Arc<std::io::Error>> {
     Ok(id)
 }
 
-#[cacheback(fetch_on_miss, skip(shaky))]
-async fn by_reference(name: &str, shaky: Arc<Shaky>) -> usize {
-    let _ = shaky;
+#[cacheback(fetch_on_miss, skip(_shaky))]
+async fn by_reference(name: &str, _shaky: Arc<Shaky>) -> usize {
     name.len()
 }
 
@@ -66,10 +65,10 @@ impl Repo {
     }
 }
 
-/// A call's future, those of an entry and those of a cache: sent, and carried over a panic where the arguments can be.
-/// No promise is made about `Sync`.
+/// The futures of a call, of an entry and of a cache can be sent, and carried over a panic if their arguments can. They
+/// need not be `Sync`.
 #[tokio::test(start_paused = true)]
-async fn futures_are_sent_and_unwind_safe_where_the_arguments_are() {
+async fn futures_are_send_and_unwind_safe_if_their_arguments_are() {
     macro_rules! check {
         ($($future:expr),* $(,)?) => {$({
             let future = $future;
@@ -90,14 +89,13 @@ async fn futures_are_sent_and_unwind_safe_where_the_arguments_are() {
     sent(&by_reference("a", Arc::new(Shaky(Box::new(|| ())))));
 }
 
-/// What is cached may be all but unwind safe.
+/// A value may be anything but unwind safe, and the future still is.
 #[tokio::test(start_paused = true)]
 async fn a_value_need_not_be_unwind_safe() {
     #[derive(Clone)]
     struct Counted(#[allow(dead_code)] Arc<dyn Fn() + Send + Sync>);
     #[cacheback(fetch_on_miss)]
-    async fn counted(id: u64) -> Counted {
-        let _ = id;
+    async fn counted(_id: u64) -> Counted {
         Counted(Arc::new(|| ()))
     }
     let _own = testing::isolate();

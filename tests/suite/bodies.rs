@@ -1,4 +1,4 @@
-//! What a body, and what stands around a function, may be.
+//! Bodies of all kinds, and attributes around a function.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +15,10 @@ impl Runs {
 }
 
 /// A future of more than 100 kB: the caller's holds none of it.
+///
+/// Elsewhere: the future of a call is as large as its body.
 #[tokio::test(start_paused = true)]
-async fn a_body_whose_future_is_large() {
+async fn promise_1_a_call_holds_nothing_of_a_body_whose_future_is_large() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn large(id: u64, runs: &Arc<Runs>) -> u64 {
         let array = [id; 16_384];
@@ -28,11 +30,12 @@ async fn a_body_whose_future_is_large() {
     let runs = Arc::new(Runs::default());
     assert!(size_of_val(&large(1, &runs)) <= 48);
     assert_eq!((large(7, &runs).await, large(7, &runs).await), (7, 7));
-    assert_eq!(large::cache().stats().fetches, 1);
+    assert_stats!(large::cache(), fetches: 1);
 }
 
+/// Elsewhere: the body is emitted twice.
 #[tokio::test(start_paused = true)]
-async fn bodies_with_macros_items_closures_and_async_blocks() {
+async fn a_body_may_have_macros_items_closures_and_async_blocks() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn body(list: &[u64], runs: &Arc<Runs>) -> Result<String, String> {
         macro_rules! twice {
@@ -60,12 +63,12 @@ async fn bodies_with_macros_items_closures_and_async_blocks() {
     assert_eq!(body(&[1, 2], &runs).await, Ok("1 3 6".to_owned()));
     assert_eq!(body(&[], &runs).await, Err("none".to_owned()));
     assert_eq!(body(&[1, 1, 1, 1], &runs).await, Err("more than 3".to_owned()));
-    assert_eq!(body::cache().stats().fetches, 3);
+    assert_stats!(body::cache(), fetches: 3);
 }
 
-/// With other arguments a function may call itself; each of them is an entry.
+/// A function may call itself with other arguments, each of which is an entry of its own.
 #[tokio::test(start_paused = true)]
-async fn recursion_over_other_keys() {
+async fn a_function_may_call_itself_with_other_arguments() {
     #[cacheback(fetch_on_miss)]
     async fn fibonacci(n: u64) -> u64 {
         match n {
@@ -75,13 +78,15 @@ async fn recursion_over_other_keys() {
     }
     let _own = testing::isolate();
     assert_eq!(fibonacci(50).await, 12_586_269_025);
-    assert_eq!(fibonacci::cache().stats().fetches, 51);
+    assert_stats!(fibonacci::cache(), fetches: 51);
 }
 
-/// A function that awaits itself with the same arguments would wait for ever: it is told so. Where a value is stored, that
-/// is the answer.
+/// A function that awaits itself with the same arguments would wait for ever: it panics and says so. If a value is
+/// stored, that is the answer.
+///
+/// Elsewhere: recursion deadlocks.
 #[tokio::test(start_paused = true)]
-async fn recursion_over_the_same_key() {
+async fn a_function_that_awaits_itself_with_the_same_arguments_is_told_so() {
     #[cacheback(lifetime = 10, max_stale = 0, fetch_on_miss)]
     async fn itself(id: u64) -> u64 {
         itself(id).await + 1
@@ -97,13 +102,13 @@ async fn recursion_over_the_same_key() {
         assert!(message.contains("awaits itself with the same arguments"), "{message}");
     }
     settle().await;
-    assert_eq!((itself::cache().stats().fetches, itself::cache().stats().panics), (1, 1));
+    assert_stats!(itself::cache(), fetches: 1, panics: 1);
     itself::entry(2).set(7).await.unwrap();
     tokio::time::advance(std::time::Duration::from_secs(10)).await;
-    assert_eq!(itself(2).await, 8, "too stale, it fetched, and its body was given the older value");
+    assert_eq!(itself(2).await, 8, "it was too stale, fetched, and gave its body the older value");
 }
 
-/// cfg, must_use, deprecated, allow and docs stay with the public function, above the attribute and below.
+/// `cfg`, `must_use`, `deprecated`, `allow` and docs stay with the public function, above the attribute and below it.
 mod attributes {
     use super::{cacheback, settle, testing};
 
@@ -149,7 +154,7 @@ mod attributes {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn stay_where_they_belong() {
+    async fn attributes_stay_with_the_function_or_the_body_that_they_are_of() {
         let _own = testing::isolate();
         assert_eq!((only_here(1).await, below(1).await), (0, 0));
         settle().await;
@@ -163,12 +168,12 @@ mod attributes {
 
 /// `instrument`, above the attribute and below it, spans each run of the body; a hit opens no span.
 #[tokio::test(start_paused = true)]
-async fn instrument_above_and_below() {
+async fn instrument_opens_a_span_for_each_run_of_the_body() {
     use std::sync::Mutex;
     use tracing::span::{Attributes, Id};
     use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-    /// How many spans of the attribute were opened. (That of the fetch is told of in `logs.rs`.)
+    /// The number of spans of the attribute that were opened. (`logs.rs` tests the span of the fetch.)
     #[derive(Clone, Default)]
     struct Opened(Arc<Mutex<u64>>);
     impl<S: tracing::Subscriber> Layer<S> for Opened {
@@ -199,8 +204,8 @@ async fn instrument_above_and_below() {
     assert_eq!((below(1).await, taken()), (1, 0), "a hit");
 }
 
-/// Rule 12: no body is polled on its caller's stack, where it would see what belongs to that caller alone: a value made
-/// for one tenant would be cached for all of them.
+/// Rule 12: no body is polled on its caller's stack. It would see task locals of that caller there, and a value that
+/// was made for one tenant would be cached for all of them.
 #[tokio::test(start_paused = true)]
 async fn rule_12_a_body_does_not_see_its_callers_task_locals() {
     tokio::task_local! {
@@ -210,8 +215,7 @@ async fn rule_12_a_body_does_not_see_its_callers_task_locals() {
         TENANT.try_with(|tenant| *tenant).ok()
     }
     #[cacheback(lifetime = 10, fetch_on_miss)]
-    async fn tenant(id: u64) -> Option<u64> {
-        let _ = id;
+    async fn tenant(_id: u64) -> Option<u64> {
         seen()
     }
     let _own = testing::isolate();
@@ -225,7 +229,7 @@ async fn rule_12_a_body_does_not_see_its_callers_task_locals() {
             assert_eq!(tenant::entry(2).refresh().await, None);
             assert_eq!(object.get(&1).await, None);
             assert_eq!(object.get_or_fetch(&2, || async { seen() }).await, None);
-            // Behind a stale answer.
+            // In the background of a stale answer.
             tenant::entry(3).set(Some(9)).await.unwrap();
             tenant::entry(3).invalidate().await.unwrap();
             settle().await;

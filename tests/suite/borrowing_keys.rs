@@ -1,4 +1,4 @@
-//! Computed parts of a key that borrow: from an argument, from what it holds, or for ever.
+//! Computed parts of a key that borrow: from an argument, from something that an argument holds, or for ever.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -35,7 +35,7 @@ async fn by_cookie(jar: &Jar, page: u8) -> String {
     format!("{} {page}", jar.len())
 }
 
-/// The part borrows from an argument that the wrapper owns, and the entry takes.
+/// The part borrows from an argument that the wrapper owns and that the entry takes.
 #[cacheback(fetch_on_miss, key = (jar.get("sid").map(String::as_str), Cow::Borrowed(request.path)))]
 async fn by_owned(jar: Jar, request: Request) -> String {
     format!("{} {}", jar["sid"], request.tenant)
@@ -74,7 +74,7 @@ impl Repo {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_part_that_borrows_from_an_argument() {
+async fn a_key_part_may_borrow_from_an_argument() {
     let _own = testing::isolate();
     assert_eq!(
         [trimmed("a ").await, trimmed("a").await, trimmed(" a  ").await, trimmed("ab").await],
@@ -88,7 +88,7 @@ async fn a_part_that_borrows_from_an_argument() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_part_that_borrows_from_what_an_argument_holds() {
+async fn a_key_part_may_borrow_from_what_an_argument_holds() {
     let _own = testing::isolate();
     for _ in 0..2 {
         assert_eq!(by_cookie(&jar("one"), 1).await, "1 1");
@@ -99,7 +99,8 @@ async fn a_part_that_borrows_from_what_an_argument_holds() {
         assert_eq!(by_owned::entry(jar("one"), request.clone()).lookup().await.status, Status::Fresh);
         assert_eq!(alone(request).await, "a");
     }
-    assert_eq!((by_cookie::cache().stats().fetches, by_owned::cache().stats().fetches), (2, 2));
+    assert_stats!(by_cookie::cache(), fetches: 2);
+    assert_stats!(by_owned::cache(), fetches: 2);
     let repo = Repo { tenant: "tenant".into() };
     for _ in 0..2 {
         assert_eq!(repo.by_reference("a ").await, 8);
@@ -114,7 +115,7 @@ async fn a_part_that_borrows_from_what_an_argument_holds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn parts_of_all_kinds() {
+async fn key_parts_that_borrow_may_be_of_many_types() {
     let _own = testing::isolate();
     let page = Request { tenant: String::new(), path: "/a" };
     for _ in 0..2 {
@@ -127,6 +128,5 @@ async fn parts_of_all_kinds() {
         assert_eq!(of_all_kinds(api, &["a", "b"], Path::new("x/y"), &[1]).await, 10);
     }
     assert_eq!(of_all_kinds(page, &["a", "b"], Path::new("x/other"), &[1]).await, 8, "of the same parent");
-    let stats = of_all_kinds::cache().stats();
-    assert_eq!((stats.fetches, stats.hits), (6, 7));
+    assert_stats!(of_all_kinds::cache(), fetches: 6, hits: 7);
 }

@@ -1,4 +1,4 @@
-//! A clock that stands still, and one that goes back: a key waits for neither, and nothing is asked for without end.
+//! A clock that stands still, and one that goes back: no key waits for either, and no origin is asked without end.
 
 use std::sync::Arc;
 
@@ -8,15 +8,14 @@ use tokio::runtime::{Builder, Runtime};
 use crate::support::{Source, advance, secs};
 
 #[cacheback(lifetime = 10, max_stale = "1h", skip(source))]
-async fn timed(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn timed(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
-/// The clock stands still: ages are what they were, a key in back-off stays there, and a value that was fetched or set
-/// is the one that is read, however many times.
+/// The clock stands still: ages stay the same, a key in back-off stays there, and readers get the value that was
+/// fetched or set last, however many times.
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_stands_still() {
+async fn a_clock_that_stands_still_holds_up_no_key() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = timed::entry(1, &source);
@@ -48,10 +47,10 @@ fn paused() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
-/// The clock goes back: that of one runtime is an hour ahead of another's, which reads what the first one wrote. What
-/// is from the future has the age of zero, and can be invalidated, refreshed and removed.
+/// The clock goes back: the clock of one runtime is an hour ahead of that of another, which reads the values of the first
+/// one. A value from the future has the age of zero, and can be invalidated, refreshed and removed.
 #[test]
-fn a_clock_that_goes_back() {
+fn a_clock_that_goes_back_holds_up_no_key() {
     let (ahead, behind) = (paused(), paused());
     let source = Source::open();
     let entry = timed::entry(2, &source);
@@ -87,8 +86,8 @@ fn a_clock_that_goes_back() {
         let before = source.runs();
         assert_eq!(timed(2, &source).await, Ok(0));
         settle().await;
-        assert_eq!(source.runs(), before, "it rests");
-        assert_eq!(entry.get_or_fetch().await, Ok(before + 1), "who waits is not refused");
+        assert_eq!(source.runs(), before, "it is in back-off");
+        assert_eq!(entry.get_or_fetch().await, Ok(before + 1), "a caller who waits is not refused");
         assert_eq!(entry.lookup().await.status, Status::Fresh);
     });
 }

@@ -1,4 +1,5 @@
-//! `configure`: limits of the process beside those of functions, the runtime of fetches, and what is refused.
+//! `configure`: limits of the process beside those of functions, the runtime of fetches, and configurations that are
+//! refused.
 
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -9,26 +10,23 @@ use cacheback::{cacheback, configure, settle, shutdown, testing};
 use crate::support::{Source, run_ready, secs};
 
 #[cacheback(lifetime = 10, name = "shop::wide", skip(source))]
-async fn wide(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn wide(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
 #[cacheback(lifetime = 10, max_refreshes = 2, skip(source))]
-async fn narrow(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn narrow(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
 #[cacheback(lifetime = 10, max_refreshes = 50, skip(source))]
-async fn broad(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn broad(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
 /// The process's limit and a function's own hold together, and places are shared fairly within them.
 #[tokio::test(start_paused = true)]
-async fn limits_hold_together_with_those_of_functions() {
+async fn rule_11_limits_of_the_process_and_of_functions_hold_together() {
     let _own = testing::isolate();
     configure().max_refreshes(5).max_waiting(30).apply().unwrap();
     let [one, two, three] = [(); 3].map(|()| Source::gated());
@@ -54,7 +52,7 @@ async fn limits_hold_together_with_those_of_functions() {
 
 /// A function's limit above the process's does not lift that.
 #[tokio::test(start_paused = true)]
-async fn a_functions_higher_limit_does_not_lift_the_processs() {
+async fn rule_11_a_functions_higher_limit_does_not_lift_that_of_the_process() {
     let _own = testing::isolate();
     configure().max_refreshes(3).apply().unwrap();
     let source = Source::gated();
@@ -70,7 +68,7 @@ async fn a_functions_higher_limit_does_not_lift_the_processs() {
 
 /// A lower limit changes nothing about fairness.
 #[tokio::test(start_paused = true)]
-async fn a_free_place_goes_to_the_function_with_the_fewest() {
+async fn rule_11_under_a_lower_limit_a_free_place_goes_to_the_function_with_the_fewest() {
     let _own = testing::isolate();
     configure().max_refreshes(4).apply().unwrap();
     let (slow, quick) = (Source::gated(), Source::open());
@@ -89,9 +87,9 @@ async fn a_free_place_goes_to_the_function_with_the_fewest() {
     settle().await;
 }
 
-/// Without a queue what finds no place is refused, and a caller who waits is not.
+/// Without a queue, a refresh that finds no place is refused, and a caller who waits is not.
 #[tokio::test(start_paused = true)]
-async fn no_queue() {
+async fn rule_11_without_a_queue_a_refresh_that_finds_no_place_is_refused() {
     let _own = testing::isolate();
     configure().max_refreshes(1).max_waiting(0).apply().unwrap();
     let source = Source::gated();
@@ -99,7 +97,8 @@ async fn no_queue() {
         let _ = wide(id, &source).await;
     }
     run_ready().await;
-    assert_eq!((source.running(), wide::cache().stats().refused), (1, 2));
+    assert_eq!(source.running(), 1);
+    assert_stats!(wide::cache(), refused: 2);
     let waits = tokio::spawn(wide::entry(2, &source).refresh());
     source.started(2).await;
     source.release_all();
@@ -108,12 +107,13 @@ async fn no_queue() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_comes_before_the_first_use_and_says_which_that_was() {
+async fn configure_comes_before_the_first_use_and_says_which_that_was() {
     let late = || configure().max_refreshes(1).apply().unwrap_err().to_string();
     let source = Source::open();
     let own = testing::isolate();
-    // No uses.
-    assert!(wide::cache().is_empty() && wide::cache().stats().fetches == 0);
+    // None of these is a use.
+    assert!(wide::cache().is_empty());
+    assert_stats!(wide::cache(), fetches: 0);
     assert_eq!(wide::entry(1, &source).peek().await, None);
     let _ = cacheback::caches();
     wide::cache().clear().await.unwrap();
@@ -138,19 +138,18 @@ async fn it_comes_before_the_first_use_and_says_which_that_was() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn zero_refreshes_are_refused() {
+async fn configure_refuses_a_limit_of_zero_refreshes() {
     let _own = testing::isolate();
     let refused = configure().max_refreshes(0).apply().unwrap_err().to_string();
     assert!(refused.contains("`max_refreshes(0)`") && refused.contains("at least 1"), "{refused}");
 }
 
-/// All fetches run on the configured runtime, whoever starts them; when it is gone, those that are waited for run on
-/// their callers'.
+/// All fetches run on the configured runtime, whoever starts them. When it is gone, fetches that callers wait for run
+/// on their runtimes.
 #[test]
 fn fetches_run_on_the_configured_runtime() {
     #[cacheback(lifetime = 0, max_stale = 0)]
-    async fn thread_of(id: u64) -> String {
-        let _ = id;
+    async fn thread_of(_id: u64) -> String {
         thread::current().name().unwrap_or_default().to_owned()
     }
     let fetches = tokio::runtime::Builder::new_multi_thread()
@@ -167,10 +166,10 @@ fn fetches_run_on_the_configured_runtime() {
         assert_eq!(thread_of(1).await, "");
         settle().await;
         assert_eq!(thread_of::entry(1).peek().await.unwrap().value, "fetches", "a refresh");
-        assert_eq!(thread_of::entry(2).get_or_fetch().await, "fetches", "one that is waited for");
+        assert_eq!(thread_of::entry(2).get_or_fetch().await, "fetches", "a fetch with a caller");
         thread_of::entry(2).invalidate().await.unwrap();
         settle().await;
-        assert_eq!(thread_of::cache().stats().fetches, 3);
+        assert_stats!(thread_of::cache(), fetches: 3);
         let (done, dropped) = mpsc::channel();
         thread::spawn(move || {
             drop(fetches);
@@ -181,7 +180,7 @@ fn fetches_run_on_the_configured_runtime() {
         assert_eq!(thread_of(4).await, "", "a refresh is lost");
         settle().await;
         assert_eq!(thread_of::entry(4).peek().await, None);
-        assert_eq!(thread_of::cache().stats().in_flight, 0);
+        assert_stats!(thread_of::cache(), in_flight: 0);
         assert_eq!(shutdown(secs(10)).await.finished, 0);
     });
 }

@@ -1,5 +1,5 @@
-//! Rule 12: no answer at once starves its thread. These loops poll a cache and wait for nothing else, on a runtime of
-//! one thread: what they wait for gets there because empty and stale answers take part in tokio's cooperative budget.
+//! Rule 12: an immediate answer starves no thread. These loops poll a cache and wait for nothing else, on a runtime
+//! with one thread. Their value arrives because empty and stale answers take part in tokio's cooperative budget.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -12,8 +12,7 @@ use tokio::task::coop;
 use crate::support::{Source, secs};
 
 #[cacheback(lifetime = 10, skip(source))]
-async fn polled(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn polled(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -26,7 +25,7 @@ fn object(source: &Arc<Source>) -> Cache<u64, u64> {
     Cache::builder().lifetime(secs(10)).empty(|_| 0).fetcher(fetcher).build().unwrap()
 }
 
-/// Calls until it is `done`. Where no other task gets a turn it never is.
+/// Calls until the answer is `done`, which it never is if no other task gets a turn.
 async fn until<T>(mut call: impl AsyncFnMut() -> T, done: impl Fn(T) -> bool) {
     for _ in 0..100_000 {
         if done(call().await) {
@@ -37,7 +36,7 @@ async fn until<T>(mut call: impl AsyncFnMut() -> T, done: impl Fn(T) -> bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn rule_12_a_loop_that_polls_for_the_first_value() {
+async fn rule_12_a_loop_that_polls_for_the_first_value_gets_it() {
     let _own = testing::isolate();
     let source = Source::open();
     until(async || polled(1, &source).await, |value| value > 0).await;
@@ -60,9 +59,9 @@ async fn rule_12_a_loop_that_polls_for_the_first_value() {
     until(async || written.take(&2).await, |taken| taken == Some(6)).await;
 }
 
-/// The same of a stale value, also after `invalidate`.
+/// The same with a stale value, also after `invalidate`.
 #[tokio::test(start_paused = true)]
-async fn rule_12_a_loop_that_polls_for_the_refresh() {
+async fn rule_12_a_loop_that_polls_for_a_refresh_gets_it() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = polled::entry(1, &source);
@@ -98,7 +97,7 @@ async fn rule_12_a_loop_that_polls_for_the_refresh() {
     until(async || brought.get_or_fetch(&1, || async { 8 }).await, |value| value == 8).await;
 }
 
-/// What stands around such a loop gets its turn too, though the refresh never comes.
+/// The code around such a loop gets its turn, too, though the refresh never comes.
 #[tokio::test(start_paused = true)]
 async fn rule_12_a_loop_that_polls_in_vain_can_be_left() {
     let _own = testing::isolate();
@@ -122,9 +121,9 @@ async fn rule_12_a_loop_that_polls_in_vain_can_be_left() {
     assert!(stats.empty > 0 && stats.stale > 0);
 }
 
-/// Fresh hits stay outside: a task can have as many as it likes in one go.
+/// Fresh hits use no budget: a task can have as many as it likes in one go.
 #[tokio::test(start_paused = true)]
-async fn rule_12_fresh_hits_take_no_part() {
+async fn rule_12_fresh_hits_take_no_part_in_the_cooperative_budget() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = polled::entry(1, &source);

@@ -1,4 +1,4 @@
-//! Rule 11: how many refreshes run, wait and are refused, and that functions share places fairly.
+//! Rule 11: bounds on the refreshes that run and wait, and fair places for all functions.
 
 use std::sync::Arc;
 
@@ -7,8 +7,7 @@ use cacheback::{cacheback, settle, testing};
 use crate::support::{Source, advance, run_ready, secs};
 
 #[cacheback(lifetime = 10, skip(source))]
-async fn wide(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn wide(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -21,7 +20,7 @@ async fn stale(keys: u64, source: &Arc<Source>) {
 
 /// 5,000 keys stale at once: 64 bodies at a time, all filled in the end.
 #[tokio::test(start_paused = true)]
-async fn rule_11_sixty_four_at_a_time_and_all_of_them_in_the_end() {
+async fn rule_11_sixty_four_refreshes_run_at_a_time_and_all_of_them_in_the_end() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(5_000, &source).await;
@@ -30,8 +29,7 @@ async fn rule_11_sixty_four_at_a_time_and_all_of_them_in_the_end() {
     }
     run_ready().await;
     assert_eq!((source.running(), source.runs()), (64, 64));
-    let stats = wide::cache().stats();
-    assert_eq!(stats.refused, 5_000 - 64 - 1_024, "1,024 wait, the rest is refused");
+    assert_stats!(wide::cache(), refused: 5_000 - 64 - 1_024, "1,024 wait, the rest is refused");
     source.release_all();
     settle().await;
     assert_eq!(source.runs(), 64 + 1_024);
@@ -62,7 +60,7 @@ async fn rule_11_a_queued_refresh_holds_its_key_and_ages_from_its_start() {
     }
     run_ready().await;
     assert_eq!(source.runs(), 64, "the 65th waits");
-    assert_eq!(wide::cache().stats().refused, 0);
+    assert_stats!(wide::cache(), refused: 0);
     advance(secs(20)).await;
     source.release_all();
     settle().await;
@@ -92,7 +90,7 @@ async fn rule_11_a_caller_who_waits_starts_a_queued_refresh_at_once() {
 
 /// Fetches that callers wait for are never refused.
 #[tokio::test(start_paused = true)]
-async fn rule_11_fetches_with_callers_do_not_count() {
+async fn rule_11_fetches_with_callers_do_not_count_against_the_limit() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(64 + 1_024, &source).await;
@@ -108,7 +106,7 @@ async fn rule_11_fetches_with_callers_do_not_count() {
         assert!(wait.await.unwrap() > 64);
     }
     settle().await;
-    assert_eq!(wide::cache().stats().refused, 0);
+    assert_stats!(wide::cache(), refused: 0);
 }
 
 /// A queued refresh whose key was written meanwhile does not run.
@@ -126,7 +124,7 @@ async fn rule_11_a_queued_refresh_that_is_not_needed_is_skipped() {
     source.release_all();
     settle().await;
     assert_eq!(source.runs(), 64);
-    assert_eq!(wide::cache().stats().skipped, 2);
+    assert_stats!(wide::cache(), skipped: 2);
     assert_eq!(wide::entry(64, &source).peek().await.unwrap().value, 7);
     assert_eq!(wide::entry(65, &source).peek().await, None);
 }
@@ -135,8 +133,7 @@ async fn rule_11_a_queued_refresh_that_is_not_needed_is_skipped() {
 #[test]
 fn rule_11_a_queued_refresh_of_a_fresh_key_is_skipped() {
     #[cacheback(lifetime = 1_000, max_refreshes = 1, skip(source))]
-    async fn single(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn single(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let real = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -151,12 +148,11 @@ fn rule_11_a_queued_refresh_of_a_fresh_key_is_skipped() {
     gated.release_all();
     one.block_on(settle());
     assert_eq!(gated.runs(), 1);
-    assert_eq!(single::cache().stats().skipped, 1);
+    assert_stats!(single::cache(), skipped: 1);
 }
 
 #[cacheback(lifetime = 10, max_refreshes = 2, skip(source))]
-async fn narrow(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn narrow(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -179,7 +175,7 @@ async fn rule_11_a_function_can_have_a_lower_limit() {
     assert_eq!((source.runs(), source.peak()), (20, 2));
 }
 
-/// One slow function does not starve another: neither of places ...
+/// A slow function does not starve another: not of places ...
 #[tokio::test(start_paused = true)]
 async fn rule_11_a_free_place_goes_to_the_function_with_the_fewest() {
     let _own = testing::isolate();
@@ -202,7 +198,7 @@ async fn rule_11_a_free_place_goes_to_the_function_with_the_fewest() {
     settle().await;
 }
 
-/// ... nor of room in the queue.
+/// ... and not of room in the queue.
 #[tokio::test(start_paused = true)]
 async fn rule_11_a_full_queue_makes_room_for_another_function() {
     let _own = testing::isolate();
@@ -214,19 +210,18 @@ async fn rule_11_a_full_queue_makes_room_for_another_function() {
     for id in 0..20 {
         let _ = narrow(id, &quick).await;
     }
-    assert_eq!(narrow::cache().stats().refused, 0);
-    assert_eq!(wide::cache().stats().refused, refused + 20);
+    assert_stats!(narrow::cache(), refused: 0);
+    assert_stats!(wide::cache(), refused: refused + 20);
     slow.release_all();
     settle().await;
     assert_eq!(quick.runs(), 20);
 }
 
-/// A refresh that a caller comes to wait for gives its place back: it does not count any more.
+/// A refresh that a caller comes to wait for gives its place back, because it no longer counts.
 #[tokio::test(start_paused = true)]
 async fn rule_11_a_refresh_that_is_joined_gives_its_place_back() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
-    async fn single(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn single(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();

@@ -9,14 +9,12 @@ use tokio::task::JoinSet;
 use crate::support::{Source, advance, millis, run_ready, secs};
 
 #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn waited(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn waited(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
 #[cacheback(lifetime = 10, max_backoff = 8, retention = "1h", skip(source))]
-async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
@@ -37,6 +35,8 @@ async fn rule_5_the_age_counts_from_the_start_of_the_fetch() {
 }
 
 /// Rule 6: 50 reads over a dead origin within a second.
+///
+/// Elsewhere: without a back-off, 50 stale reads of a failing origin ask it 50 times.
 #[tokio::test(start_paused = true)]
 async fn rule_6_a_dead_origin_is_asked_a_few_times_only() {
     for stored in [true, false] {
@@ -59,7 +59,7 @@ async fn rule_6_a_dead_origin_is_asked_a_few_times_only() {
     }
 }
 
-/// Rule 6: the pause doubles up to `max_backoff`, shortened by half at most; a success clears it.
+/// Rule 6: the back-off doubles up to `max_backoff` and is shortened by half at most. A success clears it.
 #[tokio::test(start_paused = true)]
 async fn rule_6_back_off_doubles_and_a_success_clears_it() {
     let _own = testing::isolate();
@@ -73,12 +73,12 @@ async fn rule_6_back_off_doubles_and_a_success_clears_it() {
         entry.lookup().await;
         settle().await;
         assert_eq!(source.runs(), before + 1);
-        // Never sooner than half of it ...
+        // Never before half of it ...
         advance(secs(pause) / 2 - millis(1)).await;
         entry.lookup().await;
         settle().await;
         assert_eq!(source.runs(), before + 1, "within half of {pause} s");
-        // ... and never later than all of it.
+        // ... and never after all of it.
         advance(secs(pause) / 2 + millis(1)).await;
     }
     source.fail(false);
@@ -96,12 +96,11 @@ async fn rule_6_back_off_doubles_and_a_success_clears_it() {
     assert_eq!(source.runs(), before + 2, "back to one second");
 }
 
-/// Rule 6: each pause is shortened at random, so that keys which failed together do not come back together.
+/// Rule 6: each back-off is shortened at random, so that keys that failed together are not fetched together again.
 #[tokio::test(start_paused = true)]
-async fn rule_6_pauses_differ() {
+async fn rule_6_the_back_offs_of_keys_that_failed_together_differ() {
     #[cacheback(lifetime = 10, max_backoff = 8, retention = "1h", breaker = false, skip(source))]
-    async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -124,7 +123,7 @@ async fn rule_6_pauses_differ() {
     assert!(fetched[5..9].iter().all(|fetches| *fetches > 0), "spread over the rest: {fetched:?}");
 }
 
-/// Rule 6: the doubling goes on over attempts where there is no value to keep the count with.
+/// Rule 6: the back-off doubles also if there is no value beside which failures could be counted.
 #[tokio::test(start_paused = true)]
 async fn rule_6_an_absent_key_backs_off_too() {
     let _own = testing::isolate();
@@ -147,12 +146,11 @@ async fn rule_6_an_absent_key_backs_off_too() {
     }
 }
 
-/// Rule 6: failures are counted on after a rest has passed unused, without a value and past a value's retention.
+/// Rule 6: failures are counted on after a back-off that nobody used, without a value and past a value's retention.
 #[tokio::test(start_paused = true)]
-async fn rule_6_the_count_of_failures_outlives_the_rest_and_the_value() {
+async fn rule_6_the_count_of_failures_outlives_the_back_off_and_the_value() {
     #[cacheback(lifetime = 1, retention = 12, max_backoff = 8, skip(source))]
-    async fn brief(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn brief(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     for stored in [false, true] {
@@ -167,7 +165,7 @@ async fn rule_6_the_count_of_failures_outlives_the_rest_and_the_value() {
         for _ in 0..5 {
             entry.refresh().await.unwrap_err();
         }
-        // The rest of at most 8 s is over, the value is gone, and what is gone is swept.
+        // The back-off of at most 8 s is over, and the value is gone and swept.
         advance(secs(11)).await;
         assert!(brief::cache().is_empty());
         assert_eq!(brief(1, &source).await, Ok(0));
@@ -176,7 +174,11 @@ async fn rule_6_the_count_of_failures_outlives_the_rest_and_the_value() {
         advance(secs(3)).await;
         assert_eq!(brief(1, &source).await, Ok(0));
         settle().await;
-        assert_eq!(source.runs(), 6, "the sixth failure rests for 4 s at least, stored: {stored}");
+        assert_eq!(
+            source.runs(),
+            6,
+            "the back-off after the sixth failure is 4 s at least, stored: {stored}"
+        );
     }
 }
 
@@ -185,7 +187,6 @@ async fn rule_6_the_count_of_failures_outlives_the_rest_and_the_value() {
 async fn rule_6_panics_and_time_outs_back_off() {
     #[cacheback(lifetime = 10, refresh_timeout = std::time::Duration::from_secs(*timeout), skip(source))]
     async fn wild(timeout: &u64, source: &Arc<Source>) -> u64 {
-        let _ = timeout;
         source.number().await
     }
     let _own = testing::isolate();
@@ -198,17 +199,16 @@ async fn rule_6_panics_and_time_outs_back_off() {
             assert_eq!(wild(&timeout, &source).await, 0);
             settle().await;
         }
-        assert_eq!(source.runs(), 1, "the key rests, hanging: {hangs}");
-        assert_eq!(start.elapsed(), secs(if hangs { 3 } else { 0 }), "the time-out is the arguments'");
+        assert_eq!(source.runs(), 1, "the key is in back-off, hanging: {hangs}");
+        assert_eq!(start.elapsed(), secs(if hangs { 3 } else { 0 }), "the arguments say when it times out");
     }
 }
 
 /// Rule 6: `max_backoff` can depend on the arguments.
 #[tokio::test(start_paused = true)]
-async fn rule_6_the_longest_pause_can_depend_on_the_arguments() {
+async fn rule_6_the_longest_back_off_can_depend_on_the_arguments() {
     #[cacheback(lifetime = 10, max_backoff = std::time::Duration::from_secs(*limit), skip(source))]
     async fn bounded(limit: &u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = limit;
         source.run().await
     }
     let _own = testing::isolate();
@@ -222,6 +222,9 @@ async fn rule_6_the_longest_pause_can_depend_on_the_arguments() {
 }
 
 /// Rule 6: a failure renews neither age nor lifetime nor retention.
+///
+/// Elsewhere: a stale value that is served on errors is renewed by each error, so that its age has no bound.
+/// Elsewhere: each attempt on a dead origin renews the expiry, so that the fetch that callers wait for never comes.
 #[tokio::test(start_paused = true)]
 async fn rule_6_a_failed_fetch_renews_nothing() {
     let _own = testing::isolate();
@@ -242,7 +245,7 @@ async fn rule_6_a_failed_fetch_renews_nothing() {
 
 /// Rule 6: `set`, `remove` and `clear` end the back-off, `invalidate` does not.
 #[tokio::test(start_paused = true)]
-async fn rule_6_writes_and_the_back_off() {
+async fn rule_6_set_remove_and_clear_end_the_back_off_and_invalidate_does_not() {
     for (write, runs) in [("set", 2), ("remove", 2), ("clear", 2), ("invalidate", 1)] {
         let _own = testing::isolate();
         let source = Source::open();
@@ -268,7 +271,7 @@ async fn rule_6_writes_and_the_back_off() {
     }
 }
 
-/// Rule 6: who has nothing else to get fetches in back-off too.
+/// Rule 6: a caller who can get nothing else fetches, also in back-off.
 #[tokio::test(start_paused = true)]
 async fn rule_6_a_caller_with_nothing_else_to_get_fetches_regardless() {
     let _own = testing::isolate();
@@ -282,6 +285,8 @@ async fn rule_6_a_caller_with_nothing_else_to_get_fetches_regardless() {
 }
 
 /// Rule 7: 200 callers of a failing body.
+///
+/// Elsewhere: twenty waiters on a failing fetch repeat it one after the other.
 #[tokio::test(start_paused = true)]
 async fn rule_7_all_waiters_share_one_error() {
     let _own = testing::isolate();
@@ -298,21 +303,21 @@ async fn rule_7_all_waiters_share_one_error() {
     for outcome in calls.join_all().await {
         assert_eq!(outcome, Err("run 1 failed".to_owned()));
     }
-    assert_eq!(source.runs(), 1, "nobody repeats it in turn");
-    assert_eq!(waited::cache().stats().errors, 1);
+    assert_eq!(source.runs(), 1, "no caller repeats it");
+    assert_stats!(waited::cache(), errors: 1);
 }
 
 /// Rule 8: `Err` is not cached, everything else is.
 #[tokio::test(start_paused = true)]
 async fn rule_8_errors_are_not_cached_and_all_values_are() {
     #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-    async fn absent(id: u64, source: &Arc<Source>) -> Option<u64> {
-        let _ = (id, source.run().await);
+    async fn absent(_id: u64, source: &Arc<Source>) -> Option<u64> {
+        let _ = source.run().await;
         None
     }
     #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-    async fn list(id: u64, source: &Arc<Source>) -> Vec<u64> {
-        let _ = (id, source.run().await);
+    async fn list(_id: u64, source: &Arc<Source>) -> Vec<u64> {
+        let _ = source.run().await;
         vec![]
     }
     let _own = testing::isolate();
@@ -333,8 +338,7 @@ async fn rule_8_errors_are_not_cached_and_all_values_are() {
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn panicking(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn panicking(_id: u64, source: &Arc<Source>) -> u64 {
     match source.run().await {
         Ok(run) => run,
         Err(message) => {
@@ -344,7 +348,9 @@ async fn panicking(id: u64, source: &Arc<Source>) -> u64 {
     }
 }
 
-/// Rule 10: a panic reaches those who waited and have nothing else; the key goes on.
+/// Rule 10: a panic reaches the callers who waited and can get nothing else. The key goes on.
+///
+/// Elsewhere: a refresh that panics wedges its key for good.
 #[tokio::test(start_paused = true)]
 async fn rule_10_a_panic_is_a_failed_fetch() {
     let _own = testing::isolate();
@@ -356,8 +362,7 @@ async fn rule_10_a_panic_is_a_failed_fetch() {
     assert!(message.contains("::panicking") && message.contains("run 1 failed, boldly"), "{message}");
     source.fail(false);
     assert_eq!(panicking(1, &source).await, 2, "the next call works");
-    let stats = panicking::cache().stats();
-    assert_eq!((stats.panics, stats.in_flight), (1, 0));
+    assert_stats!(panicking::cache(), panics: 1, in_flight: 0);
 
     // With a stale value to fall back on nobody panics.
     advance(secs(10)).await;
@@ -365,14 +370,14 @@ async fn rule_10_a_panic_is_a_failed_fetch() {
     let lookup = panicking::entry(1, &source).lookup().await;
     assert_eq!((lookup.value, lookup.status), (2, Status::Stale));
     settle().await;
-    assert_eq!(panicking::cache().stats().panics, 2);
+    assert_stats!(panicking::cache(), panics: 2);
     assert!(PANICS.load(Ordering::SeqCst) >= 2);
 }
 
-/// Rule 10: what is no message reaches the call that started the fetch as it was. There is one of it: the others are
-/// told that it is none.
+/// Rule 10: a payload that is no message reaches the call that started the fetch as it was. There is only one of it:
+/// the other callers are told that the panic had no message.
 #[tokio::test(start_paused = true)]
-async fn rule_10_a_payload_reaches_the_starter_as_it_was() {
+async fn rule_10_a_payload_reaches_the_caller_who_started_the_fetch_as_it_was() {
     #[derive(Debug, PartialEq)]
     struct Payload(u64);
     #[cacheback(fetch_on_miss, skip(source))]
@@ -418,11 +423,12 @@ async fn rule_10_a_payload_reaches_the_starter_as_it_was() {
 }
 
 /// A body that never returns: the next calls work.
+///
+/// Elsewhere: a body that hangs holds its key for hours (FusionCache #265).
 #[tokio::test(start_paused = true)]
-async fn a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
+async fn rule_3_a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
     #[cacheback(lifetime = 10, refresh_timeout = 5, skip(source))]
-    async fn hanging(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn hanging(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -435,5 +441,5 @@ async fn a_body_that_never_returns_holds_its_key_for_its_time_out_only() {
     advance(secs(1)).await;
     source.release(2);
     assert_eq!(entry.get_or_fetch().await, 2);
-    assert_eq!(hanging::cache().stats().timeouts, 1);
+    assert_stats!(hanging::cache(), timeouts: 1);
 }

@@ -1,5 +1,5 @@
-//! Many keys at once, and keys that somebody chose: what runs, what is compared and who is served stay bounded. What a
-//! flood costs in memory is measured by `tests/floods`.
+//! Many keys at once, and keys that somebody chose: bodies and comparisons stay bounded, and everybody is served.
+//! `tests/floods` measures what a flood costs in memory.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::support::{Source, advance, run_ready, secs};
 
 /// Ten thousand keys go stale at once, and their origin is dead for two minutes.
 #[tokio::test(start_paused = true)]
-async fn ten_thousand_stale_keys_over_a_dead_origin() {
+async fn rule_6_a_dead_origin_is_spared_ten_thousand_stale_keys() {
     const KEYS: u64 = 10_000;
     #[cacheback(lifetime = "1h", capacity = 20_000, skip(source))]
     async fn flooded(id: u64, source: &Arc<Source>) -> Result<u64, String> {
@@ -32,12 +32,11 @@ async fn ten_thousand_stale_keys_over_a_dead_origin() {
         settle().await;
         advance(secs(5)).await;
     }
-    // Those that had a place or stood in the queue as the breaker opened, and its trials.
+    // The refreshes that had a place or stood in the queue as the breaker opened, and its trials.
     let asked = source.runs();
     assert!((10..64 + 1_024 + 12).contains(&asked), "{asked} bodies");
     assert!(source.peak() <= 64, "{} at once", source.peak());
-    let stats = flooded::cache().stats();
-    assert_eq!((stats.errors, stats.entries, stats.in_flight), (asked, KEYS, 0));
+    assert_stats!(flooded::cache(), errors: asked, entries: KEYS, in_flight: 0);
 
     source.fail(false);
     let mut seconds = 0;
@@ -60,7 +59,7 @@ async fn ten_thousand_stale_keys_over_a_dead_origin() {
 /// A function whose bodies never end has taken every place and the whole queue, and goes on asking for more: the keys
 /// of another one are refreshed as soon as a place is given back, and none of them is refused.
 #[tokio::test(start_paused = true)]
-async fn a_function_that_hangs_does_not_starve_another() {
+async fn rule_11_a_function_that_hangs_does_not_starve_another() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn hanging(id: u64, source: &Arc<Source>) -> u64 {
         source.number().await + id
@@ -89,7 +88,7 @@ async fn a_function_that_hangs_does_not_starve_another() {
     }
     flood().await;
     assert_eq!(open.runs(), KEYS, "the bodies that hang have lapsed");
-    assert_eq!((quick::cache().stats().refused, quick::cache().stats().entries), (0, KEYS));
+    assert_stats!(quick::cache(), refused: 0, entries: KEYS);
     assert!(never.peak() <= 64 && hanging::cache().stats().refused > 0);
 }
 
@@ -144,7 +143,7 @@ async fn keys_of_one_hash_are_compared_once_each() {
         let (times, ()) = compared(async { chosen::entry(of(0, id), &source).set(id).await.unwrap() }).await;
         assert!(times <= 3 * id + 16, "{times} to put in one more than {id}");
     }
-    assert_eq!(chosen::cache().stats().entries, KEYS, "they all find room");
+    assert_stats!(chosen::cache(), entries: KEYS, "they all find room");
     let mut most = 0;
     for id in (0..KEYS).step_by(20).chain([KEYS - 1]) {
         let (times, value) = compared(chosen(of(0, id), &source)).await;

@@ -1,5 +1,5 @@
-//! Section 2, "Which functions": type and const parameters, `where` clauses, `impl Trait` arguments, named lifetimes,
-//! and the methods of traits. Each instantiation is a cache of its own.
+//! Generic functions: type and const parameters, `where` clauses, `impl Trait` arguments, named lifetimes, and the
+//! methods of traits. Each instantiation has a cache of its own.
 
 use std::borrow::Cow;
 use std::future::Future;
@@ -33,7 +33,8 @@ async fn each_type_has_a_cache_of_its_own() {
     }
     assert_eq!(source.runs(), 4);
     let cache = parse::cache();
-    assert_eq!((cache.len(), cache.stats().hits, cache.stats().fetches), (4, 4, 4));
+    assert_eq!(cache.len(), 4);
+    assert_stats!(cache, hits: 4, fetches: 4);
     assert_eq!(cache.name(), "suite::generics::parse");
 
     let entry = parse::entry::<u8>("12", &source);
@@ -53,7 +54,7 @@ async fn each_type_has_a_cache_of_its_own() {
     assert_eq!(cache.len(), 0);
 }
 
-/// The first instantiation does not stand for the others: ten of one slot, in any order.
+/// Ten instantiations of one function share its slot, and none is taken for another, in any order.
 #[tokio::test(start_paused = true)]
 async fn ten_instantiations_are_told_apart() {
     #[cacheback(skip(source), fetch_on_miss)]
@@ -88,9 +89,9 @@ async fn constants_of_every_type_tell_instantiations_apart() {
     assert_eq!(constants::<true, 'a', 1>(&source).await, 1);
 }
 
-/// A parameter that is in no argument and in no value: what a body does may depend on it.
+/// The body may depend on a type parameter that is in no argument and in no value.
 #[tokio::test(start_paused = true)]
-async fn a_parameter_that_is_in_no_value_counts() {
+async fn a_type_parameter_that_is_in_no_value_tells_instantiations_apart() {
     trait Kind: 'static {
         const NAME: &'static str;
         const LIFETIME: Duration;
@@ -151,7 +152,7 @@ async fn keys_may_be_generic() {
     );
 }
 
-// `impl Trait`: by inference, and no part of the turbofish.
+// `impl Trait` arguments: their types are inferred, and are no part of the turbofish.
 
 #[cacheback(skip(source, read), lifetime = secs(id.clone().into()), empty = format!("none of {}", id.clone().into()))]
 async fn inferred<const N: usize>(
@@ -164,7 +165,7 @@ async fn inferred<const N: usize>(
 }
 
 #[tokio::test(start_paused = true)]
-async fn arguments_of_no_name_have_a_type_each() {
+async fn each_type_of_an_impl_trait_argument_has_a_cache_of_its_own() {
     let _own = testing::isolate();
     let source = Source::open();
     let shown = |id: u64| format!("number {id}");
@@ -303,8 +304,10 @@ where
     }
 }
 
+/// Elsewhere: methods of traits do not compile.
+/// Elsewhere: a call by its plain name bypasses the cache.
 #[tokio::test(start_paused = true)]
-async fn a_method_of_a_trait_is_cached_inside_of_itself() {
+async fn a_method_of_a_trait_can_be_cached() {
     let _own = testing::isolate();
     let source = Source::open();
     let one = Loader::new("one", &source);

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use cacheback::{CacheRef, Entry, Lookup, Snapshot, Stats, Status, cacheback, settle, testing};
+use cacheback::{CacheRef, Entry, Lookup, Snapshot, Status, cacheback, settle, testing};
 
 use crate::support::{Source, advance, secs};
 
 #[cacheback(lifetime = 10, max_stale = 10, skip(source))]
-async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
@@ -54,14 +53,12 @@ async fn peek_starts_nothing_and_counts_nothing() {
     assert_eq!((value, age, fresh), (7, secs(15), false));
     settle().await;
     assert_eq!(source.runs(), 0);
-    let mut expected = Stats::default();
-    expected.entries = 1;
-    assert_eq!(number::cache().stats(), expected);
+    assert_stats!(number::cache(), entries: 1, ..0);
 }
 
 /// `hits + stale + empty + waited` are the calls; `fetches` are their outcomes.
 #[tokio::test(start_paused = true)]
-async fn counters_add_up() {
+async fn the_counters_of_a_cache_add_up() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = number::entry(1, &source);
@@ -90,14 +87,14 @@ async fn counters_add_up() {
     let stats = number::cache().stats();
     assert_eq!(stats.hits + stats.stale + stats.empty + stats.waited, calls);
     assert_eq!(stats.calls(), calls);
-    assert_eq!(stats.fetches, source.runs());
+    assert_stats!(number::cache(), fetches: source.runs());
     assert!(stats.errors > 0 && stats.stale > 0 && stats.waited > 0 && stats.discarded > 0, "{stats:?}");
-    assert_eq!((stats.in_flight, stats.entries, stats.panics, stats.timeouts), (0, 1, 0, 0));
+    assert_stats!(number::cache(), in_flight: 0, entries: 1, panics: 0, timeouts: 0);
 }
 
 /// The methods of `EntryInner` know the function's return type alone: an `Err` is nothing to store.
 #[tokio::test(start_paused = true)]
-async fn an_entry_by_its_return_type() {
+async fn an_entry_inner_takes_what_its_function_returns_and_stores_no_err() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = number::entry(1, &source);

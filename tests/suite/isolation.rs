@@ -20,10 +20,10 @@ async fn an_isolated_runtime_starts_empty_and_leaves_nothing() {
     {
         let _own = testing::isolate();
         assert_eq!(own::entry(1).peek().await, None);
-        assert_eq!(own::cache().stats().waited, 0);
+        assert_stats!(own::cache(), waited: 0);
         own::entry(1).set(200).await.unwrap();
         assert_eq!(own(1).await, 200);
-        assert_eq!(own::cache().stats().hits, 1);
+        assert_stats!(own::cache(), hits: 1);
         {
             let _inner = testing::isolate();
             assert!(own::cache().is_empty());
@@ -34,14 +34,13 @@ async fn an_isolated_runtime_starts_empty_and_leaves_nothing() {
 }
 
 #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn shared(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn shared(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
 /// A flight of another runtime is not joined: this one would wait for it, and its clock would run ahead.
 #[test]
-fn a_flight_of_another_runtime_is_not_joined() {
+fn with_test_util_a_fetch_of_another_runtime_is_not_joined() {
     let paused =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let (one, other) = (paused(), paused());
@@ -57,9 +56,9 @@ fn a_flight_of_another_runtime_is_not_joined() {
     assert_eq!(one.block_on(call).unwrap(), 1);
 }
 
-/// What began earlier does not overwrite what began later, though each runtime has a flight of its own.
+/// An earlier fetch does not overwrite the value of a later one, though each runtime has a flight of its own.
 #[test]
-fn an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() {
+fn promise_4_an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() {
     let real = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (one, other) = (real(), real());
     let (gated, open) = (Source::gated(), Source::open());
@@ -77,15 +76,14 @@ fn an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one() {
     assert_eq!(other.block_on(shared(2, &open)), 2);
 }
 
-/// Limits too are counted for each runtime.
+/// Limits, too, are counted for each runtime.
 #[test]
-fn another_runtimes_refreshes_take_no_place() {
+fn with_test_util_another_runtimes_refreshes_take_no_place() {
     let paused =
         || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let (one, other) = (paused(), paused());
     #[cacheback(lifetime = 10, skip(source))]
-    async fn wide(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn wide(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let (gated, open) = (Source::gated(), Source::open());
@@ -105,12 +103,11 @@ fn another_runtimes_refreshes_take_no_place() {
     assert_eq!(open.runs(), 10);
 }
 
-/// `settle` waits for queued fetches too, and for this runtime's alone.
+/// `settle` waits for queued fetches, too, and only for those of this runtime.
 #[tokio::test(start_paused = true)]
 async fn settle_waits_until_nothing_runs_or_waits() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
-    async fn narrow(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn narrow(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();

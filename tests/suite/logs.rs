@@ -1,5 +1,5 @@
-//! What is logged: levels, messages and fields, once where once is enough, the span of each fetch, and never an
-//! argument or a value.
+//! The log: levels, messages and fields, each line once if once is enough, and the span of each fetch. Arguments and
+//! values never appear.
 
 use std::collections::BTreeMap;
 use std::fmt::{Debug, Write};
@@ -17,12 +17,12 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::support::{Source, advance, secs};
 
-/// Every argument and every value of these tests has it in it; no event or span may.
+/// Part of every argument and value of these tests. No event or span may contain it.
 const SECRET: &str = "secret";
-/// The same for numbers.
+/// The same as a number.
 const SECRET_NUMBER: u64 = 987_654_321;
 
-/// What was logged on this thread.
+/// The events and spans of this thread.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Seen>>);
 
@@ -115,8 +115,8 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    /// The events of a function's cache since the last time, as lines: level, message, fields but the function's name.
-    /// No text tells a secret, and each event names its function.
+    /// The events of a function's cache since the last call, as lines: level, message, and the fields except the name
+    /// of the function. Asserts that no text contains a secret, and that each event names its function.
     #[track_caller]
     fn take(&self, function: &str) -> Vec<String> {
         self.check();
@@ -150,7 +150,7 @@ impl Log {
     }
 }
 
-/// Fails as its source does; an argument and its value are secrets.
+/// Fails when its source does. Its argument and its value are secrets.
 #[cacheback(lifetime = 10, refresh_timeout = 5, skip(source))]
 async fn logged(argument: &str, source: &Arc<Source>) -> Result<String, String> {
     source.run().await?;
@@ -158,7 +158,7 @@ async fn logged(argument: &str, source: &Arc<Source>) -> Result<String, String> 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_told_once_a_back_off() {
+async fn a_failure_is_logged_once_a_back_off() {
     let _own = testing::isolate();
     let (log, _guard) = Log::capture();
     let source = Source::open();
@@ -176,9 +176,9 @@ async fn a_failure_is_told_once_a_back_off() {
     assert_eq!(log.take("::logged"), [""; 0], "a success is silent");
 }
 
-/// Nobody else ever sees the error of a background refresh: its line tells all causes.
+/// Nobody else ever sees the error of a background refresh, so its line has all causes.
 #[tokio::test(start_paused = true)]
-async fn a_failure_is_told_with_its_causes() {
+async fn rule_7_a_failure_is_logged_with_all_its_causes() {
     use anyhow::{Context, anyhow};
 
     #[cacheback(lifetime = 10)]
@@ -186,8 +186,7 @@ async fn a_failure_is_told_with_its_causes() {
         Err(anyhow!("connection refused")).context("loading the user").with_context(|| name.len().to_string())
     }
     #[cacheback(lifetime = 10)]
-    async fn shared(name: &str) -> Result<String, Arc<anyhow::Error>> {
-        let _ = name;
+    async fn shared(_name: &str) -> Result<String, Arc<anyhow::Error>> {
         Err(Arc::new(anyhow!("connection refused").context("loading the user")))
     }
     let _own = testing::isolate();
@@ -200,7 +199,7 @@ async fn a_failure_is_told_with_its_causes() {
     settle().await;
     assert_eq!(log.take("::shared"), ["WARN fetch failed, error=loading the user: connection refused"]);
 
-    // Of an object, which a call brought its fetch, and one that has a fetcher.
+    // The same of an object: with a fetch that a call brought, and with a fetcher.
     #[derive(Clone)]
     struct Nameless;
     let refused = || anyhow!("connection refused").context("loading the user");
@@ -224,7 +223,7 @@ async fn a_failure_is_told_with_its_causes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_that_does_not_display_itself_is_named_by_its_type() {
+async fn an_error_without_display_is_logged_by_its_type() {
     #[derive(Clone, Debug)]
     struct NotFound {
         #[allow(dead_code)]
@@ -237,8 +236,7 @@ async fn an_error_that_does_not_display_itself_is_named_by_its_type() {
     #[derive(Clone)]
     struct Nameless;
     #[cacheback(lifetime = 10)]
-    async fn unseen(name: &str) -> Result<u64, Nameless> {
-        let _ = name;
+    async fn unseen(_name: &str) -> Result<u64, Nameless> {
         Err(Nameless)
     }
     let _own = testing::isolate();
@@ -253,7 +251,7 @@ async fn an_error_that_does_not_display_itself_is_named_by_its_type() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn time_outs_discards_and_panics() {
+async fn time_outs_discards_and_panics_are_logged() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn panicking(argument: &str, source: &Arc<Source>) -> String {
         source.run().await.expect("boldly");
@@ -279,7 +277,7 @@ async fn time_outs_discards_and_panics() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_and_slow_bodies_are_told_once() {
+async fn rule_5_slow_bodies_and_refusals_are_logged_once() {
     #[cacheback(lifetime = 1, skip(source))]
     async fn slow(id: u64, source: &Arc<Source>) -> u64 {
         source.number().await + id
@@ -295,7 +293,7 @@ async fn refusals_and_slow_bodies_are_told_once() {
         ["WARN refreshes refused: too many are waiting, refused=1"],
         "one of 912 refusals"
     );
-    assert_eq!(logged::cache().stats().refused, 2_000 - 64 - 1_024);
+    assert_stats!(logged::cache(), refused: 2_000 - 64 - 1_024);
     logged::cache().clear().await.unwrap();
     source.release_all();
     settle().await;
@@ -312,10 +310,10 @@ async fn refusals_and_slow_bodies_are_told_once() {
     assert_eq!(log.take("::slow"), ["WARN a fetch takes longer than its value is fresh, took_ms=2000"]);
 }
 
-/// How long a value asks to be fresh is as secret as the value. A retention of its own that is longer than that of all is
-/// no mistake.
+/// The lifetime that a value asks for is as secret as the value. A value's own retention may be longer than that of the
+/// function.
 #[tokio::test(start_paused = true)]
-async fn a_lifetime_past_the_retention_is_told_once_for_a_cache() {
+async fn a_lifetime_past_the_retention_is_logged_once_for_a_cache() {
     #[cacheback(lifetime = 60, retention = 60, lifetime_for = |value| secs(*value), retention_for = |_| Duration::MAX)]
     async fn cut(value: u64) -> u64 {
         value
@@ -335,9 +333,9 @@ async fn a_lifetime_past_the_retention_is_told_once_for_a_cache() {
     );
 }
 
-/// What an argument makes of an option is as secret as the argument.
+/// The value that an argument gives to an option is as secret as the argument.
 #[tokio::test(start_paused = true)]
-async fn clamped_options_are_told_by_name() {
+async fn clamped_options_are_logged_by_name() {
     #[cacheback(lifetime = Duration::from_secs(seconds), retention = 10)]
     async fn clamped(seconds: u64) -> u64 {
         seconds
@@ -355,7 +353,7 @@ async fn clamped_options_are_told_by_name() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn values_that_cannot_be_weighed_or_dropped() {
+async fn values_that_cannot_be_weighed_or_dropped_are_logged() {
     #[cacheback(max_bytes = 10, weigh = |text| {
         assert!(text.len() < 100, "too long to weigh");
         text.len()
@@ -391,7 +389,7 @@ async fn values_that_cannot_be_weighed_or_dropped() {
     rude(SECRET.to_owned()).await;
     settle().await;
     rude::cache().clear().await.unwrap();
-    // Values are dropped when no reader of theirs is left: a few more reclaim it.
+    // Values are dropped when none of their readers is left. Some more writes reclaim this one.
     for id in 0..200 {
         rude::entry(format!("{SECRET} {id}")).set(Rude(SECRET.to_owned(), false)).await.unwrap();
         rude::cache().clear().await.unwrap();
@@ -399,9 +397,9 @@ async fn values_that_cannot_be_weighed_or_dropped() {
     assert_eq!(log.take("(none)"), ["ERROR the `Drop` of a cached value panicked"]);
 }
 
-/// What is refused then is no news.
+/// Refusals after a shutdown are not logged.
 #[tokio::test(start_paused = true)]
-async fn an_aborted_fetch_is_told() {
+async fn an_aborted_fetch_is_logged() {
     let _own = testing::isolate();
     let (log, _guard) = Log::capture();
     let source = Source::gated();
@@ -410,11 +408,11 @@ async fn an_aborted_fetch_is_told() {
     shutdown(secs(0)).await;
     logged(SECRET, &source).await.unwrap();
     assert_eq!(log.take("::logged"), ["WARN fetch aborted: shut down, and nobody waits for it"]);
-    assert_eq!(logged::cache().stats().refused, 1);
+    assert_stats!(logged::cache(), refused: 1);
 }
 
 #[test]
-fn a_lost_fetch_is_told() {
+fn a_lost_fetch_is_logged() {
     let (log, _guard) = Log::capture();
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build();
     let runtime = runtime().unwrap();
@@ -427,7 +425,7 @@ fn a_lost_fetch_is_told() {
     assert_eq!(log.take("::logged"), ["WARN fetch lost: its runtime was dropped"]);
 }
 
-/// Logs from its body.
+/// Its body logs.
 #[cacheback(lifetime = 10, skip(source))]
 async fn spanned(argument: &str, source: &Arc<Source>) -> Result<String, String> {
     tracing::info!("before");
@@ -443,7 +441,7 @@ async fn a_fetch_has_a_span_that_follows_from_its_callers() {
     let source = Source::gated();
     let entry = spanned::entry(SECRET, &source);
 
-    // In the background of one who does not wait, waited for, and started by an invalidation.
+    // Three fetches: in the background, with a caller who waits, and started by an invalidation.
     let request = info_span!("request");
     let request_id = request.id().unwrap().into_u64();
     spanned(SECRET, &source).instrument(request.clone()).await.unwrap();
@@ -486,7 +484,7 @@ async fn a_hit_opens_no_span_and_a_fetch_without_a_caller_follows_from_none() {
     }
     let fetches = log.fetches("::spanned");
     assert!(fetches.len() == 1 && fetches[0].follows.is_empty(), "{fetches:?}");
-    // What the cache itself says of a fetch lies in its span too.
+    // The events of the cache itself lie in the span of the fetch, too.
     source.fail(true);
     advance(secs(11)).await;
     spanned(SECRET, &source).await.unwrap();
@@ -496,7 +494,7 @@ async fn a_hit_opens_no_span_and_a_fetch_without_a_caller_follows_from_none() {
     assert_eq!(seen.spans[&failed.inside.unwrap()].name, "fetch", "{failed:?}");
 }
 
-/// A refresh that waits follows from the caller who started it, not from whoever frees its place, and does not hold
+/// A queued refresh follows from the caller who started it, not from the one that frees its place, and does not hold
 /// that caller's span open.
 #[tokio::test(start_paused = true)]
 async fn a_queued_refresh_follows_from_its_own_caller() {
@@ -524,7 +522,7 @@ async fn a_queued_refresh_follows_from_its_own_caller() {
     assert_eq!(follows, requests);
 }
 
-/// A subscriber is user code: where it panics, no key is stuck.
+/// A subscriber is user code: if it panics, no key is stuck.
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_that_panics_leaves_no_key_stuck() {
     struct Rude;
@@ -548,10 +546,9 @@ async fn a_subscriber_that_panics_leaves_no_key_stuck() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_breaker_is_told_when_it_opens_and_closes() {
+async fn the_breaker_is_logged_as_it_opens_and_closes() {
     #[cacheback(lifetime = 10, skip(source))]
-    async fn broken(argument: &str, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = argument;
+    async fn broken(_argument: &str, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -571,7 +568,7 @@ async fn the_breaker_is_told_when_it_opens_and_closes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_invalidates_its_own_key_is_told_once() {
+async fn rule_12_a_body_that_invalidates_its_own_key_is_logged_once() {
     #[cacheback(skip(source))]
     async fn restless(argument: &str, source: &Arc<Source>) -> u64 {
         restless::entry(argument, source).invalidate().await.unwrap();

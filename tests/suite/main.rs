@@ -1,41 +1,44 @@
-//! The contract, rule by rule: each test is on a paused runtime of its own, with caches of its own.
+//! The contract, rule by rule. Each test has a paused runtime and caches of its own.
 
+#[macro_use]
+#[path = "../support/assert_stats.rs"]
+mod assert_stats;
 mod support;
 
-mod abandoned;
+mod assertions;
 mod auto_traits;
-mod blanket;
+mod blanket_traits;
 mod bodies;
 mod borrowing_keys;
-mod bound;
 mod breaker;
-mod caches;
+mod capacity;
 mod catalogue;
 mod clock;
+mod coming_from_elsewhere;
 mod configure;
+mod contradicting_options;
 mod cooperation;
-mod empty;
-mod errors;
+mod distinct_keys_and_names;
+mod dropped_calls;
+mod empty_answers;
 mod executor;
 mod failure;
-mod faults;
 mod floods;
-mod forms;
+mod function_forms;
 mod generics;
 mod handles;
+mod hostile_code;
 mod imports;
 mod isolation;
+mod list_of_caches;
 mod logs;
 mod methods;
 mod metrics;
-mod misuse;
 mod objects;
 mod options;
 mod serde;
+mod shared_errors;
 mod shutdown;
 mod single_flight;
 mod states;
-mod traps;
-mod twins;
-mod values;
 mod writes;

@@ -1,5 +1,4 @@
-//! Section 2, "Which functions": methods, associated functions and the methods of traits, each form called and its
-//! fetches counted.
+//! Methods, associated functions and the methods of traits: each form is called, and its fetches are counted.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,7 +23,7 @@ impl Repo {
         Self { tenant, lifetime: secs(tenant), source: Arc::clone(source) }
     }
 
-    /// What a body answers with: the tenant, what it was asked for, and the number of the run.
+    /// The answer of a body: the tenant, the id, and the number of the run.
     async fn read(&self, id: u64) -> (u64, u64, u64) {
         (self.tenant, id, self.source.number().await)
     }
@@ -78,13 +77,13 @@ impl Repo {
         read().await
     }
 
-    /// No receiver: `Self` says that it stands in an `impl`.
+    /// It has no receiver: `Self` in the signature says that it stands in an `impl`.
     #[cacheback(skip(of), fetch_on_miss)]
     async fn by_reference_to_another(of: &Self, id: u64) -> (u64, u64, u64) {
         of.read(id).await
     }
 
-    /// Nothing says it but the option.
+    /// Only the option says so.
     #[cacheback(in_impl, skip(source), fetch_on_miss)]
     async fn associated(source: &Arc<Source>, id: u64) -> (u64, u64, u64) {
         Self::of(9, source).read(id).await
@@ -139,7 +138,7 @@ forms! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_receivers_share_where_they_are_skipped_and_only_there() {
+async fn receivers_share_entries_only_if_they_are_skipped() {
     let _own = testing::isolate();
     let source = Source::open();
     let (one, two) = (Repo::of(1, &source), Repo::of(2, &source));
@@ -157,7 +156,7 @@ async fn two_receivers_share_where_they_are_skipped_and_only_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_returned_may_be_self() {
+async fn a_method_may_return_self() {
     let _own = testing::isolate();
     let source = Source::open();
     for tenant in [1, 2, 1] {
@@ -186,10 +185,11 @@ async fn a_method_has_the_handles_of_a_function() {
     assert_eq!(repo.told_apart(3).await, (1, 3, 3));
 
     let cache = Repo::told_apart_cache();
-    assert_eq!((cache.len(), cache.stats().fetches), (1, 3));
+    assert_eq!(cache.len(), 1);
+    assert_stats!(cache, fetches: 3);
     cache.clear().await.unwrap();
     assert_eq!(cache.len(), 0);
-    assert_eq!(Repo::skipped_cache().stats().fetches, 0);
+    assert_stats!(Repo::skipped_cache(), fetches: 0);
 
     assert_eq!(repo.type_entry().get_or_fetch().await, (1, 0, 4));
     assert_eq!(repo.r#match().await, (1, 0, 4));
@@ -282,7 +282,7 @@ async fn options_may_look_at_the_receiver() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lifetime_of_the_receiver_is_that_of_its_fetch() {
+async fn a_lifetime_may_be_that_of_the_receiver_that_fetches() {
     let _own = testing::isolate();
     let source = Source::open();
     let (five, nine) = (Repo::of(5, &source), Repo::of(9, &source));
@@ -295,7 +295,7 @@ async fn a_lifetime_of_the_receiver_is_that_of_its_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_a_constant_of_the_type_ends() {
+async fn a_wait_may_be_a_constant_of_the_type() {
     let _own = testing::isolate();
     let source = Source::gated();
     let repo = Repo::of(3, &source);
@@ -305,7 +305,7 @@ async fn a_wait_that_is_a_constant_of_the_type_ends() {
     source.release_all();
 }
 
-// Generic types, and what a type is associated with.
+// Generic types, associated types and constants.
 
 trait Model: Clone + Send + Sync + 'static {
     type Row: Clone + Send + Sync + Default + std::fmt::Debug + PartialEq + 'static;
@@ -407,11 +407,12 @@ async fn each_instantiation_of_a_type_has_a_cache_of_its_own() {
     let texts = Generic::<String, ()>::new(&source);
     for _ in 0..2 {
         assert_eq!(numbers.get(5).await, 5_001);
-        assert_eq!(others.get(5).await, 5_002, "all else is the same, but not `K`");
+        assert_eq!(others.get(5).await, 5_002, "only `K` is another");
         assert_eq!(texts.get(5).await, Some("5 3".to_owned()));
     }
     let cache = Generic::<u8, ()>::get_cache();
-    assert_eq!((cache.len(), cache.stats().fetches, cache.stats().hits), (3, 3, 3), "of all of them");
+    assert_eq!(cache.len(), 3, "of all of them");
+    assert_stats!(cache, fetches: 3, hits: 3, "of all of them");
     advance(secs(8)).await;
     assert!(!numbers.get_entry(5).peek().await.unwrap().fresh);
     assert!(texts.get_entry(5).peek().await.unwrap().fresh, "a lifetime of its own");

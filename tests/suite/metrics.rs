@@ -19,7 +19,7 @@ fn install(recorder: &'static PrometheusRecorder) -> LocalRecorderGuard<'static>
     set_default_local_recorder(recorder)
 }
 
-/// The page's lines of one cache, without its label, and without what is zero.
+/// The page's lines of one cache, without its label and without zeros.
 fn page(prometheus: &PrometheusHandle, cache: &str) -> Vec<String> {
     record();
     let page = prometheus.render();
@@ -33,7 +33,7 @@ fn page(prometheus: &PrometheusHandle, cache: &str) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_outcome_is_on_the_page() {
+async fn every_outcome_is_on_the_page_of_metrics() {
     #[cacheback(
         lifetime = 10,
         refresh_timeout = 20,
@@ -65,7 +65,7 @@ async fn every_outcome_is_on_the_page() {
         ]
     );
 
-    // The second is wanted no more; the first takes a second.
+    // The second refresh is no longer needed. The first takes a second.
     price::entry(2, &source).set(2).await.unwrap();
     advance(secs(1)).await;
     source.release_all();
@@ -130,7 +130,7 @@ async fn every_outcome_is_on_the_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refused_refreshes_and_those_in_flight() {
+async fn refused_refreshes_and_fetches_in_flight_are_on_the_page_of_metrics() {
     #[cacheback(lifetime = 10, name = "busy", skip(source))]
     async fn busy(id: u64, source: &Arc<Source>) -> u64 {
         source.number().await + id
@@ -151,9 +151,9 @@ async fn refused_refreshes_and_those_in_flight() {
     assert!(now.iter().all(|line| !line.starts_with("cacheback_fetches_in_flight")), "{now:?}");
 }
 
-/// Counters are those of the caches, whenever the recorder comes; functions of one name are one.
+/// The counters are those of the caches, whenever the recorder comes. Functions of one name are counted together.
 #[tokio::test(start_paused = true)]
-async fn a_recorder_that_comes_late_sees_the_same_counts() {
+async fn a_recorder_of_metrics_that_comes_late_sees_the_same_counts() {
     #[cacheback(lifetime = 10, name = "twice")]
     async fn one(id: u64) -> u64 {
         id
@@ -184,7 +184,7 @@ async fn a_recorder_that_comes_late_sees_the_same_counts() {
 }
 
 #[test]
-fn a_lost_fetch_ends_too() {
+fn a_lost_fetch_ends_in_the_metrics_too() {
     #[cacheback(lifetime = 10, name = "lost", skip(source))]
     async fn lost(source: &Arc<Source>) -> u64 {
         source.number().await
@@ -205,9 +205,9 @@ fn a_lost_fetch_ends_too() {
     assert!(now.iter().all(|line| !line.starts_with("cacheback_fetches_in_flight")), "{now:?}");
 }
 
-/// Objects of one name are one line, and what one had counted stays when it is dropped.
+/// Objects of one name share a line, and the counts of one stay when it is dropped.
 #[tokio::test(start_paused = true)]
-async fn objects_count_by_their_name() {
+async fn cache_objects_count_by_their_name_in_the_metrics() {
     let _own = testing::isolate();
     let (recorder, prometheus) = exporter();
     let _guard = install(recorder);
@@ -231,7 +231,7 @@ async fn objects_count_by_their_name() {
     assert_eq!(page(&prometheus, "squares")[..3], counted);
     drop(handle);
     assert_eq!(page(&prometheus, "squares")[..3], counted);
-    // A fetch that still runs is nobody's then.
+    // A fetch that outlives its cache is counted no more.
     let runs: Cache<u64, u64> = Cache::builder()
         .name("squares")
         .max_refreshes(1)
@@ -250,8 +250,8 @@ async fn objects_count_by_their_name() {
     let now = page(&prometheus, "squares");
     assert_eq!(now[..4], counted);
     assert!(now.iter().all(|line| !line.contains("_in_flight")), "{now:?}");
-    assert!(now.contains(&"cacheback_refreshes_skipped_total 1".to_owned()), "the one that waited: {now:?}");
-    // A recorder that was installed later is told of all; but not of what another isolation has counted.
+    assert!(now.contains(&"cacheback_refreshes_skipped_total 1".to_owned()), "the queued one: {now:?}");
+    // A recorder that is installed later gets all counts, but not those of another isolation.
     let late = exporter();
     metrics::with_local_recorder(late.0, || assert_eq!(page(&late.1, "squares")[..3], counted[..3]));
     let _inner = testing::isolate();

@@ -16,7 +16,7 @@ mod dropped;
 mod results;
 mod without_a_fetcher;
 
-/// A cache of numbers by name; its values are those of the source.
+/// A cache of numbers by name. They come from the source.
 fn numbers(source: &Arc<Source>) -> Cache<String, u64> {
     let source = Arc::clone(source);
     let fetcher = move |_: String| {
@@ -26,7 +26,7 @@ fn numbers(source: &Arc<Source>) -> Cache<String, u64> {
     Cache::builder().lifetime(secs(10)).retention(secs(60)).fetcher(fetcher).build().unwrap()
 }
 
-/// One of results, where callers wait.
+/// A cache of results, whose callers wait.
 fn results(source: &Arc<Source>) -> Cache<u64, Result<u64, String>> {
     let source = Arc::clone(source);
     let fetcher = move |_| {
@@ -37,7 +37,7 @@ fn results(source: &Arc<Source>) -> Cache<u64, Result<u64, String>> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_miss_is_answered_empty_and_fetched_behind() {
+async fn a_miss_is_answered_empty_and_fetched_in_the_background() {
     let _own = testing::isolate();
     let source = Source::open();
     let cache = numbers(&source);
@@ -47,8 +47,7 @@ async fn a_miss_is_answered_empty_and_fetched_behind() {
     assert_eq!(cache.get(&"a".to_owned()).await, 1, "the key as it is finds the same entry");
     assert_eq!(cache.get("b").await, 0);
     settle().await;
-    let stats = cache.stats();
-    assert_eq!((stats.empty, stats.hits, stats.fetches, stats.entries), (2, 2, 2, 2));
+    assert_stats!(cache, empty: 2, hits: 2, fetches: 2, entries: 2);
     assert_eq!((cache.len(), cache.is_empty()), (2, false));
 }
 
@@ -71,7 +70,7 @@ async fn stale_is_served_at_once_and_refreshed_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_who_wait_share_one_fetch_and_its_error() {
+async fn rule_7_callers_who_wait_for_a_cache_object_share_one_fetch_and_its_error() {
     let _own = testing::isolate();
     let source = Source::gated();
     source.fail(true);
@@ -122,7 +121,7 @@ async fn an_error_without_clone_is_shared_as_the_builder_says() {
     assert_eq!(cache.get(&1).await.unwrap(), 0, "the empty value, in `Ok`");
     settle().await;
     assert_eq!(cache.entry(&1).get_or_fetch().await.unwrap_err().0, "no");
-    assert_eq!(cache.stats().fetches, 1, "it is kept for those who wait");
+    assert_stats!(cache, fetches: 1, "the error is kept for callers who wait");
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,7 +138,7 @@ async fn a_call_with_its_own_fetch_takes_the_place_of_the_fetcher() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetcher_that_panics_is_a_fetch_that_failed() {
+async fn rule_10_a_fetcher_that_panics_is_a_failed_fetch() {
     let _own = testing::isolate();
     let cache: Cache<u64, u64> = Cache::builder()
         .name("numbers")
@@ -161,10 +160,11 @@ async fn a_fetcher_that_panics_is_a_fetch_that_failed() {
     advance(secs(10)).await;
     assert_eq!(cache.get(&1).await, 7, "stale is served");
     settle().await;
-    assert_eq!((cache.get(&1).await, cache.stats().panics), (7, 3));
+    assert_eq!(cache.get(&1).await, 7);
+    assert_stats!(cache, panics: 3);
 }
 
-/// Two repositories with a cache each: what one fetched the other does not see.
+/// Two repositories have a cache each: neither sees the values of the other.
 #[tokio::test(start_paused = true)]
 async fn a_field_is_a_cache_of_its_instance() {
     struct Repository {
@@ -221,9 +221,9 @@ async fn options_may_depend_on_the_key() {
     assert!(cache.policy().varies.contains(&"lifetime"));
 }
 
-/// Nobody can be answered with a value that does not exist, whatever `vary` says.
+/// Nobody can be given a value that does not exist, whatever `vary` says.
 #[tokio::test(start_paused = true)]
-async fn where_no_empty_value_exists_callers_wait() {
+async fn callers_wait_if_no_empty_value_exists() {
     #[derive(Clone, Debug, PartialEq)]
     struct NoDefault(u64);
     let _own = testing::isolate();
@@ -312,7 +312,7 @@ async fn an_object_is_invalidated_as_a_whole_and_its_values_are_taken() {
 }
 
 #[test]
-fn the_defaults_are_those_of_the_attribute() {
+fn the_defaults_of_the_builder_are_those_of_the_attribute() {
     let cache: Cache<u64, u64> = Cache::builder().build().unwrap();
     assert_eq!(cache.policy(), Policy::default());
     assert!(cache.name().ends_with("Cache<u64, u64>"), "{}", cache.name());
@@ -342,7 +342,7 @@ fn the_defaults_are_those_of_the_attribute() {
 }
 
 #[test]
-fn contradictions_are_all_named() {
+fn promise_6_the_builder_names_all_contradictions() {
     let built: Result<Cache<u64, String>, _> = Cache::builder()
         .name("texts")
         .lifetime(secs(10))
@@ -358,7 +358,7 @@ fn contradictions_are_all_named() {
     for name in ["texts", "retention", "jitter", "max_refreshes", "weigh", "wait"] {
         assert!(error.contains(&format!("`{name}`")), "{name}: {error}");
     }
-    // Where the key may change one of the two they are at odds all the same.
+    // They contradict each other also if the key may change one of them.
     let varied: Result<Cache<u64, u64>, _> =
         Cache::builder().lifetime(secs(10)).retention(secs(5)).vary(|_, _| {}).build();
     assert!(varied.is_err());
@@ -366,9 +366,9 @@ fn contradictions_are_all_named() {
     assert!(unweighed.unwrap_err().to_string().contains("`max_bytes`"));
 }
 
-/// What was said before `share_err` holds after it, and `wait` is no contradiction where an empty value exists.
+/// The options before `share_err` hold after it, and `wait` is no contradiction if an empty value exists.
 #[tokio::test(start_paused = true)]
-async fn the_order_of_options_is_free() {
+async fn the_options_of_the_builder_come_in_any_order() {
     let _own = testing::isolate();
     let cache: Cache<u64, Result<u64, Failed>> = Cache::builder()
         .try_fetcher(|key| async move { Ok(key) })
@@ -390,7 +390,7 @@ async fn the_order_of_options_is_free() {
 }
 
 #[test]
-fn a_cache_can_go_everywhere() {
+fn a_cache_object_can_be_sent_shared_and_cloned() {
     fn everywhere<T: Send + Sync + Clone + fmt::Debug + 'static>(_: &T) {}
     let cache: Cache<String, u64> = Cache::builder().build().unwrap();
     everywhere(&cache);

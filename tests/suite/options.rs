@@ -1,4 +1,4 @@
-//! Section 2: what each option does.
+//! The options of the attribute, one by one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,6 +21,30 @@ async fn durations_are_seconds_humantime_or_expressions() {
     assert_eq!(policy.refresh_ahead, millis(1500));
     assert_eq!((policy.refresh_timeout, policy.max_backoff), (secs(60), secs(60)));
     assert_eq!((policy.max_stale, policy.capacity, policy.fetch_on_miss), (None, 10_000, false));
+}
+
+/// An endless lifetime that jitter shortens, too.
+#[tokio::test(start_paused = true)]
+async fn the_longest_durations_do_not_overflow() {
+    #[cacheback(
+        fetch_on_miss,
+        retention = Duration::MAX,
+        lifetime_for = |_| Duration::MAX,
+        retention_for = |_| Duration::MAX,
+        max_backoff = Duration::MAX,
+        refresh_timeout = Duration::MAX,
+        wait = Duration::MAX,
+        empty = Ok(0),
+        jitter = 1e-17
+    )]
+    async fn endless(id: u64) -> Result<u64, String> {
+        if id == 0 { Err("zero".to_owned()) } else { Ok(id) }
+    }
+    let _own = testing::isolate();
+    assert_eq!(endless(1).await, Ok(1));
+    assert!(endless(0).await.is_err());
+    advance(secs(100 * 365 * 24 * 3600)).await;
+    assert_eq!(endless::entry(1).peek().await.map(|found| found.fresh), Some(true));
 }
 
 static EVALUATIONS: AtomicU64 = AtomicU64::new(0);
@@ -60,8 +84,7 @@ async fn an_expression_is_evaluated_once_for_each_fetch_or_set_and_never_on_a_hi
 #[tokio::test(start_paused = true)]
 async fn refresh_ahead_refreshes_a_key_in_use_before_it_turns_stale() {
     #[cacheback(lifetime = 10, refresh_ahead = 3, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -85,7 +108,6 @@ async fn refresh_ahead_refreshes_a_key_in_use_before_it_turns_stale() {
 async fn fetch_on_miss_can_depend_on_the_arguments() {
     #[cacheback(fetch_on_miss = *important, skip(source))]
     async fn number(important: &bool, source: &Arc<Source>) -> u64 {
-        let _ = important;
         source.number().await
     }
     let _own = testing::isolate();
@@ -97,7 +119,7 @@ async fn fetch_on_miss_can_depend_on_the_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_empty_answer() {
+async fn the_empty_answer_is_the_default_or_that_of_the_option() {
     #[cacheback]
     async fn plain(id: u64) -> Vec<u64> {
         vec![id]
@@ -129,8 +151,7 @@ async fn the_empty_answer() {
 #[tokio::test(start_paused = true)]
 async fn when_wait_runs_out_the_caller_gets_stale_or_empty_and_the_fetch_goes_on() {
     #[cacheback(lifetime = 10, max_stale = 0, fetch_on_miss, wait = "500ms", empty = 0, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -156,7 +177,6 @@ async fn when_wait_runs_out_the_caller_gets_stale_or_empty_and_the_fetch_goes_on
 async fn wait_can_depend_on_the_arguments() {
     #[cacheback(fetch_on_miss, wait = Duration::from_millis(*limit), empty = 0, skip(source))]
     async fn number(limit: &u64, source: &Arc<Source>) -> u64 {
-        let _ = limit;
         source.number().await
     }
     let _own = testing::isolate();
@@ -193,13 +213,13 @@ async fn a_value_can_have_its_own_lifetime() {
     settle().await;
 }
 
-/// A token: how many seconds it has left when it is fetched.
+/// A token, as the number of seconds that it has left when it is fetched.
 #[cacheback(lifetime = 600, retention = 1_000, retention_for = |left| secs(*left), skip(source))]
 async fn token(left: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await.map(|_| left)
 }
 
-/// Nobody is given it from then on, whatever fails.
+/// After its own retention nobody is given the value, whatever fails.
 #[tokio::test(start_paused = true)]
 async fn a_value_can_have_its_own_retention() {
     let _own = testing::isolate();
@@ -220,7 +240,7 @@ async fn a_value_can_have_its_own_retention() {
     settle().await;
 }
 
-/// A shorter lifetime leaves a time in which it is stale, and the retention ends that.
+/// If its lifetime is shorter, the value is stale for a while, until its own retention.
 #[tokio::test(start_paused = true)]
 async fn a_stale_value_is_served_until_its_own_retention() {
     #[cacheback(lifetime = 10, max_stale = 15, refresh_ahead = 2, retention_for = |left| secs(*left), skip(source))]
@@ -230,7 +250,7 @@ async fn a_stale_value_is_served_until_its_own_retention() {
     let _own = testing::isolate();
     let source = Source::open();
     source.fail(true);
-    // Its own is the longer one, or ends while it is too stale, stale, and about to be.
+    // Its own retention is the longer one, or ends while the value is too stale, stale, or about to be.
     for (left, served) in [(100, 100), (27, 27), (20, 20), (9, 9)] {
         let entry = token::entry(left, &source);
         entry.set(left).await.unwrap();
@@ -247,7 +267,7 @@ async fn a_stale_value_is_served_until_its_own_retention() {
     }
 }
 
-/// `retention` holds as well, and what an invalidation cuts is the lifetime alone.
+/// `retention` holds as well, and an invalidation cuts only the lifetime.
 #[tokio::test(start_paused = true)]
 async fn a_retention_of_its_own_is_cut_to_the_functions_and_outlasts_an_invalidation() {
     let _own = testing::isolate();
@@ -271,7 +291,7 @@ async fn a_retention_of_its_own_is_cut_to_the_functions_and_outlasts_an_invalida
     assert_eq!(long.peek().await, None);
 }
 
-/// It is dropped, too, and does not only hide: within a minute.
+/// The value is dropped within a minute, not only hidden.
 #[tokio::test(start_paused = true)]
 async fn a_value_past_its_own_retention_is_dropped() {
     #[cacheback(retention_for = |_| secs(60))]
@@ -290,7 +310,7 @@ async fn a_value_past_its_own_retention_is_dropped() {
     assert!(held.upgrade().is_none());
 }
 
-/// Zero: as with `lifetime_for`. And chance shortens lifetimes alone.
+/// Zero means the same as with `lifetime_for`. Jitter shortens only lifetimes.
 #[tokio::test(start_paused = true)]
 async fn a_value_with_a_retention_of_zero_answers_and_is_not_stored() {
     #[cacheback(lifetime = 10, jitter = 1.0, retention_for = |left| secs(*left), skip(source))]
@@ -324,8 +344,7 @@ async fn a_value_with_a_retention_of_zero_answers_and_is_not_stored() {
 #[tokio::test(start_paused = true)]
 async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
     #[cacheback(lifetime = 10, lifetime_for = |run| if *run == 1 { secs(10) } else { Duration::ZERO }, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -333,7 +352,7 @@ async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
     let entry = number::entry(1, &source);
     assert_eq!(entry.get_or_fetch().await, 1);
     advance(secs(10)).await;
-    assert_eq!(entry.refresh().await, 2, "those who wait are answered");
+    assert_eq!(entry.refresh().await, 2, "callers who wait are answered");
     assert_eq!(entry.peek().await, None, "the older value is dropped, nothing stored");
     for _ in 0..10 {
         assert_eq!(number(1, &source).await, 0);
@@ -344,7 +363,7 @@ async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
     assert_eq!(number(1, &source).await, 0);
     settle().await;
     assert_eq!(source.runs(), 3);
-    assert_eq!(entry.get_or_fetch().await, 4, "who waits fetches");
+    assert_eq!(entry.get_or_fetch().await, 4, "a caller who waits fetches");
     entry.set(9).await.unwrap();
     assert_eq!(entry.peek().await, None);
     assert_eq!(number(1, &source).await, 0);
@@ -353,10 +372,9 @@ async fn a_value_with_a_lifetime_of_zero_answers_and_is_not_stored() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_kept_error_answers_those_who_would_wait() {
+async fn rule_8_a_kept_error_answers_those_who_would_wait() {
     #[cacheback(lifetime = 10, fetch_on_miss = *waits, cache_err = 5, key = (), skip(source))]
     async fn number(waits: &bool, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = waits;
         source.run().await
     }
     let _own = testing::isolate();
@@ -380,7 +398,7 @@ async fn a_kept_error_answers_those_who_would_wait() {
     entry.remove().await.unwrap();
     source.fail(false);
     assert_eq!(number(&true, &source).await, Ok(3));
-    // Where a value exists an error is not kept.
+    // An error is not kept if a value exists.
     source.fail(true);
     advance(secs(10)).await;
     assert_eq!(number(&true, &source).await, Ok(3));
@@ -388,12 +406,12 @@ async fn a_kept_error_answers_those_who_would_wait() {
     assert_eq!(number::entry(&true, &source).lookup().await.value, Ok(3));
 }
 
-/// An error that is neither `Clone` nor made from another.
+/// An error that is neither `Clone` nor made from another error.
 #[derive(Debug, PartialEq)]
 struct Code(u64);
 
 #[tokio::test(start_paused = true)]
-async fn errors_can_be_shared_by_hand() {
+async fn rule_7_errors_can_be_shared_by_a_closure() {
     #[cacheback(fetch_on_miss, share_err = |error: &Code| Code(error.0), skip(source))]
     async fn number(id: u64, source: &Arc<Source>) -> Result<u64, Code> {
         source.run().await.map_err(|_| Code(id))
@@ -435,7 +453,7 @@ async fn jitter_shortens_lifetimes_by_up_to_its_share() {
     assert_eq!(fresh[10], 0);
 }
 
-/// A whole share of jitter leaves something of every lifetime.
+/// A jitter of 1 leaves something of every lifetime.
 #[tokio::test(start_paused = true)]
 async fn jitter_never_takes_all_of_a_lifetime() {
     #[cacheback(lifetime = Duration::from_nanos(1), jitter = 1.0)]
@@ -453,7 +471,6 @@ async fn jitter_never_takes_all_of_a_lifetime() {
 async fn the_key_is_what_the_attribute_says() {
     #[cacheback(fetch_on_miss, key = (tenant, name.to_lowercase()), skip(source))]
     async fn keyed(tenant: u32, name: &str, source: &Arc<Source>) -> u64 {
-        let _ = (tenant, name);
         source.number().await
     }
     let _own = testing::isolate();
@@ -478,7 +495,7 @@ async fn skipped_arguments_reach_the_body_and_not_the_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn names() {
+async fn a_function_is_named_after_its_path_or_by_the_option() {
     #[cacheback]
     async fn plain() -> u64 {
         1
@@ -540,7 +557,7 @@ async fn companions_can_be_renamed_or_left_out() {
     async fn alone(id: u64) -> u64 {
         BODIES.fetch_add(id, Ordering::SeqCst)
     }
-    /// Would clash with a companion of the function's name.
+    /// It would clash with a companion of the function's name.
     mod alone {}
     static BODIES: AtomicU64 = AtomicU64::new(5);
     let _own = testing::isolate();
@@ -551,7 +568,7 @@ async fn companions_can_be_renamed_or_left_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panic_in_an_options_expression_is_a_failed_fetch() {
+async fn rule_10_a_panic_in_an_options_expression_is_a_failed_fetch() {
     fn lifetime(id: u64) -> Duration {
         assert!(id > 0, "no lifetime for zero");
         secs(10)
@@ -564,6 +581,5 @@ async fn a_panic_in_an_options_expression_is_a_failed_fetch() {
     let panic = tokio::spawn(number(0)).await.unwrap_err().into_panic();
     assert!(panic.downcast_ref::<String>().unwrap().contains("no lifetime for zero"));
     assert_eq!(number(1).await, 1, "other keys go on");
-    let stats = number::cache().stats();
-    assert_eq!((stats.panics, stats.in_flight), (1, 0));
+    assert_stats!(number::cache(), panics: 1, in_flight: 0);
 }

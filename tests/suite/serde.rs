@@ -1,4 +1,4 @@
-//! The feature `serde`: what the public types look like in JSON, which dashboards come to rely on.
+//! The feature `serde`: the public types in JSON, on which dashboards rely.
 
 use cacheback::{Eviction, Policy, Stats, Status, cacheback, settle, testing};
 use serde_json::{from_str, from_value, json, to_value};
@@ -59,11 +59,15 @@ async fn stats_are_read_as_they_are_written() {
         })
     );
     assert_eq!(from_value::<Stats>(written).unwrap(), stats);
-    assert_eq!(from_str::<Stats>(r#"{ "hits": 7 }"#).unwrap().hits, 7, "of a version that counted less");
+    assert_eq!(
+        from_str::<Stats>(r#"{ "hits": 7 }"#).unwrap().hits,
+        7,
+        "written by a version with fewer counters"
+    );
 }
 
 #[test]
-fn words_are_those_of_the_attribute_and_of_the_metrics() {
+fn serialized_words_are_those_of_the_attribute_and_of_the_metrics() {
     for (status, word) in [
         (Status::Fresh, "fresh"),
         (Status::Stale, "stale"),

@@ -1,4 +1,4 @@
-//! `shutdown`: what runs is waited for, nothing is started that nobody waits for, and nothing hangs.
+//! `shutdown` waits for the fetches that run. No refresh starts any more, and nothing hangs.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,8 +11,7 @@ use tokio::time::Instant;
 use crate::support::{Source, advance, run_ready, secs};
 
 #[cacheback(lifetime = 10, skip(source))]
-async fn number(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn number(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -39,7 +38,7 @@ async fn once<T>(future: impl Future<Output = T>) -> Option<T> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn with_nothing_running_it_returns_at_once() {
+async fn a_shutdown_with_nothing_running_returns_at_once() {
     let _own = testing::isolate();
     let before = Instant::now();
     for limit in [secs(60), secs(0), std::time::Duration::MAX] {
@@ -48,9 +47,10 @@ async fn with_nothing_running_it_returns_at_once() {
     assert_eq!(before.elapsed(), secs(0));
 }
 
-/// What runs is waited for; refreshes are refused; stale and empty values are served; calls that wait still fetch.
+/// It waits for the fetches that run. Refreshes are refused, stale and empty values are served, and callers who wait
+/// still fetch.
 #[tokio::test(start_paused = true)]
-async fn it_waits_for_what_runs_and_starts_no_refresh() {
+async fn a_shutdown_waits_for_what_runs_and_starts_no_refresh() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(3, &source).await;
@@ -67,8 +67,9 @@ async fn it_waits_for_what_runs_and_starts_no_refresh() {
     }
     number::entry(2, &source).invalidate().await.unwrap();
     run_ready().await;
-    assert_eq!((source.runs(), number::cache().stats().refused), (2, 7));
-    // One that a caller waits for, for a stale key and for an absent one: waited for like the others.
+    assert_eq!(source.runs(), 2);
+    assert_stats!(number::cache(), refused: 7);
+    // Fetches with callers, of a stale key and of an absent one: the shutdown waits for them, too.
     let waits = [number::entry(2, &source).refresh(), number::entry(10, &source).refresh()].map(tokio::spawn);
     source.started(4).await;
     source.release(1);
@@ -89,9 +90,9 @@ async fn it_waits_for_what_runs_and_starts_no_refresh() {
     assert_eq!(number::entry(0, &source).refresh().await, 5);
 }
 
-/// A queued refresh is given up, and its key is not stuck; one that a waiter takes over runs.
+/// A queued refresh is given up, and its key is not stuck. One that a waiter has taken over runs.
 #[tokio::test(start_paused = true)]
-async fn queued_refreshes_are_given_up_but_for_those_with_waiters() {
+async fn a_shutdown_gives_up_queued_refreshes_but_for_those_with_waiters() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(70, &source).await;
@@ -103,18 +104,19 @@ async fn queued_refreshes_are_given_up_but_for_those_with_waiters() {
     source.started(65).await;
     let ending = tokio::spawn(shutdown(secs(30)));
     run_ready().await;
-    assert_eq!(number::cache().stats().refused, 5);
+    assert_stats!(number::cache(), refused: 5);
     let late = tokio::spawn(number::entry(65, &source).refresh());
     source.started(66).await;
     source.release_all();
     assert!(taken_over.await.unwrap() > 0 && late.await.unwrap() > 0);
     assert_eq!(counts(ending.await.unwrap()), (66, 0));
-    assert_eq!((source.runs(), number::cache().stats().skipped), (66, 0));
+    assert_eq!(source.runs(), 66);
+    assert_stats!(number::cache(), skipped: 0);
 }
 
-/// What waits for the end of a superseded body is given up when that has come.
+/// A re-run that waits for the end of a superseded body is given up at that end.
 #[tokio::test(start_paused = true)]
-async fn a_rerun_that_waits_for_its_body_is_given_up() {
+async fn a_shutdown_gives_up_a_rerun_that_waits_for_its_body() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(1, &source).await;
@@ -131,13 +133,14 @@ async fn a_rerun_that_waits_for_its_body_is_given_up() {
     run_ready().await;
     source.release_all();
     assert_eq!(counts(ending.await.unwrap()), (2, 0));
-    assert_eq!((source.runs(), number::cache().stats().refused), (2, 1));
+    assert_eq!(source.runs(), 2);
+    assert_stats!(number::cache(), refused: 1);
     assert_eq!(entry.refresh().await, 3);
 }
 
-/// At the limit it is nothing that would have to end.
+/// At the limit a parked re-run is nothing that would have to end.
 #[tokio::test(start_paused = true)]
-async fn a_rerun_that_waits_for_bodies_with_callers() {
+async fn a_shutdown_does_not_wait_for_a_rerun_behind_bodies_with_callers() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(1, &source).await;
@@ -158,12 +161,13 @@ async fn a_rerun_that_waits_for_bodies_with_callers() {
         assert!(wait.await.unwrap() > 0);
     }
     settle().await;
-    assert_eq!((source.runs(), number::cache().stats().refused), (2, 1));
+    assert_eq!(source.runs(), 2);
+    assert_stats!(number::cache(), refused: 1);
 }
 
-/// At the limit what nobody waits for is aborted. It is no failure: the key does not rest.
+/// At the limit, fetches that nobody waits for are aborted. That is no failure: the key does not back off.
 #[tokio::test(start_paused = true)]
-async fn at_the_limit_what_nobody_waits_for_is_aborted() {
+async fn at_the_limit_of_a_shutdown_what_nobody_waits_for_is_aborted() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(5, &source).await;
@@ -176,15 +180,13 @@ async fn at_the_limit_what_nobody_waits_for_is_aborted() {
     assert_eq!(counts(shutdown(secs(7)).await), (1, 4));
     assert_eq!(before.elapsed(), secs(7));
     assert_eq!(source.running(), 0, "the bodies are dropped");
-    let stats = number::cache().stats();
-    assert_eq!((stats.in_flight, stats.timeouts, stats.errors), (0, 0, 0));
+    assert_stats!(number::cache(), in_flight: 0, timeouts: 0, errors: 0);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_aborted_fetch_is_no_failure() {
+async fn a_fetch_that_a_shutdown_aborts_is_no_failure() {
     #[cacheback(lifetime = 10, max_stale = 0, skip(source))]
-    async fn too_stale(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn too_stale(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -195,14 +197,14 @@ async fn an_aborted_fetch_is_no_failure() {
     source.started(1).await;
     assert_eq!(counts(shutdown(secs(1)).await), (0, 1));
     source.release_all();
-    // In a back-off it would be the stale value, at once.
+    // In back-off this would be the stale value, at once.
     let lookup = entry.lookup().await;
     assert_eq!((lookup.value, lookup.status), (2, Status::Fetched));
 }
 
-/// A caller who comes at the very limit, before the fetch has noticed it: it goes on, and holds nothing up.
+/// A caller comes at the very limit, before the fetch has noticed it: the fetch goes on, and holds nothing up.
 #[tokio::test(start_paused = true)]
-async fn a_caller_who_comes_at_the_limit() {
+async fn a_caller_who_comes_at_the_limit_of_a_shutdown_is_answered() {
     let _own = testing::isolate();
     let source = Source::gated();
     let _ = number(1, &source).await;
@@ -219,7 +221,7 @@ async fn a_caller_who_comes_at_the_limit() {
 
 /// At the limit a fetch with callers goes on for them, and ends with the last of them.
 #[tokio::test(start_paused = true)]
-async fn at_the_limit_what_is_waited_for_goes_on() {
+async fn at_the_limit_of_a_shutdown_what_is_waited_for_goes_on() {
     let _own = testing::isolate();
     let source = Source::gated();
     let stays = tokio::spawn(number::entry(1, &source).get_or_fetch());
@@ -232,7 +234,7 @@ async fn at_the_limit_what_is_waited_for_goes_on() {
     leaves.abort();
     run_ready().await;
     assert_eq!(source.running(), 1);
-    // Others may still join it, and later ones begin: as long as they stay.
+    // Other callers may still join it, and later fetches begin, for as long as their callers stay.
     let joins = tokio::spawn(number::entry(1, &source).get_or_fetch());
     let begins = tokio::spawn(number::entry(3, &source).get_or_fetch());
     source.started(3).await;
@@ -246,9 +248,9 @@ async fn at_the_limit_what_is_waited_for_goes_on() {
     assert_eq!(counts(shutdown(secs(0)).await), (0, 0));
 }
 
-/// A fetch that waits for another one's: with the outer one the inner one has nobody left.
+/// A fetch waits for another one: if the outer one is aborted, nobody waits for the inner one.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_within_a_fetch_is_aborted_with_it() {
+async fn a_shutdown_aborts_a_fetch_within_a_fetch_with_it() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn outer(id: u64, source: &Arc<Source>) -> u64 {
         number::entry(id, source).get_or_fetch().await
@@ -264,7 +266,7 @@ async fn a_fetch_within_a_fetch_is_aborted_with_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_zero_aborts_at_once() {
+async fn a_shutdown_with_a_limit_of_zero_aborts_at_once() {
     let _own = testing::isolate();
     let source = Source::gated();
     let _ = number(1, &source).await;
@@ -276,7 +278,7 @@ async fn a_limit_of_zero_aborts_at_once() {
 
 /// A fetch whose body was not polled yet is aborted before it does anything.
 #[tokio::test(start_paused = true)]
-async fn a_limit_of_zero_against_a_fetch_that_is_being_started() {
+async fn a_shutdown_with_a_limit_of_zero_aborts_a_fetch_that_is_being_started() {
     let _own = testing::isolate();
     let source = Source::gated();
     let _ = number(1, &source).await;
@@ -285,7 +287,7 @@ async fn a_limit_of_zero_against_a_fetch_that_is_being_started() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn twice_one_after_the_other() {
+async fn two_shutdowns_one_after_the_other() {
     let _own = testing::isolate();
     let source = Source::gated();
     let _ = number(1, &source).await;
@@ -296,14 +298,14 @@ async fn twice_one_after_the_other() {
     let second = tokio::spawn(shutdown(secs(1)));
     run_ready().await;
     source.release_all();
-    assert_eq!(counts(second.await.unwrap()), (1, 0), "what runs by then");
+    assert_eq!(counts(second.await.unwrap()), (1, 0), "the fetch that runs by then");
     assert_eq!(waits.await.unwrap(), 2);
     assert_eq!(counts(shutdown(secs(1)).await), (0, 0));
 }
 
-/// Both see the same end; the shorter limit counts.
+/// Both see the same end. The shorter limit counts.
 #[tokio::test(start_paused = true)]
-async fn twice_at_once() {
+async fn two_shutdowns_at_once_see_the_same_end() {
     let _own = testing::isolate();
     let source = Source::gated();
     for id in 0..3 {
@@ -320,12 +322,11 @@ async fn twice_at_once() {
     assert_eq!(before.elapsed(), secs(5));
 }
 
-/// In a body it waits for the other fetches; not for its own, which it does not abort either.
+/// In a body, `shutdown` waits for the other fetches, but not for its own, and does not abort that.
 #[tokio::test(start_paused = true)]
-async fn within_a_fetch() {
+async fn a_shutdown_within_a_fetch_does_not_wait_for_that_fetch() {
     #[cacheback(lifetime = 10, skip(limit))]
-    async fn ends(id: u64, limit: u64) -> (u64, u64) {
-        let _ = id;
+    async fn ends(_id: u64, limit: u64) -> (u64, u64) {
         counts(shutdown(secs(limit)).await)
     }
     let _own = testing::isolate();
@@ -335,7 +336,7 @@ async fn within_a_fetch() {
     }
     source.started(2).await;
     let before = Instant::now();
-    // Two, which do not wait for each other; one that refreshes and one that is waited for.
+    // Two such fetches, which do not wait for each other: a refresh, and one with a caller.
     let _ = ends(1, 5).await;
     let waits = tokio::spawn(ends::entry(2, 50).get_or_fetch());
     run_ready().await;
@@ -343,15 +344,15 @@ async fn within_a_fetch() {
     assert_eq!(waits.await.unwrap(), (1, 1));
     settle().await;
     assert_eq!(before.elapsed(), secs(5));
-    // That one has ended meanwhile, or has not.
+    // The other one may have ended meanwhile.
     let refresh = ends::entry(1, 0).peek().await.unwrap().value;
     assert!(matches!(refresh, (1 | 2, 1)), "{refresh:?}");
     assert_eq!(counts(shutdown(secs(5)).await), (0, 0));
 }
 
-/// From outside a fetch that has asked for a shutdown is waited for, but not aborted.
+/// A shutdown from outside waits for a fetch that has asked for one itself, but does not abort it.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_has_asked_for_it_is_not_aborted() {
+async fn a_fetch_that_has_asked_for_a_shutdown_is_not_aborted() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn ends(source: &Arc<Source>) -> (u64, u64) {
         let ended = counts(shutdown(secs(1)).await);
@@ -370,9 +371,9 @@ async fn a_fetch_that_has_asked_for_it_is_not_aborted() {
     assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
 }
 
-/// One that asks for it only after the limit, as it went on for a caller who then leaves.
+/// Nor is a fetch aborted that asks only after the limit: it went on for a caller, who then leaves.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
+async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_is_not_aborted() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn ends(source: &Arc<Source>) -> (u64, u64) {
         source.number().await;
@@ -395,12 +396,11 @@ async fn a_fetch_that_asks_after_the_limit_is_not_aborted() {
     assert_eq!(ends::entry(&source).peek().await.unwrap().value, (0, 0));
 }
 
-/// Of fetches that ask for it one after the other each waits for those that have not: no longer.
+/// Several fetches ask for a shutdown, one after the other. Each waits only for the fetches that have not asked.
 #[tokio::test(start_paused = true)]
-async fn fetches_that_ask_for_it_one_after_the_other() {
+async fn fetches_that_ask_for_a_shutdown_wait_for_those_that_have_not() {
     #[cacheback(lifetime = 10, skip(before, after))]
-    async fn ends(id: u64, before: &Arc<Source>, after: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn ends(_id: u64, before: &Arc<Source>, after: &Arc<Source>) -> u64 {
         before.number().await;
         shutdown(std::time::Duration::MAX).await;
         after.number().await
@@ -421,9 +421,9 @@ async fn fetches_that_ask_for_it_one_after_the_other() {
     settle().await;
 }
 
-/// It lasts no longer than any other fetch.
+/// A fetch that has asked for a shutdown lasts no longer than any other.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_has_asked_for_it_times_out() {
+async fn a_fetch_that_has_asked_for_a_shutdown_times_out() {
     #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
     async fn ends(source: &Arc<Source>) -> u64 {
         shutdown(secs(0)).await;
@@ -434,12 +434,13 @@ async fn a_fetch_that_has_asked_for_it_times_out() {
     let _ = ends(&source).await;
     source.started(1).await;
     assert_eq!(counts(shutdown(secs(60)).await), (1, 0));
-    assert_eq!((ends::cache().stats().timeouts, source.running()), (1, 0));
+    assert_eq!(source.running(), 0);
+    assert_stats!(ends::cache(), timeouts: 1);
 }
 
-/// Nor does one that asks after the limit, as it went on for a caller who then leaves.
+/// Nor does one that asks after the limit: it went on for a caller, who then leaves.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_asks_after_the_limit_times_out() {
+async fn a_fetch_that_asks_for_a_shutdown_after_the_limit_times_out() {
     #[cacheback(lifetime = 10, refresh_timeout = 20, skip(source))]
     async fn ends(source: &Arc<Source>) -> u64 {
         source.number().await;
@@ -458,12 +459,13 @@ async fn a_fetch_that_asks_after_the_limit_times_out() {
     waits.abort();
     assert_eq!(counts(shutdown(secs(60)).await), (1, 0));
     assert_eq!((before.elapsed(), source.running()), (secs(20), 0));
-    assert_eq!(ends::cache().stats().timeouts, 1);
+    assert_stats!(ends::cache(), timeouts: 1);
 }
 
-/// Dropped half way it aborts nothing; refreshes stay refused. Before its first poll it does nothing at all.
+/// A shutdown that is dropped half way aborts nothing, but refreshes stay refused. Before its first poll it does
+/// nothing.
 #[tokio::test(start_paused = true)]
-async fn dropped_half_way() {
+async fn a_shutdown_dropped_half_way_aborts_nothing() {
     let _own = testing::isolate();
     let source = Source::gated();
     stale(2, &source).await;
@@ -475,15 +477,15 @@ async fn dropped_half_way() {
     run_ready().await;
     assert_eq!(source.running(), 1);
     let _ = number(1, &source).await;
-    assert_eq!(number::cache().stats().refused, 1);
+    assert_stats!(number::cache(), refused: 1);
     source.release_all();
     settle().await;
     assert_eq!(number::entry(0, &source).peek().await.unwrap().value, 1);
 }
 
-/// Errors, panics and time-outs are ends of their own.
+/// Fetches that end with an error, a panic or a time-out are finished, not aborted.
 #[tokio::test(start_paused = true)]
-async fn every_end_of_its_own_is_finished() {
+async fn a_shutdown_counts_errors_panics_and_time_outs_as_finished() {
     #[cacheback(lifetime = 10, refresh_timeout = 3, skip(source))]
     async fn fails(id: u64, source: &Arc<Source>) -> Result<u64, String> {
         let run = source.run().await;
@@ -500,13 +502,12 @@ async fn every_end_of_its_own_is_finished() {
     source.release(2);
     source.release(3);
     assert_eq!(counts(shutdown(secs(30)).await), (3, 0));
-    let stats = fails::cache().stats();
-    assert_eq!((stats.timeouts, stats.errors, stats.panics), (1, 1, 1));
+    assert_stats!(fails::cache(), timeouts: 1, errors: 1, panics: 1);
 }
 
-/// With `test-util` it concerns the calling runtime, or its isolation, alone.
+/// With `test-util` a shutdown concerns only the calling runtime, or its isolation.
 #[tokio::test(start_paused = true)]
-async fn it_concerns_the_calling_runtimes_executor() {
+async fn with_test_util_a_shutdown_concerns_the_calling_runtime_alone() {
     let source = Source::open();
     let ended = testing::isolate();
     assert_eq!(counts(shutdown(secs(1)).await), (0, 0));
@@ -515,5 +516,6 @@ async fn it_concerns_the_calling_runtimes_executor() {
     let _own = testing::isolate();
     let _ = number(1, &source).await;
     settle().await;
-    assert_eq!((source.runs(), number::cache().stats().refused), (1, 0));
+    assert_eq!(source.runs(), 1);
+    assert_stats!(number::cache(), refused: 0);
 }

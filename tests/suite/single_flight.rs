@@ -1,4 +1,5 @@
-//! Rules 1 to 4: one live fetch a key, a task of its own, a claim that lapses, and what supersedes it.
+//! Rules 1 to 4: one live fetch a key, in a task of its own, with a claim that lapses, and the writes that supersede
+//! it.
 
 use std::sync::Arc;
 
@@ -8,8 +9,7 @@ use tokio::task::JoinSet;
 use crate::support::{Source, advance, run_ready, secs};
 
 #[cacheback(lifetime = 10, fetch_on_miss, refresh_timeout = 5, skip(source))]
-async fn waited(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn waited(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -22,9 +22,9 @@ fn callers(count: usize, source: &Arc<Source>) -> JoinSet<u64> {
     calls
 }
 
-/// Rule 1.
+/// Rule 1: ten thousand callers of one missing key.
 #[tokio::test(start_paused = true)]
-async fn rule_1_ten_thousand_callers_share_one_fetch() {
+async fn rule_1_promise_3_ten_thousand_callers_share_one_fetch() {
     let _own = testing::isolate();
     let source = Source::gated();
     let calls = callers(10_000, &source);
@@ -35,13 +35,14 @@ async fn rule_1_ten_thousand_callers_share_one_fetch() {
     assert_eq!(values.len(), 10_000);
     assert!(values.iter().all(|value| *value == 1));
     assert_eq!(source.runs(), 1);
-    let stats = waited::cache().stats();
-    assert_eq!((stats.waited, stats.fetches, stats.in_flight), (10_000, 1, 0));
+    assert_stats!(waited::cache(), waited: 10_000, fetches: 1, entries: 1, ..0);
 }
 
 /// Rule 1: other keys are fetched on their own.
+///
+/// Elsewhere: a hit on one key waits behind the fetch of another.
 #[tokio::test(start_paused = true)]
-async fn rule_1_other_keys_do_not_wait() {
+async fn rule_1_other_keys_do_not_wait_for_a_slow_fetch() {
     let _own = testing::isolate();
     let source = Source::gated();
     let slow = callers(1, &source);
@@ -52,7 +53,9 @@ async fn rule_1_other_keys_do_not_wait() {
     assert_eq!(slow.join_all().await, [1]);
 }
 
-/// Rule 2: the leader goes away.
+/// Rule 2: the caller who started the fetch goes away.
+///
+/// Elsewhere: an aborted leader leaves its waiters hanging, or starts the fetch again.
 #[tokio::test(start_paused = true)]
 async fn rule_2_a_leader_who_is_aborted_cancels_nothing() {
     let _own = testing::isolate();
@@ -70,7 +73,7 @@ async fn rule_2_a_leader_who_is_aborted_cancels_nothing() {
 
 /// Rule 2: all but one go away.
 #[tokio::test(start_paused = true)]
-async fn rule_2_every_caller_but_one_is_aborted() {
+async fn rule_2_one_caller_is_answered_after_all_others_are_aborted() {
     let _own = testing::isolate();
     let source = Source::gated();
     let mut gone = callers(99, &source);
@@ -85,6 +88,8 @@ async fn rule_2_every_caller_but_one_is_aborted() {
 }
 
 /// Rule 2: all go away, and the value is there for the next.
+///
+/// Elsewhere: an aborted leader poisons the key for every later call.
 #[tokio::test(start_paused = true)]
 async fn rule_2_the_fetch_ends_without_its_callers() {
     let _own = testing::isolate();
@@ -98,7 +103,7 @@ async fn rule_2_the_fetch_ends_without_its_callers() {
     assert_eq!((lookup.value, lookup.status), (1, Status::Fresh));
 }
 
-/// Rule 3: the claim lapses, another fetch starts, and answers those who wait for the lapsed one.
+/// Rule 3: the claim lapses, another fetch starts, and it answers the waiters of the lapsed one.
 #[tokio::test(start_paused = true)]
 async fn rule_3_a_later_fetch_answers_the_waiters_of_a_lapsed_one() {
     let _own = testing::isolate();
@@ -131,10 +136,10 @@ async fn rule_3_a_lapsed_fetch_goes_on_for_those_who_wait_and_is_stored() {
     source.release(1);
     assert_eq!(calls.join_all().await, [1; 2]);
     assert_eq!(waited::entry(1, &source).peek().await.map(|found| found.value), Some(1));
-    assert_eq!(waited::cache().stats().discarded, 0);
+    assert_stats!(waited::cache(), discarded: 0);
 }
 
-/// Rule 3: nobody waits for it, so it is aborted, and that is a failure.
+/// Rule 3: a fetch that nobody waits for is aborted, and that is a failure.
 #[tokio::test(start_paused = true)]
 async fn rule_3_a_fetch_that_nobody_waits_for_is_aborted_at_its_time_out() {
     let _own = testing::isolate();
@@ -145,8 +150,7 @@ async fn rule_3_a_fetch_that_nobody_waits_for_is_aborted_at_its_time_out() {
     advance(secs(5)).await;
     settle().await;
     assert_eq!(source.running(), 0);
-    let stats = waited::cache().stats();
-    assert_eq!((stats.timeouts, stats.in_flight, stats.entries), (1, 0, 0));
+    assert_stats!(waited::cache(), timeouts: 1, in_flight: 0, entries: 0);
     source.release_all();
     assert_eq!(waited(1, &source).await, 2, "the next call works");
 }
@@ -165,7 +169,7 @@ async fn rule_3_a_lapsed_fetch_is_aborted_when_its_last_caller_leaves() {
     calls.shutdown().await;
     settle().await;
     assert_eq!(source.running(), 0);
-    assert_eq!(waited::cache().stats().timeouts, 1);
+    assert_stats!(waited::cache(), timeouts: 1);
 }
 
 /// Rule 3: two fetches after a lapse, finishing in both orders. The later claim's value stands.
@@ -190,10 +194,9 @@ async fn rule_3_two_fetches_after_a_lapse_finish_in_both_orders() {
         assert_eq!(first.join_all().await, [expected], "{order:?}");
         let kept = waited::entry(1, &source).peek().await.unwrap();
         assert_eq!(kept.value, 2, "{order:?}");
-        // The first one's outcome is discarded, or it is aborted where its waiters were answered before.
-        let stats = waited::cache().stats();
-        let ended = if order == [1, 2] { (1, 0) } else { (0, 1) };
-        assert_eq!((stats.discarded, stats.timeouts), ended, "{order:?}");
+        // The first one's outcome is discarded, or it is aborted if its waiters were answered before.
+        let (discarded, timeouts) = if order == [1, 2] { (1, 0) } else { (0, 1) };
+        assert_stats!(waited::cache(), discarded: discarded, timeouts: timeouts, "{order:?}");
     }
 }
 
@@ -202,7 +205,6 @@ async fn rule_3_two_fetches_after_a_lapse_finish_in_both_orders() {
 async fn rule_3_the_time_out_can_depend_on_the_arguments() {
     #[cacheback(fetch_on_miss, refresh_timeout = secs(*timeout), skip(source))]
     async fn varied(timeout: &u64, source: &Arc<Source>) -> u64 {
-        let _ = timeout;
         source.number().await
     }
     let _own = testing::isolate();
@@ -223,7 +225,9 @@ async fn rule_3_the_time_out_can_depend_on_the_arguments() {
     settle().await;
 }
 
-/// Rule 4: each write supersedes; the fetch answers those who joined before and stores nothing.
+/// Rule 4: each write supersedes the fetch, which answers the callers who joined before and stores nothing.
+///
+/// Elsewhere: an invalidation during a background refresh is lost (FusionCache #628).
 #[tokio::test(start_paused = true)]
 async fn rule_4_a_write_during_the_fetch_supersedes_it() {
     for write in ["set", "equal set", "remove", "clear", "invalidate"] {
@@ -244,7 +248,7 @@ async fn rule_4_a_write_during_the_fetch_supersedes_it() {
         let set_at = tokio::time::Instant::now();
         advance(secs(1)).await;
         source.release(1);
-        assert_eq!(joined.join_all().await, [1; 5], "{write}: those who joined before are answered");
+        assert_eq!(joined.join_all().await, [1; 5], "{write}: callers who joined before are answered");
         let kept = entry.peek().await;
         match write {
             "set" => assert_eq!(kept.unwrap().value, 100, "the set value"),
@@ -253,7 +257,7 @@ async fn rule_4_a_write_during_the_fetch_supersedes_it() {
             }
             _ => assert_eq!(kept, None, "{write}: nothing is stored"),
         }
-        assert_eq!(waited::cache().stats().discarded, 1, "{write}");
+        assert_stats!(waited::cache(), discarded: 1, "{write}");
         source.release_all();
         settle().await;
         let runs = if write == "invalidate" { 2 } else { 1 };
@@ -280,6 +284,8 @@ async fn rule_4_a_reader_after_the_removal_starts_a_new_fetch() {
 }
 
 /// Rule 4: fetch, remove, fetch, with the first one finishing in between.
+///
+/// Elsewhere: a removal during the first load does not keep the old value out.
 #[tokio::test(start_paused = true)]
 async fn rule_4_the_first_fetch_finishes_between_a_removal_and_the_end_of_the_second() {
     let _own = testing::isolate();
@@ -302,8 +308,7 @@ async fn rule_4_the_first_fetch_finishes_between_a_removal_and_the_end_of_the_se
 }
 
 #[cacheback(lifetime = 10, fetch_on_miss, skip(source))]
-async fn fallible(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn fallible(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
@@ -353,7 +358,7 @@ async fn rule_4_many_invalidations_run_two_bodies_at_most_and_the_last_value_sta
     assert_eq!(last, 3, "one re-run at the end");
 }
 
-/// Rule 4: a caller who comes to wait does not wait for a parked re-run's turn.
+/// Rule 4: a caller who comes to wait starts a parked re-run, whose turn has not come.
 #[tokio::test(start_paused = true)]
 async fn rule_4_a_caller_who_waits_starts_a_parked_fetch_at_once() {
     let _own = testing::isolate();

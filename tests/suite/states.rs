@@ -1,4 +1,4 @@
-//! Section 1, the table of states: what a caller gets at each age, and what happens behind.
+//! The four states of a key, missing, fresh, stale and too stale: the answer in each, and the fetch in the background.
 
 use std::sync::Arc;
 
@@ -7,8 +7,7 @@ use cacheback::{Status, cacheback, settle, testing};
 use crate::support::{Source, advance, millis, secs};
 
 #[cacheback(lifetime = 10, max_stale = 20, retention = 60, skip(source))]
-async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     source.run().await
 }
 
@@ -18,7 +17,7 @@ async fn served(source: &Arc<Source>) -> (Result<u64, String>, Status) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn missing_is_empty_at_once_with_a_fetch_behind() {
+async fn a_missing_key_is_answered_empty_at_once_with_a_fetch_in_the_background() {
     let _own = testing::isolate();
     let source = Source::gated();
     assert_eq!(served(&source).await, (Ok(0), Status::Empty));
@@ -31,7 +30,7 @@ async fn missing_is_empty_at_once_with_a_fetch_behind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fresh_until_the_lifetime_to_the_millisecond() {
+async fn a_value_is_fresh_until_its_lifetime_to_the_millisecond() {
     let _own = testing::isolate();
     let source = Source::open();
     number::entry(1, &source).refresh().await.unwrap();
@@ -66,7 +65,7 @@ async fn stale_readers_start_one_refresh_between_them() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_stale_waits_for_the_fetch() {
+async fn a_caller_of_a_too_stale_key_waits_for_the_fetch() {
     let _own = testing::isolate();
     let source = Source::open();
     number::entry(1, &source).refresh().await.unwrap();
@@ -78,7 +77,7 @@ async fn too_stale_waits_for_the_fetch() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn too_stale_gets_the_stale_value_where_the_fetch_fails() {
+async fn a_caller_of_a_too_stale_key_gets_the_stale_value_if_the_fetch_fails() {
     let _own = testing::isolate();
     let source = Source::open();
     number::entry(1, &source).refresh().await.unwrap();
@@ -86,14 +85,14 @@ async fn too_stale_gets_the_stale_value_where_the_fetch_fails() {
     advance(secs(30)).await;
     assert_eq!(served(&source).await, (Ok(1), Status::Stale));
     assert_eq!(source.runs(), 2);
-    // In back-off it is given at once.
+    // In back-off the stale value is given at once.
     assert_eq!(served(&source).await, (Ok(1), Status::Stale));
     settle().await;
     assert_eq!(source.runs(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn past_the_retention_it_is_missing() {
+async fn a_key_past_its_retention_is_missing() {
     let _own = testing::isolate();
     let source = Source::open();
     number::entry(1, &source).refresh().await.unwrap();
@@ -109,7 +108,7 @@ async fn past_the_retention_it_is_missing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lookup_tells_the_age_from_the_start_of_the_fetch() {
+async fn rule_5_lookup_tells_the_age_from_the_start_of_the_fetch() {
     let _own = testing::isolate();
     let source = Source::gated();
     let entry = number::entry(1, &source);

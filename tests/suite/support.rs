@@ -1,4 +1,4 @@
-//! A scripted origin: a test says when each run of a body goes on, and how it ends.
+//! A scripted origin: a test says when each run of a body goes on and how it ends.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
-/// Where a test's cached function gets its values: the number of the run, from 1.
+/// The origin of a test's cached function. Its values are the numbers of the runs, from 1.
 pub(crate) struct Source {
     started: watch::Sender<u64>,
     running: AtomicU64,
@@ -39,7 +39,7 @@ impl Source {
         source
     }
 
-    /// One run of a body: its number, once it may go on; `Err` where the source is failing by then.
+    /// One run of a body: returns its number once it may go on, or `Err` if the source fails by then.
     pub(crate) async fn run(&self) -> Result<u64, String> {
         let running = self.running.fetch_add(1, Ordering::SeqCst) + 1;
         self.peak.fetch_max(running, Ordering::SeqCst);
@@ -59,7 +59,7 @@ impl Source {
         if self.failing.load(Ordering::SeqCst) { Err(format!("run {run} failed")) } else { Ok(run) }
     }
 
-    /// Like [`run`](Source::run) for a body that cannot fail.
+    /// Like [`run`](Source::run), for a body that cannot fail.
     pub(crate) async fn number(&self) -> u64 {
         self.run().await.unwrap()
     }
@@ -70,24 +70,24 @@ impl Source {
         self.moved.notify_waiters();
     }
 
-    /// Lets all runs go on, later ones too.
+    /// Lets all runs go on, also later ones.
     pub(crate) fn release_all(&self) {
         self.gated.store(false, Ordering::SeqCst);
         self.moved.notify_waiters();
     }
 
-    /// Runs that end from here on fail, or do not.
+    /// Says whether runs that end from now on fail.
     pub(crate) fn fail(&self, failing: bool) {
         self.failing.store(failing, Ordering::SeqCst);
     }
 
-    /// How many runs were started.
+    /// The number of runs that were started.
     pub(crate) fn runs(&self) -> u64 {
         *self.started.borrow()
     }
 
-    /// Until so many runs were started. They start without the clock: a paused one moves by itself where everything
-    /// waits, and would bring on time-outs that a test does not mean.
+    /// Waits until so many runs were started. They have to start without the clock: a paused clock moves by itself when
+    /// every task waits, and that would bring on time-outs that the test does not mean.
     pub(crate) async fn started(&self, runs: u64) {
         let asked = tokio::time::Instant::now();
         self.started.subscribe().wait_for(|started| *started >= runs).await.unwrap();
@@ -98,7 +98,7 @@ impl Source {
         );
     }
 
-    /// How many run now.
+    /// The number of runs that go on now.
     pub(crate) fn running(&self) -> u64 {
         self.running.load(Ordering::SeqCst)
     }
@@ -130,7 +130,7 @@ pub(crate) async fn advance(by: Duration) {
     tokio::time::advance(by).await;
 }
 
-/// Lets every task that can run do so, without moving the clock: a paused clock moves only where nothing is ready.
+/// Lets every task run that can, without moving the clock: a paused clock moves only when no task is ready.
 pub(crate) async fn run_ready() {
     for _ in 0..64 {
         tokio::task::yield_now().await;

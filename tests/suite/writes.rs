@@ -1,4 +1,4 @@
-//! The writes of section 1: `set`, `invalidate`, `remove`, `take`, `clear`, `refresh`.
+//! Writes: `set`, `invalidate`, `remove`, `take`, `clear`, `refresh`.
 
 use std::sync::{Arc, Weak};
 
@@ -7,8 +7,7 @@ use cacheback::{Status, cacheback, settle, testing};
 use crate::support::{Source, advance, millis, run_ready, secs};
 
 #[cacheback(lifetime = 10, max_stale = 20, retention = 60, skip(source))]
-async fn number(id: u64, source: &Arc<Source>) -> u64 {
-    let _ = id;
+async fn number(_id: u64, source: &Arc<Source>) -> u64 {
     source.number().await
 }
 
@@ -61,8 +60,7 @@ async fn invalidate_leaves_the_retention_as_it_was() {
     let source = Source::open();
     source.fail(true);
     #[cacheback(lifetime = 10, retention = 60, skip(source))]
-    async fn failing(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn failing(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let entry = failing::entry(1, &source);
@@ -137,8 +135,7 @@ async fn a_value_set_while_the_cache_is_cleared_elsewhere_is_whole() {
 #[tokio::test(start_paused = true)]
 async fn refresh_joins_a_live_fetch_and_ignores_back_off() {
     #[cacheback(lifetime = 10, wait = 0, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -180,7 +177,7 @@ async fn a_value_past_its_retention_is_dropped() {
     assert!(held.upgrade().is_none());
 }
 
-/// What is removed, replaced or cleared is dropped then and there.
+/// A value that is removed, replaced or cleared is dropped at once.
 #[tokio::test(start_paused = true)]
 async fn a_value_that_is_gone_is_dropped_at_once() {
     #[cacheback(lifetime = 10)]
@@ -205,10 +202,9 @@ async fn a_value_that_is_gone_is_dropped_at_once() {
 
 /// In back-off an invalidation starts nothing, and leaves nothing that keeps readers from starting it later.
 #[tokio::test(start_paused = true)]
-async fn an_invalidation_in_back_off_holds_nothing_up() {
+async fn rule_6_an_invalidation_in_back_off_holds_nothing_up() {
     #[cacheback(lifetime = 10, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -238,8 +234,7 @@ async fn an_invalidation_in_back_off_holds_nothing_up() {
 #[tokio::test(start_paused = true)]
 async fn an_invalidation_forgets_a_kept_error() {
     #[cacheback(fetch_on_miss, cache_err = 60, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -256,9 +251,9 @@ async fn an_invalidation_forgets_a_kept_error() {
     assert_eq!(source.runs(), 2);
 }
 
-/// A body that invalidates its own key is run once more, after that, and then the value stands.
+/// A body that invalidates its own key is run once more after its end, and then the value stands.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_invalidates_its_own_key_ends() {
+async fn rule_12_a_body_that_invalidates_its_own_key_ends() {
     #[cacheback(lifetime = 10, skip(source, times))]
     async fn restless(id: u64, source: &Arc<Source>, times: u64) -> u64 {
         let run = source.number().await;
@@ -277,13 +272,17 @@ async fn a_body_that_invalidates_its_own_key_ends() {
                 entry.set(100).await.unwrap();
                 entry.invalidate().await.unwrap();
             } else {
-                assert_eq!(entry.get_or_fetch().await, 1, "who waited for the first run is answered by it");
+                assert_eq!(
+                    entry.get_or_fetch().await,
+                    1,
+                    "the first run answers the caller who waited for it"
+                );
             }
             settle().await;
             assert_eq!((source.runs(), source.peak()), (2, 1), "{times} times, stored: {stored}");
             let kept = entry.peek().await.unwrap();
             assert_eq!((kept.value, kept.fresh), (2, true));
-            // And each time anew.
+            // The same happens each time the body runs.
             advance(secs(10)).await;
             assert_eq!(entry.lookup().await.status, Status::Stale);
             settle().await;
@@ -293,9 +292,9 @@ async fn a_body_that_invalidates_its_own_key_ends() {
     }
 }
 
-/// What comes from elsewhere supersedes a re-run as it does any fetch.
+/// An invalidation from elsewhere supersedes a re-run as it does any fetch.
 #[tokio::test(start_paused = true)]
-async fn an_invalidation_from_elsewhere_runs_a_rerun_anew() {
+async fn rule_12_an_invalidation_from_elsewhere_runs_a_rerun_anew() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn restless(id: u64, source: &Arc<Source>) -> u64 {
         restless::entry(id, source).invalidate().await.unwrap();
@@ -316,9 +315,9 @@ async fn an_invalidation_from_elsewhere_runs_a_rerun_anew() {
     assert_eq!((source.runs(), entry.peek().await.unwrap().value), (4, 4));
 }
 
-/// Two bodies that invalidate each other: the circle is left after some rounds.
+/// Two bodies that invalidate each other stop after some rounds.
 #[tokio::test(start_paused = true)]
-async fn bodies_that_invalidate_each_other_end() {
+async fn rule_12_bodies_that_invalidate_each_other_end() {
     #[cacheback(lifetime = 10, skip(source))]
     async fn chicken(id: u64, source: &Arc<Source>) -> u64 {
         egg::entry(id, source).invalidate().await.unwrap();
@@ -337,13 +336,13 @@ async fn bodies_that_invalidate_each_other_end() {
     settle().await;
     let runs = source.runs();
     assert!((2..40).contains(&runs), "{runs} bodies");
-    // A chain that is none leads to its end.
+    // And each key has a value of some run.
     assert!(chicken::entry(1, &source).peek().await.unwrap().value <= runs);
     settle().await;
     assert_eq!(source.runs(), runs, "nothing goes on by itself");
 }
 
-/// All stale, none missing: each is served at its age, and refreshed once it is asked for.
+/// All values are stale and none is missing: each is served with its age, and refreshed once it is asked for.
 #[tokio::test(start_paused = true)]
 async fn an_invalidated_cache_serves_stale_values_and_refreshes_what_is_asked_for() {
     let _own = testing::isolate();
@@ -364,7 +363,7 @@ async fn an_invalidated_cache_serves_stale_values_and_refreshes_what_is_asked_fo
         assert_eq!((lookup.value, lookup.status, lookup.age), (1_000 + id, Status::Stale, Some(secs(4))));
     }
     settle().await;
-    assert_eq!(source.runs(), 10, "what was asked for");
+    assert_eq!(source.runs(), 10, "the keys that were asked for");
     assert!(number::entry(9, &source).peek().await.unwrap().fresh);
     assert!(!number::entry(10, &source).peek().await.unwrap().fresh);
     // Too stale `max_stale` after the cut, gone at the retention as before.
@@ -377,9 +376,9 @@ async fn an_invalidated_cache_serves_stale_values_and_refreshes_what_is_asked_fo
     assert_eq!(number::entry(12, &source).peek().await, None);
 }
 
-/// What was begun before is not stored: the fetch answers those who wait for it, and the next caller's is a new one.
+/// A fetch that began before is not stored: it answers its waiters, and the next caller starts a new one.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
+async fn rule_4_a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
     let _own = testing::isolate();
     let source = Source::gated();
     let (stale, absent) = (number::entry(1, &source), number::entry(2, &source));
@@ -393,13 +392,13 @@ async fn a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
     number::cache().invalidate().await.unwrap();
     run_ready().await;
     assert_eq!(source.runs(), 2, "nothing is started by it");
-    // They are asked for while those bodies still run: nobody joins them any more.
+    // The keys are asked for while those bodies still run: nobody joins them any more.
     let joins = tokio::spawn(absent.refresh());
     assert_eq!(number(1, &source).await, 7);
     source.started(4).await;
     source.release(1);
     source.release(2);
-    assert_eq!(waits.await.unwrap(), 2, "who waited is answered");
+    assert_eq!(waits.await.unwrap(), 2, "the waiter is answered");
     run_ready().await;
     assert_eq!((stale.peek().await.unwrap().value, absent.peek().await), (7, None));
     source.release_all();
@@ -408,15 +407,15 @@ async fn a_fetch_from_before_the_cache_was_invalidated_stores_nothing() {
     let stored = [stale.peek().await.unwrap(), absent.peek().await.unwrap()];
     assert!(stored.iter().all(|stored| stored.fresh && stored.value > 2), "{stored:?}");
     assert_eq!(joined, stored[1].value);
-    assert_eq!((source.runs(), number::cache().stats().discarded), (4, 2));
+    assert_eq!(source.runs(), 4);
+    assert_stats!(number::cache(), discarded: 2);
 }
 
-/// What is put off begins later, and sees the change: it goes on.
+/// A queued fetch begins later and sees the change, so it goes on.
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_waits_in_the_queue_is_not_superseded_by_an_invalidated_cache() {
+async fn rule_4_a_queued_fetch_is_not_superseded_as_the_cache_is_invalidated() {
     #[cacheback(lifetime = 10, max_refreshes = 1, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -430,8 +429,7 @@ async fn a_fetch_that_waits_in_the_queue_is_not_superseded_by_an_invalidated_cac
     number::cache().invalidate().await.unwrap();
     source.release_all();
     settle().await;
-    let stats = number::cache().stats();
-    assert_eq!((stats.fetches, stats.discarded, stats.skipped), (2, 1, 0));
+    assert_stats!(number::cache(), fetches: 2, discarded: 1, skipped: 0);
     let stored =
         [number::entry(1, &source).peek().await.unwrap(), number::entry(2, &source).peek().await.unwrap()];
     assert_eq!(stored.map(|stored| (stored.value, stored.fresh)), [(7, false), (2, true)]);
@@ -439,7 +437,7 @@ async fn a_fetch_that_waits_in_the_queue_is_not_superseded_by_an_invalidated_cac
 
 /// However often a cache is invalidated while its bodies run, callers start no third one of a key.
 #[tokio::test(start_paused = true)]
-async fn a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most() {
+async fn rule_4_a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most() {
     let _own = testing::isolate();
     let source = Source::gated();
     number::entry(1, &source).set(7).await.unwrap();
@@ -449,7 +447,7 @@ async fn a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at
         run_ready().await;
     }
     assert_eq!((source.runs(), source.peak()), (2, 2));
-    // Who waits is not held up, and one that ends makes room.
+    // A caller who waits is not held up, and a body that ends makes room.
     let waits = tokio::spawn(number::entry(1, &source).refresh());
     source.started(3).await;
     run_ready().await;
@@ -467,12 +465,11 @@ async fn a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at
     assert_eq!((stored.value, stored.fresh, source.runs()), (4, true, 4));
 }
 
-/// As an invalidation of one key: the back-off goes on, a kept error is forgotten.
+/// As with an invalidation of one key, the back-off goes on, and a kept error is forgotten.
 #[tokio::test(start_paused = true)]
-async fn an_invalidated_cache_keeps_its_back_offs_and_no_error() {
+async fn rule_6_an_invalidated_cache_keeps_its_back_offs_and_no_error() {
     #[cacheback(lifetime = 10, fetch_on_miss, cache_err = 60, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -494,9 +491,9 @@ async fn an_invalidated_cache_keeps_its_back_offs_and_no_error() {
     assert_eq!(source.runs(), 4, "the back-off is over");
 }
 
-/// A ticket that is good for one use: of two who take it, one gets it.
+/// A value is a ticket for one use: of two callers who take it, one gets it.
 #[tokio::test(start_paused = true)]
-async fn a_value_is_taken_once() {
+async fn a_value_can_be_taken_once() {
     let _own = testing::isolate();
     let source = Source::open();
     let entry = number::entry(1, &source);
@@ -518,12 +515,11 @@ async fn a_value_is_taken_once() {
     assert_eq!(source.runs(), 0);
 }
 
-/// As `remove`: a fetch that runs is superseded, and the back-off ends.
+/// As with `remove`, a fetch that runs is superseded, and the back-off ends.
 #[tokio::test(start_paused = true)]
-async fn what_is_taken_is_removed() {
+async fn take_removes_as_remove_does() {
     #[cacheback(lifetime = 10, skip(source))]
-    async fn number(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-        let _ = id;
+    async fn number(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
     }
     let _own = testing::isolate();
@@ -539,7 +535,7 @@ async fn what_is_taken_is_removed() {
     assert_eq!(superseded.await.unwrap(), Ok(1));
     settle().await;
     assert_eq!((entry.peek().await, number::cache().len()), (None, 0), "it did not come back");
-    assert_eq!(number::cache().stats().discarded, 1);
+    assert_stats!(number::cache(), discarded: 1);
     source.fail(true);
     entry.set(8).await.unwrap();
     assert!(entry.refresh().await.is_err());

@@ -1,4 +1,4 @@
-//! The floods: a cache each, and what its bodies do.
+//! The floods: a cache each, with bodies of one kind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,18 +12,18 @@ const SIZE: usize = 1_024;
 type Value = Arc<[u8]>;
 pub(crate) type Flooded = Cache<u64, Result<Value, String>>;
 
-/// What the bodies do, and who calls.
+/// The outcome of the bodies, and the way they are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A value, for callers who wait.
     Waited,
-    /// A value, behind the backs of callers who get the empty one.
+    /// A value, in the background of callers who get the empty one.
     Behind,
     /// A value that is not to be stored.
     NotStored,
     /// An error that is kept for a minute.
     KeptErrors,
-    /// An error, behind the callers' backs; the breaker would leave none of that to see.
+    /// An error, in the background, without the breaker, which would leave little to see.
     Errors,
     /// The same, with the breaker.
     Breaker,
@@ -57,7 +57,7 @@ impl Kind {
     /// The most bodies that so many keys may start.
     pub(crate) fn bodies(self, keys: u64) -> u64 {
         match self {
-            // Those that had a place or stood in the queue when the breaker opened, and its trials.
+            // The refreshes that had a place or stood in the queue when the breaker opened, and its trials.
             Self::Breaker => 64 + 1_024 + 64,
             // Each place once, and the queue when they end.
             Self::Hanging => 64 + 1_024,
@@ -123,7 +123,7 @@ impl Flood {
         &self.cache
     }
 
-    /// Calls once with each key, from so many tasks, and waits for the end of what that started.
+    /// Calls once with each key, from so many tasks, and waits for the end of the fetches that this starts.
     pub(crate) async fn pour(&self, keys: u64, callers: u64) {
         let calls = (0..callers).map(|first| {
             let (cache, waits) = (self.cache.clone(), self.kind.waits());
@@ -134,7 +134,7 @@ impl Flood {
                         continue;
                     }
                     let _ = cache.get(&key).await;
-                    // It waits for nothing: the bodies have their turn.
+                    // This call waits for nothing, so the bodies need a turn.
                     tokio::task::yield_now().await;
                 }
             })

@@ -1,6 +1,7 @@
-//! A million distinct keys through a cache that has room for ten thousand: values, answers that are not stored, errors,
-//! and bodies that hang. What the cache holds of them is counted, and the memory that the process takes for it measured;
-//! it ends with 1 where one of them passes its bound. Nothing is bounded in time.
+//! A million distinct keys, from 64 callers at once, through caches that have room for ten thousand: values, answers
+//! that are not stored, errors, and bodies that hang. It counts the entries and refreshes and measures the memory of
+//! the process, and ends with 1 if one of them passes its bound: as many entries as there is room for, 64 refreshes at
+//! once beside the callers' own fetches, and 64 MiB more than at the beginning. Nothing is bounded in time.
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -13,13 +14,13 @@ use flood::{CAPACITY, Flood, Kind};
 use watch::{Seen, Watch, resident};
 
 const KEYS: u64 = 1_000_000;
-/// How many callers call at once.
+/// So many callers call at once.
 const CALLERS: u64 = 64;
 /// So many entries more there are while others are put in, and before the cache looks at its bound.
 const PUT_IN: u64 = 64 + CALLERS;
 /// So many refreshes run at once, and so many wait: the defaults.
 const PLACES: u64 = 64;
-/// By how many MiB the process may grow, in any flood. Ten thousand values of a KiB are ten; a million of the smallest
+/// The process may grow by so many MiB, in any flood. Ten thousand values of a KiB are ten; a million of the smallest
 /// records would be two hundred.
 const GROWTH: u64 = 64;
 
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
         };
         bound("entries", entries, CAPACITY + PUT_IN);
         bound("entries in the end", stats.entries, CAPACITY);
-        // Errors and back-offs push no value out: how many of them are kept the memory tells.
+        // Errors and back-offs push no value out. The memory shows how many of them are kept.
         bound(
             "kept or evicted",
             stats.entries + stats.evicted,

@@ -1,4 +1,4 @@
-//! The most that is seen of a flood while it runs.
+//! The highest numbers that are seen while a flood runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,7 +49,7 @@ impl Watch {
     }
 }
 
-/// The MiB that the process takes of the machine's memory; zero where the system does not say.
+/// The resident memory of the process in MiB, or zero if the system does not say.
 pub(crate) fn resident() -> u64 {
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return 0 };
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! Methods and generic functions: a program of their own to count, so that what they add to it moves nothing else.
+//! Methods and generic functions. They are counted in a program of their own, so that they move no other count.
 
 use std::hint::black_box;
 use std::sync::Arc;

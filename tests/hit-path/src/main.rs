@@ -1,9 +1,9 @@
 //! The gate of the hit path: counts the instructions of a hit and compares them with `limits.txt`.
 //!
-//! `cargo run --release -p cacheback-hit-path-tests` runs this program again under `valgrind --tool=callgrind`, for each
-//! kind of call with two numbers of hits. The difference, divided by the hits, is what one hit takes; what the loop
-//! itself takes is measured with a plain function and subtracted. It fails where a kind takes 3 % more than its limit.
-//! With `--update` it writes what it measured as the new limits.
+//! `cargo run --release -p cacheback-hit-path-tests` runs this program again under `valgrind --tool=callgrind`, for
+//! each kind of call with two numbers of hits. The difference, divided by the hits, is the cost of one hit. The cost of
+//! the loop itself is measured with a plain function and subtracted. It fails if a kind takes 3 % more than its limit.
+//! With `--update` it writes the measured numbers as new limits.
 
 mod generic;
 
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use cacheback::cacheback;
 
 const LIMITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/limits.txt");
-/// Over its limit by more than this share a kind fails.
+/// A kind fails if it is over its limit by more than this share.
 const TOLERANCE: f64 = 0.03;
 const HITS: [u32; 2] = [10_000, 20_000];
 
@@ -36,7 +36,7 @@ fn main() -> Outcome<()> {
     }
 }
 
-/// What is measured: the kind's name, and the kind whose loop is like it.
+/// The measured kinds: the name of each, and the kind whose loop is like it.
 const KINDS: [(&str, &str); 10] = [
     ("u64", "plain u64"),
     ("u64, refreshed 1000 times", "plain u64"),
@@ -117,7 +117,7 @@ fn count(kind: &str, hits: u32, out: &Path) -> Outcome<i64> {
     Ok(total.trim().parse()?)
 }
 
-/// The program that is counted: one key in each cache, so that chance has no part in where it lies.
+/// The program that is counted. Each cache has one key, so that chance does not decide where it lies.
 #[tokio::main(flavor = "current_thread")]
 async fn hit(kind: &str, hits: u32) -> Outcome<()> {
     let text = format!("{:032}", 7);
@@ -198,7 +198,7 @@ async fn nothing() -> [u8; 16] {
     plain_number(0).await
 }
 
-/// What a call costs that does nothing: a function's body, out of line.
+/// The cost of a call that does nothing: a function's body, out of line.
 async fn plain_number(id: u64) -> [u8; 16] {
     body(id)
 }

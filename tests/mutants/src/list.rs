@@ -1,4 +1,4 @@
-//! The mutations: what is broken, by which words of the source, and the tests that have to notice.
+//! The mutations: the code that each breaks, the rule that this violates, and the tests that have to notice.
 
 use crate::run::Target::{self, Runtime, Runtimes, Suite};
 
@@ -52,7 +52,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "if held.value.is_some_and(|newer| started < newer)",
         original: "started < newer",
         mutated: "false",
-        killed_by: &[(Suite, "isolation::an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one")],
+        killed_by: &[(
+            Suite,
+            "isolation::promise_4_an_older_fetch_of_another_runtime_does_not_overwrite_a_newer_one",
+        )],
     },
     Mutation {
         name: "epoch-stamp",
@@ -73,9 +76,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         original: "self.end_lost()",
         mutated: "()",
         killed_by: &[
-            (Suite, "logs::a_lost_fetch_is_told"),
-            (Runtimes, "the_next_call_after_a_dropped_runtime_works"),
-            (Runtimes, "a_runtime_that_is_dropped_at_each_await_of_a_body"),
+            (Suite, "logs::a_lost_fetch_is_logged"),
+            (Runtimes, "rule_3_the_next_call_after_a_dropped_runtime_works"),
+            (Runtimes, "promise_4_a_runtime_dropped_at_any_await_of_a_body_leaves_no_key_stuck"),
         ],
     },
     Mutation {
@@ -114,7 +117,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "false",
         killed_by: &[
             (Suite, "executor::rule_11_a_refresh_that_is_joined_gives_its_place_back"),
-            (Suite, "floods::a_function_that_hangs_does_not_starve_another"),
+            (Suite, "floods::rule_11_a_function_that_hangs_does_not_starve_another"),
         ],
     },
     Mutation {
@@ -125,7 +128,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "if entered.is_makeshift() && !tasks::has_budget() {",
         original: "entered.is_makeshift() && !tasks::has_budget()",
         mutated: "entered.is_makeshift() && false",
-        killed_by: &[(Suite, "cooperation::rule_12_a_loop_that_polls_for_the_first_value")],
+        killed_by: &[(Suite, "cooperation::rule_12_a_loop_that_polls_for_the_first_value_gets_it")],
     },
     Mutation {
         name: "stale-budget",
@@ -135,7 +138,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {",
         original: "status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget()",
         mutated: "status == Status::Stale && false",
-        killed_by: &[(Suite, "cooperation::rule_12_a_loop_that_polls_for_the_refresh")],
+        killed_by: &[(Suite, "cooperation::rule_12_a_loop_that_polls_for_a_refresh_gets_it")],
     },
     Mutation {
         name: "sleepless",
@@ -156,8 +159,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         original: "lapsed || self.flight.epoch() != epoch",
         mutated: "lapsed | true",
         killed_by: &[
-            (Suite, "single_flight::rule_1_ten_thousand_callers_share_one_fetch"),
-            (Runtimes, "callers_from_everywhere_share_one_fetch"),
+            (Suite, "single_flight::rule_1_promise_3_ten_thousand_callers_share_one_fetch"),
+            (Runtimes, "rule_1_callers_from_everywhere_share_one_fetch"),
             (Runtime, "flight::tests::one_claim_at_a_time_and_the_desk_goes_with_the_last_flight"),
         ],
     },
@@ -218,7 +221,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "None if until.is_some_and(|until| Moment::now() >= until) => return,",
         original: "until.is_some_and(|until| Moment::now() >= until)",
         mutated: "until.is_some_and(|until| Moment::now() < until)",
-        killed_by: &[(Runtimes, "a_fetch_on_a_runtime_that_is_not_driven")],
+        killed_by: &[(Runtimes, "rule_3_a_caller_gives_up_a_fetch_whose_runtime_nobody_drives")],
     },
     Mutation {
         name: "lost-is-failed",
@@ -228,7 +231,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "FlightResult::Lost if !waiter.leads() => Fallback::Again,",
         original: "Fallback::Again",
         mutated: "Fallback::Panic(Rethrown::Saying(self.name().to_owned()))",
-        killed_by: &[(Runtimes, "a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime")],
+        killed_by: &[(Runtimes, "rule_3_a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime")],
     },
     Mutation {
         name: "superseded-failures-are-told",
@@ -240,7 +243,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "None::<Answer<C::Return>>",
         killed_by: &[
             (Suite, "single_flight::rule_4_waiters_of_a_superseded_failure_get_the_stored_value"),
-            (Suite, "states::too_stale_gets_the_stale_value_where_the_fetch_fails"),
+            (Suite, "states::a_caller_of_a_too_stale_key_gets_the_stale_value_if_the_fetch_fails"),
         ],
     },
     Mutation {
@@ -291,7 +294,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "shortened(nanos(longest_pause(policy, failures)), chance / 2.0)",
         original: "chance / 2.0",
         mutated: "0.0 * chance",
-        killed_by: &[(Suite, "failure::rule_6_pauses_differ")],
+        killed_by: &[(Suite, "failure::rule_6_the_back_offs_of_keys_that_failed_together_differ")],
     },
     Mutation {
         name: "empty-is-kept",
@@ -321,7 +324,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "self.flights.supersede_running();",
         original: "self.flights.supersede_running();",
         mutated: "",
-        killed_by: &[(Suite, "writes::a_fetch_from_before_the_cache_was_invalidated_stores_nothing")],
+        killed_by: &[(Suite, "writes::rule_4_a_fetch_from_before_the_cache_was_invalidated_stores_nothing")],
     },
     Mutation {
         name: "fresh-after-all",
@@ -344,7 +347,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "self.flights.locked(node.hash(), || {",
         original: "node.forget_error();",
         mutated: "",
-        killed_by: &[(Suite, "writes::an_invalidated_cache_keeps_its_back_offs_and_no_error")],
+        killed_by: &[(Suite, "writes::rule_6_an_invalidated_cache_keeps_its_back_offs_and_no_error")],
     },
     Mutation {
         name: "quiet-after-an-invalidated-cache",
@@ -354,7 +357,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "self.flights.locked(node.hash(), || {",
         original: "node.reset_no_refresh();",
         mutated: "",
-        killed_by: &[(Suite, "writes::a_fetch_from_before_the_cache_was_invalidated_stores_nothing")],
+        killed_by: &[(Suite, "writes::rule_4_a_fetch_from_before_the_cache_was_invalidated_stores_nothing")],
     },
     Mutation {
         name: "storm-of-readers",
@@ -366,7 +369,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "behind.is_outdated && now < Moment::PAST",
         killed_by: &[(
             Suite,
-            "writes::a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most",
+            "writes::rule_4_a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most",
         )],
     },
     Mutation {
@@ -377,7 +380,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "fn take_out<R>(",
         original: "(old, self.store.take(old))",
         mutated: "(old, crate::store::Change::default())",
-        killed_by: &[(Suite, "writes::a_value_is_taken_once")],
+        killed_by: &[(Suite, "writes::a_value_can_be_taken_once")],
     },
     Mutation {
         name: "taken-and-fetched",
@@ -387,7 +390,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "fn take_out<R>(",
         original: "claims.supersede()",
         mutated: "Vec::new()",
-        killed_by: &[(Suite, "writes::what_is_taken_is_removed")],
+        killed_by: &[(Suite, "writes::take_removes_as_remove_does")],
     },
     Mutation {
         name: "expired-tokens",
@@ -411,7 +414,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         original: "self.waiting < self.max_waiting",
         mutated: "self.waiting < usize::MAX",
         killed_by: &[
-            (Suite, "executor::rule_11_sixty_four_at_a_time_and_all_of_them_in_the_end"),
+            (Suite, "executor::rule_11_sixty_four_refreshes_run_at_a_time_and_all_of_them_in_the_end"),
             (Runtime, "executor::tests::places_then_the_queue_then_refusal"),
         ],
     },
@@ -423,7 +426,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "if self.running < self.max_running && line.running < limit && line.queue.is_empty()",
         original: "self.running < self.max_running",
         mutated: "self.running < usize::MAX",
-        killed_by: &[(Suite, "executor::rule_11_sixty_four_at_a_time_and_all_of_them_in_the_end")],
+        killed_by: &[(
+            Suite,
+            "executor::rule_11_sixty_four_refreshes_run_at_a_time_and_all_of_them_in_the_end",
+        )],
     },
     Mutation {
         name: "first-come-first-served",
@@ -445,7 +451,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "line.queue.len() > usize::MAX - mine",
         killed_by: &[
             (Suite, "executor::rule_11_a_full_queue_makes_room_for_another_function"),
-            (Suite, "floods::a_function_that_hangs_does_not_starve_another"),
+            (Suite, "floods::rule_11_a_function_that_hangs_does_not_starve_another"),
         ],
     },
     Mutation {
@@ -478,7 +484,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "now < Moment::PAST && place.function == 0",
         killed_by: &[
             (Runtime, "executor::tests::lapsed_places_are_taken_away"),
-            (Runtimes, "a_refresh_queued_behind_a_runtime_that_is_not_driven"),
+            (Runtimes, "rule_3_a_refresh_queued_behind_a_runtime_that_nobody_drives_starts_after_the_lapse"),
         ],
     },
     Mutation {
@@ -490,8 +496,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         original: "state.failures < FAILURES",
         mutated: "state.failures > 0",
         killed_by: &[
-            (Suite, "breaker::one_trial_a_period_until_one_succeeds"),
-            (Suite, "floods::ten_thousand_stale_keys_over_a_dead_origin"),
+            (Suite, "breaker::rule_6_an_open_breaker_allows_one_trial_a_period_until_one_succeeds"),
+            (Suite, "floods::rule_6_a_dead_origin_is_spared_ten_thousand_stale_keys"),
         ],
     },
     Mutation {
@@ -502,7 +508,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "if is_trial {",
         original: "is_trial",
         mutated: "is_trial || true",
-        killed_by: &[(Suite, "breaker::callers_who_wait_and_fail_put_no_trial_off")],
+        killed_by: &[(Suite, "breaker::rule_6_callers_who_wait_and_fail_put_no_trial_of_the_breaker_off")],
     },
     Mutation {
         name: "missing-keys-first",
@@ -514,7 +520,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "period",
         killed_by: &[
             (Runtime, "engine::breaker::tests::a_missing_key_leaves_the_trial_to_others_for_half_a_period"),
-            (Suite, "breaker::stale_keys_come_before_missing_ones"),
+            (Suite, "breaker::rule_6_stale_keys_take_the_trials_of_the_breaker_before_missing_ones"),
         ],
     },
     Mutation {
@@ -525,7 +531,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "Some(FlightResult::Failed(_)) => Some(!self.answers)",
         original: "!self.answers",
         mutated: "true",
-        killed_by: &[(Suite, "breaker::an_error_that_is_an_answer_opens_no_breaker")],
+        killed_by: &[(Suite, "breaker::rule_6_an_error_that_is_an_answer_opens_no_breaker")],
     },
     Mutation {
         name: "joined-takes-the-trial",
@@ -535,7 +541,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "decision.fetches_behind() && claims.lane(here.lane).lets_start(now, self.store.epoch());",
         original: "claims.lane(here.lane).lets_start(now, self.store.epoch())",
         mutated: "true",
-        killed_by: &[(Suite, "breaker::a_key_that_is_being_fetched_takes_no_trial")],
+        killed_by: &[(Suite, "breaker::rule_6_a_key_that_is_being_fetched_takes_no_trial_of_the_breaker")],
     },
     Mutation {
         name: "put-off-takes-the-trial",
@@ -545,7 +551,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "let is_put_off = claims.lane(here.lane).is_put_off();",
         original: "claims.lane(here.lane).is_put_off()",
         mutated: "false",
-        killed_by: &[(Suite, "breaker::an_invalidated_key_whose_refresh_is_queued_takes_no_trial")],
+        killed_by: &[(
+            Suite,
+            "breaker::rule_6_an_invalidated_key_whose_refresh_is_queued_takes_no_trial_of_the_breaker",
+        )],
     },
     Mutation {
         name: "invalidated-stays-fresh",
@@ -557,7 +566,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "",
         killed_by: &[
             (Suite, "writes::invalidate_cuts_the_lifetime_and_starts_one_refresh"),
-            (Suite, "clock::a_clock_that_stands_still"),
+            (Suite, "clock::a_clock_that_stands_still_holds_up_no_key"),
         ],
     },
     Mutation {
@@ -583,7 +592,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "index.contains(place)",
         killed_by: &[
             (Runtime, "store::tests::the_bound_holds_and_evictions_leave_the_index"),
-            (Suite, "bound::capacity_bounds_the_entries"),
+            (Suite, "capacity::promise_5_capacity_bounds_the_entries"),
         ],
     },
     Mutation {
@@ -594,7 +603,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "if own.is_rerun() {",
         original: "own.is_rerun()",
         mutated: "own.is_rerun() && false",
-        killed_by: &[(Suite, "writes::a_body_that_invalidates_its_own_key_ends")],
+        killed_by: &[(Suite, "writes::rule_12_a_body_that_invalidates_its_own_key_ends")],
     },
     Mutation {
         name: "reruns-beside-their-body",
@@ -604,7 +613,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "if flight.is_rerun() { 1 } else { BODIES }",
         original: "if flight.is_rerun() { 1 } else { BODIES }",
         mutated: "if flight.is_rerun() { BODIES } else { BODIES }",
-        killed_by: &[(Suite, "writes::a_body_that_invalidates_its_own_key_ends")],
+        killed_by: &[(Suite, "writes::rule_12_a_body_that_invalidates_its_own_key_ends")],
     },
     Mutation {
         name: "records-among-the-values",
@@ -616,7 +625,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "Self::Value",
         killed_by: &[
             (Runtime, "store::tests::records_have_a_bound_of_their_own"),
-            (Suite, "bound::failures_evict_no_values"),
+            (Suite, "capacity::promise_5_failures_evict_no_values"),
         ],
     },
     Mutation {
@@ -652,7 +661,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "if self.flight.waiting() == 0 { return self.progress = Progress::Home }",
         killed_by: &[
             (Suite, "single_flight::rule_2_the_fetch_ends_without_its_callers"),
-            (Suite, "abandoned::a_call_that_is_dropped_after_each_of_its_polls"),
+            (Suite, "dropped_calls::rule_2_a_call_dropped_after_any_of_its_polls_leaves_no_key_stuck"),
         ],
     },
     Mutation {
@@ -664,7 +673,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         original: "self.0.saturating_sub(earlier.0)",
         mutated: "self.0.wrapping_sub(earlier.0)",
         killed_by: &[
-            (Suite, "clock::a_clock_that_goes_back"),
+            (Suite, "clock::a_clock_that_goes_back_holds_up_no_key"),
             (Runtime, "base::clock::tests::differences_saturate_where_the_clock_goes_back"),
         ],
     },
@@ -677,7 +686,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         original: "catch(|| drop(content))",
         mutated: "Ok::<(), crate::base::panics::Panic>(drop(content))",
         killed_by: &[
-            (Suite, "values::a_drop_of_a_value_that_panics_anywhere"),
+            (Suite, "hostile_code::values::promise_4_a_panic_in_any_drop_of_a_value_leaves_no_key_stuck"),
             (Runtime, "store::tests::a_drop_that_panics_stops_no_eviction"),
         ],
     },
@@ -689,6 +698,6 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "catch(|| source.vary(&mut policy))?;",
         original: "catch(|| source.vary(&mut policy))?;",
         mutated: "source.vary(&mut policy);",
-        killed_by: &[(Suite, "options::a_panic_in_an_options_expression_is_a_failed_fetch")],
+        killed_by: &[(Suite, "options::rule_10_a_panic_in_an_options_expression_is_a_failed_fetch")],
     },
 ];

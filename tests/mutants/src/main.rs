@@ -1,8 +1,11 @@
 //! Breaks one thing at a time in a copy of the library, and sees that the tests notice.
 //!
 //! All of `list` is built at once: each mutation is an `if` in the copy, and an environment variable says which one
-//! is on. First every test passes with none of them, then each test that a mutation names is run with that one on, and
-//! has to fail. It ends with 1 where one does not, and where a mutation does not fit the source any more.
+//! is on. First, every test has to pass with none of them. Then each test that a mutation names is run with that mutation
+//! on, and has to fail. The program ends with 1 if a test does not notice, and if a mutation no longer fits the source.
+//!
+//! `--list` prints what is broken and which tests have to notice, `--core` tries the mutations that matter most, and names
+//! try those mutations alone.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,9 +19,9 @@ use list::{MUTATIONS, Mutation};
 use run::{Binaries, Outcome};
 use tree::Tree;
 
-/// A test that takes longer hangs, where nothing is mutated: they take a second or two.
+/// A test that takes longer without a mutation hangs: they take a second or two.
 const LIMIT: Duration = Duration::from_secs(120);
-/// A mutated one hangs after some times what it took before, and not before this.
+/// A test with a mutation hangs if it takes longer than this, and `TIMES` as long as without.
 const LEAST_LIMIT: Duration = Duration::from_secs(10);
 const TIMES: u32 = 5;
 
@@ -26,11 +29,15 @@ fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let chosen: Vec<&Mutation> = match &arguments[..] {
         [] => MUTATIONS.iter().collect(),
+        [list] if list == "--list" => {
+            print_list();
+            return ExitCode::SUCCESS;
+        }
         [core] if core == "--core" => MUTATIONS.iter().filter(|mutation| mutation.core).collect(),
         names => MUTATIONS.iter().filter(|mutation| names.iter().any(|name| name == mutation.name)).collect(),
     };
     if chosen.is_empty() {
-        eprintln!("usage: cacheback-mutants [--core | NAME...]");
+        eprintln!("usage: cacheback-mutants [--list | --core | NAME...]");
         return ExitCode::from(2);
     }
     match try_all(&chosen) {
@@ -42,7 +49,19 @@ fn main() -> ExitCode {
     }
 }
 
-/// `Err` says what is wrong: the tests are, or the mutations.
+/// A line for each mutation, and one for each test that has to notice.
+fn print_list() {
+    let width = MUTATIONS.iter().map(|mutation| mutation.name.len()).max().unwrap_or(0);
+    for Mutation { name, breaks, core, killed_by, .. } in MUTATIONS {
+        println!("{name:width$}  {breaks}{}", if *core { " (core)" } else { "" });
+        for (target, test) in *killed_by {
+            println!("{:width$}      {target}: {test}", "");
+        }
+    }
+    println!("{} mutations", MUTATIONS.len());
+}
+
+/// `Err` says whether the tests or the mutations are wrong, and how.
 fn try_all(chosen: &[&Mutation]) -> Result<(), String> {
     let began = Instant::now();
     let mut tree = Tree::read()?;
@@ -85,7 +104,7 @@ fn try_all(chosen: &[&Mutation]) -> Result<(), String> {
     if survivors.is_empty() { Ok(()) } else { Err(survivors.join("\n")) }
 }
 
-/// Where this program was built: `target/debug/` lies around it.
+/// The directory that this program was built in: it lies in `debug/` there.
 fn target_dir() -> Option<PathBuf> {
     Some(std::env::current_exe().ok()?.parent()?.parent()?.to_owned())
 }

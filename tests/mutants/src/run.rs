@@ -29,7 +29,17 @@ impl Target {
     }
 }
 
-/// What became of a test.
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Suite => "tests/suite",
+            Self::Runtime => "cacheback-runtime",
+            Self::Runtimes => "tests/real-clock",
+        })
+    }
+}
+
+/// How a test ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
@@ -50,7 +60,7 @@ impl fmt::Display for Outcome {
 pub(crate) struct Binaries(BTreeMap<Target, PathBuf>);
 
 impl Binaries {
-    /// Builds these targets of the workspace at `root`; its dependencies are taken from `target_dir` where they are there.
+    /// Builds these targets of the workspace at `root`. Dependencies that `target_dir` has already are not built again.
     pub(crate) fn build(
         root: &Path,
         target_dir: &Path,
@@ -99,8 +109,8 @@ impl Binaries {
 fn build(root: &Path, target_dir: &Path, target: Target) -> Result<PathBuf, String> {
     let mut command = Command::new(env!("CARGO"));
     command.arg("test").args(target.arguments()).arg("--no-run").arg("--target-dir").arg(target_dir);
-    // cargo tells packages of one name apart by where they lie in their workspaces, and would take those of the copy for
-    // the originals. It keeps what was built with a wrapper apart; this one runs what it wraps, and nothing else.
+    // cargo tells packages of one name apart by their places in their workspaces, and would take those of the copy for
+    // the originals. It keeps the output of a wrapped compiler apart. This wrapper only runs the compiler.
     command.env("RUSTC_WORKSPACE_WRAPPER", "env");
     let built = command.current_dir(root).output().map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&built.stderr);

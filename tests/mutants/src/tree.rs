@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::list::Mutation;
 
-/// All that cargo wants to see of the workspace.
+/// The parts of the workspace that cargo needs.
 const PARTS: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
@@ -20,7 +20,7 @@ const PARTS: [&str; 9] = [
     "benches",
 ];
 
-/// Says in the copy whether a mutation is on.
+/// In the copy, says whether a mutation is on.
 const SWITCH: &str = r#"
 mod mutants {
     pub(crate) fn on(name: &str) -> bool {
@@ -45,7 +45,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Writes a mutation beside what it is of; `Err` where it does not fit.
+    /// Writes a mutation beside the code that it replaces. `Err` if it does not fit.
     pub(crate) fn mutate(&mut self, mutation: &Mutation) -> Result<(), String> {
         let Mutation { name, file, at, original, mutated, .. } = mutation;
         let misfit = |what: String| format!("the mutation `{name}` does not fit `{file}` any more: {what}");
@@ -66,7 +66,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Makes a folder the same as this. What is so already is not touched: it need not be built again.
+    /// Makes a folder the same as this. Files that are the same already are not touched, so that they are not built again.
     pub(crate) fn write(&self, to: &Path) -> Result<(), String> {
         let write = || {
             for (path, bytes) in &self.0 {
@@ -94,7 +94,7 @@ impl Tree {
     }
 }
 
-/// Reads `part` of a folder, and all that is below.
+/// Reads `part` of a folder, with everything below it.
 fn read(root: &Path, part: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) -> io::Result<()> {
     let path = root.join(part);
     if !path.is_dir() {

@@ -30,7 +30,7 @@ async fn held(id: u64) -> u64 {
     id + run
 }
 
-/// Until no thread but this one runs: none is inside of the library then.
+/// Waits until every other thread sleeps: none is inside of the library then.
 fn alone() {
     let sleeps = |task: fs::DirEntry| {
         let Ok(stat) = fs::read_to_string(task.path().join("stat")) else { return true };
@@ -53,11 +53,11 @@ fn current_task() -> libc::pid_t {
     unsafe { libc::gettid() }
 }
 
-/// Does `work` in a child; how that ended. A child that hangs is killed.
+/// Does `work` in a child, and returns the status that it ended with. A child that hangs is killed.
 #[allow(unsafe_code)]
 fn in_a_child(work: impl FnOnce()) -> libc::c_int {
     alone();
-    // SAFETY: all other threads sleep, and what they hold is a matter of theirs. The child ends without a return.
+    // SAFETY: all other threads sleep, and hold nothing that the child needs. The child ends without a return.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "no fork");
     if child == 0 {
@@ -73,10 +73,10 @@ fn in_a_child(work: impl FnOnce()) -> libc::c_int {
     status
 }
 
-/// Alone in its program: no other test is to be inside of the library when this one forks.
+/// This test is alone in its program: no other may be inside of the library when it forks.
 #[test]
-fn a_child_has_a_runtime_and_a_housekeeper_of_its_own() {
-    // A call from outside of any runtime, so that the library has one of its own; and a fetch in flight on it.
+fn rule_12_a_forked_child_has_a_runtime_and_a_housekeeper_of_its_own() {
+    // A call from outside of any runtime, so that the library has one of its own, and a fetch in flight on that.
     assert_eq!(pollster::block_on(pure(1)), 2);
     let held_by_the_parent = thread::spawn(|| pollster::block_on(held(10)));
     pollster::block_on(BEGUN.acquire()).unwrap().forget();
@@ -86,7 +86,7 @@ fn a_child_has_a_runtime_and_a_housekeeper_of_its_own() {
         assert_eq!(pollster::block_on(pure(2)), 4, "a miss");
         // The parent's fetch never ends here: its claim lapses.
         assert_eq!(pollster::block_on(held(10)), 12);
-        // A blocked thread is what the housekeeper is for.
+        // Only the housekeeper can help a blocked thread.
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         assert_eq!(runtime.block_on(async { pollster::block_on(pure(3)) }), 6);
         // Neither waits for the parent's fetch.

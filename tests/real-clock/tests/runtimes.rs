@@ -1,6 +1,6 @@
 //! Several runtimes, none at all, and runtimes that are dropped, without `test-util`: as in production.
 //!
-//! No test waits for time to pass; each goes on when what it waits for has happened.
+//! No test waits for time to pass: each waits for events.
 
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,6 +14,10 @@ use cacheback::{Cache, Status, cacheback, settle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
+
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
 
 /// A body that says when it has started and waits until it may end.
 struct Gate {
@@ -51,7 +55,7 @@ fn multi_thread() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// A call that waits already, and goes on on this runtime.
+/// Polls a call until it waits, and then spawns it on this runtime.
 fn waiting<T: Send + 'static>(
     runtime: &Runtime,
     call: impl Future<Output = T> + Send + 'static,
@@ -65,14 +69,13 @@ fn waiting<T: Send + 'static>(
 }
 
 #[cacheback(fetch_on_miss, skip(gate))]
-async fn number(id: u64, gate: &Arc<Gate>) -> u64 {
-    let _ = id;
+async fn number(_id: u64, gate: &Arc<Gate>) -> u64 {
     gate.run().await
 }
 
 /// Rule 1 holds across runtimes.
 #[test]
-fn a_flight_of_another_runtime_is_joined() {
+fn rule_1_a_fetch_of_another_runtime_is_joined() {
     let gate = Gate::new();
     let (one, other) = (multi_thread(), multi_thread());
     let leader = one.spawn(number::entry(1, &gate).get_or_fetch());
@@ -88,7 +91,7 @@ fn a_flight_of_another_runtime_is_joined() {
 
 /// Rule 3: a runtime is dropped in mid-fetch, and a caller on another one waits for it.
 #[test]
-fn a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
+fn rule_3_a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
     let gate = Gate::new();
     let (lost, alive) = (current_thread(), multi_thread());
     let leader = lost.spawn(number::entry(2, &gate).get_or_fetch());
@@ -104,10 +107,10 @@ fn a_waiter_of_a_lost_fetch_fetches_once_on_its_own_runtime() {
     assert_eq!(gate.runs(), 2, "one fetch for all ten");
 }
 
-/// A fetch that a call brought is lost with its runtime and cannot run again: who waits with another one runs that, and
-/// the call itself says what became of it.
+/// A fetch that a call brought is lost with its runtime and cannot run again. Its call panics and says so, and another
+/// call runs the fetch that it brings.
 #[test]
-fn a_lost_fetch_that_can_run_only_once() {
+fn rule_3_a_lost_fetch_that_a_call_brought_does_not_run_again() {
     let gate = Gate::new();
     let cache: Cache<u64, u64> = Cache::builder().build().unwrap();
     let (lost, alive) = (current_thread(), multi_thread());
@@ -135,10 +138,9 @@ fn a_lost_fetch_that_can_run_only_once() {
 
 /// Rule 3: a runtime is dropped in mid-fetch; the next call works, without a back-off.
 #[test]
-fn the_next_call_after_a_dropped_runtime_works() {
+fn rule_3_the_next_call_after_a_dropped_runtime_works() {
     #[cacheback(skip(gate))]
-    async fn served(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn served(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let gate = Gate::new();
@@ -149,8 +151,7 @@ fn the_next_call_after_a_dropped_runtime_works() {
         drop(runtime);
         assert_eq!(gate.runs(), round);
     }
-    let stats = served::cache().stats();
-    assert_eq!((stats.fetches, stats.in_flight, stats.errors), (3, 0, 0));
+    assert_stats!(served::cache(), fetches: 3, in_flight: 0, errors: 0);
     let runtime = current_thread();
     gate.open.add_permits(1);
     assert_eq!(runtime.block_on(served::entry(1, &gate).get_or_fetch()), 4);
@@ -158,10 +159,9 @@ fn the_next_call_after_a_dropped_runtime_works() {
 
 /// A lost refresh is no failure: the stored value is served, and its waiters fall back to it.
 #[test]
-fn a_waiter_of_a_lost_refresh_gets_the_stored_value() {
+fn rule_3_a_waiter_of_a_lost_refresh_gets_the_stored_value() {
     #[cacheback(lifetime = 0, max_stale = 0, skip(gate))]
-    async fn too_stale(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn too_stale(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let gate = Gate::new();
@@ -176,7 +176,7 @@ fn a_waiter_of_a_lost_refresh_gets_the_stored_value() {
     }
     drop(lost);
     drop(leader);
-    // Whether it joined the lost fetch or came after it: nothing hangs, and the value is the stored one or a new one.
+    // Whether it joined the lost fetch or came later, nothing hangs, and the value is the stored one or a new one.
     gate.open.add_permits(1);
     let lookup = alive.block_on(wait).unwrap();
     assert!(matches!((lookup.value, lookup.status), (7, Status::Stale) | (2, Status::Fetched)), "{lookup:?}");
@@ -184,7 +184,7 @@ fn a_waiter_of_a_lost_refresh_gets_the_stored_value() {
 
 /// Calls from outside of any tokio runtime: fetches run on one of our own.
 #[test]
-fn outside_of_any_runtime() {
+fn a_call_from_outside_of_any_runtime_is_answered() {
     #[cacheback(lifetime = "1h", wait = "20ms", skip(gate))]
     async fn impatient(id: u64, gate: &Arc<Gate>) -> Option<u64> {
         Some(gate.run().await + id)
@@ -202,7 +202,7 @@ fn outside_of_any_runtime() {
     gate.open.add_permits(1);
     pollster::block_on(settle());
     assert_eq!(pollster::block_on(impatient(1, &gate)), Some(3));
-    // From a thread of the blocking pool, and from within `block_in_place`.
+    // The same from a thread of the blocking pool, and from within `block_in_place`.
     let runtime = multi_thread();
     let blocking = Arc::clone(&gate);
     gate.open.add_permits(2);
@@ -214,9 +214,9 @@ fn outside_of_any_runtime() {
     assert_eq!(runtime.block_on(from_in_place).unwrap(), 4);
 }
 
-/// A runtime without timers still fetches: those of our own runtime do.
+/// A runtime without timers still fetches, with the timers of our own runtime.
 #[test]
-fn a_runtime_without_timers() {
+fn a_call_on_a_runtime_without_timers_is_answered() {
     let gate = Gate::new();
     gate.open.add_permits(1);
     let runtime = Builder::new_current_thread().build().unwrap();
@@ -225,7 +225,7 @@ fn a_runtime_without_timers() {
 
 /// A body that blocks its thread holds up no other key.
 #[test]
-fn a_body_that_blocks_its_thread() {
+fn a_body_that_blocks_its_thread_holds_up_no_other_key() {
     #[cacheback(fetch_on_miss, skip(held))]
     async fn blocking(id: u64, held: &Arc<std::sync::Mutex<()>>) -> u64 {
         if id == 0 {
@@ -246,10 +246,9 @@ fn a_body_that_blocks_its_thread() {
 
 /// Rule 3 by the real clock: a claim lapses, and the key is not stuck.
 #[test]
-fn a_claim_lapses_by_the_real_clock() {
+fn rule_3_a_claim_lapses_by_the_real_clock() {
     #[cacheback(lifetime = 0, refresh_timeout = "30ms", skip(gate))]
-    async fn hanging(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn hanging(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let gate = Gate::new();
@@ -258,15 +257,15 @@ fn a_claim_lapses_by_the_real_clock() {
     runtime.block_on(async {
         assert_eq!(hanging(1, &gate).await, 0);
         settle().await;
-        assert_eq!(hanging::cache().stats().timeouts, 1);
+        assert_stats!(hanging::cache(), timeouts: 1);
         gate.open.add_permits(1);
         assert_eq!(entry.get_or_fetch().await, 2);
     });
 }
 
-/// The clocks of this process agree: an age is never larger than the time that passed.
+/// The clocks of this process agree: an age is no larger than the time that has passed.
 #[test]
-fn ages_by_the_real_clock() {
+fn rule_5_an_age_is_no_larger_than_the_real_time_that_passed() {
     let gate = Gate::new();
     gate.open.add_permits(1);
     let runtime = current_thread();
@@ -279,19 +278,18 @@ fn ages_by_the_real_clock() {
     });
 }
 
-/// A runtime that nobody drives any more: a caller elsewhere gives its fetch up when the claim has lapsed.
+/// A caller elsewhere gives up the fetch of a runtime that nobody drives any more, when the claim has lapsed.
 #[test]
-fn a_fetch_on_a_runtime_that_is_not_driven() {
+fn rule_3_a_caller_gives_up_a_fetch_whose_runtime_nobody_drives() {
     #[cacheback(fetch_on_miss, refresh_timeout = "50ms", skip(gate))]
-    async fn deserted(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn deserted(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let gate = Gate::new();
     let (idle, alive) = (current_thread(), multi_thread());
     let _leader = idle.spawn(deserted::entry(1, &gate).get_or_fetch());
     idle.block_on(gate.started());
-    // One is for the body that will never take it.
+    // One permit is for the body that never takes it.
     gate.open.add_permits(2);
     assert_eq!(alive.block_on(deserted(1, &gate)), 2, "a fetch of its own");
 }
@@ -303,7 +301,7 @@ fn settle_waits_for_the_body_of_an_aborted_fetch() {
     struct Slow;
     impl Drop for Slow {
         fn drop(&mut self) {
-            // Long enough for the other thread to see a settled runtime, if it were one.
+            // Long enough for the other thread to see a settled runtime, if it settled too early.
             for _ in 0..1_000 {
                 thread::yield_now();
             }
@@ -327,7 +325,7 @@ fn settle_waits_for_the_body_of_an_aborted_fetch() {
 
 /// A blocking thread that waits for a cached call does not keep its runtime from being dropped.
 #[test]
-fn a_blocking_thread_does_not_hold_its_runtime() {
+fn a_blocked_thread_does_not_keep_its_runtime_from_being_dropped() {
     let gate = Gate::new();
     let runtime = multi_thread();
     let (handle, held) = (runtime.handle().clone(), Arc::clone(&gate));
@@ -341,12 +339,11 @@ fn a_blocking_thread_does_not_hold_its_runtime() {
     drop(runtime);
 }
 
-/// A refresh that waits behind the refreshes of a runtime that nobody drives starts when their claims have lapsed.
+/// A refresh is queued after those of a runtime that nobody drives, and starts when their claims have lapsed.
 #[test]
-fn a_refresh_queued_behind_a_runtime_that_is_not_driven() {
+fn rule_3_a_refresh_queued_behind_a_runtime_that_nobody_drives_starts_after_the_lapse() {
     #[cacheback(lifetime = 0, max_refreshes = 1, refresh_timeout = "20ms", skip(gate))]
-    async fn narrow(id: u64, gate: &Arc<Gate>) -> u64 {
-        let _ = id;
+    async fn narrow(_id: u64, gate: &Arc<Gate>) -> u64 {
         gate.run().await
     }
     let (held, open) = (Gate::new(), Gate::new());
@@ -355,7 +352,7 @@ fn a_refresh_queued_behind_a_runtime_that_is_not_driven() {
     assert_eq!(idle.block_on(narrow(1, &held)), 0);
     idle.block_on(held.started());
     alive.block_on(async {
-        // Queued behind it; readers who come later see that its place is free.
+        // The refresh is queued. Later readers see that the other place is free.
         while narrow(2, &open).await == 0 {
             tokio::task::yield_now().await;
         }
@@ -363,9 +360,9 @@ fn a_refresh_queued_behind_a_runtime_that_is_not_driven() {
     });
 }
 
-/// A runtime is dropped with the body at each of its awaits: the key is held by nothing, and nobody fails for it.
+/// A runtime is dropped with the body at each of its awaits: nothing holds the key, and no caller fails.
 #[test]
-fn a_runtime_that_is_dropped_at_each_await_of_a_body() {
+fn promise_4_a_runtime_dropped_at_any_await_of_a_body_leaves_no_key_stuck() {
     #[cacheback(fetch_on_miss, skip(steps))]
     async fn stepwise(id: u64, steps: &Arc<AtomicU64>) -> u64 {
         for _ in 0..5 {
@@ -388,20 +385,19 @@ fn a_runtime_that_is_dropped_at_each_await_of_a_body() {
         reached.push(steps.load(Ordering::SeqCst));
         drop(runtime);
         drop(call);
-        assert_eq!(stepwise::cache().stats().in_flight, 0, "dropped after {ticks} ticks");
+        assert_stats!(stepwise::cache(), in_flight: 0, "dropped after {ticks} ticks");
         let again = async { tokio::time::timeout(Duration::from_secs(60), stepwise(ticks, &steps)).await };
         assert_eq!(alive.block_on(again), Ok(ticks), "stuck after {ticks} ticks");
     }
     reached.dedup();
     assert_eq!(reached, [0, 1, 2, 3, 4, 5], "at each of its awaits");
-    let stats = stepwise::cache().stats();
-    assert_eq!((stats.errors, stats.panics, stats.in_flight), (0, 0, 0));
+    assert_stats!(stepwise::cache(), errors: 0, panics: 0, in_flight: 0);
 }
 
 /// One key, called from two runtimes, from a blocking thread, from within `block_in_place` and from outside of any
 /// runtime, all at once.
 #[test]
-fn callers_from_everywhere_share_one_fetch() {
+fn rule_1_callers_from_everywhere_share_one_fetch() {
     let gate = Gate::new();
     let (one, other) = (multi_thread(), current_thread());
     let entry = number::entry(60, &gate);

@@ -1,5 +1,5 @@
-//! The end of a process, without `test-util`: its one executor, several runtimes and many threads. One test, since it
-//! has one process to end.
+//! The shutdown of a process, without `test-util`: one executor, several runtimes and many threads. This is one test,
+//! because there is one process to shut down.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 use cacheback::{Status, cacheback, caches, configure, settle, shutdown};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
+
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
 
 /// A body that says when it has started and waits until it may end.
 struct Gate {
@@ -51,8 +55,8 @@ async fn quick(id: u64) -> u64 {
 }
 
 #[test]
-fn the_end_of_a_process() {
-    // Looking is no use of the executor.
+fn a_process_is_shut_down_among_several_runtimes() {
+    // A `peek` and a look at counters do not use the executor.
     assert_eq!(pollster::block_on(quick::entry(1).peek()), None);
     assert_eq!(caches().iter().map(|cache| cache.stats().fetches).sum::<u64>(), 0);
     configure().max_refreshes(6).apply().unwrap();
@@ -67,7 +71,7 @@ fn the_end_of_a_process() {
     a_runtime_that_is_dropped(one, &other);
 }
 
-/// Six run at once, of whatever runtime.
+/// Six refreshes run at once, of whatever runtime.
 async fn a_limit_of_the_process(other: &Runtime) {
     let gate = Gate::new();
     for id in 0..4 {
@@ -76,11 +80,11 @@ async fn a_limit_of_the_process(other: &Runtime) {
         other.spawn(async move { gated(100 + id, &gate).await }).await.unwrap();
     }
     gate.started(6).await;
-    assert_eq!(gated::cache().stats().fetches, 6);
+    assert_stats!(gated::cache(), fetches: 6);
     gate.open.add_permits(8);
     other.spawn(settle()).await.unwrap();
     settle().await;
-    assert_eq!(gated::cache().stats().fetches, 8);
+    assert_stats!(gated::cache(), fetches: 8);
 }
 
 /// Tasks of two runtimes read stale keys, invalidate and wait for them while the process is shut down: every call is
@@ -102,7 +106,7 @@ fn a_shutdown_among_everything_else(one: &Runtime, other: &Runtime) {
                         entry.invalidate().await.unwrap();
                     } else {
                         let _ = entry.lookup().await;
-                        // A stale answer is there at once: others are to run too.
+                        // A stale answer is immediate: other tasks need a turn.
                         tokio::task::yield_now().await;
                     }
                 }
@@ -122,12 +126,12 @@ fn a_shutdown_among_everything_else(one: &Runtime, other: &Runtime) {
     for caller in callers {
         pollster::block_on(caller).unwrap();
     }
-    // A task may outlive its answer by a moment, no more.
+    // A task outlives its answer by a moment at most.
     assert_eq!(pollster::block_on(shutdown(LATE)).aborted, 0);
-    assert_eq!(quick::cache().stats().in_flight, 0);
+    assert_stats!(quick::cache(), in_flight: 0);
 }
 
-/// Stale is served, refreshes are refused, calls that wait fetch: on every runtime, and outside of any.
+/// Stale values are served, refreshes are refused, and callers who wait fetch: on every runtime, and outside of any.
 fn after_the_shutdown(one: &Runtime, other: &Runtime) {
     let before = quick::cache().stats();
     for runtime in [one, other] {
@@ -136,11 +140,10 @@ fn after_the_shutdown(one: &Runtime, other: &Runtime) {
         assert_eq!(runtime.block_on(quick::entry(200).refresh()), 200);
     }
     assert_eq!(pollster::block_on(quick::entry(201).get_or_fetch()), 201);
-    let stats = quick::cache().stats();
-    assert_eq!((stats.refused - before.refused, stats.fetches - before.fetches), (2, 3));
+    assert_stats!(quick::cache(), refused: before.refused + 2, fetches: before.fetches + 3);
 }
 
-/// A body that blocks its thread is not waited for longer than a moment.
+/// A shutdown waits only for a moment for a body that blocks its thread.
 fn a_body_that_blocks(one: &Runtime) {
     #[cacheback(wait = "1ms", fetch_on_miss, empty = 0, skip(held))]
     async fn blocking(id: u64, held: &Arc<(std::sync::Mutex<()>, Gate)>) -> u64 {
@@ -154,7 +157,7 @@ fn a_body_that_blocks(one: &Runtime) {
     let guard = held.0.lock().unwrap();
     let caller = one.spawn(blocking::entry(1, &held).lookup());
     pollster::block_on(held.1.started(1));
-    // Its caller goes away: at the limit nobody waits.
+    // Its caller goes away, so nobody waits at the limit.
     assert_eq!(pollster::block_on(caller).unwrap().status, Status::Empty);
     let before = Instant::now();
     let ended = pollster::block_on(shutdown(SOON));
@@ -163,8 +166,8 @@ fn a_body_that_blocks(one: &Runtime) {
     drop(guard);
     pollster::block_on(settle());
     one.block_on(settle());
-    assert_eq!(blocking::cache().stats().in_flight, 0);
-    assert_eq!(blocking::cache().len(), 0, "it was aborted where it awaits next");
+    assert_stats!(blocking::cache(), in_flight: 0);
+    assert_eq!(blocking::cache().len(), 0, "it was aborted at its next await");
 }
 
 /// A fetch that is lost with its runtime while a shutdown waits for it.
@@ -174,7 +177,7 @@ fn a_runtime_that_is_dropped(one: Runtime, other: &Runtime) {
     pollster::block_on(gate.started(1));
     let (ended, end) = mpsc::channel();
     other.spawn(async move { ended.send(shutdown(LATE).await).unwrap() });
-    // Whether it begins to wait before or after: nothing is left to wait for.
+    // Whether the shutdown begins to wait before or after this, nothing is left to wait for.
     drop(one);
     drop(leader);
     let ended = end.recv().unwrap();

@@ -1,5 +1,5 @@
-//! The real store under many threads: nothing removed comes back, nothing newer is overwritten, what was invalidated is
-//! not called fresh, counters add up.
+//! The real store under many threads: no removed value comes back, no newer one is overwritten, no invalidated one is
+//! called fresh, and counters add up.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -9,7 +9,11 @@ use std::time::Duration;
 use cacheback::{Cache, Status, cacheback, settle};
 use tokio::runtime::Builder;
 
-/// What the origin would answer now; it only grows.
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
+/// The version that the origin would answer with now. It only grows.
 static VERSION: AtomicU64 = AtomicU64::new(1);
 
 const TASKS: u64 = 8;
@@ -29,7 +33,7 @@ impl Hash for Colliding {
     }
 }
 
-/// Each task owns some keys: what it has removed or replaced at version `n` must never be read again with an older
+/// Each task owns some keys: after it has removed or replaced a value at version `n`, it must never read an older
 /// version.
 macro_rules! stress {
     ($($test:ident: $key:ident, $rounds:expr, $most:expr, ($($options:tt)*);)*) => {$(
@@ -89,7 +93,7 @@ macro_rules! stress {
             });
             let stats = version::cache().stats();
             assert_eq!(stats.calls(), calls);
-            assert_eq!((stats.in_flight, stats.errors, stats.panics), (0, 0, 0));
+            assert_stats!(version::cache(), in_flight: 0, errors: 0, panics: 0);
             assert!(stats.evicted > 0, "{stats:?}");
             assert!(stats.entries <= $most, "{stats:?}");
         }
@@ -97,18 +101,18 @@ macro_rules! stress {
 }
 
 stress! {
-    lru: Plain, 4_000, 32, (capacity = 32);
-    tiny_lfu: Plain, 4_000, 32, (capacity = 32, eviction = "tiny_lfu");
-    one_entry: Plain, 2_000, 1, (capacity = 1);
-    bytes: Plain, 4_000, 32, (max_bytes = 320, weigh = |_| 10_u64);
-    colliding_keys: Colliding, 1_500, 32, (capacity = 32);
-    colliding_keys_under_tiny_lfu: Colliding, 1_500, 32, (capacity = 32, eviction = "tiny_lfu");
+    promise_4_many_threads_on_an_lru_cache: Plain, 4_000, 32, (capacity = 32);
+    promise_4_many_threads_on_a_tiny_lfu_cache: Plain, 4_000, 32, (capacity = 32, eviction = "tiny_lfu");
+    promise_4_many_threads_on_a_cache_of_one_entry: Plain, 2_000, 1, (capacity = 1);
+    promise_4_many_threads_on_a_cache_bounded_in_bytes: Plain, 4_000, 32, (max_bytes = 320, weigh = |_| 10_u64);
+    promise_4_many_threads_on_colliding_keys: Colliding, 1_500, 32, (capacity = 32);
+    promise_4_many_threads_on_colliding_keys_under_tiny_lfu: Colliding, 1_500, 32, (capacity = 32, eviction = "tiny_lfu");
 }
 
-/// Writers, and callers who each bring a fetch of their own: nothing removed comes back, nothing newer is overwritten,
-/// what was invalidated is not called fresh, and each fetch runs once at most.
+/// Writers, and callers who each bring a fetch of their own: no removed value comes back, no newer one is overwritten,
+/// no invalidated one is called fresh, and each fetch runs once at most.
 #[test]
-fn calls_that_bring_their_own_fetch() {
+fn promise_4_many_threads_with_calls_that_bring_their_own_fetch() {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     type Versions = Cache<u64, u64>;
 
@@ -159,6 +163,5 @@ fn calls_that_bring_their_own_fetch() {
         }
         settle().await;
     });
-    let stats = cache.stats();
-    assert_eq!((stats.fetches, stats.panics, stats.in_flight), (RUNS.load(Ordering::SeqCst), 0, 0));
+    assert_stats!(cache, fetches: RUNS.load(Ordering::SeqCst), panics: 0, in_flight: 0);
 }

@@ -24,7 +24,7 @@ pub(crate) struct Load {
     pub(crate) dropped: AtomicU64,
 }
 
-/// Those who load.
+/// The threads of the load.
 pub(crate) struct Workers {
     load: Arc<Load>,
     threads: Vec<JoinHandle<()>>,
@@ -76,7 +76,7 @@ impl Workers {
         &self.load
     }
 
-    /// Until the last has ended: `false` where one does not, in this time.
+    /// Stops the load and waits until the last worker has ended. `false` if one does not end in this time.
     pub(crate) fn end(self, within: Duration) -> bool {
         self.load.stop.store(true, Ordering::SeqCst);
         let (tell, told) = std::sync::mpsc::channel();
@@ -116,7 +116,7 @@ fn how() -> How {
     }
 }
 
-/// Calls any key, and writes those that are its own.
+/// Calls any key, and writes only its own.
 async fn writer(load: Arc<Load>, number: u64, slot: Slot) {
     while !load.is_over() {
         let (subject, key) = load.any();
@@ -142,7 +142,7 @@ async fn writer(load: Arc<Load>, number: u64, slot: Slot) {
             100 => subject.clear().await,
             101..130 => subject.peek(key).await,
             130..160 => {
-                // Nobody promises how long a refresh takes whose body hangs.
+                // If its body hangs, no bound is promised for a refresh.
                 let _ = timeout(Duration::from_millis(500), subject.call(key, How::Refresh)).await;
             }
             160..200 => {

@@ -1,10 +1,11 @@
-//! A mixed load with faults, on several runtimes and the real clock, for as many seconds as are asked for; it ends
-//! with 1 at the first thing that is wrong.
+//! A mixed load with faults, on several runtimes and the real clock, for a minute or for as many seconds as its
+//! argument says. It ends with 1 at the first violation.
 //!
-//! Callers come and go, on runtimes that last, on runtimes that are dropped in mid-fetch and outside of any; keys are
-//! written while they are fetched; bodies are slow, hang, fail and panic; there are more keys than room, and keys of
-//! one hash. On the way each answer is looked at: it was made for its key, is not older than it may be, and was not
-//! removed before the call began. At the end nothing runs, counters add up, and every key can be fetched.
+//! Callers come and go, on runtimes that last, on runtimes that are dropped in mid-fetch, and outside of any. Keys are
+//! written while they are fetched. Bodies are slow, hang, fail and panic. There are more keys than room, and keys of
+//! one hash. Each answer is checked: it was made for its key, is not too old, and was not removed before the call
+//! began. No caller waits too long, and the process grows by no more than 32 MiB once it is warm. At the end nothing
+//! runs, counters add up, and every key can be fetched.
 
 use std::panic;
 use std::process::ExitCode;
@@ -27,9 +28,9 @@ use watch::{Waiters, resident, violation};
 const PROGRESS: Duration = Duration::from_secs(5);
 /// How long the last calls and bodies may take. Bodies hang for 2 s; the rest is for a busy machine.
 const ENDING: Duration = Duration::from_secs(30);
-/// By how many MiB the process may grow once it is warm: a tenth of what a minute's values come to.
+/// The process may grow by so many MiB once it is warm: a tenth of the size of a minute's values.
 const GROWTH: u64 = 32;
-/// How many entries more there may be while others are put in.
+/// There may be so many entries more while others are put in.
 const PUT_IN: u64 = 32;
 
 fn main() -> ExitCode {
@@ -60,7 +61,7 @@ fn main() -> ExitCode {
         }
     }
     if !workers.end(ENDING) {
-        violation("a worker does not come to its end");
+        violation("a worker does not end");
     }
     load::runtime(false).block_on(check_the_end(&subjects));
     check_memory(&mut warm);
@@ -76,7 +77,7 @@ async fn check_the_end(subjects: &[Arc<Subject>]) {
     for subject in subjects {
         subject.origin.calm();
         let deadline = Instant::now() + ENDING;
-        // Runtimes that were shut down in the background drop what they had a little later.
+        // Runtimes that were shut down in the background drop their tasks a little later.
         while subject.stats().in_flight > 0 || subject.origin.running.load(Ordering::SeqCst) > 0 {
             if Instant::now() > deadline {
                 violation(&format!("{}: a fetch has no end: {:?}", subject.name, subject.stats()));
@@ -98,7 +99,7 @@ async fn check_the_end(subjects: &[Arc<Subject>]) {
         }
         check_bound(subject, 0);
         if subject.stats().entries == 0 || subject.stats().in_flight > 0 {
-            violation(&format!("{}: all was fetched: {:?}", subject.name, subject.stats()));
+            violation(&format!("{}: every key was fetched: {:?}", subject.name, subject.stats()));
         }
     }
 }
@@ -126,7 +127,7 @@ fn check_counters(subject: &Subject) {
     same("errors", stats.errors, read(&origin.errors));
     same("panics", stats.panics, read(&origin.panics));
     let Stats { fetches, errors, panics, timeouts, .. } = stats;
-    // A fetch is counted just before its task is spawned: on a runtime that is gone its body never runs.
+    // A fetch is counted just before its task is spawned. If its runtime is gone, its body never runs.
     if fetches < read(&origin.began) || fetches < errors + panics + timeouts {
         violation(&format!("{}: {} bodies began: {stats:?}", subject.name, read(&origin.began)));
     }

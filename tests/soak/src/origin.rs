@@ -1,4 +1,4 @@
-//! Where values come from: bodies that are quick, slow, hang, fail and panic, and values that say who made them when.
+//! The origin: bodies that are quick, slow, hang, fail and panic, and values that say who made them, and when.
 
 use std::fmt;
 use std::future::pending;
@@ -11,10 +11,10 @@ use tokio::time::sleep;
 
 use crate::watch::now;
 
-/// What a body panics with that is meant to.
+/// The message of a panic that is meant.
 pub(crate) const SCRIPTED: &str = "scripted panic";
 
-/// How much a value weighs besides its numbers, so that one that is never dropped shows in the process's size.
+/// The bytes of a value besides its numbers, so that values that are never dropped show in the size of the process.
 const PADDING: usize = 1_000;
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +53,7 @@ pub(crate) struct Fault {
     pub(crate) key: u64,
 }
 
-/// The bodies of one cache, and what became of them.
+/// The bodies of one cache, and how they ended.
 #[derive(Debug)]
 pub(crate) struct Origin {
     cache: &'static str,

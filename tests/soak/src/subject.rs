@@ -1,4 +1,4 @@
-//! A cache under load: what may be served from it, and the calls on it that check that.
+//! A cache under load: which values it may serve, and calls that check this.
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
@@ -14,14 +14,14 @@ use cacheback::{Cache, Eviction, Lookup, Snapshot, Stats, Status};
 use crate::origin::{Fault, Key, Made, Maker, Origin, Returned, SCRIPTED, Value};
 use crate::watch::{now, violation};
 
-/// How far the clock of a hit may be behind: a tick of the kernel is at most 10 ms.
+/// The clock of a hit may be late by this much: a tick of the kernel is at most 10 ms.
 const TICK: Duration = Duration::from_millis(12);
 const LIFETIME: Duration = Duration::from_millis(40);
 const MAX_STALE: Duration = Duration::from_millis(80);
 const RETENTION: Duration = Duration::from_millis(400);
 const TIMEOUT: Duration = Duration::from_millis(150);
 
-/// What a call panics with whose own runtime is dropped.
+/// The message of a call's panic when its own runtime is dropped.
 pub(crate) const DROPPED: &str = "its runtime was dropped";
 
 pub(crate) struct Subject {
@@ -30,35 +30,35 @@ pub(crate) struct Subject {
     pub(crate) origin: Arc<Origin>,
     pub(crate) capacity: u64,
     colliding: bool,
-    /// Callers wait where nothing is cached, as long as it takes.
+    /// Who waits without a limit if nothing is cached.
     waits: Waits,
     keys: Vec<Floor>,
-    /// What was fetched before is not served to a call that begins from now on: a `clear` has returned.
+    /// Values that were fetched before this are not served to calls that begin from now on: a `clear` has returned.
     cleared: AtomicU64,
     /// Calls that were answered.
     pub(crate) answered: AtomicU64,
 }
 
-/// Who is never answered with the empty value.
+/// The callers who are never given the empty value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Waits {
     Everyone,
-    /// Those alone who ask for it.
+    /// Only callers who ask for it.
     WhoAsks,
     /// Nobody: there is a limit.
     Nobody,
 }
 
-/// What is not served to a call of a key that begins from now on.
+/// Bounds on the values that calls of a key may be given from now on.
 #[derive(Default)]
 struct Floor {
-    /// What began before: a `remove` or `set` has returned.
+    /// Nothing that began before this: a `remove` or `set` has returned.
     written: AtomicU64,
-    /// What began before, as fresh: an `invalidate` has returned.
+    /// Nothing that began before this is fresh: an `invalidate` has returned.
     invalidated: AtomicU64,
 }
 
-/// What holds for a call from its beginning on.
+/// A call, with the bounds that held when it began.
 struct Call {
     key: u64,
     how: How,
@@ -123,7 +123,7 @@ impl Subject {
         waits: Waits,
         build: impl FnOnce(Arc<Origin>) -> Result<Cache<Key, Returned>, cacheback::Error>,
     ) -> Arc<Self> {
-        // Where nobody waits without a limit a body may hang forever.
+        // If nobody waits without a limit, a body may hang forever.
         let origin = Origin::new(name, waits == Waits::Nobody);
         let cache = build(Arc::clone(&origin)).unwrap_or_else(|error| panic!("{error}"));
         Arc::new(Self {
@@ -160,7 +160,7 @@ impl Subject {
         Call { key, how, began: now(), written, invalidated, cleared }
     }
 
-    /// A call, and a look at what it was answered with.
+    /// Makes a call, and checks its answer.
     pub(crate) async fn call(&self, key: u64, how: How) {
         let call = self.begins(key, how);
         let answer = async {
@@ -225,13 +225,13 @@ impl Subject {
             wrong("was given a value that was not made for it");
         }
         if made.began < call.written {
-            wrong(&format!("was given what was removed or replaced at {}", call.written));
+            wrong(&format!("was given a value that was removed or replaced at {}", call.written));
         }
         if made.maker == Maker::Fetch && made.began < call.cleared {
-            wrong(&format!("was given what was cleared at {}", call.cleared));
+            wrong(&format!("was given a value that was cleared at {}", call.cleared));
         }
         if fresh && made.began < call.invalidated {
-            wrong(&format!("was given as fresh what was invalidated at {}", call.invalidated));
+            wrong(&format!("was given as fresh a value that was invalidated at {}", call.invalidated));
         }
         let from = made.counts_from.load(Ordering::SeqCst);
         if from == 0 {
@@ -240,10 +240,10 @@ impl Subject {
         // At least: it was served later than the call began.
         let age = Duration::from_nanos(call.began.saturating_sub(from));
         if age > limit + TICK {
-            wrong(&format!("was given a value of at least {age:?} where {limit:?} is the limit"));
+            wrong(&format!("was given a value at least {age:?} old, and {limit:?} is the limit"));
         }
         if told.is_some_and(|told| told + TICK < age) {
-            wrong(&format!("was told an age of {told:?} of a value of at least {age:?}"));
+            wrong(&format!("was told an age of {told:?} for a value at least {age:?} old"));
         }
     }
 
@@ -275,7 +275,7 @@ impl Subject {
         self.keys[key as usize].invalidated.fetch_max(began, Ordering::SeqCst);
     }
 
-    /// Anyone may clear: what others set meanwhile is not looked at for it.
+    /// Every task may clear. Values that others set meanwhile are not checked against this.
     pub(crate) async fn clear(&self) {
         let began = now();
         let cleared = self.cache.clear().await;
@@ -284,7 +284,7 @@ impl Subject {
     }
 }
 
-/// What a future comes to; `Err` is the message of a panic.
+/// The output of a future. `Err` is the message of its panic.
 async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     let mut future = pin!(future);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
@@ -295,7 +295,7 @@ async fn caught<T>(future: impl Future<Output = T>) -> Result<T, String> {
     .await
 }
 
-/// What a panic says.
+/// The message of a panic.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default().to_owned()

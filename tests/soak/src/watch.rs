@@ -1,4 +1,4 @@
-//! The clock, who waits for how long, the size of the process, and the end at the first violation.
+//! The clock, the callers who wait, the size of the process, and the end at the first violation.
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,16 +14,16 @@ pub(crate) fn now() -> u64 {
     START.get_or_init(Instant::now).elapsed().as_nanos() as u64 + 1
 }
 
-/// Says what is wrong and ends the process with 1.
+/// Prints the violation and ends the process with 1.
 pub(crate) fn violation(what: &str) -> ! {
     static FIRST: Mutex<()> = Mutex::new(());
-    // The first alone is told: nobody else gets past this.
+    // Only the first is printed: nobody else gets past this.
     let _first = FIRST.lock();
     eprintln!("VIOLATION: {what}");
     std::process::exit(1);
 }
 
-/// Who waits for an answer: a slot a worker.
+/// The callers who wait for an answer: a slot a worker.
 #[derive(Default, Debug)]
 pub(crate) struct Waiters(Mutex<Vec<Slot>>);
 
@@ -67,7 +67,7 @@ impl Drop for Waits {
     }
 }
 
-/// The resident memory of this process in MiB; `None` where the system does not say.
+/// The resident memory of this process in MiB, or `None` if the system does not say.
 pub(crate) fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;

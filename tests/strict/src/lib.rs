@@ -225,14 +225,14 @@ impl Unfinished for Repo<u8> {
     }
 }
 
-/// A borrow whose lifetime the body alone speaks of, and one that nobody does.
+/// Two borrows: only the body speaks of the lifetime of the one, and nobody of that of the other.
 #[cacheback]
 pub async fn lifetimes<'a>(text: &'a str, other: &str) -> usize {
     let same: &'a str = text;
     same.len() + other.len()
 }
 
-/// Arguments that the options alone ask for.
+/// Arguments that only the options ask for.
 #[cacheback(key = (id, tenant, name.trim()), lifetime = std::time::Duration::from_secs(if vip { 1 } else { 2 }), fetch_on_miss = waits, wait = "1s", empty = empty)]
 pub async fn asked_for(id: u64, vip: bool, tenant: u8, name: &str, waits: bool, mut empty: u64) -> u64 {
     #![allow(unused_mut)]
@@ -280,7 +280,7 @@ async fn users<T: Clone + Send + Sync + Default + 'static>(users: u64) -> (T, u6
     (T::default(), users)
 }
 
-/// Calls what is private.
+/// Calls the private functions.
 pub fn run() {
     no_prelude::run();
     let _ = (user::entry(1), users::entry::<u8>(1));

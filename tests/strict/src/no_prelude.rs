@@ -21,9 +21,8 @@ mod std {}
 mod core {}
 mod cacheback {}
 
-#[::cacheback::cacheback(lifetime = 60, fetch_on_miss, wait = "1s", empty = ::std::string::String::new(), skip(skipped))]
-async fn text(id: u64, name: &str, skipped: ::core::option::Option<u8>) -> ::std::string::String {
-    let _ = (id, skipped);
+#[::cacheback::cacheback(lifetime = 60, fetch_on_miss, wait = "1s", empty = ::std::string::String::new(), skip(_skipped))]
+async fn text(_id: u64, name: &str, _skipped: ::core::option::Option<u8>) -> ::std::string::String {
     ::std::borrow::ToOwned::to_owned(name)
 }
 

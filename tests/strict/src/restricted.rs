@@ -1,4 +1,4 @@
-//! Under those lints of clippy's restriction group that the expansion can keep, for a user who keeps them.
+//! The lints of clippy's restriction group that the expansion can keep, for users who keep them.
 #![deny(
     clippy::exhaustive_enums,
     clippy::exhaustive_structs,

@@ -14,7 +14,7 @@ fn blip() -> Outcome {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_fetcher_an_error_is_not_kept_and_replaces_nothing() {
+async fn rule_8_without_a_fetcher_an_error_is_not_kept_and_replaces_nothing() {
     let _own = testing::isolate();
     let cache: Cache<u64, Outcome> = Cache::builder().lifetime(secs(10)).build().unwrap();
     for key in [1, 2] {
@@ -33,7 +33,8 @@ async fn without_a_fetcher_an_error_is_not_kept_and_replaces_nothing() {
         settle().await;
         advance(secs(60)).await;
     }
-    assert_eq!((cache.get(&1).await, cache.stats().errors), (Ok(5), 8));
+    assert_eq!(cache.get(&1).await, Ok(5));
+    assert_stats!(cache, errors: 8);
     assert!(cache.set(&1, blip()).await.is_err());
     assert_eq!(cache.get(&1).await, Ok(5));
     cache.set(&1, Ok(6)).await.unwrap();
@@ -42,7 +43,7 @@ async fn without_a_fetcher_an_error_is_not_kept_and_replaces_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_of_a_fetcher_is_not_kept_and_replaces_nothing() {
+async fn rule_8_an_error_of_a_fetcher_is_not_kept_and_replaces_nothing() {
     let _own = testing::isolate();
     let source = Source::open();
     let fetched = Arc::clone(&source);
@@ -67,15 +68,16 @@ async fn an_error_of_a_fetcher_is_not_kept_and_replaces_nothing() {
         assert_eq!(cache.get(&1).await, Ok(3), "the stale value");
         settle().await;
     }
-    assert_eq!((cache.stats().errors, cache.len()), (3, 1));
+    assert_eq!(cache.len(), 1);
+    assert_stats!(cache, errors: 3);
     let closure = Arc::clone(&source);
     let own = cache.get_or_fetch(&2, move || async move { closure.run().await }).await;
     assert_eq!((own, cache.len()), (Err("run 5 failed".to_owned()), 1));
 }
 
-/// `cache_err` says so.
+/// `cache_err` keeps it.
 #[tokio::test(start_paused = true)]
-async fn an_error_of_a_fetcher_is_kept_where_the_builder_says_so() {
+async fn an_error_of_a_fetcher_is_kept_if_the_builder_says_so() {
     let _own = testing::isolate();
     let source = Source::open();
     source.fail(true);
@@ -96,9 +98,9 @@ async fn an_error_of_a_fetcher_is_kept_where_the_builder_says_so() {
     assert_eq!(cache.get(&1).await, Err("run 2 failed".to_owned()));
 }
 
-/// Said in the docs: a bare type parameter is a value; a `Result` of parameters is a `Result`.
+/// As the docs say: a bare type parameter is a value, and a `Result` of parameters is a `Result`.
 #[tokio::test(start_paused = true)]
-async fn in_generic_code_what_is_written_as_a_result_is_one() {
+async fn in_generic_code_only_a_type_written_as_a_result_is_one() {
     async fn bare<V: Clone + Send + Sync + 'static>(cache: &Cache<u64, V>, value: V) -> V {
         cache.get_or_fetch(&1, move || async move { value }).await
     }
@@ -139,7 +141,7 @@ impl From<FetchError> for Wrapped {
     }
 }
 
-/// What a lone caller, and then two callers together, get of a fetch that fails with what `fail` makes of a key.
+/// The errors of a failing fetch that a lone caller gets, and then two callers together.
 async fn failures<E>(cache: &Cache<u64, Result<u64, E>>) -> Vec<E>
 where
     E: Send + Sync + 'static,
@@ -147,13 +149,13 @@ where
     let mut outcomes = vec![cache.get(&60).await];
     let (one, other) = tokio::join!(cache.get(&60), cache.get(&60));
     outcomes.extend([one, other]);
-    assert_eq!(cache.stats().fetches, 2);
+    assert_stats!(cache, fetches: 2);
     outcomes.into_iter().map(|outcome| outcome.err().unwrap()).collect()
 }
 
 /// The errors that the attribute takes, without `Display`, and each in one form for everybody.
 #[tokio::test(start_paused = true)]
-async fn a_builder_takes_the_errors_that_the_attribute_takes() {
+async fn rule_7_a_builder_takes_the_errors_that_the_attribute_takes() {
     let _own = testing::isolate();
     macro_rules! failing {
         ($error:ty: |$key:ident| $fails:expr $(, $share:expr)?) => {
@@ -194,9 +196,9 @@ async fn a_builder_takes_the_errors_that_the_attribute_takes() {
     }
 }
 
-/// A cache without a fetcher whose errors are not `Clone`: its type is written where the builder is made.
+/// A cache without a fetcher takes errors that are not `Clone`, if its type is written where the builder is made.
 #[tokio::test(start_paused = true)]
-async fn without_a_fetcher_any_error_is_taken_where_its_type_is_known() {
+async fn rule_7_without_a_fetcher_any_error_is_taken_if_its_type_is_known() {
     let _own = testing::isolate();
     let cache = Cache::<u64, anyhow::Result<u64>>::builder().lifetime(secs(10)).build().unwrap();
     let error = cache.try_get_or_fetch(&1, || async { Err(anyhow::anyhow!("blip")) }).await.unwrap_err();
@@ -209,7 +211,8 @@ async fn without_a_fetcher_any_error_is_taken_where_its_type_is_known() {
     assert_eq!(cache.get(&1).await.unwrap(), 5);
 }
 
-/// Who writes `fetch_on_miss` says that empty would be wrong, and `wait` can still give it: it is written out.
+/// `fetch_on_miss` says that an empty answer would be wrong, and `wait` can still lead to one: it has to be written
+/// out.
 #[tokio::test(start_paused = true)]
 async fn a_builder_refuses_a_wait_without_an_empty_value() {
     let _own = testing::isolate();
@@ -229,7 +232,7 @@ async fn a_builder_refuses_a_wait_without_an_empty_value() {
     assert_eq!(cache.get(&7).await, Err("7: too slow".to_owned()));
 }
 
-/// A builder can be asked more than once: each is a cache of its own.
+/// A builder can build more than once, each time a cache of its own.
 #[tokio::test(start_paused = true)]
 async fn a_builder_makes_as_many_caches_as_it_is_asked_for() {
     let _own = testing::isolate();

@@ -17,7 +17,7 @@ async fn without_a_fetcher_each_call_brings_its_own() {
     source.release(1);
     assert_eq!((one.await.unwrap(), other.await.unwrap(), source.runs()), (1, 1, 1));
     assert_eq!(cache.get(&1).await, 1, "a hit needs no fetcher");
-    // Stale: the value at once, and this caller's fetch behind it.
+    // Stale: the value at once, and this caller's fetch in the background.
     advance(secs(10)).await;
     assert_eq!(fetch().await, 1);
     source.started(2).await;
@@ -46,7 +46,7 @@ async fn without_a_fetcher_invalidate_only_marks() {
         settle().await;
         let snapshot = cache.peek(&1).await.unwrap();
         assert_eq!((snapshot.value, snapshot.fresh), (7, false));
-        assert_eq!(cache.stats().fetches, 0);
+        assert_stats!(cache, fetches: 0);
     }
     let refresh = Arc::clone(&source);
     assert_eq!(cache.get_or_fetch(&1, move || async move { refresh.number().await }).await, 7);
@@ -54,7 +54,7 @@ async fn without_a_fetcher_invalidate_only_marks() {
     assert_eq!((cache.get(&1).await, source.runs()), (1, 1));
 }
 
-/// What runs when its key is invalidated answers those who wait and is not stored, also where nothing takes its place.
+/// A fetch whose key is invalidated answers its waiters and is not stored, also if no other fetch takes its place.
 #[tokio::test(start_paused = true)]
 async fn without_a_fetcher_invalidate_supersedes_what_runs() {
     let _own = testing::isolate();
@@ -76,7 +76,8 @@ async fn without_a_fetcher_invalidate_supersedes_what_runs() {
     source.release(1);
     assert_eq!(early.await.unwrap(), 1);
     settle().await;
-    assert_eq!((cache.get(&1).await, cache.stats().discarded), (2, 1));
+    assert_eq!(cache.get(&1).await, 2);
+    assert_stats!(cache, discarded: 1);
 }
 
 /// The refresh of a stale value too: the next caller does not wait for it to time out.
@@ -98,7 +99,8 @@ async fn without_a_fetcher_invalidate_makes_room_for_the_next_refresh() {
     source.started(2).await;
     source.release_all();
     settle().await;
-    assert_eq!((cache.get(&1).await, cache.stats().discarded), (2, 1));
+    assert_eq!(cache.get(&1).await, 2);
+    assert_stats!(cache, discarded: 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -110,8 +112,8 @@ async fn a_read_that_nothing_can_answer_says_what_to_call() {
     assert_eq!(message, "cacheback: cache `numbers` has no fetcher: call `get_or_fetch`");
 }
 
-/// What is cached is served, stale and too stale too; nothing is started that could only fail, so that the next call
-/// with a fetch of its own is not held up by a back-off.
+/// Cached values are served, also when they are stale or too stale. No fetch is started that could only fail, so that
+/// no back-off holds up the next call that brings a fetch.
 #[tokio::test(start_paused = true)]
 async fn without_a_fetcher_reads_start_nothing() {
     let _own = testing::isolate();
@@ -139,11 +141,9 @@ async fn without_a_fetcher_reads_start_nothing() {
         assert!(message.contains("has no fetcher: call `get_or_fetch`"), "{message}");
     }
     settle().await;
-    let stats = cache.stats();
-    assert_eq!((stats.stale, stats.empty, stats.waited), (6, 0, 0));
-    assert_eq!((stats.fetches, stats.panics, stats.entries), (0, 0, 1));
+    assert_stats!(cache, stale: 6, entries: 1, ..0);
     let empty: Cache<u64, u64> = Cache::builder().empty(|key| *key).build().unwrap();
     assert_eq!((empty.get(&9).await, empty.entry(&9).lookup().await.status), (9, Status::Empty));
     settle().await;
-    assert_eq!(empty.stats().fetches, 0);
+    assert_stats!(empty, fetches: 0);
 }

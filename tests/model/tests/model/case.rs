@@ -1,5 +1,5 @@
-//! One case: the options of a cache, and what happens to it. Drawn at random, and written so that a case that failed
-//! can be pasted into a test. All times are milliseconds.
+//! One case: the options of a cache and the steps that are played on it. It is drawn at random, and printed so that a
+//! case that failed can be pasted into a test. All times are milliseconds.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -56,13 +56,14 @@ pub(crate) enum End {
 }
 
 impl Options {
-    /// Values can have lifetimes of their own. (Not where none has any: zero says that a value is not to be stored.)
+    /// Values can have lifetimes of their own. (Not if the function's is zero: for `lifetime_for` that means "do not
+    /// store".)
     pub(crate) fn has_lifetime_for(&self) -> bool {
         self.lifetime > 0
     }
 }
 
-/// Numbers of calls and bodies count those there are at that moment, and wrap.
+/// The numbers of calls and bodies count the present ones, and wrap.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     Call {
@@ -99,7 +100,7 @@ pub(crate) enum Step {
     },
     Clear,
     Pass(u64),
-    /// To a moment at which something changes for this key, or one millisecond beside it.
+    /// Time passes to a moment at which something changes for this key, or one millisecond beside it.
     PassTo {
         key: usize,
         edge: usize,
@@ -111,8 +112,8 @@ pub(crate) enum Step {
     },
 }
 
-/// Where two of the library's timers end at the same moment, their order is nobody's promise: the residues keep `wait`
-/// and `shutdown` apart from the rest.
+/// If two of the library's timers end at the same moment, no order is promised. The residues keep `wait` and `shutdown`
+/// apart from the rest.
 fn options(kind: Kind) -> impl Strategy<Value = Options> {
     let spans = (
         prop_oneof![1 => Just(0), 3 => Just(1_000), 3 => Just(4_000)],
@@ -162,8 +163,8 @@ fn options(kind: Kind) -> impl Strategy<Value = Options> {
     })
 }
 
-/// Deep states of one key, or several keys at once; an origin that fails for most of many keys, as a breaker is there
-/// for; after a shutdown little happens, so most cases have none.
+/// Deep states of one key, several keys at once, or an origin that fails for most keys, which breakers are for. Most
+/// cases have no shutdown, because little happens after one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     OneKey,
@@ -192,7 +193,7 @@ fn step(kind: Kind) -> impl Strategy<Value = Step> {
         Kind::Shutdown => shutdown().boxed(),
         Kind::OneKey | Kind::Keys | Kind::Failing => Just(Step::Settle).boxed(),
     };
-    // Who waits is not refused by a breaker.
+    // A breaker refuses no caller who waits.
     let waits = if kind == Kind::Failing { 1 } else { 2 };
     let how = prop_oneof![
         4 => Just(How::Plain),
@@ -234,7 +235,7 @@ fn shutdown() -> impl Strategy<Value = Step> {
     prop_oneof![Just(0), Just(1_130), Just(10_130)].prop_map(|limit| Step::Shutdown { limit })
 }
 
-/// As many failures in a row as open a breaker, or not quite; and what comes before and after.
+/// As many failures in a row as open a breaker, or nearly, with other steps before and after.
 fn failing() -> impl Strategy<Value = Vec<Step>> {
     let some = |size| vec(step(Kind::Failing), size);
     let failures = vec(failure(), 8..13).prop_map(|failures| failures.concat());

@@ -1,10 +1,10 @@
 //! The library against a model of its contract: random sequences of calls, writes, faults and time, on a paused clock.
 //!
-//! `oracle` is the contract, `world` the real cache, `case` what is drawn; here both play the same case, step by step,
-//! and are compared after each. A case that fails shrinks to a small one, which is printed and replayed first by the
-//! next run.
+//! `oracle` is the contract, `world` the real cache, and `case` is drawn at random. Both play the same case, step by
+//! step, and are compared after each. A case that fails shrinks to a small one, which is printed, and which the next
+//! run plays first.
 //!
-//! `PROPTEST_CASES` says how many cases are played.
+//! `PROPTEST_CASES` sets the number of cases.
 
 use std::fmt::Debug;
 
@@ -22,7 +22,7 @@ use world::{Told, World};
 const CASES: u32 = 6_000;
 
 #[test]
-fn the_cache_does_what_its_contract_says() {
+fn promise_4_the_cache_does_what_its_contract_says() {
     let seeds = concat!(env!("CARGO_TARGET_TMPDIR"), "/model-failures.txt");
     let mut config = Config {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(seeds))),
@@ -37,7 +37,7 @@ fn the_cache_does_what_its_contract_says() {
     }
 }
 
-/// Plays a case. `Err` says where cache and contract disagree.
+/// Plays a case. `Err` says at which step cache and contract disagree, and how.
 fn play(case: &Case) -> Result<(), String> {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
@@ -116,7 +116,7 @@ impl Play {
             }
             Step::Take { key } => {
                 let taken = self.oracle.take(key).map(|value| value.serial);
-                same("what is taken", self.world.take(key).await, taken)?;
+                same("the value that is taken", self.world.take(key).await, taken)?;
             }
             Step::Remove { key } => {
                 self.oracle.remove(key);
@@ -153,13 +153,13 @@ impl Play {
             self.world.end(body, outcome);
             self.compare().await?;
         }
-        same("who waits after all", self.oracle.waiting(), Vec::new())?;
+        same("the calls that wait at the end", self.oracle.waiting(), Vec::new())?;
         self.step(&Step::Settle).await?;
         for key in 0..self.options.keys {
             let runs = self.oracle.counts().fetches;
             self.step(&Step::Call { key, how: How::Refresh }).await?;
             self.step(&Step::End { body: 0, end: End::Value }).await?;
-            same("how often its body ran at last", self.oracle.counts().fetches, runs + 1)?;
+            same("the runs of its body at the end", self.oracle.counts().fetches, runs + 1)?;
         }
         self.step(&Step::Clear).await?;
         self.step(&Step::Settle).await
@@ -178,7 +178,7 @@ impl Play {
         }
     }
 
-    /// Waits until it is certain what is to happen, where chance has a hand in it.
+    /// Waits until the next answer is certain, if it depends on chance.
     async fn pass_doubt(&mut self, key: usize) -> Result<(), String> {
         while let Some(until) = self.oracle.doubt(key) {
             self.pass_to(until).await?;
@@ -198,7 +198,7 @@ impl Play {
                 return Err(format!("call {id} hangs, and should be answered {expected:?}"));
             };
             let expected = match (told, *expected) {
-                // The others do not say how they came about: the counters do.
+                // The other calls do not tell their status. The counters do.
                 (Told::Value(_), Answer::Call { returned, .. } | Answer::Refresh(returned)) => {
                     Told::Value(returned)
                 }
@@ -209,7 +209,7 @@ impl Play {
         if let Some((id, told)) = answers.first_key_value() {
             return Err(format!("call {id} should wait, and was answered {told:?}"));
         }
-        same("who waits", world.waiting(), oracle.waiting())?;
+        same("the calls that wait", world.waiting(), oracle.waiting())?;
 
         let mut began = world.began();
         let mut expected = oracle.begun();
@@ -223,7 +223,7 @@ impl Play {
         running.sort_unstable();
         same("the bodies that run", world.running(), running)?;
 
-        // First: to be counted brings the bound up to date.
+        // This comes first: counting brings the bound up to date.
         let kept = world.kept().await;
         if kept > self.options.capacity {
             return Err(format!("{kept} values are kept, and the capacity is {}", self.options.capacity));
@@ -232,12 +232,12 @@ impl Play {
         self.evictions(evicted).await?;
         let Self { oracle, world, .. } = self;
         for key in 0..self.options.keys {
-            same(&format!("what is stored for key {key}"), world.peek(key).await, oracle.peek(key))?;
+            same(&format!("the value of key {key}"), world.peek(key).await, oracle.peek(key))?;
         }
         same("the counters", counts, oracle.counts())
     }
 
-    /// Believes what was evicted: where the cache was full, and no newcomer.
+    /// Believes the evictions, if the cache was full and no newcomer was evicted.
     async fn evictions(&mut self, evicted: u64) -> Result<(), String> {
         let Self { oracle, world, .. } = self;
         let newcomers = oracle.just_stored();
@@ -290,7 +290,7 @@ impl Play {
     }
 }
 
-/// The one of this number, where they are counted round.
+/// The element of this number, where the count wraps.
 fn nth<T: Copy>(all: &[T], number: usize) -> Option<T> {
     (!all.is_empty()).then(|| all[number % all.len()])
 }

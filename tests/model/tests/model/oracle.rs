@@ -1,9 +1,9 @@
-//! The contract, played by one thread without a clock, a runtime or a cache: what every call is answered with, which
-//! bodies run, what is stored and what is counted.
+//! The contract, played by one thread without a clock, a runtime or a cache: the answer of every call, the bodies that
+//! run, the values that are stored, and the counters.
 //!
-//! It is written from what the library promises, not from how it does it. Two things are not promised: by how much
-//! chance shortens a back-off, and which entry is dropped where the cache is full. Of the first the oracle knows the
-//! bounds, and says while it is in [`doubt`](Oracle::doubt); the second it is [told](Oracle::evicted).
+//! It follows the promises of the library, not its code. Two things are not promised: by how much chance shortens a
+//! back-off, and which entry is dropped when the cache is full. The oracle knows the bounds of the first, and says
+//! while it is in [`doubt`](Oracle::doubt). It is [told](Oracle::evicted) about the second.
 
 use crate::case::Options;
 use std::collections::BTreeMap;
@@ -26,16 +26,16 @@ pub(crate) use keys::Peeked;
 /// Milliseconds since the case began.
 pub(crate) type Time = u64;
 pub(crate) type CallId = usize;
-/// The number of a body, given by those who saw it begin.
+/// The number of a body, which it gets when it was seen to begin.
 pub(crate) type Body = usize;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Value {
     /// Zero is the empty value.
     pub(crate) serial: usize,
-    /// What `lifetime_for` says of it, where that is not the function's lifetime.
+    /// The result of `lifetime_for`, if that is not the function's lifetime.
     pub(crate) lasting: Option<Time>,
-    /// What `retention_for` says of it, if it says anything.
+    /// The result of `retention_for`, if there is one.
     pub(crate) kept: Option<Time>,
 }
 

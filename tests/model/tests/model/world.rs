@@ -1,4 +1,5 @@
-//! The real thing: a cache on a paused clock, bodies that end when they are told to, and what is seen of it all.
+//! The real thing: a cache on a paused clock, with bodies that end when they are told to, and everything that can be
+//! seen of it.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -15,10 +16,10 @@ use tokio::time::{Instant, sleep_until};
 use crate::case::{How, Options};
 use crate::oracle::{Answer, Body, CallId, Counts, Outcome, Peeked, Time, Value};
 
-/// What a body panics with that was told to.
+/// The message of a body that was told to panic.
 const SCRIPTED: &str = "scripted panic ";
 
-/// What a call returned, and the rest where it tells.
+/// What a call returned: the value, or the whole answer if the call tells it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {
     Value(Outcome),
@@ -49,7 +50,7 @@ pub(crate) struct World {
     start: Instant,
     cache: Cache<Key, Returned>,
     keys: Vec<Key>,
-    /// Made before anything else, and used again and again.
+    /// Entries that were made before anything else and are used again and again.
     entries: Vec<Entry<Returned>>,
     bodies: Arc<Mutex<Bodies>>,
     calls: BTreeMap<CallId, JoinHandle<Told>>,
@@ -72,7 +73,7 @@ impl World {
 
     pub(crate) fn call(&mut self, id: CallId, key: usize, how: How) {
         let (cache, key) = (self.cache.clone(), self.keys[key]);
-        // By turns an entry of before and one of now.
+        // By turns an old entry and a new one.
         let entry = if id % 2 == 0 { self.entries[key.number].clone() } else { cache.entry(&key) };
         let call = async move {
             match how {
@@ -143,14 +144,14 @@ impl World {
         self.cache.clear().await.unwrap();
     }
 
-    /// Lets every task that can run do so. The clock stands still meanwhile: it moves where all wait.
+    /// Lets every task run that can. The clock stands still meanwhile: it moves only when all tasks wait.
     pub(crate) async fn run_ready(&self) {
         for _ in 0..24 {
             task::yield_now().await;
         }
     }
 
-    /// What the calls were answered with that ended since this was asked.
+    /// The answers of the calls that have ended since the last time.
     pub(crate) async fn answers(&mut self) -> BTreeMap<CallId, Told> {
         let done: Vec<_> =
             self.calls.iter().filter(|(_, call)| call.is_finished()).map(|(id, _)| *id).collect();
@@ -167,7 +168,7 @@ impl World {
         self.calls.keys().copied().collect()
     }
 
-    /// The bodies that began since this was asked, by key.
+    /// The bodies that have begun since the last time, by key.
     pub(crate) fn began(&self) -> Vec<(usize, Body)> {
         std::mem::take(&mut self.bodies.lock().unwrap().began)
     }
@@ -182,7 +183,7 @@ impl World {
         Some(Peeked { serial: snapshot.value.serial, age, fresh: snapshot.fresh })
     }
 
-    /// How many values there are.
+    /// The number of values that are kept.
     pub(crate) async fn kept(&self) -> usize {
         let mut kept = 0;
         for key in 0..self.keys.len() {
@@ -292,7 +293,7 @@ fn outcome(returned: Returned) -> Outcome {
     }
 }
 
-/// A caller's panic, as a body was told to; any other goes on.
+/// The outcome of a caller's panic that a body was told to have. Any other panic goes on.
 fn panicked(payload: Box<dyn Any + Send>) -> Outcome {
     match scripted(&*payload) {
         Some(number) => Outcome::Panic(number),

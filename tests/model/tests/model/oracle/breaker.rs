@@ -1,4 +1,4 @@
-//! The breaker: an origin that fails whatever it is asked for is left alone, but for one trial a period.
+//! The breaker: an origin that fails for all keys is left alone, but for one trial a period.
 
 use super::keys::State;
 use super::{Oracle, Time};
@@ -16,7 +16,7 @@ pub(super) struct Breaker {
     trial: Option<Trial>,
 }
 
-/// Each is certainly not due before the first, and certainly due from the second on.
+/// Each trial is certainly not due before the first moment, and certainly due from the second on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Trial {
     due: (Time, Time),
@@ -68,7 +68,7 @@ impl Oracle {
             Some(before) if is_trial => {
                 self.breaker.failed_trials += 1;
                 let next = self.next_trial();
-                // Whichever is later stands; which one that is may be chance.
+                // The later trial stands. Chance may decide which one that is.
                 let later = |one: (Time, Time), other: (Time, Time)| (one.0.max(other.0), one.1.max(other.1));
                 self.breaker.trial = Some(Trial {
                     due: later(before.due, next.due),
@@ -95,8 +95,8 @@ impl Oracle {
         self.breaker = Breaker::default();
     }
 
-    /// The next trial, from now: a period is the back-off of a key that has failed once more than there were trials. Two of
-    /// them are never due at one moment.
+    /// The next trial, from now: a period is the back-off of a key that has failed once more than there were trials.
+    /// Two of them are never due at one moment.
     fn next_trial(&self) -> Trial {
         let longest = self.backoff(1 + self.breaker.failed_trials).max(1);
         let after = |span: Time| self.now + span;

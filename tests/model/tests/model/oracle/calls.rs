@@ -1,4 +1,4 @@
-//! Calls: what each is answered with, and who waits for what.
+//! Calls: their answers, and the fetches that they wait for.
 
 use std::collections::BTreeMap;
 
@@ -28,40 +28,40 @@ pub(super) enum Waiting {
 impl Oracle {
     pub(crate) fn call(&mut self, id: CallId, key: usize, how: How) {
         if how == How::Refresh {
-            let fetch = self.board(key);
+            let fetch = self.join_or_claim(key);
             self.waiting.insert(id, Waiting::Refresh { fetch });
             return self.start_for_a_caller(fetch);
         }
         let waits_on_miss = how == How::GetOrFetch || self.options.fetch_on_miss;
-        let rests = self.rests(key);
+        let in_backoff = self.is_in_backoff(key);
         let error = self.kept_error(key);
         match self.state(key) {
             State::Fresh => {
                 let due = self.is_due(key);
                 self.serve(id, key);
-                if due && !rests {
+                if due && !in_backoff {
                     self.refresh_behind(key);
                 }
             }
             State::Stale => {
                 self.serve(id, key);
-                if !rests {
+                if !in_backoff {
                     self.refresh_behind(key);
                 }
             }
-            State::TooStale if rests => self.serve(id, key),
+            State::TooStale if in_backoff => self.serve(id, key),
             State::Missing if waits_on_miss && error.is_some() => {
                 let returned = Outcome::Error(error.unwrap_or_default());
                 self.answer(id, returned, Status::Fresh, None);
             }
             State::Missing if !waits_on_miss => {
                 self.serve(id, key);
-                if !rests && error.is_none() {
+                if !in_backoff && error.is_none() {
                     self.refresh_behind(key);
                 }
             }
             State::TooStale | State::Missing => {
-                let fetch = self.board(key);
+                let fetch = self.join_or_claim(key);
                 let limit = self.options.wait.map(|wait| self.now + wait);
                 self.waiting.insert(id, Waiting::Call { fetch, limit });
                 self.start_for_a_caller(fetch);
@@ -74,8 +74,8 @@ impl Oracle {
         self.end_the_abandoned();
     }
 
-    /// Someone who waited for a fetch is answered.
-    pub(super) fn land(&mut self, id: CallId, key: usize, outcome: Outcome, started: Time) {
+    /// A caller who waited for a fetch is answered.
+    pub(super) fn answer_waiter(&mut self, id: CallId, key: usize, outcome: Outcome, started: Time) {
         match self.waiting.remove(&id) {
             Some(Waiting::Refresh { .. }) => {
                 self.answers.insert(id, Answer::Refresh(outcome));
@@ -88,7 +88,7 @@ impl Oracle {
         }
     }
 
-    /// What is stored, else the empty value.
+    /// Answers with the stored value, else with the empty one.
     pub(super) fn serve(&mut self, id: CallId, key: usize) {
         match self.value(key) {
             None => self.answer(id, Outcome::Value(Value::default()), Status::Empty, None),
@@ -122,7 +122,7 @@ impl Oracle {
         self.waiting.keys().copied().collect()
     }
 
-    /// The calls that were answered since this was asked.
+    /// The calls that were answered since the last time.
     pub(crate) fn answers(&mut self) -> BTreeMap<CallId, Answer> {
         for (id, waiting) in self.waiting.clone() {
             let answer = match waiting {

@@ -5,21 +5,21 @@ use super::breaker::Admission;
 use super::fetches::{FetchId, Stage};
 
 impl Oracle {
-    /// A refresh that nobody waits for, where none is under way.
+    /// Starts a refresh that nobody waits for, if no fetch is under way.
     pub(super) fn refresh_behind(&mut self, key: usize) {
         if self.live(key).is_some() {
             self.start_parked(key);
         } else if !self.is_crowded(key) {
             let admission = self.admit(key);
             if admission != Admission::Refused {
-                let id = self.board(key);
+                let id = self.join_or_claim(key);
                 self.fetch(id).is_trial = admission == Admission::Trial;
                 self.submit(id);
             }
         }
     }
 
-    /// A caller waits for it: it takes no place any more, and waits for nothing.
+    /// A caller waits for the fetch: it no longer takes a place, and does not wait for one.
     pub(super) fn start_for_a_caller(&mut self, id: FetchId) {
         if self.fetch(id).is_running() {
             self.fetch(id).placed = false;
@@ -29,7 +29,7 @@ impl Oracle {
         }
     }
 
-    /// A refresh: it begins, waits for a place, or is refused.
+    /// A refresh begins, waits for a place, or is refused.
     pub(super) fn submit(&mut self, id: FetchId) {
         let queued =
             self.all(|fetch| fetch.stage == Stage::Queued).iter().filter(|other| **other != id).count();
@@ -49,7 +49,7 @@ impl Oracle {
         self.counts.refused += 1;
     }
 
-    /// Places that are free go to those who wait for one.
+    /// Free places go to queued refreshes.
     pub(super) fn hand_out_places(&mut self) {
         while self.has_place() {
             let Some(next) = self.all(|fetch| fetch.stage == Stage::Queued).first().copied() else { return };

@@ -1,11 +1,11 @@
-//! Fetches: who holds a key, which bodies run, and how they end.
+//! Fetches: which of them holds a key, which bodies run, and how they end.
 
 use super::{Body, Oracle, Outcome, Time};
 
 /// In the order in which keys were claimed.
 pub(super) type FetchId = usize;
 
-/// How many superseded bodies of a key keep the re-run waiting that an invalidation asks for.
+/// The number of superseded bodies of a key that make a re-run after an invalidation wait.
 const BODIES: usize = 2;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,11 +15,11 @@ pub(super) enum Stage {
     /// Waits for the end of a superseded body.
     Parked,
     Running,
-    /// Runs for those who wait for it alone.
+    /// Runs only for the callers who wait for it.
     Lapsed(Cut),
 }
 
-/// What ends a fetch that nobody waits for.
+/// The reason why a fetch that nobody waits for ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
     TimedOut,
@@ -77,7 +77,7 @@ impl Oracle {
         }
         for fetch_of in answered {
             for id in self.waiting_for(fetch_of) {
-                self.land(id, key, outcome, fetch.started);
+                self.answer_waiter(id, key, outcome, fetch.started);
             }
         }
         self.hand_out_places();
@@ -86,14 +86,14 @@ impl Oracle {
     }
 
     /// The fetch that a caller or a refresh needs: the live one, or a new one.
-    pub(super) fn board(&mut self, key: usize) -> FetchId {
+    pub(super) fn join_or_claim(&mut self, key: usize) -> FetchId {
         self.live(key).unwrap_or_else(|| {
             self.supersede(key);
             self.claim(key)
         })
     }
 
-    /// The fetch that may be joined: not one whose time is over.
+    /// The fetch that may be joined, unless its time is over.
     pub(super) fn live(&self, key: usize) -> Option<FetchId> {
         let over = |fetch: &Fetch| fetch.is_running() && self.now >= fetch.until;
         self.keys[key].holder.filter(|holder| !over(&self.fetches[holder]))
@@ -126,7 +126,7 @@ impl Oracle {
         self.counts.fetches += 1;
     }
 
-    /// A fetch is over. Whether it held its key.
+    /// A fetch is over. Returns it, and whether it held its key.
     pub(super) fn leave(&mut self, id: FetchId) -> (Fetch, bool) {
         let fetch = *self.fetch(id);
         self.fetches.remove(&id);
@@ -137,7 +137,7 @@ impl Oracle {
         (fetch, counts)
     }
 
-    /// From here on these run for those who wait for them alone.
+    /// From now on these run only for their waiters.
     pub(super) fn lapse(&mut self, ids: &[FetchId], cut: Cut) {
         for id in ids {
             let fetch = self.fetch(*id);
@@ -150,7 +150,7 @@ impl Oracle {
         self.end_the_abandoned();
     }
 
-    /// Ends what runs for those who wait for it alone, where nobody does.
+    /// Ends the fetches that run only for their waiters and have none.
     pub(super) fn end_the_abandoned(&mut self) {
         for id in self.all(|fetch| matches!(fetch.stage, Stage::Lapsed(_))) {
             if !self.waiting_for(id).is_empty() {
@@ -168,13 +168,13 @@ impl Oracle {
         }
     }
 
-    /// As many bodies of a key run as invalidations let: who does not wait starts no other.
+    /// As many bodies of a key run as invalidations allow: a caller who does not wait starts no other.
     pub(super) fn is_crowded(&self, key: usize) -> bool {
         let outdated = |fetch: &Fetch| fetch.key == key && fetch.outdated && self.now < fetch.until;
         self.all(outdated).len() >= BODIES
     }
 
-    /// The re-run of a key that waits for superseded bodies, where they let it.
+    /// Starts the re-run of a key that waits for superseded bodies, if they allow it.
     pub(super) fn start_parked(&mut self, key: usize) {
         let Some(id) = self.keys[key].holder.filter(|id| self.fetches[id].stage == Stage::Parked) else {
             return;

@@ -1,4 +1,4 @@
-//! What is known of a key: its value, its back-off, a kept error.
+//! The state of a key: its value, its back-off, a kept error.
 
 use super::fetches::{Fetch, FetchId};
 use super::{Oracle, Time, Value};
@@ -12,12 +12,12 @@ pub(super) enum State {
     Missing,
 }
 
-/// What is known of a key.
+/// The state of a key.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Key {
     pub(super) value: Option<Stored>,
     /// It is certainly in back-off before the first, and certainly not from the second on.
-    pub(super) rest: Option<(Time, Time)>,
+    pub(super) backoff_ends: Option<(Time, Time)>,
     /// How often it failed in a row, at least and at most.
     pub(super) failures: (u32, u32),
     pub(super) error: Option<KeptError>,
@@ -49,12 +49,12 @@ pub(crate) struct Peeked {
 }
 
 impl Oracle {
-    /// The value of a key, where it is not past its retention.
+    /// The value of a key, if it is not past its retention.
     pub(super) fn value(&self, key: usize) -> Option<Stored> {
         self.keys[key].value.filter(|stored| self.now - stored.started < stored.retention)
     }
 
-    /// What is stored, as it was set or fetched.
+    /// The stored value, as it was set or fetched.
     pub(crate) fn stored(&self, key: usize) -> Option<Value> {
         self.value(key).map(|stored| stored.value)
     }
@@ -84,15 +84,15 @@ impl Oracle {
         })
     }
 
-    pub(super) fn rests(&self, key: usize) -> bool {
-        self.keys[key].rest.is_some_and(|(least, _)| self.now < least)
+    pub(super) fn is_in_backoff(&self, key: usize) -> bool {
+        self.keys[key].backoff_ends.is_some_and(|(least, _)| self.now < least)
     }
 
     pub(super) fn kept_error(&self, key: usize) -> Option<usize> {
         self.keys[key].error.filter(|kept| self.now < kept.until).map(|kept| kept.error)
     }
 
-    /// A fetch has failed; whether that `counts` for its key.
+    /// A fetch has failed, which may or may not count for its key.
     pub(super) fn fail(&mut self, Fetch { key, is_trial, .. }: Fetch, counts: bool, error: Option<usize>) {
         self.origin_failed(is_trial);
         if !counts {
@@ -102,15 +102,15 @@ impl Oracle {
         let Options { max_backoff, cache_err, .. } = self.options;
         let has_value = self.value(key).is_some();
         let known = &mut self.keys[key];
-        // Where nothing else is kept of a key, its failures are remembered for `max_backoff` past the back-off.
-        if !has_value && known.rest.is_none_or(|(least, _)| now >= least + max_backoff) {
+        // If nothing else is kept of a key, its failures are remembered for `max_backoff` past the back-off.
+        if !has_value && known.backoff_ends.is_none_or(|(least, _)| now >= least + max_backoff) {
             known.failures.0 = 0;
         }
         let (least, most) = (known.failures.0 + 1, known.failures.1 + 1);
         known.failures = (least, most);
-        let rest = (now + self.backoff(least) / 2, now + self.backoff(most));
+        let backoff_ends = (now + self.backoff(least) / 2, now + self.backoff(most));
         let known = &mut self.keys[key];
-        known.rest = Some(rest);
+        known.backoff_ends = Some(backoff_ends);
         if !has_value {
             known.error = error.zip(cache_err).map(|(error, span)| KeptError {
                 error,
@@ -121,7 +121,7 @@ impl Oracle {
         self.doubt_records();
     }
 
-    /// The longest rest after so many failures in a row.
+    /// The longest back-off after so many failures in a row.
     pub(super) fn backoff(&self, failures: u32) -> Time {
         (1_000 << (failures - 1).min(20)).min(self.options.max_backoff)
     }
@@ -132,7 +132,7 @@ impl Oracle {
         Some(Peeked { serial: value.serial, age: self.now - started, fresh })
     }
 
-    /// Which keys were given a value since this was asked.
+    /// The keys that were given a value since the last time.
     pub(crate) fn just_stored(&mut self) -> Vec<usize> {
         std::mem::take(&mut self.stored)
     }
@@ -145,12 +145,12 @@ impl Oracle {
         }
     }
 
-    /// What is remembered of keys without a value, up to a quarter of the capacity, cannot be seen: if it is more than
-    /// there is room for, any of it may have been dropped.
+    /// Records of keys without a value, up to a quarter of the capacity, cannot be seen. If there are more than there
+    /// is room for, any of them may have been dropped.
     pub(super) fn doubt_records(&mut self) {
         let is_record = |key: &usize| {
             let known = &self.keys[*key];
-            self.value(*key).is_none() && (known.rest.is_some() || known.error.is_some())
+            self.value(*key).is_none() && (known.backoff_ends.is_some() || known.error.is_some())
         };
         let records: Vec<_> = (0..self.options.keys).filter(is_record).collect();
         if records.len() > self.options.capacity.div_ceil(4) {
@@ -163,7 +163,7 @@ impl Oracle {
     fn doubt_record(&mut self, key: usize) {
         let known = &mut self.keys[key];
         known.failures.0 = 0;
-        if let Some((least, _)) = &mut known.rest {
+        if let Some((least, _)) = &mut known.backoff_ends {
             *least = 0;
         }
         if let Some(kept) = &mut known.error {

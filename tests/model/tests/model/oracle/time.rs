@@ -1,4 +1,4 @@
-//! What time does by itself, and when things change.
+//! Time: the events that it brings, and the moments at which something changes.
 
 use super::calls::Waiting;
 use super::fetches::{Cut, Stage};
@@ -6,7 +6,7 @@ use super::keys::Stored;
 use super::{Oracle, Time};
 
 impl Oracle {
-    /// When something happens by itself.
+    /// The next moment at which something happens by itself.
     pub(crate) fn next_event(&self) -> Option<Time> {
         let fetches = self.fetches.values().filter(|fetch| fetch.times_out()).map(|fetch| fetch.until);
         let limits = self.waiting.values().filter_map(|waiting| match waiting {
@@ -17,13 +17,13 @@ impl Oracle {
         fetches.chain(limits).min()
     }
 
-    /// It is later now, and nothing happened by itself in between.
+    /// Time passes, and nothing happens by itself in between.
     pub(crate) fn pass_to(&mut self, now: Time) {
         self.now = now;
         let over = self.all(|fetch| fetch.stage == Stage::Running && now >= fetch.until);
         let late = self.all(|fetch| fetch.times_out() && now >= fetch.until);
         self.lapse(&over, Cut::TimedOut);
-        // After the limit of a shutdown it ran for those alone who wait already.
+        // After the limit of a shutdown it ran only for its waiters anyway.
         for id in late {
             if let Some(fetch) = self.fetches.get_mut(&id) {
                 fetch.stage = Stage::Lapsed(Cut::TimedOut);
@@ -45,7 +45,7 @@ impl Oracle {
         self.doubt_records();
     }
 
-    /// When things change for a key from now on.
+    /// The moments from now on at which something changes for a key.
     pub(crate) fn edges(&self, key: usize) -> Vec<Time> {
         let known = &self.keys[key];
         let mut edges = Vec::new();
@@ -55,7 +55,7 @@ impl Oracle {
             edges.extend(stale);
             edges.push(started + retention);
         }
-        edges.extend(known.rest.iter().flat_map(|(least, most)| [*least, *most]));
+        edges.extend(known.backoff_ends.iter().flat_map(|(least, most)| [*least, *most]));
         edges.extend(
             self.breaker.trial(self.is_missing(key)).iter().flat_map(|(least, most)| [*least, *most]),
         );
@@ -69,16 +69,18 @@ impl Oracle {
         edges
     }
 
-    /// Until when it is uncertain what a call of this key would be answered with.
+    /// The moment until which the answer of a call of this key is uncertain.
     pub(crate) fn doubt(&self, key: usize) -> Option<Time> {
         let known = &self.keys[key];
-        let rest =
-            known.rest.filter(|(least, most)| *least <= self.now && self.now < *most).map(|(_, most)| most);
+        let backoff_ends = known
+            .backoff_ends
+            .filter(|(least, most)| *least <= self.now && self.now < *most)
+            .map(|(_, most)| most);
         let error = known.error.filter(|kept| kept.doubtful && self.now < kept.until).map(|kept| kept.until);
         let trial = self
             .breaker
             .trial(self.is_missing(key))
             .filter(|(least, most)| (*least..*most).contains(&self.now));
-        rest.max(error).max(trial.map(|(_, most)| most))
+        backoff_ends.max(error).max(trial.map(|(_, most)| most))
     }
 }

@@ -1,4 +1,4 @@
-//! Writes: what they store, and which fetches they supersede.
+//! Writes: the values that they store, and the fetches that they supersede.
 
 use super::breaker::Admission;
 use super::fetches::Stage;
@@ -6,8 +6,8 @@ use super::keys::{Key, Stored};
 use super::{Oracle, Time, Value};
 use crate::case::Options;
 
-/// How long a key is left alone whose value was not to be stored.
-const NOT_STORED_REST: Time = 1_000;
+/// How long a key is left alone after a value that was not to be stored.
+const NOT_STORED_PAUSE: Time = 1_000;
 
 impl Oracle {
     pub(crate) fn set(&mut self, key: usize, value: Value) {
@@ -25,10 +25,10 @@ impl Oracle {
         if let Some(stored) = &mut self.keys[key].value {
             stored.lifetime = stored.lifetime.min(now - stored.started);
         }
-        if has_value && self.rests(key) {
+        if has_value && self.is_in_backoff(key) {
             return self.supersede(key);
         }
-        // One that was put off will see the change.
+        // A queued or parked fetch will see the change.
         if self.holder(key).is_some_and(|fetch| matches!(fetch.stage, Stage::Queued | Stage::Parked)) {
             return self.start_parked(key);
         }
@@ -43,7 +43,7 @@ impl Oracle {
         self.start_parked(key);
     }
 
-    /// Starts nothing: who reads later does.
+    /// Starts nothing: later readers do.
     pub(crate) fn invalidate_all(&mut self) {
         let now = self.now;
         for key in 0..self.options.keys {
@@ -58,7 +58,7 @@ impl Oracle {
         }
     }
 
-    /// Removed, and what was there.
+    /// Removes the value, and returns it.
     pub(crate) fn take(&mut self, key: usize) -> Option<Value> {
         let taken = self.stored(key);
         self.remove(key);
@@ -77,7 +77,7 @@ impl Oracle {
         }
     }
 
-    /// A value is stored for a key, or not to be stored; what was known of it before is forgotten.
+    /// A value is stored for a key, or is not to be stored. Everything else about the key is forgotten.
     pub(super) fn store(&mut self, key: usize, value: Value, started: Time) {
         let Options { lifetime, retention, .. } = self.options;
         let retention = value.kept.map_or(retention, |kept| kept.min(retention));
@@ -85,8 +85,8 @@ impl Oracle {
         let holder = self.keys[key].holder;
         self.keys[key] = Key { holder, ..Key::default() };
         if value.lasting == Some(0) || value.kept == Some(0) {
-            let until = self.now + NOT_STORED_REST;
-            self.keys[key].rest = Some((until, until));
+            let until = self.now + NOT_STORED_PAUSE;
+            self.keys[key].backoff_ends = Some((until, until));
             self.doubt_records();
         } else {
             self.keys[key].value = Some(Stored { value, started, lifetime, retention });
@@ -94,7 +94,7 @@ impl Oracle {
         }
     }
 
-    /// Whoever holds the key holds it no more. What was only put off never runs.
+    /// The fetch that holds the key no longer holds it. If it was queued or parked, it never runs.
     pub(super) fn supersede(&mut self, key: usize) {
         let Some(holder) = self.keys[key].holder.take() else { return };
         if matches!(self.fetch(holder).stage, Stage::Queued | Stage::Parked) {

@@ -1,4 +1,4 @@
-//! Rule 9: an empty answer is no cached value, and a fetched or set value is visible to the next read.
+//! Rule 9: an empty answer is not cached, and a value that was fetched or set is visible to the next read.
 
 use std::sync::Arc;
 
@@ -7,8 +7,7 @@ use cacheback::{Status, cacheback, settle, testing};
 use crate::support::Source;
 
 #[cacheback(lifetime = 10, skip(source))]
-async fn list(id: u64, source: &Arc<Source>) -> Vec<u64> {
-    let _ = id;
+async fn list(_id: u64, source: &Arc<Source>) -> Vec<u64> {
     vec![source.number().await]
 }
 
@@ -21,7 +20,7 @@ async fn rule_9_an_empty_answer_is_not_cached() {
     assert_eq!((lookup.value, lookup.status, lookup.age), (vec![], Status::Empty, None));
     assert_eq!(entry.peek().await, None);
     assert_eq!((list::cache().len(), list::cache().is_empty()), (0, true));
-    assert_eq!(list::cache().stats().entries, 0);
+    assert_stats!(list::cache(), entries: 0);
     source.release_all();
     settle().await;
     assert_eq!(entry.peek().await.unwrap().value, [1]);

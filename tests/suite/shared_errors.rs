@@ -1,4 +1,4 @@
-//! Rule 7: the form of an error, which is the same however many wait; the causes in its texts.
+//! Rule 7: an error has the same form however many callers wait, and its text has all causes.
 
 use std::error::Error;
 use std::fmt;
@@ -9,8 +9,8 @@ use cacheback::{FetchError, FetchErrorKind, cacheback, testing};
 
 use crate::support::{Source, run_ready};
 
-/// What `callers` of one failing fetch get, the one that started it first. They all wait for the same run of `source`,
-/// which is gated.
+/// The outcomes of so many callers of one failing fetch, first that of the caller who started it. They all wait for the
+/// same run of `source`, which is gated.
 async fn together<R: Send + 'static>(
     source: &Arc<Source>,
     callers: usize,
@@ -28,7 +28,7 @@ async fn together<R: Send + 'static>(
     for call in calls {
         outcomes.push(call.await.unwrap());
     }
-    assert_eq!(source.runs(), before + 1, "nobody repeats it in turn");
+    assert_eq!(source.runs(), before + 1, "no caller repeats it");
     outcomes
 }
 
@@ -74,9 +74,9 @@ async fn rule_7_with_anyhow_everybody_gets_a_fetch_error_that_owns_the_original(
     }
 }
 
-/// Rule 7: the call that started the fetch went away; the others get the same as ever.
+/// Rule 7: the caller who started the fetch went away, and the others get the same as ever.
 #[tokio::test(start_paused = true)]
-async fn rule_7_without_its_starter_the_form_is_the_same() {
+async fn rule_7_without_the_caller_who_started_the_fetch_the_form_is_the_same() {
     let _own = testing::isolate();
     let source = failing();
     let starter = tokio::spawn(anyhowed::entry(3, &source).get_or_fetch());
@@ -101,7 +101,7 @@ async fn rule_7_a_fetch_error_tells_the_whole_chain_of_causes() {
     let causes: Vec<_> = error.chain().skip(1).map(ToString::to_string).collect();
     assert_eq!(causes, ["asking the database", "refused 3"]);
 
-    // One without causes says what it says without a cache.
+    // An error without causes has the text that it has without a cache.
     #[cacheback(fetch_on_miss)]
     async fn plain(id: u64) -> Result<u64, Box<dyn Error + Send + Sync>> {
         Err(Refused(id).into())
@@ -167,12 +167,11 @@ async fn rule_7_with_clone_everybody_gets_the_same() {
 struct Made(&'static str);
 
 #[cacheback(fetch_on_miss, share_err = |_: &Made| Made("shared"), skip(source))]
-async fn by_closure(id: u64, source: &Arc<Source>) -> Result<u64, Made> {
-    let _ = id;
+async fn by_closure(_id: u64, source: &Arc<Source>) -> Result<u64, Made> {
     source.run().await.map_err(|_| Made("original"))
 }
 
-/// Rule 7, with `share_err`: everybody gets what it makes.
+/// Rule 7, with `share_err`: everybody gets the error that it makes.
 #[tokio::test(start_paused = true)]
 async fn rule_7_with_share_err_everybody_gets_what_it_makes() {
     let _own = testing::isolate();
@@ -184,7 +183,7 @@ async fn rule_7_with_share_err_everybody_gets_what_it_makes() {
     }
 }
 
-/// An error as other crates have them: neither `Clone` nor made from anything of ours.
+/// An error as in other crates: neither `Clone` nor made from anything of ours.
 #[derive(Debug)]
 struct Opaque(Refused);
 
@@ -200,9 +199,9 @@ impl Error for Opaque {
     }
 }
 
-/// An `Arc` of any error works without a word, and `?` makes it.
+/// An `Arc` of any error works without an option, and `?` makes it.
 #[tokio::test(start_paused = true)]
-async fn an_arc_of_any_error_is_an_error_of_a_cached_function() {
+async fn rule_7_an_arc_of_any_error_is_shared_as_it_is() {
     async fn request(id: u64, source: &Arc<Source>) -> Result<u64, Opaque> {
         source.run().await.map_err(|_| Opaque(Refused(id)))
     }
@@ -211,8 +210,7 @@ async fn an_arc_of_any_error_is_an_error_of_a_cached_function() {
         Ok(request(id, source).await?)
     }
     #[cacheback(fetch_on_miss, skip(source))]
-    async fn any(id: u64, source: &Arc<Source>) -> Result<u64, Arc<anyhow::Error>> {
-        let _ = id;
+    async fn any(_id: u64, source: &Arc<Source>) -> Result<u64, Arc<anyhow::Error>> {
         Ok(source.run().await.map_err(|_| anyhow!("no such user"))?)
     }
     let _own = testing::isolate();

@@ -1,35 +1,33 @@
-//! What went wrong in other caches and no rule of its own forbids: keys and names that are mistaken for one another.
+//! Keys and names that other caches mistake for one another.
 
 use cacheback::{cacheback, settle, testing};
 
 mod one {
     #[super::cacheback(fetch_on_miss)]
-    pub(super) async fn same_name(id: u64) -> &'static str {
-        let _ = id;
+    pub(super) async fn same_name(_id: u64) -> &'static str {
         "one"
     }
 }
 
 mod other {
     #[super::cacheback(fetch_on_miss)]
-    pub(super) async fn same_name(id: u64) -> &'static str {
-        let _ = id;
+    pub(super) async fn same_name(_id: u64) -> &'static str {
         "other"
     }
 }
 
 /// Functions of one name, in two modules or within two functions, share no entry and no counter.
+///
+/// Elsewhere: functions of one name in two modules share their keys.
 #[tokio::test(start_paused = true)]
 async fn functions_of_one_name_share_nothing() {
     #[cacheback(fetch_on_miss)]
-    async fn same_name(id: u64) -> &'static str {
-        let _ = id;
+    async fn same_name(_id: u64) -> &'static str {
         "outer"
     }
     async fn inner() -> &'static str {
         #[cacheback(fetch_on_miss)]
-        async fn same_name(id: u64) -> &'static str {
-            let _ = id;
+        async fn same_name(_id: u64) -> &'static str {
             "inner"
         }
         same_name(1).await
@@ -40,12 +38,14 @@ async fn functions_of_one_name_share_nothing() {
         assert_eq!(answers, ["one", "other", "outer", "inner"]);
     }
     one::same_name::cache().clear().await.unwrap();
-    let entries = [one::same_name::cache(), other::same_name::cache()].map(|cache| cache.stats().entries);
-    assert_eq!(entries, [0, 1]);
+    assert_stats!(one::same_name::cache(), entries: 0);
+    assert_stats!(other::same_name::cache(), entries: 1);
     assert_ne!(one::same_name::cache().name(), other::same_name::cache().name());
 }
 
-/// Keys are the arguments themselves: not their texts, which joined by whatever sign could be alike.
+/// Keys are the arguments themselves, not their texts, which could be alike when they are joined by some sign.
+///
+/// Elsewhere: arguments are joined to a text, and different ones collide.
 #[tokio::test(start_paused = true)]
 async fn arguments_whose_texts_join_alike_are_different_keys() {
     #[cacheback(fetch_on_miss)]
@@ -68,5 +68,6 @@ async fn arguments_whose_texts_join_alike_are_different_keys() {
         assert_eq!(listed(&["a", "None"], None).await, 2);
     }
     settle().await;
-    assert_eq!((joined::cache().stats().entries, listed::cache().stats().entries), (7 * 4, 7 + 4));
+    assert_stats!(joined::cache(), entries: 7 * 4);
+    assert_stats!(listed::cache(), entries: 7 + 4);
 }

@@ -1,5 +1,5 @@
-//! Traits of the user's that every type implements: their methods are in scope wherever the attribute stands, and none
-//! is taken for ours.
+//! Traits of the user's that every type implements. Their methods are in scope where the attribute stands, and none of
+//! them is taken for one of ours.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use cacheback::{FetchError, Status, cacheback, settle, testing};
 
-/// A trait for every type, with methods of these names. They take a reference, or the value: that is looked for first.
+/// A trait for every type, with methods of these names. They take a reference or a value; rustc looks for values first.
 macro_rules! every_type_has {
     ($Trait:ident: $receiver:ident, $($method:ident)*) => {
-        #[allow(dead_code)] // It is in the way, and that is all.
+        #[allow(dead_code)] // It is only in the way.
         trait $Trait {
             $(every_type_has! { @ $receiver $method })*
         }
@@ -20,8 +20,9 @@ macro_rules! every_type_has {
     (@ value $method:ident) => { fn $method(self) -> &'static str where Self: Sized { "the user's" } };
 }
 
-// Names that an entry, a cache or generated code has methods of, or could have. What an entry's `peek` and `set` speak
-// of depends on its type: those two go through `Deref`, and a trait of the user's comes before that.
+// Names of methods that an entry, a cache or generated code has or could have. `peek` and `set` of an entry are left
+// out: their types depend on that of the entry, so they go through `Deref`, and a trait of the user's comes before
+// that.
 every_type_has! { Everything: reference,
 args body cache call cause chain clear contains copy describe empty entry error errors fetch fetch_on_miss get_or_fetch handle hit
 invalidate is_empty is_some join key len lend lifetime_for lookup map name of ops origin outcome own part policy
@@ -43,7 +44,7 @@ mod by_value {
     }
 }
 
-/// Its error is shared and described in the last of the ways.
+/// An error that is shared and described in the last of the ways.
 #[derive(PartialEq)]
 struct Unclonable;
 
@@ -97,7 +98,7 @@ impl Repo {
 }
 
 #[tokio::test(start_paused = true)]
-async fn functions_of_all_forms_are_cached_beside_it() {
+async fn functions_of_all_forms_are_cached_beside_a_blanket_trait() {
     let _own = testing::isolate();
     let repo = Arc::new(Repo { tenant: 1 });
     for _ in 0..2 {
@@ -112,23 +113,25 @@ async fn functions_of_all_forms_are_cached_beside_it() {
     }
     let caches = [plain::cache(), cloned::cache(), wrapped::cache(), generic::cache(), Repo::row_cache()];
     for cache in caches.iter().chain(&[by_value::plain::cache(), by_value::fallible::cache()]) {
-        assert_eq!((cache.stats().fetches, cache.stats().hits), (1, 1), "{}", cache.name());
+        let name = cache.name();
+        assert_stats!(cache, fetches: 1, hits: 1, "{name}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn errors_are_shared_and_described_beside_it() {
+async fn errors_are_shared_and_described_beside_a_blanket_trait() {
     let _own = testing::isolate();
     let (one, other) = tokio::join!(wrapped(0), wrapped(0));
     assert_eq!((one, other), (Err(Unclonable), Err(Unclonable)));
     let (one, other) = tokio::join!(cloned(1, "x"), cloned(1, "x"));
     assert_eq!((one.is_err(), other.is_err()), (true, true));
-    assert_eq!((wrapped::cache().stats().fetches, cloned::cache().stats().fetches), (1, 1));
+    assert_stats!(wrapped::cache(), fetches: 1);
+    assert_stats!(cloned::cache(), fetches: 1);
 }
 
-/// All of an entry that is the same for every function.
+/// The methods of an entry that are the same for every function.
 #[tokio::test(start_paused = true)]
-async fn an_entrys_methods_are_its_own() {
+async fn an_entry_keeps_its_methods_beside_a_blanket_trait() {
     let _own = testing::isolate();
     let entry = cloned::entry(60, "2");
     assert_eq!(entry.lookup().await.status, Status::Fetched);
@@ -136,13 +139,13 @@ async fn an_entrys_methods_are_its_own() {
     assert_eq!(entry.refresh().await, Ok(62));
     entry.invalidate().await.unwrap();
     settle().await;
-    assert_eq!(cloned::cache().stats().fetches, 3);
+    assert_stats!(cloned::cache(), fetches: 3);
     entry.remove().await.unwrap();
     assert!(cloned::cache().is_empty());
 }
 
-/// An object's `get`, `get_or_fetch`, `entry`, `set`, `peek` and `invalidate` depend on the type of its values and go
-/// through `Deref`, and so does `build`: what is left is a cache's own.
+/// `get`, `get_or_fetch`, `entry`, `set`, `peek` and `invalidate` of an object depend on the type of its values and go
+/// through `Deref`, and so does `build`. The others are methods of the cache itself.
 mod objects {
     use std::time::Duration;
 
@@ -154,7 +157,7 @@ mod objects {
     poll pool probe refresh remove run shape share share_err sharing site slot source split stats take vary view wait weigh }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cache_is_built_and_used_beside_it() {
+    async fn a_cache_object_is_built_and_used_beside_a_blanket_trait() {
         let _own = testing::isolate();
         let lengths: Cache<String, usize> = Cache::builder()
             .fetch_on_miss()
@@ -167,7 +170,8 @@ mod objects {
         lengths.invalidate("four").await.unwrap();
         settle().await;
         lengths.remove("four").await.unwrap();
-        assert_eq!((lengths.len(), lengths.is_empty(), lengths.stats().fetches), (0, true, 2));
+        assert_eq!((lengths.len(), lengths.is_empty()), (0, true));
+        assert_stats!(lengths, fetches: 2);
         lengths.clear().await.unwrap();
         assert!(lengths.handle().is_empty());
     }

@@ -1,7 +1,11 @@
-//! Hits on the real clock: they read a coarser one than writes do, and must not show it.
+//! Hits on the real clock: they read a coarser one than writes do, and nobody may notice.
 
 use cacheback::{Status, cacheback};
 use tokio::sync::Notify;
+
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
 
 static GATE: Notify = Notify::const_new();
 
@@ -12,7 +16,7 @@ async fn held(key: u64) -> u64 {
     key
 }
 
-/// What was made stale is not called fresh by the next hit, however short a time lies between.
+/// The next hit does not call an invalidated value fresh, however soon it comes.
 #[tokio::test]
 async fn an_invalidated_value_is_stale_at_once() {
     const TIMES: u64 = 2_000;
@@ -21,12 +25,11 @@ async fn an_invalidated_value_is_stale_at_once() {
         entry.set(key + 1).await.unwrap();
         assert_eq!(held(key).await, key + 1);
         entry.invalidate().await.unwrap();
-        // The refresh runs, or waits: this is a hit of the stale value, by the coarse clock.
+        // The refresh runs or waits, so this is a hit of the stale value, by the coarse clock.
         assert_eq!(held(key).await, key + 1);
         if key < 32 {
             assert_eq!(entry.lookup().await.status, Status::Stale);
         }
     }
-    let stats = held::cache().stats();
-    assert_eq!((stats.hits, stats.stale), (TIMES, TIMES + 32), "{stats:?}");
+    assert_stats!(held::cache(), hits: TIMES, stale: TIMES + 32);
 }

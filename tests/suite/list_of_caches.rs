@@ -1,4 +1,4 @@
-//! `caches`: every cache of the process that was used, without its types.
+//! `caches()`: every cache of the process that was used, without its types.
 
 use cacheback::{Cache, CacheRef, cacheback, caches, settle, testing};
 
@@ -21,9 +21,9 @@ fn names() -> Vec<&'static str> {
     caches().iter().map(CacheRef::name).collect()
 }
 
-/// Those that were used, by name, once each; with their figures. A runtime of its own sees its own.
+/// The caches that were used, by name, once each, with their counters. An isolated runtime sees its own.
 #[tokio::test(start_paused = true)]
-async fn every_cache_that_was_used() {
+async fn caches_lists_every_function_that_was_used() {
     {
         let _own = testing::isolate();
         assert!(names().is_empty());
@@ -38,7 +38,8 @@ async fn every_cache_that_was_used() {
         assert_eq!(names(), ["caches::another", "caches::one"]);
         let [another, one] = &caches()[..] else { panic!("{:?}", caches()) };
         assert_eq!((another.len(), one.len()), (1, 3));
-        assert_eq!((another.stats().fetches, one.stats().fetches), (1, 3));
+        assert_stats!(another, fetches: 1);
+        assert_stats!(one, fetches: 3);
         assert_eq!(one.policy().lifetime.as_secs(), 10);
         one.clear().await.unwrap();
         assert_eq!((another.len(), one.len()), (1, 0));
@@ -53,9 +54,9 @@ async fn every_cache_that_was_used() {
     settle().await;
 }
 
-/// Objects that were named, for as long as they live.
+/// Named cache objects are listed for as long as they live.
 #[tokio::test(start_paused = true)]
-async fn every_object_that_has_a_name() {
+async fn caches_lists_every_named_cache_object_while_it_lives() {
     let _own = testing::isolate();
     let _nameless: Cache<u64, u64> = Cache::builder().build().unwrap();
     let named: Cache<u64, u64> = Cache::builder().name("caches::object").build().unwrap();
@@ -64,7 +65,8 @@ async fn every_object_that_has_a_name() {
     assert_eq!(names(), ["caches::object", "caches::one"]);
     {
         let listed = &caches()[0];
-        assert_eq!((listed.len(), listed.stats().entries, listed.policy()), (1, 1, named.policy()));
+        assert_eq!((listed.len(), listed.policy()), (1, named.policy()));
+        assert_stats!(listed, entries: 1);
         listed.clear().await.unwrap();
         assert!(named.is_empty());
         let _inner = testing::isolate();

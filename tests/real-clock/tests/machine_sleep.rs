@@ -1,5 +1,5 @@
-//! A machine that sleeps: this program's own `clock_gettime` stands in for the system's, and says that hours have
-//! passed that no timer has seen.
+//! A machine that sleeps: this program has a `clock_gettime` of its own, which says that hours have passed that no
+//! timer has seen.
 
 #![cfg(target_os = "linux")]
 
@@ -11,15 +11,19 @@ use cacheback::{Status, cacheback};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 /// How long the machine has slept, in seconds.
 static ASLEEP: AtomicI64 = AtomicI64::new(0);
 
-/// The system's clocks, of which the one counts this sleep.
+/// The system's clocks, one of which counts this sleep.
 ///
 /// # Safety
 ///
-/// As the system's own function.
-// Nothing else comes between the library and the clocks of its machine.
+/// The same as for the system's function.
+// There is no other way to come between the library and the clocks of its machine.
 #[allow(unsafe_code)]
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn clock_gettime(clock: libc::clockid_t, time: *mut libc::timespec) -> libc::c_int {
@@ -48,9 +52,9 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// A value has aged by the time asleep; the first call that looks closely tells the others.
+/// A value ages by the time asleep. The first call that reads the exact clock tells the others.
 #[test]
-fn values_age_while_the_machine_sleeps() {
+fn rule_12_values_age_while_the_machine_sleeps() {
     #[cacheback(lifetime = 600)]
     async fn aged(id: u64) -> u64 {
         id
@@ -67,14 +71,13 @@ fn values_age_while_the_machine_sleeps() {
         assert!(!peeked.fresh && peeked.age >= HOURS, "{peeked:?}");
         let hits = aged::cache().stats().hits;
         assert_eq!(aged(1).await, 7);
-        let stats = aged::cache().stats();
-        assert_eq!((stats.hits, stats.stale), (hits, 1));
+        assert_stats!(aged::cache(), hits: hits, stale: 1);
     });
 }
 
-/// A process that has nothing but hits is told by the housekeeper: each second while fetches live, else twice a minute.
+/// The housekeeper tells a process that has nothing but hits: each second while fetches live, else twice a minute.
 #[test]
-fn hits_learn_of_a_sleep_from_the_housekeeper() {
+fn rule_12_hits_learn_of_a_sleep_from_the_housekeeper() {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     #[cacheback(lifetime = 600)]
     async fn hit(id: u64) -> u64 {
@@ -96,16 +99,16 @@ fn hits_learn_of_a_sleep_from_the_housekeeper() {
         while RUNS.load(Ordering::SeqCst) == 0 {
             hit(1).await;
             tokio::task::yield_now().await;
-            assert!(woken.elapsed() < Duration::from_secs(60), "nobody tells it");
+            assert!(woken.elapsed() < Duration::from_secs(60), "no hit has learned of the sleep");
         }
         open.add_permits(1);
     });
 }
 
-/// A claim lapses in the sleep, though no timer has seen that: another fetch may start, nobody is given up who waits, and
-/// the value of the later claim stands.
+/// A claim lapses in the sleep, though no timer has seen that: another fetch may start, no waiter is given up, and the
+/// value of the later claim stands.
 #[test]
-fn a_fetch_in_flight_as_the_machine_sleeps() {
+fn rule_12_the_claim_of_a_fetch_lapses_while_the_machine_sleeps() {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     static BEGUN: Semaphore = Semaphore::const_new(0);
     #[cacheback(fetch_on_miss, skip(open))]
@@ -125,10 +128,10 @@ fn a_fetch_in_flight_as_the_machine_sleeps() {
         sleep_for_hours();
         let second = tokio::spawn(slept::entry(10, &later).get_or_fetch());
         BEGUN.acquire().await.unwrap().forget();
-        assert_eq!(slept::cache().stats().timeouts, 0, "no timer has fired");
+        assert_stats!(slept::cache(), timeouts: 0, "no timer has fired");
         later.add_permits(1);
         assert_eq!(second.await.unwrap(), 12);
-        // Who waits for the lapsed one is answered by the later one that came home.
+        // The later fetch, which was stored, answers the waiters of the lapsed one.
         assert_eq!(first.await.unwrap(), 12);
         open.add_permits(1);
         cacheback::settle().await;

@@ -1,7 +1,7 @@
-//! Threads that block on a cached call inside of the runtime that was to drive its fetch: answered within a bound.
+//! Threads that block on a cached call inside of the runtime that should drive its fetch are answered within a bound.
 //!
-//! These tests take some seconds of real time, because the bound is one: a fetch is moved after five seconds, and given
-//! up at its `refresh_timeout`.
+//! These tests take some seconds of real time, because the bound is in real time: a fetch is moved to another runtime
+//! after five seconds, and given up at its `refresh_timeout`.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +13,10 @@ use cacheback::{FetchError, FetchErrorKind, Status, cacheback};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Semaphore;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 /// Far beyond every bound.
 const NEVER: Duration = Duration::from_secs(90);
 
@@ -20,7 +24,7 @@ fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// What `work` returns on a thread of its own, which may block.
+/// Runs `work` on a thread of its own, which may block, and returns its result.
 fn answered<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let (answer, answers) = mpsc::channel();
     thread::spawn(move || answer.send(work()));
@@ -32,18 +36,17 @@ async fn pure(id: u64) -> u64 {
     id * 2
 }
 
-/// No task takes the fetch up: it is moved.
+/// No task begins the fetch, so it is moved.
 #[test]
-fn a_thread_that_blocks_its_own_runtime() {
+fn rule_12_a_thread_that_blocks_its_own_runtime_is_answered() {
     let number = answered(|| current_thread().block_on(async { pollster::block_on(pure(1)) }));
     assert_eq!(number, 2);
-    let stats = pure::cache().stats();
-    assert_eq!((stats.errors, stats.panics, stats.timeouts), (0, 0, 0));
+    assert_stats!(pure::cache(), errors: 0, panics: 0, timeouts: 0);
 }
 
-/// The same of the only worker, and where the fetch was started by another task.
+/// The same with the only worker, and with a fetch that another task has started.
 #[test]
-fn a_task_that_blocks_the_only_worker() {
+fn rule_12_a_task_that_blocks_the_only_worker_is_answered() {
     let number = answered(|| {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let task = runtime.spawn(async {
@@ -58,7 +61,7 @@ fn a_task_that_blocks_the_only_worker() {
 
 /// A fetch whose time-out is shorter than the patience with its runtime is moved at its time-out.
 #[test]
-fn a_short_time_out_on_a_blocked_runtime() {
+fn rule_12_a_fetch_on_a_blocked_runtime_is_moved_at_its_short_time_out() {
     #[cacheback(fetch_on_miss, refresh_timeout = "100ms")]
     async fn short(id: u64) -> u64 {
         id
@@ -66,7 +69,7 @@ fn a_short_time_out_on_a_blocked_runtime() {
     assert_eq!(answered(|| current_thread().block_on(async { pollster::block_on(short(3)) })), 3);
 }
 
-/// A runtime on which a fetch has begun that does not end before that runtime goes on, and a thread that blocks it.
+/// A fetch begins on a runtime and does not end before that runtime goes on, and then a thread blocks it.
 fn joins_a_fetch_that_has_begun<T: Send + 'static>(
     begun: &'static Semaphore,
     start: impl AsyncFnOnce() + Send + 'static,
@@ -83,7 +86,7 @@ fn joins_a_fetch_that_has_begun<T: Send + 'static>(
 
 /// A fetch that has begun cannot be moved: at its time-out the stored value is the answer.
 #[test]
-fn a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_stale_value() {
+fn rule_12_a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_stale_value() {
     static BEGUN: Semaphore = Semaphore::const_new(0);
     #[cacheback(lifetime = 0, max_stale = 0, refresh_timeout = "200ms")]
     async fn stale(id: u64) -> u64 {
@@ -104,7 +107,7 @@ fn a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_stale_value() {
 
 /// The same if nothing is stored: the empty value.
 #[test]
-fn a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_empty_value() {
+fn rule_12_a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_empty_value() {
     static BEGUN: Semaphore = Semaphore::const_new(0);
     #[cacheback(empty = 9, refresh_timeout = "200ms")]
     async fn empty(id: u64) -> u64 {
@@ -118,13 +121,12 @@ fn a_fetch_that_has_begun_on_a_blocked_runtime_leaves_the_empty_value() {
         || pollster::block_on(empty::entry(1).get_or_fetch()),
     );
     assert_eq!(value, 9);
-    let stats = empty::cache().stats();
-    assert_eq!((stats.empty, stats.waited), (2, 0));
+    assert_stats!(empty::cache(), empty: 2, waited: 0);
 }
 
 /// The same if there is no empty value: a panic that says why.
 #[test]
-fn a_fetch_that_has_begun_on_a_blocked_runtime_panics_where_nothing_is_left() {
+fn rule_12_a_fetch_that_has_begun_on_a_blocked_runtime_panics_if_nothing_is_left() {
     static BEGUN: Semaphore = Semaphore::const_new(0);
     #[cacheback(fetch_on_miss, refresh_timeout = "200ms")]
     async fn needed(id: u64) -> u64 {
@@ -142,9 +144,9 @@ fn a_fetch_that_has_begun_on_a_blocked_runtime_panics_where_nothing_is_left() {
     assert!(message.ends_with("blocks the only runtime that could drive it"), "{message}");
 }
 
-/// The same of an error that can say it.
+/// The same if the error can say it.
 #[test]
-fn a_fetch_that_has_begun_on_a_blocked_runtime_is_an_error_where_there_is_one() {
+fn rule_12_a_fetch_that_has_begun_on_a_blocked_runtime_is_an_error_if_the_type_has_one() {
     static BEGUN: Semaphore = Semaphore::const_new(0);
     #[derive(Debug)]
     enum Failure {
@@ -172,7 +174,7 @@ fn a_fetch_that_has_begun_on_a_blocked_runtime_is_an_error_where_there_is_one() 
 
 /// A fetch that was moved and needs the blocked runtime ends at its time-out too, for the thread that blocks it.
 #[test]
-fn a_fetch_that_was_moved_and_needs_the_blocked_runtime() {
+fn rule_12_a_moved_fetch_that_needs_the_blocked_runtime_ends_at_its_time_out() {
     #[cacheback(fetch_on_miss, refresh_timeout = "300ms", skip(home))]
     async fn bound(id: u64, home: Handle) -> u64 {
         home.spawn(async move { id }).await.unwrap()
@@ -184,7 +186,7 @@ fn a_fetch_that_was_moved_and_needs_the_blocked_runtime() {
             let call = bound(5, home.clone());
             catch_unwind(AssertUnwindSafe(|| pollster::block_on(call))).unwrap_err()
         });
-        // It goes on, and so does what it needs.
+        // The fetch goes on, because the runtime that it needs does.
         assert_eq!(runtime.block_on(bound(5, home)), 5);
         *panicked.downcast::<String>().unwrap()
     });
@@ -194,7 +196,7 @@ fn a_fetch_that_was_moved_and_needs_the_blocked_runtime() {
 /// A caller that waits as a task of the blocked runtime goes on waiting once that runtime goes on: its fetch is not
 /// given up for the time that was lost.
 #[test]
-fn a_task_whose_runtime_was_blocked_by_others() {
+fn rule_12_a_task_whose_runtime_was_blocked_by_others_goes_on_waiting() {
     static BEGUN: Semaphore = Semaphore::const_new(0);
     static OPEN: Semaphore = Semaphore::const_new(0);
     #[cacheback(fetch_on_miss, refresh_timeout = "200ms")]
@@ -228,7 +230,7 @@ fn a_task_whose_runtime_was_blocked_by_others() {
 /// A task that blocks its thread again and again has used up its cooperative budget, and gets no new one before it
 /// waits: empty and stale answers are given all the same.
 #[test]
-fn a_task_that_blocks_on_many_answers_at_once() {
+fn rule_12_a_task_that_blocks_again_and_again_is_answered_without_a_budget() {
     #[cacheback(lifetime = 0)]
     async fn never(id: u64) -> u64 {
         pending::<()>().await;
@@ -248,7 +250,7 @@ fn a_task_that_blocks_on_many_answers_at_once() {
 
 /// A time-out around a loop that polls for a refresh fires, though that refresh never comes.
 #[test]
-fn a_time_out_around_a_loop_that_polls() {
+fn rule_12_a_time_out_around_a_loop_that_polls_fires() {
     #[cacheback(lifetime = 0)]
     async fn hanging(id: u64) -> u64 {
         pending::<()>().await;

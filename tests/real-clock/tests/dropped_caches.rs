@@ -1,5 +1,5 @@
-//! `Cache`s that are dropped on the real clock: without a runtime, while others look at them, with fetches that run, and
-//! on a thread that ends.
+//! `Cache`s that are dropped on the real clock: without a runtime, while others look at them, with fetches that run,
+//! and on a thread that ends.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,20 +10,24 @@ use cacheback::{Cache, CacheRef, caches, configure, settle};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 
+#[macro_use]
+#[path = "../../support/assert_stats.rs"]
+mod assert_stats;
+
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// The threads of this process by their names, where the system tells.
+/// The names of this process's threads, if the system tells.
 fn threads() -> Vec<String> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Vec::new() };
     let names = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
     names.map(|name| name.trim().to_owned()).collect()
 }
 
-/// One after the other: there is one list and one executor a process.
+/// One scenario after the other: a process has one list and one executor.
 #[test]
-fn objects_that_are_dropped() {
+fn dropped_cache_objects_are_unlisted_and_hold_nothing() {
     without_a_runtime();
     configure().max_refreshes(1).apply().expect("the executor was not used");
     let runtime = runtime();
@@ -32,7 +36,7 @@ fn objects_that_are_dropped() {
     on_a_thread_that_ends(&runtime);
 }
 
-/// It is listed no more, whoever holds something of it, and starts no thread of our own.
+/// The cache is no longer listed, whoever holds an entry or a handle of it, and has started no thread of ours.
 fn without_a_runtime() {
     let cache: Cache<u64, u64> = Cache::builder().name("dropped").build().unwrap();
     let (handle, entry) = (cache.handle(), cache.entry(&1));
@@ -44,7 +48,7 @@ fn without_a_runtime() {
     drop(entry);
 }
 
-/// What others have found in the list holds no value once its cache is dropped.
+/// Handles that others have found in the list hold no value once their cache is dropped.
 fn while_others_look(runtime: &Runtime) {
     let over = AtomicBool::new(false);
     let found: Vec<CacheRef> = thread::scope(|scope| {
@@ -68,7 +72,7 @@ fn while_others_look(runtime: &Runtime) {
     assert!(caches().is_empty());
 }
 
-/// One runs, one waits in the queue, and somebody waits for a third: outside of any runtime.
+/// One fetch runs, one waits in the queue, and a caller waits for a third. The cache is dropped outside of any runtime.
 fn with_fetches_that_run(runtime: &Runtime) {
     let (started, open) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
     let runs = Arc::new(AtomicU64::new(0));
@@ -98,13 +102,11 @@ fn with_fetches_that_run(runtime: &Runtime) {
         assert_eq!(waits.await.unwrap(), 3);
         settle().await;
     });
-    let stats = handle.stats();
-    assert_eq!((runs.load(Ordering::SeqCst), stats.skipped, stats.discarded), (2, 1, 2));
-    assert_eq!((stats.entries, stats.in_flight), (0, 0));
+    assert_eq!(runs.load(Ordering::SeqCst), 2);
+    assert_stats!(handle, skipped: 1, discarded: 2, entries: 0, in_flight: 0);
 }
 
-/// In a destructor of the thread, when what tokio and others keep for it is gone: no panic there, which would end the
-/// process.
+/// In a destructor of the thread, when tokio's own thread locals are gone. A panic there would end the process.
 fn on_a_thread_that_ends(runtime: &Runtime) {
     thread_local! {
         static LAST: RefCell<Option<Cache<u64, u64>>> = const { RefCell::new(None) };

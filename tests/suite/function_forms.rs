@@ -1,4 +1,4 @@
-//! The function forms that can be annotated: each is called, looked up and counted.
+//! The forms of functions that can be annotated: each is called, looked up and counted.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ struct Query {
     words: Vec<String>,
 }
 
-/// Calls a form twice with each list of arguments: one run for each list, and the values of the first calls.
+/// Calls a function twice with each list of arguments: it runs once for each list, and returns the first values again.
 macro_rules! form {
     ($runs:ident: $name:ident($($one:expr),*) = $first:expr, ($($other:expr),*) = $second:expr) => {
         let _own = testing::isolate();
@@ -39,12 +39,12 @@ macro_rules! form {
         assert_eq!($runs.total(), 2);
         assert_eq!($name::entry($($one,)* &$runs).lookup().await.status, Status::Fresh);
         assert_eq!($name::cache().len(), 2);
-        assert_eq!($name::cache().stats().fetches, 2);
+        assert_stats!($name::cache(), fetches: 2);
     };
 }
 
 #[tokio::test(start_paused = true)]
-async fn owned_arguments() {
+async fn arguments_may_be_owned() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn owned(
         id: u32,
@@ -62,7 +62,7 @@ async fn owned_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn borrowed_arguments() {
+async fn arguments_may_be_borrowed() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn borrowed(name: &str, bytes: &[u8], query: &Query, path: &Path, runs: &Runs) -> String {
         runs.one();
@@ -74,7 +74,7 @@ async fn borrowed_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn less_common_borrows() {
+async fn arguments_may_be_borrowed_in_less_common_ways() {
     #[cacheback(fetch_on_miss, skip(runs))]
     #[allow(clippy::ptr_arg, clippy::too_many_arguments)]
     async fn borrowed(
@@ -96,7 +96,7 @@ async fn less_common_borrows() {
         (OsStr::new("a"), &[1, 2], &"x", &string, &list, "e", Arc::from("f")) = r#""a" [1, 2] x c d e f"#);
 }
 
-/// Names that generated code might have meant are the user's own here. (`tests/strict` has the prelude away as well.)
+/// The names that generated code could mean belong to the user here. (`tests/strict` is without the prelude as well.)
 mod shadowed {
     #![allow(dead_code, non_snake_case)]
 
@@ -131,13 +131,13 @@ mod shadowed {
 }
 
 #[tokio::test(start_paused = true)]
-async fn shadowed_names() {
+async fn names_of_the_prelude_may_be_shadowed() {
     use shadowed::shadowed;
     form!(runs: shadowed("a") = Ok("a".to_owned()), ("b") = Ok("b".to_owned()));
 }
 
 #[tokio::test(start_paused = true)]
-async fn borrows_within_arguments() {
+async fn arguments_may_hold_borrows() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn within(
         maybe: Option<&str>,
@@ -157,7 +157,7 @@ async fn borrows_within_arguments() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn patterns_and_names() {
+async fn arguments_may_be_patterns() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn patterns(
         mut total: u32,
@@ -175,7 +175,7 @@ async fn patterns_and_names() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_arguments_and_many() {
+async fn a_function_may_have_no_argument_or_many() {
     #[cacheback(fetch_on_miss)]
     async fn none() -> u64 {
         static RUNS: AtomicU64 = AtomicU64::new(0);
@@ -214,7 +214,7 @@ type Outcome<T> = Result<T, String>;
 type Found = Option<BTreeMap<String, u64>>;
 
 #[tokio::test(start_paused = true)]
-async fn return_types_behind_an_alias() {
+async fn a_return_type_may_be_behind_an_alias() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn aliased(ok: bool, runs: &Runs) -> Outcome<u64> {
         let run = runs.one();
@@ -242,10 +242,9 @@ async fn return_types_behind_an_alias() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn units_and_static_borrows() {
+async fn a_function_may_return_nothing_or_a_static_borrow() {
     #[cacheback(fetch_on_miss, skip(runs))]
-    async fn nothing(id: u64, runs: &Runs) {
-        let _ = id;
+    async fn nothing(_id: u64, runs: &Runs) {
         runs.one();
     }
     #[cacheback(fetch_on_miss, skip(runs))]
@@ -283,7 +282,7 @@ async fn companions_are_as_visible_as_the_function() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bodies_with_question_marks_returns_and_nested_items() {
+async fn a_body_may_have_question_marks_returns_and_nested_items() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn body(text: &str, runs: &Runs) -> Result<u64, std::num::ParseIntError> {
         const ADDED: u64 = 1;
@@ -301,7 +300,7 @@ async fn bodies_with_question_marks_returns_and_nested_items() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_cached_function_calls_another() {
+async fn a_cached_function_may_call_another() {
     #[cacheback(fetch_on_miss, skip(runs))]
     async fn inner(id: u64, runs: &Runs) -> u64 {
         {

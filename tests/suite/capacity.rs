@@ -1,5 +1,5 @@
-//! How much is kept: entries or bytes, and what goes first. What is not kept is answered all the same, and nothing else
-//! is disturbed.
+//! The bound of a store, in entries or bytes, and the order of eviction. A value that is not kept is answered all the
+//! same, and nothing else is disturbed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use cacheback::{Status, cacheback, settle, testing};
 use crate::support::{Source, advance, millis, secs};
 
 #[tokio::test(start_paused = true)]
-async fn capacity_bounds_the_entries() {
+async fn promise_5_capacity_bounds_the_entries() {
     #[cacheback(capacity = 100)]
     async fn bounded(id: u64) -> u64 {
         id
@@ -22,18 +22,15 @@ async fn capacity_bounds_the_entries() {
     for id in 0..5_000 {
         bounded::entry(id).set(id).await.unwrap();
     }
-    let stats = bounded::cache().stats();
-    assert_eq!(stats.entries, 100, "{stats:?}");
-    assert_eq!(stats.evicted + stats.entries, 5_000);
+    assert_stats!(bounded::cache(), entries: 100, evicted: 4_900);
     for id in 0..200 {
         assert_eq!(nothing::entry(id).get_or_fetch().await, id);
         settle().await;
     }
-    let stats = nothing::cache().stats();
-    assert_eq!((stats.entries, stats.fetches, stats.errors), (0, 200, 0), "answered, not stored");
+    assert_stats!(nothing::cache(), waited: 200, fetches: 200, ..0, "answered, not stored");
 }
 
-/// Answered with a list of this length; weighs as much.
+/// Returns a list of this length, which weighs as much.
 #[cacheback(lifetime = 60, max_bytes = 1_000, weigh = Vec::len, fetch_on_miss, skip(source))]
 async fn heavy(id: u64, length: usize, source: &Arc<Source>) -> Vec<u64> {
     source.number().await;
@@ -41,7 +38,7 @@ async fn heavy(id: u64, length: usize, source: &Arc<Source>) -> Vec<u64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bytes_bound_the_values() {
+async fn promise_5_max_bytes_bounds_the_values() {
     let _own = testing::isolate();
     let source = Source::open();
     for id in 0..100 {
@@ -54,11 +51,10 @@ async fn bytes_bound_the_values() {
         );
     }
     assert_eq!(heavy::cache().len(), 11);
-    // A large one takes the place of several small ones, and one that weighs nothing counts one.
+    // A large value takes the place of several small ones, and a value that weighs nothing counts as one byte.
     heavy(1, 900, &source).await;
     heavy(2, 0, &source).await;
-    let stats = heavy::cache().stats();
-    assert_eq!((stats.entries, stats.entries + stats.evicted), (3, 102), "900, 90 and 0 bytes: {stats:?}");
+    assert_stats!(heavy::cache(), entries: 3, evicted: 99, "900, 90 and 0 bytes are left");
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,11 +63,11 @@ async fn a_value_larger_than_the_bound_is_answered_and_not_stored() {
     let source = Source::open();
     heavy(1, 500, &source).await;
     let large = heavy::entry(2, 1_001, &source);
-    // Each who waits is answered, by a fetch of its own: nothing is stored.
+    // Each caller who waits is answered by a fetch of its own: nothing is stored.
     for fetches in 2..5 {
         let lookup = large.lookup().await;
         assert_eq!((lookup.value.len(), lookup.status), (1_001, Status::Fetched));
-        assert_eq!(heavy::cache().stats().fetches, fetches);
+        assert_stats!(heavy::cache(), fetches: fetches);
     }
     assert!(large.peek().await.is_none());
     assert_eq!(
@@ -79,12 +75,12 @@ async fn a_value_larger_than_the_bound_is_answered_and_not_stored() {
         Status::Fresh,
         "nothing else is disturbed"
     );
-    // One that is just as large as the bound is stored, alone.
+    // A value that is just as large as the bound is stored, alone.
     heavy(3, 1_000, &source).await;
     assert_eq!(heavy::cache().len(), 1);
 }
 
-/// Weighs what it says.
+/// A value that weighs as many bytes as it says.
 #[cacheback(lifetime = 60, max_bytes = 1_000, weigh = |weight: &u64| *weight, skip(source))]
 async fn growing(id: u64, source: &Arc<Source>) -> u64 {
     1_000 * source.number().await - 1_000 + id
@@ -108,7 +104,7 @@ async fn a_value_that_grew_too_large_drops_the_older_one_and_is_left_alone_for_a
     assert_eq!(entry.lookup().await.status, Status::Empty);
     settle().await;
     assert_eq!(source.runs(), 3);
-    // Nor is one that is set.
+    // A value that is set is not stored either.
     entry.set(7).await.unwrap();
     entry.set(u64::MAX).await.unwrap();
     assert!(entry.peek().await.is_none(), "the older one is gone too");
@@ -127,8 +123,7 @@ async fn a_weigher_that_panics_disturbs_nobody() {
     let (one, other) = tokio::join!(entry.lookup(), entry.lookup());
     assert_eq!((&one.value, one.status), (&Vec::new(), Status::Fetched));
     assert_eq!(one, other, "both are answered");
-    let stats = weighed::cache().stats();
-    assert_eq!((stats.entries, stats.errors, stats.panics, stats.in_flight), (1, 0, 0, 0));
+    assert_stats!(weighed::cache(), entries: 1, errors: 0, panics: 0, in_flight: 0);
     entry.set(Vec::new()).await.unwrap();
     assert!(entry.peek().await.is_none());
     assert_eq!(weighed::entry(1, &source).lookup().await.status, Status::Fresh);
@@ -137,9 +132,9 @@ async fn a_weigher_that_panics_disturbs_nobody() {
     assert_eq!(entry.lookup().await.status, Status::Fresh);
 }
 
-/// A flood of ids that fail pushes no value out, and the newest of them rest.
+/// A flood of ids that fail pushes no value out, and the newest of them are in back-off.
 #[tokio::test(start_paused = true)]
-async fn failures_evict_no_values() {
+async fn promise_5_failures_evict_no_values() {
     #[cacheback(lifetime = 600, capacity = 100, breaker = false, skip(source))]
     async fn row(id: u64, source: &Arc<Source>) -> Result<u64, String> {
         source.run().await?;
@@ -161,22 +156,21 @@ async fn failures_evict_no_values() {
     for id in 0..50 {
         assert_eq!(row::entry(id, &source).lookup().await.status, Status::Fresh, "{id}");
     }
-    let stats = row::cache().stats();
-    assert_eq!((stats.entries, stats.evicted, stats.errors), (50, 0, 900));
+    assert_stats!(row::cache(), entries: 50, evicted: 0, errors: 900);
     // A quarter of the capacity is remembered.
     for id in 1_875..1_900 {
         assert_eq!(row(id, &source).await, Ok(0));
     }
     settle().await;
-    assert_eq!(source.runs(), fetches, "they rest");
+    assert_eq!(source.runs(), fetches, "they are in back-off");
     assert_eq!(row(1_000, &source).await, Ok(0));
     settle().await;
     assert_eq!(source.runs(), fetches + 1, "this one is forgotten");
 }
 
-/// Likewise errors that are kept, values that are not stored, and where bytes are counted.
+/// The same for kept errors, for values that are not stored, and with a bound in bytes.
 #[tokio::test(start_paused = true)]
-async fn nothing_that_is_remembered_of_a_missing_key_evicts_a_value() {
+async fn promise_5_nothing_that_is_remembered_of_a_missing_key_evicts_a_value() {
     #[cacheback(max_bytes = 10_000, weigh = |_| 100_u64, fetch_on_miss, cache_err = "1h", breaker = false)]
     async fn failing(id: u64) -> Result<u64, String> {
         if id < 100 { Ok(id) } else { Err(id.to_string()) }
@@ -190,14 +184,13 @@ async fn nothing_that_is_remembered_of_a_missing_key_evicts_a_value() {
         assert_eq!(failing(id).await.is_ok(), id < 100);
         assert_eq!(unstored::entry(id).get_or_fetch().await, id);
     }
-    for stats in [failing::cache().stats(), unstored::cache().stats()] {
-        assert_eq!((stats.entries, stats.evicted), (100, 0), "{stats:?}");
-    }
+    assert_stats!(failing::cache(), entries: 100, evicted: 0);
+    assert_stats!(unstored::cache(), entries: 100, evicted: 0);
     let fetches = failing::cache().stats().fetches;
     for id in (0..100).chain(1_990..2_000) {
         assert_eq!(failing::entry(id).lookup().await.status, Status::Fresh, "a value, or a kept error");
     }
-    assert_eq!(failing::cache().stats().fetches, fetches);
+    assert_stats!(failing::cache(), fetches: fetches);
 }
 
 #[tokio::test(start_paused = true)]
@@ -221,7 +214,7 @@ async fn each_stored_value_is_weighed_once() {
     assert_eq!(WEIGHED.load(Ordering::SeqCst), 2);
 }
 
-/// What is in use survives a scan over many keys, and each of those is seen by the next read.
+/// The keys in use survive a scan over many others, and each of those is seen by the next read.
 #[tokio::test(start_paused = true)]
 async fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
     #[cacheback(lifetime = 3_600, capacity = 200, eviction = "tiny_lfu", fetch_on_miss, skip(source))]
@@ -235,7 +228,7 @@ async fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
         for hot in 0..100 {
             scanned(hot, &source).await;
         }
-        // As many as would push out all that was not read since.
+        // Enough to push out every key that was not read since.
         for cold in 0..150 {
             let id = 1_000 + round * 150 + cold;
             scanned(id, &source).await;

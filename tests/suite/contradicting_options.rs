@@ -14,12 +14,15 @@ async fn contradicting(id: u64) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn constants_panic_at_each_use_and_name_function_and_option() {
+async fn promise_6_contradicting_constants_panic_at_each_use_and_name_function_and_option() {
     let _own = testing::isolate();
     for _ in 0..2 {
         let panic = tokio::spawn(contradicting(1)).await.unwrap_err().into_panic();
         let message = panic.downcast_ref::<String>().unwrap();
-        assert!(message.contains("misuse::contradicting") && message.contains("`retention`"), "{message}");
+        assert!(
+            message.contains("contradicting_options::contradicting") && message.contains("`retention`"),
+            "{message}"
+        );
     }
 }
 
@@ -29,7 +32,7 @@ async fn depending(id: u64) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
-async fn options_that_depend_on_arguments_are_clamped() {
+async fn promise_6_contradicting_options_that_depend_on_arguments_are_clamped() {
     let _own = testing::isolate();
     depending::entry(100).set(7).await.unwrap();
     advance(secs(9)).await;

@@ -1,5 +1,5 @@
-//! The tables "Coming from elsewhere" of the guide: each twin does here what its original does there. The values are
-//! those of the other cache, with seconds on a paused clock.
+//! The tables of the guide's page "Coming from another cache": the option of ours does what the option of the other
+//! cache does there. The values are those of the other cache, with seconds on a paused clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::support::{Source, advance, secs};
 
 /// `cached`: `#[cached(time = 60)]`. Fresh for 60 s, then gone: the caller waits and never sees an older value.
 #[tokio::test(start_paused = true)]
-async fn time_is_a_lifetime_that_is_the_retention_too() {
+async fn time_of_cached_is_lifetime_and_retention() {
     #[cacheback(lifetime = 60, retention = 60, fetch_on_miss, skip(source))]
     async fn timed(source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -27,13 +27,13 @@ async fn time_is_a_lifetime_that_is_the_retention_too() {
     source.fail(true);
     advance(secs(60)).await;
     assert!(timed(&source).await.is_err(), "nothing old is served, whatever fails");
-    assert_eq!(timed::cache().stats().stale, 0);
+    assert_stats!(timed::cache(), stale: 0);
 }
 
 /// `cached`: `result_fallback = true` beside `time = 60`. The caller waits for a new value and gets the old one if the
 /// function fails. There each failure renews the old value's 60 s; here it keeps its age.
 #[tokio::test(start_paused = true)]
-async fn result_fallback_is_no_stale_time() {
+async fn result_fallback_of_cached_is_a_max_stale_of_zero() {
     #[cacheback(lifetime = 60, max_stale = 0, fetch_on_miss, skip(source))]
     async fn fallback(source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -59,7 +59,7 @@ async fn result_fallback_is_no_stale_time() {
 
 /// Old `cached`: without `result = true` the whole `Result` was kept, its `Err` too.
 #[tokio::test(start_paused = true)]
-async fn result_false_is_cache_err() {
+async fn result_false_of_cached_is_cache_err() {
     #[cacheback(lifetime = 60, retention = 60, fetch_on_miss, cache_err = 60, skip(source))]
     async fn whole(source: &Arc<Source>) -> Result<u64, String> {
         source.run().await
@@ -78,7 +78,7 @@ async fn result_false_is_cache_err() {
 
 /// `cached`: `option = true` keeps no `None`.
 #[tokio::test(start_paused = true)]
-async fn option_true_is_a_lifetime_of_zero_for_none() {
+async fn option_true_of_cached_is_a_lifetime_of_zero_for_none() {
     #[cacheback(
         lifetime = 60, retention = 60, fetch_on_miss, skip(source),
         lifetime_for = |found| if found.is_some() { secs(60) } else { Duration::ZERO }
@@ -97,7 +97,7 @@ async fn option_true_is_a_lifetime_of_zero_for_none() {
 
 /// `cached`: `#[once]` keeps one value, whatever the arguments.
 #[tokio::test(start_paused = true)]
-async fn once_is_the_empty_key() {
+async fn once_of_cached_is_the_empty_key() {
     #[cacheback(lifetime = 60, retention = 60, fetch_on_miss, key = ())]
     async fn once(name: &str) -> String {
         format!("hello {name}")
@@ -107,12 +107,12 @@ async fn once_is_the_empty_key() {
     assert_eq!(once("bob").await, "hello alice");
     advance(secs(60)).await;
     assert_eq!(once("bob").await, "hello bob");
-    assert_eq!(once::cache().stats().fetches, 2);
+    assert_stats!(once::cache(), fetches: 2);
 }
 
 /// `cached` and moka without a time: kept for ever.
 #[tokio::test(start_paused = true)]
-async fn for_ever_is_the_longest_duration() {
+async fn no_time_of_cached_and_moka_is_the_longest_duration() {
     #[cacheback(lifetime = Duration::MAX, retention = Duration::MAX, fetch_on_miss, skip(source))]
     async fn kept(source: &Arc<Source>) -> u64 {
         source.number().await
@@ -131,7 +131,7 @@ async fn for_ever_is_the_longest_duration() {
 
 /// `cached`: `with_cached_flag = true` and `Return::was_cached`.
 #[tokio::test(start_paused = true)]
-async fn with_cached_flag_is_lookup() {
+async fn with_cached_flag_of_cached_is_lookup() {
     #[cacheback(fetch_on_miss)]
     async fn flagged(id: u64) -> u64 {
         id
@@ -146,7 +146,7 @@ async fn with_cached_flag_is_lookup() {
 
 /// `cached`: `force_refresh = { .. }` runs the function and stores its value.
 #[tokio::test(start_paused = true)]
-async fn force_refresh_is_refresh() {
+async fn force_refresh_of_cached_is_refresh() {
     #[cacheback(fetch_on_miss, skip(source))]
     async fn forced(source: &Arc<Source>) -> u64 {
         source.number().await
@@ -158,9 +158,9 @@ async fn force_refresh_is_refresh() {
     assert_eq!(forced(&source).await, 2);
 }
 
-/// moka: `optionally_get_with` keeps a `Some`, and a `None` answers those who wait.
+/// moka: `optionally_get_with` keeps a `Some`, and a `None` answers the waiters.
 #[tokio::test(start_paused = true)]
-async fn optionally_get_with_is_an_error_for_none() {
+async fn optionally_get_with_of_moka_is_an_error_for_none() {
     let _own = testing::isolate();
     let source = Source::open();
     let origin = Arc::clone(&source);
@@ -180,7 +180,7 @@ async fn optionally_get_with_is_an_error_for_none() {
 
 /// moka: `time_to_live(60)` on a cache that is read with `get_with`.
 #[tokio::test(start_paused = true)]
-async fn time_to_live_of_an_object_is_lifetime_and_retention() {
+async fn time_to_live_of_moka_is_lifetime_and_retention() {
     let _own = testing::isolate();
     let source = Source::open();
     let cache: Cache<u64, u64> = Cache::builder().lifetime(secs(60)).retention(secs(60)).build().unwrap();
@@ -197,10 +197,9 @@ async fn time_to_live_of_an_object_is_lifetime_and_retention() {
 
 /// moka: `invalidate(&key)` and `invalidate_all()` drop values, so the next reader waits for a new one.
 #[tokio::test(start_paused = true)]
-async fn invalidation_that_drops_is_remove_and_clear() {
+async fn invalidate_and_invalidate_all_of_moka_are_remove_and_clear() {
     #[cacheback(fetch_on_miss, skip(source))]
-    async fn dropped(id: u64, source: &Arc<Source>) -> u64 {
-        let _ = id;
+    async fn dropped(_id: u64, source: &Arc<Source>) -> u64 {
         source.number().await
     }
     let _own = testing::isolate();
@@ -211,15 +210,15 @@ async fn invalidation_that_drops_is_remove_and_clear() {
     dropped::cache().clear().await.unwrap();
     assert_eq!((dropped(1, &source).await, dropped(2, &source).await), (4, 5));
     dropped::entry(1, &source).invalidate().await.unwrap();
-    assert_eq!(dropped(1, &source).await, 4, "`invalidate` of ours serves the old value");
+    assert_eq!(dropped(1, &source).await, 4, "our `invalidate` serves the old value");
     settle().await;
     assert_eq!(dropped(1, &source).await, 6);
 }
 
-/// django-cacheback: `lifetime = 600`, `fetch_on_stale_threshold = 900`, `cache_ttl` of an hour. The threshold counts from
-/// the fetch there, and from the end of the lifetime here.
+/// django-cacheback: `lifetime = 600`, `fetch_on_stale_threshold = 900`, `cache_ttl` of an hour. The threshold counts
+/// from the fetch there, and from the end of the lifetime here.
 #[tokio::test(start_paused = true)]
-async fn fetch_on_stale_threshold_is_max_stale_and_the_lifetime() {
+async fn fetch_on_stale_threshold_of_django_cacheback_is_lifetime_and_max_stale() {
     #[cacheback(lifetime = 600, max_stale = 300, retention = 3600, fetch_on_miss, skip(source))]
     async fn job(source: &Arc<Source>) -> u64 {
         source.number().await

@@ -1,4 +1,5 @@
-//! Values whose own code panics, anywhere: no key is stuck, nobody waits for ever, and the store holds nothing twice.
+//! Values whose own code panics, anywhere: no key is stuck, no caller waits for ever, and the store holds nothing
+//! twice.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,7 +7,7 @@ use std::sync::atomic::Ordering;
 use cacheback::{cacheback, settle, testing};
 use tokio::time::timeout;
 
-use crate::faults::Trap;
+use super::Trap;
 use crate::support::{Source, advance, secs};
 
 /// A value whose `Clone` or `Drop` springs its trap.
@@ -36,14 +37,13 @@ impl Drop for Value {
 }
 
 #[cacheback(lifetime = 10, max_stale = 10, skip(source, traps))]
-async fn kept(id: u64, source: &Arc<Source>, traps: &Arc<Value>) -> Value {
-    let _ = id;
+async fn kept(_id: u64, source: &Arc<Source>, traps: &Arc<Value>) -> Value {
     source.number().await;
     Value::of(traps)
 }
 
-/// A panic at each place in turn where a value is copied (or dropped): by hits, a stale read and its refresh, callers
-/// who wait, a `peek`, and writes.
+/// A panic at each place in turn where a value is copied (or dropped): in hits, a stale read and its refresh, for
+/// callers who wait, in a `peek`, and in writes.
 async fn a_panic_at_each_place(trap: fn(&Value) -> &Arc<Trap>, at_least: i64) {
     for place in 1.. {
         let _own = testing::isolate();
@@ -72,7 +72,7 @@ async fn a_panic_at_each_place(trap: fn(&Value) -> &Arc<Trap>, at_least: i64) {
             writes.remove().await.unwrap();
             kept::cache().clear().await.unwrap();
         });
-        // A caller may drop its own copy with a panic; a write has none.
+        // A caller may panic as it drops its own copy. A write has no copy.
         let written = timeout(secs(120), written).await;
         assert!(
             matches!(written, Ok(Ok(()))),
@@ -83,8 +83,7 @@ async fn a_panic_at_each_place(trap: fn(&Value) -> &Arc<Trap>, at_least: i64) {
         trap(&traps).arm(0);
         let again = timeout(secs(120), entry.refresh()).await;
         assert!(again.is_ok(), "place {place}: the key is stuck");
-        let stats = kept::cache().stats();
-        assert_eq!((stats.in_flight, stats.entries), (0, 1), "place {place}");
+        assert_stats!(kept::cache(), in_flight: 0, entries: 1, "place {place}");
         assert!(entry.peek().await.is_some(), "place {place}");
         if !blown {
             assert!(place > at_least, "the trap was tried at {place} places");
@@ -94,19 +93,19 @@ async fn a_panic_at_each_place(trap: fn(&Value) -> &Arc<Trap>, at_least: i64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clone_of_a_value_that_panics_anywhere() {
+async fn promise_4_a_panic_in_any_clone_of_a_value_leaves_no_key_stuck() {
     a_panic_at_each_place(|traps| &traps.in_clone, 5).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drop_of_a_value_that_panics_anywhere() {
+async fn promise_4_a_panic_in_any_drop_of_a_value_leaves_no_key_stuck() {
     a_panic_at_each_place(|traps| &traps.in_drop, 5).await;
 }
 
-/// The expressions of `empty`, `fetch_on_miss` and `key` are the caller's: where one panics it is the caller who does, and
-/// the next call finds nothing broken.
+/// The expressions of `empty`, `fetch_on_miss` and `key` run in the caller: if one panics, the caller panics, and the
+/// next call finds nothing broken.
 #[tokio::test(start_paused = true)]
-async fn an_expression_of_the_callers_that_panics() {
+async fn a_panic_in_empty_fetch_on_miss_or_key_is_the_callers() {
     fn unless_zero(id: u64) -> u64 {
         assert!(id > 0, "not of zero");
         id
@@ -149,10 +148,10 @@ async fn an_expression_of_the_callers_that_panics() {
         }
         settle().await;
     }
-    assert_eq!(empty(0, &source).await, 1, "fetched behind the first caller's back");
+    assert_eq!(empty(0, &source).await, 1, "fetched in the background");
     assert_eq!((empty(5, &source).await, waits(5, &source).await, keyed(5, &source).await), (5, 8, 9));
     settle().await;
-    for stats in [empty::cache().stats(), waits::cache().stats(), keyed::cache().stats()] {
-        assert_eq!((stats.in_flight, stats.panics), (0, 0));
+    for cache in [empty::cache(), waits::cache(), keyed::cache()] {
+        assert_stats!(cache, in_flight: 0, panics: 0);
     }
 }

@@ -1,5 +1,5 @@
-//! The end of a `Cache`, by what is allocated: all of its memory is free when it is dropped, and not when the janitor
-//! looks next.
+//! The end of a `Cache`, by its allocations: all of its memory is free as soon as it is dropped, not at the next round
+//! of the housekeeper.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -7,7 +7,7 @@ use std::cell::Cell;
 use cacheback::{Cache, settle};
 use tokio::runtime::Builder;
 
-/// The system's allocator, and how much each thread has in use: what it allocated and did not free.
+/// The system's allocator, with the number of bytes that each thread has allocated and not freed.
 struct Counting;
 
 thread_local! {
@@ -86,15 +86,15 @@ fn builder() -> cacheback::CacheBuilder<usize, Vec<u8>> {
     Cache::builder()
 }
 
-/// On a runtime of its own: what tokio keeps goes with it.
+/// Runs `work` on a runtime of its own, so that the memory of tokio is free afterwards, too.
 fn run<T>(work: impl Future<Output = T>) -> T {
     Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
 #[test]
-fn a_dropped_cache_leaves_nothing_behind() {
+fn a_dropped_cache_leaves_no_memory_behind() {
     for (name, life) in LIVES {
-        // What is made once for a process, or a thread, and lists that grow.
+        // For statics of the process and of the thread, and for lists that grow.
         for _ in 0..3 {
             life();
         }

@@ -1,4 +1,4 @@
-//! Callers who are gone after each of their polls: their fetch goes on, or ends, and no key is held.
+//! Callers who go away after each of their polls: their fetch goes on, or ends, and holds no key.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -11,14 +11,13 @@ use tokio::time::timeout;
 use crate::support::{Source, advance, run_ready, secs};
 
 #[cacheback(lifetime = 10, max_stale = 10, fetch_on_miss, refresh_timeout = 30, skip(source))]
-async fn served(id: u64, source: &Arc<Source>) -> Result<u64, String> {
-    let _ = id;
+async fn served(_id: u64, source: &Arc<Source>) -> Result<u64, String> {
     tokio::task::yield_now().await;
     source.run().await
 }
 
-/// Polls `call` so many times, with whatever else can run between two of them, and drops it. Its outcome, where that
-/// was enough.
+/// Polls `call` so many times, lets everything else run in between, and drops it. Returns its outcome, if so many polls
+/// were enough.
 async fn polled<T>(times: u32, call: impl Future<Output = T>) -> Option<T> {
     let mut call = pin!(call);
     for _ in 0..times {
@@ -31,7 +30,7 @@ async fn polled<T>(times: u32, call: impl Future<Output = T>) -> Option<T> {
     None
 }
 
-/// How the entry is before the call, and how its fetch goes.
+/// The entry before the call, and the fate of its fetch.
 #[derive(Clone, Copy, Debug)]
 struct Case {
     age: Option<u64>,
@@ -41,7 +40,7 @@ struct Case {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_dropped_after_each_of_its_polls() {
+async fn rule_2_a_call_dropped_after_any_of_its_polls_leaves_no_key_stuck() {
     let ages = [None, Some(0), Some(10), Some(20)];
     for case in ages.into_iter().flat_map(|age| {
         [(false, false), (false, true), (true, false), (true, true)].map(|(fails, held)| Case {
@@ -73,11 +72,10 @@ async fn a_call_that_is_dropped_after_each_of_its_polls() {
                 assert!(ended.is_ok(), "{case:?}, {call}, {times} polls: a fetch never ends");
                 let again = timeout(secs(120), entry.refresh()).await;
                 assert!(matches!(again, Ok(Ok(_))), "{case:?}, {call}, {times} polls: {again:?}");
-                let stats = served::cache().stats();
-                assert_eq!((stats.in_flight, stats.entries), (0, 1), "{case:?}, {call}, {times} polls");
+                assert_stats!(served::cache(), in_flight: 0, entries: 1, "{case:?}, {call}, {times} polls");
                 assert!(source.runs() <= 2, "{case:?}, {call}, {times} polls: {} runs", source.runs());
                 longest = times;
-                // One that is held is not done however often it is polled.
+                // A call whose body is held is never done, however often it is polled.
                 if done.is_some() || times == 4 {
                     break;
                 }
