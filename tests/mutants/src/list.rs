@@ -5,15 +5,15 @@ use crate::run::Target::{self, Runtime, Runtimes, Suite};
 /// One thing that is broken.
 pub(crate) struct Mutation {
     pub(crate) name: &'static str,
-    /// What does not hold any more.
+    /// The rule that no longer holds.
     pub(crate) breaks: &'static str,
-    /// One of those without which nothing of the rest would be worth much.
+    /// One of the checks that matter most.
     pub(crate) core: bool,
     /// Below `cacheback-runtime/src`.
     pub(crate) file: &'static str,
-    /// What the file says once, at or before the mutation.
+    /// Words that stand once in the file, at or before the mutation.
     pub(crate) at: &'static str,
-    /// The expression, or statement, that is replaced: the first such from there on.
+    /// The expression or statement that is replaced: the first one from there on.
     pub(crate) original: &'static str,
     pub(crate) mutated: &'static str,
     /// Each of them fails, or hangs.
@@ -23,7 +23,7 @@ pub(crate) struct Mutation {
 pub(crate) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "claim-check",
-        breaks: "rule 4: what comes home without its claim stores nothing",
+        breaks: "rule 4: a fetch that has lost its claim stores nothing",
         core: true,
         file: "engine/commit.rs",
         at: "holds_the_key: lane.holds(flight),",
@@ -59,7 +59,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "epoch-stamp",
-        breaks: "rule 4: what was begun before a `clear` is not put in after it",
+        breaks: "rule 4: a fetch from before a `clear` stores nothing after it",
         core: true,
         file: "store.rs",
         at: "if self.epoch() != epoch",
@@ -69,7 +69,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "drop-guard",
-        breaks: "rule 3: a fetch that is dropped gives its key back and tells those who wait",
+        breaks: "rule 3: a fetch that is dropped gives its key back and tells its waiters",
         core: true,
         file: "engine/fetch.rs",
         at: "Progress::Waiting | Progress::Begun => self.end_lost()",
@@ -83,7 +83,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "back-off-re-check",
-        breaks: "rule 6: under the key's lock, a key that rests starts nothing",
+        breaks: "rule 6: under the key's lock, a key in back-off starts nothing",
         core: true,
         file: "engine/read.rs",
         at: "let mut facts = node.map_or(Facts::NONE, |node| node.facts(windows));",
@@ -152,7 +152,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "no-join",
-        breaks: "rule 1: who needs a fetch joins the one that runs",
+        breaks: "rule 1: a caller who needs a fetch joins the one that runs",
         core: false,
         file: "flight/claims.rs",
         at: "lapsed || self.flight.epoch() != epoch",
@@ -179,7 +179,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "lapse-aborts-all",
-        breaks: "rule 3: a lapsed fetch goes on for those who wait",
+        breaks: "rule 3: a lapsed fetch goes on for its waiters",
         core: false,
         file: "engine/commit.rs",
         at: "let home = self.commit(&mut candidate, policy, |job, _| job.flight.waiting() == 0);",
@@ -248,7 +248,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "parked-for-ever",
-        breaks: "rule 4: what waits for the end of a body need not, once that has lapsed",
+        breaks: "rule 4: a parked fetch starts when the body ahead of it has lapsed",
         core: false,
         file: "engine/fetch.rs",
         at: "job.start_parked();",
@@ -318,7 +318,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "fetches-outlive-an-invalidated-cache",
-        breaks: "an invalidation of the whole cache supersedes what runs",
+        breaks: "an invalidation of the whole cache supersedes the fetches that run",
         core: false,
         file: "engine/write.rs",
         at: "self.flights.supersede_running();",
@@ -374,7 +374,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "tickets-for-two",
-        breaks: "`take` removes what it returns",
+        breaks: "`take` removes the value that it returns",
         core: false,
         file: "engine/write.rs",
         at: "fn take_out<R>(",
@@ -466,7 +466,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "waiting-in-the-queue",
-        breaks: "rule 11: who comes to wait starts a queued refresh at once",
+        breaks: "rule 11: a caller who waits starts a queued refresh at once",
         core: false,
         file: "engine/read.rs",
         at: "Some(Start::Withdraw(ticket)) => {",
@@ -584,7 +584,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "evicted-and-still-here",
-        breaks: "promise 5: what the bound does not keep leaves the index",
+        breaks: "promise 5: an evicted node leaves the index",
         core: false,
         file: "store/part.rs",
         at: "(index.remove(place), &evicted)",
@@ -617,7 +617,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "records-among-the-values",
-        breaks: "rule 6: what is remembered of keys without a value pushes no value out",
+        breaks: "rule 6: records of keys without a value push no value out",
         core: false,
         file: "store.rs",
         at: "Content::Error(_) | Content::Nothing => Self::Record",
@@ -630,7 +630,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "strangers-one-by-one",
-        breaks: "floods: keys of one hash that are fetched at once are met all at once",
+        breaks: "floods: keys of one hash that are fetched at once are compared all at once",
         core: false,
         file: "flight.rs",
         at: "None => met.push(KeyRef::Key(Arc::clone(&claims.key))),",
@@ -640,7 +640,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "waits-for-ever",
-        breaks: "`wait` runs out: the caller gets what is stored, or the empty value",
+        breaks: "`wait` runs out: the caller gets the stored value, or the empty one",
         core: false,
         file: "engine/read.rs",
         at: "let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));",
@@ -666,7 +666,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "time-goes-round",
-        breaks: "faults: where the clock goes back an age is zero",
+        breaks: "faults: if the clock goes back an age is zero",
         core: false,
         file: "base/clock.rs",
         at: "pub(crate) fn since(self, earlier: Self) -> u64",
