@@ -665,7 +665,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "self.0.wrapping_sub(earlier.0)",
         killed_by: &[
             (Suite, "clock::a_clock_that_goes_back"),
-            (Runtime, "base::clock::tests::differences_saturate_where_the_clock_goes_back"),
+            (Runtime, "base::clock::tests::differences_saturate_if_the_clock_goes_back"),
         ],
     },
     Mutation {
