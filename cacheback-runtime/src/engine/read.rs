@@ -208,7 +208,7 @@ impl<C: Cacheable> Engine<C> {
             };
             // Where a fetch is under way none is started, and the trial of the breaker's period is left to another key.
             let starts_behind =
-                decision.fetches_behind() && claims.lane(here.lane).lets_start(now, self.store.epoch());
+                decision.also_fetches() && claims.lane(here.lane).lets_start(now, self.store.epoch());
             let admission = if starts_behind {
                 self.breaker.admit(now, is_missing, self.policy())
             } else {
@@ -219,7 +219,7 @@ impl<C: Cacheable> Engine<C> {
                 decision = decide(&facts, now, false);
             }
             let waits = decision == Decision::FetchNow;
-            let joined = (waits || decision.fetches_behind()).then(|| {
+            let joined = (waits || decision.also_fetches()).then(|| {
                 let new = || self.new_flight(here);
                 claims.lane(here.lane).join_or_claim(now, self.store.epoch(), waits, new, &mut given_back)
             });

@@ -532,7 +532,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "a trial of the breaker is a fetch that starts",
         core: false,
         file: "engine/read.rs",
-        at: "decision.fetches_behind() && claims.lane(here.lane).lets_start(now, self.store.epoch());",
+        at: "decision.also_fetches() && claims.lane(here.lane).lets_start(now, self.store.epoch());",
         original: "claims.lane(here.lane).lets_start(now, self.store.epoch())",
         mutated: "true",
         killed_by: &[(Suite, "breaker::a_key_that_is_being_fetched_takes_no_trial")],
