@@ -1,4 +1,5 @@
-//! How an error is handed to many callers, and how it is described: found by method resolution, one trait a level.
+//! How an error is handed to many callers, and how it is described. Both are found by method resolution, with a trait
+//! for each level.
 
 use std::any::type_name;
 use std::convert::Infallible;
@@ -11,14 +12,14 @@ use super::{Outcome, Probe};
 use crate::base::sync::Arc;
 use crate::outcome::error::{AsError, FetchError};
 
-/// How one error is handed to many.
+/// How one error is handed to many callers.
 #[derive(Debug)]
 pub enum Sharing<E> {
-    /// Each caller gets a copy, made by this function from one that is kept.
+    /// Each caller gets a copy of the original, made by this function.
     Copied(fn(&E) -> E),
-    /// Each caller gets one made from the shared original.
+    /// Each caller gets an error made from the shared original.
     Shared(fn(Arc<E>) -> E),
-    /// Each caller gets one made from a [`FetchError`].
+    /// Each caller gets an error made from a [`FetchError`].
     Wrapped(fn(FetchError) -> E),
     /// There is no error to share.
     Never,
@@ -71,7 +72,7 @@ impl<T, E: From<FetchError>> Probe<Result<T, E>> {
     }
 }
 
-/// Last: nothing to share, or no way to.
+/// Last choice: there is no error, or no way to share it.
 pub trait NoShareProbe {
     /// The return type.
     type R;
@@ -85,7 +86,7 @@ impl<R> NoShareProbe for Probe<R> {
     }
 }
 
-/// An answer of the probes that is enough for the outcome `O`.
+/// An answer of the probes that suffices for the outcome `O`.
 pub trait Shares<O: Outcome> {
     /// The way that was found.
     fn sharing(self) -> Sharing<O::Error>;
@@ -101,7 +102,7 @@ impl<O: Outcome<Error: NoError>> Shares<O> for Unshared<O::Return> {
     }
 }
 
-/// The error of what cannot fail.
+/// The error of a function that cannot fail.
 #[diagnostic::on_unimplemented(
     message = "the error of this cached function cannot be handed to several waiting callers",
     label = "neither `Clone`, nor `From<Arc<Self>>`, nor `From<cacheback::FetchError>`",
@@ -115,18 +116,18 @@ impl NoError for Infallible {}
 #[derive(Debug)]
 pub struct Describe<E> {
     words: Words<E>,
-    /// Its causes, if it may have some.
+    /// Gives access to its causes, if it may have any.
     pub(crate) as_error: Option<AsError<E>>,
 }
 
-/// What an error says of itself, without its causes.
+/// The text of an error, without its causes.
 #[derive(Debug)]
 enum Words<E> {
-    /// As its `Display` says.
+    /// Its `Display`.
     Displayed(fn(&E) -> String),
-    /// As its `Debug` says.
+    /// Its `Debug`.
     Debugged(fn(&E) -> String),
-    /// It has neither: its type.
+    /// The name of its type, if it has neither.
     Unseen(fn() -> &'static str),
 }
 
@@ -143,14 +144,14 @@ impl<E> Clone for Describe<E> {
 }
 impl<E> Copy for Describe<E> {}
 
-/// No chain of causes is followed further: one may lead back into itself.
+/// How far a chain of causes is followed: it may lead back into itself.
 const MOST_CAUSES: usize = 32;
 
 impl<E> Describe<E> {
-    /// By its type.
+    /// Describes an error by its type.
     pub(crate) const UNSEEN: Self = Self { words: Words::Unseen(type_name::<E>), as_error: None };
 
-    /// As it displays itself.
+    /// Describes an error by its `Display`.
     pub(crate) fn displayed() -> Self
     where
         E: Display,
@@ -158,12 +159,12 @@ impl<E> Describe<E> {
         Self { words: Words::Displayed(E::to_string), as_error: None }
     }
 
-    /// Followed by its causes.
+    /// The same, followed by its causes.
     pub(crate) fn with_causes(self, causes: Causes<E>) -> Self {
         Self { as_error: causes.as_error, ..self }
     }
 
-    /// For those who get the error, with the whole chain of its causes. Runs user code.
+    /// The text for callers, with the whole chain of causes. Runs user code.
     pub(crate) fn text(self, error: &E) -> String {
         let mut text = match self.words {
             Words::Displayed(text) | Words::Debugged(text) => text(error),
@@ -172,7 +173,7 @@ impl<E> Describe<E> {
         let first = self.as_error.and_then(|as_error| as_error(error).source());
         for cause in std::iter::successors(first, |&cause| cause.source()).take(MOST_CAUSES) {
             let cause = cause.to_string();
-            // Many errors end with what their source says.
+            // Many errors already end with the text of their source.
             if !text.ends_with(&cause) {
                 text.push_str(": ");
                 text.push_str(&cause);
@@ -181,8 +182,8 @@ impl<E> Describe<E> {
         text
     }
 
-    /// For the logs; `text` is what [`text`](Describe::text) said. A `Debug` shows all that an error holds, and that is
-    /// most often what the function was called with.
+    /// The text for the logs. `text` is the one that [`text`](Describe::text) returned. A `Debug` is not logged: it
+    /// shows all fields of an error, and these are often the arguments of the function.
     pub(crate) fn logged(self, text: &str) -> &str {
         match self.words {
             Words::Displayed(_) => text,
@@ -192,7 +193,7 @@ impl<E> Describe<E> {
     }
 }
 
-/// What is known of the errors among returned values that are kept whole.
+/// How to find and describe the errors among return values that are kept whole.
 #[derive(Debug)]
 pub struct Errors<R> {
     pub(crate) is_error: fn(&R) -> bool,
@@ -207,10 +208,10 @@ impl<R> Clone for Errors<R> {
 impl<R> Copy for Errors<R> {}
 
 impl<T, E> Errors<Result<T, E>> {
-    /// Described by their type.
+    /// Describes errors by their type.
     pub(crate) const UNSEEN: Self = Self::described(Words::Unseen(type_name::<E>), None);
 
-    /// Described as they display themselves.
+    /// Describes errors by their `Display`.
     pub(crate) fn displayed() -> Self
     where
         E: Display,
@@ -218,7 +219,7 @@ impl<T, E> Errors<Result<T, E>> {
         Self::described(Words::Displayed(|returned| error_of(returned).to_string()), None)
     }
 
-    /// Described as they display themselves, with their causes.
+    /// Describes errors by their `Display`, with their causes.
     pub(crate) fn with_causes() -> Self
     where
         E: Error + 'static,
@@ -235,7 +236,7 @@ impl<T, E> Errors<Result<T, E>> {
     }
 }
 
-/// Only of what is one.
+/// The error of a returned `Err`. It must not be asked of an `Ok`.
 fn error_of<T, E>(returned: &Result<T, E>) -> &E {
     match returned {
         Err(error) => error,
@@ -243,11 +244,11 @@ fn error_of<T, E>(returned: &Result<T, E>) -> &E {
     }
 }
 
-/// First choice: one of the standard library's errors. Reached through three references.
+/// First choice: a `std::error::Error`. Reached through three references.
 pub trait ErrorProbe {
     /// The error.
     type E;
-    /// As it displays itself, with its causes.
+    /// By its `Display`, with its causes.
     fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Error + 'static> ErrorProbe for &&Probe<Result<T, E>> {
@@ -256,11 +257,11 @@ impl<T, E: Error + 'static> ErrorProbe for &&Probe<Result<T, E>> {
         Describe::displayed().with_causes(Causes::own())
     }
 }
-/// Second choice: a box of one, such as `anyhow::Error`.
+/// Second choice: a box of such an error, such as `anyhow::Error`.
 pub trait BoxedProbe {
     /// The error.
     type E;
-    /// As it displays itself, with the causes of what is in the box.
+    /// By its `Display`, with the causes of the error in the box.
     fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Display + Deref<Target = dyn Error + Send + Sync>> BoxedProbe for &&&Probe<Result<T, E>> {
@@ -269,11 +270,11 @@ impl<T, E: Display + Deref<Target = dyn Error + Send + Sync>> BoxedProbe for &&&
         Describe::displayed().with_causes(Causes::boxed())
     }
 }
-/// Third choice: what shares such a box, such as `Arc<anyhow::Error>`.
+/// Third choice: a pointer to such a box, such as `Arc<anyhow::Error>`.
 pub trait SharedBoxProbe {
     /// The error.
     type E;
-    /// As it displays itself, with the causes of what is in the box.
+    /// By its `Display`, with the causes of the error in the box.
     fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Display + Deref<Target: Deref<Target = dyn Error + Send + Sync>>> SharedBoxProbe
@@ -284,19 +285,19 @@ impl<T, E: Display + Deref<Target: Deref<Target = dyn Error + Send + Sync>>> Sha
         Describe::displayed().with_causes(Causes::shared())
     }
 }
-/// Fourth choice: what displays itself.
+/// Fourth choice: an error with `Display`.
 impl<T, E: Display> Probe<Result<T, E>> {
-    /// As it displays itself.
+    /// By its `Display`.
     #[must_use]
     pub fn __cacheback_describe(&self) -> Describe<E> {
         Describe::displayed()
     }
 }
-/// For an error without `Display`: as it debugs itself.
+/// Fifth choice: an error with `Debug` alone.
 pub trait DebugProbe {
     /// The error.
     type E;
-    /// As it debugs itself.
+    /// By its `Debug`.
     fn __cacheback_describe(&self) -> Describe<Self::E>;
 }
 impl<T, E: Debug> DebugProbe for Probe<Result<T, E>> {
@@ -305,11 +306,11 @@ impl<T, E: Debug> DebugProbe for Probe<Result<T, E>> {
         Describe { words: Words::Debugged(|error| format!("{error:?}")), as_error: None }
     }
 }
-/// For an error with neither, and for no error at all.
+/// Last choice: an error with neither, or no error at all.
 pub trait OpaqueProbe {
     /// The return type.
     type R;
-    /// Nothing to tell.
+    /// By its type.
     fn __cacheback_describe(self) -> Opaque<Self::R>;
 }
 impl<R> OpaqueProbe for Probe<R> {
@@ -319,7 +320,7 @@ impl<R> OpaqueProbe for Probe<R> {
     }
 }
 
-/// An error of which nothing can be said but its type.
+/// No way but its type was found to describe the error of `R`.
 #[derive(Debug)]
 pub struct Opaque<R>(PhantomData<fn() -> R>);
 
@@ -339,26 +340,26 @@ impl<O: Outcome> Describes<O> for Opaque<O::Return> {
     }
 }
 
-/// Where the causes of an error are found: it is one of the standard library's errors, or what it derefs to is.
+/// Where the causes of an error are found: the error is a `std::error::Error` itself, or derefs to one.
 #[derive(Debug)]
 pub(crate) struct Causes<E> {
     as_error: Option<AsError<E>>,
 }
 
 impl<E: Error + 'static> Causes<E> {
-    /// It is one itself.
+    /// The error is one itself.
     pub(crate) fn own() -> Self {
         Self { as_error: Some(|error| error) }
     }
 }
 impl<E: Deref<Target = dyn Error + Send + Sync>> Causes<E> {
-    /// It is a box of one, such as `anyhow::Error`.
+    /// The error is a box of one, such as `anyhow::Error`.
     pub(crate) fn boxed() -> Self {
         Self { as_error: Some(|error| &**error) }
     }
 }
 impl<E: Deref<Target: Deref<Target = dyn Error + Send + Sync>>> Causes<E> {
-    /// It shares a box of one, such as `Arc<anyhow::Error>`.
+    /// The error is a pointer to such a box, such as `Arc<anyhow::Error>`.
     pub(crate) fn shared() -> Self {
         Self { as_error: Some(|error| &***error) }
     }
