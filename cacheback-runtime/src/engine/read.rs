@@ -267,7 +267,7 @@ impl<C: Cacheable> Engine<C> {
         match joined {
             JoinOrClaim::Busy => {
                 // What it waits for may itself wait behind a runtime that nobody drives.
-                here.executor.relieve(Moment::now());
+                here.executor.reclaim(Moment::now());
                 None
             }
             JoinOrClaim::Joined { waiter, start } => {
