@@ -404,7 +404,7 @@ impl<C: Cacheable> Engine<C> {
         let elsewhere = waiter.runs_elsewhere(here.caller.id());
         let mut deserted = elsewhere.then(|| Box::pin(self.deserted(waiter, &here.caller)));
         let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));
-        let mut landed = pin!(waiter.landed());
+        let mut landed = pin!(waiter.result());
         let mut turns = TURNS;
         poll_fn(|context| {
             if let Poll::Ready(landing) = landed.as_mut().poll(context) {

@@ -97,7 +97,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         core: true,
         file: "flight/claims.rs",
         at: "fn bodies(&self, now: Moment)",
-        original: "self.behind.iter().filter(|behind| behind.runs(now)).count()",
+        original: "self.superseded.iter().filter(|body| body.runs(now)).count()",
         mutated: "usize::from(now < Moment::PAST)",
         killed_by: &[(
             Suite,
@@ -158,7 +158,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         killed_by: &[
             (Suite, "single_flight::rule_1_ten_thousand_callers_share_one_fetch"),
             (Runtimes, "callers_from_everywhere_share_one_fetch"),
-            (Runtime, "flight::tests::one_claim_at_a_time_and_the_desk_goes_with_the_last_flight"),
+            (Runtime, "flight::tests::one_claim_at_a_time_and_none_after_the_last_flight"),
         ],
     },
     Mutation {
@@ -171,7 +171,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "now < Moment::PAST",
         killed_by: &[
             (Suite, "single_flight::rule_3_a_later_fetch_answers_the_waiters_of_a_lapsed_one"),
-            (Runtime, "flight::tests::a_claim_is_over_at_its_moment_and_a_lapse_alone_supersedes_nothing"),
+            (Runtime, "flight::tests::a_claim_lapses_at_its_moment_and_is_superseded_only_by_the_next"),
         ],
     },
     Mutation {
@@ -197,7 +197,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "last && self.flight.waiting() > 0",
         killed_by: &[
             (Suite, "single_flight::rule_3_a_lapsed_fetch_is_aborted_when_its_last_caller_leaves"),
-            (Runtime, "flight::tests::the_last_caller_of_a_lapsed_flight_says_so"),
+            (Runtime, "flight::tests::the_last_caller_to_leave_a_lapsed_flight_abandons_it"),
         ],
     },
     Mutation {
@@ -362,8 +362,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         core: false,
         file: "flight/claims.rs",
         at: "fn is_crowded(&self, now: Moment)",
-        original: "behind.is_outdated && behind.runs(now)",
-        mutated: "behind.is_outdated && now < Moment::PAST",
+        original: "body.is_outdated && body.runs(now)",
+        mutated: "body.is_outdated && now < Moment::PAST",
         killed_by: &[(
             Suite,
             "writes::a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most",
@@ -624,10 +624,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "floods: keys of one hash that are fetched at once are met all at once",
         core: false,
         file: "flight.rs",
-        at: "None => met.push(KeyRef::Key(Arc::clone(&claims.key))),",
-        original: "met.push(KeyRef::Key(Arc::clone(&claims.key)))",
+        at: "None => unknown.push(KeyRef::Key(Arc::clone(&claims.key))),",
+        original: "unknown.push(KeyRef::Key(Arc::clone(&claims.key)))",
         mutated: "return Uncompared::among(smallvec::smallvec![KeyRef::Key(Arc::clone(&claims.key))]).map_or(Ok(at), Err)",
-        killed_by: &[(Runtime, "flight::tests::colliding_keys_are_met_all_at_once")],
+        killed_by: &[(Runtime, "flight::tests::colliding_keys_are_compared_all_at_once")],
     },
     Mutation {
         name: "waits-for-ever",
