@@ -1,4 +1,4 @@
-//! What a scenario plays on: one cache, its origin, and callers.
+//! The stage of a scenario: one cache, its origin, and callers.
 
 use std::future::Future;
 use std::hash::{Hash, Hasher};
@@ -31,14 +31,14 @@ pub(super) const LIFETIME: Duration = Duration::from_secs(10);
 pub(super) const RETENTION: Duration = Duration::from_secs(100_000);
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1_000);
 
-/// Answered while nothing is cached: no version of the origin's.
+/// The empty value, which is no version of the origin.
 pub(super) const EMPTY: u64 = 0;
 
 type Outcome = Fallible<u64, &'static str>;
 type Returned = Result<u64, &'static str>;
 type Types = Of<(Val<Number>,), Outcome>;
 
-/// A key: 3 and 4 have one hash.
+/// A key. 3 and 4 have the same hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Number(u64);
 
@@ -56,29 +56,30 @@ impl Keyed<(Number,)> for Owned {
     }
 }
 
-/// What a run of the body does with the version that it has read.
+/// How a run of the body goes on when it has read the version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Act {
-    /// Brings it.
+    /// Returns the version.
     Bring,
-    /// The same, once the scenario lets it go on.
+    /// Waits until the scenario lets it go on, then returns the version.
     Hold,
     Fail,
-    /// The same, once the scenario lets it go on.
+    /// Waits until the scenario lets it go on, then fails.
     HoldAndFail,
     Panic,
 }
 
-/// An origin: one number, its version, which only grows. A body that reads it before a write and brings it after that is
-/// what must not be stored.
+/// The origin: one number, its version, which only grows. If a body reads it before a write and returns it after that
+/// write, its value must not be stored.
 pub(super) struct Versions {
     version: AtomicU64,
-    /// What the next runs do; then all of them bring.
+    /// The acts of the next runs, the last one first. After them all runs bring.
     acts: Mutex<Vec<Act>>,
     /// How often the body was run, by key.
     runs: [AtomicU64; KEYS],
-    /// How many bodies live, and how many did at most, by key.
+    /// How many bodies live, by key.
     live: [AtomicU64; KEYS],
+    /// How many bodies have lived at the same time, by key.
     most: [AtomicU64; KEYS],
     begun: Semaphore,
     gate: Semaphore,
@@ -91,7 +92,7 @@ struct Scripted {
     key: u64,
 }
 
-/// A body that lives.
+/// Counts a body as live, until this is dropped.
 struct Life(Arc<Scripted>);
 
 impl Life {
@@ -154,18 +155,18 @@ impl Versions {
         self.version.load(Ordering::SeqCst)
     }
 
-    /// Somebody writes to the origin: from here on its version is this one.
+    /// Writes to the origin: from now on it has this version.
     pub(super) fn write(&self, version: u64) {
         step();
         self.version.store(version, Ordering::SeqCst);
     }
 
-    /// What the next runs of bodies do.
+    /// Sets the acts of the next runs.
     pub(super) fn act(&self, acts: &[Act]) {
         *lock(&self.acts) = acts.iter().rev().copied().collect();
     }
 
-    /// Until so many bodies more have begun and read their version.
+    /// Waits until this many more bodies have begun and read their version.
     pub(super) fn await_begun(&self, bodies: u32) {
         block_on(self.begun.acquire_many(bodies)).expect("open").forget();
     }
@@ -174,7 +175,7 @@ impl Versions {
         self.gate.acquire().await.expect("open").forget();
     }
 
-    /// Lets one body go on that is held.
+    /// Lets one held body go on.
     pub(super) fn let_go(&self) {
         step();
         self.gate.add_permits(1);
@@ -194,7 +195,7 @@ impl Versions {
     }
 }
 
-/// Waits for all of them.
+/// Waits for all tasks.
 pub(super) fn join<T, const N: usize>(tasks: [JoinHandle<T>; N]) -> [T; N] {
     tasks.map(|task| task.join().unwrap_or_else(|_| panic!("a task has panicked")))
 }
@@ -207,7 +208,7 @@ pub(super) struct Stage {
     calls: Arc<AtomicU64>,
 }
 
-/// A value as it lies in the store.
+/// A stored value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) version: u64,
@@ -251,7 +252,7 @@ impl Stage {
         Self { engine: Engine::new(definition), versions: Arc::new(versions), calls: Arc::default() }
     }
 
-    /// The same, with a stale value of version 1 for each of some keys.
+    /// The same, with a stale value of version 1 for each of these keys.
     pub(super) fn stale(self, keys: &[u64]) -> Self {
         for key in keys {
             self.set(*key, 1);
@@ -260,7 +261,7 @@ impl Stage {
         self
     }
 
-    /// Does something at the same time as others.
+    /// Does `work` in a new task.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> T + Send + 'static,
@@ -305,7 +306,7 @@ impl Stage {
         called.map_err(|panic| panic.message().to_owned())
     }
 
-    /// A caller who goes away when it has waited once.
+    /// A call that is dropped after its first poll.
     pub(super) fn get_and_leave(&self, key: u64) {
         block_on(async {
             let mut call = pin!(self.getting(key));
@@ -338,7 +339,6 @@ impl Stage {
         self.engine.invalidate(&self.target(key), &self.source(key));
     }
 
-    /// All keys.
     pub(super) fn invalidate_all(&self) {
         self.engine.invalidate_all();
     }
@@ -355,12 +355,12 @@ impl Stage {
         self.engine.clear();
     }
 
-    /// So many fetches have failed that the breaker is open; its first trial is due within a second.
+    /// Opens the breaker, as a series of failed fetches would. Its first trial is due within a second.
     pub(super) fn open_breaker(&self) {
         self.engine.open_breaker();
     }
 
-    /// What the janitor does.
+    /// Sweeps the cache, as the housekeeper does.
     pub(super) fn sweep(&self) {
         self.engine.sweep(Moment::now());
     }
@@ -369,9 +369,9 @@ impl Stage {
         ErasedCache::stats(&*self.engine)
     }
 
-    /// Waits for all fetches, and asserts what holds then in any case: every call was answered and counted once, no body
-    /// lives, no key, place or seat is held, and store and bound know of the same entries.
-    pub(super) fn rest(&self) {
+    /// Waits for all fetches, and asserts the invariants: every call was answered and counted once, no body lives, no
+    /// key and no place is held, no caller waits, and store and bound have the same entries.
+    pub(super) fn settle(&self) {
         block_on(settle());
         assert!((0..KEYS).all(|key| self.versions.live[key].load(Ordering::SeqCst) == 0), "a body lives");
         assert_eq!(self.stats().calls(), self.calls.load(Ordering::SeqCst), "a call was not counted once");
@@ -379,10 +379,10 @@ impl Stage {
         scenario::executor().assert_at_rest();
     }
 
-    /// At the end of a scenario: [at rest](Stage::rest), and these keys can be fetched anew. Nothing that was left
-    /// behind keeps them from it, though no claim has lapsed.
+    /// Ends a scenario: [settles](Stage::settle), and asserts that these keys can be fetched anew. No remainder may
+    /// prevent that, and no claim lapses meanwhile.
     pub(super) fn end(self, keys: &[u64]) {
-        self.rest();
+        self.settle();
         // Past every lifetime and every back-off.
         tasks::advance(TIMEOUT / 2);
         self.versions.act(&[]);
@@ -394,7 +394,7 @@ impl Stage {
             let stored = self.peek(*key);
             assert_eq!(stored, Some(Stored { version: newer, fresh: true }), "{key} is stuck");
         }
-        self.rest();
+        self.settle();
         drop(self);
         scenario::end();
         tasks::reset();
