@@ -7,7 +7,7 @@
 //!
 //! A scenario is run again and again, each time in another order. At its end the [`Stage`](stage::Stage) asserts the
 //! invariants: every caller was answered, no key is held, no place is taken, the store keeps nothing that no read
-//! finds, and every key can be fetched anew.
+//! finds, and every key can be fetched again.
 //!
 //! How to run them, and how to repeat one run: `tests/README.md`.
 

@@ -61,7 +61,9 @@ pub(crate) enum JoinOrClaim<T, J> {
 
 /// How to start a flight that was put off.
 pub(crate) enum Start<J> {
+    /// Withdraw it from the executor's queue, unless it has left that already.
     Withdraw(Ticket),
+    /// Start this job.
     Now(J),
 }
 
@@ -217,7 +219,7 @@ impl<T, J> Lane<T, J> {
         current.chain(self.superseded.iter().map(|body| &body.flight)).find(|flight| flight.runs_in(task))
     }
 
-    /// After an invalidation, `next` is to fetch the key anew, but no more than two bodies of the key may run at once.
+    /// After an invalidation, `next` is to fetch the key again, but no more than two bodies of the key may run at once.
     /// If the key's own body has asked for this re-run, it follows after that body.
     pub(crate) fn succeed(
         &mut self,

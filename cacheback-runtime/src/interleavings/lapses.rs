@@ -84,7 +84,7 @@ fn a_callers_wait_ends_as_the_flight_does() {
     });
 }
 
-/// As when the runtime of a fetch is dropped. No caller waits for ever, and no key stays held.
+/// The runtime of a fetch is dropped. No caller waits for ever, and no key stays held.
 #[test]
 fn a_fetch_is_lost_as_a_waiter_joins() {
     explore(|| {

@@ -82,7 +82,7 @@ fn a_move_against_a_shutdown() {
     });
 }
 
-/// As when the first runtime is dropped: the fetch is moved or lost, and its caller does not wait for ever.
+/// The first runtime is dropped. The fetch is moved or lost, and its caller does not wait for ever.
 #[test]
 fn a_move_against_the_end_of_the_runtime() {
     explore(|| {

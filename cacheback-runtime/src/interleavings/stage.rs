@@ -379,7 +379,7 @@ impl Stage {
         scenario::executor().assert_at_rest();
     }
 
-    /// Ends a scenario: [settles](Stage::settle), and asserts that these keys can be fetched anew. No remainder may
+    /// Ends a scenario: [settles](Stage::settle), and asserts that these keys can be fetched again. No remainder may
     /// prevent that, and no claim lapses meanwhile.
     pub(super) fn end(self, keys: &[u64]) {
         self.settle();

@@ -91,7 +91,7 @@ fn a_fetch_against_an_equal_set() {
     });
 }
 
-/// A value that was invalidated is fetched anew, even if a fetch was under way.
+/// A value that was invalidated is fetched again, even if a fetch was under way.
 #[test]
 fn an_invalidated_value_is_followed_by_a_newer_one() {
     explore(|| {
