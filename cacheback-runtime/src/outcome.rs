@@ -7,15 +7,15 @@
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+mod describe;
 pub(crate) mod error;
 pub(crate) mod shared_error;
 mod sharing;
 pub(crate) mod weight;
-pub use sharing::{
-    BoxedProbe, ByArcProbe, ByCloneProbe, DebugProbe, Describe, ErrorProbe, NoShareProbe, OpaqueProbe,
-    SharedBoxProbe,
-};
-pub(crate) use sharing::{Causes, Describes, Errors, Shares, Sharing};
+pub use describe::{BoxedProbe, DebugProbe, Describe, ErrorProbe, OpaqueProbe, SharedBoxProbe};
+pub(crate) use describe::{Causes, Describes, Errors};
+pub use sharing::{ByArcProbe, ByCloneProbe, NoShareProbe};
+pub(crate) use sharing::{Shares, Sharing};
 
 /// A value that can be kept and handed to many callers.
 #[diagnostic::on_unimplemented(

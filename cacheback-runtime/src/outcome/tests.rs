@@ -1,6 +1,6 @@
 //! The type system finds the answers that a reader of the code would give.
 
-use super::sharing::{Describes, Unshared};
+use super::sharing::Unshared;
 use super::*;
 use crate::base::sync::Arc;
 use crate::outcome::error::FetchError;
