@@ -1,7 +1,8 @@
 //! The claims on a key: the flight that holds it, whether that is put off, and the flights that were superseded. These
 //! are plain state changes, to be read one by one. All of them happen under the lock of the shard.
 
-use super::{Flight, Waiter};
+use super::Flight;
+use super::waiter::Waiter;
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::task;
@@ -188,7 +189,7 @@ impl<T, J> Lane<T, J> {
         let Some(claim) = &mut self.current else {
             let flight = Arc::new(new());
             flight.epoch.store(epoch, Ordering::Relaxed);
-            let waiter = waits.then(|| Waiter::take(&flight, true));
+            let waiter = waits.then(|| Waiter::join(&flight, true));
             self.current = Some(Claim { flight: Arc::clone(&flight), phase: Phase::Queued });
             return JoinOrClaim::Claimed { flight, waiter };
         };
@@ -198,7 +199,7 @@ impl<T, J> Lane<T, J> {
                 None => JoinOrClaim::Busy,
             };
         }
-        let waiter = Waiter::take(&claim.flight, false);
+        let waiter = Waiter::join(&claim.flight, false);
         let start = match std::mem::replace(&mut claim.phase, Phase::Queued) {
             Phase::Queued => Some(Start::Withdraw(claim.flight.ticket)),
             Phase::Parked(job) => Some(Start::Now(job)),

@@ -191,7 +191,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "never-abandoned",
         breaks: "rule 3: a lapsed fetch is aborted when its last caller leaves",
         core: false,
-        file: "flight.rs",
+        file: "flight/waiter.rs",
         at: "if last && self.flight.seen.load(Ordering::SeqCst) > 0",
         original: "last && self.flight.seen.load(Ordering::SeqCst) > 0",
         mutated: "last && self.flight.waiting() > 0",
