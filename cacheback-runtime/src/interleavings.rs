@@ -11,6 +11,7 @@
 //!
 //! How to run them, and how to repeat one run: `tests/README.md`.
 
+mod origin;
 mod stage;
 
 mod ends;

@@ -6,7 +6,8 @@ use shuttle::future::block_on;
 use shuttle::rand::{Rng, thread_rng};
 
 use super::explore;
-use super::stage::{Act, Stage, join};
+use super::origin::Act;
+use super::stage::{Stage, join};
 use crate::api::shutdown::shutdown;
 use crate::executor::Settings;
 

@@ -1,7 +1,8 @@
 //! Eviction and sweeps, as other values are stored.
 
 use super::explore;
-use super::stage::{Act, LIFETIME, RETENTION, Stage, Stored, join};
+use super::origin::Act;
+use super::stage::{LIFETIME, RETENTION, Stage, Stored, join};
 use crate::base::shims::tasks::advance;
 use crate::executor::Settings;
 use crate::rules::policy::Eviction;

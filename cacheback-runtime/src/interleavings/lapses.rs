@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::explore;
-use super::stage::{Act, EMPTY, Stage, TIMEOUT, join};
+use super::origin::{Act, EMPTY};
+use super::stage::{Stage, TIMEOUT, join};
 use crate::base::shims::tasks::{abort_all, advance};
 use crate::executor::Settings;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use shuttle::future::block_on;
 
 use super::explore;
-use super::stage::{Act, EMPTY, Stage, TIMEOUT, join};
+use super::origin::{Act, EMPTY};
+use super::stage::{Stage, TIMEOUT, join};
 use crate::api::shutdown::shutdown;
 use crate::base::shims::tasks::{abort_all, advance};
 use crate::executor::context::scenario::executor;

@@ -1,7 +1,8 @@
 //! Refreshes that wait for a place.
 
 use super::explore;
-use super::stage::{Act, Stage, TIMEOUT, join};
+use super::origin::Act;
+use super::stage::{Stage, TIMEOUT, join};
 use crate::base::shims::tasks::advance;
 use crate::executor::Settings;
 

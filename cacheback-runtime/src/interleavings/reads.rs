@@ -1,6 +1,7 @@
 //! Callers who come at the same time.
 
-use super::stage::{Act, Stage, join};
+use super::origin::Act;
+use super::stage::{Stage, join};
 use super::{ON_PURPOSE, explore};
 
 #[test]

@@ -1,197 +1,37 @@
-//! The stage of a scenario: one cache, its origin, and callers.
+//! The stage of a scenario: one cache and its callers.
 
 use std::future::Future;
-use std::hash::{Hash, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use shuttle::future::{block_on, yield_now};
+use shuttle::future::block_on;
 use shuttle::thread::{self, JoinHandle};
-use tokio::sync::Semaphore;
 
-use super::ON_PURPOSE;
+use super::origin::{EMPTY, KEYS, Number, Returned, Scripted, Types, Versions};
 use crate::base::clock::Moment;
 use crate::base::panics::catch;
-use crate::base::shims::sync::step;
 use crate::base::shims::tasks;
 use crate::base::sync::Arc;
-use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
-use crate::engine::source::{BoxFuture, Source};
-use crate::engine::{Answer, CallKind, Definition, Engine, ErasedCache, Keyed, Of, Target, ValueOptions};
+use crate::base::sync::plain::{AtomicU64, Ordering};
+use crate::engine::source::Source;
+use crate::engine::{Answer, CallKind, Definition, Engine, ErasedCache, Keyed, Target, ValueOptions};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
 use crate::executor::context::{scenario, settle};
 use crate::executor::housekeeper::Sweep;
-use crate::key::Val;
-use crate::outcome::{Describe, Fallible, Sharing};
+use crate::outcome::{Describe, Sharing};
 use crate::rules::policy::{Eviction, Policy};
 
 pub(super) const LIFETIME: Duration = Duration::from_secs(10);
 pub(super) const RETENTION: Duration = Duration::from_secs(100_000);
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1_000);
 
-/// The empty value, which is no version of the origin.
-pub(super) const EMPTY: u64 = 0;
-
-type Outcome = Fallible<u64, &'static str>;
-type Returned = Result<u64, &'static str>;
-type Types = Of<(Val<Number>,), Outcome>;
-
-/// A key. 3 and 4 have the same hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Number(u64);
-
-impl Hash for Number {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.min(3));
-    }
-}
-
 struct Owned((Number,));
 
 impl Keyed<(Number,)> for Owned {
     fn key(&self) -> &(Number,) {
         &self.0
-    }
-}
-
-/// How a run of the body goes on when it has read the version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
-    /// Returns the version.
-    Bring,
-    /// Waits until the scenario lets it go on, then returns the version.
-    Hold,
-    Fail,
-    /// Waits until the scenario lets it go on, then fails.
-    HoldAndFail,
-    Panic,
-}
-
-/// The origin: one number, its version, which only grows. If a body reads it before a write and returns it after that
-/// write, its value must not be stored.
-pub(super) struct Versions {
-    version: AtomicU64,
-    /// The acts of the next runs, the last one first. After them all runs bring.
-    acts: Mutex<Vec<Act>>,
-    /// How often the body was run, by key.
-    runs: [AtomicU64; KEYS],
-    /// How many bodies live, by key.
-    live: [AtomicU64; KEYS],
-    /// How many bodies have lived at the same time, by key.
-    most: [AtomicU64; KEYS],
-    begun: Semaphore,
-    gate: Semaphore,
-}
-
-const KEYS: usize = 5;
-
-struct Scripted {
-    versions: Arc<Versions>,
-    key: u64,
-}
-
-/// Counts a body as live, until this is dropped.
-struct Life(Arc<Scripted>);
-
-impl Life {
-    fn begin(of: &Arc<Scripted>) -> Self {
-        let (versions, key) = (&of.versions, of.key as usize);
-        let live = versions.live[key].fetch_add(1, Ordering::SeqCst) + 1;
-        versions.most[key].fetch_max(live, Ordering::SeqCst);
-        versions.runs[key].fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(of))
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.0.versions.live[self.0.key as usize].fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Source<Types> for Scripted {
-    fn run(self: Arc<Self>) -> BoxFuture<Returned> {
-        Box::pin(async move {
-            let _life = Life::begin(&self);
-            let act = lock(&self.versions.acts).pop().unwrap_or(Act::Bring);
-            let version = self.versions.version();
-            self.versions.begun.add_permits(1);
-            match act {
-                Act::Bring => yield_now().await,
-                Act::Hold => self.versions.held().await,
-                Act::HoldAndFail => {
-                    self.versions.held().await;
-                    return Err("failed");
-                }
-                Act::Fail => {
-                    yield_now().await;
-                    return Err("failed");
-                }
-                Act::Panic => {
-                    yield_now().await;
-                    panic!("{}", ON_PURPOSE.to_owned());
-                }
-            }
-            Ok(version)
-        })
-    }
-    fn vary(&self, _: &mut Policy) {}
-    fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
-        None
-    }
-    fn wait(&self) -> Option<Duration> {
-        None
-    }
-    fn empty(&self) -> Option<Returned> {
-        Some(Ok(EMPTY))
-    }
-}
-
-impl Versions {
-    pub(super) fn version(&self) -> u64 {
-        step();
-        self.version.load(Ordering::SeqCst)
-    }
-
-    /// Writes to the origin: from now on it has this version.
-    pub(super) fn write(&self, version: u64) {
-        step();
-        self.version.store(version, Ordering::SeqCst);
-    }
-
-    /// Sets the acts of the next runs.
-    pub(super) fn act(&self, acts: &[Act]) {
-        *lock(&self.acts) = acts.iter().rev().copied().collect();
-    }
-
-    /// Waits until this many more bodies have begun and read their version.
-    pub(super) fn await_begun(&self, bodies: u32) {
-        block_on(self.begun.acquire_many(bodies)).expect("open").forget();
-    }
-
-    async fn held(&self) {
-        self.gate.acquire().await.expect("open").forget();
-    }
-
-    /// Lets one held body go on.
-    pub(super) fn let_go(&self) {
-        step();
-        self.gate.add_permits(1);
-    }
-
-    pub(super) fn runs(&self, key: u64) -> u64 {
-        self.runs[key as usize].load(Ordering::SeqCst)
-    }
-
-    pub(super) fn live(&self, key: u64) -> u64 {
-        self.live[key as usize].load(Ordering::SeqCst)
-    }
-
-    /// How many bodies of a key have lived at the same time.
-    pub(super) fn most(&self, key: u64) -> u64 {
-        self.most[key as usize].load(Ordering::SeqCst)
     }
 }
 
@@ -233,15 +73,6 @@ impl Stage {
             ..Policy::default()
         };
         options(&mut policy);
-        let versions = Versions {
-            version: AtomicU64::new(1),
-            acts: Mutex::default(),
-            runs: Default::default(),
-            live: Default::default(),
-            most: Default::default(),
-            begun: Semaphore::new(0),
-            gate: Semaphore::new(0),
-        };
         let definition = Definition {
             name: "scenario",
             policy,
@@ -249,7 +80,7 @@ impl Stage {
             share: Sharing::Copied(|error: &&str| *error),
             describe: Describe::UNSEEN,
         };
-        Self { engine: Engine::new(definition), versions: Arc::new(versions), calls: Arc::default() }
+        Self { engine: Engine::new(definition), versions: Arc::new(Versions::new()), calls: Arc::default() }
     }
 
     /// The same, with a stale value of version 1 for each of these keys.
@@ -373,7 +204,7 @@ impl Stage {
     /// key and no place is held, no caller waits, and store and bound have the same entries.
     pub(super) fn settle(&self) {
         block_on(settle());
-        assert!((0..KEYS).all(|key| self.versions.live[key].load(Ordering::SeqCst) == 0), "a body lives");
+        assert!((0..KEYS as u64).all(|key| self.versions.live(key) == 0), "a body lives");
         assert_eq!(self.stats().calls(), self.calls.load(Ordering::SeqCst), "a call was not counted once");
         self.engine.assert_at_rest();
         scenario::executor().assert_at_rest();

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::explore;
-use super::stage::{Act, Stage, join};
+use super::origin::Act;
+use super::stage::{Stage, join};
 use crate::base::shims::tasks::advance;
 
 const SECOND: Duration = Duration::from_secs(1);

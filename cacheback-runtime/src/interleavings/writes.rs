@@ -3,7 +3,8 @@
 use shuttle::rand::{Rng, thread_rng};
 
 use super::explore;
-use super::stage::{Act, LIFETIME, Stage, Stored, join};
+use super::origin::Act;
+use super::stage::{LIFETIME, Stage, Stored, join};
 use crate::executor::Settings;
 
 /// Plays a write against a fetch. In half of the runs the key is unknown, in the others it has a stale value. `stays`
