@@ -1,4 +1,4 @@
-//! The ground that all other rooms stand on: time, locks, tasks, hashes and panics. It knows no rules and no cache.
+//! The ground that all other modules stand on: time, locks, tasks, hashes and panics. It knows no rules and no cache.
 
 pub(crate) mod clock;
 pub(crate) mod hash;

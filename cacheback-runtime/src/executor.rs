@@ -1,10 +1,10 @@
-//! Where refreshes run, and how many at once.
+//! Decides where refreshes run, and how many of them at once.
 //!
-//! At most [`Settings::max_refreshes`] run and at most [`Settings::max_waiting`] wait. A place that becomes free goes
-//! to the function with the fewest running ones (max-min fairness), and where the queue is full a function with few
-//! in it displaces the newest of the one with the most: a slow function cannot keep another from being refreshed.
-//! Fetches that callers wait for take no place here, and one whose claim has lapsed holds none, whether or not its
-//! runtime is driven. `live` knows every fetch that lives, with a place or without.
+//! At most [`Settings::max_refreshes`] refreshes run, and at most [`Settings::max_waiting`] wait for a place. A free
+//! place goes to the function with the fewest running refreshes (max-min fairness). If the queue is full, a function
+//! with few refreshes in it displaces the newest one of the function with the most. So a slow function cannot keep
+//! another from being refreshed. Fetches that callers wait for take no place, and a refresh whose claim has lapsed
+//! holds none, even if its runtime is stalled. `live` has every live fetch, with or without a place.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -27,12 +27,12 @@ pub mod testing;
 use live::LiveFetches;
 pub(crate) use live::{Fetch, Live};
 
-/// What `configure` decides.
+/// The settings that `configure` takes.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    /// How many refreshes run at once.
+    /// How many refreshes may run at once.
     pub(crate) max_refreshes: usize,
-    /// How many wait for a place.
+    /// How many may wait for a place.
     pub(crate) max_waiting: usize,
     /// Where fetches run; `None`: on their callers' runtimes.
     pub(crate) runtime: Option<Handle>,
@@ -44,24 +44,24 @@ impl Default for Settings {
     }
 }
 
-/// A refresh that can be started, or refused.
+/// A refresh that can be started or refused.
 pub(crate) trait Refresh: Send {
-    /// Starts it. The place is given back when the permit is dropped; without one it takes no place.
+    /// Starts the refresh. Its place is given back when the permit is dropped; without a permit it takes no place.
     fn start(self: Box<Self>, permit: Option<Permit>);
-    /// Gives it up.
+    /// Gives the refresh up.
     fn refuse(self: Box<Self>, why: Refusal);
 }
 
 /// Why a refresh is given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// Too many are waiting.
+    /// Too many refreshes are waiting.
     QueueFull,
-    /// None is started any more.
+    /// After a shutdown no refresh is started.
     ShutDown,
 }
 
-/// Where a refresh stands in line.
+/// The position of a refresh in the queue.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     /// The number of the function's cache.
@@ -79,7 +79,7 @@ impl Ticket {
 pub(crate) struct Executor {
     /// Where fetches run; `None`: on their callers' runtimes.
     pub(crate) runtime: Option<Handle>,
-    /// What brought it into being: from then on it cannot be configured.
+    /// The name of the function that needed it first. From then on it cannot be configured.
     first_use: Box<str>,
     state: Mutex<Schedule>,
     live: LiveFetches,
@@ -88,29 +88,29 @@ pub(crate) struct Executor {
 struct Schedule {
     max_running: usize,
     max_waiting: usize,
-    /// Shut down: nothing is placed any more, and the queue is empty.
+    /// Shut down: every refresh is refused, and the queue is empty.
     closed: bool,
     running: usize,
     waiting: usize,
     functions: HashMap<u64, FunctionQueue>,
     places: Vec<Arc<Place>>,
-    /// Someone is handing out free places; whoever frees another one leaves it to them.
+    /// A thread is handing out free places. A thread that frees another one leaves it to that thread.
     dispatching: bool,
 }
 
 /// A place that a running refresh holds.
 struct Place {
     function: u64,
-    /// From then on it may be taken away.
+    /// From this moment on the place may be taken away.
     until: AtomicU64,
     held: AtomicBool,
 }
 
-/// One function's refreshes.
+/// The refreshes of one function.
 struct FunctionQueue {
     limit: usize,
     running: usize,
-    queue: BTreeMap<u64, Box<dyn Refresh>>,
+    waiting: BTreeMap<u64, Box<dyn Refresh>>,
 }
 
 enum Placement {
@@ -142,27 +142,27 @@ impl Executor {
 
     /// Starts a refresh, queues it or refuses it. At most `limit` of its function run at once.
     pub(crate) fn submit(self: &Arc<Self>, ticket: Ticket, limit: Option<usize>, refresh: Box<dyn Refresh>) {
-        self.relieve(Moment::now());
-        let verdict = lock(&self.state).place(ticket, limit.unwrap_or(usize::MAX), refresh);
-        match verdict {
+        self.reclaim(Moment::now());
+        let placement = lock(&self.state).place(ticket, limit.unwrap_or(usize::MAX), refresh);
+        match placement {
             Placement::Start(refresh, place) => refresh.start(Some(self.permit(place))),
             Placement::Queued => {}
             Placement::Refuse(refresh, why) => refresh.refuse(why),
         }
     }
 
-    /// Refuses every refresh from here on, those in the queue first. What has its place runs on.
+    /// Refuses every refresh from now on, those in the queue first. Refreshes that have a place keep it.
     pub(crate) fn close(&self) {
         let queued = lock(&self.state).close();
         for refresh in queued {
-            // A type of the user's may panic on the way. That ends this refresh and nothing else.
+            // User code may panic here. That ends this refresh and nothing else.
             let _ = catch(|| refresh.refuse(Refusal::ShutDown));
         }
     }
 
-    /// Takes away the places of refreshes whose claim has lapsed, and hands them out. Their own timers do it first,
-    /// unless their runtime stands still.
-    pub(crate) fn relieve(self: &Arc<Self>, now: Moment) {
+    /// Takes away the places of refreshes whose claim has lapsed, and hands them out again. Unless their runtime is
+    /// stalled, their own timers give them back before.
+    pub(crate) fn reclaim(self: &Arc<Self>, now: Moment) {
         if lock(&self.state).reclaim(now) {
             self.dispatch();
         }
@@ -171,7 +171,7 @@ impl Executor {
     /// Takes a waiting refresh out of the queue.
     pub(crate) fn withdraw(&self, ticket: Ticket) -> Option<Box<dyn Refresh>> {
         let mut state = lock(&self.state);
-        let refresh = state.functions.get_mut(&ticket.function)?.queue.remove(&ticket.number)?;
+        let refresh = state.functions.get_mut(&ticket.function)?.waiting.remove(&ticket.number)?;
         state.waiting -= 1;
         state.forget_idle(ticket.function);
         Some(refresh)
@@ -181,8 +181,8 @@ impl Executor {
         Permit { executor: Arc::clone(self), place }
     }
 
-    /// Hands free places out until none is left or nobody waits. A refresh that ends while it is started frees a
-    /// place in turn: the loop that is already running serves that one too.
+    /// Hands out free places until none is left or no refresh waits. A refresh that ends while it is started frees its
+    /// place again: the loop that is already running hands out that one too.
     fn dispatch(self: &Arc<Self>) {
         {
             let mut state = lock(&self.state);
@@ -199,7 +199,7 @@ impl Executor {
                 next
             };
             let Some((place, refresh)) = next else { return };
-            // A type of the user's may panic on the way. That ends this refresh and nothing else.
+            // User code may panic here. That ends this refresh and nothing else.
             let _ = catch(|| refresh.start(Some(self.permit(place))));
         }
     }
@@ -210,58 +210,58 @@ impl Schedule {
         if self.closed {
             return Placement::Refuse(refresh, Refusal::ShutDown);
         }
-        let line = self.functions.entry(ticket.function).or_insert(FunctionQueue {
+        let queue = self.functions.entry(ticket.function).or_insert(FunctionQueue {
             limit,
             running: 0,
-            queue: BTreeMap::new(),
+            waiting: BTreeMap::new(),
         });
-        line.limit = limit;
-        if self.running < self.max_running && line.running < limit && line.queue.is_empty() {
+        queue.limit = limit;
+        if self.running < self.max_running && queue.running < limit && queue.waiting.is_empty() {
             let place = self.take(ticket.function);
             return Placement::Start(refresh, place);
         }
         if self.waiting < self.max_waiting {
-            line.queue.insert(ticket.number, refresh);
+            queue.waiting.insert(ticket.number, refresh);
             self.waiting += 1;
             return Placement::Queued;
         }
-        let mine = line.queue.len();
-        let longest = self.functions.values_mut().max_by_key(|line| line.queue.len());
+        let mine = queue.waiting.len();
+        let longest = self.functions.values_mut().max_by_key(|queue| queue.waiting.len());
         let displaced =
-            longest.filter(|line| line.queue.len() > mine + 1).and_then(|line| line.queue.pop_last());
+            longest.filter(|queue| queue.waiting.len() > mine + 1).and_then(|queue| queue.waiting.pop_last());
         let Some((_, displaced)) = displaced else {
             self.forget_idle(ticket.function);
             return Placement::Refuse(refresh, Refusal::QueueFull);
         };
-        if let Some(line) = self.functions.get_mut(&ticket.function) {
-            line.queue.insert(ticket.number, refresh);
+        if let Some(queue) = self.functions.get_mut(&ticket.function) {
+            queue.waiting.insert(ticket.number, refresh);
         }
         Placement::Refuse(displaced, Refusal::QueueFull)
     }
 
-    /// Places nothing any more. What waited comes back.
+    /// Refuses every refresh from now on, and returns those that wait.
     fn close(&mut self) -> Vec<Box<dyn Refresh>> {
         self.closed = true;
         self.waiting = 0;
-        let queues = self.functions.values_mut().map(|line| std::mem::take(&mut line.queue));
+        let queues = self.functions.values_mut().map(|queue| std::mem::take(&mut queue.waiting));
         let queued = queues.flat_map(BTreeMap::into_values).collect();
-        self.functions.retain(|_, line| line.running > 0);
+        self.functions.retain(|_, queue| queue.running > 0);
         queued
     }
 
-    /// The next refresh to start, with its place taken.
+    /// The next refresh to start, with its place.
     fn next(&mut self) -> Option<(Arc<Place>, Box<dyn Refresh>)> {
         if self.running >= self.max_running {
             return None;
         }
-        let eligible = self.functions.iter_mut().filter(|(_, line)| line.running < line.limit);
-        let waiting = eligible.filter_map(|(function, line)| {
-            let oldest = *line.queue.keys().next()?;
-            Some((line.running, oldest, *function))
+        let eligible = self.functions.iter_mut().filter(|(_, queue)| queue.running < queue.limit);
+        let waiting = eligible.filter_map(|(function, queue)| {
+            let oldest = *queue.waiting.keys().next()?;
+            Some((queue.running, oldest, *function))
         });
         let (_, _, function) = waiting.min()?;
-        let line = self.functions.get_mut(&function)?;
-        let (_, refresh) = line.queue.pop_first()?;
+        let queue = self.functions.get_mut(&function)?;
+        let (_, refresh) = queue.waiting.pop_first()?;
         self.waiting -= 1;
         Some((self.take(function), refresh))
     }
@@ -270,28 +270,28 @@ impl Schedule {
         let until = AtomicU64::new(Moment::NEVER.to_bits());
         let place = Arc::new(Place { function, until, held: AtomicBool::new(true) });
         self.running += 1;
-        if let Some(line) = self.functions.get_mut(&function) {
-            line.running += 1;
+        if let Some(queue) = self.functions.get_mut(&function) {
+            queue.running += 1;
         }
         self.places.push(Arc::clone(&place));
         place
     }
 
-    /// Frees a place, once.
+    /// Frees a place, and returns whether it was still held.
     fn release(&mut self, place: &Arc<Place>) -> bool {
         if !place.held.swap(false, Ordering::Relaxed) {
             return false;
         }
         self.places.retain(|other| !Arc::ptr_eq(other, place));
         self.running -= 1;
-        if let Some(line) = self.functions.get_mut(&place.function) {
-            line.running -= 1;
+        if let Some(queue) = self.functions.get_mut(&place.function) {
+            queue.running -= 1;
         }
         self.forget_idle(place.function);
         true
     }
 
-    /// Takes the places of refreshes whose claim has lapsed. Whether there was one.
+    /// Frees the places of refreshes whose claim has lapsed, and returns whether there were any.
     fn reclaim(&mut self, now: Moment) -> bool {
         let lapsed = |place: &&Arc<Place>| now >= Moment::from_bits(place.until.load(Ordering::Relaxed));
         let lapsed: Vec<_> = self.places.iter().filter(lapsed).cloned().collect();
@@ -299,21 +299,21 @@ impl Schedule {
     }
 
     fn forget_idle(&mut self, function: u64) {
-        let idle = |line: &FunctionQueue| line.running == 0 && line.queue.is_empty();
+        let idle = |queue: &FunctionQueue| queue.running == 0 && queue.waiting.is_empty();
         if self.functions.get(&function).is_some_and(idle) {
             self.functions.remove(&function);
         }
     }
 }
 
-/// A place among the running refreshes; dropping it gives the place to the next.
+/// A place among the running refreshes. Dropping it gives the place to the next refresh.
 pub(crate) struct Permit {
     executor: Arc<Executor>,
     place: Arc<Place>,
 }
 
 impl Permit {
-    /// The refresh holds its key, and this place, until then.
+    /// Sets until when the refresh claims its key, and holds this place.
     pub(crate) fn lasts_until(&self, until: Moment) {
         self.place.until.store(until.to_bits(), Ordering::Relaxed);
     }
@@ -330,7 +330,7 @@ impl Drop for Permit {
 
 #[cfg(test)]
 impl Executor {
-    /// No place is taken, nobody waits for one, and no fetch lives.
+    /// Asserts that no place is taken, that no refresh waits for one, and that no fetch lives.
     pub(crate) fn assert_at_rest(&self) {
         let state = lock(&self.state);
         assert_eq!((state.running, state.waiting), (0, 0), "places, waiting");

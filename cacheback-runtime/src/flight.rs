@@ -1,7 +1,7 @@
-//! Who fetches what: one live flight a key, joined by all who need it.
+//! One live flight for each key, joined by all callers who need it.
 //!
-//! A *flight* is one fetch and those who wait for it. Each key with a flight has a *desk*, where the claim on the key
-//! is kept; a desk is found, and its state changed, under its shard's lock, and no user code runs there.
+//! A *flight* is one fetch and the callers who wait for it. A key that has flights has [`KeyClaims`], which know the
+//! flight that holds the key. They are found and changed under the lock of their shard, and no user code runs there.
 
 use std::collections::HashMap;
 
@@ -18,34 +18,37 @@ use crate::flight::collisions::{KeyRef, KnownKeys, Uncompared};
 mod claims;
 pub(crate) mod collisions;
 mod drive;
-pub(crate) use claims::{Ended, JoinOrClaim, KeyClaims, Lane, Start, Succession};
+mod waiter;
+pub(crate) use claims::{JoinOrClaim, KeyClaims, Lane, Standing, Start, Succession};
 use drive::Drive;
 pub(crate) use drive::NOTICE;
+pub(crate) use waiter::Waiter;
 
-/// One fetch, as those see it who wait for it.
+/// One fetch, as the callers who wait for it see it.
 pub(crate) struct Flight<T> {
     pub(crate) ticket: Ticket,
     /// The runtime that its body is to run on.
     runtime: Option<Id>,
-    /// The store's, when the key was claimed.
+    /// The epoch of the store when the key was claimed.
     epoch: AtomicU64,
     /// When its claim lapses; zero until its body runs.
     until: AtomicU64,
-    /// Its place among the running refreshes, as long as nobody waits for it.
+    /// Its place among the running refreshes, as long as no caller waits for it.
     place: Mutex<Option<Permit>>,
-    /// Whether it may have one: those who come to wait need not all ask.
+    /// Whether it may have a place, so that not every caller who joins takes that lock.
     has_place: AtomicBool,
-    landed: OnceLock<T>,
+    result: OnceLock<T>,
     done: Notify,
     waiting: AtomicUsize,
-    /// When, awake, its own task last showed that it lives, after its claim lapsed; zero before.
+    /// After its claim has lapsed: when its task last showed that it runs, by the [awake](Moment::awake) clock. Zero
+    /// before.
     seen: AtomicU64,
     abandoned: Notify,
     /// The task that its body runs in.
     task: OnceLock<task::Id>,
-    /// Its body has asked for a shutdown.
+    /// Its body has asked for a shutdown, which does not end it.
     exempt: AtomicBool,
-    /// The body of an earlier fetch of its key asked for it.
+    /// It was asked for by the body of an earlier fetch of its key.
     rerun: AtomicBool,
     drive: Drive,
 }
@@ -59,7 +62,7 @@ impl<T> Flight<T> {
             until: AtomicU64::new(0),
             place: Mutex::default(),
             has_place: AtomicBool::new(false),
-            landed: OnceLock::new(),
+            result: OnceLock::new(),
             done: Notify::new(),
             waiting: AtomicUsize::new(0),
             seen: AtomicU64::new(0),
@@ -80,55 +83,57 @@ impl<T> Flight<T> {
         Moment::from_bits(self.until.load(Ordering::SeqCst))
     }
 
-    /// When, [awake](Moment::awake), its own task last showed that it lives, after its claim lapsed.
+    /// When its task last showed that it runs, by the [awake](Moment::awake) clock; `None` before its claim has lapsed.
     fn last_seen(&self) -> Option<Moment> {
         Some(Moment::from_bits(self.seen.load(Ordering::SeqCst))).filter(|seen| *seen > Moment::PAST)
     }
 
-    /// Keeps its place among the running refreshes until it is given up.
+    /// Keeps a place among the running refreshes, until it is given back.
     pub(crate) fn take_place(&self, place: Option<Permit>) {
         let has_place = place.is_some();
         *lock(&self.place) = place;
         self.has_place.store(has_place, Ordering::SeqCst);
     }
 
-    /// Gives its place back: callers wait for it, or it has lapsed or landed. Starts other refreshes: never under a
-    /// lock.
+    /// Gives its place back: callers wait for it, or it has lapsed or ended. This starts other refreshes, so it must
+    /// not be called under a lock.
     pub(crate) fn give_place_back(&self) {
-        // Whoever takes a place looks for waiting callers after that, and they for a place after they came.
+        // A flight that takes a place looks for waiting callers afterwards, and a caller who joins looks for a place
+        // afterwards. So at least one of the two gives it back.
         if self.has_place.load(Ordering::SeqCst) && self.has_place.swap(false, Ordering::SeqCst) {
             let place = lock(&self.place).take();
             drop(place);
         }
     }
 
-    /// How many callers wait. Grows only under the desk's lock.
+    /// How many callers wait. It grows only under the lock of the key's claims.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// Answers all who wait. The first answer stands.
-    pub(crate) fn land(&self, outcome: T) {
-        if self.landed.set(outcome).is_ok() {
+    /// Answers all callers who wait. The first result stands.
+    pub(crate) fn complete(&self, result: T) {
+        if self.result.set(result).is_ok() {
             self.done.notify_waiters();
         }
     }
 
-    pub(crate) fn landed(&self) -> Option<&T> {
-        self.landed.get()
+    pub(crate) fn result(&self) -> Option<&T> {
+        self.result.get()
     }
 
-    /// From here on the flight goes on for those who wait alone; its task says so from time to time.
+    /// Notes that the claim has lapsed, and that the task runs at this moment. The task calls it again from time to
+    /// time.
     pub(crate) fn lapse(&self) {
         self.seen.store(Moment::awake().to_bits(), Ordering::SeqCst);
     }
 
-    /// Completes when the last caller leaves a flight that has lapsed.
+    /// Completes when the last caller has left a flight whose claim has lapsed.
     pub(crate) async fn abandoned(&self) {
         self.abandoned.notified().await;
     }
 
-    /// It runs its key anew because the key's own body has invalidated it.
+    /// Marks it as a re-run: its key's own body has invalidated the key.
     pub(crate) fn set_rerun(&self) {
         self.rerun.store(true, Ordering::Relaxed);
     }
@@ -137,7 +142,7 @@ impl<T> Flight<T> {
         self.rerun.load(Ordering::Relaxed)
     }
 
-    /// Its body is about to run, in this task.
+    /// Notes that its body is about to run in this task.
     pub(crate) fn begins_in(&self, task: task::Id) {
         let _ = self.task.set(task);
     }
@@ -165,83 +170,11 @@ impl<T: Send + Sync + 'static> Fetch for Flight<T> {
     }
 }
 
-/// A caller's place among those who wait for a flight; dropping it leaves.
-pub(crate) struct Waiter<T> {
-    flight: Arc<Flight<T>>,
-    leads: bool,
-}
-
-impl<T> Waiter<T> {
-    /// Joins. Under the desk's lock only, where the flight is the one of its key.
-    fn take(flight: &Arc<Flight<T>>, leads: bool) -> Self {
-        flight.waiting.fetch_add(1, Ordering::SeqCst);
-        Self { flight: Arc::clone(flight), leads }
-    }
-
-    /// Waits for the flight to land.
-    pub(crate) async fn landed(&self) -> &T {
-        loop {
-            let done = self.flight.done.notified();
-            if let Some(outcome) = self.flight.landed() {
-                return outcome;
-            }
-            done.await;
-        }
-    }
-
-    /// Whether it is the flight's own body that waits for it, in its task.
-    pub(crate) fn is_within(&self) -> bool
-    where
-        T: Send + Sync + 'static,
-    {
-        task::try_id().is_some_and(|task| self.flight.runs_in(task))
-    }
-
-    /// Whether the flight is to run on another runtime than this.
-    pub(crate) fn runs_elsewhere(&self, here: Id) -> bool {
-        self.flight.runtime.is_some_and(|runtime| runtime != here)
-    }
-
-    /// When the flight's claim lapses; `None` until its body runs.
-    pub(crate) fn lapses_at(&self) -> Option<Moment> {
-        Some(self.flight.until()).filter(|until| *until > Moment::PAST)
-    }
-
-    /// When, [awake](Moment::awake), the flight's own task last showed that somebody drives it, after its claim lapsed.
-    pub(crate) fn last_seen(&self) -> Option<Moment> {
-        self.flight.last_seen()
-    }
-
-    /// Whether nobody drives the flight, or a caller on its own runtime keeps that from it.
-    pub(crate) fn is_stranded(&self, here: Id) -> bool {
-        self.flight.is_stranded(self.runs_elsewhere(here))
-    }
-
-    /// The flight has a caller, and takes no place among the refreshes any more. Never under a lock.
-    pub(crate) fn give_place_back(&self) {
-        self.flight.give_place_back();
-    }
-
-    /// Whether this call started the flight.
-    pub(crate) fn leads(&self) -> bool {
-        self.leads
-    }
-}
-
-impl<T> Drop for Waiter<T> {
-    fn drop(&mut self) {
-        let last = self.flight.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
-        if last && self.flight.seen.load(Ordering::SeqCst) > 0 {
-            self.flight.abandoned.notify_one();
-        }
-    }
-}
-
 const SHARDS: usize = 16;
 
 type Shard<K, T, J> = HashMap<u64, Vec<KeyClaims<K, T, J>>, BuildAsIs>;
 
-/// All desks of a cache.
+/// The flights of a cache, by their keys.
 pub(crate) struct Flights<K: ?Sized, T, J> {
     shards: [Mutex<Shard<K, T, J>>; SHARDS],
 }
@@ -251,10 +184,11 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         Self { shards: std::array::from_fn(|_| Mutex::default()) }
     }
 
-    /// Does `work` at the desk of a key, under its lock.
+    /// Does `work` with the claims of a key, under their lock.
     ///
-    /// `work` runs no user code and calls nothing that takes a lock of ours; where it meets [`Uncompared`] it has
-    /// changed nothing yet, and is called again once they are known.
+    /// `work` must not run user code, or call anything that takes another lock of the library. If it finds keys that
+    /// are [`Uncompared`], it must not have changed anything yet. They are compared outside the lock, and it is called
+    /// again.
     pub(crate) fn at<R>(
         &self,
         hash: u64,
@@ -273,7 +207,7 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
                 match worked {
                     Ok((done, idle)) => {
                         drop(shard);
-                        // A user's `Drop` may panic, and what was done is done.
+                        // A user's `Drop` may panic, but the work is done already.
                         let _ = catch(|| drop(idle));
                         return done;
                     }
@@ -284,7 +218,7 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         }
     }
 
-    /// Takes a flight from its desk, found by the flight alone: for when a user's `Eq` cannot be asked.
+    /// Ends a flight that is found by its identity, without the key: for when a user's `Eq` cannot be asked.
     pub(crate) fn evict(&self, hash: u64, flight: &Arc<Flight<T>>) {
         let mut shard = lock(self.shard(hash));
         let at =
@@ -294,7 +228,7 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         let _ = catch(|| drop(idle));
     }
 
-    /// What was parked behind bodies that have lapsed since: to be submitted.
+    /// Flights that were parked behind bodies whose claims have lapsed since. They are to be submitted.
     #[cfg(not(feature = "test-util"))]
     pub(crate) fn unpark_all(&self, now: Moment) -> Vec<J> {
         let mut unparked = Vec::new();
@@ -305,20 +239,21 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         unparked
     }
 
-    /// Does `work` under the lock of all keys of a hash. It runs no user code and calls nothing that takes a lock of ours.
+    /// Does `work` under the lock of all keys of a hash. It must not run user code, or call anything that takes another
+    /// lock of the library.
     pub(crate) fn locked(&self, hash: u64, work: impl FnOnce()) {
         let _shard = lock(self.shard(hash));
         work();
     }
 
-    /// Supersedes every flight that runs. One that is put off will see what was written before.
+    /// Supersedes every flight that runs. Flights that are put off will see earlier writes anyway.
     pub(crate) fn supersede_running(&self) {
         for shard in &self.shards {
             lock(shard).values_mut().flatten().for_each(KeyClaims::supersede_running);
         }
     }
 
-    /// Supersedes every flight from before an epoch. What was put off and now never runs comes back.
+    /// Supersedes every flight from before an epoch. Returns the flights that were put off and now never run.
     pub(crate) fn supersede_older(&self, epoch: u64) -> Vec<Start<J>> {
         let mut given_back = Vec::new();
         let mut idle = Vec::new();
@@ -347,29 +282,30 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
     }
 }
 
-/// Finds the desk of a key, or opens one.
+/// Finds the claims of a key, or adds them. The index is that among the keys of the same hash.
 fn claims_of<K: ?Sized, T, J>(
     shard: &mut Shard<K, T, J>,
     hash: u64,
     known: &KnownKeys<K>,
 ) -> Result<usize, Uncompared<K>> {
     let claims = shard.entry(hash).or_default();
-    let mut met = SmallVec::new();
+    let mut unknown = SmallVec::new();
     for (at, claims) in claims.iter().enumerate() {
         match known.is_same_key(&claims.key) {
             Some(true) => return Ok(at),
             Some(false) => {}
-            None => met.push(KeyRef::Key(Arc::clone(&claims.key))),
+            None => unknown.push(KeyRef::Key(Arc::clone(&claims.key))),
         }
     }
-    if let Some(uncompared) = Uncompared::among(met) {
+    if let Some(uncompared) = Uncompared::among(unknown) {
         return Err(uncompared);
     }
     claims.push(KeyClaims::open(Arc::clone(known.me())));
     Ok(claims.len() - 1)
 }
 
-/// Takes a desk without flights away. It comes back, so that its key is dropped after the lock.
+/// Removes the claims of a key if it has no flights any more. They are returned so that the key is dropped after the
+/// lock.
 fn close_idle<K: ?Sized, T, J>(
     shard: &mut Shard<K, T, J>,
     hash: u64,

@@ -1,16 +1,17 @@
-//! The races, looked at one by one: engine, flights, executor and store under [shuttle], which decides at each lock,
-//! atomic and await who goes on.
+//! The races, one by one: engine, flights, executor and store under [shuttle], which decides at each lock, atomic and
+//! await which task goes on.
 //!
-//! What runs is the library's own code. Stand-ins, all in here, are: locks and atomics (`sync`), runtime, tasks and
-//! timers (`tasks`), the clock, which only [`advance`](tasks::advance) moves, and moka (`moka`). papaya is the real one,
-//! each call of it one step.
+//! A scenario runs the library's own code. Stand-ins in `base/shims` replace locks and atomics, runtime, tasks and
+//! timers, and moka. The clock moves only by [`advance`](crate::base::shims::tasks::advance). papaya is the real one,
+//! and each call of it is one step.
 //!
-//! A scenario is run again and again, each time another way. At its end the [`Stage`](stage::Stage) asserts what
-//! always holds: everybody was answered, no key is held, no place is taken, nothing is kept that nobody finds, and every
-//! key can be fetched anew.
+//! A scenario is run again and again, each time in another order. At its end the [`Stage`](stage::Stage) asserts the
+//! invariants: every caller was answered, no key is held, no place is taken, the store keeps nothing that no read
+//! finds, and every key can be fetched again.
 //!
 //! How to run them, and how to repeat one run: `tests/README.md`.
 
+mod origin;
 mod stage;
 
 mod ends;
@@ -30,14 +31,14 @@ use std::sync::Once;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, Runner};
 
-/// So often each scenario is run, half of the times in an order that is random at each step, half of them with few
-/// changes between tasks, which finds other things.
+/// How often each scenario is run. In half of the runs the order is random at each step. In the other half there are
+/// few switches between tasks, which finds other races.
 const SCHEDULES: usize = 10_000;
 
-/// A panic on purpose says this.
+/// The message of a panic on purpose.
 pub(crate) const ON_PURPOSE: &str = "on purpose";
 
-/// Runs a scenario under many schedules, or under the one of `CACHEBACK_SCHEDULE`, a file.
+/// Runs a scenario under many schedules, or under the one in the file that `CACHEBACK_SCHEDULE` names.
 fn explore(scenario: impl Fn() + Clone + Send + Sync + 'static) {
     panics_on_purpose_are_silent();
     if let Ok(file) = env::var("CACHEBACK_SCHEDULE") {
@@ -53,7 +54,7 @@ fn explore(scenario: impl Fn() + Clone + Send + Sync + 'static) {
 
 fn run(scheduler: impl Scheduler + 'static, scenario: impl Fn() + Send + Sync + 'static) {
     Runner::new(scheduler, config()).run(move || {
-        // Chance decides about back-offs too: the same one each time.
+        // Back-offs are random too: the same in each run.
         fastrand::seed(1);
         scenario();
     });
@@ -67,18 +68,18 @@ fn config() -> Config {
     config
 }
 
-/// Where a schedule that failed is written.
+/// The folder for schedules that failed.
 fn schedules() -> PathBuf {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/schedules"));
     std::fs::create_dir_all(&folder).expect("a folder for schedules");
     folder
 }
 
-/// shuttle takes each panic for a failure, and writes its schedule: not one that a scenario wants.
+/// shuttle takes each panic for a failure and writes its schedule. This makes an exception of panics on purpose.
 fn panics_on_purpose_are_silent() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
-        // Its hook is there from its first run on.
+        // shuttle sets its hook in its first run.
         Runner::new(RandomScheduler::new(1), config()).run(|| {});
         let failure = panic::take_hook();
         panic::set_hook(Box::new(move |info| {

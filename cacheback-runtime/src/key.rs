@@ -1,9 +1,9 @@
-//! Arguments as keys: looked up borrowed, owned once for a fetch.
+//! Arguments as keys: borrowed for a lookup, owned once for a fetch.
 //!
 //! A *shape* describes the type of an argument without its lifetimes: `Ref<str>` for `&str`, `Slice<Ref<str>>` for
-//! `&[&str]`, `Val<u32>` for `u32`. It names what is kept ([`Shape::Owned`]) and what the function's body is lent from
-//! that ([`Form::Lease`]). [`Own`] and [`KeyPart`] are implemented on the borrowed argument itself, so that a lookup
-//! hashes and compares what the caller holds.
+//! `&[&str]`, `Val<u32>` for `u32`. It names the owned form that is kept ([`Shape::Owned`]) and the borrow of it that
+//! the function's body gets ([`Form::Lease`]). [`Own`] and [`KeyPart`] are implemented on the borrowed argument itself,
+//! so that a lookup hashes and compares the caller's own borrows.
 
 use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
@@ -56,29 +56,29 @@ pub trait Key: Hash + Eq {}
 #[diagnostic::do_not_recommend]
 impl<T: Hash + Eq + ?Sized> Key for T {}
 
-/// What the body is lent of an argument, whether or not its type can be one. Of an argument list, as a tuple, likewise.
+/// The form of an argument, even if its type cannot be one; or that of an argument list, as a tuple.
 pub trait Form: 'static {
-    /// What the body is lent.
+    /// The type that the body gets.
     type Lease<'o>;
 }
 
-/// The form of an argument that can be one.
+/// The form of a type that can be an argument.
 pub trait Shape: Form {
-    /// What a fetch owns.
+    /// The type that a fetch owns.
     type Owned: Send + Sync + 'static;
     /// Lends the body its argument.
     fn lease(owned: &Self::Owned) -> Self::Lease<'_>;
 }
 
-/// A shape of what can be a key, or a part of one: its owned form tells entries apart.
+/// The shape of a key, or of a part of one: its owned form tells entries apart.
 pub trait KeyShape: Shape {
     /// Whether two owned forms are the same key.
     fn equal(a: &Self::Owned, b: &Self::Owned) -> bool;
-    /// One more of an owned form.
+    /// Clones an owned form.
     fn copy(owned: &Self::Owned) -> Self::Owned;
 }
 
-/// A borrowed argument of the shape `S`, which can be owned.
+/// A borrowed argument of the shape `S` that can be owned.
 #[diagnostic::on_unimplemented(
     message = "argument type `{Self}` is not what its tokens look like (`{S}`)",
     label = "write the type out, without an alias that hides a borrow"
@@ -88,29 +88,29 @@ pub trait Own<S: Shape> {
     fn own(&self) -> S::Owned;
 }
 
-/// A borrowed argument of the shape `S`, which can be looked up.
+/// A borrowed argument of the shape `S` that can be looked up.
 pub trait KeyPart<S: KeyShape>: Own<S> {
-    /// Hashes what the caller holds.
+    /// Hashes the borrowed argument.
     fn hash<H: Hasher>(&self, state: &mut H);
-    /// Compares what the caller holds with what is kept.
+    /// Whether the borrowed argument equals the owned one.
     fn same(&self, owned: &S::Owned) -> bool;
 }
 
-/// The shapes of an argument list, of which `W` holds references to the arguments of a call.
+/// The shapes of an argument list. `W` holds references to the arguments of a call.
 pub trait ArgsOver<W: Copy>: Shape {
     /// Owns the arguments for a fetch.
     fn own(view: W) -> Self::Owned;
 }
 
-/// The shapes of a key, of which `W` holds references to its parts.
+/// The shapes of a key. `W` holds references to its parts.
 pub trait KeyOver<W: Copy>: KeyShape + ArgsOver<W> {
-    /// Hashes what the caller holds.
+    /// Hashes the parts of the caller's key.
     fn hash<H: Hasher>(view: W, state: &mut H);
-    /// Compares what the caller holds with a key that is kept.
+    /// Whether the caller's key equals a key in the cache.
     fn same(view: W, owned: &Self::Owned) -> bool;
 }
 
-/// References to the arguments of a call, or to the parts of its key, and the shapes `A` of those.
+/// References to the arguments of a call, or to the parts of its key, with their shapes `A`.
 #[derive(Debug)]
 pub struct Viewed<A, W> {
     pub(crate) view: W,
@@ -123,7 +123,7 @@ impl<A, W> Viewed<A, W> {
     }
 }
 
-/// The shapes of a key of which some part is computed, by inference.
+/// The shapes of a key with a computed part, found by inference.
 pub trait Shapes {
     /// The tuple of shapes.
     type Args: Form;

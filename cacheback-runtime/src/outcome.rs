@@ -1,21 +1,21 @@
-//! What a function returns, seen by the cache: a value to keep, or an error to hand on.
+//! The outcome of a function, as the cache sees it: a value to keep, or an error to hand on.
 //!
-//! Whether a return type is a `Result` is found by the type system: [`Probe::__cacheback_outcome`] on
-//! `Probe<Result<T, E>>` is an inherent method and wins over [`AnyOutcome`], behind an alias too. Nobody else has a method
-//! of such a name: a user's trait that every type implements would be asked in our place.
+//! The type system finds out whether a return type is a `Result`, even behind an alias: [`Probe::__cacheback_outcome`]
+//! on `Probe<Result<T, E>>` is an inherent method and wins over [`AnyOutcome`]. The name is one that no user would
+//! choose: a trait of the user's with a method of this name, implemented for every type, could be called instead.
 
 use std::convert::Infallible;
 use std::marker::PhantomData;
 
+mod describe;
 pub(crate) mod error;
 pub(crate) mod shared_error;
 mod sharing;
 pub(crate) mod weight;
-pub use sharing::{
-    BoxedProbe, ByArcProbe, ByCloneProbe, DebugProbe, Describe, ErrorProbe, NoShareProbe, OpaqueProbe,
-    SharedBoxProbe,
-};
-pub(crate) use sharing::{Causes, Describes, Errors, Shares, Sharing};
+pub use describe::{BoxedProbe, DebugProbe, Describe, ErrorProbe, OpaqueProbe, SharedBoxProbe};
+pub(crate) use describe::{Causes, Describes, Errors};
+pub use sharing::{ByArcProbe, ByCloneProbe, NoShareProbe};
+pub(crate) use sharing::{Shares, Sharing};
 
 /// A value that can be kept and handed to many callers.
 #[diagnostic::on_unimplemented(
@@ -36,19 +36,19 @@ pub trait Failure: Send + Sync + 'static {}
 #[diagnostic::do_not_recommend]
 impl<E: Send + Sync + 'static> Failure for E {}
 
-/// How a return type splits into value and error.
+/// Splits a return type into value and error.
 pub trait Outcome: Copy + Send + Sync + 'static {
-    /// What the function returns.
+    /// The return type of the function.
     type Return: Send + 'static;
-    /// What is kept.
+    /// The type of the values, which are kept.
     type Value: Value;
-    /// What is not.
+    /// The type of the errors, which are not.
     type Error: Failure;
     /// Takes a return value apart.
     fn split(returned: Self::Return) -> Result<Self::Value, Self::Error>;
-    /// Puts it together again.
+    /// Puts a return value together again.
     fn join(result: Result<Self::Value, Self::Error>) -> Self::Return;
-    /// Takes it apart if a call may know more of errors than this type does.
+    /// Takes a return value apart, for a call that may know more about its errors than this type does.
     fn split_by(
         errors: Option<Errors<Self::Return>>,
         returned: Self::Return,
@@ -56,7 +56,7 @@ pub trait Outcome: Copy + Send + Sync + 'static {
         let _ = errors;
         Self::split(returned)
     }
-    /// How its errors are described, if a call knows that alone.
+    /// How the errors are described, if only a call knows that.
     fn described_by(_: Errors<Self::Return>) -> Option<Describe<Self::Error>> {
         None
     }
@@ -66,7 +66,7 @@ pub trait Outcome: Copy + Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Fallible<T, E>(PhantomData<fn() -> (T, E)>);
 
-/// Everything else is kept as it is.
+/// Any other type, which is kept as it is.
 #[derive(Debug)]
 pub(crate) struct Plain<R>(PhantomData<fn() -> R>);
 
@@ -76,8 +76,9 @@ impl<T, E> Clone for Fallible<T, E> {
     }
 }
 impl<T, E> Copy for Fallible<T, E> {}
-/// Kept whole, and an error if the call that brings it knows it for one: for caches that are built before it is known
-/// whether their values are `Result`s.
+
+/// A return type that is kept whole, and whose values are errors if the call knows them as such. It is for caches that
+/// are built before it is known whether their values are `Result`s.
 #[derive(Debug)]
 pub struct Whole<R>(PhantomData<fn() -> R>);
 
@@ -145,7 +146,7 @@ impl<R: Value> Outcome for Plain<R> {
     }
 }
 
-/// Asks the type system what a return type is.
+/// Asks the type system about a return type.
 #[derive(Debug)]
 pub struct Probe<R>(PhantomData<fn() -> R>);
 
@@ -161,8 +162,8 @@ impl<R> Probe<R> {
     pub const NEW: Self = Self(PhantomData);
 }
 
-// The answers have no names: what cannot be kept is told where it is asked for, and no second time where the answer is
-// used, whose type says that it can.
+// The answers are `impl Outcome`: if a value cannot be kept, the compiler says so at the question. The type of the
+// answer promises that it can, so there is no second error at each use.
 impl<T, E> Probe<Result<T, E>> {
     /// A `Result`.
     #[must_use]
@@ -175,7 +176,7 @@ impl<T, E> Probe<Result<T, E>> {
     }
 }
 
-/// Anything that is not visibly a `Result`.
+/// Any type that is not visibly a `Result`.
 pub trait AnyOutcome {
     /// The return type.
     type R;
@@ -194,7 +195,7 @@ impl<R> AnyOutcome for Probe<R> {
     }
 }
 
-/// The value that stands in while nothing is cached.
+/// The empty value, which callers get while nothing is cached.
 #[diagnostic::on_unimplemented(
     message = "no empty value: `{Self}` is not `Default`",
     label = "this is what callers get while nothing is cached",

@@ -1,5 +1,4 @@
-//! The decisions: pure functions of facts and the time, with their tables of tests. They know no clock, no runtime and no
-//! store.
+//! The decisions: pure functions of facts and the time, with tables of tests. They know no clock, runtime or store.
 
 pub(crate) mod backoff;
 pub(crate) mod decide;

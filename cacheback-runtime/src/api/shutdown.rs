@@ -70,7 +70,7 @@ pub struct Shutdown {
 pub async fn shutdown(limit: Duration) -> Shutdown {
     let here = Here::find("cacheback::shutdown");
     // Before refreshes are refused: what ends from here on is reported.
-    let watch = here.executor.watch(task::try_id());
+    let watch = here.executor.begin_shutdown(task::try_id());
     here.executor.close();
     if !within(limit, &here, watch.all_over()).await {
         watch.reach_limit();

@@ -1,23 +1,24 @@
-//! Time as the cache sees it: nanoseconds of a monotonic clock that goes on while the machine sleeps.
+//! Time as the cache sees it: nanoseconds of a monotonic clock that keeps running while the machine sleeps.
 //!
-//! A hit reads the kernel's coarse clock, which costs a quarter of the exact one and is behind it by up to one tick of
-//! the kernel (1 to 10 ms): [`Moment::recent`]. Where there is none, the two are one.
+//! A hit reads the kernel's coarse clock ([`Moment::recent`]). It costs a quarter of the exact clock and lags behind it
+//! by up to one tick of the kernel (1 to 10 ms). On a system without a coarse clock the two are the same.
 //!
-//! On Linux the exact clock counts the time asleep, and there is no coarse clock that does. The coarse one is corrected
-//! by [`Asleep`], which each exact reading brings up to date. After a sleep that is the next call that is no plain hit,
-//! or the next round of the housekeeper (`janitor`): at most 30 s after the machine has woken.
+//! On Linux the exact clock counts time asleep, but no coarse clock does. [`Asleep`] corrects the coarse clock, and
+//! each exact reading brings that correction up to date. After a sleep, the first exact reading is made by the next
+//! call that is not a plain hit, or by the next round of the housekeeper, at most 30 s after the machine has woken.
 //!
 //! | | exact | recent |
 //! |---|---|---|
 //! | Linux, 64 bits | `CLOCK_BOOTTIME` | `CLOCK_MONOTONIC_COARSE`, corrected |
 //! | Apple's systems, 64 bits | `CLOCK_MONOTONIC_RAW`, which counts sleep there | the exact one |
-//! | Windows | std's `Instant`, a counter that goes on in sleep | the exact one |
+//! | Windows | std's `Instant`, a counter that keeps running during sleep | the exact one |
 //! | others | std's `Instant`: whether it counts sleep is the system's choice | the exact one |
 //!
-//! Timers are tokio's, and stand still while the machine sleeps. What waits for one is judged by [`Moment::awake`].
+//! Timers are tokio's, and stop while the machine sleeps. Code that asks how late a timer is reads [`Moment::awake`],
+//! which stops as well.
 //!
-//! With `test-util` it is tokio's clock, which a test can pause and advance. Two runtimes may then read different
-//! times, and a time may lie before one that is stored: every difference saturates, so such an age is zero.
+//! With `test-util` the clock is tokio's, which a test can pause and advance. Two runtimes may then read different
+//! times, and a reading may be earlier than a stored moment. Every difference saturates, so such an age is zero.
 
 use std::time::Duration;
 
@@ -37,24 +38,25 @@ impl Moment {
         source::now()
     }
 
-    /// Now, or up to a tick of the kernel before: never later, and never earlier than another thread has read it.
+    /// Now, or up to one tick of the kernel earlier. Never later than now, and never earlier than a reading that
+    /// another thread has made before.
     #[inline]
     pub(crate) fn recent() -> Self {
         source::recent()
     }
 
-    /// Now, by a clock of its own that stands still while the machine sleeps, as tokio's timers do. Not to be compared
-    /// with other moments.
+    /// Now, by a separate clock that stops while the machine sleeps, as tokio's timers do. Its readings must not be
+    /// compared with other moments.
     pub(crate) fn awake() -> Self {
         source::awake()
     }
 
-    /// Nanoseconds from `earlier` to here; zero where the clock stood still or went back.
+    /// Nanoseconds from `earlier` to this moment; zero if the clock has stood still or gone back.
     pub(crate) fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// `span` nanoseconds later; [`Moment::NEVER`] where that is out of range.
+    /// `span` nanoseconds later; [`Moment::NEVER`] if that is out of range.
     pub(crate) fn plus(self, span: u64) -> Self {
         Self(self.0.saturating_add(span))
     }
@@ -68,7 +70,7 @@ impl Moment {
     }
 }
 
-/// A duration in nanoseconds; one past 584 years is as good as endless.
+/// A duration in nanoseconds. Any duration past 584 years counts as endless.
 pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -78,8 +80,8 @@ pub(super) mod scenario;
 #[cfg(all(test, cacheback_shuttle))]
 use scenario as source;
 
-/// How far the time that the machine was awake is behind the time since its start, as far as it is known: behind the
-/// truth, or equal to it. Unknown until the first exact reading; whoever holds a value has that behind it.
+/// How long the machine has slept since its start, as far as that is known: never more than the truth. It is unknown
+/// until the first exact reading. Storing a value takes such a reading, so it is known wherever a value can be hit.
 #[cfg_attr(not(any(test, target_os = "linux")), allow(dead_code))]
 #[cfg_attr(all(test, cacheback_shuttle), allow(dead_code))]
 struct Asleep(AtomicI64);
@@ -92,11 +94,11 @@ impl Asleep {
         Self(AtomicI64::new(i64::MIN))
     }
 
-    /// The exact time. Both are clocks.
+    /// The exact time, from readings of the two clocks.
     fn now(&self, boot: impl FnOnce() -> u64, awake: impl FnOnce() -> u64) -> Moment {
-        // In this order: whatever passes between the two readings makes the difference smaller, never larger.
+        // In this order: time that passes between the two readings makes the difference smaller, never larger.
         let boot = boot();
-        // It is negative if a container has been given a monotonic clock of its own.
+        // This is negative if a container has a monotonic clock of its own.
         let asleep = boot.wrapping_sub(awake()) as i64;
         if asleep > self.0.load(Ordering::Relaxed) {
             self.0.fetch_max(asleep, Ordering::Relaxed);
@@ -104,14 +106,14 @@ impl Asleep {
         Moment(boot)
     }
 
-    /// The time, by a reading of the coarse clock.
+    /// The recent time, from a reading of the coarse clock.
     #[inline]
     fn recent(&self, awake: u64) -> Moment {
         Moment(awake.wrapping_add(self.0.load(Ordering::Relaxed) as u64))
     }
 }
 
-// Elsewhere `timespec` may have fields of its own: on some systems of 32 bits.
+// On some systems of 32 bits `timespec` has more fields.
 #[cfg(all(
     any(target_os = "linux", target_vendor = "apple"),
     target_pointer_width = "64",
@@ -130,7 +132,7 @@ mod source {
     pub(super) fn now() -> Moment {
         static HAS_COARSE: OnceLock<bool> = OnceLock::new();
         let has_coarse = *HAS_COARSE.get_or_init(|| read(libc::CLOCK_MONOTONIC_COARSE).is_some());
-        // Where a system forbids the coarse clock, that reads zero: the recent time is the last exact one then.
+        // If the system forbids the coarse clock, it reads as zero. The recent time is the last exact one then.
         let awake = || if has_coarse { monotonic() } else { 0 };
         ASLEEP.now(|| read(libc::CLOCK_BOOTTIME).unwrap_or_else(monotonic), awake)
     }
@@ -138,7 +140,7 @@ mod source {
     #[cfg(target_os = "linux")]
     #[inline]
     pub(super) fn recent() -> Moment {
-        // Whether it failed is not asked here: two instructions of each hit.
+        // A check for failure would cost each hit two instructions.
         ASLEEP.recent(read_or_zero(libc::CLOCK_MONOTONIC_COARSE).0)
     }
 
@@ -147,7 +149,7 @@ mod source {
         Moment(monotonic())
     }
 
-    /// The clock that is always there.
+    /// The clock that every system has.
     #[cfg(target_os = "linux")]
     #[cold]
     fn monotonic() -> u64 {
@@ -175,8 +177,8 @@ mod source {
         (!failed).then_some(now)
     }
 
-    /// A clock, and whether that failed.
-    // No safe way to these clocks: std has none, and rustix reads them in a way that valgrind cannot follow.
+    /// A reading of a clock, and whether it failed.
+    // There is no safe way to read these clocks: std has none, and valgrind cannot follow rustix's.
     #[allow(unsafe_code)]
     #[inline]
     fn read_or_zero(clock: libc::clockid_t) -> (u64, bool) {
@@ -201,7 +203,7 @@ mod source {
     use super::{Moment, nanos};
     use crate::base::sync::OnceLock;
 
-    /// The process's origin of time lies here on our scale, so that a paused clock may read earlier than it.
+    /// The first reading of the process is given this number, so that a paused clock may read earlier.
     const ORIGIN: u64 = 1 << 62;
 
     static EPOCH: OnceLock<Instant> = OnceLock::new();
@@ -243,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn differences_saturate_where_the_clock_goes_back() {
+    fn differences_saturate_if_the_clock_goes_back() {
         let earlier = Moment::from_bits(100);
         let later = Moment::from_bits(130);
         assert_eq!(later.since(earlier), 30);
@@ -254,7 +256,7 @@ mod tests {
 
     #[cfg(feature = "test-util")]
     #[test]
-    fn an_instant_before_the_epoch_has_its_place() {
+    fn an_instant_before_the_epoch_is_an_earlier_moment() {
         let now = std::time::Instant::now();
         let epoch = source::of(now);
         let Some(earlier) = now.checked_sub(Duration::from_millis(5)) else { return };
@@ -262,7 +264,7 @@ mod tests {
         assert_eq!(epoch.since(source::of(earlier)), 5_000_000);
     }
 
-    /// What was cut off at the recent time is past at every later reading of either clock.
+    /// A moment that has passed by the recent time has passed at every later reading of either clock.
     #[test]
     fn the_recent_time_is_never_ahead_and_never_goes_back() {
         let mut before = Moment::PAST;
@@ -274,7 +276,7 @@ mod tests {
         }
     }
 
-    /// A machine's clocks. Its monotonic one began `ahead` of the time since its start.
+    /// A machine's clocks.
     struct Machine {
         awake: std::cell::Cell<u64>,
         asleep: std::cell::Cell<i64>,
@@ -293,7 +295,7 @@ mod tests {
         fn boot(&self) -> u64 {
             self.monotonic().wrapping_add_signed(self.asleep.get())
         }
-        /// Behind by up to a tick.
+        /// Lags by up to one tick.
         fn coarse(&self) -> u64 {
             self.awake.get() / 4_000 * 4_000
         }
@@ -311,7 +313,7 @@ mod tests {
         }
     }
 
-    /// After a sleep the exact time is right at once, and the recent one from the next exact reading on.
+    /// After a sleep the exact time is right at once, and the recent time from the next exact reading on.
     #[test]
     fn time_asleep_counts() {
         const HOURS: u64 = 8 * 3_600 * 1_000_000_000;
@@ -329,8 +331,8 @@ mod tests {
         }
     }
 
-    /// Wherever a sleep falls, between the two clocks of a reading too, the recent time is never ahead of the exact
-    /// one, and neither goes back.
+    /// Whenever the machine sleeps, even between the two readings of an exact time, the recent time is never ahead of
+    /// the exact time, and neither goes back.
     #[test]
     fn the_recent_time_is_never_ahead_of_a_sleep() {
         let machine = Machine::new(0);

@@ -1,20 +1,20 @@
-//! Hashes that are made once, with a seed, and then taken as they are.
+//! Keys are hashed once, with a seed. Later maps take these hashes as they are.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-// Not `foldhash::fast`: with one seed of the process in some hundred its hashes of numbers in a row all end in the same
-// bits. papaya starts its search at those, and where it finds no room in a table that is less than half full it takes
-// another table of that size, and then the next one: for ever.
+// Not `foldhash::fast`: with about one seed in a hundred, its hashes of consecutive numbers all end in the same bits.
+// papaya begins its search at those bits. If it finds no room in a table that is less than half full, it allocates
+// another table of the same size, and so on for ever.
 use foldhash::quality as folded;
 
-/// How the keys of a cache are hashed: with a seed of its own.
+/// Hashes the keys of a cache, with a seed of the cache's own.
 #[cfg(not(all(test, cacheback_shuttle)))]
 pub(crate) type Seeded = folded::RandomState;
-/// Alike in each run, so that it can be repeated.
+/// The same in each run, so that a run can be repeated.
 #[cfg(all(test, cacheback_shuttle))]
 pub(crate) type Seeded = BuildHasherDefault<std::hash::DefaultHasher>;
 
-/// Hands a hash through.
+/// Passes a hash through unchanged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AsIs(u64);
 
@@ -30,7 +30,7 @@ impl Hasher for AsIs {
     }
 }
 
-/// For maps whose keys are hashes, or numbers that are as good.
+/// For maps whose keys are hashes, or numbers that spread as well.
 pub(crate) type BuildAsIs = BuildHasherDefault<AsIs>;
 
 #[cfg(test)]
@@ -39,11 +39,11 @@ mod tests {
 
     use super::*;
 
-    /// Whatever the seed, keys in a row find room in the smallest of papaya's tables, which tries 26 places of 32.
+    /// With any seed, consecutive keys find room in papaya's smallest table, which tries 26 slots of 32.
     #[test]
-    fn keys_in_a_row_lie_at_different_places() {
+    fn consecutive_keys_are_spread() {
         for seed in 0..20_000_u64 {
-            // The process has one `SharedSeed`; here there are many.
+            // A process has one `SharedSeed`; this test has many.
             let shared: &'static _ = Box::leak(Box::new(foldhash::SharedSeed::from_u64(seed)));
             let hasher = folded::SeedableRandomState::with_seed(seed, shared);
             for step in [1, 8, 1_000] {
@@ -52,26 +52,27 @@ mod tests {
                     keys_at[hasher.hash_one(key * step) as usize % 32] += 1;
                 }
                 let most = keys_at.into_iter().max().unwrap_or(0);
-                assert!(most <= 12, "{most} keys at one place: seed {seed}, step {step}");
+                assert!(most <= 12, "{most} keys in one slot: seed {seed}, step {step}");
             }
         }
     }
-    /// Whoever chooses keys so that they collide has to know the seed, and each cache has its own.
+
+    /// An attacker who chooses keys that collide has to know the seed, and each cache has its own.
     #[test]
-    fn keys_that_collide_under_a_known_seed_lie_apart_under_another() {
-        const PLACES: u64 = 1_024;
-        let place = |hasher: &Seeded, key: u64| hasher.hash_one(key) % PLACES;
+    fn keys_that_collide_under_one_seed_are_spread_under_another() {
+        const SLOTS: u64 = 1_024;
+        let slot = |hasher: &Seeded, key: u64| hasher.hash_one(key) % SLOTS;
         let known = Seeded::default();
-        let chosen: Vec<_> = (0..).filter(|key| place(&known, *key) == 0).take(1_000).collect();
+        let chosen: Vec<_> = (0..).filter(|key| slot(&known, *key) == 0).take(1_000).collect();
         for _ in 0..100 {
             let other = Seeded::default();
-            let mut keys_at = vec![0; PLACES as usize];
+            let mut keys_at = vec![0; SLOTS as usize];
             for key in &chosen {
-                keys_at[place(&other, *key) as usize] += 1;
+                keys_at[slot(&other, *key) as usize] += 1;
             }
             let most = keys_at.into_iter().max().unwrap_or(0);
-            // As many as a thousand keys at random bring together.
-            assert!(most <= 16, "{most} of {} keys at one place", chosen.len());
+            // No more than a thousand random keys would put into one slot.
+            assert!(most <= 16, "{most} of {} keys in one slot", chosen.len());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! User code that panics: caught, with what it panicked with.
+//! Catches panics of user code, with their payloads.
 
 use std::any::Any;
 use std::future::Future;
@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 
 use crate::base::sync::plain::{Mutex, lock};
 
-/// A panic of user code, caught.
+/// A panic of user code that was caught.
 pub(crate) struct Panic {
     message: String,
-    /// What it was panicked with, if that is no text.
+    /// The payload, unless it is a text.
     payload: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
@@ -34,7 +34,8 @@ impl Panic {
         &self.message
     }
 
-    /// For one who waited for `function`. Nobody but its starter gets a payload that is no text: there is one of it.
+    /// The panic for a caller who waited for `function`. There is only one payload, so only the caller who started the
+    /// function gets it. The others get its text.
     pub(crate) fn rethrown(&self, function: &str, is_starter: bool) -> Rethrown {
         let payload = if is_starter { lock(&self.payload).take() } else { None };
         payload.map_or_else(
@@ -44,7 +45,8 @@ impl Panic {
     }
 }
 
-/// A payload is the user's too, and so may its `Drop` be. Enough is enough after that.
+/// The payload is the user's, and its `Drop` may panic too. The payload of that second panic is leaked, so that there
+/// is no third.
 impl Drop for Panic {
     fn drop(&mut self) {
         let payload = lock(&self.payload).take();
@@ -63,12 +65,12 @@ impl Rethrown {
     }
 }
 
-/// Runs user code.
+/// Runs user code and catches its panic.
 pub(crate) fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(work)).map_err(Panic::new)
 }
 
-/// Polls a user's future to its end. Its `Drop` is caught too.
+/// Polls a user's future to its end. A panic of its `Drop` is caught too.
 pub(crate) struct Caught<F>(Option<F>);
 
 pub(crate) fn catch_future<F: Future + Unpin>(future: F) -> Caught<F> {
@@ -106,7 +108,7 @@ mod tests {
         }
     }
 
-    /// A panic's message is the `Err`.
+    /// The `Err` is the message of the panic.
     fn said<T>(catch: Result<T, Panic>) -> Result<T, String> {
         catch.map_err(|panic| panic.message().to_owned())
     }
@@ -123,8 +125,8 @@ mod tests {
     }
 
     #[test]
-    fn the_starter_alone_gets_a_payload_and_all_get_a_text() {
-        let Err(panic) = catch(|| -> u8 { std::panic::panic_any(7) }) else { panic!("it panics") };
+    fn only_the_starter_gets_a_payload_and_all_get_a_text() {
+        let Err(panic) = catch(|| -> u8 { std::panic::panic_any(7) }) else { panic!("no panic") };
         let said = |rethrown| match rethrown {
             Rethrown::Saying(text) => text,
             Rethrown::As(_) => panic!("a payload"),
@@ -132,14 +134,14 @@ mod tests {
         assert_eq!(said(panic.rethrown("f", false)), "`f` panicked: (a panic without a message)");
         let Rethrown::As(payload) = panic.rethrown("f", true) else { panic!("a text") };
         assert_eq!(payload.downcast_ref(), Some(&7));
-        let Err(panic) = catch(|| -> u8 { panic!("of {}", 3) }) else { panic!("it panics") };
+        let Err(panic) = catch(|| -> u8 { panic!("of {}", 3) }) else { panic!("no panic") };
         for is_starter in [true, false] {
             assert_eq!(said(panic.rethrown("f", is_starter)), "`f` panicked: of 3");
         }
     }
 
     #[tokio::test]
-    async fn a_future_that_panics_or_whose_drop_does() {
+    async fn a_future_that_panics_in_poll_or_in_drop() {
         assert_eq!(
             said(catch_future(Box::pin(async { panic!("polled") })).await),
             Err::<(), _>("polled".to_owned())

@@ -1,17 +1,18 @@
-//! What belongs to one process. A child that was forked has a copy of the parent's memory, but none of its threads.
+//! Things that belong to one process. A forked child has a copy of its parent's memory, but none of its threads.
 //!
-//! A child works if no other thread of the parent was inside of the library at the fork: a lock that such a thread held
-//! would stay locked. The housekeeper is such a thread, for some microseconds a second while fetches live, and so are
+//! A child works if no other thread of the parent was inside the library at the fork: a lock that such a thread held
+//! would stay locked. The housekeeper is such a thread for some microseconds a second while fetches live, and so are
 //! the threads of the library's own runtime.
 
 use crate::base::sync::plain::OnceLock;
 
-/// The number of this process. Asks the system: for cold paths.
+/// The number of this process. It asks the system: for cold paths only.
 pub(crate) fn id() -> u32 {
     std::process::id()
 }
 
-/// Something with threads, made anew in a child. The parent's is left alone there: its threads cannot be joined.
+/// Something with threads, which is made anew in a forked child. The child leaves its parent's one alone, as it cannot
+/// join threads that it does not have.
 pub(crate) struct PerProcess<T: 'static>(OnceLock<Box<Own<T>>>);
 
 struct Own<T: 'static> {
@@ -25,12 +26,12 @@ impl<T> PerProcess<T> {
         Self(OnceLock::new())
     }
 
-    /// That of this process, whose number is `process`.
+    /// The one of this process, whose number is `process`. The first call makes it.
     pub(crate) fn get_or_init(&'static self, process: u32, make: impl Fn() -> T) -> &'static T {
         let mut at = self;
         loop {
             let own = at.0.get_or_init(|| Box::new(Own { process, made: make(), next: Self::new() }));
-            // The last one, since the system gives the numbers of ancestors away again.
+            // Only the last one counts: the system may give the number of an ancestor to a descendant.
             if own.process == process && own.next.0.get().is_none() {
                 return &own.made;
             }
@@ -44,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn made_once_and_anew_in_a_child() {
+    fn made_once_in_each_process() {
         static NUMBERS: PerProcess<u32> = PerProcess::new();
         let made = |process, number| *NUMBERS.get_or_init(process, || number);
         assert_eq!((made(1, 10), made(1, 11)), (10, 10));

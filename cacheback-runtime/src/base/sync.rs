@@ -1,8 +1,8 @@
-//! The one door to locks, atomics and notifications.
+//! The only way to locks, atomics and notifications.
 //!
-//! Everything that claims, commits, writes or clears goes through these names, so that a model checker can stand in
-//! for them without a change elsewhere: see `interleavings`. A lock of ours guards plain data only: no user code runs
-//! under one, so a poisoned lock carries no broken invariant and is taken as it is.
+//! All code that claims, commits, writes or clears uses these names, so that a model checker can replace them without a
+//! change elsewhere: see `interleavings`. The library's locks guard plain data only. No user code runs under them, so a
+//! poisoned lock hides no broken invariant and is taken as it is.
 
 #[cfg(not(all(test, cacheback_shuttle)))]
 pub(crate) use {
@@ -19,17 +19,18 @@ pub(crate) use crate::base::shims::sync::{
     step,
 };
 
-/// What a model checker leaves alone: counters that nobody decides by, and statics, which outlive what it looks at.
+/// Types that a model checker does not replace: for counters that no decision reads, and for statics, which outlive a
+/// run.
 pub(crate) mod plain {
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
     pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 
-    /// Locks, whether or not an earlier holder panicked.
+    /// Locks a mutex, even if an earlier holder has panicked.
     pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
         mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    /// Hands numbers out, each once.
+    /// Hands out numbers, each one once.
     pub(crate) struct Serial(AtomicU64);
 
     impl Serial {
@@ -42,7 +43,8 @@ pub(crate) mod plain {
     }
 }
 
-/// Others may come between here, though it is no lock and no atomic of ours: for a model checker.
+/// A point at which other threads may come in between, though no lock and no atomic of these is used. It does nothing
+/// but tell a model checker.
 #[cfg(not(all(test, cacheback_shuttle)))]
 #[inline(always)]
 pub(crate) fn step() {}

@@ -1,4 +1,4 @@
-//! The one door to runtimes, their tasks and their timers, so that a model checker can stand in for them.
+//! The only way to runtimes, their tasks and their timers, so that a model checker can replace them.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -19,8 +19,8 @@ pub(crate) use tokio::{
 #[cfg(all(test, cacheback_shuttle))]
 pub(crate) use crate::base::shims::tasks::{Handle, Id, Sleep, has_budget, own_runtime, sleep, task};
 
-/// The library's own runtime, of two threads: for calls that come from outside of any tokio runtime, and for fetches whose
-/// runtime stands still. The first such call starts it.
+/// The library's own runtime, with two threads. It is for calls from outside any tokio runtime, and for fetches whose
+/// runtime is stalled. The first of these starts it.
 #[cfg(not(all(test, cacheback_shuttle)))]
 pub(crate) fn own_runtime() -> &'static Handle {
     static OWN: PerProcess<tokio::runtime::Runtime> = PerProcess::new();
@@ -35,9 +35,9 @@ pub(crate) fn own_runtime() -> &'static Handle {
     own.handle()
 }
 
-/// Takes one unit of the running task's cooperative budget: whether there was one left. Outside of tokio's tasks there
-/// always is.
-// Out of line: what it needs would be saved and restored by each stale answer.
+/// Takes one unit of the running task's cooperative budget, and returns whether there was one left. Outside tokio's
+/// tasks there always is.
+// Out of line: inlined, it would make each stale answer save and restore registers.
 #[cfg(not(all(test, cacheback_shuttle)))]
 #[cold]
 #[inline(never)]
@@ -51,8 +51,8 @@ pub(crate) fn has_budget() -> bool {
     }
 }
 
-/// Lets others run, once. (Not tokio's `yield_now`, which wakes when the runtime's thread comes back to the runtime:
-/// a thread that blocks on a call would wait for itself.)
+/// Lets other tasks run, once. This is not tokio's `yield_now`, which wakes the task when the runtime's thread comes
+/// back to the runtime: a thread that blocks on a call would wait for itself.
 pub(crate) async fn give_way() {
     let mut given = false;
     poll_fn(|context| {
@@ -65,7 +65,7 @@ pub(crate) async fn give_way() {
     .await;
 }
 
-/// Whichever future is ready first; the former where both are.
+/// Completes with the future that is ready first, or with `one` if both are.
 pub(crate) fn first<T, U>(
     mut one: impl Future<Output = T> + Unpin,
     mut other: impl Future<Output = U> + Unpin,

@@ -10,7 +10,7 @@ use crate::base::panics::{Panic, catch};
 use crate::base::sync::{Arc, Ordering};
 use crate::events;
 use crate::executor::Fetch;
-use crate::flight::Ended;
+use crate::flight::Standing;
 use crate::outcome::Outcome;
 use crate::outcome::shared_error::Shareable;
 use crate::rules::effect::{Effect, Ending, Fence, Held, effect};
@@ -211,7 +211,7 @@ impl<C: Cacheable> Job<C> {
         let failed = self.has_failed(Some(&landing));
         self.engine.flights.evict(self.target.hash, &self.flight);
         self.close(!matches!(landing, FlightResult::Lost));
-        self.flight.land(landing);
+        self.flight.complete(landing);
         #[cfg(feature = "metrics")]
         let _ = catch(|| ended.record());
         if let Some(failed) = failed {
@@ -230,7 +230,7 @@ impl<C: Cacheable> Job<C> {
                 return Ok(None);
             }
             let lane = claims.lane(here.lane);
-            if let (Some(Ended::Current), Some(node)) = (lane.end(flight), node) {
+            if let (Some(Standing::Current), Some(node)) = (lane.end(flight), node) {
                 node.reset_no_refresh();
             }
             Ok(Some(lane.unpark(now)))
@@ -326,9 +326,9 @@ impl<C: Cacheable> Job<C> {
         self.close(!matches!(landing, Some(FlightResult::Lost)));
         if let Some(landing) = landing {
             for lapsed in answers {
-                lapsed.land(landing.clone());
+                lapsed.complete(landing.clone());
             }
-            self.flight.land(landing);
+            self.flight.complete(landing);
         }
         self.engine.store.carry_out(change);
         if let Some(next) = next {

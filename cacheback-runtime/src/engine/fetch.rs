@@ -15,7 +15,7 @@ use crate::base::tasks::{Handle, first, task};
 use crate::events;
 use crate::executor::context::{self, Here};
 use crate::executor::{Live, Permit, Refresh, Refusal, housekeeper};
-use crate::flight::Ended;
+use crate::flight::Standing;
 use crate::rules::policy::Policy;
 
 /// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
@@ -143,7 +143,7 @@ impl<C: Cacheable> Job<C> {
                 return Ok(false);
             }
             let run = lane.run(flight, until);
-            if let (Some(Ended::Current), Some(node)) = (run, node) {
+            if let (Some(Standing::Current), Some(node)) = (run, node) {
                 node.set_no_refresh_until(until, windows);
             }
             Ok(run.is_some())

@@ -208,7 +208,7 @@ impl<C: Cacheable> Engine<C> {
             };
             // Where a fetch is under way none is started, and the trial of the breaker's period is left to another key.
             let starts_behind =
-                decision.fetches_behind() && claims.lane(here.lane).lets_start(now, self.store.epoch());
+                decision.also_fetches() && claims.lane(here.lane).lets_start(now, self.store.epoch());
             let admission = if starts_behind {
                 self.breaker.admit(now, is_missing, self.policy())
             } else {
@@ -219,7 +219,7 @@ impl<C: Cacheable> Engine<C> {
                 decision = decide(&facts, now, false);
             }
             let waits = decision == Decision::FetchNow;
-            let joined = (waits || decision.fetches_behind()).then(|| {
+            let joined = (waits || decision.also_fetches()).then(|| {
                 let new = || self.new_flight(here);
                 claims.lane(here.lane).join_or_claim(now, self.store.epoch(), waits, new, &mut given_back)
             });
@@ -267,7 +267,7 @@ impl<C: Cacheable> Engine<C> {
         match joined {
             JoinOrClaim::Busy => {
                 // What it waits for may itself wait behind a runtime that nobody drives.
-                here.executor.relieve(Moment::now());
+                here.executor.reclaim(Moment::now());
                 None
             }
             JoinOrClaim::Joined { waiter, start } => {
@@ -404,7 +404,7 @@ impl<C: Cacheable> Engine<C> {
         let elsewhere = waiter.runs_elsewhere(here.caller.id());
         let mut deserted = elsewhere.then(|| Box::pin(self.deserted(waiter, &here.caller)));
         let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));
-        let mut landed = pin!(waiter.landed());
+        let mut landed = pin!(waiter.result());
         let mut turns = TURNS;
         poll_fn(|context| {
             if let Poll::Ready(landing) = landed.as_mut().poll(context) {

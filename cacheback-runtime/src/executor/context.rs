@@ -1,7 +1,7 @@
-//! Where a call happens: its runtime, and the executor that counts for it.
+//! The surroundings of a call: its runtime, and the executor that is in charge of it.
 //!
-//! Without `test-util` there is one executor a process, and one lane of flights a key. With it each runtime has its
-//! own of both, so that the tests of one process, each on a paused runtime, do not wait for one another.
+//! Without `test-util` a process has one executor, and a key has one lane of flights. With it each runtime has its own,
+//! so that the tests of one process, each on a paused runtime, do not wait for each other.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::base::sync::plain::{AtomicBool, Mutex, OnceLock, Ordering, lock};
 use crate::base::tasks::{Handle, Id, Sleep, own_runtime, sleep};
 use crate::executor::{Executor, Settings};
 
-/// Which flights may be joined: those of one lane.
+/// A lane of flights: a call may join the flights of its own lane only.
 pub(crate) type LaneId = Option<Id>;
 
-// Which executor counts for a call.
+// The scope of an executor: one of three files.
 #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
 mod process;
 #[cfg(feature = "test-util")]
@@ -35,9 +35,9 @@ use scope::{ItsExecutor, lane_of};
 /// The surroundings of a call.
 #[derive(Clone)]
 pub(crate) struct Here {
-    /// The caller's runtime; outside of any, the small one of our own.
+    /// The caller's runtime; outside any runtime, the library's own.
     pub(crate) caller: Handle,
-    /// Where a fetch is to run: there too, unless a runtime was configured.
+    /// Where a fetch is to run: on the caller's runtime too, unless another one was configured.
     pub(crate) handle: Handle,
     pub(crate) lane: LaneId,
     pub(crate) executor: ItsExecutor,
@@ -63,8 +63,8 @@ fn calling_runtime() -> Handle {
     Handle::try_current().unwrap_or_else(|_| own_runtime().clone())
 }
 
-/// A timer of that runtime; of our own where that one was built without timers. tokio says so with a panic: once a
-/// runtime, then it is remembered.
+/// A timer of that runtime, or of the library's own if that runtime was built without timers. tokio reports that with a
+/// panic. This happens once for each such runtime, and is then remembered.
 pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
     static WITHOUT: Mutex<Vec<Id>> = Mutex::new(Vec::new());
     static ANY: AtomicBool = AtomicBool::new(false);
@@ -77,7 +77,7 @@ pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
     }
     catch(|| timer(handle)).unwrap_or_else(|_| {
         let mut without = lock(&WITHOUT);
-        // Runtimes come and go; a forgotten one is found again.
+        // Runtimes come and go. A runtime that is forgotten here is found out again.
         if without.len() >= 64 {
             without.clear();
         }
@@ -88,7 +88,7 @@ pub(crate) fn timer(handle: &Handle, after: Duration) -> Sleep {
     })
 }
 
-/// Some real time, whatever becomes of the caller's runtime.
+/// Waits for some real time, even if the caller's runtime is stalled or dropped.
 pub(crate) async fn pause(span: Duration) {
     timer(own_runtime(), span).await;
 }
@@ -97,7 +97,7 @@ fn executor_in<'p>(place: &'p OnceLock<Arc<Executor>>, user: &str) -> &'p Arc<Ex
     place.get_or_init(|| Arc::new(Executor::new(Settings::default(), user)))
 }
 
-/// Puts the executor with these settings where the calling runtime finds it. `Err` if there is one already: the name of
+/// Installs an executor with these settings for the calling runtime. If there is one already, the `Err` is the name of
 /// the function that used it first.
 pub(crate) fn install(settings: Settings, user: &str) -> Result<(), String> {
     let executor = Arc::new(Executor::new(settings, user));
@@ -108,10 +108,11 @@ pub(crate) fn install(settings: Settings, user: &str) -> Result<(), String> {
     })
 }
 
-/// Waits until no fetch of the calling runtime runs or waits to run; outside of any runtime, none of our own. Where
-/// [`configure`](crate::configure()) has named a runtime for fetches, until none of that one does either.
+/// Waits until no fetch of the calling runtime runs or waits to run. Outside any runtime it waits for the fetches of
+/// the library's own runtime. If [`configure`](crate::configure()) has named a runtime for fetches, it waits for the
+/// fetches of that one too.
 ///
-/// Not for the body of a cached function, whose own fetch it would wait for.
+/// The body of a cached function must not call it, as it would wait for its own fetch.
 ///
 /// Dropping the future stops the waiting and nothing else.
 ///

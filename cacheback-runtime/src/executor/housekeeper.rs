@@ -1,9 +1,9 @@
-//! The housekeeper. Twice a minute it drops what is past its retention, also in a process that has gone quiet. Once a
-//! second while fetches live it starts what waits behind a runtime that stands still, and moves or gives up fetches
-//! that such a runtime has.
+//! The housekeeper. Twice a minute it drops entries past their retention, even in a process that makes no more calls.
+//! While fetches live, it looks after stalled runtimes once a second: it starts refreshes that wait for their places,
+//! and moves their fetches or gives them up.
 //!
-//! One thread a process, started by its first cache. With `test-util` the clock is the test's and only its own calls
-//! can read it: there the caches tidy up themselves.
+//! It is one thread for the process, and the first cache starts it. With `test-util` there is none, as only calls on a
+//! test's own runtime can read the test's clock. Calls sweep the caches themselves then.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
@@ -19,34 +19,34 @@ use crate::executor::context;
 
 /// How often caches are swept.
 const PERIOD: Duration = Duration::from_secs(30);
-/// How often fetches are tended, while any lives.
+/// How often fetches are tended, while there are any.
 const SHORT_PERIOD: Duration = Duration::from_secs(1);
 
-/// Something that holds values past their retention.
+/// A cache that may hold entries past their retention.
 pub(crate) trait Sweep: Send + Sync {
     fn sweep(&self, now: Moment);
 }
 
-/// By their numbers.
+/// The caches that are swept, by their numbers.
 static WATCHED: Mutex<BTreeMap<u64, Weak<dyn Sweep>>> = Mutex::new(BTreeMap::new());
 
-/// What else is done each time that caches are swept.
+/// Further work that is done each time after the caches are swept.
 static ALSO: Mutex<Vec<fn()>> = Mutex::new(Vec::new());
 
-/// Does this too from here on, twice a minute.
+/// Does this work too from now on, twice a minute.
 #[cfg(feature = "metrics")]
 pub(crate) fn also(work: fn()) {
     lock(&ALSO).push(work);
 }
 
-/// Sweeps the `cache` of this number from here on. It is to be [forgotten](forget) as it is dropped.
+/// Sweeps the `cache` of this number from now on. It has to be [forgotten](forget) when it is dropped.
 pub(crate) fn watch<S: Sweep + 'static>(number: u64, cache: &Arc<S>) {
     let cache: Weak<dyn Sweep> = Arc::downgrade(&(Arc::clone(cache) as Arc<dyn Sweep>));
     lock(&WATCHED).insert(number, cache);
     Housekeeper::of_this_process();
 }
 
-/// A fetch was enlisted with the executor: from here on it is tended.
+/// Wakes the housekeeper, if it does not tend fetches yet: one was enlisted with the executor.
 pub(crate) fn attend() {
     let housekeeper = Housekeeper::of_this_process();
     if !housekeeper.attends.load(Ordering::SeqCst) && !housekeeper.attends.swap(true, Ordering::SeqCst) {
@@ -56,12 +56,12 @@ pub(crate) fn attend() {
 
 struct Housekeeper {
     thread: Thread,
-    /// It looks each second. Set by whoever starts a fetch, reset by itself when none lives.
+    /// It tends fetches each second. A caller that starts a fetch sets this; the housekeeper resets it when none lives.
     attends: Arc<AtomicBool>,
 }
 
 impl Housekeeper {
-    /// Starts it, in a child that was forked too.
+    /// The housekeeper of this process. The first call starts it, in a forked child as well.
     fn of_this_process() -> &'static Self {
         static HOUSEKEEPER: PerProcess<Housekeeper> = PerProcess::new();
         HOUSEKEEPER.get_or_init(process::id(), || {
@@ -70,8 +70,8 @@ impl Housekeeper {
             let thread = thread::Builder::new()
                 .name("cacheback-janitor".into())
                 .spawn(move || keep_house(&attended))
-                // Without a thread to spare nothing is swept: reads are right all the same, memory is bounded by
-                // `capacity`. Then the wake-up goes to a thread that does not wait for it.
+                // If the system gives no thread, nothing is swept. Even so, reads are right and `capacity` bounds the
+                // memory. Each `unpark` then goes to a thread that does not wait for it.
                 .map_or_else(|_| thread::current(), |started| started.thread().clone());
             Self { thread, attends }
         })
@@ -84,13 +84,13 @@ fn keep_house(attends: &AtomicBool) -> ! {
         let until_swept = PERIOD.saturating_sub(swept.elapsed());
         let fetches_live = has_fetches() || {
             attends.store(false, Ordering::SeqCst);
-            // Whoever enlisted one before that may not have seen it: its fetch is seen here.
+            // A caller who enlisted a fetch just before may still have read `true` there: that fetch is seen here.
             let enlisted = has_fetches();
             attends.fetch_or(enlisted, Ordering::SeqCst) || enlisted
         };
         thread::park_timeout(if fetches_live { SHORT_PERIOD.min(until_swept) } else { until_swept });
         if let Some(executor) = context::executor() {
-            executor.relieve(Moment::now());
+            executor.reclaim(Moment::now());
             executor.tend();
         }
         if swept.elapsed() >= PERIOD {
@@ -108,7 +108,7 @@ fn has_fetches() -> bool {
     context::executor().is_some_and(|executor| executor.has_fetches())
 }
 
-/// Sweeps the cache of this number no more. It is being dropped: a `Weak` in the list would keep its allocation.
+/// Stops sweeping the cache of this number, as it is dropped: the `Weak` would keep its allocation.
 pub(crate) fn forget(number: u64) {
     let forgotten = lock(&WATCHED).remove(&number);
     drop(forgotten);
@@ -116,7 +116,7 @@ pub(crate) fn forget(number: u64) {
 
 fn sweep_all(now: Moment) {
     let mut from = 0;
-    // Held one at a time: whoever is dropped meanwhile is not kept.
+    // One cache is held at a time, so that the others may be dropped meanwhile.
     while let Some((number, cache)) = next_from(from) {
         from = number + 1;
         if let Some(cache) = cache {
@@ -125,7 +125,7 @@ fn sweep_all(now: Moment) {
     }
 }
 
-/// The watched cache with the lowest number from there on, if it still lives.
+/// The watched cache with the lowest number from `number` on. The `Arc` is there if that cache still lives.
 fn next_from(number: u64) -> Option<(u64, Option<Arc<dyn Sweep>>)> {
     let watched = lock(&WATCHED);
     watched.range(number..).next().map(|(number, cache)| (*number, cache.upgrade()))
@@ -150,10 +150,10 @@ mod tests {
     }
 
     #[test]
-    fn every_living_cache_is_swept_whatever_the_others_do() {
+    fn every_living_cache_is_swept_even_if_another_panics() {
         let rude = Arc::new(Swept { panics: true, ..Swept::default() });
         let (one, dropped) = (Arc::new(Swept::default()), Arc::new(Swept::default()));
-        // No engine has such a number.
+        // No engine has such a high number.
         let numbers = [u64::MAX - 3, u64::MAX - 2, u64::MAX - 1];
         for (number, cache) in numbers.into_iter().zip([&rude, &dropped, &one]) {
             watch(number, cache);

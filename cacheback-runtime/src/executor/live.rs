@@ -1,4 +1,4 @@
-//! Which fetches live: what `settle` and `shutdown` wait for, and what a shutdown ends.
+//! The live fetches: `settle` and `shutdown` wait for them, and a shutdown ends them.
 
 use std::collections::HashMap;
 
@@ -10,16 +10,16 @@ use crate::base::tasks::{Id, task};
 
 /// A fetch, as the executor sees it.
 pub(crate) trait Fetch: Send + Sync {
-    /// Its body was started.
+    /// Whether its body was started.
     fn has_begun(&self) -> bool;
-    /// Somebody waits for it.
+    /// Whether a caller waits for it.
     fn is_awaited(&self) -> bool;
-    /// Its body runs in this task.
+    /// Whether its body runs in this task.
     fn runs_in(&self, task: task::Id) -> bool;
-    /// It asks for a shutdown itself: none is to end it.
+    /// Keeps a shutdown from ending it, as its own body has asked for one.
     fn exempt(&self);
     fn is_exempt(&self) -> bool;
-    /// Helps it on if its runtime stands still.
+    /// Helps it on if its runtime is stalled.
     #[cfg(not(feature = "test-util"))]
     fn tend(&self);
 }
@@ -27,52 +27,53 @@ pub(crate) trait Fetch: Send + Sync {
 #[derive(Default)]
 pub(super) struct LiveFetches {
     state: Mutex<State>,
-    /// A fetch has ended, or goes on for those who wait for it.
-    moved: Notify,
-    /// The limit of a shutdown is reached: no fetch runs any more that nobody waits for.
+    /// Notified when a fetch has ended, or goes on for the callers who wait for it.
+    changed: Notify,
+    /// The limit of a shutdown is reached: fetches that nobody waits for are aborted.
     limit_reached: AtomicBool,
     limit: Notify,
 }
 
 #[derive(Default)]
 struct State {
-    /// Which process they live in; zero before the first.
+    /// The process of these fetches; zero before the first.
     process: u32,
-    /// By the number of the ticket; those in the queue too.
+    /// By the number of the ticket, with those in the queue.
     fetches: HashMap<u64, Arc<dyn Fetch>>,
-    /// How many of them a runtime has.
+    /// How many of them each runtime has.
     runtimes: HashMap<Id, usize>,
-    /// Somebody waits for each of them.
+    /// A shutdown waits for all of them.
     shutting_down: bool,
     ended: Ended,
 }
 
-/// Fetches whose bodies were started, and that have ended.
+/// How many fetches have ended whose bodies were started.
 #[derive(Clone, Copy, Default)]
 struct Ended {
     finished: u64,
     aborted: u64,
 }
 
-/// A fetch that lives, until this is dropped.
+/// Counts a fetch as live, until this is dropped.
 pub(crate) struct Live {
     executor: Arc<Executor>,
     runtime: Id,
     number: u64,
-    /// It came to an end by itself.
+    /// The fetch came to an end by itself.
     pub(crate) finished: bool,
 }
 
-/// A caller of `shutdown` who waits for all fetches to end, and how many had ended before.
+/// A caller of `shutdown` who waits for all fetches to end.
 pub(crate) struct ShutdownWait {
     executor: Arc<Executor>,
-    /// It waits in the body of a fetch.
+    /// The caller is the body of a fetch.
     within: bool,
+    /// The counts as the shutdown began.
     before: Ended,
 }
 
 impl Executor {
-    /// Counts a fetch that is to run on a runtime.
+    /// Counts a fetch that is to run on this runtime as live.
     pub(crate) fn enlist(self: &Arc<Self>, runtime: Id, ticket: Ticket, fetch: Arc<dyn Fetch>) -> Live {
         self.live.leave_parent(process::id());
         let mut state = lock(&self.live.state);
@@ -82,22 +83,22 @@ impl Executor {
         Live { executor: Arc::clone(self), runtime, number: ticket.number, finished: false }
     }
 
-    /// Until no fetch of these runtimes runs or waits.
+    /// Waits until no fetch of these runtimes runs or waits to run.
     pub(crate) async fn settle(&self, runtimes: &[Id]) {
         let settled = |state: &State| !runtimes.iter().any(|runtime| state.runtimes.contains_key(runtime));
-        self.live.until(settled).await;
+        self.live.wait_until(settled).await;
     }
 
-    /// Begins a shutdown, asked for in this task.
-    pub(crate) fn watch(self: &Arc<Self>, task: Option<task::Id>) -> ShutdownWait {
+    /// Begins a shutdown that was asked for in this task.
+    pub(crate) fn begin_shutdown(self: &Arc<Self>, task: Option<task::Id>) -> ShutdownWait {
         self.live.leave_parent(process::id());
         let mut state = lock(&self.live.state);
         state.shutting_down = true;
         let own = task.and_then(|task| state.fetches.values().find(|fetch| fetch.runs_in(task)));
         if let Some(own) = own {
             own.exempt();
-            // Others that asked from within wait for this one no more.
-            self.live.moved.notify_waiters();
+            // Other shutdowns that were asked for by bodies need not wait for this fetch any more.
+            self.live.changed.notify_waiters();
         }
         ShutdownWait { executor: Arc::clone(self), within: own.is_some(), before: state.ended }
     }
@@ -120,12 +121,12 @@ impl Executor {
         !lock(&self.live.state).fetches.is_empty()
     }
 
-    /// Helps those on whose runtime stands still.
+    /// Helps on the fetches whose runtime is stalled.
     #[cfg(not(feature = "test-util"))]
     pub(crate) fn tend(&self) {
         let fetches: Vec<_> = lock(&self.live.state).fetches.values().cloned().collect();
         for fetch in fetches {
-            // A type of the user's may panic on the way. That ends this fetch and nothing else.
+            // User code may panic here. That ends this fetch and nothing else.
             let _ = catch(|| {
                 fetch.tend();
                 drop(fetch);
@@ -133,14 +134,14 @@ impl Executor {
         }
     }
 
-    /// A fetch that was to end goes on for those who wait for it.
+    /// Tells a shutdown that a fetch which was to be aborted goes on for the callers who wait for it.
     pub(crate) fn notify_progress(&self) {
-        self.live.moved.notify_waiters();
+        self.live.changed.notify_waiters();
     }
 }
 
 impl LiveFetches {
-    /// In a child that was forked: forgets the fetches of its parent, which never end here.
+    /// In a forked child, forgets the fetches of its parent, which never end here.
     fn leave_parent(&self, process: u32) {
         let mut state = lock(&self.state);
         let parents = std::mem::replace(&mut state.process, process) != process;
@@ -153,13 +154,13 @@ impl LiveFetches {
         let _ = catch(|| drop(fetches));
     }
 
-    async fn until(&self, done: impl Fn(&State) -> bool) {
+    async fn wait_until(&self, done: impl Fn(&State) -> bool) {
         loop {
-            let moved = self.moved.notified();
+            let changed = self.changed.notified();
             if done(&lock(&self.state)) {
                 return;
             }
-            moved.await;
+            changed.await;
         }
     }
 }
@@ -173,26 +174,27 @@ impl LiveFetches {
 }
 
 impl ShutdownWait {
-    /// Until no fetch lives. In the body of a fetch: but for those that wait like this one, or they would wait for
-    /// each other.
+    /// Waits until no fetch lives. A shutdown in the body of a fetch does not wait for other fetches whose bodies wait
+    /// for a shutdown: they would wait for each other.
     pub(crate) async fn all_over(&self) {
         let ended = |fetch: &Arc<dyn Fetch>| self.within && fetch.is_exempt();
-        self.executor.live.until(|state| state.fetches.values().all(ended)).await;
+        self.executor.live.wait_until(|state| state.fetches.values().all(ended)).await;
     }
 
-    /// From here on no fetch runs that nobody waits for.
+    /// Aborts every fetch that nobody waits for, now and from now on.
     pub(crate) fn reach_limit(&self) {
         let live = &self.executor.live;
         live.limit_reached.store(true, Ordering::SeqCst);
         live.limit.notify_waiters();
     }
 
-    /// After [`reach_limit`](ShutdownWait::reach_limit): until all who were to end have done so.
+    /// Waits, after [`reach_limit`](ShutdownWait::reach_limit), until all fetches that were to be aborted have ended.
     pub(crate) async fn all_aborted(&self) {
-        self.executor.live.until(|state| state.stragglers() == 0).await;
+        self.executor.live.wait_until(|state| state.stragglers() == 0).await;
     }
 
-    /// How many fetches finished and how many were aborted: those too that are to end and did not notice yet.
+    /// How many fetches finished, and how many were aborted. Fetches that have not noticed yet that they are to end
+    /// count as aborted.
     pub(crate) fn report(&self) -> (u64, u64) {
         let state = lock(&self.executor.live.state);
         let Ended { finished, aborted } = state.ended;
@@ -203,7 +205,8 @@ impl ShutdownWait {
 }
 
 impl State {
-    /// Fetches that are to end: those whose bodies run though nobody waits. What has not begun ends as it does so.
+    /// How many fetches are to be aborted and still live: their bodies run and nobody waits for them. A fetch that has
+    /// not begun ends as it begins.
     fn stragglers(&self) -> u64 {
         let straggles =
             |fetch: &&Arc<dyn Fetch>| fetch.has_begun() && !fetch.is_awaited() && !fetch.is_exempt();
@@ -220,21 +223,21 @@ impl Drop for Live {
             let ended = if self.finished { &mut state.ended.finished } else { &mut state.ended.aborted };
             *ended += 1;
         }
-        let mut moved = state.shutting_down;
-        // A parent's was forgotten.
+        let mut notify = state.shutting_down;
+        // It is `None` in a child that has forgotten its parent's fetches.
         let of_runtime = fetch.as_ref().and_then(|_| state.runtimes.get_mut(&self.runtime));
         if let Some(fetches) = of_runtime {
             *fetches -= 1;
             if *fetches == 0 {
                 state.runtimes.remove(&self.runtime);
-                moved = true;
+                notify = true;
             }
         }
         drop(state);
-        if moved {
-            live.moved.notify_waiters();
+        if notify {
+            live.changed.notify_waiters();
         }
-        // It may hold the last copy of a value, whose `Drop` is the user's.
+        // It may hold the last clone of a value, whose `Drop` is user code.
         let _ = catch(|| drop(fetch));
     }
 }

@@ -1,5 +1,5 @@
-//! No [housekeeper](super::housekeeper): with `test-util` the clock is the test's and only its own calls can read it, and a
-//! scenario sweeps and tends for itself.
+//! The names of the [housekeeper](super::housekeeper), in builds without one. With `test-util` only calls on a test's
+//! own runtime can read the test's clock; and a scenario sweeps and tends for itself.
 
 #[cfg(not(feature = "test-util"))]
 use crate::base::clock::Moment;

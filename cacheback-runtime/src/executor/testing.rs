@@ -1,9 +1,9 @@
-//! For tests of code that uses cached functions (feature `test-util`).
+//! Support for tests of code that uses cached functions (feature `test-util`).
 //!
 //! With this feature lifetimes, back-off, `wait` and time-outs follow tokio's clock, which a test can pause and
-//! advance; executor limits are counted for each runtime, and a fetch of another runtime is not joined. So the tests
-//! of one process, each on a runtime of its own, run in parallel without waiting for one another. What they still
-//! share is the stored values: [`isolate`] gives a test its own.
+//! advance. The limits of the executor hold for each runtime, and a call joins no fetch of another runtime. So the
+//! tests of one process, each on a runtime of its own, run in parallel without waiting for each other. They still share
+//! the stored values: [`isolate`] gives a test its own.
 //!
 //! ```
 //! use std::time::Duration;
@@ -11,7 +11,7 @@
 //!
 //! # tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(async {
 //! let _own = cacheback::testing::isolate();
-//! // ... call cached functions; their caches are empty, and this runtime's alone ...
+//! // ... call cached functions: their caches are empty, and belong to this runtime only ...
 //! tokio::time::advance(Duration::from_secs(600)).await;
 //! cacheback::settle().await;
 //! # });
@@ -25,13 +25,13 @@ use tokio::runtime::{Handle, Id};
 use crate::base::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceLock, Ordering, lock};
 use crate::executor::Executor;
 
-/// Gives the calling runtime empty caches, counters and limits of its own until the returned guard is dropped.
+/// Gives the calling runtime empty caches, counters and limits of its own, until the returned guard is dropped.
 ///
-/// Values that the runtime's caches held before are not lost: they are seen again afterwards.
+/// Values that the runtime's caches held before are not lost: afterwards they are served again.
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime, and so in a plain `#[test]`.
+/// Panics outside a tokio runtime, and so in a plain `#[test]`.
 ///
 /// # Examples
 ///
@@ -75,16 +75,15 @@ impl Drop for Isolated {
     }
 }
 
-/// How many guards there are: without any, nothing is looked up.
+/// The number of guards. Without any, nothing is looked up.
 static ISOLATED: AtomicUsize = AtomicUsize::new(0);
 
-/// What one isolation has of its own.
+/// The things that an isolation has of its own.
 #[derive(Default)]
 struct World {
-    /// Which one it is.
     number: u64,
     executor: OnceLock<Arc<Executor>>,
-    /// What each slot has, by its address.
+    /// The caches of each slot, by its address.
     slots: Mutex<HashMap<usize, Arc<dyn Any + Send + Sync>>>,
 }
 
@@ -105,7 +104,7 @@ fn runtimes() -> &'static Mutex<HashMap<Id, Surroundings>> {
     RUNTIMES.get_or_init(Mutex::default)
 }
 
-/// Where the executor of a runtime is kept, or that of its isolation.
+/// Does `work` with the place for the executor of a runtime, or of its isolation.
 pub(crate) fn with_executor<R>(runtime: Id, work: impl FnOnce(&OnceLock<Arc<Executor>>) -> R) -> R {
     let mut runtimes = lock(runtimes());
     let surroundings = runtimes.entry(runtime).or_default();
@@ -121,12 +120,12 @@ fn world() -> Option<Arc<World>> {
     lock(runtimes()).get(&runtime)?.isolated.last().cloned()
 }
 
-/// Which isolation the calling runtime has.
+/// The number of the calling runtime's isolation.
 pub(crate) fn number() -> Option<u64> {
     world().map(|world| world.number)
 }
 
-/// What a slot has of its own on the calling runtime, empty at first; `None` where nothing is isolated.
+/// The caches of a slot in the calling runtime's isolation, empty at first; `None` if the runtime is not isolated.
 pub(crate) fn isolated<T: Default + Send + Sync + 'static>(slot: usize) -> Option<Arc<T>> {
     let world = world()?;
     let mut slots = lock(&world.slots);

@@ -1,4 +1,4 @@
-//! Places, the queue, fairness and refusal, with refreshes that only note what became of them.
+//! Places, the queue, fairness and refusal. The refreshes here only note their ends.
 
 use std::thread;
 
@@ -25,7 +25,7 @@ struct Notes {
 struct Noted {
     function: u64,
     notes: Arc<Notes>,
-    /// Gives its place back at once.
+    /// It gives its place back at once.
     brief: bool,
 }
 
@@ -103,7 +103,7 @@ fn a_functions_own_limit() {
     }
     assert_eq!(notes.running(1), 2);
     notes.submit(&executor, 2, None);
-    assert_eq!(notes.running(2), 1, "others are not held up by it");
+    assert_eq!(notes.running(2), 1, "it does not hold up other functions");
     notes.end(1);
     assert_eq!(notes.running(1), 2);
 }
@@ -126,7 +126,7 @@ fn a_free_place_goes_to_the_function_with_the_fewest_until_they_are_even() {
 }
 
 #[test]
-fn a_full_queue_displaces_the_newest_of_the_longest_line() {
+fn a_full_queue_displaces_the_newest_refresh_of_the_function_with_the_most() {
     let (executor, notes) = (executor(), Arc::new(Notes::default()));
     for _ in 0..RUNNING + WAITING {
         notes.submit(&executor, 1, None);
@@ -139,7 +139,7 @@ fn a_full_queue_displaces_the_newest_of_the_longest_line() {
     assert_eq!(lock(&executor.state).waiting, WAITING);
 }
 
-/// Which one it is: noted as it starts, and as it is refused.
+/// A refresh whose number is noted as it starts, or as it is refused.
 struct Numbered(u64, Arc<[Mutex<Vec<u64>>; 2]>);
 
 impl Refresh for Numbered {
@@ -151,10 +151,10 @@ impl Refresh for Numbered {
     }
 }
 
-/// Of functions with equally many running ones the refresh that waits longest is next; the newest of the longest line
-/// is the one that makes room.
+/// If functions have equally many running refreshes, the one that has waited longest is next. The newest refresh of the
+/// longest queue makes room.
 #[test]
-fn what_waits_keeps_its_order() {
+fn waiting_refreshes_keep_their_order() {
     let settings = Settings { max_refreshes: 1, max_waiting: 5, runtime: None };
     let (executor, notes) = (Arc::new(Executor::new(settings, "a test")), Arc::new(Notes::default()));
     let order: Arc<[Mutex<Vec<u64>>; 2]> = Arc::default();
@@ -162,7 +162,7 @@ fn what_waits_keeps_its_order() {
     for (number, function) in (0..).zip([1, 2, 1, 1, 1, 2, 2]) {
         executor.submit(Ticket::new(function), None, Box::new(Numbered(number, Arc::clone(&order))));
     }
-    assert_eq!(*lock(&order[1]), [4, 6], "the last found lines of three and two");
+    assert_eq!(*lock(&order[1]), [4, 6], "the last one found queues of three and two");
     notes.end(9);
     assert_eq!(*lock(&order[0]), [0, 1, 2, 3, 5]);
     executor.assert_at_rest();
@@ -180,7 +180,7 @@ fn a_waiting_refresh_can_be_withdrawn_once() {
     executor.assert_at_rest();
 }
 
-/// A thousand refreshes that end as they start: on a runtime that is gone, say. They do not nest.
+/// A thousand refreshes end as they start, as on a runtime that is gone. They do not nest.
 #[test]
 fn refreshes_that_end_as_they_start_run_in_a_loop() {
     let (executor, notes) = (executor(), Arc::new(Notes::default()));
@@ -214,7 +214,7 @@ fn a_start_that_panics_stops_nothing_else() {
     executor.assert_at_rest();
 }
 
-/// A fetch that is what a test says.
+/// A fetch whose state a test sets.
 #[derive(Default)]
 struct Told {
     waits: AtomicBool,
@@ -247,7 +247,7 @@ fn enlist(executor: &Arc<Executor>, runtime: tokio::runtime::Id) -> (Live, Arc<T
 }
 
 #[tokio::test]
-async fn settle_waits_for_the_flights_of_its_runtimes() {
+async fn settle_waits_for_the_fetches_of_its_runtimes() {
     let executor = executor();
     let here = Handle::current().id();
     let other = |_| Builder::new_current_thread().build().unwrap().handle().id();
@@ -270,9 +270,10 @@ async fn settle_waits_for_the_flights_of_its_runtimes() {
     settled.await.unwrap();
 }
 
-/// What became of fetches is counted once, from the watch on; those that do not notice the limit are counted too.
+/// Each end of a fetch is counted once, from the beginning of the shutdown. Fetches that do not notice the limit are
+/// counted too.
 #[tokio::test]
-async fn a_watch_reports_what_ended() {
+async fn a_shutdown_reports_the_fetches_that_ended() {
     let executor = executor();
     let here = Handle::current().id();
     let finish = |(mut live, _): (Live, Arc<Told>)| live.finished = true;
@@ -282,26 +283,26 @@ async fn a_watch_reports_what_ended() {
     let (waits, exempt) = (enlist(&executor, here), enlist(&executor, here));
     waits.1.waits.store(true, Ordering::SeqCst);
     exempt.1.exempt();
-    let watch = executor.watch(None);
+    let shutdown = executor.begin_shutdown(None);
     finish(finishes);
-    assert_eq!(watch.report(), (1, 0));
-    watch.reach_limit();
+    assert_eq!(shutdown.report(), (1, 0));
+    shutdown.reach_limit();
     drop(aborts);
-    assert_eq!(watch.report(), (1, 2), "one that has ended and one that is to");
+    assert_eq!(shutdown.report(), (1, 2), "one that has ended and one that is to end");
     let aborted = async {
-        watch.all_aborted().await;
-        assert_eq!(Arc::strong_count(&blocks.1), 1, "it is over by then");
+        shutdown.all_aborted().await;
+        assert_eq!(Arc::strong_count(&blocks.1), 1, "it has ended by then");
     };
     let ends = async {
         task::yield_now().await;
         drop(blocks.0);
     };
     tokio::join!(aborted, ends);
-    // Neither the one that is awaited nor the one that asked holds it up.
-    assert_eq!(watch.report(), (1, 2));
+    // Neither the fetch that is awaited nor the exempt one holds it up.
+    assert_eq!(shutdown.report(), (1, 2));
 }
 
-/// A limit of the process beside those of functions: the lower one counts.
+/// The process has a limit beside those of the functions, and the lower one counts.
 #[test]
 fn configured_limits() {
     let settings = Settings { max_refreshes: 3, max_waiting: 4, runtime: None };
@@ -336,7 +337,7 @@ fn a_queue_of_length_zero() {
     assert_eq!(
         (notes.running(1), lock(&executor.state).functions.len()),
         (1, 1),
-        "who has nothing is forgotten"
+        "a function without refreshes is forgotten"
     );
     notes.end(1);
     notes.submit(&executor, 2, None);
@@ -344,7 +345,8 @@ fn a_queue_of_length_zero() {
     executor.assert_at_rest();
 }
 
-/// What has a place keeps it; what waits, and what comes later, is refused; a place that is given back starts nothing.
+/// A running refresh keeps its place. Refreshes that wait or come later are refused. A place that is given back starts
+/// nothing.
 #[test]
 fn a_closed_executor_starts_nothing() {
     let (executor, notes) = (executor(), Arc::new(Notes::default()));
@@ -354,7 +356,7 @@ fn a_closed_executor_starts_nothing() {
         notes.submit(&executor, 1, Some(1));
         notes.submit(&executor, 2, None);
     }
-    assert!(executor.withdraw(taken_over).is_some(), "by a waiter");
+    assert!(executor.withdraw(taken_over).is_some(), "for a waiter");
     executor.close();
     assert_eq!((notes.running(1), notes.running(2)), (1, 5));
     assert_eq!(notes.refused_as(1, Refusal::ShutDown), 5);
@@ -370,9 +372,9 @@ fn a_closed_executor_starts_nothing() {
     executor.assert_at_rest();
 }
 
-/// A refresh that is refused may panic, or come back at once: for a waiter, or as the next one of its key.
+/// A refresh that is refused may panic, or submit another one at once.
 #[test]
-fn what_is_refused_at_the_close_may_do_as_it_likes() {
+fn a_refusal_may_panic_and_submit_another_refresh() {
     struct ComesBack(Arc<Executor>, Arc<Notes>);
     impl Refresh for ComesBack {
         fn start(self: Box<Self>, _: Option<Permit>) {}
@@ -393,10 +395,10 @@ fn what_is_refused_at_the_close_may_do_as_it_likes() {
     executor.assert_at_rest();
 }
 
-/// Submitted, taken over by waiters, given places back and closed, all at once: each refresh meets one end, and none
-/// stays behind.
+/// While refreshes are submitted, taken over by waiters, and give their places back, the executor is closed. Each
+/// refresh is started or refused once, and none is left over.
 #[test]
-fn a_close_among_everything_else() {
+fn closing_while_refreshes_come_and_go() {
     struct Counted(Arc<[AtomicUsize; 2]>);
     impl Refresh for Counted {
         fn start(self: Box<Self>, permit: Option<Permit>) {
@@ -414,7 +416,7 @@ fn a_close_among_everything_else() {
         let executor = Arc::new(Executor::new(settings, "a test"));
         let ends = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let (held, notes) = (Ticket::new(9), Arc::new(Notes::default()));
-        // The places are taken at first, so that there is a queue.
+        // At first the places are taken, so that there is a queue.
         for _ in 0..2 {
             let noted = Noted { function: 9, notes: Arc::clone(&notes), brief: false };
             executor.submit(held, None, Box::new(noted));
@@ -448,7 +450,7 @@ fn a_close_among_everything_else() {
     }
 }
 
-/// A refresh whose runtime stands still gives its place back when its claim has lapsed, and not twice.
+/// A refresh whose runtime is stalled loses its place when its claim has lapsed, and does not give it back again later.
 #[test]
 fn lapsed_places_are_taken_away() {
     let (executor, notes) = (executor(), Arc::new(Notes::default()));
@@ -461,7 +463,7 @@ fn lapsed_places_are_taken_away() {
         permit.lasts_until(Moment::PAST);
     }
     notes.submit(&executor, 2, None);
-    assert_eq!(notes.running(2), 2, "the one that waited, too");
+    assert_eq!(notes.running(2), 2, "also the one that waited");
     assert_eq!(lock(&executor.state).running, RUNNING / 2 + 2);
     for _ in 0..RUNNING {
         notes.end(1);

@@ -1,23 +1,24 @@
-//! The desk of a key: who holds it, who was superseded, and what was put off. Plain state changes, to be read one by
-//! one; all of them happen under the lock of the desk's shard.
+//! The claims on a key: the flight that holds it, whether that is put off, and the flights that were superseded. These
+//! are plain state changes, to be read one by one. All of them happen under the lock of the shard.
 
-use super::{Flight, Waiter};
+use super::Flight;
+use super::waiter::Waiter;
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::task;
 use crate::executor::context::LaneId;
 use crate::executor::{Fetch, Ticket};
 
-/// How many bodies of one key an invalidation lets run at once: the superseded one and its successor.
+/// How many bodies of one key invalidations let run at once: the superseded one and its successor.
 const BODIES: usize = 2;
 
-/// How far the flight that holds a key has come. `J` is what starts it.
+/// The phase of the flight that holds a key. `J` is the job that starts it.
 pub(crate) enum Phase<J> {
-    /// Waits in the executor's queue, or is being started.
+    /// It waits in the executor's queue, or is being started.
     Queued,
-    /// Waits for a superseded body of its key to end.
+    /// It waits for a superseded body of its key to end.
     Parked(J),
-    /// Runs, and holds its key until then.
+    /// It runs, and holds its key until this moment.
     Running { until: Moment },
 }
 
@@ -27,11 +28,11 @@ struct Claim<T, J> {
 }
 
 /// A superseded flight whose body still runs.
-struct Behind<T> {
+struct Superseded<T> {
     flight: Arc<Flight<T>>,
     /// When its claim lapses; `None` while it is being started.
     until: Option<Moment>,
-    /// An invalidation of the whole cache superseded it: that starts no other, and later callers do.
+    /// It was superseded by an invalidation of the whole cache, which starts no successor. Later callers do.
     is_outdated: bool,
 }
 
@@ -41,46 +42,48 @@ pub(crate) struct KeyClaims<K: ?Sized, T, J> {
     lanes: Vec<(LaneId, Lane<T, J>)>,
 }
 
-/// The flights of one key that may be joined from one runtime (without `test-util`: from any).
+/// The flights of one key that calls on one runtime may join (without `test-util`, calls on any runtime).
 pub(crate) struct Lane<T, J> {
     current: Option<Claim<T, J>>,
-    behind: Vec<Behind<T>>,
+    superseded: Vec<Superseded<T>>,
 }
 
-/// What a caller who needs a fetch finds.
+/// The answer to a caller who needs a fetch.
 pub(crate) enum JoinOrClaim<T, J> {
-    /// A fetch holds the key; this caller does not wait for it.
+    /// A flight holds the key, and this caller does not wait for it.
     Busy,
-    /// A fetch holds the key, and this caller waits for it.
+    /// A flight holds the key, and this caller waits for it.
     Joined { waiter: Waiter<T>, start: Option<Start<J>> },
-    /// The key is this caller's now: the flight is to be submitted, or started for those who wait.
+    /// This caller has claimed the key. The flight is to be submitted, or started at once for the waiter.
     Claimed { flight: Arc<Flight<T>>, waiter: Option<Waiter<T>> },
-    /// A parked flight has room to run now, and is to be submitted.
+    /// A parked flight may run now, and is to be submitted.
     Unparked(J),
 }
 
-/// How to start a flight at once that was put off.
+/// How to start a flight that was put off.
 pub(crate) enum Start<J> {
+    /// Withdraw it from the executor's queue, unless it has left that already.
     Withdraw(Ticket),
+    /// Start this job.
     Now(J),
 }
 
-/// What an invalidation does about the fetch that follows it.
+/// What becomes of the flight that is to follow an invalidation.
 pub(crate) enum Succession<J> {
-    /// One is put off already and will see the change; this one is not needed.
+    /// It is not needed: another one is put off already, and will see the change.
     Ahead(J),
-    /// Submit this one.
+    /// It is to be submitted.
     Submit(J),
-    /// It follows at the end of a body that still runs.
+    /// It is parked, until a body that still runs has ended.
     Parked,
 }
 
-/// Whose flight it was that ended.
+/// Whether a flight that begins or ends holds its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It held the key.
+pub(crate) enum Standing {
+    /// It holds the key.
     Current,
-    /// It was superseded.
+    /// It has been superseded.
     Superseded,
 }
 
@@ -92,24 +95,24 @@ impl<K: ?Sized, T, J> KeyClaims<K, T, J> {
     /// The lane of a runtime.
     pub(crate) fn lane(&mut self, id: LaneId) -> &mut Lane<T, J> {
         let at = self.lanes.iter().position(|(lane, _)| *lane == id).unwrap_or_else(|| {
-            self.lanes.push((id, Lane { current: None, behind: Vec::new() }));
+            self.lanes.push((id, Lane { current: None, superseded: Vec::new() }));
             self.lanes.len() - 1
         });
         &mut self.lanes[at].1
     }
 
-    /// Supersedes whatever holds the key, in all lanes. What was put off and now never runs comes back, to be
-    /// dropped after the lock.
+    /// Supersedes the flight that holds the key, in all lanes. Returns the flights that were put off and now never run,
+    /// to be dropped after the lock.
     pub(crate) fn supersede(&mut self) -> Vec<Start<J>> {
         self.lanes.iter_mut().filter_map(|(_, lane)| lane.supersede()).collect()
     }
 
-    /// Supersedes what runs, in all lanes.
+    /// Supersedes the flight that holds the key if it runs, in all lanes.
     pub(super) fn supersede_running(&mut self) {
         self.lanes.iter_mut().for_each(|(_, lane)| lane.supersede_running());
     }
 
-    /// Supersedes what holds the key from before an epoch.
+    /// Supersedes the flight that holds the key if it is from before an epoch, in all lanes.
     pub(super) fn supersede_older(&mut self, epoch: u64) -> Vec<Start<J>> {
         let older =
             |lane: &Lane<T, J>| lane.current.as_ref().is_some_and(|claim| claim.flight.epoch() < epoch);
@@ -117,35 +120,35 @@ impl<K: ?Sized, T, J> KeyClaims<K, T, J> {
         lanes.filter_map(Lane::supersede).collect()
     }
 
-    /// Ends a flight, whatever lane it is in. Whether it was here.
+    /// Ends a flight in any lane, and returns whether it was there.
     pub(super) fn end(&mut self, flight: &Arc<Flight<T>>) -> bool {
         self.lanes.iter_mut().any(|(_, lane)| lane.end(flight).is_some())
     }
 
-    /// The flights that were parked, where there is room for them now.
+    /// The parked flights that may run now.
     #[cfg(not(feature = "test-util"))]
     pub(super) fn unpark(&mut self, now: Moment) -> Vec<J> {
         self.lanes.iter_mut().filter_map(|(_, lane)| lane.unpark(now)).collect()
     }
 
-    /// Whether a fetch holds the key, from whatever runtime.
+    /// Whether a flight holds the key, in any lane.
     pub(crate) fn is_claimed(&self) -> bool {
         self.lanes.iter().any(|(_, lane)| lane.current.is_some())
     }
 
-    /// Supersedes what holds the key in all lanes but one.
+    /// Supersedes the flight that holds the key, in all lanes but one.
     pub(crate) fn supersede_others(&mut self, id: LaneId) -> Vec<Start<J>> {
         let others = self.lanes.iter_mut().filter(|(lane, _)| *lane != id);
         others.filter_map(|(_, lane)| lane.supersede()).collect()
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.lanes.iter().all(|(_, lane)| lane.current.is_none() && lane.behind.is_empty())
+        self.lanes.iter().all(|(_, lane)| lane.current.is_none() && lane.superseded.is_empty())
     }
 }
 
 impl<T, J> Lane<T, J> {
-    /// Whether a caller who needs a fetch finds none to join.
+    /// Whether a caller who needs a fetch finds no flight to join.
     pub(crate) fn is_free(&self, now: Moment, epoch: u64) -> bool {
         self.current.as_ref().is_none_or(|claim| claim.is_over(now, epoch))
     }
@@ -155,19 +158,19 @@ impl<T, J> Lane<T, J> {
         self.is_free(now, epoch) && !self.is_crowded(now)
     }
 
-    /// Whether as many bodies run as an invalidation lets: such a one is followed by no other, who does not wait.
+    /// Whether as many bodies run as invalidations allow, so that a caller who does not wait starts no further one.
     fn is_crowded(&self, now: Moment) -> bool {
-        self.behind.iter().filter(|behind| behind.is_outdated && behind.runs(now)).count() >= BODIES
+        self.superseded.iter().filter(|body| body.is_outdated && body.runs(now)).count() >= BODIES
     }
 
-    /// Whether the fetch that holds the key does not run yet: it will see what is written meanwhile.
+    /// Whether the flight that holds the key does not run yet, so that it will see writes until it does.
     pub(crate) fn is_put_off(&self) -> bool {
         let claim = self.current.as_ref();
         claim.is_some_and(|claim| matches!(claim.phase, Phase::Queued | Phase::Parked(_)))
     }
 
-    /// A caller needs a fetch: joins the live one, or claims the key. What was put off and now never runs is given
-    /// back, to be dropped after the lock.
+    /// Joins the live flight for a caller who needs a fetch, or claims the key. Flights that were put off and now never
+    /// run are given back, to be dropped after the lock.
     pub(crate) fn join_or_claim(
         &mut self,
         now: Moment,
@@ -186,7 +189,7 @@ impl<T, J> Lane<T, J> {
         let Some(claim) = &mut self.current else {
             let flight = Arc::new(new());
             flight.epoch.store(epoch, Ordering::Relaxed);
-            let waiter = waits.then(|| Waiter::take(&flight, true));
+            let waiter = waits.then(|| Waiter::join(&flight, true));
             self.current = Some(Claim { flight: Arc::clone(&flight), phase: Phase::Queued });
             return JoinOrClaim::Claimed { flight, waiter };
         };
@@ -196,7 +199,7 @@ impl<T, J> Lane<T, J> {
                 None => JoinOrClaim::Busy,
             };
         }
-        let waiter = Waiter::take(&claim.flight, false);
+        let waiter = Waiter::join(&claim.flight, false);
         let start = match std::mem::replace(&mut claim.phase, Phase::Queued) {
             Phase::Queued => Some(Start::Withdraw(claim.flight.ticket)),
             Phase::Parked(job) => Some(Start::Now(job)),
@@ -214,11 +217,11 @@ impl<T, J> Lane<T, J> {
         T: Send + Sync + 'static,
     {
         let current = self.current.iter().map(|claim| &claim.flight);
-        current.chain(self.behind.iter().map(|behind| &behind.flight)).find(|flight| flight.runs_in(task))
+        current.chain(self.superseded.iter().map(|body| &body.flight)).find(|flight| flight.runs_in(task))
     }
 
-    /// After an invalidation: `next` is to fetch the key anew, but no more than two bodies of it at once; if it is a re-run
-    /// that the key's own body asks for, after that body.
+    /// After an invalidation, `next` is to fetch the key again, but no more than two bodies of the key may run at once.
+    /// If the key's own body has asked for this re-run, it follows after that body.
     pub(crate) fn succeed(
         &mut self,
         now: Moment,
@@ -228,7 +231,7 @@ impl<T, J> Lane<T, J> {
     ) -> Succession<J> {
         match &self.current {
             Some(Claim { phase: Phase::Queued | Phase::Parked(_), .. }) => return Succession::Ahead(next),
-            // A running flight has nothing to give back.
+            // A running flight gives nothing back.
             Some(Claim { phase: Phase::Running { .. }, .. }) => drop(self.supersede()),
             None => {}
         }
@@ -248,90 +251,90 @@ impl<T, J> Lane<T, J> {
         self.current.as_ref().is_some_and(|claim| Arc::ptr_eq(&claim.flight, flight))
     }
 
-    /// The body is about to run: the claim, or what is left of it, lasts until then. `None` where the flight is not
-    /// to run any more: it was superseded while it waited.
-    pub(crate) fn run(&mut self, flight: &Arc<Flight<T>>, until: Moment) -> Option<Ended> {
+    /// Begins to run the body of a flight, whose claim lasts until `until`. `None` if the flight is not to run any
+    /// more, as it was superseded while it waited.
+    pub(crate) fn run(&mut self, flight: &Arc<Flight<T>>, until: Moment) -> Option<Standing> {
         let run =
             if let Some(claim) = self.current.as_mut().filter(|claim| Arc::ptr_eq(&claim.flight, flight)) {
                 if matches!(claim.phase, Phase::Running { .. }) {
                     return None;
                 }
                 claim.phase = Phase::Running { until };
-                Ended::Current
+                Standing::Current
             } else {
-                let behind = self.behind.iter_mut().find(|behind| Arc::ptr_eq(&behind.flight, flight))?;
-                behind.until = Some(until);
-                Ended::Superseded
+                let body = self.superseded.iter_mut().find(|body| Arc::ptr_eq(&body.flight, flight))?;
+                body.until = Some(until);
+                Standing::Superseded
             };
         flight.until.store(until.to_bits(), Ordering::SeqCst);
         Some(run)
     }
 
-    /// The flight is over, or given up. `None` where it was not here any more.
-    pub(crate) fn end(&mut self, flight: &Arc<Flight<T>>) -> Option<Ended> {
+    /// Ends a flight that is over or given up. `None` if it was not here any more.
+    pub(crate) fn end(&mut self, flight: &Arc<Flight<T>>) -> Option<Standing> {
         if self.holds(flight) {
             self.current = None;
-            return Some(Ended::Current);
+            return Some(Standing::Current);
         }
-        let at = self.behind.iter().position(|behind| Arc::ptr_eq(&behind.flight, flight))?;
-        self.behind.swap_remove(at);
-        Some(Ended::Superseded)
+        let at = self.superseded.iter().position(|body| Arc::ptr_eq(&body.flight, flight))?;
+        self.superseded.swap_remove(at);
+        Some(Standing::Superseded)
     }
 
-    /// The flight that was parked, where there is room for it now.
+    /// The parked flight, if it may run now.
     pub(crate) fn unpark(&mut self, now: Moment) -> Option<J> {
         let bodies = self.bodies(now);
         self.current.as_mut()?.unpark(bodies)
     }
 
-    /// Superseded flights whose claim has lapsed: a later value answers those who wait for them.
+    /// Superseded flights whose claims have lapsed. A later value answers their waiters.
     pub(crate) fn lapsed(&self, now: Moment) -> Vec<Arc<Flight<T>>> {
-        let lapsed = self.behind.iter().filter(|behind| behind.until.is_some_and(|until| now >= until));
-        lapsed.map(|behind| Arc::clone(&behind.flight)).collect()
+        let lapsed = self.superseded.iter().filter(|body| body.until.is_some_and(|until| now >= until));
+        lapsed.map(|body| Arc::clone(&body.flight)).collect()
     }
 
-    /// Whether there are any.
+    /// Whether there are superseded flights whose claims have lapsed.
     pub(crate) fn has_lapsed(&self, now: Moment) -> bool {
-        self.behind.iter().any(|behind| behind.until.is_some_and(|until| now >= until))
+        self.superseded.iter().any(|body| body.until.is_some_and(|until| now >= until))
     }
 
-    /// Superseded bodies that still run within their time; one that has lapsed holds nothing up.
+    /// How many superseded bodies still run within their claims. A body whose claim has lapsed holds nothing up.
     fn bodies(&self, now: Moment) -> usize {
-        self.behind.iter().filter(|behind| behind.runs(now)).count()
+        self.superseded.iter().filter(|body| body.runs(now)).count()
     }
 
-    /// Takes the key from a fetch that runs.
+    /// Takes the key from the flight that holds it, if that runs.
     fn supersede_running(&mut self) {
         let running = self.current.take_if(|claim| matches!(claim.phase, Phase::Running { .. }));
         if let Some(Claim { flight, phase: Phase::Running { until } }) = running {
-            self.behind.push(Behind { flight, until: Some(until), is_outdated: true });
+            self.superseded.push(Superseded { flight, until: Some(until), is_outdated: true });
         }
     }
 
-    /// Takes the key from whoever holds it.
+    /// Takes the key from the flight that holds it.
     fn supersede(&mut self) -> Option<Start<J>> {
         let Claim { flight, phase } = self.current.take()?;
         let until = match phase {
             Phase::Running { until } => Some(until),
             Phase::Parked(job) => return Some(Start::Now(job)),
-            // Those who joined before are still answered.
+            // Callers who have joined it are still answered.
             Phase::Queued if flight.waiting() > 0 => None,
             Phase::Queued => return Some(Start::Withdraw(flight.ticket)),
         };
-        self.behind.push(Behind { flight, until, is_outdated: false });
+        self.superseded.push(Superseded { flight, until, is_outdated: false });
         None
     }
 }
 
-impl<T> Behind<T> {
-    /// Whether it still runs within its time.
+impl<T> Superseded<T> {
+    /// Whether its body still runs within its claim.
     fn runs(&self, now: Moment) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 }
 
 impl<T, J> Claim<T, J> {
-    /// Whether another fetch may take the key.
+    /// Whether another flight may take the key.
     fn is_over(&self, now: Moment, epoch: u64) -> bool {
         let lapsed = matches!(self.phase, Phase::Running { until } if now >= until);
         lapsed || self.flight.epoch() != epoch
@@ -351,8 +354,8 @@ impl<T, J> Claim<T, J> {
     }
 }
 
-/// With so many superseded bodies of its key a flight waits. A re-run that the key's own body has asked for comes after
-/// that body, so that all of its invalidations lead to one.
+/// With so many superseded bodies of its key a flight is parked. A re-run that the key's own body has asked for waits
+/// for that body, so that all invalidations of one body lead to one re-run.
 fn most_beside<T>(flight: &Flight<T>) -> usize {
     if flight.is_rerun() { 1 } else { BODIES }
 }

@@ -1,28 +1,29 @@
-//! Keys under a lock: told apart by identity, compared by the user's `Eq` only outside.
+//! Keys of one hash: compared by identity under a lock, and by the user's `Eq` only outside it.
 //!
-//! Whoever changes something about a key brings a [`KnownKeys`]: the key and what it already knows of other keys of the
-//! same hash. Code under a lock judges by pointers and numbers alone. Where it meets a key it has not seen it gives up
-//! with the [`Uncompared`]; the lock is left, the user's `Eq` is asked, and the work is done again with that answer known.
+//! A caller that changes something about a key brings [`KnownKeys`]: the key, and the results of its comparisons with
+//! other keys of the same hash. Code under a lock compares pointers and numbers only. If it finds a key without a
+//! result, it gives up and returns the [`Uncompared`] keys. Outside the lock these are compared by the user's `Eq`, and
+//! the work is done again.
 
 use smallvec::SmallVec;
 
 use crate::base::sync::Arc;
 
-/// A key, and what is known of others: which are the same. Nearly always there is one of each.
+/// A key, and which others of its hash are the same key. Nearly always there is one other at most.
 pub(crate) struct KnownKeys<K: ?Sized> {
     me: Arc<K>,
-    /// In the order of their addresses: with a poor `Hash` there may be many.
+    /// In the order of their addresses, as there may be many with a poor `Hash`.
     keys: SmallVec<[(Arc<K>, bool); 1]>,
     /// In the order of their numbers, for the same reason.
     nodes: SmallVec<[(u64, bool); 1]>,
 }
 
-/// Where a key is met.
+/// Another key that was found under the lock.
 #[derive(Debug)]
 pub(crate) enum KeyRef<K: ?Sized> {
-    /// At a desk.
+    /// A key that has claims.
     Key(Arc<K>),
-    /// In the store, in the node of this number.
+    /// The key of the node of this number, in the store.
     Node(u64),
 }
 
@@ -31,15 +32,15 @@ pub(crate) enum KeyRef<K: ?Sized> {
 pub(crate) struct Uncompared<K: ?Sized>(SmallVec<[KeyRef<K>; 1]>);
 
 impl<K: ?Sized> Uncompared<K> {
-    /// Whose faces these are; none, where there are none. All that are met at once belong in here: with a poor `Hash`
-    /// there may be many, and each time the work is done again.
-    pub(crate) fn among(faces: SmallVec<[KeyRef<K>; 1]>) -> Option<Self> {
-        (!faces.is_empty()).then_some(Self(faces))
+    /// These keys; `None` if there are none. They should be all that were found at once: with a poor `Hash` there may
+    /// be many, and the work is done again for each call.
+    pub(crate) fn among(keys: SmallVec<[KeyRef<K>; 1]>) -> Option<Self> {
+        (!keys.is_empty()).then_some(Self(keys))
     }
 }
 
 impl<K: ?Sized> KnownKeys<K> {
-    /// A key, and the number of its node where that was seen.
+    /// A key, and the number of its node if that was found already.
     pub(crate) fn new(me: Arc<K>, node: Option<u64>) -> Self {
         Self { me, keys: SmallVec::new(), nodes: node.into_iter().map(|id| (id, true)).collect() }
     }
@@ -48,7 +49,7 @@ impl<K: ?Sized> KnownKeys<K> {
         &self.me
     }
 
-    /// Whether `key` is the same key; `None` where that is not known. Runs no user code.
+    /// Whether `key` is the same key; `None` if they have not been compared. Runs no user code.
     pub(crate) fn is_same_key(&self, key: &Arc<K>) -> Option<bool> {
         if Arc::ptr_eq(&self.me, key) {
             return Some(true);
@@ -57,21 +58,22 @@ impl<K: ?Sized> KnownKeys<K> {
         Some(self.keys[at].1)
     }
 
-    /// Whether the node of this number has the same key; `None` where that is not known. Runs no user code.
+    /// Whether the node of this number has the same key; `None` if they have not been compared. Runs no user code.
     pub(crate) fn is_same_node(&self, id: u64) -> Option<bool> {
         let at = self.nodes.binary_search_by_key(&id, |(known, _)| *known).ok()?;
         Some(self.nodes[at].1)
     }
 
-    /// Compares strangers; `None` where one is gone by now. Runs the user's `Eq`: never under a lock.
+    /// Compares the key with others. `compare` returns `None` for a node that is gone by now. It runs the user's `Eq`,
+    /// so this must not be called under a lock.
     pub(crate) fn compare(
         &mut self,
         uncompared: Uncompared<K>,
         compare: impl Fn(&K, &KeyRef<K>) -> Option<bool>,
     ) {
-        for face in uncompared.0 {
-            let Some(same) = compare(&self.me, &face) else { continue };
-            match face {
+        for other in uncompared.0 {
+            let Some(same) = compare(&self.me, &other) else { continue };
+            match other {
                 KeyRef::Key(key) => self.keys.push((key, same)),
                 KeyRef::Node(id) => self.nodes.push((id, same)),
             }
@@ -92,19 +94,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stranger_is_met_once_and_then_known() {
+    fn a_key_is_compared_once_and_then_known() {
         let mut known = KnownKeys::new(Arc::new(1), Some(7));
         assert_eq!(known.is_same_key(&Arc::clone(known.me())), Some(true));
         assert_eq!(known.is_same_node(7), Some(true));
-        let compare = |me: &i32, face: &KeyRef<i32>| match face {
+        let compare = |me: &i32, other: &KeyRef<i32>| match other {
             KeyRef::Key(key) => Some(*me == **key),
             KeyRef::Node(id) => (*id < 10).then_some(*id == 8),
         };
         let (same, other) = (Arc::new(1), Arc::new(2));
         for (key, expected) in [(&same, true), (&other, false)] {
             assert_eq!(known.is_same_key(key), None);
-            let stranger = Uncompared::among(smallvec![KeyRef::Key(Arc::clone(key))]).unwrap();
-            known.compare(stranger, compare);
+            let uncompared = Uncompared::among(smallvec![KeyRef::Key(Arc::clone(key))]).unwrap();
+            known.compare(uncompared, compare);
             assert_eq!(known.is_same_key(key), Some(expected));
         }
         assert_eq!([&same, &other].map(|key| known.is_same_key(key)), [Some(true), Some(false)]);
@@ -113,6 +115,6 @@ mod tests {
         known.compare(Uncompared::among(nodes).unwrap(), compare);
         assert_eq!([3, 7, 8, 9].map(|id| known.is_same_node(id) == Some(true)), [false, true, true, false]);
         assert_eq!([3, 9].map(|id| known.is_same_node(id)), [Some(false); 2]);
-        assert_eq!(known.is_same_node(10), None, "of one that is gone nothing is learnt");
+        assert_eq!(known.is_same_node(10), None, "a node that is gone stays unknown");
     }
 }

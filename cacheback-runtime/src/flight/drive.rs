@@ -1,9 +1,9 @@
-//! Who drives a fetch: the runtime that it was handed to, or the library's own if that one stands still.
+//! The runtime that drives a fetch: the one that it was handed to, or the library's own if that one is stalled.
 //!
-//! A thread that blocks on a cached call inside of a runtime can hold up the very fetch that it waits for. So the
-//! housekeeper (`janitor`) tends each fetch once a second. A fetch that no task has taken up for `PATIENCE` is moved.
-//! A fetch that was taken up cannot be moved, and one that was moved may need the runtime that stands still: where such
-//! a fetch does not end at its time-out, those who wait on that runtime are woken, and answer without it.
+//! A thread that blocks on a cached call inside a runtime can hold up the very fetch that it waits for. So the
+//! housekeeper tends each fetch once a second. A fetch that no task has taken up for `PATIENCE` is moved. A fetch that
+//! a task has taken up cannot be moved, and a fetch that was moved may still need the stalled runtime. If such a fetch
+//! does not end at its time-out, the callers who wait on that runtime are woken, and answer without it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,29 +16,29 @@ use crate::base::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, 
 use crate::base::tasks;
 use crate::base::tasks::Handle;
 
-/// So long a runtime may leave a fetch alone before it is moved.
+/// How long a runtime may take to take up a fetch before the fetch is moved.
 #[cfg(not(feature = "test-util"))]
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A fetch that has not noticed its own time-out this long after it stands still: its runtime is not driven.
+/// How long a fetch may take to notice its own time-out. After that it counts as stalled: its runtime is not driven.
 pub(crate) const NOTICE: Duration = Duration::from_secs(1);
 
-/// The whole run of a fetch, as a task of it.
+/// The whole run of a fetch, as a future to spawn.
 type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Its moments are [awake](Moment::awake) ones: a machine that slept has kept no runtime from anything.
+/// How a fetch is driven. Its moments are [awake](Moment::awake) ones: the sleep of a machine stalls no runtime.
 #[derive(Default)]
 pub(super) struct Drive {
     /// The fetch, until a task takes it up.
     handed: Mutex<Option<Handed>>,
-    /// From then on a fetch that is driven knows of its time-out; zero until it is handed over.
+    /// When the fetch must have noticed its time-out, if it is driven; zero until it is handed over.
     due: AtomicU64,
-    /// It runs on the library's own runtime, and was handed to another.
+    /// It was moved to the library's own runtime.
     moved: AtomicBool,
-    /// The runtime that it was moved from goes on, or is gone.
-    notify_progress: AtomicBool,
-    /// The housekeeper has seen it stand still so many times in a row.
-    still: AtomicU32,
+    /// The task that was spawned for it is gone: the runtime that it was handed to makes progress, or was dropped.
+    task_gone: AtomicBool,
+    /// How many times in a row the housekeeper has found it stalled.
+    stalls: AtomicU32,
 }
 
 struct Handed {
@@ -53,7 +53,7 @@ impl Drive {
         lock(&self.handed).take()
     }
 
-    /// A task takes the fetch up now, or is about to.
+    /// Sets the time by which the fetch must have noticed its time-out: a task takes it up now, or is about to.
     fn begin(&self, timeout: u64) {
         let due = Moment::awake().plus(timeout).plus(nanos(NOTICE));
         self.due.store(due.to_bits(), Ordering::SeqCst);
@@ -64,12 +64,13 @@ impl Drive {
     }
 }
 
-/// The task of a fetch, before its first poll. Dropped with its runtime it drops the fetch, unless that was moved.
+/// The task that is spawned for a fetch. If it is dropped with its runtime before its first poll, it drops the fetch,
+/// unless that was moved.
 struct Task<T>(Arc<Flight<T>>);
 
 impl<T> Task<T> {
     async fn run(self) {
-        // `None`: it was moved. What is left of it here says that this runtime goes on.
+        // `None` if the fetch was moved. The drop of this task shows that the runtime makes progress.
         if let Some(handed) = self.0.drive.take() {
             self.0.drive.begin(handed.timeout);
             handed.run.await;
@@ -80,13 +81,13 @@ impl<T> Task<T> {
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         let drive = &self.0.drive;
-        drive.notify_progress.store(true, Ordering::SeqCst);
+        drive.task_gone.store(true, Ordering::SeqCst);
         drop(drive.take());
     }
 }
 
 impl<T: Send + Sync + 'static> Flight<T> {
-    /// Hands the fetch to a runtime. On one that is gone it is dropped at once.
+    /// Hands the fetch to a runtime. If the runtime is gone, the fetch is dropped at once.
     pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, timeout: Duration, run: Run) {
         let timeout = nanos(timeout);
         self.drive.begin(timeout);
@@ -95,30 +96,32 @@ impl<T: Send + Sync + 'static> Flight<T> {
     }
 }
 
-/// What the housekeeper does. (With `test-util` there is none: a test's clock does not stop on other runtimes.)
+/// The housekeeper's part. (With `test-util` there is no housekeeper: a test's clock does not stop on other runtimes.)
 #[cfg(not(feature = "test-util"))]
 impl<T> Flight<T> {
-    /// Moves the fetch if no task takes it up; wakes those who wait if nobody drives it.
+    /// Moves the fetch if no task takes it up. Wakes its waiters if it is stalled.
     pub(super) fn tend(&self) {
         let now = Moment::awake();
-        if self.is_left_alone(now) && self.move_away() {
+        if self.is_overdue(now) && self.move_away() {
             return;
         }
-        if !self.stands_still(now) {
-            self.drive.still.store(0, Ordering::SeqCst);
-        } else if self.drive.still.fetch_add(1, Ordering::SeqCst) > 0 {
-            // The second time: where all of the process was stopped, its runtimes had their chance since.
+        if !self.is_stalled(now) {
+            self.drive.stalls.store(0, Ordering::SeqCst);
+        } else if self.drive.stalls.fetch_add(1, Ordering::SeqCst) > 0 {
+            // Only from the second time on: if the whole process was stopped, its runtimes have had a second to run
+            // since.
             self.done.notify_waiters();
         }
     }
 
-    /// Whether no task has taken it up for so long that it is to be moved: at its time-out at the latest.
-    fn is_left_alone(&self, now: Moment) -> bool {
+    /// Whether no task has taken it up for so long that it is to be moved, at the latest at its time-out.
+    fn is_overdue(&self, now: Moment) -> bool {
         let handed = lock(&self.drive.handed);
         handed.as_ref().is_some_and(|handed| now.since(handed.since) >= nanos(PATIENCE).min(handed.timeout))
     }
 
-    /// Moves it to the library's own runtime, unless it is there, or a task takes it up first.
+    /// Moves it to the library's own runtime, unless it is there already, or a task has taken it up. Returns whether it
+    /// was moved.
     fn move_away(&self) -> bool {
         let own = tasks::own_runtime();
         if self.runtime == Some(own.id()) {
@@ -133,23 +136,24 @@ impl<T> Flight<T> {
 }
 
 impl<T> Flight<T> {
-    /// Whether its time is over and its own task does not notice, or it was moved away from a runtime that still does
-    /// nothing.
-    fn stands_still(&self, now: Moment) -> bool {
+    /// Whether its time is over and its own task does not notice that, or, if it was moved, the first runtime still
+    /// makes no progress.
+    fn is_stalled(&self, now: Moment) -> bool {
         let due = Moment::from_bits(self.drive.due.load(Ordering::SeqCst));
         if due == Moment::PAST || now < due {
             return false;
         }
         if self.drive.was_moved() {
-            return !self.drive.notify_progress.load(Ordering::SeqCst);
+            return !self.drive.task_gone.load(Ordering::SeqCst);
         }
         self.last_seen().is_none_or(|seen| now.since(seen) > 3 * nanos(NOTICE))
     }
 
-    /// Whether a caller waits in vain: it was woken for that, and nothing has changed since. `elsewhere`: it waits on
-    /// another runtime, which does not hold up a fetch that was moved.
+    /// Whether a caller waits in vain: the waiters were woken because the fetch is stalled, and it still is.
+    /// `elsewhere`: the caller is on another runtime than the fetch was handed to, so it does not hold up a fetch that
+    /// was moved.
     pub(super) fn is_stranded(&self, elsewhere: bool) -> bool {
-        let told = self.drive.still.load(Ordering::SeqCst) > 1;
-        told && self.stands_still(Moment::awake()) && !(elsewhere && self.drive.was_moved())
+        let told = self.drive.stalls.load(Ordering::SeqCst) > 1;
+        told && self.is_stalled(Moment::awake()) && !(elsewhere && self.drive.was_moved())
     }
 }

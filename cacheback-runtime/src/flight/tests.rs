@@ -1,11 +1,11 @@
-//! The desk as a state machine: who may claim, join, supersede and end, without a thread or a clock.
+//! The claims as a state machine: claim, join, supersede and end, without threads and without a clock.
 
 use super::*;
 use crate::base::clock::Moment;
 use crate::executor::context::LaneId;
 
-type Landed = u64;
-type Bench = Flights<&'static str, Landed, &'static str>;
+type Outcome = u64;
+type Bench = Flights<&'static str, Outcome, &'static str>;
 
 const LANE: LaneId = None;
 
@@ -13,38 +13,38 @@ fn moment(at: u64) -> Moment {
     Moment::from_bits(at)
 }
 
-fn compare(me: &&'static str, face: &KeyRef<&'static str>) -> Option<bool> {
-    match face {
+fn compare(me: &&'static str, other: &KeyRef<&'static str>) -> Option<bool> {
+    match other {
         KeyRef::Key(key) => Some(*me == **key),
         KeyRef::Node(_) => None,
     }
 }
 
-fn new() -> Flight<Landed> {
+fn new() -> Flight<Outcome> {
     Flight::new(Ticket::new(0), None)
 }
 
-fn at<R>(flights: &Bench, work: impl Fn(&mut Lane<Landed, &'static str>) -> R) -> R {
+fn at<R>(flights: &Bench, work: impl Fn(&mut Lane<Outcome, &'static str>) -> R) -> R {
     let mut known = KnownKeys::new(Arc::new("key"), None);
     flights.at(7, &mut known, compare, |claims, _| Ok(work(claims.lane(LANE))))
 }
 
-fn join_or_claim(flights: &Bench, now: u64, waits: bool) -> JoinOrClaim<Landed, &'static str> {
+fn join_or_claim(flights: &Bench, now: u64, waits: bool) -> JoinOrClaim<Outcome, &'static str> {
     at(flights, |lane| lane.join_or_claim(moment(now), 0, waits, new, &mut Vec::new()))
 }
 
-fn claim(flights: &Bench, now: u64) -> Arc<Flight<Landed>> {
+fn claim(flights: &Bench, now: u64) -> Arc<Flight<Outcome>> {
     match join_or_claim(flights, now, false) {
         JoinOrClaim::Claimed { flight, waiter: None } => flight,
         _ => panic!("the key is free"),
     }
 }
 
-fn run(flights: &Bench, flight: &Arc<Flight<Landed>>, until: u64) -> Option<Ended> {
+fn run(flights: &Bench, flight: &Arc<Flight<Outcome>>, until: u64) -> Option<Standing> {
     at(flights, |lane| lane.run(flight, moment(until)))
 }
 
-fn end(flights: &Bench, flight: &Arc<Flight<Landed>>) -> Option<Ended> {
+fn end(flights: &Bench, flight: &Arc<Flight<Outcome>>) -> Option<Standing> {
     at(flights, |lane| lane.end(flight))
 }
 
@@ -54,22 +54,22 @@ fn supersede(flights: &Bench) -> Vec<Start<&'static str>> {
 }
 
 #[test]
-fn one_claim_at_a_time_and_the_desk_goes_with_the_last_flight() {
+fn one_claim_at_a_time_and_none_after_the_last_flight() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     assert!(matches!(join_or_claim(&flights, 0, false), JoinOrClaim::Busy));
-    assert_eq!(run(&flights, &flight, 10), Some(Ended::Current));
-    assert_eq!(run(&flights, &flight, 10), None, "started once");
+    assert_eq!(run(&flights, &flight, 10), Some(Standing::Current));
+    assert_eq!(run(&flights, &flight, 10), None, "it starts only once");
     assert!(matches!(join_or_claim(&flights, 9, false), JoinOrClaim::Busy));
     assert!(matches!(join_or_claim(&flights, 9, true), JoinOrClaim::Joined { start: None, .. }));
     assert_eq!(flights.claims(), 1);
-    assert_eq!(end(&flights, &flight), Some(Ended::Current));
+    assert_eq!(end(&flights, &flight), Some(Standing::Current));
     assert_eq!(end(&flights, &flight), None);
     assert_eq!(flights.claims(), 0);
 }
 
 #[test]
-fn a_claim_is_over_at_its_moment_and_a_lapse_alone_supersedes_nothing() {
+fn a_claim_lapses_at_its_moment_and_is_superseded_only_by_the_next() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     run(&flights, &flight, 10);
@@ -78,13 +78,13 @@ fn a_claim_is_over_at_its_moment_and_a_lapse_alone_supersedes_nothing() {
     let later = claim(&flights, 10);
     assert!(at(&flights, |lane| lane.holds(&later)));
     assert_eq!(at(&flights, |lane| lane.lapsed(moment(10)).len()), 1);
-    assert_eq!(end(&flights, &flight), Some(Ended::Superseded));
-    assert_eq!(end(&flights, &later), Some(Ended::Current));
+    assert_eq!(end(&flights, &flight), Some(Standing::Superseded));
+    assert_eq!(end(&flights, &later), Some(Standing::Current));
     assert_eq!(flights.claims(), 0);
 }
 
 #[test]
-fn a_waiter_takes_what_was_put_off() {
+fn a_waiter_takes_a_queued_flight_over() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     let JoinOrClaim::Joined { start: Some(Start::Withdraw(_)), waiter } = join_or_claim(&flights, 0, true)
@@ -98,34 +98,34 @@ fn a_waiter_takes_what_was_put_off() {
 }
 
 #[test]
-fn superseding_cancels_what_nobody_waits_for_and_keeps_the_rest() {
+fn superseding_cancels_only_queued_flights_that_nobody_waits_for() {
     let flights = Bench::new();
-    // Queued, nobody waits: never runs.
+    // It is queued and nobody waits for it: it never runs.
     let queued = claim(&flights, 0);
     assert!(matches!(supersede(&flights)[..], [Start::Withdraw(_)]));
     assert_eq!(run(&flights, &queued, 10), None);
     assert_eq!(flights.claims(), 0);
-    // Being started for a caller who waits: runs, superseded.
+    // It is being started for a caller who waits: it runs, superseded.
     let JoinOrClaim::Claimed { flight, waiter: Some(waiter) } = join_or_claim(&flights, 0, true) else {
         panic!("free")
     };
     assert!(waiter.leads());
     assert!(supersede(&flights).is_empty());
-    assert_eq!(run(&flights, &flight, 10), Some(Ended::Superseded));
-    // Running: goes on, superseded, and nobody joins it.
+    assert_eq!(run(&flights, &flight, 10), Some(Standing::Superseded));
+    // It runs: it goes on, superseded, and nobody joins it.
     let running = claim(&flights, 0);
     run(&flights, &running, 10);
     assert!(supersede(&flights).is_empty());
     assert!(matches!(join_or_claim(&flights, 0, true), JoinOrClaim::Claimed { .. }));
-    assert_eq!(end(&flights, &running), Some(Ended::Superseded));
-    assert_eq!(end(&flights, &flight), Some(Ended::Superseded));
+    assert_eq!(end(&flights, &running), Some(Standing::Superseded));
+    assert_eq!(end(&flights, &flight), Some(Standing::Superseded));
 }
 
 #[test]
 fn an_invalidation_lets_two_bodies_run_and_parks_the_third() {
     let flights = Bench::new();
     let next = || Arc::new(new());
-    let succeed = |now, flight: &Arc<Flight<Landed>>, job| {
+    let succeed = |now, flight: &Arc<Flight<Outcome>>, job| {
         at(&flights, move |lane| lane.succeed(moment(now), 0, flight, job))
     };
     let first = claim(&flights, 0);
@@ -139,12 +139,12 @@ fn an_invalidation_lets_two_bodies_run_and_parks_the_third() {
     assert!(matches!(succeed(0, &next(), "fourth"), Succession::Ahead("fourth")));
     assert!(
         matches!(join_or_claim(&flights, 0, false), JoinOrClaim::Busy),
-        "parked: a reader starts nothing"
+        "one is parked: a reader starts nothing"
     );
-    assert_eq!(at(&flights, |lane| lane.unpark(moment(0))), None, "two still run");
+    assert_eq!(at(&flights, |lane| lane.unpark(moment(0))), None, "two bodies still run");
     end(&flights, &first);
     assert_eq!(at(&flights, |lane| lane.unpark(moment(0))), Some("third"));
-    assert_eq!(at(&flights, |lane| lane.unpark(moment(0))), None, "once");
+    assert_eq!(at(&flights, |lane| lane.unpark(moment(0))), None, "only once");
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_parked_flight_is_not_stuck_behind_bodies_that_hang() {
     assert!(matches!(join_or_claim(&flights, 9, false), JoinOrClaim::Busy));
     assert!(
         matches!(join_or_claim(&flights, 10, false), JoinOrClaim::Unparked("three")),
-        "the others have lapsed"
+        "the claims of the others have lapsed"
     );
 }
 
@@ -175,7 +175,7 @@ fn a_flight_from_before_a_clear_is_not_joined() {
 }
 
 #[test]
-fn colliding_keys_have_desks_of_their_own() {
+fn colliding_keys_have_claims_of_their_own() {
     let flights = Bench::new();
     let join_or_claim = |key: &'static str| {
         let mut known = KnownKeys::new(Arc::new(key), None);
@@ -193,9 +193,10 @@ fn colliding_keys_have_desks_of_their_own() {
     assert_eq!(flights.claims(), 0);
 }
 
-/// Not one after the other, each time with the work done again: that would be the third power of their number.
+/// If they were compared one by one, with the work done again each time, the cost would grow with the third power of
+/// their number.
 #[test]
-fn colliding_keys_are_met_all_at_once() {
+fn colliding_keys_are_compared_all_at_once() {
     const KEYS: [&str; 4] = ["one", "two", "three", "four"];
     let flights = Bench::new();
     for key in KEYS {
@@ -208,38 +209,38 @@ fn colliding_keys_are_met_all_at_once() {
     }
     let mut known = KnownKeys::new(Arc::new("four"), None);
     let mut shard = lock(flights.shard(7));
-    let Err(uncompared) = claims_of(&mut shard, 7, &known) else { panic!("nobody is known yet") };
+    let Err(uncompared) = claims_of(&mut shard, 7, &known) else { panic!("no key is known yet") };
     let compared = std::cell::Cell::new(0);
-    known.compare(uncompared, |me, face| {
+    known.compare(uncompared, |me, other| {
         compared.set(compared.get() + 1);
-        compare(me, face)
+        compare(me, other)
     });
     assert_eq!(compared.get(), KEYS.len());
     assert!(matches!(claims_of(&mut shard, 7, &known), Ok(3)));
 }
 
 #[tokio::test]
-async fn every_seat_is_answered_once_whenever_it_was_taken() {
+async fn every_waiter_is_answered_once_whenever_it_joins() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
-    let seats: Vec<_> = (0..3)
+    let waiters: Vec<_> = (0..3)
         .map(|_| match join_or_claim(&flights, 0, true) {
             JoinOrClaim::Joined { waiter, .. } => waiter,
             _ => panic!("joins"),
         })
         .collect();
-    let early = tokio::spawn(async move { *seats[0].landed().await });
+    let early = tokio::spawn(async move { *waiters[0].result().await });
     task::yield_now().await;
-    flight.land(1);
-    flight.land(2);
+    flight.complete(1);
+    flight.complete(2);
     assert_eq!(early.await.unwrap(), 1, "the first answer stands");
-    assert_eq!(flight.landed(), Some(&1));
+    assert_eq!(flight.result(), Some(&1));
     let JoinOrClaim::Joined { waiter, .. } = join_or_claim(&flights, 0, true) else { panic!("joins") };
-    assert_eq!(*waiter.landed().await, 1);
+    assert_eq!(*waiter.result().await, 1);
 }
 
 #[tokio::test]
-async fn the_last_caller_of_a_lapsed_flight_says_so() {
+async fn the_last_caller_to_leave_a_lapsed_flight_abandons_it() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     let JoinOrClaim::Joined { waiter, .. } = join_or_claim(&flights, 0, true) else { panic!("joins") };
@@ -249,7 +250,7 @@ async fn the_last_caller_of_a_lapsed_flight_says_so() {
 }
 
 #[test]
-fn a_flight_is_evicted_without_a_look_at_its_key() {
+fn a_flight_is_evicted_without_its_key() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     run(&flights, &flight, 10);

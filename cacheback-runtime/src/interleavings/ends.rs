@@ -1,4 +1,4 @@
-//! The end of a process, as fetches start.
+//! A shutdown, as fetches start and end.
 
 use std::time::Duration;
 
@@ -6,14 +6,15 @@ use shuttle::future::block_on;
 use shuttle::rand::{Rng, thread_rng};
 
 use super::explore;
-use super::stage::{Act, Stage, join};
+use super::origin::Act;
+use super::stage::{Stage, join};
 use crate::api::shutdown::shutdown;
 use crate::executor::Settings;
 
 /// Longer than any scenario.
 const LONG: Duration = Duration::from_secs(1_000_000);
 
-/// Nothing that nobody waits for runs when it returns, nor starts later; who waits is answered.
+/// When it returns, no fetch runs that nobody waits for, and none starts later. Callers who wait are answered.
 #[test]
 fn shutdown_against_start() {
     explore(|| {
@@ -23,22 +24,22 @@ fn shutdown_against_start() {
         let ended = stage.spawn(|stage| {
             let ended = block_on(shutdown(LONG));
             let runs = stage.versions.runs(1);
-            assert_eq!(stage.versions.live(1), 0, "a refresh runs");
+            assert_eq!(stage.versions.live(1), 0, "a refresh still runs");
             assert_eq!(ended.aborted, 0);
             runs
         });
         assert_eq!((reader.join().unwrap(), waiter.join().unwrap()), (Ok(1), Ok(1)));
         let runs = ended.join().unwrap();
         assert_eq!(stage.get(1).map(|_| stage.versions.runs(1)), Ok(runs), "a refresh was started");
-        stage.rest();
+        stage.settle();
         let stats = stage.stats();
         assert!(stats.refused + stats.skipped >= u64::from(runs == 0));
-        assert_eq!(stage.get(3), Ok(1), "who waits is still served");
-        stage.rest();
+        assert_eq!(stage.get(3), Ok(1), "a caller who waits is still served");
+        stage.settle();
     });
 }
 
-/// With refreshes in the queue, which are refused, or taken over by who waits for them.
+/// There are refreshes in the queue. They are refused, or callers who wait take them over.
 #[test]
 fn shutdown_against_a_queue() {
     explore(|| {
@@ -51,12 +52,12 @@ fn shutdown_against_a_queue() {
         assert!(join(readers).iter().all(Result::is_ok));
         assert_eq!(waiter.join().unwrap(), Ok(2));
         assert_eq!(ended.join().unwrap().aborted, 0);
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.version(2), Some(2));
     });
 }
 
-/// At the limit a refresh is aborted and its key given back; a caller who waits keeps his.
+/// At the limit a refresh is aborted and its key is free again. A caller who waits keeps the fetch alive.
 #[test]
 fn the_limit_of_a_shutdown_against_a_waiter() {
     explore(|| {
@@ -71,12 +72,12 @@ fn the_limit_of_a_shutdown_against_a_waiter() {
         gate.join().unwrap();
         let ended = ended.join().unwrap();
         assert!(ended.finished + ended.aborted <= 2, "{ended:?}");
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.versions.live(1), 0);
     });
 }
 
-/// The same of one that nobody waits for, and that never ends by itself.
+/// The same with a refresh that nobody waits for, and that never ends by itself.
 #[test]
 fn the_limit_of_a_shutdown_against_a_refresh() {
     explore(|| {
@@ -89,7 +90,7 @@ fn the_limit_of_a_shutdown_against_a_refresh() {
         let ended = block_on(shutdown(Duration::ZERO));
         assert!(ended.finished + ended.aborted <= 1, "{ended:?}");
         assert_eq!(reader.join().unwrap(), Ok(1));
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.version(1), Some(1));
     });
 }

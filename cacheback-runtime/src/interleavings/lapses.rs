@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::explore;
-use super::stage::{Act, EMPTY, Stage, TIMEOUT, join};
+use super::origin::{Act, EMPTY};
+use super::stage::{Stage, TIMEOUT, join};
 use crate::base::shims::tasks::{abort_all, advance};
 use crate::executor::Settings;
 
-/// Both orders of their ends: the value of the later claim stands, and everybody is answered.
+/// They end in both orders. The value of the later claim stands, and both callers are answered.
 #[test]
 fn two_fetches_after_a_lapsed_claim() {
     explore(|| {
@@ -20,17 +21,17 @@ fn two_fetches_after_a_lapsed_claim() {
         let second = stage.spawn(|stage| stage.refresh(1));
         let gates = [1, 2].map(|_| stage.spawn(|stage| stage.versions.let_go()));
         let got = first.join().unwrap();
-        // Who waits for the one that has lapsed is also answered by the other.
+        // The caller of the lapsed fetch may also be answered by the later one.
         assert!(matches!(got, Ok(1 | 2)), "{got:?}");
         assert_eq!(second.join().unwrap(), Ok(2));
         join(gates);
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.version(1)), (2, Some(2)));
         stage.end(&[1]);
     });
 }
 
-/// The same where the first one may have ended before the second claims, or never does.
+/// The same, but the first fetch may end before the second claims, and the second may never claim.
 #[test]
 fn a_reader_comes_as_a_claim_lapses() {
     explore(|| {
@@ -46,13 +47,13 @@ fn a_reader_comes_as_a_claim_lapses() {
         assert!(matches!(got, Ok(1 | 2)), "{got:?}");
         time.join().unwrap();
         gate.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert!(stage.version(1).is_some());
         stage.end(&[1]);
     });
 }
 
-/// A fetch that has lapsed goes on for its last caller, and ends when that one leaves.
+/// A fetch whose claim has lapsed goes on for its last caller, and ends when that caller leaves.
 #[test]
 fn the_last_caller_leaves_as_a_claim_lapses() {
     explore(|| {
@@ -62,7 +63,7 @@ fn the_last_caller_leaves_as_a_claim_lapses() {
         stage.versions.await_begun(1);
         advance(TIMEOUT);
         caller.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.stats().timeouts, stage.version(1)), (1, None));
         stage.end(&[1]);
     });
@@ -70,21 +71,21 @@ fn the_last_caller_leaves_as_a_claim_lapses() {
 
 /// A caller who has waited long enough is answered once, with the value or with the empty one.
 #[test]
-fn a_callers_patience_ends_as_the_flight_lands() {
+fn a_callers_wait_ends_as_the_flight_does() {
     explore(|| {
-        let patience = Duration::from_secs(1);
-        let stage = Stage::with(|policy| policy.wait = Some(patience), Settings::default());
+        let wait = Duration::from_secs(1);
+        let stage = Stage::with(|policy| policy.wait = Some(wait), Settings::default());
         let caller = stage.spawn(|stage| stage.get(1));
-        advance(patience);
+        advance(wait);
         let got = caller.join().unwrap();
         assert!(matches!(got, Ok(EMPTY | 1)), "{got:?}");
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }
 
-/// As where the runtime of a fetch is dropped: nobody is left waiting, and no key held.
+/// The runtime of a fetch is dropped. No caller waits for ever, and no key stays held.
 #[test]
 fn a_fetch_is_lost_as_a_waiter_joins() {
     explore(|| {
@@ -95,13 +96,13 @@ fn a_fetch_is_lost_as_a_waiter_joins() {
         let joins = stage.spawn(|stage| stage.get(1));
         abort_all();
         assert_eq!((leads.join().unwrap(), joins.join().unwrap()), (Ok(1), Ok(1)));
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.version(1)), (2, Some(1)));
         stage.end(&[1]);
     });
 }
 
-/// The same of a fetch that nobody waits for: its key is free at once, long before the claim would lapse.
+/// The same with a fetch that nobody waits for. Its key is free at once, long before the claim would lapse.
 #[test]
 fn a_refresh_is_lost_as_a_reader_comes() {
     explore(|| {

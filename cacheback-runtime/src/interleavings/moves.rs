@@ -1,25 +1,26 @@
-//! Fetches that the housekeeper moves to another runtime, or finds standing still.
+//! Fetches that the housekeeper moves to another runtime, or finds stalled.
 
 use std::time::Duration;
 
 use shuttle::future::block_on;
 
 use super::explore;
-use super::stage::{Act, EMPTY, Stage, TIMEOUT, join};
+use super::origin::{Act, EMPTY};
+use super::stage::{Stage, TIMEOUT, join};
 use crate::api::shutdown::shutdown;
 use crate::base::shims::tasks::{abort_all, advance};
 use crate::executor::context::scenario::executor;
 
-/// Longer than a runtime may leave a fetch alone.
+/// Longer than a runtime may take to take up a fetch.
 const LONG_ENOUGH: Duration = Duration::from_secs(6);
 
-/// A round of the housekeeper. Where the fetch has begun and no task has taken it up, it is moved.
+/// A round of the housekeeper. It moves a fetch that was handed over and that no task has taken up.
 fn tend() {
     advance(LONG_ENOUGH);
     executor().tend();
 }
 
-/// One of the two takes the fetch: it runs once, and everybody is answered.
+/// Either the task or the housekeeper takes the fetch. It runs once, and both callers are answered.
 #[test]
 fn a_move_against_the_first_poll() {
     explore(|| {
@@ -29,7 +30,7 @@ fn a_move_against_the_first_poll() {
         let housekeeper = stage.spawn(|_| tend());
         assert_eq!((leads.join().unwrap(), joins.join().unwrap()), (Ok(1), Ok(1)));
         housekeeper.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.versions.most(1)), (1, 1));
         stage.end(&[1]);
     });
@@ -44,13 +45,13 @@ fn a_move_against_a_move() {
         let housekeepers = [1, 2].map(|_| stage.spawn(|_| tend()));
         assert_eq!(caller.join().unwrap(), Ok(1));
         join(housekeepers);
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.versions.runs(1), 1);
         stage.end(&[1]);
     });
 }
 
-/// The fetch goes on without its caller, wherever it runs.
+/// The fetch goes on without its caller, on either runtime.
 #[test]
 fn a_move_against_a_waiter_that_leaves() {
     explore(|| {
@@ -59,7 +60,7 @@ fn a_move_against_a_waiter_that_leaves() {
         let housekeeper = stage.spawn(|_| tend());
         caller.join().unwrap();
         housekeeper.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
@@ -77,12 +78,12 @@ fn a_move_against_a_shutdown() {
         assert!(ended.finished + ended.aborted <= 1, "{ended:?}");
         assert_eq!(reader.join().unwrap(), Ok(1));
         housekeeper.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.live(1), stage.version(1)), (0, Some(1)));
     });
 }
 
-/// As where the runtime is dropped that the fetch is moved away from: it is moved or lost, and nobody is left waiting.
+/// The first runtime is dropped. The fetch is moved or lost, and its caller does not wait for ever.
 #[test]
 fn a_move_against_the_end_of_the_runtime() {
     explore(|| {
@@ -92,14 +93,14 @@ fn a_move_against_the_end_of_the_runtime() {
         abort_all();
         assert_eq!(caller.join().unwrap(), Ok(1));
         housekeeper.join().unwrap();
-        stage.rest();
+        stage.settle();
         stage.end(&[1]);
     });
 }
 
-/// A fetch seems to stand still as it comes home: its caller is answered once, with the value or without it.
+/// A fetch seems to be stalled as it ends. Its caller is answered once, with the value or without it.
 #[test]
-fn a_fetch_is_given_up_as_it_lands() {
+fn a_fetch_is_given_up_as_it_ends() {
     explore(|| {
         let stage = Stage::new();
         stage.versions.act(&[Act::Hold]);
@@ -115,7 +116,7 @@ fn a_fetch_is_given_up_as_it_lands() {
         assert!(matches!(got, Ok(EMPTY | 1)), "{got:?}");
         housekeeper.join().unwrap();
         gate.join().unwrap();
-        stage.rest();
+        stage.settle();
         stage.end(&[1]);
     });
 }

@@ -1,7 +1,8 @@
 //! Refreshes that wait for a place.
 
 use super::explore;
-use super::stage::{Act, Stage, TIMEOUT, join};
+use super::origin::Act;
+use super::stage::{Stage, TIMEOUT, join};
 use crate::base::shims::tasks::advance;
 use crate::executor::Settings;
 
@@ -9,7 +10,7 @@ fn one_place() -> Stage {
     Stage::with(|_| {}, Settings { max_refreshes: 1, ..Settings::default() })
 }
 
-/// The place of key 1's refresh becomes free as somebody comes to wait for key 2's, which is or will be in the queue.
+/// The refresh of key 1 frees its place as a caller joins the refresh of key 2, which is in the queue or will be.
 #[test]
 fn a_queued_refresh_is_taken_over_by_a_waiter() {
     explore(|| {
@@ -24,7 +25,7 @@ fn a_queued_refresh_is_taken_over_by_a_waiter() {
         assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
         assert_eq!(waiter.join().unwrap(), Ok(2));
         gate.join().unwrap();
-        stage.rest();
+        stage.settle();
         let runs = stage.versions.runs(2);
         assert!((1..=2).contains(&runs) && stage.versions.most(2) == 1, "{runs} runs");
         assert_eq!((stage.version(2), stage.stats().skipped), (Some(2), 0));
@@ -32,7 +33,7 @@ fn a_queued_refresh_is_taken_over_by_a_waiter() {
     });
 }
 
-/// The same, with no free place until the waiter was answered.
+/// The same, but there is no free place until the waiters are answered.
 #[test]
 fn a_waiter_needs_no_place() {
     explore(|| {
@@ -46,7 +47,7 @@ fn a_waiter_needs_no_place() {
         assert_eq!(join(waiters), [Ok(2); 2]);
         reader.join().unwrap().unwrap();
         stage.versions.let_go();
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.versions.most(2), 1);
         stage.end(&[1, 2]);
     });
@@ -59,16 +60,16 @@ fn every_place_is_given_to_the_next() {
         stage.versions.write(2);
         let readers = [1, 2, 3].map(|key| stage.spawn(move |stage| stage.get(key)));
         assert_eq!(join(readers), [Ok(1); 3]);
-        stage.rest();
+        stage.settle();
         assert_eq!([1, 2, 3].map(|key| stage.version(key)), [Some(2); 3]);
         assert_eq!([1, 2, 3].map(|key| stage.versions.runs(key)), [1; 3]);
         stage.end(&[1, 2, 3]);
     });
 }
 
-/// A refresh that somebody comes to wait for, however early, gives its place to the next at once.
+/// A refresh that a caller joins gives its place to the next one at once, however early the caller joins.
 #[test]
-fn a_place_goes_on_as_a_waiter_joins() {
+fn a_place_is_given_back_as_a_waiter_joins() {
     explore(|| {
         let stage = one_place().stale(&[1, 2]);
         stage.versions.act(&[Act::Hold]);
@@ -76,7 +77,7 @@ fn a_place_goes_on_as_a_waiter_joins() {
         let waiter = stage.spawn(|stage| stage.refresh(1));
         stage.versions.await_begun(1);
         let _ = stage.get(2);
-        // Or this would wait for ever.
+        // Without a free place this would wait for ever.
         stage.versions.await_begun(1);
         stage.versions.let_go();
         assert_eq!((reader.join().unwrap(), waiter.join().unwrap()), (Ok(1), Ok(1)));
@@ -84,7 +85,7 @@ fn a_place_goes_on_as_a_waiter_joins() {
     });
 }
 
-/// What is removed while its refresh waits is not fetched, unless that has begun.
+/// A key that is removed while its refresh waits is not fetched, unless the refresh has begun.
 #[test]
 fn a_queued_refresh_against_remove() {
     explore(|| {
@@ -100,13 +101,13 @@ fn a_queued_refresh_against_remove() {
         let gate = stage.spawn(|stage| stage.versions.let_go());
         remover.join().unwrap();
         gate.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert!(stage.version(2).is_none(), "it came back");
         stage.end(&[1, 2]);
     });
 }
 
-/// Of what is cleared a refresh that waits is not needed any more.
+/// After a `clear` a refresh that waits is not needed any more.
 #[test]
 fn a_queued_refresh_against_clear() {
     explore(|| {
@@ -119,14 +120,14 @@ fn a_queued_refresh_against_clear() {
         stage.clear();
         reader.join().unwrap().unwrap();
         stage.versions.let_go();
-        stage.rest();
+        stage.settle();
         let fetched_anew = u64::from(stage.version(2).is_some());
         assert_eq!((stage.versions.runs(2), stage.stats().skipped), (fetched_anew, 1));
         stage.end(&[1, 2]);
     });
 }
 
-/// The queue is full: who is refused gives its key back, unless somebody came to wait for it meanwhile.
+/// The queue is full. A refresh that is refused gives its key back, unless a caller has joined it meanwhile.
 #[test]
 fn a_refusal_against_a_waiter() {
     explore(|| {
@@ -145,7 +146,7 @@ fn a_refusal_against_a_waiter() {
     });
 }
 
-/// A refresh whose claim lapses gives its place away, once, whoever notices first.
+/// A refresh whose claim lapses frees its place only once, even if its own task and a reader notice that together.
 #[test]
 fn a_place_is_taken_away_as_its_refresh_ends() {
     explore(|| {
@@ -160,7 +161,7 @@ fn a_place_is_taken_away_as_its_refresh_ends() {
         advance(TIMEOUT);
         reader.join().unwrap().unwrap();
         gate.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert!(stage.versions.runs(2) >= 1, "the next one has its turn");
         stage.end(&[1, 2]);
     });

@@ -1,6 +1,7 @@
 //! Callers who come at the same time.
 
-use super::stage::{Act, Stage, join};
+use super::origin::Act;
+use super::stage::{Stage, join};
 use super::{ON_PURPOSE, explore};
 
 #[test]
@@ -12,7 +13,7 @@ fn two_readers_at_a_stale_entry() {
         for got in join(readers) {
             assert!(matches!(got, Ok(1 | 2)), "{got:?}");
         }
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(2)));
         stage.end(&[1]);
     });
@@ -24,13 +25,13 @@ fn three_callers_of_a_missing_entry() {
         let stage = Stage::new();
         let callers = [1, 2, 3].map(|_| stage.spawn(|stage| stage.get(1)));
         assert_eq!(join(callers), [Ok(1); 3]);
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }
 
-/// A caller who comes after that fetch does not get its value: it has a fetch of its own.
+/// A caller who comes after the flight does not get its value, but has a fetch of its own.
 #[test]
 fn a_waiter_arrives_as_the_flight_ends() {
     explore(|| {
@@ -44,9 +45,9 @@ fn a_waiter_arrives_as_the_flight_ends() {
     });
 }
 
-/// The same of a fetch that nobody waited for when it came home, which has no value to spare then.
+/// The same with a fetch that nobody waited for when it ended: it has no copy of its value for a later caller.
 #[test]
-fn a_waiter_arrives_as_a_refresh_behind_callers_ends() {
+fn a_waiter_arrives_as_a_background_refresh_ends() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
         stage.versions.write(2);
@@ -66,7 +67,8 @@ fn a_leader_panics_as_a_waiter_joins() {
         stage.versions.act(&[Act::Panic]);
         let callers = [1, 2].map(|_| stage.spawn(|stage| stage.try_get(1)));
         let got = join(callers);
-        // Who joined panics too. Who came later has a fetch of its own, and with its value it may be that nobody panics.
+        // A caller who joined panics too. A caller who came later has a fetch of its own; with its value it may be that
+        // neither panics.
         let panicked = got.iter().filter(|got| got.as_ref().is_err_and(|why| why.contains(ON_PURPOSE)));
         let panicked = panicked.count();
         let fetched = got.iter().filter(|got| **got == Ok(Ok(1))).count();
@@ -89,7 +91,7 @@ fn a_leaders_fetch_fails_as_a_waiter_joins() {
     });
 }
 
-/// Who goes away cancels nothing for the others.
+/// A caller who leaves cancels nothing for the others.
 #[test]
 fn a_leader_goes_away_as_a_waiter_joins() {
     explore(|| {
@@ -98,13 +100,13 @@ fn a_leader_goes_away_as_a_waiter_joins() {
         let stays = stage.spawn(|stage| stage.get(1));
         leaves.join().unwrap();
         assert_eq!(stays.join().unwrap(), Ok(1));
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });
 }
 
-/// A refresh that fails leaves the stale value, and a back-off that a reader at the same time respects.
+/// A refresh that fails leaves the stale value, and a back-off that a concurrent reader respects.
 #[test]
 fn a_refresh_fails_as_a_reader_comes() {
     explore(|| {
@@ -112,7 +114,7 @@ fn a_refresh_fails_as_a_reader_comes() {
         stage.versions.act(&[Act::Fail]);
         let readers = [1, 2].map(|_| stage.spawn(|stage| stage.get(1)));
         assert_eq!(join(readers), [Ok(1); 2]);
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(1), stage.version(1)), (1, Some(1)));
         stage.end(&[1]);
     });

@@ -1,52 +1,31 @@
-//! What a scenario plays on: one cache, its origin, and callers.
+//! The stage of a scenario: one cache and its callers.
 
 use std::future::Future;
-use std::hash::{Hash, Hasher};
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use shuttle::future::{block_on, yield_now};
+use shuttle::future::block_on;
 use shuttle::thread::{self, JoinHandle};
-use tokio::sync::Semaphore;
 
-use super::ON_PURPOSE;
+use super::origin::{EMPTY, KEYS, Number, Returned, Scripted, Types, Versions};
 use crate::base::clock::Moment;
 use crate::base::panics::catch;
-use crate::base::shims::sync::step;
 use crate::base::shims::tasks;
 use crate::base::sync::Arc;
-use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
-use crate::engine::source::{BoxFuture, Source};
-use crate::engine::{Answer, CallKind, Definition, Engine, ErasedCache, Keyed, Of, Target, ValueOptions};
+use crate::base::sync::plain::{AtomicU64, Ordering};
+use crate::engine::source::Source;
+use crate::engine::{Answer, CallKind, Definition, Engine, ErasedCache, Keyed, Target, ValueOptions};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
 use crate::executor::context::{scenario, settle};
 use crate::executor::housekeeper::Sweep;
-use crate::key::Val;
-use crate::outcome::{Describe, Fallible, Sharing};
+use crate::outcome::{Describe, Sharing};
 use crate::rules::policy::{Eviction, Policy};
 
 pub(super) const LIFETIME: Duration = Duration::from_secs(10);
 pub(super) const RETENTION: Duration = Duration::from_secs(100_000);
 pub(super) const TIMEOUT: Duration = Duration::from_secs(1_000);
-
-/// Answered while nothing is cached: no version of the origin's.
-pub(super) const EMPTY: u64 = 0;
-
-type Outcome = Fallible<u64, &'static str>;
-type Returned = Result<u64, &'static str>;
-type Types = Of<(Val<Number>,), Outcome>;
-
-/// A key: 3 and 4 have one hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Number(u64);
-
-impl Hash for Number {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.0.min(3));
-    }
-}
 
 struct Owned((Number,));
 
@@ -56,145 +35,7 @@ impl Keyed<(Number,)> for Owned {
     }
 }
 
-/// What a run of the body does with the version that it has read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Act {
-    /// Brings it.
-    Bring,
-    /// The same, once the scenario lets it go on.
-    Hold,
-    Fail,
-    /// The same, once the scenario lets it go on.
-    HoldAndFail,
-    Panic,
-}
-
-/// An origin: one number, its version, which only grows. A body that reads it before a write and brings it after that is
-/// what must not be stored.
-pub(super) struct Versions {
-    version: AtomicU64,
-    /// What the next runs do; then all of them bring.
-    acts: Mutex<Vec<Act>>,
-    /// How often the body was run, by key.
-    runs: [AtomicU64; KEYS],
-    /// How many bodies live, and how many did at most, by key.
-    live: [AtomicU64; KEYS],
-    most: [AtomicU64; KEYS],
-    begun: Semaphore,
-    gate: Semaphore,
-}
-
-const KEYS: usize = 5;
-
-struct Scripted {
-    versions: Arc<Versions>,
-    key: u64,
-}
-
-/// A body that lives.
-struct Life(Arc<Scripted>);
-
-impl Life {
-    fn begin(of: &Arc<Scripted>) -> Self {
-        let (versions, key) = (&of.versions, of.key as usize);
-        let live = versions.live[key].fetch_add(1, Ordering::SeqCst) + 1;
-        versions.most[key].fetch_max(live, Ordering::SeqCst);
-        versions.runs[key].fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(of))
-    }
-}
-
-impl Drop for Life {
-    fn drop(&mut self) {
-        self.0.versions.live[self.0.key as usize].fetch_sub(1, Ordering::SeqCst);
-    }
-}
-
-impl Source<Types> for Scripted {
-    fn run(self: Arc<Self>) -> BoxFuture<Returned> {
-        Box::pin(async move {
-            let _life = Life::begin(&self);
-            let act = lock(&self.versions.acts).pop().unwrap_or(Act::Bring);
-            let version = self.versions.version();
-            self.versions.begun.add_permits(1);
-            match act {
-                Act::Bring => yield_now().await,
-                Act::Hold => self.versions.held().await,
-                Act::HoldAndFail => {
-                    self.versions.held().await;
-                    return Err("failed");
-                }
-                Act::Fail => {
-                    yield_now().await;
-                    return Err("failed");
-                }
-                Act::Panic => {
-                    yield_now().await;
-                    panic!("{}", ON_PURPOSE.to_owned());
-                }
-            }
-            Ok(version)
-        })
-    }
-    fn vary(&self, _: &mut Policy) {}
-    fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
-        None
-    }
-    fn wait(&self) -> Option<Duration> {
-        None
-    }
-    fn empty(&self) -> Option<Returned> {
-        Some(Ok(EMPTY))
-    }
-}
-
-impl Versions {
-    pub(super) fn version(&self) -> u64 {
-        step();
-        self.version.load(Ordering::SeqCst)
-    }
-
-    /// Somebody writes to the origin: from here on its version is this one.
-    pub(super) fn write(&self, version: u64) {
-        step();
-        self.version.store(version, Ordering::SeqCst);
-    }
-
-    /// What the next runs of bodies do.
-    pub(super) fn act(&self, acts: &[Act]) {
-        *lock(&self.acts) = acts.iter().rev().copied().collect();
-    }
-
-    /// Until so many bodies more have begun and read their version.
-    pub(super) fn await_begun(&self, bodies: u32) {
-        block_on(self.begun.acquire_many(bodies)).expect("open").forget();
-    }
-
-    async fn held(&self) {
-        self.gate.acquire().await.expect("open").forget();
-    }
-
-    /// Lets one body go on that is held.
-    pub(super) fn let_go(&self) {
-        step();
-        self.gate.add_permits(1);
-    }
-
-    pub(super) fn runs(&self, key: u64) -> u64 {
-        self.runs[key as usize].load(Ordering::SeqCst)
-    }
-
-    pub(super) fn live(&self, key: u64) -> u64 {
-        self.live[key as usize].load(Ordering::SeqCst)
-    }
-
-    /// How many bodies of a key have lived at the same time.
-    pub(super) fn most(&self, key: u64) -> u64 {
-        self.most[key as usize].load(Ordering::SeqCst)
-    }
-}
-
-/// Waits for all of them.
+/// Waits for all tasks.
 pub(super) fn join<T, const N: usize>(tasks: [JoinHandle<T>; N]) -> [T; N] {
     tasks.map(|task| task.join().unwrap_or_else(|_| panic!("a task has panicked")))
 }
@@ -207,7 +48,7 @@ pub(super) struct Stage {
     calls: Arc<AtomicU64>,
 }
 
-/// A value as it lies in the store.
+/// A stored value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stored {
     pub(super) version: u64,
@@ -232,15 +73,6 @@ impl Stage {
             ..Policy::default()
         };
         options(&mut policy);
-        let versions = Versions {
-            version: AtomicU64::new(1),
-            acts: Mutex::default(),
-            runs: Default::default(),
-            live: Default::default(),
-            most: Default::default(),
-            begun: Semaphore::new(0),
-            gate: Semaphore::new(0),
-        };
         let definition = Definition {
             name: "scenario",
             policy,
@@ -248,10 +80,10 @@ impl Stage {
             share: Sharing::Copied(|error: &&str| *error),
             describe: Describe::UNSEEN,
         };
-        Self { engine: Engine::new(definition), versions: Arc::new(versions), calls: Arc::default() }
+        Self { engine: Engine::new(definition), versions: Arc::new(Versions::new()), calls: Arc::default() }
     }
 
-    /// The same, with a stale value of version 1 for each of some keys.
+    /// The same, with a stale value of version 1 for each of these keys.
     pub(super) fn stale(self, keys: &[u64]) -> Self {
         for key in keys {
             self.set(*key, 1);
@@ -260,7 +92,7 @@ impl Stage {
         self
     }
 
-    /// Does something at the same time as others.
+    /// Does `work` in a new task.
     pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> T + Send + 'static,
@@ -305,7 +137,7 @@ impl Stage {
         called.map_err(|panic| panic.message().to_owned())
     }
 
-    /// A caller who goes away when it has waited once.
+    /// A call that is dropped after its first poll.
     pub(super) fn get_and_leave(&self, key: u64) {
         block_on(async {
             let mut call = pin!(self.getting(key));
@@ -338,7 +170,6 @@ impl Stage {
         self.engine.invalidate(&self.target(key), &self.source(key));
     }
 
-    /// All keys.
     pub(super) fn invalidate_all(&self) {
         self.engine.invalidate_all();
     }
@@ -355,12 +186,12 @@ impl Stage {
         self.engine.clear();
     }
 
-    /// So many fetches have failed that the breaker is open; its first trial is due within a second.
+    /// Opens the breaker, as a series of failed fetches would. Its first trial is due within a second.
     pub(super) fn open_breaker(&self) {
         self.engine.open_breaker();
     }
 
-    /// What the janitor does.
+    /// Sweeps the cache, as the housekeeper does.
     pub(super) fn sweep(&self) {
         self.engine.sweep(Moment::now());
     }
@@ -369,20 +200,20 @@ impl Stage {
         ErasedCache::stats(&*self.engine)
     }
 
-    /// Waits for all fetches, and asserts what holds then in any case: every call was answered and counted once, no body
-    /// lives, no key, place or seat is held, and store and bound know of the same entries.
-    pub(super) fn rest(&self) {
+    /// Waits for all fetches, and asserts the invariants: every call was answered and counted once, no body lives, no
+    /// key and no place is held, no caller waits, and store and bound have the same entries.
+    pub(super) fn settle(&self) {
         block_on(settle());
-        assert!((0..KEYS).all(|key| self.versions.live[key].load(Ordering::SeqCst) == 0), "a body lives");
+        assert!((0..KEYS as u64).all(|key| self.versions.live(key) == 0), "a body lives");
         assert_eq!(self.stats().calls(), self.calls.load(Ordering::SeqCst), "a call was not counted once");
         self.engine.assert_at_rest();
         scenario::executor().assert_at_rest();
     }
 
-    /// At the end of a scenario: [at rest](Stage::rest), and these keys can be fetched anew. Nothing that was left
-    /// behind keeps them from it, though no claim has lapsed.
+    /// Ends a scenario: [settles](Stage::settle), and asserts that these keys can be fetched again. No remainder may
+    /// prevent that, and no claim lapses meanwhile.
     pub(super) fn end(self, keys: &[u64]) {
-        self.rest();
+        self.settle();
         // Past every lifetime and every back-off.
         tasks::advance(TIMEOUT / 2);
         self.versions.act(&[]);
@@ -394,7 +225,7 @@ impl Stage {
             let stored = self.peek(*key);
             assert_eq!(stored, Some(Stored { version: newer, fresh: true }), "{key} is stuck");
         }
-        self.rest();
+        self.settle();
         drop(self);
         scenario::end();
         tasks::reset();

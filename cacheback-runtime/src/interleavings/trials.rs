@@ -1,14 +1,15 @@
-//! The breaker is open, and its next trial is due.
+//! An open breaker whose next trial is due.
 
 use std::time::Duration;
 
 use super::explore;
-use super::stage::{Act, Stage, join};
+use super::origin::Act;
+use super::stage::{Stage, join};
 use crate::base::shims::tasks::advance;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// However many readers come, one of them takes the trial.
+/// Only one of the readers takes the trial.
 #[test]
 fn two_readers_as_a_trial_is_due() {
     explore(|| {
@@ -22,17 +23,17 @@ fn two_readers_as_a_trial_is_due() {
         stage.versions.await_begun(1);
         assert_eq!(stage.versions.runs(0) + stage.versions.runs(1), 1);
         stage.versions.let_go();
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.stats().breakers_open, 1);
         advance(2 * SECOND);
         assert_eq!(stage.get(0), Ok(1));
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.version(0), stage.stats().breakers_open), (Some(2), 0));
         stage.end(&[0, 1]);
     });
 }
 
-/// A caller who waits and fails at the same time as the trial puts the next one off for nobody.
+/// The fetch of a caller who waits fails at the same time as the trial. It does not put the next trial off.
 #[test]
 fn a_caller_who_waits_fails_beside_a_trial() {
     explore(|| {
@@ -44,18 +45,19 @@ fn a_caller_who_waits_fails_beside_a_trial() {
         let reader = stage.spawn(|stage| stage.get(0));
         let caller = stage.spawn(|stage| stage.refresh(2));
         assert_eq!((reader.join().unwrap(), caller.join().unwrap()), (Ok(1), Err("failed")));
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(0), stage.versions.runs(2)), (1, 1));
-        // Two trials have not failed yet: the next is due after two seconds at most.
+        // Only one trial has failed, so the next one is due after two seconds at most.
         advance(2 * SECOND);
         assert_eq!(stage.get(0), Ok(1));
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.versions.runs(0), stage.version(0)), (2, Some(2)));
         stage.end(&[0, 2]);
     });
 }
 
-/// A trial succeeds as a caller's fetch fails: whichever is told last, the key of the trial is fresh and nothing is stuck.
+/// A trial succeeds as a caller's fetch fails. In both orders the key of the trial is fresh afterwards, and no key is
+/// stuck.
 #[test]
 fn a_trial_succeeds_as_a_caller_fails() {
     explore(|| {
@@ -69,7 +71,7 @@ fn a_trial_succeeds_as_a_caller_fails() {
         let caller = stage.spawn(|stage| stage.refresh(2));
         assert_eq!(caller.join().unwrap(), Err("failed"));
         assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.version(0), stage.stats().breakers_open), (Some(2), 0));
         stage.end(&[0, 2]);
     });

@@ -1,13 +1,14 @@
-//! Writes from outside, as a fetch comes home that has seen an older version.
+//! Writes from outside, as a fetch ends that has read an older version.
 
 use shuttle::rand::{Rng, thread_rng};
 
 use super::explore;
-use super::stage::{Act, LIFETIME, Stage, Stored, join};
+use super::origin::Act;
+use super::stage::{LIFETIME, Stage, Stored, join};
 use crate::executor::Settings;
 
-/// Plays a write against a fetch, of a key that nothing is known of or that has a stale value: half of the times each.
-/// `stays` says what may be seen as soon as `write` has returned, and at the end.
+/// Plays a write against a fetch. In half of the runs the key is unknown, in the others it has a stale value. `stays`
+/// tells whether a stored value is allowed, as soon as `write` has returned and at the end.
 fn against_a_fetch(write: fn(&Stage), stays: fn(Option<Stored>) -> bool) {
     explore(move || {
         let stage = if thread_rng().r#gen() { Stage::new().stale(&[1]) } else { Stage::new() };
@@ -23,7 +24,7 @@ fn against_a_fetch(write: fn(&Stage), stays: fn(Option<Stored>) -> bool) {
             assert!(matches!(got, Ok(1 | 2)), "{got:?}");
         }
         writer.join().unwrap();
-        stage.rest();
+        stage.settle();
         let stored = stage.peek(1);
         assert!(stays(stored), "{stored:?} came back");
         stage.end(&[1]);
@@ -69,7 +70,7 @@ fn a_fetch_against_clear() {
     against_a_fetch(Stage::clear, nothing_or_the_newer);
 }
 
-/// An equal value that is put back counts as well: claims are compared, not values.
+/// A write of an equal value supersedes the fetch as well: claims are compared, not values.
 #[test]
 fn a_fetch_against_an_equal_set() {
     explore(|| {
@@ -85,13 +86,13 @@ fn a_fetch_against_an_equal_set() {
         let got = fetch.join().unwrap();
         assert!(matches!(got, Ok(1 | 7)), "{got:?}");
         writer.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.peek(1), Some(Stored { version: 1, fresh: true }));
         stage.end(&[1]);
     });
 }
 
-/// What was invalidated is fetched anew, whatever was under way.
+/// A value that was invalidated is fetched again, even if a fetch was under way.
 #[test]
 fn an_invalidated_value_is_followed_by_a_newer_one() {
     explore(|| {
@@ -105,7 +106,7 @@ fn an_invalidated_value_is_followed_by_a_newer_one() {
         });
         fetch.join().unwrap().unwrap();
         join(writers);
-        stage.rest();
+        stage.settle();
         let last = stage.versions.version();
         assert_eq!(stage.peek(1), Some(Stored { version: last, fresh: true }));
         assert!(stage.versions.most(1) <= 2, "two bodies at most");
@@ -113,7 +114,7 @@ fn an_invalidated_value_is_followed_by_a_newer_one() {
     });
 }
 
-/// Invalidations while two bodies of the key run already: one more follows at the end of one of them.
+/// An invalidation comes while two bodies of the key run. One more body follows when one of them has ended.
 #[test]
 fn a_body_ends_as_another_is_parked_behind_it() {
     explore(|| {
@@ -126,12 +127,12 @@ fn a_body_ends_as_another_is_parked_behind_it() {
         stage.versions.write(2);
         let writer = stage.spawn(|stage| stage.invalidate(1));
         let gates = [1, 2].map(|_| stage.spawn(|stage| stage.versions.let_go()));
-        // It looks for what is parked, too.
-        let janitor = stage.spawn(Stage::sweep);
+        // A sweep also looks for parked flights.
+        let housekeeper = stage.spawn(Stage::sweep);
         writer.join().unwrap();
-        janitor.join().unwrap();
+        housekeeper.join().unwrap();
         join(gates);
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.peek(1), Some(Stored { version: 2, fresh: true }));
         assert_eq!((stage.versions.runs(1), stage.versions.most(1)), (3, 2));
         stage.end(&[1]);
@@ -152,13 +153,13 @@ fn fetch_remove_fetch_with_the_first_finishing_in_between() {
         assert_eq!(stage.version(1), Some(2));
         assert_eq!(first.join().unwrap(), Ok(1));
         gate.join().unwrap();
-        stage.rest();
+        stage.settle();
         assert_eq!((stage.version(1), stage.versions.runs(1)), (Some(2), 2));
         stage.end(&[1]);
     });
 }
 
-/// An error is no value: where the key was written meanwhile neither it nor a back-off is kept.
+/// If the key was written meanwhile, neither the error nor a back-off is kept.
 #[test]
 fn a_failing_fetch_against_remove() {
     explore(|| {
@@ -172,13 +173,13 @@ fn a_failing_fetch_against_remove() {
         gate.join().unwrap();
         let got = first.join().unwrap();
         assert!(matches!(got, Ok(1) | Err("failed")), "{got:?}");
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.peek(1), Some(Stored { version: 1, fresh: true }));
         stage.end(&[1]);
     });
 }
 
-/// `set` in one task after the other: the order of the two is that of what is seen last.
+/// Two tasks remove the key and set it. The value that is seen last is one of theirs, not that of the fetch.
 #[test]
 fn two_writers_and_a_fetch() {
     explore(|| {
@@ -192,7 +193,7 @@ fn two_writers_and_a_fetch() {
         });
         fetch.join().unwrap().unwrap();
         join(writers);
-        stage.rest();
+        stage.settle();
         let stored = stage.peek(1);
         assert!(stored.is_some_and(|stored| stored.version >= 5 && stored.fresh), "{stored:?}");
         stage.set(1, 9);
@@ -201,7 +202,7 @@ fn two_writers_and_a_fetch() {
     });
 }
 
-/// The two alone: the fetch has all but stored its value when the `clear` comes.
+/// Only these two: the fetch is about to store its value when the `clear` comes.
 #[test]
 fn a_commit_against_clear() {
     explore(|| {
@@ -212,13 +213,13 @@ fn a_commit_against_clear() {
         stage.versions.let_go();
         stage.clear();
         assert_eq!(stage.version(1), None);
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.version(1), None, "it came back");
         stage.end(&[1]);
     });
 }
 
-/// What is put after a `clear` stays, though the `clear` of another task still walks.
+/// A value that is set after a `clear` stays, even if the `clear` of another task still walks the store.
 #[test]
 fn set_after_clear() {
     explore(|| {
@@ -232,14 +233,14 @@ fn set_after_clear() {
         let readers = [1, 2].map(|key| stage.spawn(move |stage| stage.get(key)));
         assert!(join(readers).iter().all(Result::is_ok));
         join(writers);
-        stage.rest();
+        stage.settle();
         let stored = [1, 2].map(|key| stage.version(key));
         assert!(stored.contains(&Some(5)), "{stored:?}: one of the two came after both clears");
         stage.end(&[1, 2]);
     });
 }
 
-/// The fetch that a `clear` supersedes is not joined by who comes after it.
+/// A caller who comes after a `clear` does not join the fetch that it superseded.
 #[test]
 fn a_caller_after_clear_sees_what_is_newer() {
     explore(|| {
@@ -252,20 +253,20 @@ fn a_caller_after_clear_sees_what_is_newer() {
         });
         first.join().unwrap().unwrap();
         assert_eq!(second.join().unwrap(), Ok(2));
-        stage.rest();
+        stage.settle();
         assert_eq!(stage.version(1), Some(2));
         stage.end(&[1]);
     });
 }
 
-/// While the cache is walked values of other keys come in, replace one another and make the index grow: whatever was
-/// begun before is stale, and what begins after it stays fresh.
+/// While the store is walked, values of other keys come in, replace each other and make the index grow. Values whose
+/// fetch began before are stale, and values from after it stay fresh.
 #[test]
 fn invalidate_all_against_values_that_come_meanwhile() {
     explore(|| {
         let stage = Stage::new().stale(&[1]);
         stage.set(2, 1);
-        // Its body has read the older version, and brings it just then.
+        // This body has read the older version, and returns it during the walk.
         stage.versions.act(&[Act::Hold]);
         let fetch = stage.spawn(|stage| stage.get(3));
         stage.versions.await_begun(1);
@@ -282,11 +283,11 @@ fn invalidate_all_against_values_that_come_meanwhile() {
             assert_eq!(stage.peek(4), Some(Stored { version: 2, fresh: true }));
         });
         let reader = stage.spawn(|stage| stage.get(1));
-        assert!(matches!(fetch.join().unwrap(), Ok(1)), "who waited is answered");
+        assert!(matches!(fetch.join().unwrap(), Ok(1)), "the caller who waited is answered");
         assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
         gate.join().unwrap();
         writer.join().unwrap();
-        stage.rest();
+        stage.settle();
         for key in 1..=3 {
             let stored = stage.peek(key);
             assert!(
@@ -295,18 +296,18 @@ fn invalidate_all_against_values_that_come_meanwhile() {
             );
         }
         assert_eq!(stage.peek(4), Some(Stored { version: 2, fresh: true }));
-        // Each is refreshed when it is asked for: nothing keeps its readers quiet.
+        // Each key is refreshed when it is asked for: no reader stays on the fast path.
         for key in 1..=3 {
             let _ = stage.get(key);
         }
-        stage.rest();
+        stage.settle();
         let stored = [1, 2, 3].map(|key| stage.peek(key));
         assert_eq!(stored, [Some(Stored { version: 2, fresh: true }); 3]);
         stage.end(&[1, 2, 3]);
     });
 }
 
-/// Invalidations of the whole cache, and callers in between: two bodies of a key at most, and the last value stands.
+/// The whole cache is invalidated, with callers in between. At most two bodies of a key run, and the last value stands.
 #[test]
 fn a_cache_is_invalidated_again_and_again() {
     explore(|| {
@@ -321,10 +322,10 @@ fn a_cache_is_invalidated_again_and_again() {
         let reader = stage.spawn(|stage| stage.get(1));
         join(writers);
         reader.join().unwrap().unwrap();
-        stage.rest();
-        // What both have invalidated is asked for once more.
+        stage.settle();
+        // Ask once more for the value that both have invalidated.
         stage.get(1).unwrap();
-        stage.rest();
+        stage.settle();
         let last = stage.versions.version();
         assert_eq!(stage.peek(1), Some(Stored { version: last, fresh: true }));
         assert!(stage.versions.most(1) <= 2, "two bodies at most");
@@ -332,7 +333,7 @@ fn a_cache_is_invalidated_again_and_again() {
     });
 }
 
-/// A ticket for one use, two who take it, and one who clears the cache meanwhile and puts in another.
+/// Two tasks take a value that is for one use, such as a ticket. A third clears the cache meanwhile and sets another.
 #[test]
 fn a_value_is_taken_once() {
     explore(|| {

@@ -1,22 +1,22 @@
-//! The shape of a computed part of a key: found by method resolution, one trait a level. A part that borrows, as
-//! `name.trim()` does, is looked up as it is and owned for a fetch alone, as an argument is.
+//! The shape of a computed part of a key, found by method resolution with a trait for each level. A part that borrows,
+//! such as `name.trim()`, is handled as an argument: it is looked up as it is, and owned only for a fetch.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use super::{CowOf, Form, Nested, Ref, Slice, Val};
 
-/// Asks the type system what a computed part is.
+/// Asks the type system for the shape of a computed part.
 #[derive(Debug)]
 pub struct Computed<T>(PhantomData<fn() -> T>);
 
-/// A part that was computed.
+/// The question about a computed part.
 #[must_use]
 pub fn computed<T>(_: &T) -> Computed<T> {
     Computed(PhantomData)
 }
 
-/// A value that borrows, and can be owned.
+/// A value that borrows and can be owned.
 pub trait Borrowing {
     /// How it is looked up and owned.
     type Shape: Form;
@@ -31,7 +31,7 @@ impl<X: Borrowing> Borrowing for Option<X> {
     type Shape = Option<X::Shape>;
 }
 
-/// First choice: a borrow of what borrows. Reached through two references.
+/// First choice: a borrow of a type that borrows. Reached through two references.
 pub trait NestedPart {
     /// How it is looked up and owned.
     type Shape;
@@ -69,7 +69,7 @@ impl<X: Borrowing> BorrowedPart for &&Computed<X> {
     }
 }
 
-/// Last: a value without a borrow in it.
+/// Last choice: a value that borrows nothing.
 impl<T: 'static> Computed<T> {
     /// Its shape, as a value.
     #[must_use]

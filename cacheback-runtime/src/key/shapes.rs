@@ -1,4 +1,4 @@
-//! One shape for each form of argument.
+//! A shape for each form of argument.
 
 use std::borrow::{Borrow, Cow};
 use std::hash::{Hash, Hasher};
@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 
 use super::{Argument, Borrowed, Form, Key, KeyPart, KeyShape, Own, Receiver, Shape};
 
-/// An argument without a borrow in it.
+/// An argument that borrows nothing.
 #[derive(Debug)]
 pub struct Val<T>(PhantomData<fn() -> T>);
 
@@ -154,7 +154,7 @@ impl<T: ?Sized + Borrowed + Key> KeyPart<CowOf<T>> for Cow<'_, T> {
     }
 }
 
-/// `&X` where `X` itself holds borrows: `&&str`, `&Option<&str>`. The body is lent `X`, and borrows that.
+/// `&X` of an `X` that borrows: `&&str`, `&Option<&str>`. The body gets an `X`, and borrows that.
 #[derive(Debug)]
 pub struct Nested<S>(PhantomData<fn() -> S>);
 
@@ -191,7 +191,7 @@ impl<S: KeyShape, X: KeyPart<S>> KeyPart<Nested<S>> for &X {
     }
 }
 
-/// `&[X]` where `X` holds borrows: `&[&str]`. The body is lent a `Vec` of leases.
+/// `&[X]` of an `X` that borrows: `&[&str]`. The body gets a `Vec` of leases, and borrows that.
 #[derive(Debug)]
 pub struct Slice<S>(PhantomData<fn() -> S>);
 

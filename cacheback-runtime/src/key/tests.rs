@@ -1,4 +1,4 @@
-//! A view and its owned form are one key, whatever the shape; different arguments are different keys.
+//! In every shape a view and its owned form are the same key, and different arguments are different keys.
 
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
@@ -12,7 +12,7 @@ fn hash_of<A: KeyOver<W>, W: Copy>(state: &RandomState, view: W) -> u64 {
     hasher.finish()
 }
 
-/// Owning and lending again gives the same key; `other` differs from `this`.
+/// Checks that `this` and its owned form are the same key, and that `other` is a different one.
 fn check<A: KeyOver<W>, W: Copy>(this: W, other: W) {
     let state = RandomState::new();
     let owned = A::own(this);
@@ -43,14 +43,14 @@ fn nested_borrows() {
 }
 
 #[test]
-fn neighbours_do_not_run_together() {
+fn neighbouring_parts_are_kept_apart() {
     check::<(Ref<str>, Ref<str>), _>((&"ab", &"c"), (&"a", &"bc"));
     check::<(Slice<Ref<str>>, Ref<str>), _>((&&["a", "b"][..], &"c"), (&&["a"][..], &"bc"));
     check::<(Option<Val<u8>>, Option<Val<u8>>), _>((&Some(1), &None), (&None, &Some(1)));
 }
 
 #[test]
-fn leases_lend_what_was_owned() {
+fn a_lease_lends_the_owned_form() {
     let names = vec!["a".to_owned(), "b".to_owned()];
     assert_eq!(<Slice<Ref<str>> as Shape>::lease(&names), ["a", "b"]);
     assert_eq!(<Option<Ref<str>> as Shape>::lease(&Some("x".to_owned())), Some("x"));

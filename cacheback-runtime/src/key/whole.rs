@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use super::{Argument, Form, Key, KeyShape, Shape};
 
-/// One type, as it is: what looks it up is hashed and compared by the caller.
+/// A key of one type, as it is. The caller hashes the borrowed key of a lookup, and compares it.
 pub(crate) struct Whole<K>(PhantomData<fn() -> K>);
 
 impl<K: 'static> Form for Whole<K> {

@@ -1,4 +1,4 @@
-//! The two errors of the public API: [`Error`] of a write, [`FetchError`] of a fetch that others share.
+//! The two errors of the public API: [`Error`] of a write, and [`FetchError`] of a fetch that several callers share.
 
 use std::any::Any;
 use std::fmt;
@@ -8,7 +8,7 @@ use crate::base::sync::Arc;
 
 /// Why a write (`set`, `invalidate`, `remove`, `clear`) or [`configure`](crate::configure()) failed.
 ///
-/// On the local tier no write of a value fails; the type is here so that a shared tier changes no call.
+/// On the local tier no write of a value fails. The type is here so that a shared tier will change no call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Error {
@@ -35,24 +35,25 @@ impl std::error::Error for Error {}
 pub enum FetchErrorKind {
     /// The function returned an `Err`.
     Error,
-    /// The function panicked. On the local tier such a panic is handed on as a panic.
+    /// The function panicked. On the local tier the callers get this panic as a panic.
     Panic,
-    /// The fetch did not end within its `refresh_timeout`, because the thread of the caller blocks the only runtime that
-    /// could drive it. (A fetch that is driven goes on for those who wait.)
+    /// The fetch did not end within its `refresh_timeout`, because the thread of the caller blocks the only runtime
+    /// that could drive it. (Otherwise a fetch goes on for the callers who wait for it.)
     TimedOut,
     /// The fetch ended without an outcome: its runtime was dropped.
     Lost,
 }
 
-/// The failure of a fetch, as it is handed to all who waited for it, to a lone caller too.
+/// The failure of a fetch, for every caller who waited for it, even if there was only one.
 ///
-/// An error type takes it through `From<FetchError>` if it is neither `Clone` nor `From<Arc<E>>`; `anyhow::Error` and
-/// `Box<dyn Error + Send + Sync>` do so by themselves.
+/// An error type that is neither `Clone` nor `From<Arc<E>>` is made from it, through `From<FetchError>`.
+/// `anyhow::Error` and `Box<dyn Error + Send + Sync>` have this conversion already.
 ///
-/// It owns the function's own error and adds no words to it. [`Display`](fmt::Display) is what that error displays,
-/// followed by its causes; [`source`](std::error::Error::source) is the source of that error, and
-/// [`downcast_ref`](FetchError::downcast_ref) gives the error itself. [`function`](FetchError::function) and
-/// [`kind`](FetchError::kind) tell the rest. A fetch that was lost has no error of its own, and a sentence in its place.
+/// It owns the function's own error and adds no words to it. [`Display`](fmt::Display) shows that error, followed by
+/// its causes. [`source`](std::error::Error::source) is the source of that error, and
+/// [`downcast_ref`](FetchError::downcast_ref) gives the error itself. [`function`](FetchError::function) is the name of
+/// the function, and [`kind`](FetchError::kind) tells how the fetch failed. A fetch that was lost or timed out has no
+/// error of its own, and displays a sentence instead.
 ///
 /// # Examples
 ///
@@ -71,7 +72,7 @@ pub enum FetchErrorKind {
 /// }
 /// impl std::error::Error for Refused {}
 ///
-/// /// What a cache of a fallible function may return: it takes a `FetchError`, as `anyhow::Error` does.
+/// /// The error type of a cached function: it can be made from a `FetchError`, like `anyhow::Error`.
 /// type Failure = Box<dyn std::error::Error + Send + Sync>;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -93,15 +94,15 @@ pub enum FetchErrorKind {
 pub struct FetchError {
     function: &'static str,
     kind: FetchErrorKind,
-    /// The original with its causes, or what is said in its place.
+    /// The text of the original with its causes, or a sentence in its place.
     text: Arc<str>,
     original: Option<Arc<dyn Original>>,
 }
 
-/// An error as one of the standard library's errors.
+/// Gives an error as a `std::error::Error`.
 pub(crate) type AsError<E> = fn(&E) -> &(dyn std::error::Error + 'static);
 
-/// A function's own error, without its type.
+/// A function's own error, type-erased.
 trait Original: Send + Sync {
     fn any(&self) -> &dyn Any;
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)>;
@@ -121,12 +122,12 @@ impl<E: Send + Sync + 'static> Original for Owned<E> {
     }
 }
 
-// It shows an error to its holders, and changes nothing.
+// It only shows an error, and changes nothing.
 impl UnwindSafe for FetchError {}
 impl RefUnwindSafe for FetchError {}
 
 impl FetchError {
-    /// A fetch that ended without an error of its function.
+    /// The failure of a fetch that ended without an error of the function's own.
     pub(crate) fn without_outcome(function: &'static str, kind: FetchErrorKind, why: &str) -> Self {
         let ended = match kind {
             FetchErrorKind::TimedOut => "timed out",
@@ -135,7 +136,7 @@ impl FetchError {
         Self { function, kind, text: format!("fetch of `{function}` {ended}: {why}").into(), original: None }
     }
 
-    /// A function's own error; `text` is what it and its causes say.
+    /// A function's own error. `text` is its text, with those of its causes.
     pub(crate) fn of<E: Send + Sync + 'static>(
         function: &'static str,
         error: E,

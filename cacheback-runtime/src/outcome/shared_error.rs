@@ -1,11 +1,11 @@
-//! One error, for all who waited for it.
+//! One error, for all callers who waited for it.
 
 use crate::base::sync::Arc;
 use crate::outcome::error::FetchError;
 use crate::outcome::{Describe, Sharing};
 
-/// The `Err` of a fetch, in the one form in which everybody gets it: whether one caller waits or many, and whoever
-/// started the fetch.
+/// The `Err` of a fetch, in the one form that every caller gets: it does not depend on how many callers wait, or on
+/// which of them started the fetch.
 pub(crate) enum Shareable<E> {
     Copied(E, fn(&E) -> E),
     Shared(Arc<E>, fn(Arc<E>) -> E),
@@ -13,7 +13,7 @@ pub(crate) enum Shareable<E> {
 }
 
 impl<E: Send + Sync + 'static> Shareable<E> {
-    /// An error that is described as `text`.
+    /// An error, with the text that describes it.
     pub(crate) fn new(
         function: &'static str,
         error: E,
@@ -31,7 +31,7 @@ impl<E: Send + Sync + 'static> Shareable<E> {
         }
     }
 
-    /// One more. Runs user code.
+    /// Makes the error for one more caller. Runs user code.
     pub(crate) fn hand(&self) -> E {
         match self {
             Self::Copied(error, copy) => copy(error),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn everybody_gets_what_the_sharing_makes() {
+    fn every_caller_gets_the_error_as_the_sharing_makes_it() {
         let copied = kept(Sharing::Copied(|_| Own::Copied));
         let shared = kept(Sharing::Shared(Own::Shared));
         let wrapped = kept(Sharing::Wrapped(Own::Wrapped));

@@ -1,6 +1,6 @@
-//! The type system finds the same answers as a reader would.
+//! The type system finds the answers that a reader of the code would give.
 
-use super::sharing::{Describes, Unshared};
+use super::sharing::Unshared;
 use super::*;
 use crate::base::sync::Arc;
 use crate::outcome::error::FetchError;
@@ -61,7 +61,7 @@ fn results_split_and_join_and_the_rest_is_a_value() {
     assert_eq!(<Fallible<u8, u16> as Outcome>::join(Ok(3)), Ok(3));
 }
 
-/// An error with a cause, and that with one of its own.
+/// An error with a cause, which may have a cause too.
 #[derive(Debug)]
 struct Layer(&'static str, Option<Box<Layer>>);
 impl std::fmt::Display for Layer {
@@ -80,7 +80,7 @@ fn layers() -> Layer {
     Layer("loading the user", Some(Box::new(Layer("asking the database", Some(Box::new(refused))))))
 }
 
-/// The text of an error as the probes have it described.
+/// The text of an error, as the probes describe it.
 macro_rules! text_of {
     ($error:ty: $value:expr) => {{
         let probe = &Probe::<Alias<$error>>::NEW;
@@ -89,7 +89,7 @@ macro_rules! text_of {
 }
 
 #[test]
-fn all_causes_are_told_of_whatever_holds_an_error() {
+fn all_causes_are_told_however_an_error_is_held() {
     type Boxed = Box<dyn std::error::Error + Send + Sync>;
     let all = "loading the user: asking the database: connection refused";
     assert_eq!(text_of!(Layer: layers()), all);
@@ -103,7 +103,7 @@ fn all_causes_are_told_of_whatever_holds_an_error() {
 }
 
 #[test]
-fn a_cause_that_was_told_is_not_told_again_and_a_chain_without_an_end_has_one() {
+fn a_cause_is_not_told_twice_and_an_endless_chain_is_cut() {
     let told = Layer("loading: no route", Some(Box::new(Layer("no route", None))));
     assert_eq!(text_of!(Layer: told), "loading: no route");
 

@@ -1,11 +1,11 @@
-//! What `weigh` says of a value.
+//! The weight of a value, as `weigh` gives it.
 
-/// A value's weight in bytes. Here, next to the value, so that the closure's parameter has its type.
+/// The weight of a value in bytes. The value is a parameter so that the type of the closure's parameter is inferred.
 pub fn weighed<V, N: Weight>(value: &V, weigh: impl Fn(&V) -> N) -> u64 {
     weigh(value).bytes()
 }
 
-/// What `weigh` may return.
+/// A type that `weigh` may return.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no weight of a cached value",
     label = "`weigh` returns how many bytes a value counts, as an unsigned integer",

@@ -1,6 +1,6 @@
-//! The commit: the effect that the outcome of a fetch has on its key.
+//! The effect of a fetch's outcome on its key, for the commit.
 //!
-//! As [`decide`](crate::rules::decide) it knows no clock, no runtime and no store.
+//! Like [`decide`](crate::rules::decide) it knows no clock, no runtime and no store.
 
 use crate::base::clock::{Moment, nanos};
 use crate::rules::backoff::Backoff;
@@ -9,17 +9,17 @@ use crate::rules::policy::Policy;
 /// How a fetch has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// A value, of a fetch that began at `started`.
+    /// With a value. The fetch began at `started`.
     Value { started: Moment },
-    /// A value that is not to be stored.
+    /// With a value that is not to be stored.
     Unstored { started: Moment },
-    /// An error, a panic or a time-out. An error may be kept, as `cache_err` says.
+    /// With an error, a panic or a time-out. `cache_err` says whether an error is kept.
     Failed { is_error: bool },
-    /// None: its runtime was dropped, or shut down.
+    /// Without an outcome: its runtime was dropped, or shut down.
     Lost,
 }
 
-/// The key, as the store has it.
+/// The store's record of the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     /// When the fetch of its value began, if it has one.
@@ -32,19 +32,19 @@ impl Held {
     pub(crate) const NOTHING: Self = Self { value: None, failures: 0 };
 }
 
-/// The fence between a fetch and all that was written since it began.
+/// The fence between a fetch and the writes since it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fence {
-    /// Nobody has superseded it.
+    /// Nothing has superseded the fetch.
     pub(crate) holds_the_key: bool,
-    /// The cache was not cleared.
+    /// The cache has not been cleared.
     pub(crate) is_in_its_epoch: bool,
 }
 
 /// The effect on the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// None. The outcome comes too late: it goes to those who wait, and no further.
+    /// None. The outcome comes too late: it answers the callers who wait, and is not stored.
     Discard,
     /// The value is stored.
     Store,
@@ -52,13 +52,14 @@ pub(crate) enum Effect {
     DropOlder,
     /// The key keeps its value, and is in back-off.
     BackOff(Backoff),
-    /// The key has no value, and a record of its back-off is stored; also the error, if that answers until some moment.
+    /// The key has no value, and a record of its back-off is stored. With `error_until` the error is stored too, and
+    /// answers until that moment.
     Record { backoff: Backoff, error_until: Option<Moment> },
-    /// The key is as it was, and free.
+    /// The key stays as it was, and is free.
     Release,
 }
 
-/// Decides about a fetch that has ended at `now`. `chance`, from 0 to 1, shortens a back-off.
+/// The effect of a fetch that has ended at `now`. `chance`, from 0 to 1, shortens a back-off.
 pub(crate) fn effect(
     ending: Ending,
     held: Held,
@@ -71,7 +72,8 @@ pub(crate) fn effect(
         return Effect::Discard;
     }
     match ending {
-        // Under `test-util` another runtime may have fetched it meanwhile. Elsewhere that would have superseded this one.
+        // With `test-util` another runtime may have fetched the key meanwhile. Without it, that fetch would have
+        // superseded this one.
         Ending::Value { started } | Ending::Unstored { started }
             if held.value.is_some_and(|newer| started < newer) =>
         {
@@ -113,10 +115,10 @@ mod tests {
         effect(ending, held, fence, &Policy::default(), at(now), 0.0)
     }
 
-    /// Each ending, with and without a value in the store: of an older fetch, of one that began at the same moment, and
-    /// of a newer one.
+    /// Each ending, without a value in the store and with one: of an older fetch, of one that began at the same moment,
+    /// and of a newer one.
     #[test]
-    fn every_ending_over_every_state() {
+    fn every_ending_in_every_state() {
         let started = at(50);
         let value = |seconds| Held { value: Some(at(seconds)), failures: 2 };
         let failed_before = Held { value: None, failures: 2 };
@@ -140,9 +142,9 @@ mod tests {
         }
     }
 
-    /// Whatever the ending and the state: behind the fence it has no effect.
+    /// In every state, no ending of such a fetch has an effect.
     #[test]
-    fn a_fetch_that_was_superseded_or_cleared_away_has_no_effect() {
+    fn a_fetch_that_was_superseded_or_whose_cache_was_cleared_has_no_effect() {
         let endings = [
             Ending::Value { started: at(50) },
             Ending::Unstored { started: at(50) },
@@ -160,7 +162,7 @@ mod tests {
         }
     }
 
-    /// An error is kept if no value exists and `cache_err` says so; a panic and a time-out never are.
+    /// An error is kept if no value exists and `cache_err` is set. A panic or a time-out is never kept.
     #[test]
     fn an_error_answers_for_the_time_of_cache_err() {
         let policy = Policy { cache_err: Some(Duration::from_secs(5)), ..Policy::default() };
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn chance_shortens_a_back_off() {
+    fn chance_shortens_the_back_off() {
         let held = Held { value: Some(at(0)), failures: 3 };
         for (chance, until) in [(0.0, 18), (0.5, 16), (1.0, 14)] {
             let ending = Ending::Failed { is_error: true };

@@ -1,4 +1,4 @@
-//! The times of one stored value, and the state that an age puts it in.
+//! The times of a stored value, and its state at an age.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use crate::rules::policy::Policy;
 /// The times of a stored value. Spans are nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Times {
-    /// When the fetch began that made the value, or when it was set: its age counts from here.
+    /// When the value was set, or when the fetch that made it began. Its age counts from this moment.
     pub(crate) started: Moment,
     pub(crate) lifetime: u64,
-    /// How long past the lifetime it may be served without waiting.
+    /// How long after its lifetime it may be served without waiting.
     pub(crate) max_stale: u64,
     /// The age at which it is gone.
     pub(crate) retention: u64,
-    /// This long before the end of the lifetime, a hit starts the refresh.
+    /// How long before the end of the lifetime a hit starts the refresh.
     pub(crate) ahead: u64,
 }
 
-/// What most values of a cache have in common. Nanoseconds.
+/// The times that most values of a cache have in common, in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Windows {
     pub(crate) max_stale: u64,
@@ -38,7 +38,7 @@ impl Windows {
     }
 }
 
-/// The times that a value's own options give it, `lifetime_for` and `retention_for`.
+/// The times that `lifetime_for` and `retention_for` give to one value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct OwnTimes {
     pub(crate) lifetime: Option<Duration>,
@@ -46,14 +46,14 @@ pub(crate) struct OwnTimes {
 }
 
 impl OwnTimes {
-    /// Whether its lifetime ends after the retention of all values, and is cut.
+    /// Whether the lifetime is longer than the retention of all values, and so is cut.
     pub(crate) fn is_cut(&self, policy: &Policy) -> bool {
         self.lifetime.is_some_and(|lifetime| lifetime > policy.retention)
     }
 }
 
-/// The times of a value whose fetch began at `started`, or that was set then. `None`: its own lifetime or retention is
-/// zero, and it is not to be stored. `chance`, from 0 to 1, says how much of `jitter` the lifetime loses.
+/// The times of a value that was set at `started`, or whose fetch began then. `None`: its own lifetime or retention is
+/// zero, so it is not to be stored. `chance`, from 0 to 1, says how much of `jitter` the lifetime loses.
 pub(crate) fn freshness(policy: &Policy, own: OwnTimes, started: Moment, chance: f64) -> Option<Times> {
     if own.lifetime.is_some_and(|lifetime| lifetime.is_zero())
         || own.retention.is_some_and(|retention| retention.is_zero())
@@ -68,7 +68,7 @@ pub(crate) fn freshness(policy: &Policy, own: OwnTimes, started: Moment, chance:
     Some(Times::new(&Policy { retention, ..*policy }, started, lifetime))
 }
 
-/// What an entry is at some moment.
+/// The state of an entry at some moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Fresh,
@@ -78,10 +78,10 @@ pub(crate) enum State {
 }
 
 impl Times {
-    /// The times of a value that began at `started` and whose own lifetime is `lifetime`.
+    /// The times of a value whose age counts from `started`, with this lifetime.
     ///
-    /// A lifetime past the retention ends with it. One as short as `refresh_ahead` would ask for a refresh at every
-    /// hit: half of it is left alone.
+    /// A lifetime past the retention ends with it. If the lifetime is no longer than `refresh_ahead`, every hit would
+    /// ask for a refresh: instead, only hits in its second half do.
     pub(crate) fn new(policy: &Policy, started: Moment, lifetime: Duration) -> Self {
         let lifetime = nanos(lifetime.min(policy.retention));
         let windows = Windows::of(policy);
@@ -95,7 +95,7 @@ impl Times {
         Self { started, lifetime, max_stale, retention, ahead }
     }
 
-    /// A record without a value, from `started` for `retention` nanoseconds.
+    /// The times of a record without a value, which lasts from `started` for `retention` nanoseconds.
     pub(crate) fn of_nothing(started: Moment, retention: u64) -> Self {
         Self::of(started, 0, Windows { max_stale: 0, retention, ahead: 0 })
     }
@@ -122,17 +122,17 @@ impl Times {
         }
     }
 
-    /// Before this moment a read serves the value and has nothing else to do.
+    /// Until this moment a read serves the value and has nothing else to do.
     pub(crate) fn fast_path_until(&self) -> Moment {
         self.started.plus(self.fast_path_age())
     }
 
-    /// That age.
+    /// Below this age a read serves the value and has nothing else to do.
     pub(crate) fn fast_path_age(&self) -> u64 {
         (self.lifetime - self.ahead.min(self.lifetime)).min(self.retention)
     }
 
-    /// Whether a refresh is wanted: the value is no longer fresh, or soon.
+    /// Whether a refresh is wanted: the value is no longer fresh, or will soon not be.
     pub(crate) fn due(&self, now: Moment) -> bool {
         self.age(now) >= self.fast_path_age()
     }
@@ -152,14 +152,14 @@ mod tests {
         Policy { lifetime: secs(100), retention: secs(1_000), ..Policy::default() }
     }
 
-    /// Lifetime and retention in seconds, without chance.
+    /// Lifetime and retention in seconds, without jitter.
     fn stored(policy: &Policy, own: OwnTimes) -> Option<(u64, u64)> {
         let times = freshness(policy, own, Moment::PAST, 0.0)?;
         Some((times.lifetime / 1_000_000_000, times.retention / 1_000_000_000))
     }
 
     #[test]
-    fn a_values_own_times_come_before_the_options_within_the_retention() {
+    fn a_values_own_times_replace_the_options_within_the_retention() {
         let table = [
             (None, None, (100, 1_000)),
             (Some(5), None, (5, 1_000)),
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    fn zero_of_its_own_says_not_to_store_a_value() {
+    fn a_value_whose_own_time_is_zero_is_not_stored() {
         for own in
             [OwnTimes { lifetime: Some(secs(0)), ..NONE }, OwnTimes { retention: Some(secs(0)), ..NONE }]
         {
             assert_eq!(stored(&policy(), own), None, "{own:?}");
         }
-        // The lifetime of all values may be zero: they are stored, and stale at once.
+        // The lifetime of all values may be zero. They are stored then, and are stale at once.
         assert_eq!(stored(&Policy { lifetime: secs(0), ..policy() }, NONE), Some((0, 1_000)));
     }
 
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_takes_up_to_its_share_of_a_lifetime_and_never_all() {
+    fn jitter_shortens_a_lifetime_by_its_share_at_most_and_never_to_zero() {
         let lifetime = |jitter, chance, lifetime| {
             let policy = Policy { jitter, lifetime, ..policy() };
             freshness(&policy, NONE, Moment::PAST, chance).map(|times| times.lifetime)

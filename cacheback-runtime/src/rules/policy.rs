@@ -1,4 +1,4 @@
-//! What a function asks of its cache: the attribute's options, their defaults and the rules between them.
+//! The options of a cached function, their defaults and the rules between them.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,10 +6,11 @@ use std::time::Duration;
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The options of a cached function or cache, as they hold where no argument changes them.
+/// The options of a cached function or cache, as they hold unless an argument changes them.
 ///
-/// With the feature `serde` it is written as a map of these fields, durations as seconds in floating point (`"lifetime":
-/// 600.0`), and an option without a limit as null. It is not read: a function's options are written in its attribute.
+/// With the feature `serde` it can be serialized, as a map of these fields: durations are seconds in floating point
+/// (`"lifetime": 600.0`), and `None` is null. It cannot be deserialized: a function's options are written in its
+/// attribute.
 ///
 /// # Examples
 ///
@@ -27,50 +28,50 @@ pub struct Policy {
     /// How long a value is fresh. Default: 600 s.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub lifetime: Duration,
-    /// How long past its lifetime a value is served without waiting; `None`: until `retention`. Default: `None`.
+    /// How long after its lifetime a value is served without waiting; `None`: until `retention`. Default: `None`.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub max_stale: Option<Duration>,
-    /// The age at which a value is gone, unless its own (`retention_for`) comes first. Default: 30 days.
+    /// The age at which a value is gone, unless its own retention (`retention_for`) is shorter. Default: 30 days.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub retention: Duration,
-    /// A hit this close to the end of the lifetime starts the refresh. Default: 0.
+    /// How long before the end of the lifetime a hit starts the refresh. Default: 0.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub refresh_ahead: Duration,
-    /// Whether a caller waits for the fetch where nothing is cached. Default: `false`.
+    /// Whether a caller waits for the fetch if nothing is cached. Default: `false`.
     pub fetch_on_miss: bool,
     /// The longest that a caller waits for a fetch; `None`: no limit. Default: `None`.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub wait: Option<Duration>,
-    /// How long a fetch holds its key against another one. Default: 60 s.
+    /// How long a fetch claims its key. After that it is aborted, unless somebody waits for it. Default: 60 s.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub refresh_timeout: Duration,
     /// The longest pause after failed fetches of a key. Default: 60 s.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub max_backoff: Duration,
-    /// Whether, after ten failed fetches in a row over any keys, refreshes in the background shrink to one trial a
-    /// back-off period until one succeeds. Default: `true`.
+    /// Whether ten failed fetches in a row, over any keys, reduce refreshes in the background to one trial in each
+    /// back-off period, until a trial succeeds. Default: `true`.
     pub breaker: bool,
-    /// How many refreshes of this function may run at once; `None`: as many as the executor lets. Default: `None`.
+    /// How many refreshes of this function may run at once; `None`: as many as the executor allows. Default: `None`.
     pub max_refreshes: Option<usize>,
-    /// How long an `Err` answers waiting callers where no value exists; `None`: not at all. Default: `None`.
+    /// How long an `Err` answers waiting callers if no value exists; `None`: not at all. Default: `None`.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub cache_err: Option<Duration>,
     /// The largest share by which a stored lifetime is shortened at random, 0.0 to 1.0. Default: 0.0.
     pub jitter: f64,
-    /// The most entries that the local store keeps, unless `max_bytes` bounds it. Default: 10,000.
+    /// The most entries that the local store keeps, unless `max_bytes` limits it. Default: 10,000.
     pub capacity: u64,
     /// The most bytes that the local store keeps, as `weigh` counts them, in place of `capacity`; `None`: entries are
     /// counted. Default: `None`.
     pub max_bytes: Option<u64>,
-    /// Which values are dropped first where the local store is full. Default: [`Eviction::Lru`].
+    /// Which values are dropped first when the local store is full. Default: [`Eviction::Lru`].
     pub eviction: Eviction,
     /// Names of the options whose expression depends on the arguments; their fields show the default.
     pub varies: &'static [&'static str],
 }
 
-/// Which values are dropped first where the local store is full.
+/// Which values are dropped first when the local store is full.
 ///
-/// With the feature `serde` it is the word that the attribute takes: `lru` or `tiny_lfu`.
+/// With the feature `serde` it is serialized as the word that the attribute takes: `lru` or `tiny_lfu`.
 ///
 /// # Examples
 ///
@@ -82,10 +83,10 @@ pub struct Policy {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Eviction {
-    /// Those that were not read for the longest time.
+    /// Those that have not been read for the longest time.
     #[default]
     Lru,
-    /// Those that are asked for least often (W-TinyLFU); a new value is seen by the next read all the same.
+    /// Those that are asked for least often (W-TinyLFU). Even so, the next read sees a new value.
     TinyLfu,
 }
 
@@ -131,11 +132,11 @@ impl Default for Policy {
     }
 }
 
-/// Options, or an option and its range, that cannot hold together.
+/// Options that contradict each other, or an option out of its range.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Contradiction {
     pub(crate) option: &'static str,
-    /// The other options that take part.
+    /// The other options of the contradiction.
     pub(crate) with: &'static [&'static str],
     reason: String,
 }
@@ -147,8 +148,8 @@ impl fmt::Display for Contradiction {
 }
 
 impl Policy {
-    /// The options as they are; or the first contradiction between those that no argument changes. Where one does, the
-    /// other is left alone: they are clamped together for each entry.
+    /// The options as they are, or the first contradiction between constant ones. If an argument changes one of the
+    /// two, they are clamped together for each entry instead.
     pub(crate) fn checked(self) -> Result<Self, Contradiction> {
         let varies = |option: &str| self.varies.contains(&option);
         let constant =
@@ -160,8 +161,8 @@ impl Policy {
         }
     }
 
-    /// Makes the options agree, and says what contradicts what, with the values that were given: a value that had to be
-    /// changed for one contradiction takes part in no other.
+    /// Makes the options agree, and returns their contradictions with the values that were given. A value that is
+    /// changed because of one contradiction causes no other.
     pub(crate) fn clamp(&mut self) -> Vec<Contradiction> {
         let given = *self;
         let mut found = Vec::new();
@@ -310,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contradiction_is_told_with_the_values_that_were_given() {
+    fn a_contradiction_names_the_values_that_were_given() {
         let base = Policy { lifetime: secs(60), retention: secs(30), ..Policy::default() };
         let told = |mut policy: Policy| policy.clamp().iter().map(ToString::to_string).collect::<Vec<_>>();
         let retention = "option `retention`: 30s is shorter than the `lifetime` of 1 min";
@@ -333,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn borders_are_allowed() {
+    fn boundaries_are_allowed() {
         let base = Policy::default();
         for fine in [
             Policy { lifetime: secs(5), retention: secs(5), ..base },
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_argument_changes_contradicts_nothing_yet() {
+    fn an_option_that_an_argument_changes_contradicts_nothing_yet() {
         let base = Policy::default();
         let short = Policy { retention: secs(10), varies: &["lifetime"], ..base };
         assert_eq!(short.checked(), Ok(short));

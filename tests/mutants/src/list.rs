@@ -100,7 +100,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         core: true,
         file: "flight/claims.rs",
         at: "fn bodies(&self, now: Moment)",
-        original: "self.behind.iter().filter(|behind| behind.runs(now)).count()",
+        original: "self.superseded.iter().filter(|body| body.runs(now)).count()",
         mutated: "usize::from(now < Moment::PAST)",
         killed_by: &[(
             Suite,
@@ -161,7 +161,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         killed_by: &[
             (Suite, "single_flight::rule_1_promise_3_ten_thousand_callers_share_one_fetch"),
             (Runtimes, "rule_1_callers_from_everywhere_share_one_fetch"),
-            (Runtime, "flight::tests::one_claim_at_a_time_and_the_desk_goes_with_the_last_flight"),
+            (Runtime, "flight::tests::one_claim_at_a_time_and_none_after_the_last_flight"),
         ],
     },
     Mutation {
@@ -174,7 +174,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "now < Moment::PAST",
         killed_by: &[
             (Suite, "single_flight::rule_3_a_later_fetch_answers_the_waiters_of_a_lapsed_one"),
-            (Runtime, "flight::tests::a_claim_is_over_at_its_moment_and_a_lapse_alone_supersedes_nothing"),
+            (Runtime, "flight::tests::a_claim_lapses_at_its_moment_and_is_superseded_only_by_the_next"),
         ],
     },
     Mutation {
@@ -194,13 +194,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         name: "never-abandoned",
         breaks: "rule 3: a lapsed fetch is aborted when its last caller leaves",
         core: false,
-        file: "flight.rs",
+        file: "flight/waiter.rs",
         at: "if last && self.flight.seen.load(Ordering::SeqCst) > 0",
         original: "last && self.flight.seen.load(Ordering::SeqCst) > 0",
         mutated: "last && self.flight.waiting() > 0",
         killed_by: &[
             (Suite, "single_flight::rule_3_a_lapsed_fetch_is_aborted_when_its_last_caller_leaves"),
-            (Runtime, "flight::tests::the_last_caller_of_a_lapsed_flight_says_so"),
+            (Runtime, "flight::tests::the_last_caller_to_leave_a_lapsed_flight_abandons_it"),
         ],
     },
     Mutation {
@@ -365,8 +365,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         core: false,
         file: "flight/claims.rs",
         at: "fn is_crowded(&self, now: Moment)",
-        original: "behind.is_outdated && behind.runs(now)",
-        mutated: "behind.is_outdated && now < Moment::PAST",
+        original: "body.is_outdated && body.runs(now)",
+        mutated: "body.is_outdated && now < Moment::PAST",
         killed_by: &[(
             Suite,
             "writes::rule_4_a_cache_that_is_invalidated_again_and_again_runs_two_bodies_of_a_key_at_most",
@@ -423,7 +423,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "rule 11: at most 64 refreshes run",
         core: false,
         file: "executor.rs",
-        at: "if self.running < self.max_running && line.running < limit && line.queue.is_empty()",
+        at: "if self.running < self.max_running && queue.running < limit && queue.waiting.is_empty()",
         original: "self.running < self.max_running",
         mutated: "self.running < usize::MAX",
         killed_by: &[(
@@ -446,9 +446,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "rule 11: a full queue makes room for another function",
         core: false,
         file: "executor.rs",
-        at: "longest.filter(|line| line.queue.len() > mine + 1)",
-        original: "line.queue.len() > mine + 1",
-        mutated: "line.queue.len() > usize::MAX - mine",
+        at: "longest.filter(|queue| queue.waiting.len() > mine + 1)",
+        original: "queue.waiting.len() > mine + 1",
+        mutated: "queue.waiting.len() > usize::MAX - mine",
         killed_by: &[
             (Suite, "executor::rule_11_a_full_queue_makes_room_for_another_function"),
             (Suite, "floods::rule_11_a_function_that_hangs_does_not_starve_another"),
@@ -538,7 +538,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "a trial of the breaker is a fetch that starts",
         core: false,
         file: "engine/read.rs",
-        at: "decision.fetches_behind() && claims.lane(here.lane).lets_start(now, self.store.epoch());",
+        at: "decision.also_fetches() && claims.lane(here.lane).lets_start(now, self.store.epoch());",
         original: "claims.lane(here.lane).lets_start(now, self.store.epoch())",
         mutated: "true",
         killed_by: &[(Suite, "breaker::rule_6_a_key_that_is_being_fetched_takes_no_trial_of_the_breaker")],
@@ -633,10 +633,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "floods: keys of one hash that are fetched at once are compared all at once",
         core: false,
         file: "flight.rs",
-        at: "None => met.push(KeyRef::Key(Arc::clone(&claims.key))),",
-        original: "met.push(KeyRef::Key(Arc::clone(&claims.key)))",
+        at: "None => unknown.push(KeyRef::Key(Arc::clone(&claims.key))),",
+        original: "unknown.push(KeyRef::Key(Arc::clone(&claims.key)))",
         mutated: "return Uncompared::among(smallvec::smallvec![KeyRef::Key(Arc::clone(&claims.key))]).map_or(Ok(at), Err)",
-        killed_by: &[(Runtime, "flight::tests::colliding_keys_are_met_all_at_once")],
+        killed_by: &[(Runtime, "flight::tests::colliding_keys_are_compared_all_at_once")],
     },
     Mutation {
         name: "waits-for-ever",
@@ -674,7 +674,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         mutated: "self.0.wrapping_sub(earlier.0)",
         killed_by: &[
             (Suite, "clock::a_clock_that_goes_back_holds_up_no_key"),
-            (Runtime, "base::clock::tests::differences_saturate_where_the_clock_goes_back"),
+            (Runtime, "base::clock::tests::differences_saturate_if_the_clock_goes_back"),
         ],
     },
     Mutation {

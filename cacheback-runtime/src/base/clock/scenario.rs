@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use super::Moment;
 
-/// When a scenario begins.
+/// The time at which a scenario begins.
 const START: u64 = 1 << 62;
 
 thread_local! {

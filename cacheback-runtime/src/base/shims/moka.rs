@@ -1,5 +1,5 @@
-//! moka, as far as `store/eviction.rs` knows it: entries up to a weight, of which some are evicted where it is more, and a
-//! listener that is called under a lock.
+//! moka, as far as `store/eviction` uses it: a set of entries up to a total weight, from which entries are evicted if
+//! they weigh more, and a listener that is called under a lock.
 
 use std::marker::PhantomData;
 
@@ -10,18 +10,18 @@ use crate::base::sync::{Arc, Mutex, lock};
 type Weigher<K> = fn(&K, &()) -> u32;
 type Listener<K> = Box<dyn Fn(Arc<K>, (), RemovalCause) + Send + Sync>;
 
-/// Why an entry went.
+/// Why an entry was evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RemovalCause {
     Size,
 }
 
-/// Which entry goes.
+/// Which entry is evicted.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum EvictionPolicy {
-    /// The one that was put in or read the longest time ago.
+    /// The one that was inserted or read the longest time ago.
     Lru,
-    /// Whichever: that depends on more than a scenario has.
+    /// A random one. The real choice depends on more accesses than a scenario has.
     Any,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Cache<K, V, S> {
 struct Shared<K> {
     /// In the order of their last use.
     entries: Mutex<Vec<K>>,
-    /// Held while what is too much is evicted.
+    /// Held while entries are evicted.
     maintenance: Mutex<()>,
     capacity: u64,
     policy: EvictionPolicy,

@@ -1,14 +1,14 @@
-//! `crate::sync`, as shuttle has it.
+//! The names of `base::sync`, as shuttle has them.
 
 pub(crate) use shuttle::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use shuttle::sync::{Arc, Mutex, MutexGuard};
 
-/// Locks, whether or not an earlier holder panicked.
+/// Locks a mutex, even if an earlier holder has panicked.
 pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// Here others may come between.
+/// Lets the scheduler switch to another task here.
 pub(crate) fn step() {
     AtomicBool::new(false).load(Ordering::SeqCst);
 }
@@ -63,7 +63,7 @@ impl<T> Default for OnceLock<T> {
     }
 }
 
-/// Several may make a value; the first that is put in stays.
+/// Several tasks may make a value at once; the first one to be stored stays.
 pub(crate) struct OnceBox<T>(once_cell::race::OnceBox<T>);
 
 impl<T> OnceBox<T> {

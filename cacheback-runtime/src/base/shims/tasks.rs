@@ -1,5 +1,5 @@
-//! `crate::tasks`, as a scenario has it: one runtime, whose tasks are shuttle's and whose timers follow the scenario's
-//! clock.
+//! The names of `base::tasks`, as a scenario has them: one runtime, whose tasks are shuttle's and whose timers follow
+//! the scenario's clock.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -21,14 +21,14 @@ pub(crate) mod task {
         Id(shuttle::current::me())
     }
 
-    #[allow(clippy::unnecessary_wraps)] // As tokio's is: there, not everything is a task.
+    #[allow(clippy::unnecessary_wraps)] // As in tokio, which also runs code outside of tasks.
     pub(crate) fn try_id() -> Option<Id> {
         Some(id())
     }
 }
 
-/// The callers' runtime, or the library's own, which is driven as the other one is. (`pub` as tokio's is, for the sake
-/// of `configure`.)
+/// The callers' runtime, or the library's own; both are driven in the same way. It is `pub` as tokio's is, because
+/// `configure` takes one.
 #[derive(Clone, Debug)]
 pub struct Handle(Id);
 
@@ -72,24 +72,24 @@ struct Runtime {
 }
 
 thread_local! {
-    /// That of the run that this thread is at.
+    /// The runtime of the run that is on this thread.
     static RUNTIME: RefCell<Runtime> = RefCell::default();
 }
 
-/// A runtime and a clock of its own, for a run that begins or has ended.
+/// Makes a new runtime and a new clock, as a run begins or has ended.
 pub(crate) fn reset() {
     clock::reset();
     drop(RUNTIME.take());
 }
 
-/// Ends every task from outside, as where a runtime is dropped.
+/// Aborts every task, as when a runtime is dropped.
 pub(crate) fn abort_all() {
     for task in RUNTIME.with_borrow_mut(|runtime| std::mem::take(&mut runtime.tasks)) {
         task.abort();
     }
 }
 
-/// Time passes.
+/// Moves the clock, and wakes the timers that are due.
 pub(crate) fn advance(span: Duration) {
     step();
     clock::advance(nanos(span));

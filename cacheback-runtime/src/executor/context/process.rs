@@ -1,4 +1,4 @@
-//! One executor a process, and one lane of flights a key.
+//! One executor for the process, and one lane of flights for each key.
 
 use super::{LaneId, executor_in};
 use crate::base::sync::Arc;
@@ -6,10 +6,10 @@ use crate::base::sync::plain::OnceLock;
 use crate::base::tasks::Id;
 use crate::executor::Executor;
 
-/// It lives as long as the process: a call need not count itself in the `Arc`.
+/// The executor lives as long as the process, so a call need not clone the `Arc`.
 pub(crate) type ItsExecutor = &'static Arc<Executor>;
 
-/// From its first use on.
+/// Set by its first use.
 static EXECUTOR: OnceLock<Arc<Executor>> = OnceLock::new();
 
 pub(crate) fn executor() -> Option<&'static Arc<Executor>> {

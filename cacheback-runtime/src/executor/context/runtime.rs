@@ -1,5 +1,5 @@
-//! One executor a runtime, or an isolation of it, and one lane of flights a key: so the tests of one process, each on a
-//! paused runtime, do not wait for one another.
+//! One executor for each runtime, or for an isolation of it, and one lane of flights for each key and runtime. So the
+//! tests of one process, each on a paused runtime, do not wait for each other.
 
 use super::{LaneId, executor_in};
 use crate::base::sync::Arc;

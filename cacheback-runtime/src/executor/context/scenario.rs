@@ -1,4 +1,4 @@
-//! One executor a scenario, and one lane of flights a key.
+//! One executor for each scenario, and one lane of flights for each key.
 
 use std::cell::RefCell;
 
@@ -11,7 +11,7 @@ use crate::executor::{Executor, Settings};
 pub(crate) type ItsExecutor = Arc<Executor>;
 
 thread_local! {
-    /// That of the scenario that this thread is at.
+    /// The executor of the scenario that is on this thread.
     static EXECUTOR: RefCell<Arc<OnceLock<Arc<Executor>>>> = RefCell::default();
 }
 

@@ -1,4 +1,4 @@
-//! The decision as a table: every state, every boundary, with and without back-off.
+//! The decision as a table: every state and every boundary, with and without back-off.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use Decision::*;
 
 const START: u64 = 1_000_000;
 
-/// lifetime 100, stale until 150, gone at 200, refresh from 90.
+/// Lifetime 100, stale until 150, gone at 200, refreshed from 90 on.
 const TIMES: Times =
     Times { started: Moment::from_bits(START), lifetime: 100, max_stale: 50, retention: 200, ahead: 10 };
 
@@ -16,12 +16,12 @@ fn at(age: u64) -> Moment {
     TIMES.started.plus(age)
 }
 
-/// (no back-off, in back-off, breaker open), for a caller who does not wait on a miss.
+/// The decisions without back-off, in back-off, and with an open breaker, for a caller who does not wait on a miss.
 fn each(times: Option<Times>, now: Moment) -> (Decision, Decision, Decision) {
     let facts = Facts { times, ..Facts::NONE };
-    let resting = Facts { backoff_until: now.plus(1), ..facts };
+    let in_backoff = Facts { backoff_until: now.plus(1), ..facts };
     let broken = Facts { broken_until: now.plus(1), ..facts };
-    (decide(&facts, now, false), decide(&resting, now, false), decide(&broken, now, false))
+    (decide(&facts, now, false), decide(&in_backoff, now, false), decide(&broken, now, false))
 }
 
 #[test]
@@ -39,12 +39,12 @@ fn every_boundary_of_the_age() {
         (200, ServeEmptyAndFetch, ServeEmpty, ServeEmpty),
         (u64::MAX / 2, ServeEmptyAndFetch, ServeEmpty, ServeEmpty),
     ];
-    for (age, plain, resting, broken) in table {
-        assert_eq!(each(Some(TIMES), at(age)), (plain, resting, broken), "age {age}");
+    for (age, plain, in_backoff, broken) in table {
+        assert_eq!(each(Some(TIMES), at(age)), (plain, in_backoff, broken), "age {age}");
     }
 }
 
-/// The breaker refuses nobody who waits, and is over at its moment.
+/// An open breaker refuses no caller who waits, and closes at its moment.
 #[test]
 fn an_open_breaker() {
     let broken = Facts { times: Some(TIMES), broken_until: Moment::NEVER, ..Facts::NONE };
@@ -54,7 +54,7 @@ fn an_open_breaker() {
         (decide(&until, at(119), false), decide(&until, at(120), false)),
         (ServeStale, ServeStaleAndRefresh)
     );
-    for (decision, behind) in [
+    for (decision, in_background) in [
         (Serve, false),
         (ServeAndRefresh, true),
         (ServeStale, false),
@@ -64,12 +64,12 @@ fn an_open_breaker() {
         (ServeEmpty, false),
         (ServeEmptyAndFetch, true),
     ] {
-        assert_eq!(decision.fetches_behind(), behind, "{decision:?}");
+        assert_eq!(decision.also_fetches(), in_background, "{decision:?}");
     }
 }
 
 #[test]
-fn waiting_on_a_miss_changes_the_miss_alone() {
+fn waiting_on_a_miss_changes_only_the_miss() {
     for age in [0, 89, 90, 99, 100, 149, 150, 199] {
         for backoff_until in [Moment::PAST, Moment::NEVER] {
             let facts = Facts { times: Some(TIMES), backoff_until, ..Facts::NONE };
@@ -83,10 +83,10 @@ fn waiting_on_a_miss_changes_the_miss_alone() {
 }
 
 #[test]
-fn a_caller_with_nothing_else_to_get_fetches_in_back_off() {
-    let resting = Facts { backoff_until: Moment::NEVER, ..Facts::NONE };
-    assert_eq!(decide(&resting, at(0), true), FetchNow);
-    assert_eq!(decide(&resting, at(0), false), ServeEmpty);
+fn a_caller_who_waits_on_a_miss_fetches_during_back_off() {
+    let in_backoff = Facts { backoff_until: Moment::NEVER, ..Facts::NONE };
+    assert_eq!(decide(&in_backoff, at(0), true), FetchNow);
+    assert_eq!(decide(&in_backoff, at(0), false), ServeEmpty);
 }
 
 #[test]
@@ -97,13 +97,13 @@ fn back_off_ends_at_its_moment() {
 }
 
 #[test]
-fn a_kept_error_answers_those_who_would_wait_and_starts_nothing_for_the_others() {
+fn a_kept_error_answers_callers_who_would_wait_and_starts_nothing_for_the_others() {
     let facts = Facts { error_until: at(10), ..Facts::NONE };
     assert_eq!(decide(&facts, at(9), true), ServeError);
     assert_eq!(decide(&facts, at(9), false), ServeEmpty);
     assert_eq!(decide(&facts, at(10), true), FetchNow);
     assert_eq!(decide(&facts, at(10), false), ServeEmptyAndFetch);
-    // A value goes before the error.
+    // A value comes before the error.
     let facts = Facts { times: Some(TIMES), ..facts };
     assert_eq!(decide(&facts, at(9), true), Serve);
 }
@@ -141,7 +141,7 @@ fn a_clock_that_stands_still_or_goes_back_reads_age_zero() {
 
 /// The hit path compares one number; it must agree with the decision everywhere.
 #[test]
-fn the_quiet_age_is_where_the_decision_is_serve() {
+fn below_the_fast_path_age_the_decision_is_serve_and_from_it_on_it_is_not() {
     let windows = [0, 1, 5, 50, 100, u64::MAX];
     for lifetime in windows {
         for max_stale in windows {
@@ -173,10 +173,10 @@ fn times_follow_the_policy() {
     assert_eq!(times.lifetime, 100_000_000_000);
     assert_eq!(times.ahead, 10_000_000_000);
     assert_eq!(times.retention, 200_000_000_000);
-    // A lifetime past the retention ends with it; one below `refresh_ahead` keeps half of itself quiet.
+    // A lifetime past the retention ends with it. One that is shorter than `refresh_ahead` is refreshed after its half.
     assert_eq!(Times::new(&policy, at(0), secs(1000)).lifetime, times.retention);
     assert_eq!(Times::new(&policy, at(0), secs(8)).fast_path_age(), 4_000_000_000);
-    // Without `max_stale` stale is served until the retention.
+    // Without `max_stale` a stale value is served until the retention.
     let open = Times::new(&Policy { max_stale: None, ..policy }, at(0), policy.lifetime);
     assert_eq!(open.state(at(199_999_999_999)), State::Stale);
     assert_eq!(open.state(at(200_000_000_000)), State::Missing);

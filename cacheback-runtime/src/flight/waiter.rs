@@ -1,0 +1,80 @@
+//! The callers who wait for a flight.
+
+use super::Flight;
+use crate::base::clock::Moment;
+use crate::base::sync::{Arc, Ordering};
+use crate::base::tasks::{Id, task};
+use crate::executor::Fetch;
+
+/// A caller who waits for a flight. Dropping it leaves the flight.
+pub(crate) struct Waiter<T> {
+    flight: Arc<Flight<T>>,
+    leads: bool,
+}
+
+impl<T> Waiter<T> {
+    /// Joins a flight. Called only under the lock of the key's claims, which hold the flight.
+    pub(super) fn join(flight: &Arc<Flight<T>>, leads: bool) -> Self {
+        flight.waiting.fetch_add(1, Ordering::SeqCst);
+        Self { flight: Arc::clone(flight), leads }
+    }
+
+    /// Waits for the result of the flight.
+    pub(crate) async fn result(&self) -> &T {
+        loop {
+            let done = self.flight.done.notified();
+            if let Some(result) = self.flight.result() {
+                return result;
+            }
+            done.await;
+        }
+    }
+
+    /// Whether the flight's own body waits for it, in the flight's own task.
+    pub(crate) fn is_within(&self) -> bool
+    where
+        T: Send + Sync + 'static,
+    {
+        task::try_id().is_some_and(|task| self.flight.runs_in(task))
+    }
+
+    /// Whether the flight is to run on another runtime than this one.
+    pub(crate) fn runs_elsewhere(&self, here: Id) -> bool {
+        self.flight.runtime.is_some_and(|runtime| runtime != here)
+    }
+
+    /// When the flight's claim lapses; `None` until its body runs.
+    pub(crate) fn lapses_at(&self) -> Option<Moment> {
+        Some(self.flight.until()).filter(|until| *until > Moment::PAST)
+    }
+
+    /// When the flight's task last showed that it runs, by the [awake](Moment::awake) clock; `None` before the flight's
+    /// claim has lapsed.
+    pub(crate) fn last_seen(&self) -> Option<Moment> {
+        self.flight.last_seen()
+    }
+
+    /// Whether the flight is stalled: its runtime does not drive it, perhaps because a caller blocks that runtime.
+    pub(crate) fn is_stranded(&self, here: Id) -> bool {
+        self.flight.is_stranded(self.runs_elsewhere(here))
+    }
+
+    /// Gives the flight's place among the refreshes back, as it has a caller now. Must not be called under a lock.
+    pub(crate) fn give_place_back(&self) {
+        self.flight.give_place_back();
+    }
+
+    /// Whether this call started the flight.
+    pub(crate) fn leads(&self) -> bool {
+        self.leads
+    }
+}
+
+impl<T> Drop for Waiter<T> {
+    fn drop(&mut self) {
+        let last = self.flight.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.flight.seen.load(Ordering::SeqCst) > 0 {
+            self.flight.abandoned.notify_one();
+        }
+    }
+}
