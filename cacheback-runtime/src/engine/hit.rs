@@ -53,14 +53,14 @@ impl<C: Cacheable> Engine<C> {
     #[inline(always)]
     fn fast_path_value(&self, node: &NodeOf<C>) -> Option<C::Value> {
         let now = Moment::recent();
-        let (value, told) = node.cached()?;
+        let (value, last_touch) = node.cached()?;
         if node.is_on_fast_path(now) {
             self.counters.answered(Status::Fresh);
         } else if !self.answered_without_refresh(node, now) {
             return None;
         }
-        if self.store.wants_record(told) {
-            self.store.record(node);
+        if self.store.wants_touch(last_touch) {
+            self.store.touch(node);
         }
         Some(value.clone())
     }

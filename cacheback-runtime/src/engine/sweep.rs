@@ -29,7 +29,7 @@ impl<C: Cacheable> Engine<C> {
         for (node, backoff) in self.store.sweep(now, &pins) {
             // If the user's types panic, the back-off is forgotten.
             if catch(|| self.keep_backoff(node, backoff, now, &pins)).is_err() {
-                self.store.drop_out(node);
+                self.store.remove(node);
             }
         }
     }
