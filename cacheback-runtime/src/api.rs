@@ -1,4 +1,4 @@
-//! The public types, for the attribute's functions and for caches without it.
+//! The public types and functions: for cached functions, and for caches without the attribute.
 
 pub(crate) mod cache;
 pub(crate) mod configure;

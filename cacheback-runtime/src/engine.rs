@@ -1,7 +1,8 @@
-//! The one room where decision, store, flights and executor meet: one engine a cache.
+//! The engine of a cache, one for each: here decision, store, flights and executor meet.
 //!
-//! This file holds what the others share, and the hit path. `read` answers every other call, `fetch` runs fetches,
-//! `landing` brings them home, `write` changes entries from outside, `breaker` spares an origin that fails.
+//! `hit` is the hit path. `read` answers every other call, and `wait` waits for its fetch. `fetch` runs fetches, and
+//! `commit` ends them. `write` changes entries from outside, and `sweep` drops old ones. `breaker` spares an origin that
+//! fails. This file holds the code that they share.
 
 use std::hash::{BuildHasher, Hasher};
 use std::panic::RefUnwindSafe;
@@ -36,6 +37,7 @@ mod result;
 pub(crate) mod source;
 mod sweep;
 mod target;
+mod wait;
 mod write;
 use breaker::{Admission, Breaker, Turn};
 pub(crate) use cacheable::{Cacheable, Of};
@@ -54,21 +56,29 @@ type LaneOf<C> = Lane<FlightResult<C>, Box<Job<C>>>;
 type FlightOf<C> = Flight<FlightResult<C>>;
 pub(crate) type SourceOf<C> = Arc<dyn Source<C>>;
 
-/// The cache of one function (of one instantiation, where it is generic).
+/// The cache of one function (of one instantiation, if the function is generic), or of one `Cache` object.
 pub(crate) struct Engine<C: Cacheable> {
     definition: Definition<C::Outcome>,
+    /// Tells the engine from every other of the process: for the executor's queue and the housekeeper.
     number: u64,
     hasher: Seeded,
     store: Store<C::OwnedKey, C::Value, ErrorOf<C>>,
     flights: Flights<HeldKey<C>, FlightResult<C>, Box<Job<C>>>,
     counters: Counters,
-    refusals: RateLimit,
-    clamps: RateLimit,
-    heavy: RateLimit,
     breaker: Breaker,
+    /// Of the log line that refreshes were refused.
+    refusals: RateLimit,
+    /// Of the log line that options were clamped.
+    clamps: RateLimit,
+    /// Of the log line that a value is too heavy to be stored.
+    heavy: RateLimit,
+    /// It was logged that a body takes longer than its value is fresh.
     slow_body: AtomicBool,
+    /// It was logged that a body keeps invalidating its own key.
     endless: AtomicBool,
+    /// It was logged that a value's own lifetime is longer than the retention.
     cut_lifetime: AtomicBool,
+    /// When the last sweep began that a call made (`test-util`).
     swept: AtomicU64,
 }
 
@@ -83,10 +93,10 @@ impl<C: Cacheable> Engine<C> {
             store: Store::new(Limit::of(&policy), policy.eviction, Windows::of(&policy)),
             flights: Flights::new(),
             counters: Counters::default(),
+            breaker: Breaker::new(),
             refusals: RateLimit::default(),
             clamps: RateLimit::default(),
             heavy: RateLimit::default(),
-            breaker: Breaker::new(),
             slow_body: AtomicBool::new(false),
             endless: AtomicBool::new(false),
             cut_lifetime: AtomicBool::new(false),
@@ -114,12 +124,12 @@ impl<C: Cacheable> Engine<C> {
         hasher.finish()
     }
 
-    /// How keys are hashed.
+    /// The hasher of its keys.
     pub(crate) fn hasher(&self) -> Seeded {
         self.hasher.clone()
     }
 
-    /// A key's hash, and the number of its node where there is one.
+    /// A key's hash, and the number of its node if it has one.
     pub(crate) fn locate<W: Copy>(&self, view: W) -> (u64, Option<u64>)
     where
         C::Key: KeyOver<W>,
@@ -128,14 +138,14 @@ impl<C: Cacheable> Engine<C> {
         (hash, self.node_of(hash, |key| <C::Key>::same(view, key)))
     }
 
-    /// The number of the node of a key that was hashed already, where there is one.
+    /// The number of the node of a key that was hashed already, if it has one.
     pub(crate) fn node_of(&self, hash: u64, same: impl Fn(&C::OwnedKey) -> bool + Copy) -> Option<u64> {
         let pin = self.store.pin();
         self.store.find(hash, same, &pin).map(Node::id)
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        // In this order: what is too much is evicted first.
+        // The entries first: counting them evicts those that are over the limit, which the counters are to show.
         let entries = self.len();
         Stats { entries, ..self.counted() }
     }
@@ -156,12 +166,12 @@ impl<C: Cacheable> Engine<C> {
         self.store.len(now)
     }
 
-    /// A fetch to be, for a caller from here.
+    /// A flight for a caller from `here`. It holds no key yet.
     fn new_flight(&self, here: &Here) -> FlightOf<C> {
         Flight::new(Ticket::new(self.number), Some(here.handle.id()))
     }
 
-    /// Tells the breaker of a fetch that has ended: whether the origin `failed`, and whether it was a trial.
+    /// Tells the breaker that a fetch has ended, and logs if that opens or closes it. `failed`: the origin did.
     fn tell_breaker(&self, failed: bool, is_trial: bool) {
         let turn = if failed {
             self.breaker.failed(Moment::now(), is_trial, self.policy())
@@ -175,32 +185,33 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    /// Work at the desk of a key, under its lock.
-    fn at<R>(
+    /// Does `work` on the claims of a key, under the key's lock.
+    fn with_claims<R>(
         &self,
         target: &Target<C::OwnedKey>,
         work: impl FnMut(&mut ClaimsOf<C>, &KnownKeys<HeldKey<C>>) -> Result<R, Uncompared<HeldKey<C>>>,
     ) -> R {
         let mut known = KnownKeys::new(Arc::clone(&target.holder), target.node);
-        let compare = |me: &HeldKey<C>, face: &KeyRef<HeldKey<C>>| match face {
-            KeyRef::Key(other) => Some(C::is_same_key(me.key(), other.key())),
-            KeyRef::Node(id) => self.store.compare(target.hash, *id, |key| C::is_same_key(me.key(), key)),
+        let compare = |own: &HeldKey<C>, other: &KeyRef<HeldKey<C>>| match other {
+            KeyRef::Key(other) => Some(C::is_same_key(own.key(), other.key())),
+            KeyRef::Node(id) => self.store.compare(target.hash, *id, |key| C::is_same_key(own.key(), key)),
         };
         self.flights.at(target.hash, &mut known, compare, work)
     }
 
-    /// Drops refreshes that were put off and are not wanted any more. The user's `Drop` runs here: do it last.
-    fn give_up(&self, here: &Here, put_off: Vec<Start<Box<Job<C>>>>) {
-        for start in put_off {
-            let gone = match start {
-                // Where it is gone from the queue it is being started, and is counted there.
+    /// Drops superseded refreshes that have not started, and counts them as skipped. Runs the user's `Drop`: call it
+    /// last.
+    fn drop_unstarted(&self, here: &Here, unstarted: Vec<Start<Box<Job<C>>>>) {
+        for start in unstarted {
+            let is_skipped = match start {
+                // A refresh that is no longer in the queue is being started, and is counted there.
                 Start::Withdraw(ticket) => here.executor.withdraw(ticket).is_some(),
                 Start::Now(job) => {
                     drop(job);
                     true
                 }
             };
-            if gone {
+            if is_skipped {
                 events::count(&self.counters.skipped);
             }
         }
@@ -215,26 +226,25 @@ impl<C: Cacheable> Drop for Engine<C> {
 
 #[cfg(all(test, cacheback_shuttle))]
 impl<C: Cacheable> Engine<C> {
-    /// As many fetches as it takes have failed.
+    /// Lets fetches fail until the breaker opens.
     pub(crate) fn open_breaker(&self) {
         while !self.breaker.is_open() {
             self.tell_breaker(true, false);
         }
     }
 
-    /// Nothing is under way, and nothing of what was is left.
+    /// Asserts that no fetch is under way, and that earlier ones have left nothing behind.
     pub(crate) fn assert_at_rest(&self) {
-        assert_eq!(self.flights.claims(), 0, "a key is held");
-        assert_eq!(self.counted().in_flight, 0, "a fetch is not home");
+        assert_eq!(self.flights.claims(), 0, "a key is claimed");
+        assert_eq!(self.counted().in_flight, 0, "a fetch has not ended");
         let (nodes, findable, residents) = self.store.counts();
         assert_eq!(
             (nodes, nodes),
             (findable, residents),
-            "nodes that nobody finds, or that the bound forgot"
+            "nodes that no reader finds, or that the eviction policy does not know"
         );
     }
 }
 
-// A panic in the user's code leaves nothing half done: none of it runs under a lock, and what is claimed is given back by
-// `Drop`.
+// A panic of user code leaves nothing half done: user code never runs under a lock, and `Drop` gives claimed keys back.
 impl<C: Cacheable> RefUnwindSafe for Engine<C> {}

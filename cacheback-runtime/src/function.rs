@@ -1,4 +1,4 @@
-//! A cached function: what the attribute makes of it.
+//! A cached function, as the attribute makes it.
 
 mod call;
 pub(crate) mod definition;

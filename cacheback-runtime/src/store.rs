@@ -1,20 +1,22 @@
-//! The local store: which values are kept, and how they are found.
+//! The local store: keeps the values and finds them.
 //!
-//! Reads go to an [index](Index), a concurrent map of [nodes](Node); a read takes no lock and runs the user's `Eq` and
-//! `Clone` under a guard that only delays reclamation. moka decides which nodes stay ([`EvictionPolicy`]): it knows a
-//! number a node and nothing of the user's types, and a node that it evicts is taken out of the index. moka is told of
-//! a node's first hit after each eighth of the capacity that is put in: more often, it could hardly change the order.
+//! Reads go to an [index](Index), a concurrent map of [nodes](Node). A read takes no lock: it runs the user's `Eq` and
+//! `Clone` under a guard that only delays the reclamation of nodes. moka decides which nodes stay ([`EvictionPolicy`]).
+//! It knows a number for each node and nothing of the user's types; a node that it evicts leaves the index.
+//!
+//! moka is not told of every hit. Each time that an eighth of the capacity was put in, a new *generation* begins, and
+//! moka is told of the first hit of a node in it. To be told more often could hardly change the order of eviction.
 //!
 //! [`EvictionPolicy`]: eviction::EvictionPolicy
 //!
-//! Values are in one [`Part`], and what is remembered of keys without one, such as a back-off, in another, which is made
-//! when there is something to remember. Each has a [`Capacity`] of its own: a flood of failures pushes no value out.
+//! Values are in one [`Part`]. Records of keys without a value, such as a back-off, are in another, which is made with
+//! the first of them. Each part has a [`Capacity`] of its own, so a flood of failures evicts no values.
 //!
-//! moka runs its eviction listener under a lock of its own. The nodes that the listener takes out are dropped after
-//! that lock: each call into moka is made under a guard of the index.
+//! moka calls its eviction listener under a lock of its own. Each call into moka is made under a guard of the index, so
+//! that the nodes which the listener removes are dropped after that lock.
 //!
-//! Nodes are put in by the engine alone, under their key's lock, with [`KnownKeys`] keys: see `known`. So a key has one
-//! node that readers see. Calls into moka ([`Store::carry_out`]) come after the lock.
+//! Only the engine puts nodes in, under their key's lock and with [`KnownKeys`]. So readers see one node for each key.
+//! Calls into moka ([`Store::carry_out`]) come after the lock.
 
 use std::cell::{OnceCell, RefCell};
 
@@ -42,36 +44,36 @@ use part::Part;
 
 pub(crate) struct Store<K, V, X> {
     values: Part<K, V, X>,
-    /// Of keys without a value; made with the first of them.
+    /// Records of keys without a value. Made with the first of them.
     records: OnceLock<Part<K, V, X>>,
-    /// Nodes with a lower number are gone, whether or not they are still here.
+    /// Nodes with a lower number were cleared. Readers pass over those that are still in the index.
     floor: AtomicU64,
-    /// Grows each time that an eighth of the capacity was put in; wraps. The eviction policy is told of a node's first
-    /// hit in each round. Hit ratios are within a tenth of a point of those with every hit recorded.
-    round: AtomicU32,
+    /// Grows each time that an eighth of the capacity was put in, and wraps. The eviction policy is told of the first
+    /// hit of a node in each generation. Hit ratios are within a tenth of a point of those with every hit told.
+    generation: AtomicU32,
     /// How many nodes were put in.
     inserted: AtomicU64,
-    /// What most of its values have in common.
+    /// The windows that most of its values have.
     pub(crate) windows: Windows,
     pub(crate) limit: Limit,
-    /// Numbers the nodes, of both parts.
+    /// The number of the next node, of either part.
     serial: AtomicU64,
-    /// Grows with each `clear`: what was begun in an older epoch is not put in any more.
+    /// Grows with each `clear`. The outcome of a fetch that began in an older epoch is not put in.
     epoch: AtomicU64,
     evicted: Arc<AtomicU64>,
-    /// No node is gone before this moment.
+    /// No node passes its retention before this moment.
     next_gone: AtomicU64,
 }
 
-/// What moka is still to be told of a change to an index.
+/// A change to an index, of which the eviction policy is still to be told.
 #[derive(Default)]
-#[must_use = "the eviction policy is to hear of it, after the lock"]
+#[must_use = "the eviction policy is to be told of it, after the lock"]
 pub(crate) struct Change {
-    came: Option<(Kind, Place)>,
-    went: Option<(Kind, Place)>,
+    added: Option<(Kind, Place)>,
+    removed: Option<(Kind, Place)>,
 }
 
-/// Which part a node belongs to.
+/// The part that a node belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Value,
@@ -87,20 +89,20 @@ impl Kind {
     }
 }
 
-/// A part, and the pin of it.
+/// A part, with its pin.
 type PinnedPart<'s, 'p, K, V, X> = (&'s Part<K, V, X>, &'p Pinned<'s, K, V, X>);
 
-/// Keeps what is removed from either part alive until it is dropped.
+/// The pins of both parts: nodes that are removed stay alive until this is dropped.
 pub(crate) struct Pins<'s, K, V, X> {
     values: Pinned<'s, K, V, X>,
-    /// From the first look at them on.
+    /// Set at the first look at the records.
     records: OnceCell<Pinned<'s, K, V, X>>,
 }
 
 impl Change {
-    /// Whether it took a node out: of all who do, one has.
+    /// Whether it removed a node. If several callers remove the same node at once, one of them has.
     pub(crate) fn has_removed(&self) -> bool {
-        self.went.is_some()
+        self.removed.is_some()
     }
 }
 
@@ -117,7 +119,7 @@ where
             values,
             records: OnceLock::new(),
             floor: AtomicU64::new(0),
-            round: AtomicU32::new(0),
+            generation: AtomicU32::new(0),
             inserted: AtomicU64::new(0),
             windows,
             limit,
@@ -136,18 +138,18 @@ where
         self.evicted.load(Ordering::Relaxed)
     }
 
-    /// Keeps values that are removed alive until it is dropped.
+    /// Pins the values: those that are removed stay alive until the pin is dropped.
     #[inline]
     pub(crate) fn pin(&self) -> Pinned<'_, K, V, X> {
         self.values.index.pin()
     }
 
-    /// The same, of records too. Take it before a lock of ours, so that no user's `Drop` runs under that lock.
+    /// Pins values and records. Take it before a lock of ours, so that no `Drop` of the user's runs under that lock.
     pub(crate) fn pins(&self) -> Pins<'_, K, V, X> {
         Pins { values: self.values.index.pin(), records: OnceCell::new() }
     }
 
-    /// The records, if there are any, and the pin of them.
+    /// The records with their pin, if there are any.
     fn pinned_records<'p, 's>(&'s self, pins: &'p Pins<'s, K, V, X>) -> Option<PinnedPart<'s, 'p, K, V, X>> {
         let records = self.records.get()?;
         Some((records, pins.records.get_or_init(|| records.index.pin())))
@@ -162,7 +164,7 @@ where
         }
     }
 
-    /// The node of a value whose key `same` knows, without a lock.
+    /// Finds the node of a value, without a lock. `same` compares keys.
     #[inline]
     pub(crate) fn find<'g>(
         &self,
@@ -174,7 +176,7 @@ where
         self.values.index.find(hash, floor, move |node| same(node.key()), pin)
     }
 
-    /// The same, where it lies in its first place: all but a few whose hashes collide.
+    /// The same, if the node lies in its first place: all do but a few whose hashes collide.
     #[inline]
     pub(crate) fn find_first<'g>(
         &self,
@@ -186,34 +188,35 @@ where
         self.values.index.find_first(hash, floor, move |node| same(node.key()), pin)
     }
 
-    /// The node of a key, in whichever part it is, under that key's lock.
+    /// Finds the node of a key in either part, under the key's lock. Runs no user code: `Err` are nodes whose keys are
+    /// to be compared first.
     pub(crate) fn resident<'p, 's, Q: ?Sized>(
         &'s self,
         hash: u64,
         known: &KnownKeys<Q>,
         pins: &'p Pins<'s, K, V, X>,
     ) -> Result<Option<&'p Node<K, V, X>>, Uncompared<Q>> {
-        let met = RefCell::new(SmallVec::new());
+        let unknown = RefCell::new(SmallVec::new());
         let is = |node: &Node<K, V, X>| {
-            let judged = known.is_same_node(node.id());
-            if judged.is_none() && node.hash() == hash {
-                met.borrow_mut().push(KeyRef::Node(node.id()));
+            let same = known.is_same_node(node.id());
+            if same.is_none() && node.hash() == hash {
+                unknown.borrow_mut().push(KeyRef::Node(node.id()));
             }
-            judged == Some(true)
+            same == Some(true)
         };
-        // A key has one node: where it is found the others need not be known.
+        // A key has one node. Once it is found, the others need not be compared.
         let floor = self.floor.load(Ordering::Acquire);
         let found = self.values.index.find(hash, floor, is, &pins.values).or_else(|| {
             let (records, pinned) = self.pinned_records(pins)?;
             records.index.find(hash, floor, is, pinned)
         });
-        match (found, Uncompared::among(met.into_inner())) {
+        match (found, Uncompared::among(unknown.into_inner())) {
             (None, Some(uncompared)) => Err(uncompared),
             (found, _) => Ok(found),
         }
     }
 
-    /// Whether the key of this node is one that `same` knows; `None` where the node is gone. Runs user code.
+    /// Whether the node of this number has the key that `same` looks for. `None` if the node is gone. Runs user code.
     pub(crate) fn compare(&self, hash: u64, id: u64, same: impl FnOnce(&K) -> bool) -> Option<bool> {
         let pins = self.pins();
         let node = self.values.index.get(hash, id, &pins.values).or_else(|| {
@@ -223,8 +226,8 @@ where
         Some(same(node?.key()))
     }
 
-    /// Puts a node in the place of the one that its key has, under that key's lock. The next read sees it, unless
-    /// `epoch` has passed. A node that is not put in stays where it is, to be dropped after the lock.
+    /// Puts a node in, or replaces the one that its key has, under the key's lock. The next read sees it. If `epoch`
+    /// has passed or there is no room, the node stays in `node`, to be dropped after the lock.
     pub(crate) fn put<'s>(
         &'s self,
         node: &mut Option<Node<K, V, X>>,
@@ -233,7 +236,7 @@ where
         replaced: Option<&Node<K, V, X>>,
         pins: &Pins<'s, K, V, X>,
     ) -> Change {
-        // Numbered before the epoch is read: a `clear` that this does not see yet takes its floor above that number.
+        // Numbered before the epoch is read: a `clear` that is not seen here sets its floor above this number.
         let serial = self.serial.fetch_add(1, Ordering::SeqCst);
         if self.epoch() != epoch {
             return Change::default();
@@ -242,8 +245,8 @@ where
         else {
             return Change::default();
         };
-        if let Some(Content::Value(_, told)) = node.as_ref().map(Node::content) {
-            told.is_first(self.generation_of_one_more());
+        if let Some(Content::Value(_, last_touch)) = node.as_ref().map(Node::content) {
+            last_touch.is_first_in(self.count_insertion());
         }
         let part = self.part(kind);
         let pinned = match kind {
@@ -254,100 +257,101 @@ where
             Some(replaced) if Kind::of(replaced) != kind => (None, Some(replaced)),
             replaced => (replaced, None),
         };
-        let Some((came, went)) = part.index.insert(node, serial, weight, same_part, pinned) else {
+        let Some((added, removed)) = part.index.insert(node, serial, weight, same_part, pinned) else {
             return Change::default();
         };
         self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
-        let went = match other_part {
-            Some(replaced) => self.take(replaced).went,
-            None => went.map(|went| (kind, went)),
+        let removed = match other_part {
+            Some(replaced) => self.take(replaced).removed,
+            None => removed.map(|removed| (kind, removed)),
         };
-        Change { came: Some((kind, came)), went }
+        Change { added: Some((kind, added)), removed }
     }
 
-    /// Takes a node out, under its key's lock.
+    /// Removes a node from its index, under its key's lock.
     pub(crate) fn take(&self, node: &Node<K, V, X>) -> Change {
         let (kind, place) = (Kind::of(node), node.place());
-        Change { came: None, went: self.part(kind).index.remove(place).then_some((kind, place)) }
+        Change { added: None, removed: self.part(kind).index.remove(place).then_some((kind, place)) }
     }
 
-    /// Tells moka of a change, and evicts what is too much then. Never under a lock.
+    /// Tells moka of a change, and evicts the nodes that are over the limit then. Never call it under a lock.
     pub(crate) fn carry_out(&self, change: Change) {
-        let Change { came, went } = change;
-        // What moka evicts is dropped after it.
+        let Change { added, removed } = change;
+        // The pins outlive the calls into moka, so that evicted nodes are dropped after them.
         let pins = self.pins();
         let _ = self.pinned_records(&pins);
-        // First, so that moka never counts both.
-        if let Some((kind, went)) = went {
-            self.part(kind).capacity.eviction.remove(went);
+        // The removed node first, so that moka never counts both.
+        if let Some((kind, removed)) = removed {
+            self.part(kind).capacity.eviction.remove(removed);
         }
-        let Some((kind, came)) = came else { return };
+        let Some((kind, added)) = added else { return };
         let Part { index, capacity } = self.part(kind);
         if capacity.keeps_nothing() {
-            index.remove(came);
+            index.remove(added);
             return;
         }
-        capacity.eviction.insert(came);
-        // Made before a `clear` that did not find it yet: no reader sees it, and nobody else would drop it.
-        if came.id() < self.floor.load(Ordering::Acquire) {
-            index.remove(came);
+        capacity.eviction.insert(added);
+        // A `clear` may have come before the node was in the index: no reader sees it, and nobody else would remove it.
+        if added.id() < self.floor.load(Ordering::Acquire) {
+            index.remove(added);
         }
-        // Replaced or removed by another write before moka knew of it, which then had nothing to forget.
-        if !index.contains(came) {
-            capacity.eviction.remove(came);
+        // Another write may have removed the node before moka knew of it, so that moka had nothing to forget.
+        if !index.contains(added) {
+            capacity.eviction.remove(added);
         }
-        capacity.enforce(came, index.nodes());
+        capacity.enforce(added, index.nodes());
     }
 
-    /// Whether a hit is worth telling moka: it is the first of its node in this round.
+    /// Whether moka is to be told of a hit: the first of its node in this generation. Notes the hit.
     #[inline]
-    pub(crate) fn wants_record(&self, told: &Generation) -> bool {
-        told.is_first(self.round.load(Ordering::Relaxed))
+    pub(crate) fn wants_touch(&self, last_touch: &Generation) -> bool {
+        last_touch.is_first_in(self.generation.load(Ordering::Relaxed))
     }
 
-    /// Tells moka of a hit. Never under a lock, and under the pin that keeps `node`: so what moka evicts is dropped
-    /// after it.
+    /// Tells moka of a hit. Never call it under a lock. The pin that keeps `node` alive makes moka's evicted nodes
+    /// outlive this call, too.
     #[cold]
     #[inline(never)]
-    pub(crate) fn record(&self, node: &Node<K, V, X>) {
+    pub(crate) fn touch(&self, node: &Node<K, V, X>) {
         self.values.capacity.eviction.touch(node.place());
     }
 
-    /// Counts one value that is put in.
-    fn generation_of_one_more(&self) -> u32 {
+    /// Counts a value that is put in. Returns the generation that it belongs to.
+    fn count_insertion(&self) -> u32 {
         let room = match self.limit {
             Limit::Entries(capacity) => capacity,
-            // How many entries there is room for depends on the values.
+            // How many entries fit in depends on the values: the best guess is the present number.
             Limit::Bytes(_) => self.values.index.nodes(),
         };
         let inserted = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
         if inserted % (room / 8).max(1) == 0 {
-            return self.round.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+            return self.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         }
-        self.round.load(Ordering::Relaxed)
+        self.generation.load(Ordering::Relaxed)
     }
 
-    /// Everything that is here now is gone from here on. The new epoch. Never under a lock.
+    /// Removes every node. Readers see none of them from the start on. Returns the new epoch. Never call it under a
+    /// lock.
     pub(crate) fn clear(&self) -> u64 {
-        // In this order: see `put`.
+        // The epoch before the floor: see `put`.
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
         let floor = index::id(self.serial.fetch_add(1, Ordering::SeqCst));
         self.floor.fetch_max(floor, Ordering::SeqCst);
         let pins = self.pins();
         for node in self.nodes(&pins).filter(|node| node.id() < floor) {
-            self.drop_out(node);
+            self.remove(node);
         }
         epoch
     }
 
-    /// Drops nodes past their retention. A node whose back-off outlives it comes back with that, to be
-    /// [replaced](Store::put) by a record of it. Never under a lock.
+    /// Removes nodes past their retention. A node whose back-off outlives it is returned with its back-off instead, to
+    /// be [replaced](Store::put) by a record. Never call it under a lock.
     pub(crate) fn sweep<'p, 's>(
         &'s self,
         now: Moment,
         pins: &'p Pins<'s, K, V, X>,
     ) -> Vec<(&'p Node<K, V, X>, Backoff)> {
-        // A node that is put from here on is seen by the walk, or lowers this again.
+        // A node that is put in from here on is seen by the loop below, or lowers `next_gone` again.
         self.next_gone.swap(Moment::NEVER.to_bits(), Ordering::AcqRel);
         let mut outlived = Vec::new();
         for node in self.nodes(pins) {
@@ -357,10 +361,10 @@ where
             } else if let Some(backoff) = node.remembered_backoff(now) {
                 outlived.push((node, backoff));
             } else {
-                self.drop_out(node);
+                self.remove(node);
             }
         }
-        // Also what an earlier sweep of this thread took out while it was read.
+        // Drops the nodes, too, that an earlier sweep of this thread has removed while they were read.
         for part in self.parts() {
             part.index.flush();
         }
@@ -371,7 +375,7 @@ where
         [Some(&self.values), self.records.get()].into_iter().flatten()
     }
 
-    /// Every node that was put in before, into either part, and is here still; of others, some.
+    /// Every node of both parts that is there during the whole iteration, and some of those that come or go meanwhile.
     pub(crate) fn nodes<'p, 's>(
         &'s self,
         pins: &'p Pins<'s, K, V, X>,
@@ -380,8 +384,8 @@ where
         pins.values.keys().chain(records.into_iter().flatten())
     }
 
-    /// Takes a node out that is gone. Calls moka: never under a lock.
-    pub(crate) fn drop_out(&self, node: &Node<K, V, X>) {
+    /// Removes a node. Calls moka: never call it under a lock.
+    pub(crate) fn remove(&self, node: &Node<K, V, X>) {
         let change = self.take(node);
         self.carry_out(change);
     }
@@ -390,8 +394,8 @@ where
         Moment::from_bits(self.next_gone.load(Ordering::Acquire))
     }
 
-    /// How many values a reader at `now` could be given: never more than are to be kept. Calls moka: never under a
-    /// lock.
+    /// The number of values that a reader at `now` could get, which is never more than the limit. Calls moka: never
+    /// call it under a lock.
     pub(crate) fn len(&self, now: Moment) -> u64 {
         {
             let _dropped_after_moka = self.pin();
@@ -414,8 +418,7 @@ where
     V: Send + Sync + 'static,
     X: Send + Sync + 'static,
 {
-    /// How many nodes the indexes say they have, how many of those that they have may be found, and of how many moka
-    /// knows.
+    /// The number of nodes as the indexes count them, the number that readers can find, and the number that moka knows.
     pub(crate) fn counts(&self) -> (u64, u64, u64) {
         self.parts().for_each(|part| part.capacity.maintain());
         let floor = self.floor.load(Ordering::Acquire);

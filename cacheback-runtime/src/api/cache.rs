@@ -1,4 +1,4 @@
-//! Caches as objects, without the macro: [`Cache`], and [`CacheRef`] for any cache without its types.
+//! Caches as objects: [`Cache`], a cache without the attribute, and [`CacheRef`], any cache without its types.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -29,20 +29,23 @@ pub use builder::CacheBuilder;
 use closures::{Bound, KeyClosures, PerCall};
 use levels::OfDisplayed;
 
-/// A cache as a value: in a static, a field, an application's state. A field of it is a cache per instance.
+/// A concurrent cache as an object, for a static, a field or the state of an application.
 ///
-/// What the attribute makes of a function this makes of a closure, with the same options, the same states of an entry
-/// and the same rules. `V` is what a call returns; for fetches that can fail it is a `Result<T, E>`, of which the `T` is
-/// cached. An `Err` is never kept and never replaces a value, whether it comes from the cache's fetcher or from the
-/// closure of a call, unless [`cache_err`](CacheBuilder::cache_err) says so. That `V` is a `Result` is seen where the
-/// cache is built and called, behind an alias too; in generic code a bare type parameter is never one.
+/// A `Cache` does with a closure what the attribute does with a function: it has the same options, the same states of
+/// an entry and the same rules. A struct with a `Cache` as a field has a cache for each instance.
 ///
-/// A key is looked up by what it borrows as (`&str` for a `String`), and owned for a fetch alone. A hit allocates
-/// nothing beyond the value's `Clone`.
+/// `V` is the type that a call returns. If fetches can fail, `V` is a `Result<T, E>`, of which the `T` is cached. An
+/// `Err` is never kept and never replaces a value, whether it comes from the cache's fetcher or from the closure of a
+/// call, unless [`cache_err`](CacheBuilder::cache_err) says so. The compiler sees that `V` is a `Result` at the places
+/// that build and call the cache, also behind a type alias. In generic code a bare type parameter is never taken for a
+/// `Result`.
 ///
-/// Cloning is cheap, and a clone is the same cache. With the last clone it is dropped with all that it holds: what
-/// waits to be fetched is given up, and a fetch that runs goes on to its end for those who wait for it and stores
-/// nothing. Entries that were taken from it go on working, on an empty cache.
+/// A key is looked up by any type that it borrows as, such as `&str` for a `String`. It is owned only for a fetch. A
+/// hit allocates nothing, apart from the value's own `Clone`.
+///
+/// Cloning a `Cache` is cheap, and the clone is the same cache. When the last clone is dropped, all values are dropped
+/// and refreshes that have not started are given up. A fetch that runs goes on for the callers who wait for it, and
+/// stores nothing. Entries that were taken from the cache keep working, on an empty cache.
 ///
 /// # Examples
 ///
@@ -65,7 +68,7 @@ use levels::OfDisplayed;
 /// # Ok::<_, cacheback::Error>(()) }).unwrap();
 /// ```
 ///
-/// Without one, each call brings its own:
+/// Without a fetcher, each call brings its own:
 ///
 /// ```
 /// # mod cacheback { pub use cacheback_runtime::*; }
@@ -78,7 +81,7 @@ use levels::OfDisplayed;
 /// # Ok::<_, cacheback::Error>(()) }).unwrap();
 /// ```
 ///
-/// Fetches that may fail, of a cache of `Result`s:
+/// With fetches that may fail, in a cache of `Result`s:
 ///
 /// ```
 /// # mod cacheback { pub use cacheback_runtime::*; }
@@ -96,7 +99,7 @@ pub struct Cache<K: 'static, V: 'static> {
     levels: OfDisplayed<K, V>,
 }
 
-/// A cache of a known key and return type; whether that is a `Result` is behind it.
+/// A cache object of known key and return type. Whether the return type is a `Result` is hidden behind it.
 trait Typed<K, V>: Send + Sync + RefUnwindSafe {
     fn look(&self, hash: u64, same: &dyn Fn(&K) -> bool) -> Option<V>;
     fn entry(&self, hash: u64, key: K, call: PerCall<V>) -> Entry<V>;
@@ -107,26 +110,30 @@ trait Typed<K, V>: Send + Sync + RefUnwindSafe {
 struct Object<K: Argument + Key, O: Outcome> {
     engine: Arc<Engine<Of<Whole<K>, O>>>,
     closures: Arc<KeyClosures<K, O>>,
-    /// And so it is listed.
+    /// It was given a name, and so `caches` lists it.
     is_named: bool,
 }
 
 impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V> {
-    /// A cache to be: options, and where its values come from.
+    /// A builder for a cache: it takes the options and the fetcher.
     pub fn builder() -> CacheBuilder<K, V> {
         CacheBuilder::new()
     }
 
-    /// The cached value, where there is one; starts nothing and counts nothing.
+    /// Returns the cached value, fresh or stale, or `None` if nothing is cached.
+    ///
+    /// It starts no fetch and changes no counter.
     pub fn peek<Q>(&self, key: &Q) -> impl Future<Output = Option<Snapshot<V>>> + Send + use<K, V, Q>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        (*self.bring(key, PerCall::NOTHING)).peek()
+        (*self.entry_with(key, PerCall::NOTHING)).peek()
     }
 
-    /// Removes the entry and ends its back-off. A fetch that runs is superseded.
+    /// Removes the entry and ends its back-off.
+    ///
+    /// A fetch that runs is superseded: it answers the callers who wait for it, and stores nothing.
     ///
     /// # Errors
     ///
@@ -136,22 +143,28 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.bring(key, PerCall::NOTHING).remove()
+        self.entry_with(key, PerCall::NOTHING).remove()
     }
 
-    /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
-    /// it. `None` if nothing is cached. A fetch that runs is superseded.
+    /// Removes the entry and returns its value, fresh or stale, or `None` if nothing is cached.
+    ///
+    /// This is one step: of several callers who take the value at the same time, one gets it. A fetch that runs is
+    /// superseded: it answers the callers who wait for it, and stores nothing.
     pub fn take<Q>(&self, key: &Q) -> impl Future<Output = Option<V>> + Send + use<K, V, Q>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        (*self.bring(key, PerCall::NOTHING)).take()
+        (*self.entry_with(key, PerCall::NOTHING)).take()
     }
 }
 
 impl<K, V> Cache<K, V> {
-    /// Makes every value stale: as [`CacheRef::invalidate`].
+    fn new(object: Arc<dyn Typed<K, V>>, hasher: Seeded) -> Self {
+        Self { levels: OfDisplayed::new(object, hasher) }
+    }
+
+    /// Makes every value stale, like [`CacheRef::invalidate`].
     ///
     /// # Errors
     ///
@@ -161,11 +174,7 @@ impl<K, V> Cache<K, V> {
         Ok(())
     }
 
-    fn new(object: Arc<dyn Typed<K, V>>, hasher: Seeded) -> Self {
-        Self { levels: OfDisplayed::new(object, hasher) }
-    }
-
-    /// Removes every entry: as [`CacheRef::clear`].
+    /// Removes every entry, like [`CacheRef::clear`].
     ///
     /// # Errors
     ///
@@ -175,44 +184,44 @@ impl<K, V> Cache<K, V> {
         Ok(())
     }
 
-    /// A snapshot of the counters. Counts the entries one by one.
+    /// Returns a snapshot of the counters. It counts the entries one by one.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.object.erased().stats()
     }
 
-    /// How many values are cached. Counts them one by one.
+    /// Returns the number of cached values. It counts them one by one.
     #[must_use]
     pub fn len(&self) -> usize {
         usize::try_from(self.object.erased().len()).unwrap_or(usize::MAX)
     }
 
-    /// Whether no value is cached.
+    /// Returns whether no value is cached.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The cache's name; without one that of its type.
+    /// Returns the name of the cache, or that of its type if it was given none.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.object.erased().name()
     }
 
-    /// The options, as they hold where no key changes them.
+    /// Returns the options. They hold for every key for which [`vary`](CacheBuilder::vary) does not change them.
     #[must_use]
     pub fn policy(&self) -> Policy {
         self.object.erased().policy()
     }
 
-    /// The same cache without its types.
+    /// Returns a reference to the same cache without its types.
     #[must_use]
     pub fn handle(&self) -> CacheRef {
         CacheRef::of_object(self.object.engine())
     }
 }
 
-// As its engine.
+// The engine is, and a closure that panics leaves nothing half done.
 impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Object<K, O> {}
 
 impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
@@ -238,14 +247,14 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
     }
 }
 
-/// What still holds the engine holds no value of it: a fetch that runs, an entry, a handle.
+/// Drops the values with the last clone, even if a fetch that runs, an entry or a handle still holds the engine.
 impl<K: Argument + Key, O: Outcome> Drop for Object<K, O> {
     fn drop(&mut self) {
         let engine: Weak<dyn ErasedCache> = Arc::downgrade(&self.engine) as _;
         let delisted = self.is_named.then(|| registry::delist(&engine)).flatten();
-        // Who does not hold it by now never will.
+        // The count cannot grow any more if nobody else holds the engine by now.
         if Arc::strong_count(&self.engine) > 1 {
-            // What is put off goes with what the user gave it, whose `Drop` may panic.
+            // Drops unstarted refreshes and the user's closures in them, whose `Drop` may panic.
             let _ = catch(|| self.engine.clear());
         }
         if let Some(made_in) = delisted {

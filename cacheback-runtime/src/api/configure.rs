@@ -1,26 +1,30 @@
-//! What a process may decide about the executor before its first use.
+//! The configuration of the executor, which comes before its first use.
 
 use crate::base::tasks::Handle;
 use crate::executor::Settings;
 use crate::executor::context;
 use crate::outcome::error::Error;
 
-/// Begins to configure the executor, which runs the fetches of all cached functions. Optional; nothing is changed
-/// before [`apply`](Configure::apply).
+/// Starts to configure the executor, which runs the fetches of all cached functions and caches.
+///
+/// To configure it is optional. Nothing is changed before [`apply`](Configure::apply) is called.
 ///
 /// # Blocked runtimes
 ///
-/// A fetch that its runtime has not taken up for five seconds, or until its `refresh_timeout` if that is shorter, is
-/// moved to a small runtime of our own. So a thread that blocks on a cached call inside of the only runtime that could
-/// drive its fetch gets an answer. A fetch that has begun cannot be moved. At its `refresh_timeout` such a thread gets
-/// the stored value, else the empty one, else a [`FetchError`](crate::FetchError) of the kind `TimedOut`, or a panic
-/// if the function's error cannot hold that. With `test-util` nothing is moved.
+/// A thread may block on a cached call inside of the only runtime that could drive its fetch. So that it gets an
+/// answer, a fetch that its runtime does not take up is moved to a small runtime of the library's own, after five
+/// seconds, or at its `refresh_timeout` if that is shorter.
+///
+/// A fetch that has begun cannot be moved. At its `refresh_timeout` the blocked caller gets the stored value, or else
+/// the empty value, or else a [`FetchError`](crate::FetchError) of the kind `TimedOut`. If the function's error type
+/// cannot hold that, the caller panics. With `test-util` nothing is moved.
 ///
 /// # Fork
 ///
-/// After `fork` the child has the parent's values, and starts threads of its own. What the parent was fetching at the
-/// fork is fetched anew when its `refresh_timeout` is over. Forking while another thread is inside of the library is not
-/// supported: what it holds stays locked in the child. The library's own threads count too.
+/// After a `fork` the child process has the parent's values, and starts threads of its own. Keys that the parent was
+/// fetching at the fork are fetched anew when their `refresh_timeout` is over. To fork while another thread is inside
+/// of the library is not supported, because its locks stay locked in the child. The library's own threads count as such
+/// threads, too.
 ///
 /// # Examples
 ///
@@ -45,36 +49,38 @@ pub struct Configure {
 }
 
 impl Configure {
-    /// How many refreshes may run at once, of all functions together. 64 unless said otherwise.
+    /// Sets how many refreshes may run at once, of all functions together. Default: 64.
     ///
-    /// A function's own `max_refreshes` holds too: the lower of the two limits counts. Fetches that callers wait for
-    /// do not count.
+    /// A function's own `max_refreshes` applies as well: the lower of the two limits counts. A fetch that a caller
+    /// waits for does not count as a refresh.
     pub fn max_refreshes(mut self, refreshes: usize) -> Self {
         self.settings.max_refreshes = refreshes;
         self
     }
 
-    /// How many refreshes may wait for a place, of all functions together. 1,024 unless said otherwise.
+    /// Sets how many refreshes may wait in the queue, of all functions together. Default: 1,024.
     ///
-    /// What is over is refused, and tried again by the next stale reader. Zero is possible: no refresh waits.
+    /// Further refreshes are refused and counted, and the next stale read tries again. With zero no refresh waits.
     pub fn max_waiting(mut self, refreshes: usize) -> Self {
         self.settings.max_waiting = refreshes;
         self
     }
 
-    /// Where fetches run: all of them, refreshes and those that callers wait for alike.
+    /// Sets the runtime for all fetches, for refreshes and fetches that callers wait for alike. Default: the runtime of
+    /// the call that starts a fetch.
     ///
-    /// Without it a fetch runs on the runtime of the call that started it, or, outside of any, on a small one of our
-    /// own. That is right where there is one runtime. Name one where there are several and some of them are short of
-    /// breath: one a thread or a request, or one for requests alone that refreshes are not to slow down. That *all*
-    /// fetches run there means that a body always finds the same runtime, whoever has started it: what it opens, such
-    /// as a pooled connection, does not end with a caller's runtime.
+    /// A call outside of any runtime starts its fetch on a small runtime of the library's own. The default is right for
+    /// a process with one runtime. Set a runtime if there are several and some are short-lived, such as one for each
+    /// thread or request, or if refreshes are not to slow down a runtime that serves requests.
     ///
-    /// It has to live and be driven as long as fetches are wanted: a multi-threaded runtime always is, one of the
-    /// current thread within its `block_on` alone. Where it was dropped refreshes are lost, and calls that wait fetch
-    /// on their own runtime.
+    /// Because *all* fetches run on it, a body always finds the same runtime, whoever calls the function. Resources
+    /// that it opens, such as pooled connections, do not end with the runtime of a caller.
     ///
-    /// With `test-util` leave it away on a paused clock, which does not stop on other runtimes.
+    /// The runtime has to live, and to be driven, as long as fetches are to run. A multi-threaded runtime is always
+    /// driven, and a current-thread runtime only inside of its `block_on`. When the runtime was dropped, refreshes are
+    /// lost, and calls that wait fetch on their own runtime.
+    ///
+    /// With `test-util` and a paused clock, do not set one: the clock of another runtime is not paused.
     ///
     /// # Examples
     ///
@@ -93,19 +99,19 @@ impl Configure {
         self
     }
 
-    /// Applies the configuration, once and before the executor is used: at the start of `main`.
+    /// Applies the configuration. Call it once, before the executor is used: at the start of `main`.
     ///
-    /// Its first use is what can start a fetch or has to do with those that run: a call that is no hit, `set`,
-    /// `invalidate`, `remove`, `settle`, `shutdown`. Counters, `peek`, `clear`, `caches` and the like are none, nor is
-    /// the drop of a [`Cache`](crate::Cache).
+    /// The executor is used by all operations that can start a fetch or concern running ones: a call that is no hit,
+    /// `set`, `invalidate`, `remove`, [`settle`](crate::settle), [`shutdown`](crate::shutdown()). It is not used by
+    /// counters, `peek`, `clear`, `caches` and the like, nor when a [`Cache`](crate::Cache) is dropped.
     ///
-    /// It concerns the whole process. With `test-util` it concerns the calling runtime, or the isolation that it has
-    /// (`testing::isolate`), so that each test can have its own.
+    /// The configuration applies to the whole process. With `test-util` it applies to the calling runtime, or to its
+    /// isolation (`testing::isolate`), so that each test can have its own.
     ///
     /// # Errors
     ///
-    /// Where the executor was used or configured before, with the name of the function that did; and where
-    /// `max_refreshes` is zero. Nothing is changed then.
+    /// Returns an error if the executor was used or configured before, with the name of the function that did so, and
+    /// if `max_refreshes` is zero. Nothing is changed then.
     ///
     /// # Examples
     ///

@@ -1,4 +1,4 @@
-//! One entry as users hold it: [`Entry`], and what it answers with.
+//! The entry of a cache as users hold it: [`Entry`], and its answers.
 
 use std::fmt;
 use std::future::Future;
@@ -14,7 +14,7 @@ use crate::events::Status;
 use crate::outcome::Outcome;
 use crate::outcome::error::Error;
 
-/// What a call was answered with, and how.
+/// The answer to a call, with its status and age.
 ///
 /// # Examples
 ///
@@ -30,62 +30,66 @@ use crate::outcome::error::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Lookup<R> {
-    /// The function's return value, stored, fetched or empty.
+    /// The return value of the function: a stored value, a fetched one, or the empty value.
     pub value: R,
-    /// What was served.
+    /// Which of these it is.
     pub status: Status,
-    /// The age of the value, from the start of the fetch that made it. An empty answer and an error have none.
+    /// The age of the value, counted from the start of its fetch. `None` for the empty value and for an error.
     pub age: Option<Duration>,
 }
 
-/// A cached value, as [`peek`](EntryInner::peek) shows it.
+/// A cached value, as [`peek`](EntryInner::peek) returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Snapshot<T> {
     /// A copy of the value.
     pub value: T,
-    /// Its age, from the start of the fetch that made it.
+    /// The age of the value, counted from the start of its fetch, or from the `set` that stored it.
     pub age: Duration,
-    /// Whether it is within its lifetime.
+    /// Whether the value is within its lifetime.
     pub fresh: bool,
 }
 
-/// One entry of a cached function: what `NAME::entry(arguments)` returns.
+/// One entry of a cache, with all operations on it. `NAME::entry(arguments)` returns it for a cached function, and
+/// [`Cache::entry`](crate::Cache) for a cache object.
 ///
-/// It owns the arguments, can be used more than once, and is cheap to clone. [`peek`](EntryInner::peek),
-/// [`set`](EntryInner::set) and [`take`](EntryInner::take) speak of what is stored: the `T` of a function that returns `Result<T, E>`, else all that it
-/// returns.
+/// An entry owns the arguments or the key, can be used more than once, and is cheap to clone.
+/// [`peek`](EntryInner::peek), [`set`](EntryInner::set) and [`take`](EntryInner::take) are about the stored value: the
+/// `T` of a function that returns `Result<T, E>`, and otherwise the whole return value.
 ///
-/// Every future here can be dropped at any time: a fetch that was started goes on for the others, and a write is done
-/// at the first poll or not at all.
+/// # Cancellation
+///
+/// Every future of these methods can be dropped at any time. A fetch that was started goes on for the other callers. A
+/// write is done at the first poll, or not at all.
 ///
 /// # Panics
 ///
-/// A call that waits panics where the function does and no stored value is left to serve. A call that is answered with
-/// the empty value, or asks whether and how long it waits, panics where those expressions do. On a runtime that is
-/// being shut down, outside of its tasks, a call whose fetch cannot run panics unless its error is
-/// `From<`[`FetchError`](crate::FetchError)`>`.
-// Only what depends on `R` is reached through `Deref`. A trait of the user's that every type implements has methods for
-// the entry too, and those are found before the methods of its target.
+/// - A call that waits panics if the function panics and no stored value is left to serve.
+/// - A call that evaluates an expression of an option (the empty value, `fetch_on_miss`, `wait`) panics if that does.
+/// - On a runtime that is being shut down, a call outside of the runtime's tasks panics if its fetch cannot run, unless
+///   its error is `From<`[`FetchError`](crate::FetchError)`>`.
+// Only the methods that depend on `R` are reached through `Deref`. If a trait of the user's has methods for every type,
+// they exist for the entry too, and are found before the methods of the `Deref` target.
 pub struct Entry<R: 'static>(EntryInner<R>);
 
-/// An [`Entry`] for which the function's return type is what is stored, a `Result` too.
+/// The methods of an [`Entry`] that differ for a function that returns a `Result`. Here a `Result` is a value like
+/// others.
 pub struct EntryInner<R: 'static> {
     ops: Arc<dyn Ops<R>>,
 }
 
-/// What an entry can do, without the types of key and value.
+/// The operations on an entry, without the types of key and value.
 trait Ops<R>: Send + Sync + RefUnwindSafe {
     fn answer(self: Arc<Self>, call: CallKind) -> BoxFuture<Answer<R>>;
-    /// The value of an answer, in one box.
+    /// The value of the answer to a plain call, in one box.
     fn call(self: Arc<Self>) -> BoxFuture<R>;
     fn refresh(self: Arc<Self>) -> BoxFuture<R>;
-    /// A stored value, as the function would return it.
+    /// The stored value, as the function would return it.
     fn peek(self: Arc<Self>) -> Option<Snapshot<R>>;
     fn set(self: Arc<Self>, returned: R) -> Result<(), Error>;
     fn invalidate(self: Arc<Self>);
     fn remove(self: Arc<Self>);
-    /// A stored value that was removed, as the function would return it.
+    /// Removes the stored value and returns it, as the function would return it.
     fn take(self: Arc<Self>) -> Option<R>;
     fn name(&self) -> &'static str;
 }
@@ -140,7 +144,7 @@ impl<R: 'static> Entry<R> {
 }
 
 impl<R: Send + 'static> Entry<R> {
-    /// The function's answer and how it came about: what was served, and how old it is.
+    /// Calls the function, and returns its answer with the status and the age.
     pub fn lookup(&self) -> impl Future<Output = Lookup<R>> + Send + use<R> {
         let answer = AssertUnwindSafe(self.0.ops().answer(CallKind::Lookup));
         async move {
@@ -149,28 +153,34 @@ impl<R: Send + 'static> Entry<R> {
         }
     }
 
-    /// The function's answer; where nothing is cached this call waits for the fetch, with or without `fetch_on_miss`.
-    /// `wait` is its limit too: where that runs out, the answer is the empty value.
+    /// Calls the function, and waits for the fetch if nothing is cached, also without `fetch_on_miss`.
+    ///
+    /// The option `wait` limits this call, too. When it runs out, the answer is the empty value.
     pub fn get_or_fetch(&self) -> impl Future<Output = R> + Send + use<R> {
         let answer = AssertUnwindSafe(self.0.ops().answer(CallKind::GetOrFetch));
         async move { answer.await.value }
     }
 
-    /// The outcome of a fetch: of the one that runs, or of a new one. Ignores `wait` and back-off, and gives a failure
-    /// as it is even where an older value is stored.
+    /// Waits for a fetch, and returns its outcome. It joins the fetch that is under way, or else starts one.
+    ///
+    /// This call ignores `wait` and back-off. If the fetch fails, the failure is returned even if an older value is
+    /// stored.
     pub fn refresh(&self) -> impl Future<Output = R> + Send + use<R> {
         AssertUnwindSafe(self.0.ops().refresh())
     }
 
-    /// Makes the value stale now and starts one refresh. A fetch that runs is superseded by a new one. Does not end
-    /// the back-off; where nothing is cached and nothing runs it does nothing.
+    /// Makes the value stale now, and starts one refresh.
     ///
-    /// Until that refresh has ended the old value is served as stale. To read what was just written, await this and then
-    /// [`refresh`](Entry::refresh), which joins it; a `refresh` alone may join a fetch that began before the write.
+    /// A fetch that runs is superseded by a new one. If nothing is cached and no fetch runs, this does nothing. It does
+    /// not end the back-off of the key: a value whose key is in back-off becomes stale, and no refresh is started.
     ///
-    /// A body that invalidates its own key is run once more, when it has ended; the re-run's own invalidation does nothing.
-    /// Bodies that invalidate one another's keys in a circle end after some rounds, unless they do it in tasks that they
-    /// spawn.
+    /// Until the refresh has ended, the old value is served as stale. To read data that you have just written, await
+    /// this and then [`refresh`](Entry::refresh), which joins the refresh. A `refresh` alone may join a fetch that
+    /// began before the write.
+    ///
+    /// A body that invalidates its own key is run once more after it has ended. An invalidation by that second run does
+    /// nothing. Bodies that invalidate one another's keys in a circle end after some rounds, unless they invalidate in
+    /// tasks that they spawn.
     ///
     /// # Errors
     ///
@@ -183,8 +193,9 @@ impl<R: Send + 'static> Entry<R> {
         }
     }
 
-    /// Removes the entry and ends its back-off. A fetch that runs is superseded: it answers those who wait for it and
-    /// stores nothing.
+    /// Removes the entry and ends its back-off.
+    ///
+    /// A fetch that runs is superseded: it answers the callers who wait for it, and stores nothing.
     ///
     /// # Errors
     ///
@@ -203,42 +214,48 @@ impl<R: Send + 'static> EntryInner<R> {
         Arc::clone(&self.ops)
     }
 
-    /// The cached value, where there is one; starts nothing and counts nothing.
+    /// Returns the cached value, fresh or stale, or `None` if nothing is cached.
+    ///
+    /// It starts no fetch and changes no counter.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<R>>> + Send + use<R> {
         AssertUnwindSafe(peeked(self.ops()))
     }
 
-    /// Stores a value, fresh from now, with the lifetime that the function's options give it. A fetch that runs is
-    /// superseded: it answers those who wait for it and stores nothing. Ends the back-off.
+    /// Stores a value, which is fresh from now on, with the lifetime that the function's options give it. Ends the
+    /// back-off.
+    ///
+    /// A fetch that runs is superseded: it answers the callers who wait for it, and stores nothing.
     ///
     /// # Errors
     ///
-    /// None on the local tier, but for an `Err`, which is not stored.
+    /// Returns an error for an `Err`, which is not stored. Otherwise none on the local tier.
     ///
     /// # Panics
     ///
-    /// If an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is changed
+    /// If an expression of the function's options, its `lifetime_for` or its `retention_for` panics. Nothing is changed
     /// then.
     pub fn set(&self, value: R) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.ops();
         async move { ops.set(value) }
     }
 
-    /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
-    /// it. `None` if nothing is cached. Otherwise as [`remove`](Entry::remove).
+    /// Removes the entry and returns its value, fresh or stale, or `None` if nothing is cached.
     ///
-    /// A reader that came before may hold a copy of the value: for a ticket that is good for one use, let nobody read it
-    /// who does not take it. A value that is evicted is gone, too.
+    /// This is one step: of several callers who take the value at the same time, one gets it. Otherwise it does the
+    /// same as [`remove`](Entry::remove).
+    ///
+    /// An earlier reader may hold a copy of the value. For a ticket that is good for one use, let all callers take it,
+    /// and none read it. The ticket is lost if it is evicted.
     ///
     /// # Panics
     ///
-    /// If the value's `Clone` panics; the entry is removed then.
+    /// If the `Clone` of the value panics. The entry is removed all the same.
     pub fn take(&self) -> impl Future<Output = Option<R>> + Send + use<R> {
         AssertUnwindSafe(taken(self.ops()))
     }
 }
 
-/// A value that is not fresh may be what the caller polls for: others get their turn.
+/// If the value is not fresh, the caller may be polling for a fresh one: others get their turn to run first.
 async fn peeked<R>(ops: Arc<dyn Ops<R>>) -> Option<Snapshot<R>> {
     let is_fresh = |peeked: &Option<Snapshot<R>>| peeked.as_ref().is_some_and(|peeked| peeked.fresh);
     let peeked = Arc::clone(&ops).peek();
@@ -250,7 +267,7 @@ async fn peeked<R>(ops: Arc<dyn Ops<R>>) -> Option<Snapshot<R>> {
     ops.peek()
 }
 
-/// The caller may poll for something to take: others get their turn.
+/// If there is no value, the caller may be polling for one: others get their turn to run.
 async fn taken<R>(ops: Arc<dyn Ops<R>>) -> Option<R> {
     if let Some(value) = ops.take() {
         return Some(value);
@@ -261,9 +278,11 @@ async fn taken<R>(ops: Arc<dyn Ops<R>>) -> Option<R> {
     None
 }
 
-/// What is stored for a function that returns a `Result` is its `T`.
+/// For a function that returns a `Result<T, E>`, the stored value is the `T`.
 impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
-    /// The cached value, where there is one; starts nothing and counts nothing.
+    /// Returns the cached value, fresh or stale, or `None` if nothing is cached.
+    ///
+    /// It starts no fetch and changes no counter.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<T>>> + Send + use<T, E> {
         let peeked = AssertUnwindSafe(peeked(self.ops()));
         async move {
@@ -272,8 +291,10 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
         }
     }
 
-    /// Stores a value, fresh from now, with the lifetime that the function's options give it. A fetch that runs is
-    /// superseded: it answers those who wait for it and stores nothing. Ends the back-off.
+    /// Stores a value, which is fresh from now on, with the lifetime that the function's options give it. Ends the
+    /// back-off.
+    ///
+    /// A fetch that runs is superseded: it answers the callers who wait for it, and stores nothing.
     ///
     /// # Errors
     ///
@@ -281,22 +302,24 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     ///
     /// # Panics
     ///
-    /// If an expression of the function's options does, its `lifetime_for` or its `retention_for`; nothing is changed
+    /// If an expression of the function's options, its `lifetime_for` or its `retention_for` panics. Nothing is changed
     /// then.
     pub fn set(&self, value: T) -> impl Future<Output = Result<(), Error>> + Send + use<T, E> {
         let ops = self.ops();
         async move { ops.set(Ok(value)) }
     }
 
-    /// Removes the entry and returns its value, fresh or stale, in one step: of all who take it at the same time, one gets
-    /// it. `None` if nothing is cached. Otherwise as [`remove`](Entry::remove).
+    /// Removes the entry and returns its value, fresh or stale, or `None` if nothing is cached.
     ///
-    /// A reader that came before may hold a copy of the value: for a ticket that is good for one use, let nobody read it
-    /// who does not take it. A value that is evicted is gone, too.
+    /// This is one step: of several callers who take the value at the same time, one gets it. Otherwise it does the
+    /// same as [`remove`](Entry::remove).
+    ///
+    /// An earlier reader may hold a copy of the value. For a ticket that is good for one use, let all callers take it,
+    /// and none read it. The ticket is lost if it is evicted.
     ///
     /// # Panics
     ///
-    /// If the value's `Clone` panics; the entry is removed then.
+    /// If the `Clone` of the value panics. The entry is removed all the same.
     pub fn take(&self) -> impl Future<Output = Option<T>> + Send + use<T, E> {
         let taken = AssertUnwindSafe(taken(self.ops()));
         async move { taken.await?.ok() }

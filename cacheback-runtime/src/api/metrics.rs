@@ -1,6 +1,6 @@
 //! Numbers for the recorder of the [`metrics`](https://docs.rs/metrics) crate (feature `metrics`).
 //!
-//! | name | kind | labels | what it counts |
+//! | name | kind | labels | meaning |
 //! |---|---|---|---|
 //! | `cacheback_calls_total` | counter | `cache`, `status` | calls that were answered, by their status: `fresh`, `stale`, `empty` or `fetched` |
 //! | `cacheback_fetches_total` | counter | `cache` | runs of the function's body that were started |
@@ -15,19 +15,21 @@
 //! | `cacheback_breakers_open` | gauge | `cache` | breakers that are open |
 //! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran, by outcome: `value`, `error`, `panic`, `timeout`, or `lost` with the runtime or at the limit of a shutdown |
 //!
-//! `cache` is the function's path, or the name that it was given. Functions and caches of one name are added up, and so
-//! are caches that were dropped: a counter never goes back. A [`Cache`](crate::Cache) without a name is left out. No
-//! label grows with the number of keys.
+//! The label `cache` is the path of the function, or the name that the function or cache was given. Caches of the same
+//! name are added up. Caches that were dropped still count, so that a counter never goes back. A
+//! [`Cache`](crate::Cache) without a name is left out. The number of series does not depend on the number of keys.
 //!
-//! # When they are published
+//! # When the numbers are published
 //!
-//! The histogram records each fetch when it ends, which takes some 500 instructions besides those of the recorder.
-//! Everything else is counted anyway, even without a recorder, and costs a hit nothing; [`record`] publishes it. Call
-//! `record` where the numbers are read: before the page of an exporter is rendered, or before a push. It is also called
-//! for you twice a minute (not with `test-util`, where time is the test's), so that an exporter with a listener of its
-//! own shows numbers that are at most 30 s old.
+//! The histogram records each fetch when it ends. This takes some 500 instructions, and those of the recorder.
+//! Everything else is counted anyway, even without a recorder, and is published by [`record`]: a hit costs no more than
+//! before.
 //!
-//! A recorder can be installed at any time: counters are set to what was counted from the start. Only the histogram
+//! Call `record` before the numbers are read, that is, before the page of an exporter is rendered or pushed. The
+//! library also calls it twice a minute, so that an exporter with a listener of its own shows numbers that are at most
+//! 30 s old. (It does not with `test-util`, because the clock is the test's.)
+//!
+//! A recorder can be installed at any time, and counters start with all that was counted before. Only the histogram
 //! lacks the fetches that ended before.
 //!
 //! # Examples
@@ -56,7 +58,7 @@ use crate::executor::housekeeper;
 /// The target of the counters and gauges, by which a recorder may filter.
 const TARGET: &str = "cacheback_runtime::metrics";
 
-/// Makes the housekeeper call [`record`] regularly.
+/// Lets the housekeeper call [`record`] regularly.
 pub(crate) fn record_regularly() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| housekeeper::also(record));
@@ -64,12 +66,13 @@ pub(crate) fn record_regularly() {
 
 /// Publishes the counters of every cache of the process.
 ///
-/// Counters only grow, so concurrent calls set nothing back. `record` counts the entries of each cache one by one. It
-/// takes some microseconds for each cache and some nanoseconds for each entry, and does not block.
+/// It can be called at any time and by several threads at once: counters only grow, so no call sets a number back. It
+/// counts the entries of each cache one by one, and does not block. It takes some microseconds for each cache and some
+/// nanoseconds for each entry.
 ///
 /// # Panics
 ///
-/// If the recorder does.
+/// If the recorder panics.
 ///
 /// # Examples
 ///
@@ -102,7 +105,7 @@ fn publish(cache: &'static str, stats: &Stats) {
     }
 }
 
-/// Called each time, because the recorder may be a new one.
+/// Describes the series to the recorder. Each `record` does so, because the recorder may be a new one.
 fn describe() {
     for series in SERIES {
         match series.kind {
@@ -141,6 +144,6 @@ mod tests {
         }
         let outcomes = ["value", "error", "panic", "timeout", "lost"].map(|outcome| ("outcome", outcome));
         next_is(durations::NAME, "histogram", &outcomes);
-        assert_eq!(listed.next(), None, "a row that is no series");
+        assert_eq!(listed.next(), None, "a row without a series");
     }
 }

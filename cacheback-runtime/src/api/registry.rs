@@ -1,6 +1,6 @@
-//! Every cache of the process, for dashboards and operations.
+//! The list of all caches of the process, for dashboards and operations.
 //!
-//! The list holds nothing alive: what is dropped drops out. A function's caches never are.
+//! The list keeps no object alive: an object leaves it when it is dropped. The caches of functions are never dropped.
 
 #[cfg(feature = "metrics")]
 use std::collections::BTreeMap;
@@ -23,7 +23,7 @@ static LISTED: Mutex<Vec<Listed>> = Mutex::new(Vec::new());
 enum Listed {
     /// A function that was used.
     Function(&'static Slot),
-    /// An object that was named, and the isolation that it was made in.
+    /// An object with a name, and the isolation that it was made in.
     Object(Weak<dyn ErasedCache>, Isolation),
 }
 
@@ -35,7 +35,7 @@ impl AnyCache {
         }
     }
 
-    /// Every cache that it stands for, as the calling runtime sees them.
+    /// The caches that it stands for, as far as the calling runtime sees them.
     pub(crate) fn all(&self) -> Vec<Arc<dyn ErasedCache>> {
         match self {
             Self::Function(slot) => slot.all(),
@@ -43,13 +43,13 @@ impl AnyCache {
         }
     }
 
-    /// The counters of all of them, added up.
+    /// The counters of these caches, added up.
     pub(crate) fn stats(&self) -> Stats {
         self.all().iter().fold(Stats::default(), |sum, cache| sum.plus(cache.stats()))
     }
 }
 
-/// With `test-util`: which one; `None` where there was none.
+/// The number of an isolation (`test-util`). `None` outside of any.
 pub(crate) type Isolation = Option<u64>;
 
 fn isolation() -> Isolation {
@@ -70,8 +70,8 @@ pub(crate) fn list_object(object: &Arc<dyn ErasedCache>) {
     lock(&LISTED).push(object);
 }
 
-/// An object is being dropped: nobody finds it in the list from here on, and whoever did so before holds it by now.
-/// Where it was listed: the isolation that it was made in.
+/// Takes an object that is being dropped off the list. Nobody finds it there from here on, and everybody who has found
+/// it holds it by now. Returns the isolation that it was made in, if it was listed.
 pub(crate) fn delist(object: &Weak<dyn ErasedCache>) -> Option<Isolation> {
     let mut listed = lock(&LISTED);
     let at = listed.iter().position(|it| matches!(it, Listed::Object(other, _) if other.ptr_eq(object)))?;
@@ -81,7 +81,7 @@ pub(crate) fn delist(object: &Weak<dyn ErasedCache>) -> Option<Isolation> {
     }
 }
 
-/// Keeps what a delisted object has counted, where that is ever asked for.
+/// Keeps the counters of an object that was taken off the list. Only the feature `metrics` reads them again.
 #[cfg(not(feature = "metrics"))]
 pub(crate) fn retire(_: &dyn ErasedCache, _: Isolation) {}
 
@@ -94,7 +94,7 @@ pub(crate) fn retire(object: &dyn ErasedCache, made_in: Isolation) {
 }
 
 impl Listed {
-    /// The same, held; `None` where it is another isolation's.
+    /// The listed cache, kept alive. `None` if it is dropped already, or belongs to another isolation.
     fn held(&self, here: Isolation) -> Option<AnyCache> {
         match self {
             Self::Function(slot) => Some(AnyCache::Function(slot)),
@@ -104,12 +104,12 @@ impl Listed {
     }
 }
 
-/// What objects had counted that were dropped, by name.
+/// The counters of dropped objects, by name.
 #[cfg(feature = "metrics")]
 static RETIRED: Mutex<BTreeMap<(Isolation, &'static str), Stats>> = Mutex::new(BTreeMap::new());
 
-/// What dropped objects had counted, by name. Take it before [`all`]: what is dropped in between is missing, and not
-/// counted twice.
+/// The counters of dropped objects, by name. Call it before [`all`]: an object that is dropped in between is missing
+/// from the sum then, and not counted twice.
 #[cfg(feature = "metrics")]
 pub(crate) fn retired() -> BTreeMap<&'static str, Stats> {
     let here = isolation();
@@ -118,11 +118,11 @@ pub(crate) fn retired() -> BTreeMap<&'static str, Stats> {
     seen.map(|((_, name), stats)| (*name, *stats)).collect()
 }
 
-/// All that is listed, as the calling runtime sees it.
+/// The listed caches, as far as the calling runtime sees them.
 pub(crate) fn all() -> Vec<AnyCache> {
     let here = isolation();
-    // Held under the lock, so that who is delisted knows of it; let go outside: an object may die of that, and with it
-    // what the user put in.
+    // Each is held under the lock, so that `Object::drop` knows of it after `delist`. They are let go outside of the
+    // lock, because that may drop an object and run the user's `Drop`.
     let held: Vec<_> = lock(&LISTED).iter().filter_map(|listed| listed.held(here)).collect();
     held.into_iter().filter(|cache| !cache.all().is_empty()).collect()
 }

@@ -1,4 +1,4 @@
-//! The end of a process: what runs is waited for, and nothing is started that nobody waits for.
+//! The shutdown at the end of a process: it waits for running fetches, and no refresh is started any more.
 
 use std::future::Future;
 use std::pin::pin;
@@ -7,52 +7,58 @@ use std::time::Duration;
 use crate::base::tasks::{first, task};
 use crate::executor::context::{self, Here};
 
-/// How long an aborted fetch has to notice that. One that blocks its thread does so later, or never.
+/// How long an aborted fetch has to end. A body that blocks its thread ends later, or never.
 const NOTICE: Duration = Duration::from_millis(100);
 
-/// What became of the fetches that ran: what [`shutdown()`] returns.
+/// The numbers of fetches that ended during a [`shutdown()`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// Fetches that came to their own end, whichever: a value, an error, a panic or their `refresh_timeout`.
+    /// Fetches that came to their own end: a value, an error, a panic or their `refresh_timeout`.
     pub finished: u64,
-    /// Fetches that were aborted at the limit, or lost because their runtime was dropped meanwhile.
+    /// Fetches that were aborted at the limit, or lost because their runtime was dropped.
     pub aborted: u64,
 }
 
-/// Waits until no fetch runs any more, for `limit` at most, and starts no refreshes meanwhile or later.
+/// Shuts the executor down: starts no more refreshes, and waits until all fetches have ended, but at most for `limit`.
 ///
-/// Call it at the end of a process, after the last request was answered: refreshes run behind the requests' backs, and
-/// would be cut off in the middle of a query by the runtime's end.
+/// Call it at the end of a process, after the last request was answered. Refreshes run in the background, and the end
+/// of the runtime would otherwise cut them off in the middle of a query.
 ///
 /// From the first poll on
 ///
-/// - refreshes are refused and counted ([`Stats::refused`](crate::Stats::refused)), those that wait in the queue too;
+/// - refreshes are refused and counted ([`Stats::refused`](crate::Stats::refused)), including those in the queue;
 /// - stale and empty values are still served at once;
-/// - calls that wait still fetch, and their fetches are waited for like those that ran before.
+/// - calls that wait still fetch, and the shutdown waits for their fetches, too.
 ///
-/// At the limit a fetch that nobody waits for is aborted: its body is dropped where it awaits, its key is given back
-/// without a back-off. One that callers wait for goes on, neither waited for nor counted, and is aborted when the last
-/// of them leaves. A limit of zero aborts at once.
+/// When the limit is reached, each fetch that no caller waits for is aborted: its body is dropped at the point at which
+/// it awaits, and its key is given back without a back-off. A fetch that callers wait for goes on, but the shutdown
+/// neither waits for it nor counts it. It is aborted when the last of its callers leaves. With a limit of zero, fetches
+/// are aborted at once.
 ///
-/// There is no way back: the refusal lasts as long as the process. It is the process's executor that is shut down,
-/// whatever runtime this is called on. With `test-util` it is the calling runtime's, or that of its isolation
-/// (`testing::isolate`), and outside of any runtime that of our own small one.
+/// The shutdown ends at most a tenth of a second after the limit. A body that blocks its thread cannot be aborted
+/// before it awaits again, and is counted as aborted. The limit follows the clock of the calling runtime.
 ///
-/// **Twice.** A later call waits for what runs then; where nothing does it returns zeros at once. Of calls at the same
-/// time each reports what it has seen end, and the first limit that is reached aborts for all.
+/// A shutdown cannot be undone: refreshes are refused as long as the process lives. It shuts down the executor of the
+/// process, on whatever runtime it is called. With `test-util` it shuts down the executor of the calling runtime, or of
+/// its isolation (`testing::isolate`), or outside of any runtime that of the library's own.
 ///
-/// **In the body of a cached function** it does not wait for that fetch, nor for others that have asked for a
-/// shutdown, and they are not aborted by any, so that the future always completes. This holds in the fetch's own task:
-/// from a task that the body has spawned it is a call like any other, which ends with the limit.
+/// # Several calls
 ///
-/// It returns when everything is over, at most a tenth of a second after the limit: a body that blocks its thread
-/// cannot be aborted before it awaits again, and is counted as aborted. The limit follows the calling runtime's clock.
+/// A later call waits for the fetches that run at its time. If there are none, it returns zeros at once. If calls
+/// overlap, each reports the fetches that it has seen end, and the first limit that is reached aborts fetches for all
+/// of them.
+///
+/// # Calls from the body of a cached function
+///
+/// So that the future always completes, it does not wait for the fetch of that body, nor for other fetches whose bodies
+/// have asked for a shutdown. No shutdown aborts these fetches. This applies only in the task of the fetch: in a task
+/// that the body has spawned, it is a call like any other, which ends with the limit.
 ///
 /// # Cancellation
 ///
-/// Nothing is waited for or aborted any more when the future is dropped, but refreshes stay refused. Before its first
-/// poll it does nothing.
+/// Before its first poll the future does nothing. When it is dropped, no fetch is waited for or aborted any more, but
+/// refreshes stay refused.
 ///
 /// # Examples
 ///
@@ -69,7 +75,7 @@ pub struct Shutdown {
 /// ```
 pub async fn shutdown(limit: Duration) -> Shutdown {
     let here = Here::find("cacheback::shutdown");
-    // Before refreshes are refused: what ends from here on is reported.
+    // Before refreshes are refused, so that every fetch that ends from here on is reported.
     let watch = here.executor.begin_shutdown(task::try_id());
     here.executor.close();
     if !within(limit, &here, watch.all_over()).await {
@@ -80,7 +86,7 @@ pub async fn shutdown(limit: Duration) -> Shutdown {
     Shutdown { finished, aborted }
 }
 
-/// Whether it completes by then. It is polled once in any case.
+/// Returns whether the future completes within the limit. It is polled at least once.
 async fn within(limit: Duration, here: &Here, future: impl Future<Output = ()>) -> bool {
     let timer = async {
         if !limit.is_zero() {

@@ -1,29 +1,30 @@
-//! A breaker for each cache: while its origin fails whatever it is asked for, background fetches of all keys together are
-//! no more than one trial a back-off period. Each key's own back-off would leave as many attempts as there are keys.
+//! The circuit breaker of a cache. While the origin fails for every key, the cache makes one background fetch a
+//! back-off period, the *trial*, over all keys together. With the back-off of each key alone there would be as many
+//! attempts as there are keys.
 //!
-//! Only a trial moves the next one: callers who wait may fail as often as they like. A key that has a value may take the
-//! trial as soon as it is due, a missing one half a period later, so that ids that do not exist leave it to those that
-//! do.
+//! Only a failed trial puts the next one off: the fetches of callers who wait may fail as often as they like. A key
+//! that has a value may take the trial as soon as it is due. A missing key may take it half a period later, so that ids
+//! that do not exist leave it to ids that do.
 
 use crate::base::clock::Moment;
 use crate::base::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::rules::backoff::pause;
 use crate::rules::policy::Policy;
 
-/// So many fetches that failed in a row, over any keys, open it.
+/// The breaker opens after so many failed fetches in a row, over any keys.
 const FAILURES: u32 = 10;
 
 pub(super) struct Breaker {
     state: Mutex<State>,
-    /// The next trial as the state has it, for readers: of keys with a value, and of missing ones.
+    /// A copy of the next trial in `state`, to be read without the lock: for keys with a value, and for missing keys.
     trial: [AtomicU64; 2],
     trips: AtomicU64,
 }
 
 struct State {
-    /// In a row, while it is closed.
+    /// Failed fetches in a row, while the breaker is closed.
     failures: u32,
-    /// In a row, since it opened.
+    /// Failed trials in a row, since the breaker opened.
     failed_trials: u32,
     next: Trial,
 }
@@ -31,7 +32,7 @@ struct State {
 /// When the next trial is due.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Trial {
-    /// For a key that has a value; in the past: the breaker is closed.
+    /// For a key that has a value. [`Moment::PAST`] if the breaker is closed.
     due: Moment,
     /// For a missing key.
     due_if_missing: Moment,
@@ -40,8 +41,8 @@ struct Trial {
 impl Trial {
     const NONE: Self = Self { due: Moment::PAST, due_if_missing: Moment::PAST };
 
-    /// One period from now, which is the back-off of a key that has failed once more than so many trials, shortened at
-    /// random in the same way.
+    /// The trial one period from now. A period is as long as the back-off of a key after `failed_trials` + 1 failures,
+    /// and is shortened at random in the same way.
     fn after(now: Moment, policy: &Policy, failed_trials: u32) -> Self {
         let period = pause(policy, failed_trials.saturating_add(1), fastrand::f64()).max(1);
         Self { due: now.plus(period), due_if_missing: now.plus(period.saturating_add(period / 2)) }
@@ -53,17 +54,18 @@ impl Trial {
 pub(super) enum Admission {
     /// The breaker is closed.
     Free,
-    /// It is open, and this fetch is the trial of its period.
+    /// The breaker is open, and this fetch is the trial of the period.
     Trial,
+    /// The breaker is open, and the fetch may not start.
     Refused,
 }
 
-/// What became of it.
+/// How the end of a fetch has changed the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
     Opened,
     Closed,
-    /// As it was.
+    /// Not at all.
     None,
 }
 
@@ -73,7 +75,7 @@ impl Breaker {
         Self { state: Mutex::new(state), trial: Default::default(), trips: AtomicU64::new(0) }
     }
 
-    /// Until then no fetch is started in the background for a key that is missing, or has a value.
+    /// Until then no fetch is started in the background, for a missing key or for a key with a value.
     pub(super) fn until(&self, is_missing: bool) -> Moment {
         Moment::from_bits(self.trial[usize::from(is_missing)].load(Ordering::Acquire))
     }
@@ -87,8 +89,8 @@ impl Breaker {
         self.trips.load(Ordering::Relaxed)
     }
 
-    /// Asks for a fetch in the background. The trial of a period goes to the first who asks once it is due; if nothing
-    /// is ever heard of it, another follows a period later.
+    /// Asks whether a fetch may be started in the background. The trial goes to the first key that asks when it is due.
+    /// A trial that never ends is followed by another a period later.
     pub(super) fn admit(&self, now: Moment, is_missing: bool, policy: &Policy) -> Admission {
         if !self.is_open() {
             return Admission::Free;
@@ -106,7 +108,7 @@ impl Breaker {
         Admission::Trial
     }
 
-    /// A fetch has failed.
+    /// A fetch has failed: counts it, and may open the breaker or put the next trial off.
     pub(super) fn failed(&self, now: Moment, is_trial: bool, policy: &Policy) -> Turn {
         if !policy.breaker {
             return Turn::None;
@@ -130,7 +132,7 @@ impl Breaker {
         Turn::Opened
     }
 
-    /// The origin has answered.
+    /// The origin has answered: closes the breaker.
     pub(super) fn succeeded(&self) -> Turn {
         let mut state = lock(&self.state);
         let was_open = state.next != Trial::NONE;
@@ -143,7 +145,7 @@ impl Breaker {
         Turn::Closed
     }
 
-    /// Never earlier than a trial that is due later: that one was taken meanwhile.
+    /// Sets the next trial, unless a later one is set already: another trial was taken meanwhile.
     fn schedule(&self, state: &mut State, next: Trial) {
         if state.next.due < next.due {
             state.next = next;
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_failures_in_a_row_open_it_and_one_success_closes_it() {
+    fn ten_failures_in_a_row_open_the_breaker_and_one_success_closes_it() {
         let (breaker, policy) = (Breaker::new(), Policy::default());
         let admission = |breaker: &Breaker| breaker.admit(at(0), false, &policy);
         for _ in 0..9 {
@@ -200,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn one_trial_a_period_which_grows_with_each_trial_that_fails() {
+    fn there_is_one_trial_a_period_and_each_failed_trial_makes_the_period_longer() {
         let policy = Policy { max_backoff: Duration::from_secs(8), ..Policy::default() };
         let breaker = opened(&policy);
         let mut now = at(0);
@@ -208,22 +210,22 @@ mod tests {
             let (least, most) = (now.plus(longest * SECOND / 2 - 1), now.plus(longest * SECOND));
             assert_eq!(breaker.admit(least, false, &policy), Admission::Refused, "{longest}");
             assert_eq!(breaker.admit(most, false, &policy), Admission::Trial, "{longest}");
-            assert_eq!(breaker.admit(most, false, &policy), Admission::Refused, "it is taken: {longest}");
+            assert_eq!(breaker.admit(most, false, &policy), Admission::Refused, "taken: {longest}");
             now = most;
             let _ = breaker.failed(now, true, &policy);
         }
     }
 
-    /// Whoever waits is not refused, and may fail at any time.
+    /// The fetch of a caller who waits is never refused, and may fail at any time.
     #[test]
-    fn a_failure_that_is_no_trial_moves_none() {
+    fn a_failed_fetch_that_is_no_trial_puts_no_trial_off() {
         let policy = Policy::default();
         let breaker = opened(&policy);
         for second in 0..100 {
             let _ = breaker.failed(at(0).plus(second * SECOND / 100), false, &policy);
         }
         assert_eq!(breaker.admit(at(1), false, &policy), Admission::Trial);
-        // Nor does it make the next period longer.
+        // The failures have not made the next period longer either.
         let _ = breaker.failed(at(1), false, &policy);
         assert_eq!(breaker.admit(at(2), false, &policy), Admission::Trial);
     }
@@ -238,14 +240,13 @@ mod tests {
             let just_before = Moment::from_bits(due_if_missing.to_bits() - 1);
             assert_eq!(breaker.admit(just_before, true, &policy), Admission::Refused);
             assert_eq!(breaker.admit(due_if_missing, true, &policy), Admission::Trial);
-            // And then it is taken, for the others too.
+            // Keys with a value find it taken, too.
             assert_eq!(breaker.admit(due_if_missing, false, &policy), Admission::Refused);
         }
     }
 
-    /// A trial of which nothing is heard any more is followed by another.
     #[test]
-    fn a_trial_may_be_lost() {
+    fn a_trial_that_never_ends_is_followed_by_another() {
         let policy = Policy::default();
         let breaker = opened(&policy);
         assert_eq!(breaker.admit(at(1), false, &policy), Admission::Trial);
@@ -253,9 +254,9 @@ mod tests {
         assert_eq!(breaker.admit(at(2), false, &policy), Admission::Trial);
     }
 
-    /// The first of two trials that overlap fails late: the next one is not due sooner for that.
+    /// Of two trials that overlap, the first may fail last.
     #[test]
-    fn a_trial_that_is_due_later_stands() {
+    fn a_trial_that_fails_late_does_not_bring_the_next_one_forward() {
         let policy = Policy::default();
         let breaker = opened(&policy);
         for second in [1, 3, 7, 15, 31] {
@@ -268,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn it_can_be_turned_off() {
+    fn the_breaker_can_be_turned_off() {
         let (breaker, policy) = (Breaker::new(), Policy { breaker: false, ..Policy::default() });
         for _ in 0..100 {
             assert_eq!(breaker.failed(at(0), false, &policy), Turn::None);

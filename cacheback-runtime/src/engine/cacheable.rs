@@ -5,11 +5,12 @@ use std::marker::PhantomData;
 use crate::key::KeyShape;
 use crate::outcome::{Failure, Outcome, Value};
 
-/// What is cached under which keys. There is one implementation, [`Of`]: inference finds it from its parts.
+/// The types of a cache: its keys, and the outcome of its function. [`Of`] is the only implementation. Its two
+/// parameters let the compiler infer a cache from its parts.
 pub(crate) trait Cacheable: Sized + 'static {
     /// The shapes of the arguments that are the key.
     type Key: KeyShape<Owned = Self::OwnedKey>;
-    /// A key as it is kept.
+    /// A key as the cache keeps it.
     type OwnedKey: Send + Sync + 'static;
     /// How the function's return type splits into value and error.
     type Outcome: Outcome<Return = Self::Return, Value = Self::Value, Error = Self::Error>;
@@ -17,7 +18,7 @@ pub(crate) trait Cacheable: Sized + 'static {
     type Value: Value;
     type Error: Failure;
 
-    /// One more of a key. Runs user code.
+    /// Copies a key. Runs user code.
     fn copy_key(key: &Self::OwnedKey) -> Self::OwnedKey {
         Self::Key::copy(key)
     }
@@ -33,7 +34,7 @@ pub(crate) trait Cacheable: Sized + 'static {
     }
 }
 
-/// The key shapes `A` with the outcome `O`.
+/// The cache of key shapes `A` and outcome `O`.
 pub(crate) struct Of<A, O>(PhantomData<fn() -> (A, O)>);
 
 impl<A: KeyShape, O: Outcome> Cacheable for Of<A, O> {

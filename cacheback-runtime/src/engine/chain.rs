@@ -1,25 +1,25 @@
-//! Bodies that invalidate what other bodies make, which invalidate in turn: how long such a chain is. One that goes round in
-//! a circle would never end.
+//! Chains of invalidations: a body invalidates a key, whose refresh runs a body, which invalidates the next key. A
+//! chain that goes round in a circle would never end, so its length is counted and limited.
 
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// An invalidation at the end of a chain of so many bodies starts no refresh any more.
+/// The longest chain, in bodies. An invalidation at the end of a longer one starts no refresh.
 pub(super) const LONGEST: u32 = 16;
 
 thread_local! {
     static LINKS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// How many bodies are behind what this thread does now: zero outside of every body.
+/// The length of the chain up to the body that this thread polls now: zero outside of any body.
 pub(super) fn links() -> u32 {
-    // A thread that ends has no body left to run.
+    // A thread that destroys its thread-locals polls no body.
     LINKS.try_with(Cell::get).unwrap_or(0)
 }
 
-/// A body with so many bodies behind it, itself among them.
+/// A body, and the length of the chain up to it, itself included.
 pub(super) struct Linked<F> {
     links: u32,
     body: F,
@@ -38,7 +38,7 @@ impl<F: Future + Unpin> Future for Linked<F> {
     }
 }
 
-/// Puts back what was there before, when the poll is over or has panicked.
+/// Restores the length that was set before, when the poll is over or has panicked.
 struct Unlinked(u32);
 
 impl Drop for Unlinked {
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_has_its_links_while_it_is_polled() {
+    fn the_length_of_the_chain_is_set_while_a_body_is_polled() {
         let mut context = Context::from_waker(Waker::noop());
         let mut inner = linked(2, Box::pin(async { links() }));
         let outer = async {

@@ -1,4 +1,7 @@
-//! How a fetch comes home: what it does to its key, in one step under the lock, and who is answered with what.
+//! The end of a fetch, in two steps: it is *committed* under its key's lock, and then its result is *published*.
+//!
+//! The commit applies the [`Effect`] of the outcome to the key and gives the key back. Publishing needs no lock: the
+//! waiting callers are answered, counters and logs are told, and the next fetch of the key is started.
 
 use std::time::Duration;
 
@@ -18,15 +21,15 @@ use crate::rules::freshness::Windows;
 use crate::rules::policy::Policy;
 use crate::store::{Change, Content, RECORD_WEIGHT};
 
-/// A candidate for the store: it is put there if the [`Effect`] says so, and taken out of here then.
+/// A candidate for the store. It moves there if the [`Effect`] says so.
 enum Candidate<C: Cacheable> {
-    /// A value, or the record that there is none to be stored.
+    /// A value, or a record without one if the value is not to be stored.
     Node {
         node: Option<NodeOf<C>>,
         weight: u32,
         started: Moment,
     },
-    /// The key of a back-off, and the error that may be kept.
+    /// The key for a record of the back-off, and the error that may be kept.
     Failure {
         key: Option<C::OwnedKey>,
         kept: Option<ErrorOf<C>>,
@@ -51,167 +54,174 @@ impl<C: Cacheable> Candidate<C> {
     }
 }
 
-/// What happened at the desk when a fetch came home.
+/// A fetch that was committed, and is still to be [published](Job::publish).
 pub(super) struct Commit<C: Cacheable> {
-    /// It held its key and its outcome counts.
-    counts: bool,
+    /// The outcome had an effect on the key. Otherwise it came too late, and was discarded.
+    has_effect: bool,
     /// The key was in back-off already.
-    rested: bool,
-    /// What it did to the store.
+    was_in_backoff: bool,
+    /// The change to the store.
     change: Change,
-    /// Those who wait for a lapsed fetch are answered by this one.
-    answers: Vec<Arc<FlightOf<C>>>,
-    /// Waited for this body's end.
+    /// Earlier fetches whose claims have lapsed: this one answers their callers too.
+    lapsed: Vec<Arc<FlightOf<C>>>,
+    /// The fetch that was parked until this body ended.
     next: Option<Box<Job<C>>>,
 }
 
 impl<C: Cacheable> Job<C> {
-    /// The body is done, or has panicked.
-    pub(super) fn land(&mut self, returned: Result<C::Return, Panic>, policy: &Policy) {
+    /// Ends the fetch: its body has returned or panicked.
+    pub(super) fn complete(&mut self, returned: Result<C::Return, Panic>, policy: &Policy) {
         self.warn_if_slow(policy);
-        let landed =
+        let ended =
             catch(|| match returned.map(|returned| <C::Outcome>::split_by(self.source.errors(), returned)) {
                 Err(panic) => Err(panic),
-                Ok(Err(error)) => self.commit_failure(error, policy),
-                Ok(Ok(value)) => self.commit_value(value, policy),
+                Ok(Err(error)) => self.end_with_error(error, policy),
+                Ok(Ok(value)) => self.end_with_value(value, policy),
             });
-        let Err(panic) = landed.and_then(|landed| landed) else { return };
+        let Err(panic) = ended.and_then(|ended| ended) else { return };
         let panic = Arc::new(panic);
-        // Where a type of the user's goes on panicking the key is not found by it: it is given back without.
-        if self.progress != Progress::Home && catch(|| self.commit_panic(&panic, policy)).is_err() {
-            self.give_up(FlightResult::Panicked(panic));
+        // If the user's types keep panicking, the key cannot be found by its `Eq`: it is given back without a commit.
+        if self.progress != Progress::Done && catch(|| self.end_with_panic(&panic, policy)).is_err() {
+            self.end_without_commit(FlightResult::Panicked(panic));
         }
     }
 
-    /// `Err` is a panic in `lifetime_for`.
-    fn commit_value(&mut self, value: C::Value, policy: &Policy) -> Result<(), Panic> {
+    /// `Err` is a panic of `lifetime_for`, or of the key's or the value's own code.
+    fn end_with_value(&mut self, value: C::Value, policy: &Policy) -> Result<(), Panic> {
         let started = self.started;
         let lifetime = catch(|| self.engine.definition.values.lifetime_for(&value))?;
         let engine = &self.engine;
         let (record, not_stored) = catch(|| engine.record(&self.target, value, started, policy, lifetime))?;
         let Record { node, weight } = record;
-        let mut brought = not_stored.map(|value| Arc::new(Fetched { value, started }));
+        let mut fetched = not_stored.map(|value| Arc::new(Fetched { value, started }));
         let mut candidate: Candidate<C> = Candidate::Node { node: Some(node), weight, started };
         let mut awaited = self.flight.waiting() > 0;
-        // Those who wait are given one more of the value. Who waits is certain only under the lock: where someone came
-        // meanwhile, it is brought home again.
+        // The waiting callers get a clone of the value. The clone is user code, and so it is made before the lock; but
+        // only under the lock is it certain whether anybody waits. If a caller has come meanwhile, the commit is tried
+        // again.
         loop {
-            if let (None, Candidate::Node { node: Some(node), .. }) = (&brought, &candidate) {
+            if let (None, Candidate::Node { node: Some(node), .. }) = (&fetched, &candidate) {
                 if let (true, Content::Value(value, _)) = (awaited, node.content()) {
                     let value = catch(|| C::Value::clone(value))?;
-                    brought = Some(Arc::new(Fetched { value, started }));
+                    fetched = Some(Arc::new(Fetched { value, started }));
                 }
             }
-            let prepared = brought.is_some();
-            let ready = |job: &Self, lane: &LaneOf<C>| {
-                prepared || (job.flight.waiting() == 0 && !lane.has_lapsed(Moment::now()))
+            let is_cloned = fetched.is_some();
+            let may_end = |job: &Self, lane: &LaneOf<C>| {
+                is_cloned || (job.flight.waiting() == 0 && !lane.has_lapsed(Moment::now()))
             };
-            let Some(home) = self.commit(&mut candidate, policy, ready) else {
+            let Some(commit) = self.commit(&mut candidate, policy, may_end) else {
                 awaited = true;
                 continue;
             };
-            self.finish(home, brought.map(FlightResult::Value));
+            self.publish(commit, fetched.map(FlightResult::Value));
             return Ok(());
         }
     }
 
     /// `Err` is a panic of the error's own code.
-    fn commit_failure(&mut self, error: C::Error, policy: &Policy) -> Result<(), Panic> {
+    fn end_with_error(&mut self, error: C::Error, policy: &Policy) -> Result<(), Panic> {
         let engine = Arc::clone(&self.engine);
         let Definition { name, share, values, .. } = &engine.definition;
         let describe =
             self.source.errors().and_then(<C::Outcome>::described_by).unwrap_or(engine.definition.describe);
         let (kept, text) = catch(|| {
             let text = describe.text(&error);
-            self.answers = !values.is_outage(&error);
+            self.error_is_answer = !values.is_outage(&error);
             (Shareable::new(name, error, &text, *share, describe), text)
         })?;
         let kept = Arc::new(kept);
-        let mut candidate = self.failure(policy.cache_err.map(|_| &kept))?;
-        if let Some(home) = self.commit(&mut candidate, policy, |_, _| true) {
+        let mut candidate = self.failed_candidate(policy.cache_err.map(|_| &kept))?;
+        if let Some(commit) = self.commit(&mut candidate, policy, |_, _| true) {
             events::count(&self.engine.counters.errors);
-            let told = home.counts && !home.rested;
-            self.finish(home, Some(FlightResult::Failed(kept)));
-            if told {
+            let is_logged = commit.has_effect && !commit.was_in_backoff;
+            self.publish(commit, Some(FlightResult::Failed(kept)));
+            if is_logged {
                 events::fetch_failed(name, describe.logged(&text));
             }
         }
         Ok(())
     }
 
-    fn commit_panic(&mut self, panic: &Arc<Panic>, policy: &Policy) {
+    fn end_with_panic(&mut self, panic: &Arc<Panic>, policy: &Policy) {
         events::count(&self.engine.counters.panics);
         events::fetch_panicked(self.engine.name(), panic.message());
-        // A key that cannot be copied keeps no back-off of its own.
-        let mut candidate = self.failure(None).unwrap_or(Candidate::Failure { key: None, kept: None });
-        if let Some(home) = self.commit(&mut candidate, policy, |_, _| true) {
-            self.finish(home, Some(FlightResult::Panicked(Arc::clone(panic))));
+        let mut candidate = self.failed_without_error();
+        if let Some(commit) = self.commit(&mut candidate, policy, |_, _| true) {
+            self.publish(commit, Some(FlightResult::Panicked(Arc::clone(panic))));
         }
     }
 
     /// `Err` is a panic of the key's own code.
-    fn failure(&self, kept: Option<&ErrorOf<C>>) -> Result<Candidate<C>, Panic> {
+    fn failed_candidate(&self, kept: Option<&ErrorOf<C>>) -> Result<Candidate<C>, Panic> {
         let key = catch(|| C::copy_key(self.target.key()))?;
         Ok(Candidate::Failure { key: Some(key), kept: kept.map(Arc::clone) })
     }
 
-    /// The claim has lapsed: ends the fetch, unless somebody waits for it.
-    pub(super) fn time_out(&self, policy: &Policy) -> Option<Commit<C>> {
-        let mut candidate = self.failure(None).unwrap_or(Candidate::Failure { key: None, kept: None });
-        let home = self.commit(&mut candidate, policy, |job, _| job.flight.waiting() == 0);
-        let _ = catch(|| drop(candidate));
-        home
+    /// If the key's `Clone` panics, no record can be stored.
+    fn failed_without_error(&self) -> Candidate<C> {
+        self.failed_candidate(None).unwrap_or(Candidate::Failure { key: None, kept: None })
     }
 
-    /// After [`time_out`](Job::time_out), when the body is dropped.
-    pub(super) fn end_timed_out(&mut self, home: Commit<C>) {
+    /// The claim has lapsed: commits the time-out. `None` if somebody waits for the fetch, which goes on then.
+    pub(super) fn commit_timeout(&self, policy: &Policy) -> Option<Commit<C>> {
+        let mut candidate = self.failed_without_error();
+        let commit = self.commit(&mut candidate, policy, |job, _| job.flight.waiting() == 0);
+        let _ = catch(|| drop(candidate));
+        commit
+    }
+
+    /// Publishes the time-out that [`commit_timeout`](Job::commit_timeout) has committed. The body is dropped by now.
+    pub(super) fn end_timed_out(&mut self, commit: Commit<C>) {
         events::count(&self.engine.counters.timeouts);
-        let counts = home.counts;
-        self.finish(home, Some(FlightResult::TimedOut));
-        if counts {
+        let has_effect = commit.has_effect;
+        self.publish(commit, Some(FlightResult::TimedOut));
+        if has_effect {
             events::fetch_timed_out(self.engine.name(), self.took());
         }
     }
 
-    /// The executor is shut down: ends the fetch, unless somebody waits for it or it has asked for that itself.
-    pub(super) fn abort(&self, policy: &Policy) -> Option<Commit<C>> {
-        let ready = |job: &Self, _: &_| job.flight.waiting() == 0 && !job.flight.is_exempt();
-        self.commit(&mut Candidate::Nothing, policy, ready)
+    /// The shutdown has reached its limit: commits the abort. `None` if somebody waits for the fetch, or if its own
+    /// body has asked for the shutdown; it goes on then.
+    pub(super) fn commit_abort(&self, policy: &Policy) -> Option<Commit<C>> {
+        let may_end = |job: &Self, _: &_| job.flight.waiting() == 0 && !job.flight.is_exempt();
+        self.commit(&mut Candidate::Nothing, policy, may_end)
     }
 
-    /// After [`abort`](Job::abort), when the body is dropped. No failure: the key does not back off.
-    pub(super) fn end_aborted(&mut self, home: Commit<C>) {
-        self.finish(home, Some(FlightResult::Lost));
+    /// Publishes the abort that [`commit_abort`](Job::commit_abort) has committed. The body is dropped by now. An abort
+    /// is no failure: the key does not back off.
+    pub(super) fn end_aborted(&mut self, commit: Commit<C>) {
+        self.publish(commit, Some(FlightResult::Lost));
         events::fetch_aborted(self.engine.name());
     }
 
-    /// The claim has lapsed, and holds nothing up any more: what waits for the end of this body need not.
+    /// Starts the fetch that is parked behind this body, whose claim has lapsed: it holds nothing up any more.
     pub(super) fn start_parked(&self) {
         let Self { engine, target, here, .. } = self;
         let now = Moment::now();
-        if let Some(next) = engine.at(target, |claims, _| Ok(claims.lane(here.lane).unpark(now))) {
+        if let Some(next) = engine.with_claims(target, |claims, _| Ok(claims.lane(here.lane).unpark(now))) {
             next.submit();
         }
     }
 
-    /// It has no end. Whatever happens on the way, those who wait are told.
+    /// Ends a fetch that never came to its own end. Whatever panics on the way, the waiting callers are told.
     pub(super) fn end_lost(&mut self) {
         let policy = *self.engine.policy();
         match catch(|| self.commit(&mut Candidate::Nothing, &policy, |_, _| true)) {
-            Ok(Some(home)) => self.finish(home, Some(FlightResult::Lost)),
-            Ok(None) | Err(_) => self.give_up(FlightResult::Lost),
+            Ok(Some(commit)) => self.publish(commit, Some(FlightResult::Lost)),
+            Ok(None) | Err(_) => self.end_without_commit(FlightResult::Lost),
         }
         let _ = catch(|| events::fetch_lost(self.engine.name()));
     }
 
-    /// Gives the key back by the flight alone, and answers those who wait.
-    fn give_up(&mut self, landing: FlightResult<C>) {
+    /// Gives the key back without the user's `Eq`, by the flight alone, and answers the waiting callers.
+    fn end_without_commit(&mut self, result: FlightResult<C>) {
         #[cfg(feature = "metrics")]
-        let ended = self.ended(Some(&landing));
-        let failed = self.has_failed(Some(&landing));
+        let ended = self.ended(Some(&result));
+        let failed = self.has_failed(Some(&result));
         self.engine.flights.evict(self.target.hash, &self.flight);
-        self.close(!matches!(landing, FlightResult::Lost));
-        self.flight.complete(landing);
+        self.mark_done(!matches!(result, FlightResult::Lost));
+        self.flight.complete(result);
         #[cfg(feature = "metrics")]
         let _ = catch(|| ended.record());
         if let Some(failed) = failed {
@@ -219,14 +229,14 @@ impl<C: Cacheable> Job<C> {
         }
     }
 
-    /// Gives the key back without a fetch, where it is not `ready` to be one. Whether it did.
-    pub(super) fn leave(&self, ready: impl Fn(&Self) -> bool) -> bool {
+    /// Gives the key of a fetch back that has not begun, unless a caller waits for it. Returns whether it did.
+    pub(super) fn release_if_unawaited(&self) -> bool {
         let Self { engine, target, flight, here, .. } = self;
         let now = Moment::now();
         let pins = engine.store.pins();
-        let left = engine.at(target, |claims, known| {
+        let released = engine.with_claims(target, |claims, known| {
             let node = engine.store.resident(target.hash, known, &pins)?;
-            if !ready(self) {
+            if flight.waiting() > 0 {
                 return Ok(None);
             }
             let lane = claims.lane(here.lane);
@@ -236,49 +246,51 @@ impl<C: Cacheable> Job<C> {
             Ok(Some(lane.unpark(now)))
         });
         drop(pins);
-        if let Some(Some(next)) = left {
+        let is_released = released.is_some();
+        if let Some(next) = released.flatten() {
             next.submit();
-            return true;
         }
-        left.is_some()
+        is_released
     }
 
-    /// It is home: counted no more, but for those that `finished`.
-    fn close(&mut self, finished: bool) {
+    /// The fetch is over: its place is free, and it does not count as in flight any more. `finished`: it came to its
+    /// own end, which `shutdown` reports.
+    fn mark_done(&mut self, finished: bool) {
         self.live.finished = finished;
         self.flight.give_place_back();
         if self.progress == Progress::Begun {
             self.engine.counters.in_flight.fetch_sub(1, Ordering::Relaxed);
         }
-        self.progress = Progress::Home;
+        self.progress = Progress::Done;
     }
 
-    /// Gives the key back and does to it what the fetch brought, in one step. `None` where it is not `ready` yet.
+    /// Gives the key back and applies the effect of the fetch to it, in one step under the key's lock. `None` if the
+    /// fetch `may_end` not yet: nothing has changed then. Runs no user code under the lock.
     fn commit(
         &self,
         candidate: &mut Candidate<C>,
         policy: &Policy,
-        ready: impl Fn(&Self, &LaneOf<C>) -> bool,
+        may_end: impl Fn(&Self, &LaneOf<C>) -> bool,
     ) -> Option<Commit<C>> {
         let Self { engine, target, flight, here, .. } = self;
         let store = &engine.store;
         let windows = &store.windows;
         let now = Moment::now();
-        // Where it is not put in: dropped after the lock.
+        // Out here, so that a record that is not put in is dropped after the lock.
         let mut record = None;
         let chance = fastrand::f64();
         let pins = store.pins();
-        engine.at(target, |claims, known| {
+        engine.with_claims(target, |claims, known| {
             let node = store.resident(target.hash, known, &pins)?;
             let lane = claims.lane(here.lane);
-            if !ready(self, lane) {
+            if !may_end(self, lane) {
                 return Ok(None);
             }
             let held = node.map_or(Held::NOTHING, |node| node.held(now, windows));
             let fence =
                 Fence { holds_the_key: lane.holds(flight), is_in_its_epoch: store.epoch() == flight.epoch() };
             let effect = effect(candidate.ending(now, windows), held, fence, policy, now, chance);
-            let rested = node.is_some_and(|node| now < node.backoff_until());
+            let was_in_backoff = node.is_some_and(|node| now < node.backoff_until());
             let mut change = Change::default();
             match (effect, &mut *candidate) {
                 (Effect::Store | Effect::DropOlder, Candidate::Node { node: own, weight, .. }) => {
@@ -303,41 +315,42 @@ impl<C: Cacheable> Job<C> {
                 }
                 (Effect::Discard | Effect::Store | Effect::DropOlder | Effect::Record { .. }, _) => {}
             }
-            let counts = effect != Effect::Discard;
+            let has_effect = effect != Effect::Discard;
             let brings_value = effect == Effect::Store;
             let _ = lane.end(flight);
-            let answers = if brings_value { lane.lapsed(now) } else { Vec::new() };
+            let lapsed = if brings_value { lane.lapsed(now) } else { Vec::new() };
             let next = lane.unpark(now);
-            Ok(Some(Commit { counts, rested, change, answers, next }))
+            Ok(Some(Commit { has_effect, was_in_backoff, change, lapsed, next }))
         })
     }
 
-    /// After the lock: counts, answers those who wait, and starts what waited for this body's end.
-    /// `None`: a value, and nobody waits.
-    fn finish(&mut self, home: Commit<C>, landing: Option<FlightResult<C>>) {
+    /// Publishes a commit, outside of the lock: answers the waiting callers, carries the change of the store out,
+    /// starts the next fetch of the key, counts and logs. Without a `result` the fetch brought a value that nobody
+    /// waits for.
+    fn publish(&mut self, commit: Commit<C>, result: Option<FlightResult<C>>) {
         #[cfg(feature = "metrics")]
-        let ended = self.ended(landing.as_ref());
-        let Commit { counts, change, answers, next, .. } = home;
-        let has_outcome = !matches!(landing, Some(FlightResult::Lost | FlightResult::TimedOut));
-        if has_outcome && !counts {
+        let ended = self.ended(result.as_ref());
+        let Commit { has_effect, change, lapsed, next, .. } = commit;
+        let has_outcome = !matches!(result, Some(FlightResult::Lost | FlightResult::TimedOut));
+        if has_outcome && !has_effect {
             events::count(&self.engine.counters.discarded);
         }
-        let failed = self.has_failed(landing.as_ref());
-        self.close(!matches!(landing, Some(FlightResult::Lost)));
-        if let Some(landing) = landing {
-            for lapsed in answers {
-                lapsed.complete(landing.clone());
+        let failed = self.has_failed(result.as_ref());
+        self.mark_done(!matches!(result, Some(FlightResult::Lost)));
+        if let Some(result) = result {
+            for flight in lapsed {
+                flight.complete(result.clone());
             }
-            self.flight.complete(landing);
+            self.flight.complete(result);
         }
         self.engine.store.carry_out(change);
         if let Some(next) = next {
             next.submit();
         }
-        // Last: a recorder or subscriber is the user's code too.
+        // Last, because a recorder or a subscriber is user code too.
         #[cfg(feature = "metrics")]
         ended.record();
-        if has_outcome && !counts {
+        if has_outcome && !has_effect {
             events::fetch_discarded(self.engine.name());
         }
         if let Some(failed) = failed {
@@ -345,20 +358,22 @@ impl<C: Cacheable> Job<C> {
         }
     }
 
-    /// Whether the origin has failed; `None`: it was not asked to the end. An error that is no outage is its answer.
-    fn has_failed(&self, landing: Option<&FlightResult<C>>) -> Option<bool> {
-        match landing {
+    /// Whether the origin has failed. `None` if it was not asked to the end. An error that is no outage is its answer,
+    /// and no failure. Without a `result` the fetch brought a value that nobody waits for.
+    fn has_failed(&self, result: Option<&FlightResult<C>>) -> Option<bool> {
+        match result {
             None | Some(FlightResult::Value(_)) => Some(false),
-            Some(FlightResult::Failed(_)) => Some(!self.answers),
+            Some(FlightResult::Failed(_)) => Some(!self.error_is_answer),
             Some(FlightResult::Panicked(_) | FlightResult::TimedOut) => Some(true),
             Some(FlightResult::Lost) => None,
         }
     }
 
-    /// What the histogram of fetches is to tell of this one; `None`: a value, and nobody waits.
+    /// The observation of this fetch for the histogram. Without a `result` the fetch brought a value that nobody waits
+    /// for.
     #[cfg(feature = "metrics")]
-    fn ended(&self, landing: Option<&FlightResult<C>>) -> events::durations::Ended {
-        let outcome = match landing {
+    fn ended(&self, result: Option<&FlightResult<C>>) -> events::durations::Ended {
+        let outcome = match result {
             None | Some(FlightResult::Value(_)) => "value",
             Some(FlightResult::Failed(_)) => "error",
             Some(FlightResult::Panicked(_)) => "panic",
@@ -369,7 +384,7 @@ impl<C: Cacheable> Job<C> {
         events::durations::Ended { cache: self.engine.name(), outcome, took }
     }
 
-    /// How long the body runs, or ran.
+    /// How long the body has run.
     fn took(&self) -> Duration {
         Duration::from_nanos(Moment::now().since(self.started))
     }

@@ -1,4 +1,4 @@
-//! A cache apart from its keys: its name, its options, and the values over a value or an error alone.
+//! The definition of a cache: everything about it that depends on no key.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::base::sync::Arc;
 use crate::outcome::{Describe, Outcome, Sharing};
 use crate::rules::policy::Policy;
 
-/// Made by the attribute or the builder; an engine is born with one.
+/// The name and options of a cache. The attribute or the builder makes it, and an engine is made from it.
 pub(crate) struct Definition<O: Outcome> {
     pub(crate) name: &'static str,
     pub(crate) policy: Policy,
@@ -15,19 +15,19 @@ pub(crate) struct Definition<O: Outcome> {
     pub(crate) describe: Describe<O::Error>,
 }
 
-/// The options that look at a value or an error. Each call of one runs user code.
+/// The options that are closures over a value or an error. To call one is to run user code.
 pub(crate) struct ValueOptions<O: Outcome> {
-    /// This value's own lifetime.
+    /// The value's own lifetime.
     pub(crate) lifetime_for: Option<Closure<O::Value, Duration>>,
-    /// This value's own retention.
+    /// The value's own retention.
     pub(crate) retention_for: Option<Closure<O::Value, Duration>>,
-    /// How many bytes this value counts.
+    /// The number of bytes that the value counts as.
     pub(crate) weigh: Option<Closure<O::Value, u64>>,
-    /// Whether this error says that the origin is down. Another error is the answer of a healthy origin.
+    /// Whether the error says that the origin is down. Otherwise it is the answer of a healthy origin.
     pub(crate) is_outage: Option<Closure<O::Error, bool>>,
 }
 
-/// A closure of the attribute captures nothing, one of the builder may.
+/// The closure of an option. A closure of the attribute captures nothing, and a closure of the builder may.
 pub(crate) enum Closure<T, R> {
     Function(fn(&T) -> R),
     Shared(Arc<dyn Fn(&T) -> R + Send + Sync>),
@@ -67,12 +67,12 @@ impl<O: Outcome> ValueOptions<O> {
         self.retention_for.as_ref().map(|retention_for| retention_for.call(value))
     }
 
-    /// Without `weigh`: zero.
+    /// Zero without `weigh`.
     pub(crate) fn weigh(&self, value: &O::Value) -> u64 {
         self.weigh.as_ref().map_or(0, |weigh| weigh.call(value))
     }
 
-    /// Without `is_outage`: every error is one.
+    /// Without `is_outage` every error is an outage.
     pub(crate) fn is_outage(&self, error: &O::Error) -> bool {
         self.is_outage.as_ref().is_none_or(|is_outage| is_outage.call(error))
     }

@@ -6,12 +6,12 @@ use super::{Cacheable, Engine};
 use crate::events::Stats;
 use crate::rules::policy::Policy;
 
-/// What can be done with a cache of any type.
+/// The operations on a cache that need none of its types.
 pub(crate) trait ErasedCache: Send + Sync + RefUnwindSafe {
     fn name(&self) -> &'static str;
     fn policy(&self) -> Policy;
     fn stats(&self) -> Stats;
-    /// What was counted so far: `entries` is zero.
+    /// The counters, without a look at the entries: `entries` is zero.
     #[cfg(feature = "metrics")]
     fn counted(&self) -> Stats;
     fn len(&self) -> u64;

@@ -1,4 +1,4 @@
-//! Fetches: how one is set off, and what its task does. How it comes home is in `landing`.
+//! Fetches: how one is started, and its task. `commit` is how it ends.
 
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -18,36 +18,37 @@ use crate::executor::{Live, Permit, Refresh, Refusal, housekeeper};
 use crate::flight::Standing;
 use crate::rules::policy::Policy;
 
-/// A fetch that has claimed its key. Dropped before it came home it is lost, and gives the key back.
+/// A fetch that has claimed its key. If it is dropped before its end, it is lost: it gives the key back, and the
+/// waiting callers are told.
 pub(crate) struct Job<C: Cacheable> {
     pub(super) engine: Arc<Engine<C>>,
     pub(super) target: Target<C::OwnedKey>,
     pub(super) source: SourceOf<C>,
     pub(super) flight: Arc<FlightOf<C>>,
     pub(super) progress: Progress,
-    /// When its body began.
+    /// When the body began.
     pub(super) started: Moment,
-    /// The breaker is open, and this is the trial of its period.
+    /// The breaker is open, and this fetch is the trial of the period.
     pub(super) is_trial: bool,
-    /// Its body has returned an error that is the answer of a healthy origin.
-    pub(super) answers: bool,
-    /// How many bodies are behind it that invalidated one another's keys.
+    /// The body has returned an error that is no outage, but the answer of a healthy origin.
+    pub(super) error_is_answer: bool,
+    /// How many bodies have led to this fetch, each by invalidating the key of the next: see `chain`.
     pub(super) links: u32,
     pub(super) here: Here,
     span: Span,
-    /// What `settle` and `shutdown` wait for: dropped last.
+    /// Dropped last, because `settle` and `shutdown` wait until it is dropped.
     pub(super) live: Live,
 }
 
 /// How far a fetch has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Progress {
-    /// It is to begin.
+    /// It has not begun: it is queued, parked or being started.
     Waiting,
-    /// Its body runs, or is about to.
+    /// The body runs, or is about to.
     Begun,
-    /// It has given its key back and answered those who waited.
-    Home,
+    /// It has given its key back. Nothing is left for `Drop` to do.
+    Done,
 }
 
 impl<C: Cacheable> Job<C> {
@@ -65,7 +66,7 @@ impl<C: Cacheable> Job<C> {
             progress: Progress::Waiting,
             started: Moment::PAST,
             is_trial: false,
-            answers: false,
+            error_is_answer: false,
             links: 0,
             here: here.clone(),
             span: Span::none(),
@@ -73,17 +74,17 @@ impl<C: Cacheable> Job<C> {
             flight,
         });
         housekeeper::attend();
-        // A subscriber is the user's code: where it panics, the job is there to give its key back.
+        // A subscriber is user code. If it panics, the job is already there to give its key back.
         job.span = events::fetch_span(engine.name());
         job
     }
 
-    /// Hands the fetch to the executor, as a refresh that nobody waits for.
+    /// Hands the fetch to the executor as a refresh, for which nobody waits.
     pub(super) fn submit(self: Box<Self>) {
         let (here, ticket, flight) = (self.here.clone(), self.flight.ticket, Arc::clone(&self.flight));
         let limit = self.engine.policy().max_refreshes;
         here.executor.submit(ticket, limit, self);
-        // Someone may have come to wait before it stood in the queue, and did not find it there.
+        // A caller who came to wait before the fetch was in the queue did not find it there.
         if flight.waiting() > 0 {
             if let Some(refresh) = here.executor.withdraw(ticket) {
                 refresh.start(None);
@@ -91,14 +92,14 @@ impl<C: Cacheable> Job<C> {
         }
     }
 
-    /// Begins the fetch: the claim, and the age of what it brings, count from here.
+    /// Begins the fetch. The time-out of its claim and the age of its value count from here.
     pub(super) fn begin(mut self: Box<Self>, permit: Option<Permit>) {
         let policy = self.engine.policy_for(&self.source);
         let timeout = policy.as_ref().unwrap_or(self.engine.policy()).refresh_timeout;
         self.started = Moment::now();
         if !self.claim(timeout) {
             events::count(&self.engine.counters.skipped);
-            self.progress = Progress::Home;
+            self.progress = Progress::Done;
             return;
         }
         events::count(&self.engine.counters.fetches);
@@ -113,26 +114,27 @@ impl<C: Cacheable> Job<C> {
         }
         let span = std::mem::replace(&mut self.span, Span::none());
         match policy {
-            // An option's expression panicked.
+            // An expression of an option has panicked.
             Err(panic) => {
                 let policy = *self.engine.policy();
-                span.in_scope(|| self.land(Err(panic), &policy));
+                span.in_scope(|| self.complete(Err(panic), &policy));
             }
             Ok(policy) => {
                 let (handle, flight) = (self.here.handle.clone(), Arc::clone(&self.flight));
-                // On a runtime that is gone the task is dropped at once, and the fetch is lost.
+                // If the runtime is gone, the task is dropped at once and the fetch is lost.
                 flight.drive_on(&handle, timeout, Box::pin(run_fetch(self, policy).instrument(span)));
             }
         }
     }
 
-    /// Starts the claim. Not where the flight was superseded while it waited, nor where nobody needs it any more.
+    /// Starts the time-out of the claim. `false` if the body need not run: the flight was superseded while it waited,
+    /// or its key became fresh meanwhile and nobody waits.
     fn claim(&self, timeout: Duration) -> bool {
         let Self { engine, target, flight, here, started: now, .. } = self;
         let now = *now;
         let until = now.plus(nanos(timeout));
         let pins = engine.store.pins();
-        engine.at(target, |claims, known| {
+        engine.with_claims(target, |claims, known| {
             let node = engine.store.resident(target.hash, known, &pins)?;
             let lane = claims.lane(here.lane);
             let windows = &engine.store.windows;
@@ -157,11 +159,11 @@ impl<C: Cacheable> Refresh for Job<C> {
     }
 
     fn refuse(mut self: Box<Self>, why: Refusal) {
-        // Someone may have come to wait meanwhile: such a fetch is never refused.
-        if !self.leave(|job| job.flight.waiting() == 0) {
+        // A caller may have come to wait meanwhile. A fetch with a waiting caller is never refused.
+        if !self.release_if_unawaited() {
             return self.begin(None);
         }
-        self.progress = Progress::Home;
+        self.progress = Progress::Done;
         let engine = &self.engine;
         events::count(&engine.counters.refused);
         if why == Refusal::QueueFull && engine.refusals.passes(Moment::now()) {
@@ -185,45 +187,47 @@ async fn run_fetch<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
     let ended = first(&mut body, pin!(first(timer.as_mut(), shutdown))).await;
     let returned = match ended {
         Ok(returned) => returned,
-        Err(cut) => {
-            // The place is free, and the fetch goes on for those alone who wait for it, or for the shutdown that it has
-            // asked for itself.
+        // The time-out (`Ok`), or the limit of a shutdown (`Err`).
+        Err(limit) => {
+            // From here on the fetch has no place among the refreshes. It goes on only for callers who wait for it, or
+            // if its own body has asked for the shutdown.
             job.flight.give_place_back();
             job.flight.lapse();
             job.start_parked();
-            let mut late = cut.is_ok();
+            let mut is_late = limit.is_ok();
             loop {
-                let home = if late { job.time_out(&policy) } else { job.abort(&policy) };
-                if let Some(home) = home {
+                let commit = if is_late { job.commit_timeout(&policy) } else { job.commit_abort(&policy) };
+                if let Some(commit) = commit {
                     drop(body);
-                    return if late { job.end_timed_out(home) } else { job.end_aborted(home) };
+                    return if is_late { job.end_timed_out(commit) } else { job.end_aborted(commit) };
                 }
                 here.executor.notify_progress();
-                // What goes on after a shutdown lasts no longer than any other fetch.
-                let timed_out = pin!(unless(late, timer.as_mut()));
+                // A fetch that goes on after the shutdown has its time-out still before it.
+                let timed_out = pin!(unless(is_late, timer.as_mut()));
                 match first(&mut body, pin!(first(timed_out, pin!(job.abandoned_or_alive())))).await {
                     Ok(returned) => break returned,
-                    Err(Ok(())) => late = true,
+                    Err(Ok(())) => is_late = true,
                     Err(Err(())) => {}
                 }
             }
         }
     };
     drop(body);
-    job.land(returned, &policy);
+    job.complete(returned, &policy);
 }
 
-/// The future, or one that never completes.
-async fn unless(not: bool, future: impl Future<Output = ()>) {
-    if not {
+/// Completes as the future does, or never if `disabled`.
+async fn unless(disabled: bool, future: impl Future<Output = ()>) {
+    if disabled {
         pending::<()>().await;
     }
     future.await;
 }
 
 impl<C: Cacheable> Job<C> {
-    /// Until the last caller leaves; meanwhile it shows callers on other runtimes that it lives. (A paused clock would
-    /// run away with such a timer, and `test-util` has no callers from other runtimes.)
+    /// Completes when the last caller leaves, and once a second: it tells callers on other runtimes then that the task
+    /// lives. (Not with `test-util`: a paused clock would run away with such a timer, and there are no callers from
+    /// other runtimes.)
     async fn abandoned_or_alive(&self) {
         if cfg!(feature = "test-util") {
             return self.flight.abandoned().await;
@@ -234,18 +238,19 @@ impl<C: Cacheable> Job<C> {
         }
     }
 
-    /// Gives the key back, where nobody waits and no type of the user's panics.
-    fn leaves_unnoticed(&self) -> bool {
-        catch(|| self.leave(|job| job.flight.waiting() == 0)).unwrap_or(false)
+    /// Gives the key back quietly. `false` if a caller waits, or a type of the user's panics.
+    fn is_released(&self) -> bool {
+        catch(|| self.release_if_unawaited()).unwrap_or(false)
     }
 }
 
-/// Its runtime was dropped, or a type of the user's panicked on the way: nobody is left waiting, and no key held.
+/// A fetch is dropped before its end with its runtime, or if a type of the user's panics on the way. It leaves no
+/// caller waiting and no key claimed.
 impl<C: Cacheable> Drop for Job<C> {
     fn drop(&mut self) {
         match self.progress {
-            Progress::Home => {}
-            Progress::Waiting if self.leaves_unnoticed() => {}
+            Progress::Done => {}
+            Progress::Waiting if self.is_released() => {}
             Progress::Waiting | Progress::Begun => self.end_lost(),
         }
     }

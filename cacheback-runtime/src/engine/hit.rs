@@ -1,4 +1,4 @@
-//! The hit path: the answer to a call if there is one at once and nothing is to be started.
+//! The hit path. It answers a call if a value can be served at once and no fetch is to be started.
 
 use super::{Cacheable, Engine, NodeOf};
 use crate::base::clock::Moment;
@@ -7,7 +7,7 @@ use crate::events::Status;
 use crate::key::KeyOver;
 
 impl<C: Cacheable> Engine<C> {
-    /// The hit path: the answer where there is one at once and nothing is to be started.
+    /// The answer to a hit; `None` if the call is to take the long way, as an entry.
     #[inline(always)]
     pub(crate) fn look<W: Copy>(&self, view: W) -> Option<C::Return>
     where
@@ -17,8 +17,8 @@ impl<C: Cacheable> Engine<C> {
         self.look_hashed(self.hash(view), same, move |hash| self.look_deeper(hash, same))
     }
 
-    /// The same, of a key that was hashed already. Where its first place has it not, `deeper` may.
-    // That is a parameter for the optimiser: 20 instructions of each hit.
+    /// The same for a key that was hashed already. If its first place does not have it, `deeper` is called.
+    // `deeper` is a parameter for the sake of the optimiser: it saves 20 instructions of each hit.
     #[inline(always)]
     pub(crate) fn look_hashed(
         &self,
@@ -36,7 +36,7 @@ impl<C: Cacheable> Engine<C> {
         Some(C::join(Ok(value)))
     }
 
-    /// What the first place of a key did not have.
+    /// The answer to a hit whose value does not lie in the first place of its key.
     #[cold]
     #[inline(never)]
     pub(crate) fn look_deeper(
@@ -49,30 +49,31 @@ impl<C: Cacheable> Engine<C> {
         Some(C::join(Ok(self.fast_path_value(node)?)))
     }
 
-    /// The value of a node, where a reader has nothing else to do.
+    /// The value of a node, counted, if its reader has no fetch to start.
     #[inline(always)]
     fn fast_path_value(&self, node: &NodeOf<C>) -> Option<C::Value> {
         let now = Moment::recent();
-        let (value, told) = node.cached()?;
+        let (value, last_touch) = node.cached()?;
         if node.is_on_fast_path(now) {
             self.counters.answered(Status::Fresh);
         } else if !self.answered_without_refresh(node, now) {
             return None;
         }
-        if self.store.wants_record(told) {
-            self.store.record(node);
+        if self.store.wants_touch(last_touch) {
+            self.store.touch(node);
         }
         Some(value.clone())
     }
 
-    /// Answers and counts a reader who would start a refresh, if one is under way or the key is in back-off.
-    // Apart from the others, which would pay for what the two have in common.
+    /// Counts the answer to a reader who would start a refresh, if a refresh is under way or the key is in back-off.
+    /// Returns whether the reader may be answered.
+    // Out of line, because the fast path would pay for the code that both share.
     #[cold]
     #[inline(never)]
     fn answered_without_refresh(&self, node: &NodeOf<C>, now: Moment) -> bool {
         let Some(status) = node.status_without_refresh(now) else { return false };
-        // Now and then a stale answer takes part in the cooperative budget, or who polls for the refresh would keep it
-        // from running. Where others are to run first, `read` waits for them.
+        // Now and then a stale answer checks tokio's cooperative budget, or a caller who polls for the refresh would
+        // keep it from running. If the budget is used up, the call takes the long way, and `read` yields.
         if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {
             return false;
         }

@@ -1,63 +1,55 @@
-//! Reads: what a call is answered with where it is no plain hit.
+//! Reads: the answer to a call that is no plain hit.
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 use std::time::Duration;
 
 use super::fetch::Job;
+use super::wait::Fallback;
 use super::{
     Admission, Answer, Cacheable, CallKind, Engine, ErrorOf, Fetched, FlightResult, Peeked, SourceOf, Target,
 };
 use crate::base::clock::{Moment, nanos};
-use crate::base::panics::Rethrown;
 use crate::base::sync::Arc;
-use crate::base::tasks::{self, Handle, task};
-use crate::events::{self, Status};
+use crate::base::tasks;
+use crate::events::Status;
 use crate::executor::context::{self, Here};
 use crate::flight::{JoinOrClaim, NOTICE, Start, Waiter};
-use crate::outcome::Sharing;
-use crate::outcome::error::{FetchError, FetchErrorKind};
 use crate::rules::decide::{Decision, Facts, decide};
 use crate::rules::freshness::State;
 use crate::store::Content;
 
-/// How many of its own fetches a call may lose with their runtime before it gives up.
-const LOSSES: u32 = 2;
-
-/// So often a caller who was told that nobody drives its fetch lets others go first. If it does not block its runtime
-/// itself, that runtime drives the fetch meanwhile. (tokio looks at its timers at least once in 61 tasks.)
-const TURNS: u32 = 128;
-
-/// What a caller wants.
+/// The kind of answer that a caller wants.
 #[derive(Clone, Copy)]
 enum Want {
-    /// Whatever the decision says; `None`: whether this caller waits on a miss is still to be asked.
+    /// The answer that the decision gives. `waits_on_miss` is `None` as long as the option's expression was not
+    /// evaluated.
     Answer { waits_on_miss: Option<bool> },
     /// The outcome of a fetch.
     Outcome,
 }
 
-/// What a caller finds under the key's lock.
+/// The state of a key as a caller finds it, under the key's lock.
 enum Found<'g, N> {
     Node(&'g N, Status),
     Nothing,
     Ask,
 }
 
-/// What a caller finds.
+/// The result of a caller's decision.
 enum Entered<C: Cacheable> {
-    /// To be counted.
+    /// A stored value, not counted yet.
     Value(Answer<C::Return>),
+    /// The kept error.
     Error(ErrorOf<C>),
+    /// The empty value.
     Empty,
-    /// Nothing is cached: whether this caller waits then is an expression, to be evaluated outside of the lock.
+    /// Nothing is cached, and an expression says whether the caller waits: it is to be evaluated outside of the lock.
     Ask,
+    /// The caller waits for a fetch.
     Wait(Waiter<FlightResult<C>>),
 }
 
 impl<C: Cacheable> Entered<C> {
-    /// Whether it is an answer at once by which a caller may poll for a better one.
+    /// Whether the caller, who is answered at once, may be polling for a better answer.
     fn is_makeshift(&self) -> bool {
         match self {
             Self::Value(answer) => answer.status != Status::Fresh,
@@ -95,7 +87,9 @@ impl<C: Cacheable> Engine<C> {
             }
             let waiter = match entered {
                 Entered::Value(Answer { value, status, age }) => return self.answered(value, status, age),
-                Entered::Error(kept) => return self.answered(C::join(Err(kept.hand())), Status::Fresh, None),
+                Entered::Error(error) => {
+                    return self.answered(C::join(Err(error.hand())), Status::Fresh, None);
+                }
                 Entered::Empty => return self.empty(source),
                 Entered::Ask => {
                     let waits = source.waits_on_miss().is_some_and(|waits| waits());
@@ -107,28 +101,28 @@ impl<C: Cacheable> Engine<C> {
             if waiter.is_within() {
                 return self.stored(target).unwrap_or_else(|| self.waits_for_itself());
             }
-            // One limit for the call, also where its first fetch was lost.
+            // The limit is that of the whole call, even if its first fetch was lost.
             let left =
                 |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
             let limit = source.wait().or(self.policy().wait).map(left);
-            let Some(landing) = self.wait_for(&waiter, limit, &here).await else {
+            let Some(result) = self.wait_for(&waiter, limit, &here).await else {
                 return self.stored(target).unwrap_or_else(|| self.empty(source));
             };
-            if let FlightResult::Value(brought) = landing {
-                let Fetched { value, started } = &**brought;
-                let told = call != CallKind::Plain;
-                let age = told.then(|| Duration::from_nanos(Moment::now().since(*started)));
+            if let FlightResult::Value(fetched) = result {
+                let Fetched { value, started } = &**fetched;
+                let tells_age = call != CallKind::Plain;
+                let age = tells_age.then(|| Duration::from_nanos(Moment::now().since(*started)));
                 return self.answered(C::join(Ok(value.clone())), Status::Fetched, age);
             }
             if let Some(answer) = self.stored(target) {
                 return answer;
             }
-            if matches!(landing, FlightResult::TimedOut) {
+            if matches!(result, FlightResult::TimedOut) {
                 if let Some(value) = source.empty() {
                     return self.answered(value, Status::Empty, None);
                 }
             }
-            match self.fallback(landing, &waiter, &mut losses) {
+            match self.fallback(result, &waiter, &mut losses) {
                 Fallback::Again => {}
                 Fallback::Gone => Box::pin(context::pause(NOTICE)).await,
                 Fallback::Error(error) => return self.answered(C::join(Err(error)), Status::Fetched, None),
@@ -140,7 +134,7 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    /// The outcome of a fetch: of the live one, or of a new one.
+    /// The outcome of a fetch: of the one that is under way, or of a new one.
     pub(crate) async fn refresh(
         self: &Arc<Self>,
         target: &Target<C::OwnedKey>,
@@ -157,11 +151,11 @@ impl<C: Cacheable> Engine<C> {
             if waiter.is_within() {
                 self.waits_for_itself();
             }
-            let Some(landing) = self.wait_for(&waiter, None, &here).await else { continue };
-            if let FlightResult::Value(brought) = landing {
-                return C::join(Ok(brought.value.clone()));
+            let Some(result) = self.wait_for(&waiter, None, &here).await else { continue };
+            if let FlightResult::Value(fetched) = result {
+                return C::join(Ok(fetched.value.clone()));
             }
-            match self.fallback(landing, &waiter, &mut losses) {
+            match self.fallback(result, &waiter, &mut losses) {
                 Fallback::Again => {}
                 Fallback::Gone => Box::pin(context::pause(NOTICE)).await,
                 Fallback::Error(error) => return C::join(Err(error)),
@@ -180,7 +174,7 @@ impl<C: Cacheable> Engine<C> {
         Some(Peeked { value, age, fresh: times.state(now) == State::Fresh })
     }
 
-    /// Decides for a caller, under the key's lock, and sets off what is to be started.
+    /// Decides for a caller under the key's lock, and starts the fetch that the decision asks for.
     fn enter(
         self: &Arc<Self>,
         here: &Here,
@@ -190,10 +184,10 @@ impl<C: Cacheable> Engine<C> {
         now: Moment,
     ) -> Entered<C> {
         self.tidy(now);
-        let mut given_back = Vec::new();
+        let mut unstarted = Vec::new();
         let windows = &self.store.windows;
         let pins = self.store.pins();
-        let (found, joined, is_trial) = self.at(target, |claims, known| {
+        let (found, joined, is_trial) = self.with_claims(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
             let mut facts = node.map_or(Facts::NONE, |node| node.facts(windows));
             let is_missing = facts.is_missing(now);
@@ -206,7 +200,7 @@ impl<C: Cacheable> Engine<C> {
                 }
                 Want::Answer { waits_on_miss: None } => decide(&facts, now, false),
             };
-            // Where a fetch is under way none is started, and the trial of the breaker's period is left to another key.
+            // If a fetch is under way, none is started: the trial of the breaker's period is left to another key.
             let starts_behind =
                 decision.also_fetches() && claims.lane(here.lane).lets_start(now, self.store.epoch());
             let admission = if starts_behind {
@@ -221,7 +215,7 @@ impl<C: Cacheable> Engine<C> {
             let waits = decision == Decision::FetchNow;
             let joined = (waits || decision.also_fetches()).then(|| {
                 let new = || self.new_flight(here);
-                claims.lane(here.lane).join_or_claim(now, self.store.epoch(), waits, new, &mut given_back)
+                claims.lane(here.lane).join_or_claim(now, self.store.epoch(), waits, new, &mut unstarted)
             });
             if let (Some(node), Some(JoinOrClaim::Claimed { .. })) = (node, &joined) {
                 node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), windows);
@@ -237,7 +231,7 @@ impl<C: Cacheable> Engine<C> {
             Ok((found, joined, admission == Admission::Trial))
         });
         let waiter = joined.and_then(|joined| self.dispatch(joined, here, target, source, is_trial));
-        self.give_up(here, given_back);
+        self.drop_unstarted(here, unstarted);
         if let Some(waiter) = waiter {
             return Entered::Wait(waiter);
         }
@@ -255,7 +249,7 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    /// Does what a boarding asks for, outside of the lock. The caller's seat, where it waits.
+    /// Starts the fetch that `joined` asks for, outside of the lock. Returns the caller's waiter, if it waits.
     fn dispatch(
         self: &Arc<Self>,
         joined: JoinOrClaim<FlightResult<C>, Box<Job<C>>>,
@@ -266,7 +260,7 @@ impl<C: Cacheable> Engine<C> {
     ) -> Option<Waiter<FlightResult<C>>> {
         match joined {
             JoinOrClaim::Busy => {
-                // What it waits for may itself wait behind a runtime that nobody drives.
+                // The fetch may be queued behind one whose runtime nobody drives.
                 here.executor.reclaim(Moment::now());
                 None
             }
@@ -304,20 +298,21 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    /// Where a caller is who has lost so many fetches of its own: the next one runs on its own runtime.
+    /// The surroundings of a caller. If it has lost fetches of its own, the next one runs on its own runtime.
     fn here(&self, losses: u32) -> Here {
         let here = Here::find(self.name());
         if losses == 0 { here } else { here.at_the_callers() }
     }
 
-    /// The answer from what is stored now, whatever its age within the retention.
+    /// The stored value as the answer, of any age within the retention.
     fn stored(&self, target: &Target<C::OwnedKey>) -> Option<Answer<C::Return>> {
         let Peeked { value, age, fresh } = self.peek(target)?;
         let status = if fresh { Status::Fresh } else { Status::Stale };
         Some(self.answered(C::join(Ok(value)), status, Some(age)))
     }
 
-    /// The answer where there is no body to run: what is stored, whatever its age, else the empty value.
+    /// The answer of a cache without a body to run: the stored value of any age within the retention, else the empty
+    /// value.
     async fn without_a_fetch(&self, target: &Target<C::OwnedKey>, source: &SourceOf<C>) -> Answer<C::Return> {
         let is_fresh = self.peek(target).is_some_and(|peeked| peeked.fresh);
         if !is_fresh && !tasks::has_budget() {
@@ -332,7 +327,7 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    /// A body that awaits its own fetch would wait for ever.
+    /// Panics: a body that awaits its own fetch would wait for ever.
     fn waits_for_itself(&self) -> ! {
         panic!("`{}` awaits itself with the same arguments: it would never end", self.name())
     }
@@ -352,120 +347,4 @@ impl<C: Cacheable> Engine<C> {
         self.counters.answered(status);
         Answer { value, status, age }
     }
-
-    /// What a failed fetch means to one who waited for it.
-    fn fallback(
-        &self,
-        landing: &FlightResult<C>,
-        waiter: &Waiter<FlightResult<C>>,
-        losses: &mut u32,
-    ) -> Fallback<C::Error> {
-        match landing {
-            FlightResult::Failed(kept) => Fallback::Error(kept.hand()),
-            FlightResult::Panicked(panic) => Fallback::Panic(panic.rethrown(self.name(), waiter.leads())),
-            // It was served before.
-            FlightResult::Value(_) => Fallback::Again,
-            FlightResult::TimedOut => {
-                let why = "the thread that waits for it blocks the only runtime that could drive it";
-                self.without_outcome(FetchErrorKind::TimedOut, why)
-            }
-            // Others may lose theirs as often as they like.
-            FlightResult::Lost if !waiter.leads() => Fallback::Again,
-            FlightResult::Lost => {
-                *losses += 1;
-                if *losses < LOSSES {
-                    return Fallback::Again;
-                }
-                if *losses == LOSSES && task::try_id().is_some() {
-                    return Fallback::Gone;
-                }
-                self.without_outcome(FetchErrorKind::Lost, "its runtime was dropped")
-            }
-        }
-    }
-
-    /// What is left to a caller whose fetch has no outcome.
-    fn without_outcome(&self, kind: FetchErrorKind, why: &str) -> Fallback<C::Error> {
-        let error = FetchError::without_outcome(self.name(), kind, why);
-        match self.definition.share {
-            Sharing::Wrapped(from) => Fallback::Error(from(error)),
-            _ => Fallback::Panic(Rethrown::Saying(error.to_string())),
-        }
-    }
-
-    /// Waits for a flight, no longer than `limit`.
-    async fn wait_for<'s>(
-        &self,
-        waiter: &'s Waiter<FlightResult<C>>,
-        limit: Option<Duration>,
-        here: &Here,
-    ) -> Option<&'s FlightResult<C>> {
-        // Boxed: what few callers need, and timers are large.
-        let elsewhere = waiter.runs_elsewhere(here.caller.id());
-        let mut deserted = elsewhere.then(|| Box::pin(self.deserted(waiter, &here.caller)));
-        let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));
-        let mut landed = pin!(waiter.result());
-        let mut turns = TURNS;
-        poll_fn(|context| {
-            if let Poll::Ready(landing) = landed.as_mut().poll(context) {
-                return Poll::Ready(Some(landing));
-            }
-            if deserted.as_mut().is_some_and(|deserted| deserted.as_mut().poll(context).is_ready()) {
-                return Poll::Ready(Some(FlightResult::LOST));
-            }
-            if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {
-                return Poll::Ready(None);
-            }
-            if waiter.is_stranded(here.caller.id()) {
-                if turns == 0 {
-                    return Poll::Ready(Some(self.stranded(elsewhere)));
-                }
-                turns -= 1;
-                context.waker().wake_by_ref();
-            }
-            Poll::Pending
-        })
-        .await
-    }
-
-    /// What a flight that nobody drives means to one who waits for it: another runtime's is lost, and its own runtime
-    /// is blocked by none other than itself.
-    fn stranded(&self, elsewhere: bool) -> &'static FlightResult<C> {
-        if elsewhere {
-            return FlightResult::LOST;
-        }
-        events::runtime_blocked(self.name());
-        FlightResult::TIMED_OUT
-    }
-
-    /// Completes where a flight of another runtime has lapsed and its own task does not notice, or no longer lives.
-    async fn deserted(&self, waiter: &Waiter<FlightResult<C>>, handle: &Handle) {
-        loop {
-            // Until its body runs, nothing is known: a caller who waits has it started at once.
-            let until = waiter.lapses_at();
-            let left = match until {
-                Some(until) => Duration::from_nanos(until.since(Moment::now())),
-                None => self.policy().refresh_timeout,
-            };
-            context::timer(handle, left.saturating_add(NOTICE)).await;
-            match waiter.last_seen() {
-                // Driven, and slow: it goes on for those who wait.
-                Some(seen) if Moment::awake().since(seen) <= 3 * nanos(NOTICE) => {}
-                Some(_) => return,
-                None if until.is_some_and(|until| Moment::now() >= until) => return,
-                None => {}
-            }
-        }
-    }
-}
-
-/// What is left to a caller whose fetch brought no value.
-enum Fallback<E> {
-    Error(E),
-    /// The function panicked, and so does its caller.
-    Panic(Rethrown),
-    /// It tries again.
-    Again,
-    /// Its own runtime is being shut down, and most likely it with it: it gives that some time, and tries once more.
-    Gone,
 }

@@ -1,4 +1,5 @@
-//! Records of a key, made from what a fetch or a `set` brought and from the options of that entry.
+//! Makes the records that are stored: from the outcome of a fetch, or the value of a `set`, and the options of the
+//! entry.
 
 use std::time::Duration;
 
@@ -12,14 +13,14 @@ use crate::rules::freshness::{OwnTimes, Times, freshness};
 use crate::rules::policy::Policy;
 use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
 
-/// A node on its way into the store, and how much of the bound it takes.
+/// A node on its way into the store, and its weight.
 pub(super) struct Record<N> {
     pub(super) node: N,
     pub(super) weight: u32,
 }
 
 impl<C: Cacheable> Engine<C> {
-    /// The options for one entry's arguments; `Err` where an expression panics.
+    /// The options for the arguments of one entry. `Err` if an expression panics.
     pub(super) fn policy_for(&self, source: &SourceOf<C>) -> Result<Policy, Panic> {
         let mut policy = *self.policy();
         catch(|| source.vary(&mut policy))?;
@@ -31,8 +32,8 @@ impl<C: Cacheable> Engine<C> {
         Ok(policy)
     }
 
-    /// The record of a value that began at `started`; `lifetime` is its own, of `lifetime_for`. A value that is not to be
-    /// stored comes back, and the record says to leave its key alone. Runs user code.
+    /// The record of a value whose fetch began at `started`. `lifetime` is the value's own, from `lifetime_for`. A
+    /// value that is not to be stored is returned, with the record of a back-off in its place. Runs user code.
     pub(super) fn record(
         &self,
         target: &Target<C::OwnedKey>,
@@ -57,7 +58,7 @@ impl<C: Cacheable> Engine<C> {
         (Record { node, weight }, None)
     }
 
-    /// How much of the bound a value takes; `None` where it is not to be stored.
+    /// The weight of a value. `None` if it is not to be stored, because it is too heavy or `weigh` panics.
     fn weight(&self, value: &C::Value) -> Option<u32> {
         let bytes = match catch(|| self.definition.values.weigh(value)) {
             Ok(bytes) => bytes,
@@ -73,8 +74,8 @@ impl<C: Cacheable> Engine<C> {
         weight
     }
 
-    /// A record of a back-off, without a value. An error that is kept comes with the moment until which it answers. Runs no
-    /// user code.
+    /// The record of a back-off, without a value. An error that is kept comes with the moment until which it answers
+    /// callers. Runs no user code.
     pub(super) fn backoff_record(
         &self,
         key: C::OwnedKey,

@@ -8,12 +8,14 @@ use crate::base::panics::Panic;
 use crate::base::sync::Arc;
 use crate::events::Status;
 
-/// How a flight came home.
+/// The result of a flight, for the callers who wait for it.
 pub(crate) enum FlightResult<C: Cacheable> {
     Value(Arc<Fetched<C::Value>>),
     Failed(ErrorOf<C>),
     Panicked(Arc<Panic>),
+    /// The body did not return before its `refresh_timeout`.
     TimedOut,
+    /// The body did not end: its runtime was dropped, or a shutdown reached its limit.
     Lost,
 }
 
@@ -25,8 +27,8 @@ impl<C: Cacheable> FlightResult<C> {
 impl<C: Cacheable> Clone for FlightResult<C> {
     fn clone(&self) -> Self {
         match self {
-            Self::Value(brought) => Self::Value(Arc::clone(brought)),
-            Self::Failed(kept) => Self::Failed(Arc::clone(kept)),
+            Self::Value(fetched) => Self::Value(Arc::clone(fetched)),
+            Self::Failed(error) => Self::Failed(Arc::clone(error)),
             Self::Panicked(panic) => Self::Panicked(Arc::clone(panic)),
             Self::TimedOut => Self::TimedOut,
             Self::Lost => Self::Lost,
@@ -34,30 +36,31 @@ impl<C: Cacheable> Clone for FlightResult<C> {
     }
 }
 
-/// A value for those who waited for it, whether or not it was stored.
+/// A fetched value for the callers who waited for it, whether or not it was stored.
 pub(crate) struct Fetched<V> {
     pub(crate) value: V,
     pub(crate) started: Moment,
 }
 
-/// What a call is answered with.
+/// The answer to a call.
 pub(crate) struct Answer<R> {
     pub(crate) value: R,
     pub(crate) status: Status,
     pub(crate) age: Option<Duration>,
 }
 
-/// Which call it is.
+/// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallKind {
-    /// The plain one: who waited is not told how old the outcome is.
+    /// A plain call of the function. A caller who waited is not told the age of the outcome.
     Plain,
+    /// `lookup`.
     Lookup,
-    /// It waits on a miss, whatever the function's options say.
+    /// `get_or_fetch`: waits on a miss, whatever the options say.
     GetOrFetch,
 }
 
-/// A value as it lies in the store.
+/// A copy of a stored value.
 pub(crate) struct Peeked<V> {
     pub(crate) value: V,
     pub(crate) age: Duration,

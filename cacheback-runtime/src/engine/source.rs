@@ -1,4 +1,4 @@
-//! The source of an entry's values: the function with its arguments, or the closures of an object with a key.
+//! The source of an entry's values: a function with its arguments, or the closures of a cache object with a key.
 
 use std::future::Future;
 use std::panic::RefUnwindSafe;
@@ -12,36 +12,38 @@ use crate::rules::policy::Policy;
 
 pub(crate) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
-/// The source of one entry. Every method from [`vary`](Source::vary) on runs user code, and so does the future of [`run`](Source::run).
+/// The source of one entry. Every method from [`vary`](Source::vary) on runs user code, and so does the future of
+/// [`run`](Source::run).
 pub(crate) trait Source<C: Cacheable>: Send + Sync + 'static {
-    /// Whether there is a body to run where no caller brings one.
+    /// Whether there is a body to run. A cache object without a fetcher has none, unless the call brings its own.
     fn can_run(&self) -> bool {
         true
     }
-    /// One run of the body; what panics there panics in the future.
+    /// Runs the body once. Its panics are panics of the future.
     fn run(self: Arc<Self>) -> BoxFuture<C::Return>;
-    /// What this call alone knows of errors.
+    /// How errors are told from values and described, if only this call knows it.
     fn errors(&self) -> Option<Errors<C::Return>> {
         None
     }
-    /// The options as they hold for these arguments.
+    /// Sets the options that depend on the arguments.
     fn vary(&self, policy: &mut Policy);
-    /// Whether a caller waits where nothing is cached, where that is an expression: to be evaluated.
+    /// Whether a caller waits if nothing is cached, as a closure still to be called. `None` if the option depends on no
+    /// argument.
     fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>>;
-    /// The longest that a caller waits, where that is an expression.
+    /// The longest time that a caller waits. `None` if the option depends on no argument.
     fn wait(&self) -> Option<Duration>;
-    /// What a caller gets while nothing is cached.
+    /// The empty value, which a caller gets while nothing is cached. `None` if there is none.
     fn empty(&self) -> Option<C::Return>;
 }
 
-/// A source with its key and its cache: all that an entry is, in one allocation.
+/// A source with its key and its cache: a whole entry, in one allocation.
 pub(crate) trait BoundSource:
     Source<Self::C> + Keyed<<Self::C as Cacheable>::OwnedKey> + RefUnwindSafe
 {
     type C: Cacheable;
 
     fn engine(&self) -> &Arc<Engine<Self::C>>;
-    /// The key's hash, and the number of its node if one was seen.
+    /// The key's hash, and the number of its node if one was found.
     fn located(&self) -> (u64, Option<u64>);
 
     /// The key, as the engine takes it.

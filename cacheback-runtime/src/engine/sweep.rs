@@ -1,4 +1,4 @@
-//! Sweeps: values past their retention are dropped, and fetches that need not wait any more are started.
+//! Sweeps: drops values past their retention, and starts parked fetches that have room to run now.
 
 use super::target::{Lone, Target};
 use super::{Cacheable, Engine, ErrorOf, NodeOf};
@@ -11,7 +11,8 @@ use crate::rules::backoff::Backoff;
 use crate::store::{Change, Pins, RECORD_WEIGHT};
 
 impl<C: Cacheable> Engine<C> {
-    /// Drops what is past its retention: on a test's clock nobody else can, elsewhere the janitor does.
+    /// With `test-util`, drops the nodes past their retention. Only a call can read a test's clock; otherwise the
+    /// housekeeper does it.
     pub(super) fn tidy(&self, now: Moment) {
         let due = cfg!(feature = "test-util")
             && now >= self.store.next_gone()
@@ -22,18 +23,18 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    /// Drops what is past its retention. A back-off outlives its value.
+    /// Drops the nodes past their retention. A back-off outlives its value, in a record of its own.
     fn sweep_store(&self, now: Moment) {
         let pins = self.store.pins();
         for (node, backoff) in self.store.sweep(now, &pins) {
-            // If a type of the user's panics, the back-off is forgotten.
+            // If the user's types panic, the back-off is forgotten.
             if catch(|| self.keep_backoff(node, backoff, now, &pins)).is_err() {
-                self.store.drop_out(node);
+                self.store.remove(node);
             }
         }
     }
 
-    /// Puts the record of a back-off in the place of its node.
+    /// Replaces a node with the record of its back-off.
     fn keep_backoff<'s>(
         &'s self,
         node: &NodeOf<C>,
@@ -44,8 +45,8 @@ impl<C: Cacheable> Engine<C> {
         let (key, own) = (C::copy_key(node.key()), C::copy_key(node.key()));
         let target = Target::new(node.hash(), Arc::new(Lone(key)), Some(node.id()));
         let mut record = Some(self.backoff_record(own, target.hash, backoff, None, now));
-        let change = self.at(&target, |_, known| {
-            // A write that came first has replaced it.
+        let change = self.with_claims(&target, |_, known| {
+            // A write may have replaced the node meanwhile.
             match self.store.resident(target.hash, known, pins)? {
                 Some(current) if current.id() == node.id() => {
                     Ok(self.store.put(&mut record, RECORD_WEIGHT, self.store.epoch(), Some(current), pins))

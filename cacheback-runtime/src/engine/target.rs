@@ -1,13 +1,13 @@
-//! The key of a call, as the engine takes it.
+//! The key of a call, as it is passed to the engine.
 
 use crate::base::sync::Arc;
 
-/// An owner of a key.
+/// An owner of a key, mostly an entry.
 pub(crate) trait Keyed<K>: Send + Sync {
     fn key(&self) -> &K;
 }
 
-/// A key that nothing else goes with.
+/// A key by itself.
 pub(super) struct Lone<K>(pub(super) K);
 
 impl<K: Send + Sync> Keyed<K> for Lone<K> {
@@ -20,7 +20,7 @@ impl<K: Send + Sync> Keyed<K> for Lone<K> {
 pub(crate) struct Target<K> {
     pub(super) hash: u64,
     pub(super) holder: Arc<dyn Keyed<K>>,
-    /// The number of its node, if one was seen.
+    /// The number of its node, if one was found.
     pub(super) node: Option<u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Writes from outside: each supersedes the fetch that runs, in one step with what it does to the entry.
+//! Writes from outside. Each changes the entry and supersedes the fetch that runs, in one step.
 
 use super::chain;
 use super::fetch::Job;
@@ -12,8 +12,8 @@ use crate::executor::context::Here;
 use crate::flight::Succession;
 
 impl<C: Cacheable> Engine<C> {
-    /// Stores a value, fresh from now, with the function's lifetime for it. One whose `lifetime_for` is zero is not
-    /// stored, and the older one is dropped, as where a fetch brings it.
+    /// Stores a value, fresh from now, with the lifetime that the options give it. As with a fetched value, one whose
+    /// own lifetime is zero is not stored, and the older one is dropped.
     pub(crate) fn set(&self, target: &Target<C::OwnedKey>, source: &SourceOf<C>, value: C::Value) {
         let here = Here::find(self.name());
         let policy =
@@ -25,20 +25,21 @@ impl<C: Cacheable> Engine<C> {
         let Record { node, weight } = record;
         let mut node = Some(node);
         let pins = self.store.pins();
-        let (change, put_off) = self.at(target, |claims, known| {
+        let (change, unstarted) = self.with_claims(target, |claims, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
             Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pins), claims.supersede()))
         });
         drop(pins);
         self.store.carry_out(change);
-        self.give_up(&here, put_off);
+        self.drop_unstarted(&here, unstarted);
         drop((node, not_stored));
     }
 
-    /// Ends the lifetime now and starts one refresh, where there is a body to run and the breaker is closed. An absent
-    /// key: a fetch that runs is superseded and one started anew; else nothing.
+    /// Ends the lifetime of a value now and starts one refresh, if there is a body to run and the breaker admits it. If
+    /// the key has no value, a fetch that runs is superseded by a new one; if none runs, nothing happens.
     ///
-    /// Asked for by the key's own body this starts one re-run, after that body; by the re-run it starts none.
+    /// If the key's own body invalidates it, one re-run starts after that body. If the re-run invalidates it again,
+    /// nothing is started.
     pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<C::OwnedKey>, source: &SourceOf<C>) {
         let here = Here::find(self.name());
         let now = Moment::now();
@@ -49,7 +50,7 @@ impl<C: Cacheable> Engine<C> {
         let mut is_endless = links > chain::LONGEST;
         let windows = &self.store.windows;
         let pins = self.store.pins();
-        let (put_off, succession) = self.at(target, |claims, known| {
+        let (unstarted, succession) = self.with_claims(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
             let value = node.filter(|node| node.has_value(now, windows));
             if let Some(node) = node {
@@ -59,7 +60,7 @@ impl<C: Cacheable> Engine<C> {
                 return Ok((Vec::new(), None));
             }
             if let Some(node) = value {
-                // A hit reads the recent time: what it sees next is not earlier than this.
+                // A hit reads the recent time, which may lag behind `now`: the next hit is to see the cut already.
                 node.cut_lifetime(Moment::recent().min(now), windows);
             }
             if let Some(own) = task.and_then(|task| claims.lane(here.lane).running_in(task)) {
@@ -73,7 +74,7 @@ impl<C: Cacheable> Engine<C> {
                 node.reset_no_refresh();
                 return Ok((claims.supersede(), None));
             }
-            // One that is not wanted stays where it is, to be dropped after the lock.
+            // A job that is not needed stays in `next`, and is dropped after the lock.
             let is_put_off = claims.lane(here.lane).is_put_off();
             let admission = match next {
                 Some(_) if is_endless => Admission::Refused,
@@ -87,7 +88,7 @@ impl<C: Cacheable> Engine<C> {
                 return Ok((claims.supersede(), None));
             };
             (next.is_trial, next.links) = (admission == Admission::Trial, links);
-            let put_off = claims.supersede_others(here.lane);
+            let unstarted = claims.supersede_others(here.lane);
             let succession = claims.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
             if let Some(node) = node {
                 match &succession {
@@ -98,52 +99,52 @@ impl<C: Cacheable> Engine<C> {
                     Succession::Ahead(_) => {}
                 }
             }
-            Ok((put_off, Some(succession)))
+            Ok((unstarted, Some(succession)))
         });
         drop(pins);
         if let Some(Succession::Submit(job)) = succession {
             job.submit();
         }
-        self.give_up(&here, put_off);
+        self.drop_unstarted(&here, unstarted);
         if is_endless && !self.endless.swap(true, Ordering::Relaxed) {
             events::invalidates_itself(self.name());
         }
     }
 
-    /// Every value is stale from here on, and no fetch that runs stores one. Starts nothing.
+    /// Makes every value stale, and supersedes the fetches that run. Starts none.
     pub(crate) fn invalidate_all(&self) {
         self.tidy(Moment::now());
-        // In this order: a fetch that was not superseded here begins after that, and a value that was stored before is
-        // there to be found.
+        // The fetches first: one that is not superseded here begins later, and the value of one that was stored before
+        // is among the nodes below.
         self.flights.supersede_running();
         let pins = self.store.pins();
         for node in self.store.nodes(&pins) {
             self.flights.locked(node.hash(), || {
                 node.forget_error();
-                // A hit reads the recent time: what it sees next is not earlier than this.
+                // The recent time, as in `invalidate`.
                 node.cut_lifetime(Moment::recent(), &self.store.windows);
                 node.reset_no_refresh();
             });
         }
     }
 
-    /// Gone.
+    /// Removes the record of a key.
     pub(crate) fn remove(&self, target: &Target<C::OwnedKey>) {
         self.take_out(target, |_| ());
     }
 
-    /// Gone, and the value that was there: of all who take it, one gets it.
+    /// Removes the record of a key and returns its value. Of all who take it at the same time, one gets it.
     pub(crate) fn take(&self, target: &Target<C::OwnedKey>) -> Option<C::Value> {
         let now = Moment::now();
         self.take_out(target, |node| node.value(now, &self.store.windows).cloned())?
     }
 
-    /// Takes the record of a key out, and `reads` it after the lock. `None` if there is none, or somebody else has taken
-    /// it out just then.
+    /// Removes the record of a key, and `reads` it after the lock. `None` if there is none, or somebody else has
+    /// removed it at the same time.
     fn take_out<R>(&self, target: &Target<C::OwnedKey>, reads: impl FnOnce(&NodeOf<C>) -> R) -> Option<R> {
         let here = Here::find(self.name());
         let pins = self.store.pins();
-        let (put_off, taken) = self.at(target, |claims, known| {
+        let (unstarted, taken) = self.with_claims(target, |claims, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
             Ok((claims.supersede(), old.map(|old| (old, self.store.take(old)))))
         });
@@ -153,16 +154,17 @@ impl<C: Cacheable> Engine<C> {
             is_ours.then(|| reads(old))
         });
         drop(pins);
-        self.give_up(&here, put_off);
+        self.drop_unstarted(&here, unstarted);
         read
     }
 
-    /// All gone. Asks for no runtime where nothing is put off: a cache is cleared as it is dropped, wherever that is.
+    /// Removes everything. Looks for the caller's runtime only if there are unstarted refreshes: a cache is cleared
+    /// when it is dropped, which may happen outside of any runtime.
     pub(crate) fn clear(&self) {
         let epoch = self.store.clear();
-        let put_off = self.flights.supersede_older(epoch);
-        if !put_off.is_empty() {
-            self.give_up(&Here::find(self.name()), put_off);
+        let unstarted = self.flights.supersede_older(epoch);
+        if !unstarted.is_empty() {
+            self.drop_unstarted(&Here::find(self.name()), unstarted);
         }
     }
 }

@@ -1,15 +1,15 @@
-//! Which of a function's caches a call belongs to.
+//! The instantiation of a function that a call belongs to. Each has a cache of its own.
 
 use std::marker::PhantomData;
 
 use super::marker::Marker;
 use super::slot::Slot;
 
-/// Which of a function's caches: a slot alone where there is one.
+/// One instantiation of a function. A function with a single one is named by its slot alone.
 pub trait Instantiation: Copy {
-    /// What tells it from others.
+    /// The type that tells it from the other instantiations.
     type Marker: Marker;
-    /// Where they all are.
+    /// The slot with the caches of all instantiations.
     fn slot(self) -> &'static Slot;
 }
 
@@ -21,7 +21,7 @@ impl Instantiation for &'static Slot {
     }
 }
 
-/// The cache of one of several instantiations.
+/// One of several instantiations.
 #[derive(Debug)]
 pub struct InstanceOf<M>(&'static Slot, PhantomData<M>);
 
@@ -41,7 +41,7 @@ impl<M: Marker> Instantiation for InstanceOf<M> {
 }
 
 impl Slot {
-    /// The instantiation that this marker tells from others.
+    /// The instantiation with this marker.
     #[must_use]
     pub const fn of<M: Marker>(&'static self, marker: PhantomData<M>) -> InstanceOf<M> {
         InstanceOf(self, marker)

@@ -1,7 +1,8 @@
-//! The caches of one function: a list that only grows, in which each instantiation finds its own by type. The first,
-//! nearly always the only one, is the head of the list.
+//! The caches of one function, in a list that only grows. Each instantiation finds its own by type. The first is the
+//! head of the list, and nearly always the only one.
 //!
-//! How an engine is held depends on how long it lives: see `lasting` and `isolated`.
+//! Engines mostly live as long as their function's static (`lasting`). With `test-util` they may be dropped
+//! (`isolated`).
 
 use std::any::TypeId;
 use std::marker::PhantomData;
@@ -21,20 +22,22 @@ use lasting as held;
 
 pub(crate) use held::{Found, Shared, arc_of};
 
-/// A place in the list, and all that follow it.
+/// The list, or its rest after some instance.
 #[derive(Default)]
 pub(crate) struct Instances(OnceLock<Box<Instance>>);
 
-/// One instantiation: its engine, to be found by its types, and `erased` for what needs none.
+/// The cache of one instantiation.
 pub(super) struct Instance {
     /// `TypeId` of `Id<C, M>`.
     id: TypeId,
+    /// The engine, to be found by its types.
     engine: held::Held,
+    /// The same engine, for the operations that need no types.
     erased: Arc<dyn ErasedCache>,
     next: Instances,
 }
 
-/// Names an instantiation: `M` tells `Self` and the generic arguments apart.
+/// Identifies an instantiation. `M` stands for `Self` and the generic arguments.
 type Id<C, M> = PhantomData<(C, M)>;
 
 impl Instances {
@@ -42,7 +45,7 @@ impl Instances {
         Self(OnceLock::new())
     }
 
-    /// The instance of these types; `Err` is the end of the list, which has none.
+    /// The instance of these types. `Err` is the end of the list, if there is none.
     #[cold]
     #[inline(never)]
     pub(super) fn walk<C: Cacheable, M: Marker>(&self) -> Result<&Instance, &Self> {
@@ -57,7 +60,7 @@ impl Instances {
         Err(at)
     }
 
-    /// Makes an instance at the end of the list, unless another thread just has.
+    /// Appends an instance of these types to the list, unless another thread has just done so.
     pub(super) fn append<C: Cacheable, M: Marker>(&self, definition: Definition<C::Outcome>) -> &Instance {
         let mut definition = Some(definition);
         let mut at = self;
@@ -95,8 +98,8 @@ impl Instance {
         self.id == TypeId::of::<Id<C, M>>()
     }
 
-    /// The engine, of an instance that was found by these types.
+    /// The engine. The instance was found by these types.
     pub(super) fn shared<C: Cacheable>(&self) -> Shared<C> {
-        self.engine.shared().unwrap_or_else(|| unreachable!("it was found by its types"))
+        self.engine.shared().unwrap_or_else(|| unreachable!("the instance was found by its types"))
     }
 }

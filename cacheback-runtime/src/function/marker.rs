@@ -1,17 +1,17 @@
-//! What tells the instantiations of one function apart, and what the type of a method is called.
+//! Markers: types that tell the instantiations of one function apart, and know the name of a method's type.
 
 use std::any::type_name;
 use std::marker::PhantomData;
 
-/// The instantiation that a call belongs to.
+/// Tells an instantiation from the others of its function.
 pub trait Marker: 'static {
-    /// The type whose method is called, where it is one.
+    /// The name of the type, if the function is a method.
     fn owner() -> Option<&'static str> {
         None
     }
 }
 
-/// There is one.
+/// The only instantiation of a function.
 impl Marker for () {}
 
 /// A function with the generic arguments `G`.
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_differs_in_one_argument_is_another_instantiation() {
+    fn instantiations_that_differ_in_one_argument_have_different_markers() {
         let ids = [
             TypeId::of::<()>(),
             TypeId::of::<Generic<(PhantomData<u8>,)>>(),
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_types_name_is_short() {
+    fn the_name_of_a_type_has_no_path_and_no_arguments() {
         assert_eq!(Method::<Vec<Option<String>>, ()>::owner().map(short_name), Some("Vec"));
         assert_eq!(Method::<u8, ()>::owner().map(short_name), Some("u8"));
         assert_eq!(Generic::<u8>::owner(), None);

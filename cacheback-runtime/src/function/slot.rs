@@ -1,7 +1,9 @@
-//! One static a function: the caches of all its instantiations, and what the attribute says.
+//! The static of a cached function: it holds the function's name, its options and its caches, one for each
+//! instantiation.
 //!
-//! A static inside a method can name neither `Self` nor a type parameter, so it is untyped: each instantiation finds its
-//! own cache by type, in a list. For the same reason a method's static learns the name of its type from the first call.
+//! A static inside a method can name neither `Self` nor a type parameter. So it is untyped, and each instantiation
+//! finds its own cache by type, in a list. For the same reason the static of a method learns the name of its type from
+//! the first call.
 
 use std::panic::RefUnwindSafe;
 
@@ -13,7 +15,7 @@ use crate::base::sync::{Arc, AtomicBool, OnceLock, Ordering};
 use crate::engine::{Cacheable, Definition, ErasedCache};
 use crate::rules::policy::Policy;
 
-/// The untyped place of a cached function's caches.
+/// The caches of a cached function, untyped.
 pub struct Slot {
     name: Name,
     options: fn(&mut Policy),
@@ -22,13 +24,13 @@ pub struct Slot {
     used: AtomicBool,
 }
 
-// A list that only grows, of engines, which are.
+// The list of instances only grows, and its engines are unwind safe.
 impl RefUnwindSafe for Slot {}
 
-/// What the cache is called.
+/// The name of the cache.
 enum Name {
     Full(&'static str),
-    /// The type's name stands between the two, once it is known.
+    /// The full name has the name of the type between the two, once the type is known.
     Method {
         module: &'static str,
         function: &'static str,
@@ -37,13 +39,13 @@ enum Name {
 }
 
 impl Slot {
-    /// A function's slot: its name, and the options that no argument changes.
+    /// The slot of a function with this name. `options` sets the options that depend on no argument.
     #[must_use]
     pub const fn new(name: &'static str, options: fn(&mut Policy)) -> Self {
         Self::named(Name::Full(name), options)
     }
 
-    /// The slot of a function in an `impl`, named after its module, the type and itself.
+    /// The slot of a function in an `impl`, named after its module, its type and itself.
     #[must_use]
     pub const fn method(module: &'static str, function: &'static str, options: fn(&mut Policy)) -> Self {
         Self::named(Name::Method { module, function, full: OnceLock::new() }, options)
@@ -66,7 +68,7 @@ impl Slot {
         }
     }
 
-    /// Tells a method's slot which type it is a method of.
+    /// Tells the slot of a method the name of its type.
     pub(crate) fn learn_owner<M: Marker>(&self) {
         if let (Name::Method { module, function, full }, Some(owner)) = (&self.name, M::owner()) {
             full.get_or_init(|| format!("{module}::{}::{function}", marker::short_name(owner)).leak());
@@ -77,7 +79,7 @@ impl Slot {
     ///
     /// # Panics
     ///
-    /// Where they contradict each other: at each use.
+    /// If they contradict each other, at each use.
     pub(crate) fn policy(&self) -> &Policy {
         let checked = self.policy.get_or_try_init(|| {
             let mut policy = Policy::default();
@@ -96,8 +98,8 @@ impl Slot {
         self.instances.find::<C, M>()
     }
 
-    /// The cache of one instantiation, for an entry. At its first use it is born with this `definition`, which is given
-    /// the name and the options.
+    /// The cache of one instantiation, for an entry. At its first use it is made from `definition`, which is called
+    /// with the name and the options.
     pub(crate) fn find_or_init<C: Cacheable, M: Marker>(
         &'static self,
         definition: impl FnOnce(&'static str, Policy) -> Definition<C::Outcome>,
@@ -105,7 +107,7 @@ impl Slot {
         self.instances.with(|instances| {
             let instance = instances.walk::<C, M>().unwrap_or_else(|end| {
                 self.learn_owner::<M>();
-                // Before the lock of the list: the options' expressions are the user's.
+                // Called before the list is locked, because the expressions of the options are user code.
                 let policy = *self.policy();
                 end.append::<C, M>(definition(self.name(), policy))
             });
@@ -113,12 +115,12 @@ impl Slot {
         })
     }
 
-    /// Whether this is asked for the first time.
+    /// Whether this method is called for the first time.
     pub(crate) fn is_first_use(&self) -> bool {
         !self.used.load(Ordering::Relaxed) && !self.used.swap(true, Ordering::Relaxed)
     }
 
-    /// Every cache of the slot that the calling runtime sees.
+    /// The caches of the slot, as far as the calling runtime sees them.
     pub(crate) fn all(&'static self) -> Vec<Arc<dyn ErasedCache>> {
         self.instances.with(Instances::all)
     }

@@ -1,9 +1,9 @@
-//! What an option of time may be, as an expression.
+//! The type of an option that is a time, if it is an expression.
 
 use std::time::Duration;
 
-/// A duration as an option gives it. That its type is none is told here, with what to write: so nothing here says which
-/// type is expected.
+/// A duration as the expression of an option gives it. An expression of another type gets the error of [`Span`], which
+/// says what to write; for that reason the parameter is no plain `Duration`.
 pub fn span(span: impl Span) -> Duration {
     span.duration()
 }

@@ -23,13 +23,13 @@ impl Capacity {
         self.limit.size() == 0
     }
 
-    /// Evicts what is too much after this node came: left alone, moka looks once in 64 operations only. `nodes` is how
-    /// many nodes the index has.
-    pub(super) fn enforce(&self, came: Place, nodes: u64) {
+    /// Evicts the nodes that are over the limit, after one was `added`: by itself, moka looks only once in 64
+    /// operations. `nodes` is the number of nodes in the index.
+    pub(super) fn enforce(&self, added: Place, nodes: u64) {
         let exceeded = match self.limit {
             Limit::Entries(size) => nodes > size.saturating_add(self.limit.slack()),
             Limit::Bytes(_) => {
-                let weight = u64::from(came.weight);
+                let weight = u64::from(added.weight);
                 self.pending.fetch_add(weight, Ordering::Relaxed) + weight > self.limit.slack()
             }
         };

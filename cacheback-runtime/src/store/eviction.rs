@@ -27,10 +27,10 @@ pub(super) trait EvictionPolicy: Send + Sync {
     /// A node left the index.
     fn remove(&self, place: Place);
 
-    /// A node was read. Not told of every hit: see [`Store::wants_record`](super::Store::wants_record).
+    /// A node was read. Not called for every hit: see [`Store::wants_touch`](super::Store::wants_touch).
     fn touch(&self, place: Place);
 
-    /// Applies everything that it was told, and evicts what is over the limit.
+    /// Applies everything that it was told, and evicts the nodes that are over the limit.
     fn maintain(&self);
 
     /// How many nodes it knows of, after [maintenance](Self::maintain).

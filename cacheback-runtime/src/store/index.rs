@@ -1,9 +1,10 @@
-//! Where a key's node is: a concurrent map, read without a lock.
+//! The index: a concurrent map of nodes, read without a lock.
 //!
-//! A node lies at its key's hash, and one that replaces another in the very place of that one: the map does not use a
-//! place again that was left empty, and would be copied whole each time that some key has gone through enough of them.
-//! It finds room for a few nodes of one hash only, so where a user's `Hash` collides the next ones lie at places
-//! derived from it, a *rank* further each time one is crowded.
+//! A node lies at its key's hash. A node that replaces another takes over its very place, because the map does not
+//! reuse places that were left empty: if a key went through enough of them, the whole map would be copied.
+//!
+//! The map finds room for only a few nodes of one hash. If a user's `Hash` collides, further nodes lie at places
+//! derived from the hash: each time that one is crowded, at the place of the next *rank*.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -16,42 +17,42 @@ use crate::base::sync::{AtomicU32, AtomicU64, Ordering, step};
 
 type Map<K, V, X> = HashMap<Node<K, V, X>, (), BuildAsIs>;
 
-/// Keeps what is removed alive until it is dropped.
+/// A pin of the index: nodes that are removed stay alive until it is dropped.
 pub(crate) type Pinned<'s, K, V, X> = HashMapRef<'s, Node<K, V, X>, (), BuildAsIs, LocalGuard<'s>>;
 
-/// So many nodes at one place are a crowd.
+/// The number of nodes at one place that crowd it.
 const CROWD: usize = 8;
-/// Nodes further down than this are not kept: half a million keys of one hash.
+/// The number of ranks: room for half a million keys of one hash. Further ones are not kept.
 const RANKS: u32 = 1 << RANK_BITS;
 const RANK_BITS: u32 = 16;
 
 pub(super) struct Index<K, V, X> {
     map: Map<K, V, X>,
-    /// How many there are; in the midst of a replacement one more.
+    /// The number of nodes; one more while a node is being replaced.
     nodes: AtomicU64,
     /// The highest rank that any node has had.
     deepest: AtomicU32,
 }
 
-/// Which node, as moka keeps it.
+/// The place of a node, as moka keeps it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     at: u64,
     id: u64,
-    /// How much of the capacity it takes.
+    /// The share of the limit that the node takes.
     pub(super) weight: u32,
 }
 
 impl<K, V, X> Index<K, V, X> {
     pub(super) fn new() -> Self {
-        // Batches of one: a value that is gone is dropped at once, or at the next removal by the same thread where
-        // somebody reads just then; not 32 removals later.
+        // Batches of one: a removed node is dropped at once or, if it is being read, at the next removal by the same
+        // thread, and not 32 removals later.
         let collector = seize::Collector::new().batch_size(1);
         let map = HashMap::builder()
             .hasher(BuildAsIs::default())
             .collector(collector)
-            // In the other mode a map between two sizes stays so until somebody writes, and each read of a key that
-            // came since looks through the old table first: ten times the instructions, for as long as that lasts.
+            // In the incremental mode the map stays between two sizes until somebody writes. Meanwhile each read of a
+            // newer key looks through the old table first, which takes ten times the instructions.
             .resize_mode(ResizeMode::Blocking)
             .build();
         Self { map, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0) }
@@ -62,7 +63,7 @@ impl<K, V, X> Index<K, V, X> {
         self.map.pin()
     }
 
-    /// Drops what this thread took out while it was read, where it is not read any more.
+    /// Drops the nodes that this thread has removed while they were read, if they are not read any more.
     pub(super) fn flush(&self) {
         self.map.guard().flush();
     }
@@ -71,7 +72,8 @@ impl<K, V, X> Index<K, V, X> {
         self.nodes.load(Ordering::Relaxed)
     }
 
-    /// The node numbered `floor` or higher that `is` the one of this hash. `is` may be asked of others.
+    /// The node of this hash that has a number from `floor` on and for which `is` is true. `is` may be called with
+    /// nodes of other hashes.
     #[inline]
     pub(super) fn find<'g>(
         &self,
@@ -83,7 +85,7 @@ impl<K, V, X> Index<K, V, X> {
         self.find_first(hash, floor, is, pin).or_else(|| self.find_deeper(hash, floor, is, pin))
     }
 
-    /// The same, where it lies at its hash itself: all but those that came to a crowd.
+    /// The same, if the node lies at the hash itself: all do but those that found a crowd there.
     #[inline]
     pub(super) fn find_first<'g>(
         &self,
@@ -113,7 +115,7 @@ impl<K, V, X> Index<K, V, X> {
         })
     }
 
-    /// The node of this hash and number. Asks no other.
+    /// The node of this hash and number. Looks at no other node.
     pub(super) fn get<'g>(
         &self,
         hash: u64,
@@ -125,15 +127,15 @@ impl<K, V, X> Index<K, V, X> {
         found.map(|(node, ())| node)
     }
 
-    /// The very node, where it is still here.
+    /// Whether this very node is still in the index.
     pub(super) fn contains(&self, place: Place) -> bool {
         step();
         self.pin().contains_key(&place)
     }
 
-    /// Puts a node in, numbered `serial`, in the place of the one that its key has; where there is no room for one more
-    /// of its hash it stays where it is. Where the node is now, and where the replaced one was. Under the lock of the
-    /// key, and of every key of its hash.
+    /// Puts a node in with the number `serial`, in the place of the one that its key has. Returns the place of the
+    /// node, and that of the replaced one. `None` if there is no room for one more node of its hash, which stays in
+    /// `node` then. Call it under the lock of all keys of the hash.
     pub(super) fn insert(
         &self,
         node: &mut Option<Node<K, V, X>>,
@@ -150,20 +152,20 @@ impl<K, V, X> Index<K, V, X> {
         let mut node = node.take()?;
         node.at = at(hash, rank);
         node.id = id(serial) + u64::from(rank);
-        node.life = replaced.map_or(node.id, |replaced| replaced.life);
-        let came = Place { at: node.at, id: node.id, weight };
+        node.first_id = replaced.map_or(node.id, |replaced| replaced.first_id);
+        let added = Place { at: node.at, id: node.id, weight };
         self.deepest.fetch_max(rank, Ordering::AcqRel);
         self.nodes.fetch_add(1, Ordering::Relaxed);
         step();
         if pin.insert(node, ()).is_none() {
-            // Whatever was to be replaced was evicted just before.
-            return Some((came, None));
+            // The node to be replaced was evicted just before.
+            return Some((added, None));
         }
         self.nodes.fetch_sub(1, Ordering::Relaxed);
-        Some((came, replaced.map(Node::place)))
+        Some((added, replaced.map(Node::place)))
     }
 
-    /// Takes the very node out, and not one that replaces it just then. Whether it was here.
+    /// Removes this very node, and not one that has just replaced it. Returns whether it was in the index.
     pub(super) fn remove(&self, place: Place) -> bool {
         step();
         let removed = matches!(self.pin().remove_if(&place, |node, ()| node.id == place.id), Ok(Some(_)));
@@ -193,9 +195,9 @@ impl<K, V, X> Node<K, V, X> {
         rank(self.id)
     }
 
-    /// Its key's hash.
+    /// The hash of its key.
     pub(crate) fn hash(&self) -> u64 {
-        // What `at` did, undone.
+        // `at` is its own inverse.
         at(self.at, self.rank())
     }
 }
@@ -211,18 +213,19 @@ pub(super) fn id(serial: u64) -> u64 {
     serial << RANK_BITS
 }
 
-/// How far down the node of this number lies.
+/// The rank of the node of this number.
 fn rank(id: u64) -> u32 {
     (id % u64::from(RANKS)) as u32
 }
 
-/// Where the nodes of a hash are that have this rank. The same again leads back.
+/// The place of the nodes of a hash that have this rank. With the same rank it leads from the place back to the hash.
 fn at(hash: u64, rank: u32) -> u64 {
-    // 2^64 divided by the golden ratio, odd: no two ranks meet (Knuth, The Art of Computer Programming 3, 6.4).
+    // 2^64 divided by the golden ratio, which is odd, so no two ranks share a place (Knuth, The Art of Computer
+    // Programming 3, 6.4).
     hash ^ u64::from(rank).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
-/// A node that lies at some place and `is` what is looked for.
+/// Finds the node at a place for which `is` is true.
 struct Search<F> {
     at: u64,
     floor: u64,
@@ -242,7 +245,7 @@ impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Searc
     }
 }
 
-/// moka's view of a place: found where the key lies, told apart by the number.
+/// As a key of moka's, a place is hashed by the place in the index and compared by the number of the node.
 impl Hash for Place {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.at);

@@ -1,7 +1,7 @@
-//! One stored record of a key: a value, a kept error, or nothing but a back-off.
+//! The stored record of a key: a value, a kept error, or nothing but a back-off.
 //!
-//! A hit touches what lies here side by side: hash, key, value and until when it is fresh. What few entries need, and
-//! only once they are stale, failed or invalidated, is in a box of its own.
+//! The fields that a hit reads lie side by side: number, end of the freshness, key and value. Fields that few entries
+//! need, once they are stale, failed or invalidated, are in a box of their own.
 
 use std::hash::{Hash, Hasher};
 
@@ -14,27 +14,27 @@ use crate::rules::decide::Facts;
 use crate::rules::effect::Held;
 use crate::rules::freshness::{State, Times, Windows};
 
-/// What a node holds besides its key and its times.
+/// The content of a node, besides its key and its times.
 pub(crate) enum Content<V, X> {
-    /// A value, and when a hit of it was last told to moka. (Here it takes no room: the tag leaves some.)
+    /// A value, and the generation in which moka was last told of a hit. (The enum's tag leaves room for it.)
     Value(V, Generation),
-    /// An error that answers waiting callers for a while; a write forgets it.
+    /// An error that answers callers who would wait, for a while. A write forgets it.
     Error(X),
-    /// The key is in back-off, or was asked to be left alone.
+    /// Nothing: the key is in back-off.
     Nothing,
 }
 
-/// The round of insertions in which something happened.
+/// A generation of insertions: see [`store`](super).
 #[derive(Default)]
 pub(crate) struct Generation(AtomicU32);
 
 impl Generation {
-    /// Whether it did not happen in this round yet. From here on it did.
+    /// Whether this is the first call in this generation.
     #[inline]
-    pub(super) fn is_first(&self, round: u32) -> bool {
-        let first = self.0.load(Ordering::Relaxed) != round;
+    pub(super) fn is_first_in(&self, generation: u32) -> bool {
+        let first = self.0.load(Ordering::Relaxed) != generation;
         if first {
-            self.0.store(round, Ordering::Relaxed);
+            self.0.store(generation, Ordering::Relaxed);
         }
         first
     }
@@ -45,48 +45,48 @@ struct Stored<K, V, X> {
     content: Content<V, X>,
 }
 
-/// A record of a key. Immutable but for a few numbers, which change under the key's lock and are read without it.
+/// The record of a key. Immutable but for a few numbers, which change under the key's lock and are read without it.
 ///
-/// In this order: what a hit reads comes first and together, and is half of the time in one line of the processor's
-/// cache.
+/// The order of the fields matters: those that a hit reads come first and together, and lie half of the time in one
+/// line of the processor's cache.
 #[repr(C)]
 pub(crate) struct Node<K, V, X> {
     /// Its number in the store.
     pub(super) id: u64,
-    /// Until then a reader has nothing to do but to take the value.
+    /// Until then a read of the value has no fetch to start.
     fresh_until: AtomicU64,
-    /// `None` only while it is dropped.
+    /// `None` only while the node is dropped.
     stored: Option<Stored<K, V, X>>,
-    /// Where the index has it: the key's hash, or near it.
+    /// The place in the index: the key's hash, or one derived from it.
     pub(super) at: u64,
-    /// The number of the first node in its place: that of all that replaced it, one after the other.
-    pub(super) life: u64,
-    /// When the fetch began that made it, or when it was set.
+    /// The number of the first node in its place. Each node that replaces another takes it over.
+    pub(super) first_id: u64,
+    /// The start of the fetch that made it, or the moment of the `set`.
     pub(crate) started: Moment,
-    /// Says what it knows before `fresh_until` does: whoever reads that one first misses nothing here.
+    /// Written before `fresh_until` (Release): a reader that sees `PAST` there (Acquire) also sees this.
     more: OnceBox<More>,
 }
 
-/// What most nodes never need.
+/// The fields that most nodes never need.
 struct More {
     windows: Windows,
     /// `invalidate` cuts it.
     lifetime: AtomicU64,
-    /// A stale reader has nothing to start until then. A hint: the truth is in `backoff_until` and with the flight.
+    /// Until then a stale read starts no refresh. A hint: `backoff_until` and the claims of the key decide.
     no_refresh_until: AtomicU64,
     backoff_until: AtomicU64,
-    /// Until then a kept error answers.
+    /// Until then a kept error answers callers who would wait.
     error_until: AtomicU64,
-    /// How long past the back-off the number of failures is remembered, in nanoseconds.
+    /// The time after the back-off for which the number of failures is remembered, in nanoseconds.
     remembered: AtomicU64,
     failures: AtomicU32,
 }
 
 impl<K, V, X> Node<K, V, X> {
-    /// A record that began at `times.started`. `standard` are the spans that most values of its store have.
+    /// A record with these times. `standard` are the windows that most values of its store have.
     pub(crate) fn new(key: K, hash: u64, times: Times, standard: &Windows, content: Content<V, X>) -> Self {
         let fresh_until = match content {
-            // Not for an instant: a hit's clock may be behind the one that began it.
+            // Never fresh, not even for an instant: the clock of a hit may lag behind the one that gave `started`.
             Content::Value(..) if times.fast_path_age() == 0 => Moment::PAST,
             Content::Value(..) => times.fast_path_until(),
             Content::Error(_) | Content::Nothing => Moment::PAST,
@@ -94,7 +94,7 @@ impl<K, V, X> Node<K, V, X> {
         let node = Self {
             at: hash,
             id: 0,
-            life: 0,
+            first_id: 0,
             started: times.started,
             fresh_until: AtomicU64::new(fresh_until.to_bits()),
             more: OnceBox::new(),
@@ -124,28 +124,28 @@ impl<K, V, X> Node<K, V, X> {
         &self.stored().content
     }
 
-    /// What tells it from every other node of its store, now and later.
+    /// The number of the node. No other node of its store ever has the same.
     #[inline]
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
-    /// The value, however old, and the round of its last hit.
+    /// The value, however old, and the generation in which moka was last told of a hit.
     #[inline]
     pub(crate) fn cached(&self) -> Option<(&V, &Generation)> {
         match &self.stored {
-            Some(Stored { content: Content::Value(value, told), .. }) => Some((value, told)),
+            Some(Stored { content: Content::Value(value, last_touch), .. }) => Some((value, last_touch)),
             _ => None,
         }
     }
 
-    /// Whether a reader of the value has nothing else to do.
+    /// Whether a read of the value has no fetch to start.
     #[inline]
     pub(crate) fn is_on_fast_path(&self, now: Moment) -> bool {
         now.to_bits() < self.fresh_until.load(Ordering::Relaxed)
     }
 
-    /// The answer to a reader who would start a refresh, if one is under way or the key is in back-off.
+    /// The status of the value for a reader who would start a refresh, if one is under way or the key is in back-off.
     #[inline]
     pub(crate) fn status_without_refresh(&self, now: Moment) -> Option<Status> {
         let more = self.more.get()?;
@@ -160,7 +160,7 @@ impl<K, V, X> Node<K, V, X> {
     }
 
     pub(crate) fn times(&self, standard: &Windows) -> Times {
-        // In this order: see `more`.
+        // Read before `more`: see there.
         let fresh_until = Moment::from_bits(self.fresh_until.load(Ordering::Acquire));
         match self.more.get() {
             Some(more) => more.times(self.started),
@@ -171,7 +171,7 @@ impl<K, V, X> Node<K, V, X> {
         }
     }
 
-    /// Under the key's lock.
+    /// The further fields, made now if need be. Under the key's lock.
     fn more(&self, standard: &Windows) -> &More {
         self.more_of(self.times(standard))
     }
@@ -190,7 +190,7 @@ impl<K, V, X> Node<K, V, X> {
         })
     }
 
-    /// One of the numbers that most nodes do not have.
+    /// A moment that most nodes do not have.
     fn moment(&self, number: impl Fn(&More) -> &AtomicU64) -> Moment {
         self.more.get().map_or(Moment::PAST, |more| Moment::from_bits(number(more).load(Ordering::Relaxed)))
     }
@@ -212,12 +212,12 @@ impl<K, V, X> Node<K, V, X> {
         Held { value: self.has_value(now, standard).then_some(self.started), failures: self.failures() }
     }
 
-    /// The kept error answers until then.
+    /// Sets how long the kept error answers callers who would wait.
     pub(crate) fn keep_error(&self, until: Moment, standard: &Windows) {
         self.more(standard).error_until.store(until.to_bits(), Ordering::Relaxed);
     }
 
-    /// A kept error answers nobody any more.
+    /// The kept error answers nobody any more.
     pub(crate) fn forget_error(&self) {
         if let Some(more) = self.more.get() {
             more.error_until.store(Moment::PAST.to_bits(), Ordering::Relaxed);
@@ -232,7 +232,7 @@ impl<K, V, X> Node<K, V, X> {
         self.more.get().map_or(standard.retention, |more| more.windows.retention)
     }
 
-    /// The value, where it is not past its retention.
+    /// The value, if it is not past its retention.
     pub(crate) fn value(&self, now: Moment, standard: &Windows) -> Option<&V> {
         match self.content() {
             Content::Value(value, _) if now.since(self.started) < self.retention(standard) => Some(value),
@@ -244,7 +244,7 @@ impl<K, V, X> Node<K, V, X> {
         self.value(now, standard).is_some()
     }
 
-    /// Ends the lifetime at the present age.
+    /// Ends the lifetime at the age that the value has now.
     pub(crate) fn cut_lifetime(&self, now: Moment, standard: &Windows) {
         self.more(standard).lifetime.fetch_min(now.since(self.started), Ordering::Relaxed);
         self.fresh_until.store(Moment::PAST.to_bits(), Ordering::Release);
@@ -254,7 +254,7 @@ impl<K, V, X> Node<K, V, X> {
         self.more.get().map_or(0, |more| more.failures.load(Ordering::Relaxed))
     }
 
-    /// The key is in back-off, and a stale reader has nothing to start until that ends.
+    /// Puts the key in back-off: a stale read starts no refresh until it ends.
     pub(crate) fn set_backoff(&self, backoff: Backoff, standard: &Windows) {
         let more = self.more(standard);
         more.remembered.store(backoff.remembered, Ordering::Relaxed);
@@ -274,12 +274,12 @@ impl<K, V, X> Node<K, V, X> {
         (backoff.failures > 0 && now < backoff.forgotten_at()).then_some(backoff)
     }
 
-    /// A stale reader has nothing to start until then.
+    /// A stale read starts no refresh until then.
     pub(crate) fn set_no_refresh_until(&self, until: Moment, standard: &Windows) {
         self.more(standard).no_refresh_until.store(until.to_bits(), Ordering::Relaxed);
     }
 
-    /// From here on the back-off alone keeps a stale reader from starting a fetch.
+    /// From here on only the back-off keeps a stale read from starting a refresh.
     pub(crate) fn reset_no_refresh(&self) {
         if let Some(more) = self.more.get() {
             more.no_refresh_until.store(more.backoff_until.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -294,7 +294,7 @@ impl More {
     }
 }
 
-/// As the index replaces it: by where it is, and whose place it takes.
+/// In the index, a node is hashed by its place, and equal to the node that it replaces.
 impl<K, V, X> Hash for Node<K, V, X> {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.at);
@@ -302,13 +302,13 @@ impl<K, V, X> Hash for Node<K, V, X> {
 }
 impl<K, V, X> PartialEq for Node<K, V, X> {
     fn eq(&self, other: &Self) -> bool {
-        self.life == other.life
+        self.first_id == other.first_id
     }
 }
 impl<K, V, X> Eq for Node<K, V, X> {}
 
-/// A node is dropped wherever its last reader happens to be: on another caller's hit, in the eviction listener. A
-/// user's `Drop` that panics must not reach them.
+/// A node is dropped by its last reader, whoever that is: the hit of another caller, or the eviction listener. They are
+/// to see no panic of the user's `Drop`.
 impl<K, V, X> Drop for Node<K, V, X> {
     fn drop(&mut self) {
         let Some(Stored { key, content }) = self.stored.take() else { return };
@@ -326,23 +326,23 @@ mod tests {
 
     type Small<V> = Node<u64, V, std::sync::Arc<()>>;
 
-    /// Six words beside key, value and the tag that tells it from an error.
+    /// Six words besides the key, the value and the tag of the content.
     #[test]
     fn a_small_record_is_small() {
         assert_eq!(size_of::<Small<u64>>(), 48 + 8 + 8 + 8);
         assert_eq!(size_of::<Small<[u8; 16]>>(), 48 + 8 + 16 + 8);
     }
 
-    /// A hit's clock may be a tick behind the one by which a value began.
+    /// The clock of a hit may be a tick behind the one that gave the start of the value.
     #[test]
-    fn without_a_lifetime_a_value_is_fresh_to_nobody() {
+    fn a_value_without_a_lifetime_is_never_fresh() {
         let windows = Windows { max_stale: u64::MAX, retention: 1_000, ahead: 0 };
-        let quiet = |lifetime| {
+        let is_on_fast_path = |lifetime| {
             let times = Times::of(Moment::from_bits(100), lifetime, windows);
             let node: Small<u64> = Node::new(1, 1, times, &windows, Content::Value(1, Generation::default()));
             assert_eq!(node.times(&windows), times);
             node.is_on_fast_path(Moment::from_bits(95))
         };
-        assert!(!quiet(0) && quiet(1));
+        assert!(!is_on_fast_path(0) && is_on_fast_path(1));
     }
 }

@@ -1,4 +1,4 @@
-//! One index with a capacity of its own.
+//! A part of the store: an index, with a capacity of its own.
 
 use super::{Capacity, Index, Limit, eviction};
 use crate::base::sync::{Arc, AtomicU64, Ordering};
@@ -15,7 +15,7 @@ where
     V: Send + Sync + 'static,
     X: Send + Sync + 'static,
 {
-    /// Counts in `evicted`, if there is one, the nodes that are evicted.
+    /// A part that counts its evictions in `evicted`, if given.
     pub(super) fn new(limit: Limit, eviction: Eviction, evicted: Option<Arc<AtomicU64>>) -> Self {
         let index: Arc<Index<K, V, X>> = Arc::new(Index::new());
         let listener = {

@@ -1,4 +1,4 @@
-//! The store alone: what is put is found, what is gone is gone, and the bound holds.
+//! The store by itself: values that are put in are found, removed ones are not, and the limit holds.
 
 use super::*;
 use crate::rules::freshness::Times;
@@ -6,21 +6,21 @@ use crate::rules::freshness::Times;
 type Small = Store<u64, Arc<u64>, ()>;
 type SmallNode = Node<u64, Arc<u64>, ()>;
 
-const SPANS: Windows = Windows { max_stale: 0, retention: 100, ahead: 0 };
+const WINDOWS: Windows = Windows { max_stale: 0, retention: 100, ahead: 0 };
 
 fn times() -> Times {
-    Times::of(Moment::PAST, 10, SPANS)
+    Times::of(Moment::PAST, 10, WINDOWS)
 }
 
 fn of(capacity: u64) -> Small {
-    Store::new(Limit::Entries(capacity), Eviction::Lru, SPANS)
+    Store::new(Limit::Entries(capacity), Eviction::Lru, WINDOWS)
 }
 
 fn node(key: u64, hash: u64, value: Arc<u64>) -> SmallNode {
-    Node::new(key, hash, times(), &SPANS, Content::Value(value, Generation::default()))
+    Node::new(key, hash, times(), &WINDOWS, Content::Value(value, Generation::default()))
 }
 
-/// Puts, and says what moka is to be told.
+/// Puts a node in, and returns the change of which moka is to be told.
 fn put_of_epoch(store: &Small, epoch: u64, weight: u32, node: SmallNode) -> Change {
     let (key, hash) = (*node.key(), node.hash());
     let mut node = Some(node);
@@ -31,7 +31,7 @@ fn put_of_epoch(store: &Small, epoch: u64, weight: u32, node: SmallNode) -> Chan
     })
 }
 
-/// Puts, as the engine does.
+/// Puts a value in, as the engine does.
 fn put(store: &Small, key: u64, hash: u64, value: u64) {
     let change = put_of_epoch(store, store.epoch(), 1, node(key, hash, Arc::new(value)));
     store.carry_out(change);
@@ -59,9 +59,9 @@ fn with_known<R>(
     loop {
         match work(&known) {
             Ok(done) => return done,
-            Err(uncompared) => known.compare(uncompared, |me, face| match face {
-                KeyRef::Key(other) => Some(*me == **other),
-                KeyRef::Node(id) => store.compare(hash, *id, |other| me == other),
+            Err(uncompared) => known.compare(uncompared, |own, other| match other {
+                KeyRef::Key(other) => Some(*own == **other),
+                KeyRef::Node(id) => store.compare(hash, *id, |other| own == other),
             }),
         }
     }
@@ -70,21 +70,21 @@ fn with_known<R>(
 fn get(store: &Small, key: u64, hash: u64) -> Option<u64> {
     let pin = store.pin();
     let node = store.find(hash, |other| *other == key, &pin)?;
-    node.value(Moment::PAST, &SPANS).map(|value| **value)
+    node.value(Moment::PAST, &WINDOWS).map(|value| **value)
 }
 
-/// A hit of a key: whether it was worth telling moka.
+/// Hits a key. Returns whether moka was told of it.
 fn hit(store: &Small, key: u64, hash: u64) -> bool {
     let pin = store.pin();
     let Some(node) = store.find(hash, |other| *other == key, &pin) else { return false };
-    let told = node.cached().is_some_and(|(_, told)| store.wants_record(told));
-    if told {
-        store.record(node);
+    let touched = node.cached().is_some_and(|(_, last_touch)| store.wants_touch(last_touch));
+    if touched {
+        store.touch(node);
     }
-    told
+    touched
 }
 
-/// How many nodes index and moka have.
+/// The numbers of nodes in the index and in moka.
 fn counts(store: &Small) -> (u64, u64) {
     let (nodes, findable, residents) = store.counts();
     assert_eq!(nodes, findable);
@@ -92,7 +92,7 @@ fn counts(store: &Small) -> (u64, u64) {
 }
 
 #[test]
-fn what_is_put_is_found_until_it_is_replaced_or_taken() {
+fn a_value_is_found_until_it_is_replaced_or_taken() {
     let store = of(100);
     put(&store, 1, 11, 5);
     assert_eq!(get(&store, 1, 11), Some(5));
@@ -104,25 +104,25 @@ fn what_is_put_is_found_until_it_is_replaced_or_taken() {
     assert_eq!((get(&store, 1, 11), counts(&store)), (None, (0, 0)));
 }
 
-/// A node is found by its number alone, however many lie beside it.
+/// The user's `Eq` is called once for each node of the hash: its answers are remembered by the nodes' numbers.
 #[test]
-fn strangers_of_one_hash_are_each_met_once() {
+fn each_node_of_one_hash_is_compared_once() {
     let store = of(1_000);
     for key in 0..500 {
         put(&store, key, 7, key);
     }
-    let asked = std::cell::Cell::new(0);
+    let comparisons = std::cell::Cell::new(0);
     let pins = store.pins();
     let mut known = KnownKeys::new(Arc::new(1_000), None);
     let uncompared = store.resident(7, &known, &pins).err().unwrap();
-    known.compare(uncompared, |me, face| {
-        let KeyRef::Node(id) = face else { unreachable!() };
+    known.compare(uncompared, |own, other| {
+        let KeyRef::Node(id) = other else { unreachable!() };
         store.compare(7, *id, |other| {
-            asked.set(asked.get() + 1);
-            me == other
+            comparisons.set(comparisons.get() + 1);
+            own == other
         })
     });
-    assert_eq!(asked.get(), 500);
+    assert_eq!(comparisons.get(), 500);
     assert!(store.resident(7, &known, &pins).is_ok_and(|node| node.is_none()));
 }
 
@@ -158,9 +158,9 @@ fn the_bound_holds_and_evictions_leave_the_index() {
     assert_eq!((store.len(Moment::PAST), store.evicted(), counts(&store)), (50, 9_950, (50, 50)));
 }
 
-/// moka is not asked at each insertion, but whoever counts sees no more than there may be.
+/// moka does not evict at each insertion, but before the entries are counted.
 #[test]
-fn who_counts_sees_the_bound() {
+fn the_number_of_entries_is_never_more_than_the_limit() {
     let store = of(10_000);
     for key in 0..25_000 {
         put(&store, key, key, key);
@@ -168,7 +168,7 @@ fn who_counts_sees_the_bound() {
     }
     assert!(store.values.index.nodes() > 10_000, "or this tests nothing");
     assert_eq!((store.len(Moment::PAST), store.evicted()), (10_000, 15_000));
-    let bytes: Small = Store::new(Limit::Bytes(128_000), Eviction::Lru, SPANS);
+    let bytes: Small = Store::new(Limit::Bytes(128_000), Eviction::Lru, WINDOWS);
     for key in 0..1_000 {
         let change = put_of_epoch(&bytes, 0, 300, node(key, key, Arc::new(key)));
         bytes.carry_out(change);
@@ -177,9 +177,9 @@ fn who_counts_sees_the_bound() {
     assert_eq!(bytes.len(Moment::PAST), 128_000 / 300);
 }
 
-/// A refresh of a full cache is no reason to drop anything.
+/// The refresh of a value in a full cache evicts nothing.
 #[test]
-fn a_value_that_replaces_another_takes_its_room() {
+fn a_value_that_replaces_another_needs_no_further_room() {
     let store = of(50);
     for round in 0..20 {
         for key in 0..50 {
@@ -189,31 +189,31 @@ fn a_value_that_replaces_another_takes_its_room() {
     assert_eq!((store.len(Moment::PAST), store.evicted(), counts(&store)), (50, 0, (50, 50)));
 }
 
-/// The gate: hits of a hot key reach moka once enough was inserted, so it outlives the cold ones.
+/// moka is told of enough hits of a hot key to keep it longer than cold ones.
 #[test]
-fn a_hot_key_stays() {
+fn a_key_that_is_hit_often_is_not_evicted() {
     let store = of(512);
     put(&store, 0, 0, 0);
-    let mut told = 0;
+    let mut touches = 0;
     for key in 1..20_000 {
         put(&store, key, key, key);
         assert!(get(&store, 0, 0).is_some(), "evicted after {key} insertions");
-        told += u64::from(hit(&store, 0, 0));
+        touches += u64::from(hit(&store, 0, 0));
     }
-    assert_eq!(told, 20_000 / (512 / 8), "once each eighth of the capacity");
+    assert_eq!(touches, 20_000 / (512 / 8), "once for each eighth of the capacity");
 }
 
-/// TinyLFU alone may refuse a newcomer for ever; here each is seen, and what is in use survives a scan.
+/// moka's TinyLFU by itself may refuse a newcomer for ever. Here each is visible, and keys in use survive a scan.
 #[test]
-fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
-    let store: Small = Store::new(Limit::Entries(1_000), Eviction::TinyLfu, SPANS);
+fn tiny_lfu_shows_newcomers_and_keeps_keys_in_use() {
+    let store: Small = Store::new(Limit::Entries(1_000), Eviction::TinyLfu, WINDOWS);
     for key in 0..900 {
         put(&store, key, spread(key), key);
     }
     for key in 10_000..30_000 {
         put(&store, key, spread(key), key);
         assert_eq!(get(&store, key, spread(key)), Some(key), "a newcomer is visible");
-        assert!(store.values.index.nodes() <= 1_000 + 7, "the bound, and a little to work with");
+        assert!(store.values.index.nodes() <= 1_000 + 7, "the limit, and a little slack");
         for hot in (0..900).filter(|hot| hot % 50 == key % 50) {
             hit(&store, hot, spread(hot));
         }
@@ -224,10 +224,10 @@ fn tiny_lfu_shows_newcomers_and_keeps_what_is_in_use() {
     assert_eq!(nodes, residents);
 }
 
-/// A key that is fetched again and again is asked for again and again: in the end it stays.
+/// A key that is fetched again and again is asked for again and again, and is kept in the end.
 #[test]
-fn tiny_lfu_counts_misses() {
-    let store: Small = Store::new(Limit::Entries(1_000), Eviction::TinyLfu, SPANS);
+fn tiny_lfu_counts_misses_as_uses() {
+    let store: Small = Store::new(Limit::Entries(1_000), Eviction::TinyLfu, WINDOWS);
     for key in 0..1_000 {
         put(&store, key, spread(key), key);
     }
@@ -244,30 +244,30 @@ fn tiny_lfu_counts_misses() {
     assert_eq!(get(&store, wanted, spread(wanted)), Some(0));
 }
 
-/// A node may be removed in the moment between moka's two parts, and then neither has it to forget.
+/// A node may be removed on its way from the window to the main part, while neither of moka's two caches has it.
 #[test]
-fn what_is_gone_on_its_way_through_the_window_leaves_nothing_behind() {
-    let store: Small = Store::new(Limit::Entries(2), Eviction::TinyLfu, SPANS);
+fn a_node_that_is_removed_between_window_and_main_part_leaves_nothing_behind() {
+    let store: Small = Store::new(Limit::Entries(2), Eviction::TinyLfu, WINDOWS);
     put(&store, 1, 11, 1);
     {
         let pin = store.pin();
         let node = store.find(11, |key| *key == 1, &pin).unwrap();
-        // What moka would be told of finds nothing there yet.
+        // moka is not told, as if it did not know the node yet.
         let _ = store.take(node);
     }
     put(&store, 2, 22, 2);
     assert_eq!(counts(&store), (1, 1));
 }
 
-/// As a hash would be.
+/// Spreads keys as a hash would.
 fn spread(key: u64) -> u64 {
     key.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 #[test]
-fn a_bound_of_one_is_one() {
+fn a_cache_of_one_entry_keeps_the_newest() {
     for eviction in [Eviction::Lru, Eviction::TinyLfu] {
-        let store: Small = Store::new(Limit::Entries(1), eviction, SPANS);
+        let store: Small = Store::new(Limit::Entries(1), eviction, WINDOWS);
         for key in 0..100 {
             put(&store, key, key, key);
             assert_eq!(get(&store, key, key), Some(key), "{eviction:?}");
@@ -277,14 +277,14 @@ fn a_bound_of_one_is_one() {
 }
 
 #[test]
-fn bytes_are_the_bound_where_they_are_counted() {
-    let store: Small = Store::new(Limit::Bytes(1_000), Eviction::Lru, SPANS);
+fn a_limit_in_bytes_holds_at_all_times() {
+    let store: Small = Store::new(Limit::Bytes(1_000), Eviction::Lru, WINDOWS);
     for key in 0..1_000 {
         let weight = u32::try_from(1 + key % 100).unwrap();
         let change = put_of_epoch(&store, store.epoch(), weight, node(key, key, Arc::new(weight.into())));
         store.carry_out(change);
         let pin = store.pin();
-        let total: u64 = pin.keys().map(|node| **node.value(Moment::PAST, &SPANS).unwrap()).sum();
+        let total: u64 = pin.keys().map(|node| **node.value(Moment::PAST, &WINDOWS).unwrap()).sum();
         assert!(total <= 1_000 && get(&store, key, key).is_some(), "{key}: {total}");
     }
     let (nodes, residents) = counts(&store);
@@ -292,7 +292,7 @@ fn bytes_are_the_bound_where_they_are_counted() {
 }
 
 #[test]
-fn weights_fit_whatever_the_bound() {
+fn weights_fit_into_32_bits_whatever_the_limit() {
     let small = Limit::Bytes(1_000);
     assert_eq!([0, 1, 1_000].map(|bytes| small.weight(bytes)), [Some(1), Some(1), Some(1_000)]);
     assert_eq!([1_001, u64::MAX].map(|bytes| small.weight(bytes)), [None, None]);
@@ -307,48 +307,48 @@ fn weights_fit_whatever_the_bound() {
 }
 
 #[test]
-fn there_is_room_for_a_record_wherever_there_is_room_for_a_value() {
+fn a_store_with_room_for_a_value_has_room_for_a_record() {
     let records = |limits: [Limit; 4]| limits.map(|limit| limit.of_records().size());
     assert_eq!(records([0, 1, 4, 10_000].map(Limit::Entries)), [0, 1, 1, 2_500]);
     assert_eq!(records([0, 1, 1_024, 1 << 20].map(Limit::Bytes)), [0, 1, 1, 1_024]);
 }
 
-/// Puts a record that the key rests, as the engine does.
+/// Puts a record of a back-off in, as the engine does.
 fn put_record(store: &Small, key: u64) {
     let times = Times::of_nothing(Moment::PAST, 100);
-    let node = Node::new(key, spread(key), times, &SPANS, Content::Nothing);
+    let node = Node::new(key, spread(key), times, &WINDOWS, Content::Nothing);
     let change = put_of_epoch(store, store.epoch(), RECORD_WEIGHT, node);
     store.carry_out(change);
 }
 
-/// What is known of a key in either part.
-fn known(store: &Small, key: u64) -> Option<Kind> {
+/// The part that has a node of this key.
+fn part_of(store: &Small, key: u64) -> Option<Kind> {
     let pins = store.pins();
     with_known(store, key, spread(key), |known| Ok(store.resident(spread(key), known, &pins)?.map(Kind::of)))
 }
 
-/// A flood of failures: the newest are remembered, and no value is gone for them.
+/// A flood of failures evicts no value, and the newest of them are remembered.
 #[test]
 fn records_have_a_bound_of_their_own() {
     let store = of(100);
     for key in 0..100 {
         put(&store, key, spread(key), key);
     }
-    assert!(store.records.get().is_none(), "made when there is something to remember");
+    assert!(store.records.get().is_none(), "made with the first record");
     for key in 1_000..11_000 {
         put_record(&store, key);
-        assert_eq!(known(&store, key), Some(Kind::Record));
+        assert_eq!(part_of(&store, key), Some(Kind::Record));
     }
     assert_eq!((store.len(Moment::PAST), store.evicted(), counts(&store)), (100, 0, (125, 125)));
     for key in 0..100 {
         assert_eq!(get(&store, key, spread(key)), Some(key));
     }
-    assert_eq!(known(&store, 1_000), None);
+    assert_eq!(part_of(&store, 1_000), None);
 }
 
-/// A key is in one part at a time, whichever follows on the other.
+/// A key is in one part at a time.
 #[test]
-fn a_value_takes_the_place_of_a_record_and_a_record_that_of_a_value() {
+fn a_value_replaces_a_record_and_a_record_replaces_a_value() {
     let store = of(100);
     for key in [1, 2] {
         put_record(&store, key);
@@ -356,23 +356,23 @@ fn a_value_takes_the_place_of_a_record_and_a_record_that_of_a_value() {
     assert_eq!((get(&store, 1, spread(1)), counts(&store)), (None, (2, 2)));
     put(&store, 1, spread(1), 5);
     assert_eq!(
-        (known(&store, 1), get(&store, 1, spread(1)), counts(&store)),
+        (part_of(&store, 1), get(&store, 1, spread(1)), counts(&store)),
         (Some(Kind::Value), Some(5), (2, 2))
     );
     put_record(&store, 1);
     assert_eq!(
-        (known(&store, 1), get(&store, 1, spread(1)), counts(&store)),
+        (part_of(&store, 1), get(&store, 1, spread(1)), counts(&store)),
         (Some(Kind::Record), None, (2, 2))
     );
     assert!(take(&store, 1, spread(1)) && !take(&store, 1, spread(1)));
     let _ = store.clear();
-    assert_eq!((known(&store, 2), counts(&store)), (None, (0, 0)));
+    assert_eq!((part_of(&store, 2), counts(&store)), (None, (0, 0)));
 }
 
-/// A key that is refreshed again and again costs what any other does: each value lies where the one before it was. The
-/// map counts the places that it looks through.
+/// A key that is refreshed again and again costs no more than any other: each value takes the place of the one before.
+/// The map compares as many nodes as before to find it.
 #[test]
-fn a_key_that_is_refreshed_often_stays_where_it_is() {
+fn a_key_that_is_refreshed_often_keeps_its_place() {
     let store = of(10_000);
     for key in 0..1_000 {
         put(&store, key, spread(key), key);
@@ -388,7 +388,7 @@ fn a_key_that_is_refreshed_often_stays_where_it_is() {
             },
             &pin,
         );
-        let address = store.find(spread(key), |other| *other == key, &pin).map(|node| node.life);
+        let address = store.find(spread(key), |other| *other == key, &pin).map(|node| node.first_id);
         (compared.get(), address)
     };
     let before = looked_at(7);
@@ -400,9 +400,9 @@ fn a_key_that_is_refreshed_often_stays_where_it_is() {
     assert_eq!((store.evicted(), counts(&store)), (0, (1_000, 1_000)));
 }
 
-/// One that is evicted just as it is replaced takes nothing of its successor with it.
+/// A node that is evicted just as it is replaced does not take the new node with it.
 #[test]
-fn an_eviction_takes_only_the_very_node() {
+fn an_eviction_removes_the_very_node_and_not_its_successor() {
     let store = of(100);
     put(&store, 1, 11, 1);
     let old = {
@@ -413,7 +413,7 @@ fn an_eviction_takes_only_the_very_node() {
     assert!(!store.values.index.remove(old), "it is gone already");
     store.carry_out(change);
     assert_eq!((get(&store, 1, 11), counts(&store)), (Some(2), (1, 1)));
-    // And one that was evicted before its successor came leaves a place to it.
+    // A node that was evicted before its successor came leaves it a place.
     let old = {
         let pin = store.pin();
         store.find(11, |_| true, &pin).unwrap().place()
@@ -428,9 +428,9 @@ fn an_eviction_takes_only_the_very_node() {
     assert_eq!((get(&store, 1, 11), counts(&store)), (Some(3), (1, 1)));
 }
 
-/// Many nodes of one hash are as many entries.
+/// Each of many nodes of one hash is an entry.
 #[test]
-fn the_bound_counts_nodes_and_not_hashes() {
+fn the_limit_counts_nodes_and_not_hashes() {
     let store = of(4);
     for key in 0..500 {
         put(&store, key, key % 2, key);
@@ -444,7 +444,7 @@ fn the_bound_counts_nodes_and_not_hashes() {
 #[test]
 fn without_capacity_nothing_is_kept() {
     for limit in [Limit::Entries(0), Limit::Bytes(0)] {
-        let store = Store::new(limit, Eviction::Lru, SPANS);
+        let store = Store::new(limit, Eviction::Lru, WINDOWS);
         for key in 0..1_000 {
             put(&store, key, key, key);
             assert_eq!(store.values.index.nodes(), 0);
@@ -452,16 +452,16 @@ fn without_capacity_nothing_is_kept() {
     }
 }
 
-/// Writes to one key out of step with moka: what moka holds in the end is what the index holds.
+/// moka may hear of writes to one key in the wrong order. In the end it knows the nodes that the index has.
 #[test]
-fn changes_in_the_wrong_order_agree_in_the_end() {
+fn moka_agrees_with_the_index_after_changes_in_the_wrong_order() {
     let store = of(100);
     let one = put_of_epoch(&store, store.epoch(), 1, node(1, 11, Arc::new(1)));
     let other = put_of_epoch(&store, store.epoch(), 1, node(1, 11, Arc::new(2)));
     store.carry_out(other);
     store.carry_out(one);
     assert_eq!((get(&store, 1, 11), counts(&store)), (Some(2), (1, 1)));
-    // One that is gone before moka hears of it leaves nothing behind.
+    // A node that is removed before moka hears of it leaves nothing behind.
     let late = put_of_epoch(&store, store.epoch(), 1, node(2, 22, Arc::new(3)));
     assert!(take(&store, 2, 22));
     store.carry_out(late);
@@ -477,26 +477,26 @@ fn a_clear_reaches_what_was_made_before_it() {
     assert_eq!(store.clear(), epoch + 1);
     assert_eq!(get(&store, 1, 11), None);
     let later = put_of_epoch(&store, epoch, 1, node(2, 22, Arc::new(2)));
-    assert_eq!(get(&store, 2, 22), None, "of an epoch that has passed");
+    assert_eq!(get(&store, 2, 22), None, "its epoch has passed");
     store.carry_out(later);
     store.carry_out(late);
-    assert_eq!(counts(&store), (0, 0), "and nothing is left of it");
+    assert_eq!(counts(&store), (0, 0), "nothing is left");
     put(&store, 1, 11, 3);
     assert_eq!(get(&store, 1, 11), Some(3));
 }
 
-/// `put` in slow motion: it has its number and has seen the epoch when a whole `clear` comes, and only then is the node
-/// put in. No reader sees it, and it is gone when moka is told.
+/// `put` in slow motion: a whole `clear` comes after it has taken a number and read the epoch, and before the node is
+/// in the index. No reader sees the node, and it is removed when moka is told.
 #[test]
-fn a_clear_between_the_number_and_the_node() {
+fn a_clear_in_the_middle_of_a_put_removes_the_node() {
     let store = of(100);
     let serial = store.serial.fetch_add(1, Ordering::SeqCst);
     store.clear();
     let mut late = Some(node(1, 11, Arc::new(1)));
-    let (came, went) = store.values.index.insert(&mut late, serial, 1, None, &store.pin()).unwrap();
-    assert!(went.is_none());
-    assert_eq!(get(&store, 1, 11), None, "it is from before the clear");
-    store.carry_out(Change { came: Some((Kind::Value, came)), went: None });
+    let (added, removed) = store.values.index.insert(&mut late, serial, 1, None, &store.pin()).unwrap();
+    assert!(removed.is_none());
+    assert_eq!(get(&store, 1, 11), None, "its number is from before the clear");
+    store.carry_out(Change { added: Some((Kind::Value, added)), removed: None });
     assert_eq!(counts(&store), (0, 0));
 }
 
@@ -518,7 +518,7 @@ fn a_sweep_drops_what_is_past_its_retention() {
     assert_eq!((store.next_gone(), store.evicted()), (Moment::NEVER, 0));
 }
 
-/// A user's `Drop` that panics reaches neither the reader nor the eviction listener, which moka would drop.
+/// A panic in a user's `Drop` reaches neither the reader nor the eviction listener, which moka would disable.
 #[test]
 fn a_drop_that_panics_stops_no_eviction() {
     struct Bomb;
@@ -527,10 +527,10 @@ fn a_drop_that_panics_stops_no_eviction() {
             panic!("in drop");
         }
     }
-    let store: Store<u64, Bomb, ()> = Store::new(Limit::Entries(10), Eviction::Lru, SPANS);
+    let store: Store<u64, Bomb, ()> = Store::new(Limit::Entries(10), Eviction::Lru, WINDOWS);
     for key in 0..1_000 {
         let mut node =
-            Some(Node::new(key, key, times(), &SPANS, Content::Value(Bomb, Generation::default())));
+            Some(Node::new(key, key, times(), &WINDOWS, Content::Value(Bomb, Generation::default())));
         let change = store.put(&mut node, 1, 0, None, &store.pins());
         store.carry_out(change);
     }

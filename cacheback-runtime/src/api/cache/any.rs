@@ -12,8 +12,11 @@ use crate::function::slot::Slot;
 use crate::outcome::error::Error;
 use crate::rules::policy::Policy;
 
-/// A cache without its types: that of a function, over all its instantiations, as `NAME::cache()` returns it, or a
-/// [`Cache`](crate::Cache). It keeps an object's counters alive, but not its values.
+/// A cache without its types: the cache of a function, or a [`Cache`](crate::Cache).
+///
+/// `NAME::cache()` returns the `CacheRef` of a cached function, which stands for all instantiations of the function.
+/// [`Cache::handle`](crate::Cache::handle) returns that of an object, and [`caches`] those of the whole process. A
+/// `CacheRef` keeps the counters of an object alive, but not its values.
 ///
 /// # Examples
 ///
@@ -37,17 +40,18 @@ impl CacheRef {
         Self(AnyCache::Object(object))
     }
 
-    /// The function's path, or the name that it, or the object, was given.
+    /// Returns the name that the function or object was given, or else the path of the function or the name of the
+    /// object's type.
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.0.name()
     }
 
-    /// The options, as they hold where no argument or key changes them.
+    /// Returns the options, as they are if no argument or key changes them.
     ///
     /// # Panics
     ///
-    /// Where options contradict each other, naming the function and the option.
+    /// If the options of the function contradict each other. The message names the function and the option.
     #[must_use]
     pub fn policy(&self) -> Policy {
         match &self.0 {
@@ -56,31 +60,33 @@ impl CacheRef {
         }
     }
 
-    /// A snapshot of the counters. Counts the entries one by one.
+    /// Returns a snapshot of the counters. It counts the entries one by one.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.0.stats()
     }
 
-    /// How many values are cached. Counts them one by one.
+    /// Returns the number of cached values. It counts them one by one.
     #[must_use]
     pub fn len(&self) -> usize {
         let len: u64 = self.0.all().iter().map(|cache| cache.len()).sum();
         usize::try_from(len).unwrap_or(usize::MAX)
     }
 
-    /// Whether no value is cached.
+    /// Returns whether no value is cached.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Makes every value stale, and none missing: each is served as it is, and refreshed when it is asked for. Starts
-    /// nothing itself, so a large cache causes no storm of refreshes.
+    /// Makes every value stale. Each is still served, and refreshed the next time that it is asked for.
     ///
-    /// No value of a fetch that began before is fresh after it: a fetch that runs is superseded, which is to say that it
-    /// answers those who wait for it and stores nothing. Back-off goes on; ages and `retention` stay as they are. It visits
-    /// the values one by one, some tens of nanoseconds each.
+    /// This starts no refresh itself, so that a large cache causes no storm of refreshes. A fetch that runs is
+    /// superseded: it answers the callers who wait for it, and stores nothing. So no value of a fetch that began before
+    /// is fresh afterwards. Keys in back-off stay in back-off, and the ages of values and their `retention` do not
+    /// change.
+    ///
+    /// It visits the values one by one, which takes some tens of nanoseconds each.
     ///
     /// # Errors
     ///
@@ -88,7 +94,7 @@ impl CacheRef {
     ///
     /// # Cancellation
     ///
-    /// All of it happens at the first poll.
+    /// All the work is done at the first poll.
     pub async fn invalidate(&self) -> Result<(), Error> {
         for cache in self.0.all() {
             cache.invalidate_all();
@@ -96,8 +102,10 @@ impl CacheRef {
         Ok(())
     }
 
-    /// Removes every entry. Fetches that run answer those who wait for them and store nothing; back-off ends. No reader
-    /// sees an older value from its start on; it then drops the values one by one, some microseconds each.
+    /// Removes every entry and ends every back-off.
+    ///
+    /// A fetch that runs is superseded: it answers the callers who wait for it, and stores nothing. Readers see no
+    /// older value as soon as this has begun. It then drops the values one by one, which takes some microseconds each.
     ///
     /// # Errors
     ///
@@ -105,7 +113,7 @@ impl CacheRef {
     ///
     /// # Cancellation
     ///
-    /// The cache is cleared at the first poll.
+    /// All the work is done at the first poll.
     pub async fn clear(&self) -> Result<(), Error> {
         for cache in self.0.all() {
             cache.clear();
@@ -120,14 +128,17 @@ impl fmt::Debug for CacheRef {
     }
 }
 
-/// Every cache of the process, without its types and by name: those of all cached functions that were used at least
-/// once, and the [`Cache`](crate::Cache)s that were given a name, until their last clone is dropped. For dashboards,
-/// metrics and operations.
+/// Returns every cache of the process, sorted by name: for dashboards, metrics and operations.
 ///
-/// A function is used when it is called, or when an entry of it is made; its `cache()` alone does not list it. Two
-/// caches may have one name. What is listed is not kept alive; what is returned is, without its values. With
-/// `test-util`, a runtime with caches of its own (`testing::isolate`) sees those functions that it has used, with their
-/// figures, and the objects that it has made.
+/// The list has the caches of all cached functions that were used at least once, and each [`Cache`](crate::Cache) that
+/// was given a name, until its last clone is dropped. A function is used when it is called, or when an entry of it is
+/// made; a call of its `cache()` does not count. Several caches may have the same name.
+///
+/// The list itself keeps no cache alive. A returned [`CacheRef`] keeps the counters of an object alive, but not its
+/// values.
+///
+/// With `test-util`, a runtime with caches of its own (`testing::isolate`) sees the functions that it has used, with
+/// its own counters, and the objects that it has made.
 ///
 /// # Examples
 ///
@@ -138,7 +149,7 @@ impl fmt::Debug for CacheRef {
 ///     let stats = cache.stats();
 ///     println!("{}: {} values, {} hits, {} refused", cache.name(), cache.len(), stats.hits, stats.refused);
 /// }
-/// // A deploy changed what all of them were made from.
+/// // A deployment has changed the data behind all of them.
 /// for cache in cacheback::caches() {
 ///     cache.clear().await?;
 /// }
@@ -152,7 +163,7 @@ pub fn caches() -> Vec<CacheRef> {
     caches
 }
 
-/// Lists a function, at its first use.
+/// Lists a function at its first use.
 #[inline]
 pub(crate) fn list_function(slot: &'static Slot) {
     if slot.is_first_use() {

@@ -1,4 +1,4 @@
-//! [`CacheBuilder`]: a cache to be.
+//! [`CacheBuilder`], which makes a cache object from options and closures.
 
 use std::fmt;
 use std::future::Future;
@@ -18,16 +18,21 @@ use crate::rules::policy::{Eviction, Policy};
 mod levels;
 use levels::Levels;
 
-/// Makes a [`Cache`]: the options of the attribute, with the same names, defaults and checks.
+/// Builds a [`Cache`]. It has the options of the attribute, with the same names, defaults and checks.
 ///
-/// If the values are `Result`s, an `Err` is never kept and never replaces a value, whichever way the fetch comes:
-/// [`fetcher`](Self::fetcher), `try_fetcher`, or a call's own closure. Errors are shared and described as under the
-/// attribute: they are `Clone`, `From<Arc<E>>` or `From<`[`FetchError`](crate::FetchError)`>`, or `share_err` says how, and
-/// they need no `Display`. A `fetcher` takes those alone that are `Clone`. In generic code a bare type parameter is never
-/// a `Result`.
+/// # Results
 ///
-/// While nothing is cached a caller gets the empty value, which is `Default::default()` unless [`empty`](Self::empty)
-/// says another; [`fetch_on_miss`](Self::fetch_on_miss) lets callers wait instead, and then none is needed.
+/// If the values are `Result`s, an `Err` is never kept and never replaces a value, whether the fetch is that of
+/// [`fetcher`](Self::fetcher), of `try_fetcher`, or the closure of a call. All callers who wait for a fetch get its
+/// error, as with the attribute. So the error type is `Clone`, `From<Arc<E>>` or
+/// `From<`[`FetchError`](crate::FetchError)`>`, or `share_err` says how to copy it. It need not be `Display`. With
+/// `fetcher` it has to be `Clone`. In generic code a bare type parameter is never taken for a `Result`.
+///
+/// # Misses
+///
+/// While nothing is cached, a caller gets the empty value at once. That is `Default::default()`, unless
+/// [`empty`](Self::empty) says another. With [`fetch_on_miss`](Self::fetch_on_miss) callers wait for the fetch instead,
+/// and no empty value is needed.
 ///
 /// # Examples
 ///
@@ -63,7 +68,7 @@ pub struct CacheBuilder<K, V, P = Undecided, N = Closures> {
     levels: Levels<Draft<K, V, P, N>>,
 }
 
-/// All that was said of a cache.
+/// The options and closures that were given so far.
 pub struct Draft<K, V, P, N> {
     name: Option<&'static str>,
     policy: Policy,
@@ -73,11 +78,11 @@ pub struct Draft<K, V, P, N> {
     needs: PhantomData<fn() -> N>,
 }
 
-/// Whether what is fetched can fail was not said yet.
+/// No option so far says whether fetches can fail.
 #[derive(Debug)]
 pub struct Undecided(());
 
-/// What depends on the type of the cached value: for an outcome `O`, whose error is shared in the way `S`.
+/// The closures that depend on the outcome `O`, whose error is shared in the way `S`.
 pub struct Parts<K, O: Outcome, S> {
     fetcher: Option<Fetcher<K, O::Return>>,
     values: ValueOptions<O>,
@@ -85,17 +90,17 @@ pub struct Parts<K, O: Outcome, S> {
     shares: PhantomData<fn() -> S>,
 }
 
-/// Values are kept whole, and the calls know whether they are `Result`s.
+/// Values are kept whole, and each call knows whether they are `Result`s.
 #[derive(Debug)]
 pub enum ByCall {}
-/// How an error is shared is seen at `build`.
+/// The error type, as `build` sees it, says how an error is shared.
 #[derive(Debug)]
 pub enum BySight {}
-/// `share_err` makes the error for each who waits for it.
+/// `share_err` copies the error for each waiting caller.
 #[derive(Debug)]
 pub enum ByClosure {}
 
-/// Makes another of an error.
+/// Copies an error.
 type Copies<E> = fn(&E) -> E;
 
 /// A builder of a cache that keeps whole values.
@@ -103,19 +108,19 @@ type OfValues<K, V, N> = CacheBuilder<K, V, Parts<K, Whole<V>, ByCall>, N>;
 /// A builder of a cache that keeps the `Ok` of a `Result`.
 type OfResults<K, T, E, S, N> = CacheBuilder<K, Result<T, E>, Parts<K, Fallible<T, E>, S>, N>;
 
-/// No fetcher yet: each call brings its own.
+/// There is no fetcher: each call brings its own closure, and needs no empty value.
 #[derive(Debug)]
 pub enum Closures {}
-/// A caller may be answered with the default value.
+/// There is a fetcher, and the empty value is the default value.
 #[derive(Debug)]
 pub enum NeedsEmpty {}
-/// It was said what a caller gets while nothing is cached.
+/// `empty` or `fetch_on_miss` was called: no default value is needed.
 #[derive(Debug)]
 pub enum Settled {}
 
-/// What a builder needs that is given a fetcher.
+/// The need for an empty value, before a fetcher is given.
 pub trait Fetching {
-    /// What it needs then.
+    /// The need after a fetcher was given.
     type Needs;
 }
 impl Fetching for Closures {
@@ -128,9 +133,9 @@ impl Fetching for Settled {
     type Needs = Self;
 }
 
-/// What a caller gets while nothing is cached, where the builder was not told.
+/// The empty value of a builder that was given none.
 pub trait Empties<O: Outcome> {
-    /// The default value, where one is needed.
+    /// The default value, if one is needed.
     fn by_default<K>() -> Option<Over<K, O::Return>>;
 }
 impl<O: Outcome> Empties<O> for Closures {
@@ -167,104 +172,112 @@ impl<K, V> CacheBuilder<K, V> {
 
 /// Options of every cache.
 impl<K, V, P, N> CacheBuilder<K, V, P, N> {
-    /// The cache's name in logs, metrics and errors, and in the list of [`caches`](crate::caches); without one it is called
-    /// by its type and not listed.
+    /// Names the cache for logs, metrics and errors, and lists it in [`caches`](crate::caches). Default: the name of
+    /// its type, and the cache is not listed.
     pub fn name(mut self, name: &'static str) -> Self {
         self.name = Some(name);
         self
     }
 
-    /// How long a value is fresh. Default: 600 s.
+    /// Sets how long a value is fresh. Default: 600 s.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.policy.lifetime = lifetime;
         self
     }
 
-    /// How long past its lifetime a value is served without waiting. Default: until `retention`.
+    /// Sets how long past its lifetime a value is served without waiting. Default: until `retention`.
     pub fn max_stale(mut self, max_stale: Duration) -> Self {
         self.policy.max_stale = Some(max_stale);
         self
     }
 
-    /// The age at which a value is gone. Default: 30 days.
+    /// Sets the age at which a value is dropped. Default: 30 days.
     pub fn retention(mut self, retention: Duration) -> Self {
         self.policy.retention = retention;
         self
     }
 
-    /// A hit this close to the end of the lifetime starts the refresh. Default: 0.
+    /// Lets a hit start the refresh this long before the end of the lifetime. Default: 0.
     pub fn refresh_ahead(mut self, refresh_ahead: Duration) -> Self {
         self.policy.refresh_ahead = refresh_ahead;
         self
     }
 
-    /// The longest that a caller waits for a fetch; then it gets the stale or the empty value. Default: no limit. With
-    /// [`fetch_on_miss`](Self::fetch_on_miss), and without a fetcher, [`empty`](Self::empty) says which that is, or
-    /// `build` refuses: for a `Result` most often an `Err`.
+    /// Sets the longest time that a caller waits for a fetch, before it gets the stale or the empty value. Default: no
+    /// limit.
+    ///
+    /// With [`fetch_on_miss`](Self::fetch_on_miss), and without a fetcher, the empty value has to be given by
+    /// [`empty`](Self::empty), or `build` returns an error. For a `Result` it is most often an `Err`.
     pub fn wait(mut self, wait: Duration) -> Self {
         self.policy.wait = Some(wait);
         self
     }
 
-    /// How long a fetch holds its key against another one. Default: 60 s.
+    /// Sets how long a fetch holds its key, so that no other fetch of it starts. Default: 60 s.
     pub fn refresh_timeout(mut self, refresh_timeout: Duration) -> Self {
         self.policy.refresh_timeout = refresh_timeout;
         self
     }
 
-    /// The longest pause after failed fetches of a key. Default: 60 s.
+    /// Sets the longest pause after failed fetches of a key. Default: 60 s.
     pub fn max_backoff(mut self, max_backoff: Duration) -> Self {
         self.policy.max_backoff = max_backoff;
         self
     }
 
-    /// Whether ten failed fetches in a row, over any keys, shrink refreshes in the background to one trial a back-off
-    /// period until one succeeds. Default: `true`.
+    /// Turns the circuit breaker on or off. Default: `true`, on.
+    ///
+    /// The breaker opens after ten failed fetches in a row, over any keys. While it is open, there is one fetch in the
+    /// background for each back-off period, as a trial. It closes when a fetch succeeds.
     pub fn breaker(mut self, breaker: bool) -> Self {
         self.policy.breaker = breaker;
         self
     }
 
-    /// How many refreshes of this cache may run at once. Default: as many as the executor lets.
+    /// Sets how many refreshes of this cache may run at once. Default: as many as the executor allows.
     pub fn max_refreshes(mut self, max_refreshes: usize) -> Self {
         self.policy.max_refreshes = Some(max_refreshes);
         self
     }
 
-    /// The largest share by which a lifetime is shortened at random, 0.0 to 1.0. Default: 0.0.
+    /// Sets the largest share, from 0.0 to 1.0, by which a lifetime is shortened at random. Default: 0.0.
     pub fn jitter(mut self, jitter: f64) -> Self {
         self.policy.jitter = jitter;
         self
     }
 
-    /// The most entries that are kept. Default: 10,000.
+    /// Sets the largest number of entries that are kept. Default: 10,000.
     pub fn capacity(mut self, capacity: u64) -> Self {
         self.policy.capacity = capacity;
         self
     }
 
-    /// The most bytes that are kept, as `weigh` counts them, in place of `capacity`.
+    /// Sets the largest number of bytes that are kept, as `weigh` counts them. It takes the place of `capacity`.
+    /// Default: entries are counted.
     pub fn max_bytes(mut self, max_bytes: u64) -> Self {
         self.policy.max_bytes = Some(max_bytes);
         self
     }
 
-    /// Which values are dropped first where the cache is full. Default: [`Eviction::Lru`].
+    /// Sets which values are evicted first when the cache is full. Default: [`Eviction::Lru`].
     pub fn eviction(mut self, eviction: Eviction) -> Self {
         self.policy.eviction = eviction;
         self
     }
 
-    /// Options that depend on the key: `vary` changes the others for it, at each fetch, miss and `set`, never at a hit.
-    /// Those that contradict each other then are clamped, with a warning. It has no say in what concerns the whole
-    /// cache (`capacity`, `max_bytes`, `eviction`, `max_refreshes`), nor in who waits how long where no empty value
-    /// exists.
+    /// Changes options for a key. `vary` is called with the key and the options of the cache, at each fetch, miss and
+    /// `set`, and never at a hit.
+    ///
+    /// If the changed options contradict each other, they are clamped, and a warning is logged. `vary` cannot change
+    /// the options that concern the whole cache: `capacity`, `max_bytes`, `eviction` and `max_refreshes`. If there is
+    /// no empty value, it cannot change `fetch_on_miss` and `wait` either.
     pub fn vary(mut self, vary: impl Fn(&K, &mut Policy) + Send + Sync + 'static) -> Self {
         self.vary = Some(Arc::new(vary));
         self
     }
 
-    /// What a caller gets while nothing is cached. Default: `Default::default()`, in `Ok` for a `Result`.
+    /// Sets the empty value, which a caller gets while nothing is cached. Default: `Default::default()`, for a `Result`
+    /// in an `Ok`.
     pub fn empty(
         mut self,
         empty: impl Fn(&K) -> V + Send + Sync + 'static,
@@ -273,7 +286,7 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
         self.with(|parts| parts)
     }
 
-    /// A caller waits for the fetch where nothing is cached. No empty value is needed then.
+    /// Lets a caller wait for the fetch if nothing is cached. No empty value is needed then.
     pub fn fetch_on_miss(mut self) -> CacheBuilder<K, V, P, Settled> {
         self.policy.fetch_on_miss = true;
         self.with(|parts| parts)
@@ -285,10 +298,13 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
     }
 }
 
-/// A cache whose values are given to the options whole.
+/// Options about whole values.
 impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
-    /// Where values come from: run as a task of its own, with a key of its own. If that is a `Result`, its `Ok` is cached
-    /// alone, as with [`try_fetcher`](Self::try_fetcher); the other options see it whole, and its error is `Clone`.
+    /// Sets the fetcher, which makes the value of a key. It gets an owned key, and its future runs as a task of its
+    /// own.
+    ///
+    /// If it returns a `Result`, only an `Ok` is cached, as with [`try_fetcher`](Self::try_fetcher). But the other
+    /// options are given the whole `Result`, and the error has to be `Clone`.
     pub fn fetcher<F, R>(self, fetcher: F) -> OfValues<K, V, N::Needs>
     where
         N: Fetching,
@@ -298,8 +314,10 @@ impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
         self.decided::<_, ByCall>().fetcher(fetcher)
     }
 
-    /// This value's own lifetime. Zero: it answers those who wait, is not stored, and nothing is fetched in the
-    /// background for 1 s. With a `try_fetcher`, call that first.
+    /// Gives each value a lifetime of its own. If you use `try_fetcher`, call it before this.
+    ///
+    /// A value whose lifetime is zero answers the waiting callers and is not stored. Its key is not fetched in the
+    /// background for 1 s then.
     pub fn lifetime_for(
         self,
         lifetime_for: impl Fn(&V) -> Duration + Send + Sync + 'static,
@@ -307,7 +325,8 @@ impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
         self.decided().lifetime_for(lifetime_for)
     }
 
-    /// This value's own retention: nobody is given it after that, whatever fails. With a `try_fetcher`, call that first.
+    /// Gives each value a retention of its own. No caller gets the value after that time, whatever fails. If you use
+    /// `try_fetcher`, call it before this.
     pub fn retention_for(
         self,
         retention_for: impl Fn(&V) -> Duration + Send + Sync + 'static,
@@ -315,15 +334,18 @@ impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
         self.decided().retention_for(retention_for)
     }
 
-    /// How many bytes a value counts, as any unsigned integer. With a `try_fetcher`, call that first.
+    /// Gives the number of bytes that a value counts as, as any unsigned integer: see [`max_bytes`](Self::max_bytes).
+    /// If you use `try_fetcher`, call it before this.
     pub fn weigh<W: Weight>(self, weigh: impl Fn(&V) -> W + Send + Sync + 'static) -> OfValues<K, V, N> {
         self.decided().weigh(weigh)
     }
 }
 
 impl<K, V: Value, N: Fetching> OfValues<K, V, N> {
-    /// Where values come from: run as a task of its own, with a key of its own. If that is a `Result`, its `Ok` is cached
-    /// alone.
+    /// Sets the fetcher, which makes the value of a key. It gets an owned key, and its future runs as a task of its
+    /// own.
+    ///
+    /// If it returns a `Result`, only an `Ok` is cached.
     pub fn fetcher<F, R>(self, fetcher: F) -> OfValues<K, V, N::Needs>
     where
         F: Fn(K) -> R + Send + Sync + 'static,
@@ -333,11 +355,14 @@ impl<K, V: Value, N: Fetching> OfValues<K, V, N> {
     }
 }
 
-/// A cache of the `Ok` of a `Result`.
+/// Options about fetches that can fail.
 impl<K, T: Value, E: Failure, N> CacheBuilder<K, Result<T, E>, Undecided, N> {
-    /// Where values come from: run as a task of its own, with a key of its own. An `Err` is not cached. All who waited
-    /// for it get it in one form, as those of a cached function do: a clone, else `From<Arc<E>>`, else
-    /// `From<`[`FetchError`](crate::FetchError)`>`; or what [`share_err`](Self::share_err) makes of it.
+    /// Sets the fetcher, which makes the value of a key or fails. It gets an owned key, and its future runs as a task
+    /// of its own. An `Err` is not cached.
+    ///
+    /// All callers who waited get an `Err` in the same form, as with a cached function. It is a clone if the error is
+    /// `Clone`, else it is made by `From<Arc<E>>`, else by `From<`[`FetchError`](crate::FetchError)`>`.
+    /// [`share_err`](Self::share_err) takes the place of these.
     pub fn try_fetcher<F, R>(self, fetcher: F) -> OfResults<K, T, E, BySight, N::Needs>
     where
         N: Fetching,
@@ -347,15 +372,17 @@ impl<K, T: Value, E: Failure, N> CacheBuilder<K, Result<T, E>, Undecided, N> {
         self.decided::<_, BySight>().try_fetcher(fetcher)
     }
 
-    /// How to hand one error to many waiting callers, if it is not `Clone`; and, without a fetcher, that the `Err`
-    /// of a `Result` is not cached.
+    /// Sets how an error is copied for each of the callers who wait for it, if it is not `Clone`.
+    ///
+    /// Without a fetcher, this also says that the values are `Result`s whose `Ok` is cached.
     pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
         self.decided::<_, BySight>().share_err(share)
     }
 }
 
 impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
-    /// Where values come from: run as a task of its own, with a key of its own. An `Err` is not cached.
+    /// Sets the fetcher, which makes the value of a key or fails. It gets an owned key, and its future runs as a task
+    /// of its own. An `Err` is not cached.
     pub fn try_fetcher<F, R>(self, fetcher: F) -> OfResults<K, T, E, S, N::Needs>
     where
         N: Fetching,
@@ -365,20 +392,23 @@ impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
         self.with(|parts| parts.fetched_by(fetcher))
     }
 
-    /// How to hand one error to many waiting callers, if it is not `Clone`.
+    /// Sets how an error is copied for each of the callers who wait for it, if it is not `Clone`.
     pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
         self.with(|parts| Parts { share: Some(share), ..parts.shared() })
     }
 
-    /// Whether an error says that the origin is down. An error for which it is false, such as "not found", is an answer
-    /// of a healthy origin: its key backs off, but it never opens the [`breaker`](CacheBuilder::breaker), and closes an
-    /// open one. Default: every error is an outage.
+    /// Tells whether an error says that the origin is down. Default: every error does.
+    ///
+    /// An error for which `is_outage` is false, such as "not found", is the answer of a healthy origin. Its key backs
+    /// off all the same, but the error does not count as a failure for the [`breaker`](CacheBuilder::breaker), and
+    /// closes it if it is open.
     pub fn is_outage(mut self, is_outage: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
         self.parts.values.is_outage = Some(Closure::shared(is_outage));
         self
     }
 
-    /// Where no value exists, an `Err` answers waiting callers that long. Default: not at all.
+    /// Keeps an `Err` for this long, if its key has no value. Until then it answers the callers who would wait for a
+    /// fetch. Default: an `Err` is not kept.
     pub fn cache_err(mut self, cache_err: Duration) -> Self {
         self.policy.cache_err = Some(cache_err);
         self
@@ -389,7 +419,8 @@ impl<K, T, E, N> OfValues<K, Result<T, E>, N>
 where
     Result<T, E>: Value,
 {
-    /// Where no value exists, an `Err` answers waiting callers that long. Default: not at all.
+    /// Keeps an `Err` for this long, if its key has no value. Until then it answers the callers who would wait for a
+    /// fetch. Default: an `Err` is not kept.
     pub fn cache_err(mut self, cache_err: Duration) -> Self {
         self.policy.cache_err = Some(cache_err);
         self
@@ -398,8 +429,10 @@ where
 
 /// Options about values.
 impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
-    /// This value's own lifetime. Zero: it answers those who wait, is not stored, and nothing is fetched in the
-    /// background for 1 s.
+    /// Gives each value a lifetime of its own.
+    ///
+    /// A value whose lifetime is zero answers the waiting callers and is not stored. Its key is not fetched in the
+    /// background for 1 s then.
     pub fn lifetime_for(
         mut self,
         lifetime_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
@@ -408,9 +441,11 @@ impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
         self
     }
 
-    /// This value's own retention: nobody is given it after that, whatever fails, and it is not fresh any longer than that.
-    /// `retention` holds as well: the shorter one counts. Zero: it answers those who wait, is not stored, and nothing is
-    /// fetched in the background for 1 s.
+    /// Gives each value a retention of its own. No caller gets the value after that time, whatever fails, and it is
+    /// fresh no longer. If `retention` is shorter, it counts instead.
+    ///
+    /// A value whose retention is zero answers the waiting callers and is not stored. Its key is not fetched in the
+    /// background for 1 s then.
     pub fn retention_for(
         mut self,
         retention_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
@@ -419,7 +454,7 @@ impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
         self
     }
 
-    /// How many bytes a value counts, as any unsigned integer.
+    /// Gives the number of bytes that a value counts as, as any unsigned integer: see [`max_bytes`](Self::max_bytes).
     pub fn weigh<W: Weight>(mut self, weigh: impl Fn(&O::Value) -> W + Send + Sync + 'static) -> Self {
         self.parts.values.weigh = Some(Closure::shared(move |value| weigh(value).bytes()));
         self
@@ -430,13 +465,14 @@ impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
 {
-    /// The cache. One without a fetcher is built for any values that are `Clone`, and so are their errors if they are
-    /// `Result`s. For other errors their type is written where the builder is made:
-    /// `Cache::<u64, Result<User, Failure>>::builder()`.
+    /// Builds the cache.
+    ///
+    /// Without a fetcher, this takes values that are `Clone`, and `Result`s whose errors are `Clone` too. If the error
+    /// is not `Clone`, write its type where you call `builder`: `Cache::<u64, Result<User, Failure>>::builder()`.
     ///
     /// # Errors
     ///
-    /// If options contradict each other: all of them, with their names.
+    /// Returns an error if options contradict each other. It names all of them.
     pub fn build(self) -> Result<Cache<K, V>, Error>
     where
         N: Empties<Whole<V>>,
@@ -449,11 +485,11 @@ impl<K, V: Value, N> OfValues<K, V, N>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
 {
-    /// The cache.
+    /// Builds the cache.
     ///
     /// # Errors
     ///
-    /// If options contradict each other: all of them, with their names.
+    /// Returns an error if options contradict each other. It names all of them.
     pub fn build(self) -> Result<Cache<K, V>, Error>
     where
         N: Empties<Whole<V>>,
@@ -466,7 +502,8 @@ impl<K, T: Value, E: Failure, P, N> Draft<K, Result<T, E>, P, N>
 where
     K: Hash + Eq + Clone + Send + Sync + 'static,
 {
-    /// A cache of the `Ok` of a `Result`, whose errors are shared and described so, unless the options say otherwise.
+    /// Builds a cache of `Result`s whose `Ok` is cached. Errors are shared and described in these ways, unless
+    /// `share_err` was called.
     pub(super) fn built_of_results<S>(
         &self,
         sharing: Option<Sharing<E>>,
@@ -477,14 +514,14 @@ where
         N: Empties<Fallible<T, E>>,
     {
         let parts = self.parts.of_errors();
-        let told = parts.share.map(Sharing::Copied);
-        self.cache::<Fallible<T, E>, _>(&parts, told.or(sharing).unwrap_or(Sharing::Never), describe)
+        let sharing = parts.share.map(Sharing::Copied).or(sharing).unwrap_or(Sharing::Never);
+        self.cache::<Fallible<T, E>, _>(&parts, sharing, describe)
     }
 }
 
-/// Parts of a cache of `Result`s. How their errors are shared is known by `S`.
+/// The closures of a cache of `Result`s, whose errors are shared in the way `S`.
 pub trait OfErrors<K, T: Value, E: Failure, S> {
-    /// The parts as those of the `Ok`.
+    /// The closures, for a cache that keeps the `Ok`.
     fn of_errors(&self) -> Parts<K, Fallible<T, E>, S>;
 }
 impl<K, T: Value, E: Failure> OfErrors<K, T, E, BySight> for Undecided {
@@ -547,7 +584,7 @@ where
     }
 }
 
-/// What `vary` may change.
+/// The options that `vary` may change.
 const VARIES: &[&str] = &[
     "lifetime",
     "max_stale",
@@ -570,7 +607,7 @@ impl<K, V, N> CacheBuilder<K, V, Undecided, N> {
 impl<K, O: Outcome, S> Parts<K, O, S> {
     const NONE: Self = Self { fetcher: None, values: ValueOptions::NONE, share: None, shares: PhantomData };
 
-    /// The same, with errors shared in another way.
+    /// The same closures, with errors shared in another way.
     fn shared<Q>(self) -> Parts<K, O, Q> {
         let Self { fetcher, values, share, shares: _ } = self;
         Parts { fetcher, values, share, shares: PhantomData }

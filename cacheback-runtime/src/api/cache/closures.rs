@@ -1,4 +1,4 @@
-//! How a cache object makes values: the closures of its builder.
+//! The closures of a cache object, from its builder and its calls: the source of its values.
 
 use std::panic::RefUnwindSafe;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use crate::key::{Argument, Key, Whole};
 use crate::outcome::{Errors, Outcome};
 use crate::rules::policy::Policy;
 
-/// Something asked of a key or a value.
+/// A closure over a key or a value.
 pub(super) type Over<T, R> = Arc<dyn Fn(&T) -> R + Send + Sync>;
-/// Makes the value of a key.
+/// Fetches the value of a key.
 pub(super) type Fetcher<K, R> = Arc<dyn Fn(K) -> BoxFuture<R> + Send + Sync>;
-/// Changes options for a key.
+/// Changes the options for a key.
 pub(super) type Vary<K> = Arc<dyn Fn(&K, &mut Policy) + Send + Sync>;
-/// The fetch that one call brings.
+/// The fetch of one call, which runs at most once.
 pub(super) type Once<R> = Box<dyn FnOnce() -> BoxFuture<R> + Send>;
 
-/// What a call brings to an entry.
+/// The parts of an entry that depend on the call.
 pub(super) struct PerCall<R> {
-    /// Its own fetch, in place of the builder's.
+    /// The call's own fetch, in place of the builder's.
     pub(super) once: Option<Once<R>>,
-    /// What it knows of errors.
+    /// How the call tells errors from values and describes them.
     pub(super) errors: Option<Errors<R>>,
 }
 
@@ -35,28 +35,28 @@ impl<R> PerCall<R> {
     }
 }
 
-/// What the closures of a builder make of a key.
+/// The closures of a builder that take a key.
 pub(super) struct KeyClosures<K, O: Outcome> {
     pub(super) fetcher: Option<Fetcher<K, O::Return>>,
     pub(super) empty: Option<Over<K, O::Return>>,
     pub(super) vary: Option<Vary<K>>,
 }
 
-/// One key with the closures for it, and the cache.
+/// An entry of a cache object: the key, the closures and the cache.
 pub(super) struct Bound<K: Argument + Key, O: Outcome> {
     pub(super) engine: Arc<Engine<Of<Whole<K>, O>>>,
     pub(super) closures: Arc<KeyClosures<K, O>>,
     pub(super) hash: u64,
-    /// The number of the key's node, where one was seen.
+    /// The number of the key's node, if one was found.
     pub(super) node: Option<u64>,
     pub(super) key: K,
-    /// The fetch that this call brings, in place of the builder's; taken by the one run.
+    /// The call's own fetch, in place of the builder's. Its only run takes it.
     pub(super) once: Option<Mutex<Option<Once<O::Return>>>>,
-    /// What this call knows of errors.
+    /// How the call tells errors from values and describes them.
     pub(super) errors: Option<Errors<O::Return>>,
 }
 
-// As `function::call::Call`.
+// For the same reason as `function::call::Call`.
 impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Bound<K, O> {}
 
 impl<K: Argument + Key, O: Outcome> BoundSource for Bound<K, O> {
@@ -76,7 +76,7 @@ impl<K: Argument + Key, O: Outcome> Keyed<K> for Bound<K, O> {
 }
 
 impl<K: Argument + Key, O: Outcome> Bound<K, O> {
-    /// The options for this key, where they depend on it.
+    /// The options for this key, if they depend on it.
     fn varied(&self) -> Option<Policy> {
         let vary = self.closures.vary.as_ref()?;
         let mut policy = *self.engine.policy();
@@ -89,7 +89,7 @@ impl<K: Argument + Key, O: Outcome> Source<Of<Whole<K>, O>> for Bound<K, O> {
     fn can_run(&self) -> bool {
         self.closures.fetcher.is_some() || self.once.is_some()
     }
-    // The closures are called within the future: a panic is that of the fetch then.
+    // The closures are called inside of the future, so that a panic of theirs is a panic of the fetch.
     fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
         Box::pin(async move {
             match (&self.once, &self.closures.fetcher) {
@@ -101,7 +101,7 @@ impl<K: Argument + Key, O: Outcome> Source<Of<Whole<K>, O>> for Bound<K, O> {
                     once().await
                 }
                 (None, Some(fetcher)) => fetcher(self.key.clone()).await,
-                (None, None) => unreachable!("nothing runs that has no body"),
+                (None, None) => unreachable!("a source without a body does not run"),
             }
         })
     }
@@ -115,7 +115,7 @@ impl<K: Argument + Key, O: Outcome> Source<Of<Whole<K>, O>> for Bound<K, O> {
     }
     fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
         self.closures.vary.as_ref()?;
-        // Where no empty value exists every caller waits.
+        // Without an empty value every caller waits.
         let waits =
             || self.closures.empty.is_none() || self.varied().is_some_and(|policy| policy.fetch_on_miss);
         Some(Box::new(waits))

@@ -1,7 +1,7 @@
-//! The methods of a [`Cache`] that depend on whether its values are `Result`s, and on what their errors are.
+//! The methods of a [`Cache`] that differ if its values are `Result`s, and by the type of their errors.
 //!
-//! Method resolution finds that out: a cache derefs from one level to the next, and the first level whose bounds hold
-//! answers. A cache may be built before the type of its values is known, and is called when it is.
+//! Method resolution chooses between them: a cache derefs from one level to the next, and the first level whose bounds
+//! hold has the method that is called. A cache may be built in generic code, and called where its types are known.
 
 use std::borrow::Borrow;
 use std::error::Error as StdError;
@@ -21,9 +21,9 @@ use crate::outcome::error::Error;
 
 /// The second level: errors that display themselves.
 pub struct OfDisplayed<K: 'static, V: 'static>(OfResults<K, V>);
-/// The third: any errors.
+/// The third level: any errors.
 pub struct OfResults<K: 'static, V: 'static>(OfValues<K, V>);
-/// The last: values that are no `Result`, or not known for one.
+/// The last level: values that are no `Result`, or are not known to be one.
 pub struct OfValues<K: 'static, V: 'static> {
     pub(super) object: Arc<dyn Typed<K, V>>,
     pub(super) hasher: Seeded,
@@ -66,21 +66,23 @@ macro_rules! calls_that_may_fail {
             T: Send + 'static,
             $error: Send + 'static + $bound,
         {
-            /// The value: from the cache, from a fetch, or empty, as the options say. Without a fetcher it is the one
-            /// that is cached, stale too.
+            /// Returns the value of a key: from the cache, from a fetch, or the empty value, as the options say.
+            ///
+            /// Without a fetcher it returns the cached value, fresh or stale, or else the empty value.
             ///
             /// # Errors
             ///
-            /// That of a fetch that was waited for, if no stored value is left to serve; or the empty value is one.
+            /// Returns the error of a fetch that this call waited for, if no stored value is left to serve. The empty
+            /// value may be an error, too.
             ///
             /// # Panics
             ///
-            /// Without a fetcher, if nothing is cached and [`empty`](crate::CacheBuilder::empty) was not given. Else as
-            /// a cached function does: see [`Entry`](crate::EntryInner).
+            /// If the cache has no fetcher, nothing is cached and there is no [`empty`](crate::CacheBuilder::empty)
+            /// value. Otherwise as a cached function does: see [`Entry`](crate::EntryInner).
             ///
             /// # Cancellation
             ///
-            /// A fetch that was started goes on for the others.
+            /// If the future is dropped, a fetch that was started goes on for the other callers.
             pub async fn get<Q>(&self, key: &Q) -> Result<T, $error>
             where
                 K: Borrow<Q>,
@@ -89,22 +91,25 @@ macro_rules! calls_that_may_fail {
                 self.read(key, Some($errors)).await
             }
 
-            /// The value: from the cache, else from `fetch`. A stale one is given at once, and `fetch` refreshes it in the
-            /// background. Callers of one key share one fetch, which is that of the first. The `Ok` is cached alone.
+            /// Returns the value of a key from the cache, or else from `fetch`. Only an `Ok` is cached.
             ///
-            /// `fetch` runs at most once, as a task of its own. A cache that has a fetcher runs `fetch` in its place.
+            /// A stale value is returned at once, and `fetch` refreshes it in the background. Concurrent callers of one
+            /// key share one fetch, the one of the first caller. `fetch` runs at most once, as a task of its own. If
+            /// the cache has a fetcher, `fetch` runs in its place.
             ///
             /// # Errors
             ///
-            /// That of the fetch, given to all who waited for it, if no stored value is left to serve. It is not kept.
+            /// Returns the error of the fetch, if no stored value is left to serve. All callers who waited for the
+            /// fetch get it, and it is not kept.
             ///
             /// # Panics
             ///
-            /// If `fetch` does and no stored value is left to serve; and if its runtime was dropped before it ended.
+            /// If `fetch` panics and no stored value is left to serve, or if the runtime of the fetch was dropped
+            /// before the fetch ended.
             ///
             /// # Cancellation
             ///
-            /// A fetch that was started goes on for the others.
+            /// If the future is dropped, a fetch that was started goes on for the other callers.
             pub async fn try_get_or_fetch<Q, F, R>(&self, key: &Q, fetch: F) -> Result<T, $error>
             where
                 K: Borrow<Q>,
@@ -119,7 +124,7 @@ macro_rules! calls_that_may_fail {
             ///
             /// # Errors
             ///
-            /// As there.
+            /// The same as there.
             pub async fn get_or_fetch<Q, F, R>(&self, key: &Q, fetch: F) -> Result<T, $error>
             where
                 K: Borrow<Q>,
@@ -130,19 +135,21 @@ macro_rules! calls_that_may_fail {
                 self.fetch(key, fetch, Some($errors)).await
             }
 
-            /// The entry of a key: everything that can be done with it. Without a fetcher its `lookup` and
-            /// `get_or_fetch` do as [`get`](Self::get) does, and `refresh` panics.
+            /// Returns the entry of a key, which has all operations on it.
+            ///
+            /// Without a fetcher, `lookup` and `get_or_fetch` of the entry do the same as [`get`](Self::get), and
+            /// `refresh` panics.
             #[must_use]
             pub fn entry<Q>(&self, key: &Q) -> Entry<Result<T, $error>>
             where
                 K: Borrow<Q>,
                 Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
             {
-                self.bring(key, PerCall::knowing(Some($errors)))
+                self.entry_with(key, PerCall::knowing(Some($errors)))
             }
 
-            /// Makes the value stale now, and starts one refresh if the cache has a fetcher; else the next caller's is
-            /// it.
+            /// Makes the value of a key stale, and starts one refresh if the cache has a fetcher. Without a fetcher,
+            /// the next call that brings one refreshes the value.
             ///
             /// # Errors
             ///
@@ -171,16 +178,17 @@ where
     T: Send + 'static,
     E: Send + 'static,
 {
-    /// Stores a value, fresh from now. A fetch that runs is superseded: it answers those who wait for it and stores
-    /// nothing.
+    /// Stores a value, which is fresh from now on.
+    ///
+    /// A fetch that runs is superseded: it answers the callers who wait for it, and stores nothing.
     ///
     /// # Errors
     ///
-    /// None on the local tier, but for an `Err`, which is not stored.
+    /// Returns an error for an `Err`, which is not stored. Otherwise none on the local tier.
     ///
     /// # Panics
     ///
-    /// If `vary`, `lifetime_for` or `retention_for` does; nothing is changed then.
+    /// If `vary`, `lifetime_for` or `retention_for` panics. Nothing is changed then.
     pub fn set<Q>(
         &self,
         key: &Q,
@@ -190,7 +198,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        let stored = value.map(|value| self.bring(key, PerCall::NOTHING).set(value));
+        let stored = value.map(|value| self.entry_with(key, PerCall::NOTHING).set(value));
         async move {
             match stored {
                 Ok(stored) => stored.await,
@@ -205,17 +213,18 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Send + 'static,
 {
-    /// The value: from the cache, from a fetch, or empty, as the options say. Without a fetcher it is the one that is
-    /// cached, stale too.
+    /// Returns the value of a key: from the cache, from a fetch, or the empty value, as the options say.
+    ///
+    /// Without a fetcher it returns the cached value, fresh or stale, or else the empty value.
     ///
     /// # Panics
     ///
-    /// Without a fetcher, if nothing is cached and [`empty`](crate::CacheBuilder::empty) was not given. Else as a cached
-    /// function does: see [`Entry`](crate::EntryInner).
+    /// If the cache has no fetcher, nothing is cached and there is no [`empty`](crate::CacheBuilder::empty) value.
+    /// Otherwise as a cached function does: see [`Entry`](crate::EntryInner).
     ///
     /// # Cancellation
     ///
-    /// A fetch that was started goes on for the others.
+    /// If the future is dropped, a fetch that was started goes on for the other callers.
     pub async fn get<Q>(&self, key: &Q) -> V
     where
         K: Borrow<Q>,
@@ -231,19 +240,22 @@ where
         wait.await
     }
 
-    /// The value: from the cache, else from `fetch`. A stale one is given at once, and `fetch` refreshes it in the
-    /// background. Callers of one key share one fetch, which is that of the first.
+    /// Returns the value of a key from the cache, or else from `fetch`.
     ///
-    /// `fetch` runs at most once, as a task of its own. A cache that has a fetcher runs `fetch` in its place. For fetches
-    /// that may fail `V` is a `Result`, and this the same as `try_get_or_fetch`: an `Err` is not kept.
+    /// A stale value is returned at once, and `fetch` refreshes it in the background. Concurrent callers of one key
+    /// share one fetch, the one of the first caller. `fetch` runs at most once, as a task of its own. If the cache has
+    /// a fetcher, `fetch` runs in its place.
+    ///
+    /// If fetches may fail, `V` is a `Result`, and this is the same as `try_get_or_fetch`: an `Err` is not kept.
     ///
     /// # Panics
     ///
-    /// If `fetch` does and no stored value is left to serve; and if its runtime was dropped before it ended.
+    /// If `fetch` panics and no stored value is left to serve, or if the runtime of the fetch was dropped before the
+    /// fetch ended.
     ///
     /// # Cancellation
     ///
-    /// A fetch that was started goes on for the others.
+    /// If the future is dropped, a fetch that was started goes on for the other callers.
     pub async fn get_or_fetch<Q, F, R>(&self, key: &Q, fetch: F) -> V
     where
         K: Borrow<Q>,
@@ -254,18 +266,21 @@ where
         self.fetch(key, fetch, None).await
     }
 
-    /// The entry of a key: everything that can be done with it. Without a fetcher its `lookup` and `get_or_fetch` do
-    /// as [`get`](Self::get) does, and `refresh` panics.
+    /// Returns the entry of a key, which has all operations on it.
+    ///
+    /// Without a fetcher, `lookup` and `get_or_fetch` of the entry do the same as [`get`](Self::get), and `refresh`
+    /// panics.
     #[must_use]
     pub fn entry<Q>(&self, key: &Q) -> Entry<V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.bring(key, PerCall::NOTHING)
+        self.entry_with(key, PerCall::NOTHING)
     }
 
-    /// Makes the value stale now, and starts one refresh if the cache has a fetcher; else the next caller's is it.
+    /// Makes the value of a key stale, and starts one refresh if the cache has a fetcher. Without a fetcher, the next
+    /// call that brings one refreshes the value.
     ///
     /// # Errors
     ///
@@ -278,22 +293,23 @@ where
         self.entry(key).invalidate()
     }
 
-    /// Stores a value, fresh from now. A fetch that runs is superseded: it answers those who wait for it and stores
-    /// nothing.
+    /// Stores a value, which is fresh from now on.
+    ///
+    /// A fetch that runs is superseded: it answers the callers who wait for it, and stores nothing.
     ///
     /// # Errors
     ///
-    /// None on the local tier. If `V` is a `Result`, an `Err` is one: it is not stored.
+    /// If `V` is a `Result`, returns an error for an `Err`, which is not stored. Otherwise none on the local tier.
     ///
     /// # Panics
     ///
-    /// If `vary`, `lifetime_for` or `retention_for` does; nothing is changed then.
+    /// If `vary`, `lifetime_for` or `retention_for` panics. Nothing is changed then.
     pub fn set<Q>(&self, key: &Q, value: V) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        (*self.bring(key, PerCall::NOTHING)).set(value)
+        (*self.entry_with(key, PerCall::NOTHING)).set(value)
     }
 
     pub(super) fn look<Q>(&self, hash: u64, key: &Q) -> Option<V>
@@ -304,8 +320,8 @@ where
         self.object.look(hash, &|stored| stored.borrow() == key)
     }
 
-    /// An entry with what a call brings to it.
-    pub(super) fn bring<Q>(&self, key: &Q, call: PerCall<V>) -> Entry<V>
+    /// The entry of a key, with the parts that depend on the call.
+    pub(super) fn entry_with<Q>(&self, key: &Q, call: PerCall<V>) -> Entry<V>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,

@@ -1,4 +1,5 @@
-//! Engines of tests: an isolation has its own, and may end while a call goes on.
+//! Engines of tests. An isolation has engines of its own, which are dropped when it ends, or with the last call in
+//! them.
 
 use std::any::Any;
 
@@ -8,9 +9,9 @@ use crate::engine::{Cacheable, Engine};
 use crate::executor::testing;
 use crate::function::marker::Marker;
 
-/// An engine as a hit gets it.
+/// The engine for a hit.
 pub(crate) type Found<C> = Arc<Engine<C>>;
-/// An engine as an entry gets it, which may start fetches.
+/// The engine for an entry, which may start fetches.
 pub(crate) type Shared<C> = Arc<Engine<C>>;
 
 pub(crate) fn arc_of<C: Cacheable>(engine: &Shared<C>) -> &Arc<Engine<C>> {
@@ -34,7 +35,7 @@ impl Instances {
         self.with(|instances| Some(instances.walk::<C, M>().ok()?.shared()))
     }
 
-    /// Works with the instances that the calling runtime sees: those of its isolation, if it has one.
+    /// Does `work` on the instances that the calling runtime sees: those of its isolation, if it has one.
     pub(in crate::function) fn with<R>(&'static self, work: impl FnOnce(&Self) -> R) -> R {
         let own: Option<Arc<Self>> = testing::isolated(std::ptr::from_ref(self) as usize);
         work(own.as_deref().unwrap_or(self))

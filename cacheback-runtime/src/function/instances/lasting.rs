@@ -7,9 +7,9 @@ use crate::base::sync::Arc;
 use crate::engine::{Cacheable, Engine};
 use crate::function::marker::Marker;
 
-/// An engine as a hit gets it.
+/// The engine for a hit.
 pub(crate) type Found<C> = &'static Engine<C>;
-/// An engine as an entry gets it, which may start fetches. The entry need not count itself in the `Arc`.
+/// The engine for an entry, which may start fetches. A reference to the `Arc`: the entry need not count itself in it.
 pub(crate) type Shared<C> = &'static Arc<Engine<C>>;
 
 pub(crate) fn arc_of<C: Cacheable>(engine: &Shared<C>) -> &'static Arc<Engine<C>> {
@@ -17,9 +17,9 @@ pub(crate) fn arc_of<C: Cacheable>(engine: &Shared<C>) -> &'static Arc<Engine<C>
 }
 
 pub(super) struct Held {
-    /// The `Arc` of it.
+    /// The `Arc` of the engine.
     shared: &'static (dyn Any + Send + Sync),
-    /// The engine itself: a hit reaches it without a detour through the `Arc`.
+    /// The engine itself, so that a hit need not go through the `Arc`.
     for_hits: &'static (dyn Any + Send + Sync),
 }
 
@@ -43,19 +43,19 @@ impl Instances {
         }
     }
 
-    /// Works with the instances that the calling runtime sees: here, all.
+    /// Does `work` on the instances that the calling runtime sees: here, all of them.
     pub(in crate::function) fn with<R>(&'static self, work: impl FnOnce(&'static Self) -> R) -> R {
         work(self)
     }
 }
 
 impl Instance {
-    /// The engine, if it is the one of these types. As `downcast_ref`, which would ask the engine for its type through a
-    /// pointer: eight instructions of each hit.
+    /// The engine, if it is of these types. Does the same as `downcast_ref`, which would ask the engine for its type
+    /// through a pointer and cost eight instructions more for each hit.
     #[allow(unsafe_code)]
     #[inline]
     fn engine<C: Cacheable, M: Marker>(&self) -> Option<Found<C>> {
-        // SAFETY: an instance is made by `new` alone, which sets the `id` of the types that its engine has.
+        // SAFETY: only `new` makes an instance, and it takes `id` from the types of the engine.
         self.is::<C, M>().then(|| unsafe { &*std::ptr::from_ref(self.engine.for_hits).cast::<Engine<C>>() })
     }
 }

@@ -1,7 +1,7 @@
-//! How a builder of a cache of `Result`s finds how their errors are shared, and how they are described.
+//! The `build` of a cache of `Result`s: it finds out by the error type how errors are shared and described.
 //!
-//! Method resolution does it, as for a cached function: a builder derefs from one level to the next, and the first level
-//! whose bounds hold has the `build` that is called. So that takes the builder by reference.
+//! Method resolution chooses the `build`, as for a cached function. A builder derefs from one level to the next, and
+//! the first level whose bounds hold has the `build` that is called. This is why it takes the builder by reference.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Display};
@@ -14,7 +14,7 @@ use crate::base::sync::Arc;
 use crate::outcome::error::{Error, FetchError};
 use crate::outcome::{Causes, Describe, Sharing};
 
-/// One level above another.
+/// A level, with the next one in it.
 pub struct Level<X>(X);
 
 /// All levels.
@@ -76,7 +76,7 @@ impl<X> DerefMut for Level<X> {
 /// A box of an error, such as `anyhow::Error`.
 pub trait Boxed: Deref<Target = dyn StdError + Send + Sync> {}
 impl<E: Deref<Target = dyn StdError + Send + Sync>> Boxed for E {}
-/// What shares a box of an error, such as `Arc<anyhow::Error>`.
+/// A shared box of an error, such as `Arc<anyhow::Error>`.
 pub trait SharesBoxed: Deref<Target: Deref<Target = dyn StdError + Send + Sync>> {}
 impl<E: Deref<Target: Deref<Target = dyn StdError + Send + Sync>>> SharesBoxed for E {}
 
@@ -89,11 +89,11 @@ macro_rules! builds {
             $error: Failure $(+ $bound)+,
             P: OfErrors<K, T, $error, $by>,
         {
-            /// The cache.
+            /// Builds the cache.
             ///
             /// # Errors
             ///
-            /// If options contradict each other: all of them, with their names.
+            /// Returns an error if options contradict each other. It names all of them.
             pub fn build(&self) -> Result<Cache<K, Result<T, $error>>, Error>
             where
                 N: Empties<Fallible<T, $error>>,
@@ -132,7 +132,7 @@ fn wrapped<E: From<FetchError>>() -> Option<Sharing<E>> {
     Some(Sharing::Wrapped(E::from))
 }
 
-/// An error that is shared in none of these ways: none is.
+/// An error that can be shared in none of these ways. Nothing implements it: its compile error says what to write.
 #[diagnostic::on_unimplemented(
     message = "the error of this cache cannot be handed to several waiting callers",
     label = "`{Self}` is neither `Clone`, nor `From<Arc<Self>>`, nor `From<cacheback::FetchError>`",
@@ -147,11 +147,11 @@ where
     T: Value,
     E: Failure,
 {
-    /// No cache: the error says what to write.
+    /// Does not compile: the error type says what to write.
     ///
     /// # Errors
     ///
-    /// It is one of types.
+    /// None at run time.
     pub fn build(&self) -> Result<Cache<K, Result<T, E>>, Error>
     where
         E: SharedSomehow,
