@@ -9,12 +9,12 @@ use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 mod computed;
+mod object;
 mod shapes;
 mod tuples;
-mod whole;
 pub use computed::{BorrowedPart, Computed, NestedPart, computed};
+pub(crate) use object::ObjectKey;
 pub use shapes::{CowOf, Nested, Ref, Slice, This, Val};
-pub(crate) use whole::Whole;
 
 /// A type that can be handed to a fetch: owned, and lent to each run of the body.
 #[diagnostic::on_unimplemented(

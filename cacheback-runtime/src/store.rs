@@ -37,7 +37,7 @@ mod node;
 mod part;
 use capacity::Capacity;
 use index::Index;
-pub(crate) use index::{Pinned, Place};
+pub(crate) use index::{NodeRef, Pinned};
 pub(crate) use limit::{Limit, RECORD_WEIGHT};
 pub(crate) use node::{Content, Generation, Node};
 use part::Part;
@@ -69,18 +69,18 @@ pub(crate) struct Store<K, V, X> {
 #[derive(Default)]
 #[must_use = "the eviction policy is to be told of it, after the lock"]
 pub(crate) struct Change {
-    added: Option<(Kind, Place)>,
-    removed: Option<(Kind, Place)>,
+    added: Option<(PartKind, NodeRef)>,
+    removed: Option<(PartKind, NodeRef)>,
 }
 
 /// The part that a node belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum PartKind {
     Value,
     Record,
 }
 
-impl Kind {
+impl PartKind {
     fn of<K, V, X>(node: &Node<K, V, X>) -> Self {
         match node.content() {
             Content::Value(..) => Self::Value,
@@ -155,10 +155,10 @@ where
         Some((records, pins.records.get_or_init(|| records.index.pin())))
     }
 
-    fn part(&self, kind: Kind) -> &Part<K, V, X> {
+    fn part(&self, kind: PartKind) -> &Part<K, V, X> {
         match kind {
-            Kind::Value => &self.values,
-            Kind::Record => {
+            PartKind::Value => &self.values,
+            PartKind::Record => {
                 self.records.get_or_init(|| Part::new(self.limit.of_records(), Eviction::Lru, None))
             }
         }
@@ -241,7 +241,8 @@ where
         if self.epoch() != epoch {
             return Change::default();
         }
-        let Some((kind, gone_at)) = node.as_ref().map(|node| (Kind::of(node), node.gone_at(&self.windows)))
+        let Some((kind, gone_at)) =
+            node.as_ref().map(|node| (PartKind::of(node), node.gone_at(&self.windows)))
         else {
             return Change::default();
         };
@@ -250,11 +251,11 @@ where
         }
         let part = self.part(kind);
         let pinned = match kind {
-            Kind::Value => &pins.values,
-            Kind::Record => pins.records.get_or_init(|| part.index.pin()),
+            PartKind::Value => &pins.values,
+            PartKind::Record => pins.records.get_or_init(|| part.index.pin()),
         };
         let (same_part, other_part) = match replaced {
-            Some(replaced) if Kind::of(replaced) != kind => (None, Some(replaced)),
+            Some(replaced) if PartKind::of(replaced) != kind => (None, Some(replaced)),
             replaced => (replaced, None),
         };
         let Some((added, removed)) = part.index.insert(node, serial, weight, same_part, pinned) else {
@@ -270,7 +271,7 @@ where
 
     /// Removes a node from its index, under its key's lock.
     pub(crate) fn take(&self, node: &Node<K, V, X>) -> Change {
-        let (kind, place) = (Kind::of(node), node.place());
+        let (kind, place) = (PartKind::of(node), node.place());
         Change { added: None, removed: self.part(kind).index.remove(place).then_some((kind, place)) }
     }
 

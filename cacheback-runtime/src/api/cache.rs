@@ -14,7 +14,7 @@ use crate::base::panics::catch;
 use crate::base::sync::{Arc, Mutex};
 use crate::engine::{Engine, ErasedCache, Of};
 use crate::events::Stats;
-use crate::key::{Argument, Key, Whole};
+use crate::key::{Argument, Key, ObjectKey};
 use crate::outcome::Outcome;
 use crate::outcome::error::Error;
 use crate::rules::policy::Policy;
@@ -108,7 +108,7 @@ trait Typed<K, V>: Send + Sync + RefUnwindSafe {
 }
 
 struct Object<K: Argument + Key, O: Outcome> {
-    engine: Arc<Engine<Of<Whole<K>, O>>>,
+    engine: Arc<Engine<Of<ObjectKey<K>, O>>>,
     closures: Arc<KeyClosures<K, O>>,
     /// It was given a name, and so `caches` lists it.
     is_named: bool,

@@ -13,9 +13,9 @@ pub(crate) fn id() -> u32 {
 
 /// Something with threads, which is made anew in a forked child. The child leaves its parent's one alone, as it cannot
 /// join threads that it does not have.
-pub(crate) struct PerProcess<T: 'static>(OnceLock<Box<Own<T>>>);
+pub(crate) struct PerProcess<T: 'static>(OnceLock<Box<OfProcess<T>>>);
 
-struct Own<T: 'static> {
+struct OfProcess<T: 'static> {
     process: u32,
     made: T,
     next: PerProcess<T>,
@@ -30,7 +30,7 @@ impl<T> PerProcess<T> {
     pub(crate) fn get_or_init(&'static self, process: u32, make: impl Fn() -> T) -> &'static T {
         let mut at = self;
         loop {
-            let own = at.0.get_or_init(|| Box::new(Own { process, made: make(), next: Self::new() }));
+            let own = at.0.get_or_init(|| Box::new(OfProcess { process, made: make(), next: Self::new() }));
             // Only the last one counts: the system may give the number of an ancestor to a descendant.
             if own.process == process && own.next.0.get().is_none() {
                 return &own.made;

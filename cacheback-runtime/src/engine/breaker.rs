@@ -15,13 +15,13 @@ use crate::rules::policy::Policy;
 const FAILURES: u32 = 10;
 
 pub(super) struct Breaker {
-    state: Mutex<State>,
+    state: Mutex<Tally>,
     /// A copy of the next trial in `state`, to be read without the lock: for keys with a value, and for missing keys.
     trial: [AtomicU64; 2],
     trips: AtomicU64,
 }
 
-struct State {
+struct Tally {
     /// Failed fetches in a row, while the breaker is closed.
     failures: u32,
     /// Failed trials in a row, since the breaker opened.
@@ -71,7 +71,7 @@ pub(super) enum Turn {
 
 impl Breaker {
     pub(super) fn new() -> Self {
-        let state = State { failures: 0, failed_trials: 0, next: Trial::NONE };
+        let state = Tally { failures: 0, failed_trials: 0, next: Trial::NONE };
         Self { state: Mutex::new(state), trial: Default::default(), trips: AtomicU64::new(0) }
     }
 
@@ -146,7 +146,7 @@ impl Breaker {
     }
 
     /// Sets the next trial, unless a later one is set already: another trial was taken meanwhile.
-    fn schedule(&self, state: &mut State, next: Trial) {
+    fn schedule(&self, state: &mut Tally, next: Trial) {
         if state.next.due < next.due {
             state.next = next;
             self.publish(next);

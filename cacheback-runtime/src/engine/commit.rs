@@ -372,7 +372,7 @@ impl<C: Cacheable> Job<C> {
     /// The observation of this fetch for the histogram. Without a `result` the fetch brought a value that nobody waits
     /// for.
     #[cfg(feature = "metrics")]
-    fn ended(&self, result: Option<&FlightResult<C>>) -> events::durations::Ended {
+    fn ended(&self, result: Option<&FlightResult<C>>) -> events::durations::FetchEnd {
         let outcome = match result {
             None | Some(FlightResult::Value(_)) => "value",
             Some(FlightResult::Failed(_)) => "error",
@@ -381,7 +381,7 @@ impl<C: Cacheable> Job<C> {
             Some(FlightResult::Lost) => "lost",
         };
         let took = (self.progress == Progress::Begun).then(|| self.took());
-        events::durations::Ended { cache: self.engine.name(), outcome, took }
+        events::durations::FetchEnd { cache: self.engine.name(), outcome, took }
     }
 
     /// How long the body has run.

@@ -26,7 +26,7 @@ pub(crate) trait Fetch: Send + Sync {
 
 #[derive(Default)]
 pub(super) struct LiveFetches {
-    state: Mutex<State>,
+    state: Mutex<Fetches>,
     /// Notified when a fetch has ended, or goes on for the callers who wait for it.
     changed: Notify,
     /// The limit of a shutdown is reached: fetches that nobody waits for are aborted.
@@ -35,7 +35,7 @@ pub(super) struct LiveFetches {
 }
 
 #[derive(Default)]
-struct State {
+struct Fetches {
     /// The process of these fetches; zero before the first.
     process: u32,
     /// By the number of the ticket, with those in the queue.
@@ -44,12 +44,12 @@ struct State {
     runtimes: HashMap<Id, usize>,
     /// A shutdown waits for all of them.
     shutting_down: bool,
-    ended: Ended,
+    ended: EndedFetches,
 }
 
 /// How many fetches have ended whose bodies were started.
 #[derive(Clone, Copy, Default)]
-struct Ended {
+struct EndedFetches {
     finished: u64,
     aborted: u64,
 }
@@ -69,7 +69,7 @@ pub(crate) struct ShutdownWait {
     /// The caller is the body of a fetch.
     within: bool,
     /// The counts as the shutdown began.
-    before: Ended,
+    before: EndedFetches,
 }
 
 impl Executor {
@@ -85,7 +85,7 @@ impl Executor {
 
     /// Waits until no fetch of these runtimes runs or waits to run.
     pub(crate) async fn settle(&self, runtimes: &[Id]) {
-        let settled = |state: &State| !runtimes.iter().any(|runtime| state.runtimes.contains_key(runtime));
+        let settled = |state: &Fetches| !runtimes.iter().any(|runtime| state.runtimes.contains_key(runtime));
         self.live.wait_until(settled).await;
     }
 
@@ -154,7 +154,7 @@ impl LiveFetches {
         let _ = catch(|| drop(fetches));
     }
 
-    async fn wait_until(&self, done: impl Fn(&State) -> bool) {
+    async fn wait_until(&self, done: impl Fn(&Fetches) -> bool) {
         loop {
             let changed = self.changed.notified();
             if done(&lock(&self.state)) {
@@ -197,14 +197,14 @@ impl ShutdownWait {
     /// count as aborted.
     pub(crate) fn report(&self) -> (u64, u64) {
         let state = lock(&self.executor.live.state);
-        let Ended { finished, aborted } = state.ended;
+        let EndedFetches { finished, aborted } = state.ended;
         let stragglers =
             if self.executor.live.limit_reached.load(Ordering::SeqCst) { state.stragglers() } else { 0 };
         (finished - self.before.finished, aborted - self.before.aborted + stragglers)
     }
 }
 
-impl State {
+impl Fetches {
     /// How many fetches are to be aborted and still live: their bodies run and nobody waits for them. A fetch that has
     /// not begun ends as it begins.
     fn stragglers(&self) -> u64 {

@@ -28,17 +28,17 @@ pub(crate) struct Instances(OnceLock<Box<Instance>>);
 
 /// The cache of one instantiation.
 pub(super) struct Instance {
-    /// `TypeId` of `Id<C, M>`.
+    /// `TypeId` of `InstanceId<C, M>`.
     id: TypeId,
     /// The engine, to be found by its types.
-    engine: held::Held,
+    engine: held::Holder,
     /// The same engine, for the operations that need no types.
     erased: Arc<dyn ErasedCache>,
     next: Instances,
 }
 
 /// Identifies an instantiation. `M` stands for `Self` and the generic arguments.
-type Id<C, M> = PhantomData<(C, M)>;
+type InstanceId<C, M> = PhantomData<(C, M)>;
 
 impl Instances {
     pub(super) const fn new() -> Self {
@@ -49,7 +49,7 @@ impl Instances {
     #[cold]
     #[inline(never)]
     pub(super) fn walk<C: Cacheable, M: Marker>(&self) -> Result<&Instance, &Self> {
-        let id = TypeId::of::<Id<C, M>>();
+        let id = TypeId::of::<InstanceId<C, M>>();
         let mut at = self;
         while let Some(instance) = at.0.get() {
             if instance.id == id {
@@ -90,12 +90,17 @@ impl Instances {
 impl Instance {
     fn new<C: Cacheable, M: Marker>(engine: Arc<Engine<C>>) -> Self {
         let erased = Arc::clone(&engine);
-        Self { id: TypeId::of::<Id<C, M>>(), engine: held::Held::new(engine), erased, next: Instances::new() }
+        Self {
+            id: TypeId::of::<InstanceId<C, M>>(),
+            engine: held::Holder::new(engine),
+            erased,
+            next: Instances::new(),
+        }
     }
 
     #[inline]
     fn is<C: Cacheable, M: Marker>(&self) -> bool {
-        self.id == TypeId::of::<Id<C, M>>()
+        self.id == TypeId::of::<InstanceId<C, M>>()
     }
 
     /// The engine. The instance was found by these types.

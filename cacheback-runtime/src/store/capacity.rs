@@ -1,7 +1,7 @@
 //! Keeps an index within its limit.
 
 use super::eviction::EvictionPolicy;
-use super::index::Place;
+use super::index::NodeRef;
 use super::limit::Limit;
 use crate::base::sync::{AtomicU64, Ordering};
 
@@ -25,7 +25,7 @@ impl Capacity {
 
     /// Evicts the nodes that are over the limit, after one was `added`: by itself, moka looks only once in 64
     /// operations. `nodes` is the number of nodes in the index.
-    pub(super) fn enforce(&self, added: Place, nodes: u64) {
+    pub(super) fn enforce(&self, added: NodeRef, nodes: u64) {
         let exceeded = match self.limit {
             Limit::Entries(size) => nodes > size.saturating_add(self.limit.slack()),
             Limit::Bytes(_) => {

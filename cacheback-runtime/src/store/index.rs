@@ -36,7 +36,7 @@ pub(super) struct Index<K, V, X> {
 
 /// The place of a node, as moka keeps it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct NodeRef {
     at: u64,
     id: u64,
     /// The share of the limit that the node takes.
@@ -123,12 +123,12 @@ impl<K, V, X> Index<K, V, X> {
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         step();
-        let found = pin.get_key_value(&Place { at: at(hash, rank(id)), id, weight: 0 });
+        let found = pin.get_key_value(&NodeRef { at: at(hash, rank(id)), id, weight: 0 });
         found.map(|(node, ())| node)
     }
 
     /// Whether this very node is still in the index.
-    pub(super) fn contains(&self, place: Place) -> bool {
+    pub(super) fn contains(&self, place: NodeRef) -> bool {
         step();
         self.pin().contains_key(&place)
     }
@@ -143,7 +143,7 @@ impl<K, V, X> Index<K, V, X> {
         weight: u32,
         replaced: Option<&Node<K, V, X>>,
         pin: &Pinned<'_, K, V, X>,
-    ) -> Option<(Place, Option<Place>)> {
+    ) -> Option<(NodeRef, Option<NodeRef>)> {
         let hash = node.as_ref()?.at;
         let rank = match replaced {
             Some(replaced) => replaced.rank(),
@@ -153,7 +153,7 @@ impl<K, V, X> Index<K, V, X> {
         node.at = at(hash, rank);
         node.id = id(serial) + u64::from(rank);
         node.first_id = replaced.map_or(node.id, |replaced| replaced.first_id);
-        let added = Place { at: node.at, id: node.id, weight };
+        let added = NodeRef { at: node.at, id: node.id, weight };
         self.deepest.fetch_max(rank, Ordering::AcqRel);
         self.nodes.fetch_add(1, Ordering::Relaxed);
         step();
@@ -166,7 +166,7 @@ impl<K, V, X> Index<K, V, X> {
     }
 
     /// Removes this very node, and not one that has just replaced it. Returns whether it was in the index.
-    pub(super) fn remove(&self, place: Place) -> bool {
+    pub(super) fn remove(&self, place: NodeRef) -> bool {
         step();
         let removed = matches!(self.pin().remove_if(&place, |node, ()| node.id == place.id), Ok(Some(_)));
         if removed {
@@ -187,8 +187,8 @@ impl<K, V, X> Index<K, V, X> {
 }
 
 impl<K, V, X> Node<K, V, X> {
-    pub(super) fn place(&self) -> Place {
-        Place { at: self.at, id: self.id, weight: 0 }
+    pub(super) fn place(&self) -> NodeRef {
+        NodeRef { at: self.at, id: self.id, weight: 0 }
     }
 
     fn rank(&self) -> u32 {
@@ -202,7 +202,7 @@ impl<K, V, X> Node<K, V, X> {
     }
 }
 
-impl Place {
+impl NodeRef {
     pub(super) fn id(self) -> u64 {
         self.id
     }
@@ -246,19 +246,19 @@ impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Searc
 }
 
 /// As a key of moka's, a place is hashed by the place in the index and compared by the number of the node.
-impl Hash for Place {
+impl Hash for NodeRef {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.at);
     }
 }
-impl PartialEq for Place {
+impl PartialEq for NodeRef {
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id
     }
 }
-impl Eq for Place {}
+impl Eq for NodeRef {}
 
-impl<K, V, X> Equivalent<Node<K, V, X>> for Place {
+impl<K, V, X> Equivalent<Node<K, V, X>> for NodeRef {
     fn equivalent(&self, node: &Node<K, V, X>) -> bool {
         node.id == self.id
     }

@@ -322,9 +322,11 @@ fn put_record(store: &Small, key: u64) {
 }
 
 /// The part that has a node of this key.
-fn part_of(store: &Small, key: u64) -> Option<Kind> {
+fn part_of(store: &Small, key: u64) -> Option<PartKind> {
     let pins = store.pins();
-    with_known(store, key, spread(key), |known| Ok(store.resident(spread(key), known, &pins)?.map(Kind::of)))
+    with_known(store, key, spread(key), |known| {
+        Ok(store.resident(spread(key), known, &pins)?.map(PartKind::of))
+    })
 }
 
 /// A flood of failures evicts no value, and the newest of them are remembered.
@@ -337,7 +339,7 @@ fn records_have_a_bound_of_their_own() {
     assert!(store.records.get().is_none(), "made with the first record");
     for key in 1_000..11_000 {
         put_record(&store, key);
-        assert_eq!(part_of(&store, key), Some(Kind::Record));
+        assert_eq!(part_of(&store, key), Some(PartKind::Record));
     }
     assert_eq!((store.len(Moment::PAST), store.evicted(), counts(&store)), (100, 0, (125, 125)));
     for key in 0..100 {
@@ -357,12 +359,12 @@ fn a_value_replaces_a_record_and_a_record_replaces_a_value() {
     put(&store, 1, spread(1), 5);
     assert_eq!(
         (part_of(&store, 1), get(&store, 1, spread(1)), counts(&store)),
-        (Some(Kind::Value), Some(5), (2, 2))
+        (Some(PartKind::Value), Some(5), (2, 2))
     );
     put_record(&store, 1);
     assert_eq!(
         (part_of(&store, 1), get(&store, 1, spread(1)), counts(&store)),
-        (Some(Kind::Record), None, (2, 2))
+        (Some(PartKind::Record), None, (2, 2))
     );
     assert!(take(&store, 1, spread(1)) && !take(&store, 1, spread(1)));
     let _ = store.clear();
@@ -496,7 +498,7 @@ fn a_clear_in_the_middle_of_a_put_removes_the_node() {
     let (added, removed) = store.values.index.insert(&mut late, serial, 1, None, &store.pin()).unwrap();
     assert!(removed.is_none());
     assert_eq!(get(&store, 1, 11), None, "its number is from before the clear");
-    store.carry_out(Change { added: Some((Kind::Value, added)), removed: None });
+    store.carry_out(Change { added: Some((PartKind::Value, added)), removed: None });
     assert_eq!(counts(&store), (0, 0));
 }
 

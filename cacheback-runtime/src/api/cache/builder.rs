@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::closures::{Fetcher, KeyClosures, Over, Vary};
+use super::closures::{Fetcher, KeyClosures, OverKey, Vary};
 use super::{Cache, Object, any};
 use crate::base::sync::Arc;
 use crate::engine::{Closure, Definition, Engine, ErasedCache, Of, ValueOptions};
@@ -72,7 +72,7 @@ pub struct CacheBuilder<K, V, P = Undecided, N = Closures> {
 pub struct Draft<K, V, P, N> {
     name: Option<&'static str>,
     policy: Policy,
-    empty: Option<Over<K, V>>,
+    empty: Option<OverKey<K, V>>,
     vary: Option<Vary<K>>,
     parts: P,
     needs: PhantomData<fn() -> N>,
@@ -136,15 +136,15 @@ impl Fetching for Settled {
 /// The empty value of a builder that was given none.
 pub trait Empties<O: Outcome> {
     /// The default value, if one is needed.
-    fn by_default<K>() -> Option<Over<K, O::Return>>;
+    fn by_default<K>() -> Option<OverKey<K, O::Return>>;
 }
 impl<O: Outcome> Empties<O> for Closures {
-    fn by_default<K>() -> Option<Over<K, O::Return>> {
+    fn by_default<K>() -> Option<OverKey<K, O::Return>> {
         None
     }
 }
 impl<O: Outcome> Empties<O> for Settled {
-    fn by_default<K>() -> Option<Over<K, O::Return>> {
+    fn by_default<K>() -> Option<OverKey<K, O::Return>> {
         None
     }
 }
@@ -152,7 +152,7 @@ impl<O: Outcome> Empties<O> for NeedsEmpty
 where
     O::Value: Empty,
 {
-    fn by_default<K>() -> Option<Over<K, O::Return>> {
+    fn by_default<K>() -> Option<OverKey<K, O::Return>> {
         Some(Arc::new(|_| O::join(Ok(O::Value::empty()))))
     }
 }

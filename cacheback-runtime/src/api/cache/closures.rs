@@ -6,12 +6,12 @@ use std::time::Duration;
 use crate::base::sync::{Arc, Mutex, lock};
 use crate::engine::source::{BoundSource, BoxFuture, Source};
 use crate::engine::{Engine, Keyed, Of};
-use crate::key::{Argument, Key, Whole};
+use crate::key::{Argument, Key, ObjectKey};
 use crate::outcome::{Errors, Outcome};
 use crate::rules::policy::Policy;
 
 /// A closure over a key or a value.
-pub(super) type Over<T, R> = Arc<dyn Fn(&T) -> R + Send + Sync>;
+pub(super) type OverKey<T, R> = Arc<dyn Fn(&T) -> R + Send + Sync>;
 /// Fetches the value of a key.
 pub(super) type Fetcher<K, R> = Arc<dyn Fn(K) -> BoxFuture<R> + Send + Sync>;
 /// Changes the options for a key.
@@ -38,13 +38,13 @@ impl<R> PerCall<R> {
 /// The closures of a builder that take a key.
 pub(super) struct KeyClosures<K, O: Outcome> {
     pub(super) fetcher: Option<Fetcher<K, O::Return>>,
-    pub(super) empty: Option<Over<K, O::Return>>,
+    pub(super) empty: Option<OverKey<K, O::Return>>,
     pub(super) vary: Option<Vary<K>>,
 }
 
 /// An entry of a cache object: the key, the closures and the cache.
 pub(super) struct Bound<K: Argument + Key, O: Outcome> {
-    pub(super) engine: Arc<Engine<Of<Whole<K>, O>>>,
+    pub(super) engine: Arc<Engine<Of<ObjectKey<K>, O>>>,
     pub(super) closures: Arc<KeyClosures<K, O>>,
     pub(super) hash: u64,
     /// The number of the key's node, if one was found.
@@ -60,8 +60,8 @@ pub(super) struct Bound<K: Argument + Key, O: Outcome> {
 impl<K: Argument + Key, O: Outcome> RefUnwindSafe for Bound<K, O> {}
 
 impl<K: Argument + Key, O: Outcome> BoundSource for Bound<K, O> {
-    type C = Of<Whole<K>, O>;
-    fn engine(&self) -> &Arc<Engine<Of<Whole<K>, O>>> {
+    type C = Of<ObjectKey<K>, O>;
+    fn engine(&self) -> &Arc<Engine<Of<ObjectKey<K>, O>>> {
         &self.engine
     }
     fn located(&self) -> (u64, Option<u64>) {
@@ -85,7 +85,7 @@ impl<K: Argument + Key, O: Outcome> Bound<K, O> {
     }
 }
 
-impl<K: Argument + Key, O: Outcome> Source<Of<Whole<K>, O>> for Bound<K, O> {
+impl<K: Argument + Key, O: Outcome> Source<Of<ObjectKey<K>, O>> for Bound<K, O> {
     fn can_run(&self) -> bool {
         self.closures.fetcher.is_some() || self.once.is_some()
     }

@@ -18,9 +18,9 @@ pub(crate) fn arc_of<C: Cacheable>(engine: &Shared<C>) -> &Arc<Engine<C>> {
     engine
 }
 
-pub(super) struct Held(Arc<dyn Any + Send + Sync>);
+pub(super) struct Holder(Arc<dyn Any + Send + Sync>);
 
-impl Held {
+impl Holder {
     pub(super) fn new<C: Cacheable>(engine: Arc<Engine<C>>) -> Self {
         Self(engine)
     }

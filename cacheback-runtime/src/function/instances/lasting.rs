@@ -16,14 +16,14 @@ pub(crate) fn arc_of<C: Cacheable>(engine: &Shared<C>) -> &'static Arc<Engine<C>
     engine
 }
 
-pub(super) struct Held {
+pub(super) struct Holder {
     /// The `Arc` of the engine.
     shared: &'static (dyn Any + Send + Sync),
     /// The engine itself, so that a hit need not go through the `Arc`.
     for_hits: &'static (dyn Any + Send + Sync),
 }
 
-impl Held {
+impl Holder {
     pub(super) fn new<C: Cacheable>(engine: Arc<Engine<C>>) -> Self {
         let shared: &'static Arc<_> = Box::leak(Box::new(engine));
         Self { shared, for_hits: &**shared }

@@ -1,27 +1,27 @@
 //! Least recently used first.
 
-use super::{EvictionPolicy, Limit, Order, Place, Residents, residents};
+use super::{EvictionPolicy, Limit, NodeRef, Order, Residents, residents};
 
 pub(super) struct Lru {
     residents: Residents,
 }
 
 impl Lru {
-    pub(super) fn new(limit: Limit, evicted: impl Fn(Place) + Send + Sync + 'static) -> Self {
+    pub(super) fn new(limit: Limit, evicted: impl Fn(NodeRef) + Send + Sync + 'static) -> Self {
         Self { residents: residents(limit, limit.units(), Order::lru(), evicted) }
     }
 }
 
 impl EvictionPolicy for Lru {
-    fn insert(&self, place: Place) {
+    fn insert(&self, place: NodeRef) {
         self.residents.insert(place, ());
     }
 
-    fn remove(&self, place: Place) {
+    fn remove(&self, place: NodeRef) {
         self.residents.invalidate(&place);
     }
 
-    fn touch(&self, place: Place) {
+    fn touch(&self, place: NodeRef) {
         let _ = self.residents.get(&place);
     }
 

@@ -4,7 +4,7 @@
 //! moka's TinyLFU has no window, and may refuse a newcomer at once. Here a newcomer stays in the window until others
 //! came after it, and competes for a place in the main part then.
 
-use super::{EvictionPolicy, Limit, Order, Place, Residents, residents};
+use super::{EvictionPolicy, Limit, NodeRef, Order, Residents, residents};
 
 /// The window is one part in so many of the limit, as in the paper.
 const WINDOW: u64 = 100;
@@ -19,8 +19,8 @@ pub(super) struct TinyLfu {
 impl TinyLfu {
     pub(super) fn new(
         limit: Limit,
-        evicted: impl Fn(Place) + Send + Sync + 'static,
-        is_here: impl Fn(Place) -> bool + Send + Sync + 'static,
+        evicted: impl Fn(NodeRef) + Send + Sync + 'static,
+        is_here: impl Fn(NodeRef) -> bool + Send + Sync + 'static,
     ) -> Self {
         let newcomers = (limit.units() / WINDOW).max(1);
         let main = residents(limit, limit.units() - newcomers, Order::tiny_lfu(), evicted);
@@ -40,18 +40,18 @@ impl TinyLfu {
 }
 
 impl EvictionPolicy for TinyLfu {
-    fn insert(&self, place: Place) {
+    fn insert(&self, place: NodeRef) {
         // The miss that came before counts as a use: moka counts uses by place, whichever node is there.
         let _ = self.main.get(&place);
         self.window.insert(place, ());
     }
 
-    fn remove(&self, place: Place) {
+    fn remove(&self, place: NodeRef) {
         self.window.invalidate(&place);
         self.main.invalidate(&place);
     }
 
-    fn touch(&self, place: Place) {
+    fn touch(&self, place: NodeRef) {
         let _ = self.window.get(&place);
         let _ = self.main.get(&place);
     }

@@ -5,18 +5,18 @@ use std::marker::PhantomData;
 use super::{Argument, Form, Key, KeyShape, Shape};
 
 /// A key of one type, as it is. The caller hashes the borrowed key of a lookup, and compares it.
-pub(crate) struct Whole<K>(PhantomData<fn() -> K>);
+pub(crate) struct ObjectKey<K>(PhantomData<fn() -> K>);
 
-impl<K: 'static> Form for Whole<K> {
+impl<K: 'static> Form for ObjectKey<K> {
     type Lease<'o> = &'o K;
 }
-impl<K: Argument> Shape for Whole<K> {
+impl<K: Argument> Shape for ObjectKey<K> {
     type Owned = K;
     fn lease(owned: &K) -> &K {
         owned
     }
 }
-impl<K: Argument + Key> KeyShape for Whole<K> {
+impl<K: Argument + Key> KeyShape for ObjectKey<K> {
     fn equal(a: &K, b: &K) -> bool {
         a == b
     }
