@@ -70,7 +70,7 @@ macro_rules! counters {
         /// What one cache counts itself.
         #[derive(Default)]
         pub(crate) struct Counters {
-            /// Calls that were answered, by [`column`].
+            /// Calls that were answered, by [`column()`].
             answered: Stripes<STATUSES>,
             $(pub(crate) $counted: AtomicU64,)+
         }
