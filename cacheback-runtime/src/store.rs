@@ -188,8 +188,8 @@ where
         self.values.index.find_first(hash, floor, move |node| same(node.key()), pin)
     }
 
-    /// Finds the node of a key in either part, under the key's lock. Runs no user code: `Err` are nodes whose keys are
-    /// to be compared first.
+    /// Finds the node of a key in either part, under the key's lock. Runs no user code: `Err` lists nodes whose keys
+    /// are to be compared first.
     pub(crate) fn resident<'p, 's, Q: ?Sized>(
         &'s self,
         hash: u64,
@@ -309,8 +309,8 @@ where
         last_touch.is_first_in(self.generation.load(Ordering::Relaxed))
     }
 
-    /// Tells moka of a hit. Never call it under a lock. The pin that keeps `node` alive makes moka's evicted nodes
-    /// outlive this call, too.
+    /// Tells moka of a hit. Never call it under a lock. The pin that keeps `node` alive keeps evicted
+    /// nodes alive until after this call, too.
     #[cold]
     #[inline(never)]
     pub(crate) fn touch(&self, node: &Node<K, V, X>) {

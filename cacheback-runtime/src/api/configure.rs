@@ -7,7 +7,7 @@ use crate::outcome::error::Error;
 
 /// Starts to configure the executor, which runs the fetches of all cached functions and caches.
 ///
-/// To configure it is optional. Nothing is changed before [`apply`](Configure::apply) is called.
+/// This is optional: without it the defaults apply. Nothing is changed before [`apply`](Configure::apply) is called.
 ///
 /// # Blocked runtimes
 ///

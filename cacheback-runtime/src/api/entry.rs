@@ -144,7 +144,7 @@ impl<R: 'static> Entry<R> {
 }
 
 impl<R: Send + 'static> Entry<R> {
-    /// Calls the function, and returns its answer with the status and the age.
+    /// Makes the call, and returns the answer with its status and age.
     pub fn lookup(&self) -> impl Future<Output = Lookup<R>> + Send + use<R> {
         let answer = AssertUnwindSafe(self.0.ops().answer(CallKind::Lookup));
         async move {
@@ -153,7 +153,7 @@ impl<R: Send + 'static> Entry<R> {
         }
     }
 
-    /// Calls the function, and waits for the fetch if nothing is cached, also without `fetch_on_miss`.
+    /// Makes the call, and waits for the fetch if nothing is cached, also without `fetch_on_miss`.
     ///
     /// The option `wait` limits this call, too. When it runs out, the answer is the empty value.
     pub fn get_or_fetch(&self) -> impl Future<Output = R> + Send + use<R> {

@@ -1,6 +1,6 @@
-//! The circuit breaker of a cache. While the origin fails for every key, the cache makes one background fetch a
-//! back-off period, the *trial*, over all keys together. With the back-off of each key alone there would be as many
-//! attempts as there are keys.
+//! The circuit breaker of a cache. While the origin fails whichever key is asked for, the cache starts one background
+//! fetch in each back-off period, the *trial*, for all keys together. With the back-off of each key alone there would
+//! be as many attempts as there are keys.
 //!
 //! Only a failed trial puts the next one off: the fetches of callers who wait may fail as often as they like. A key
 //! that has a value may take the trial as soon as it is due. A missing key may take it half a period later, so that ids
@@ -11,7 +11,7 @@ use crate::base::sync::{AtomicU64, Mutex, Ordering, lock};
 use crate::rules::backoff::pause;
 use crate::rules::policy::Policy;
 
-/// The breaker opens after so many failed fetches in a row, over any keys.
+/// The breaker opens after this many failed fetches in a row, over any keys.
 const FAILURES: u32 = 10;
 
 pub(super) struct Breaker {

@@ -229,7 +229,7 @@ impl<C: Cacheable> Job<C> {
         }
     }
 
-    /// Gives the key of a fetch back that has not begun, unless a caller waits for it. Returns whether it did.
+    /// Gives back the key of a fetch that has not begun, unless a caller waits for it. Returns whether it did.
     pub(super) fn release_if_unawaited(&self) -> bool {
         let Self { engine, target, flight, here, .. } = self;
         let now = Moment::now();
@@ -265,7 +265,7 @@ impl<C: Cacheable> Job<C> {
     }
 
     /// Gives the key back and applies the effect of the fetch to it, in one step under the key's lock. `None` if the
-    /// fetch `may_end` not yet: nothing has changed then. Runs no user code under the lock.
+    /// fetch may not end yet, as `may_end` says: nothing has changed then. Runs no user code under the lock.
     fn commit(
         &self,
         candidate: &mut Candidate<C>,
@@ -324,7 +324,7 @@ impl<C: Cacheable> Job<C> {
         })
     }
 
-    /// Publishes a commit, outside of the lock: answers the waiting callers, carries the change of the store out,
+    /// Publishes a commit, outside of the lock: answers the waiting callers, tells the eviction policy of the change,
     /// starts the next fetch of the key, counts and logs. Without a `result` the fetch brought a value that nobody
     /// waits for.
     fn publish(&mut self, commit: Commit<C>, result: Option<FlightResult<C>>) {

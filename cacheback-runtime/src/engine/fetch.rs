@@ -1,4 +1,4 @@
-//! Fetches: how one is started, and its task. `commit` is how it ends.
+//! Fetches: each is started here, and runs as a task. `commit` ends it.
 
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -202,7 +202,7 @@ async fn run_fetch<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
                     return if is_late { job.end_timed_out(commit) } else { job.end_aborted(commit) };
                 }
                 here.executor.notify_progress();
-                // A fetch that goes on after the shutdown has its time-out still before it.
+                // A fetch that goes on after the limit of a shutdown can still time out.
                 let timed_out = pin!(unless(is_late, timer.as_mut()));
                 match first(&mut body, pin!(first(timed_out, pin!(job.abandoned_or_alive())))).await {
                     Ok(returned) => break returned,

@@ -67,7 +67,7 @@ impl<C: Cacheable> Engine<C> {
 
     /// Counts the answer to a reader who would start a refresh, if a refresh is under way or the key is in back-off.
     /// Returns whether the reader may be answered.
-    // Out of line, because the fast path would pay for the code that both share.
+    // Out of line: inlined, the code that it has in common with the fast path would slow that down.
     #[cold]
     #[inline(never)]
     fn answered_without_refresh(&self, node: &NodeOf<C>, now: Moment) -> bool {

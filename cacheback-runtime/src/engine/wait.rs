@@ -15,10 +15,10 @@ use crate::flight::{NOTICE, Waiter};
 use crate::outcome::Sharing;
 use crate::outcome::error::{FetchError, FetchErrorKind};
 
-/// A call gives up after it has lost so many fetches of its own with their runtime.
+/// A call gives up after it has lost this many fetches of its own with their runtime.
 const LOSSES: u32 = 2;
 
-/// A caller whose fetch seems to be driven by nobody yields so many times before it gives up. If the caller does not
+/// A caller whose fetch seems to be driven by nobody yields this many times before it gives up. If the caller does not
 /// block the fetch's runtime itself, that runtime drives the fetch meanwhile. (tokio looks at its timers at least once
 /// in 61 tasks.)
 const YIELDS: u32 = 128;

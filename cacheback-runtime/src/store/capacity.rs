@@ -8,7 +8,7 @@ use crate::base::sync::{AtomicU64, Ordering};
 /// Keeps the nodes of one index within a [`Limit`].
 pub(super) struct Capacity {
     limit: Limit,
-    /// Chooses the nodes that go.
+    /// Chooses the nodes to evict.
     pub(super) eviction: Box<dyn EvictionPolicy>,
     /// The weight that was inserted since the last maintenance, if bytes are counted.
     pending: AtomicU64,

@@ -39,7 +39,7 @@ pub(super) struct Index<K, V, X> {
 pub(crate) struct NodeRef {
     at: u64,
     id: u64,
-    /// The share of the limit that the node takes.
+    /// The weight of the node, in units of the limit.
     pub(super) weight: u32,
 }
 

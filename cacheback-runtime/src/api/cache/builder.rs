@@ -19,7 +19,7 @@ use levels::Levels;
 
 /// Builds a [`Cache`]. It has the options of the attribute, with the same names, defaults and checks.
 ///
-/// # Results
+/// # Values that are `Result`s
 ///
 /// If the values are `Result`s, an `Err` is never kept and never replaces a value, whether the fetch is that of
 /// [`fetcher`](Self::fetcher), of `try_fetcher`, or the closure of a call. All callers who wait for a fetch get its
@@ -196,7 +196,7 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
         self
     }
 
-    /// Lets a hit start the refresh this long before the end of the lifetime. Default: 0.
+    /// Lets a hit start the refresh when no more than this is left of the lifetime. Default: 0.
     pub fn refresh_ahead(mut self, refresh_ahead: Duration) -> Self {
         self.policy.refresh_ahead = refresh_ahead;
         self
