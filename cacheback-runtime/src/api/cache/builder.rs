@@ -17,7 +17,7 @@ mod values;
 use build::OfErrors;
 use levels::Levels;
 
-/// Builds a [`Cache`](crate::Cache). It has the options of the attribute, with the same names, defaults and checks.
+/// Builds a [`Cache`]. It has the options of the attribute, with the same names, defaults and checks.
 ///
 /// # Values that are `Result`s
 ///
