@@ -2,19 +2,20 @@
 
 use std::fmt;
 use std::future::Future;
+use std::hash::Hash;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use super::closures::{Fetcher, OverKey, Vary};
+use super::closures::{Fetcher, KeyClosures, OverKey, Vary};
+use super::{Cache, Object, any};
 use crate::base::sync::Arc;
-use crate::engine::ValueOptions;
-use crate::outcome::{Empty, Failure, Fallible, Outcome, Value, Whole};
+use crate::engine::{Closure, Definition, Engine, ErasedCache, Of, ValueOptions};
+use crate::outcome::error::Error;
+use crate::outcome::weight::Weight;
+use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Sharing, Value, Whole};
 use crate::rules::policy::{Eviction, Policy};
 
-mod build;
 mod levels;
-mod values;
-use build::OfErrors;
 use levels::Levels;
 
 /// Builds a [`Cache`]. It has the options of the attribute, with the same names, defaults and checks.
@@ -296,6 +297,306 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
         CacheBuilder::of(Draft { name, policy, empty, vary, parts: parts(old), needs: PhantomData })
     }
 }
+
+/// Options about whole values.
+impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N> {
+    /// Sets the fetcher, which makes the value of a key. It gets an owned key, and its future runs as a task of its
+    /// own.
+    ///
+    /// If it returns a `Result`, only an `Ok` is cached, as with [`try_fetcher`](Self::try_fetcher). But the other
+    /// options are given the whole `Result`, and the error has to be `Clone`.
+    pub fn fetcher<F, R>(self, fetcher: F) -> OfValues<K, V, N::Needs>
+    where
+        N: Fetching,
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = V> + Send + 'static,
+    {
+        self.decided::<_, ByCall>().fetcher(fetcher)
+    }
+
+    /// Gives each value a lifetime of its own. If you use `try_fetcher`, call it before this.
+    ///
+    /// A value whose lifetime is zero answers the waiting callers and is not stored. Its key is not fetched in the
+    /// background for 1 s then.
+    pub fn lifetime_for(
+        self,
+        lifetime_for: impl Fn(&V) -> Duration + Send + Sync + 'static,
+    ) -> OfValues<K, V, N> {
+        self.decided().lifetime_for(lifetime_for)
+    }
+
+    /// Gives each value a retention of its own. No caller gets the value after that time, whatever fails. If you use
+    /// `try_fetcher`, call it before this.
+    pub fn retention_for(
+        self,
+        retention_for: impl Fn(&V) -> Duration + Send + Sync + 'static,
+    ) -> OfValues<K, V, N> {
+        self.decided().retention_for(retention_for)
+    }
+
+    /// Gives the number of bytes that a value counts as, as any unsigned integer: see [`max_bytes`](Self::max_bytes).
+    /// If you use `try_fetcher`, call it before this.
+    pub fn weigh<W: Weight>(self, weigh: impl Fn(&V) -> W + Send + Sync + 'static) -> OfValues<K, V, N> {
+        self.decided().weigh(weigh)
+    }
+}
+
+impl<K, V: Value, N: Fetching> OfValues<K, V, N> {
+    /// Sets the fetcher, which makes the value of a key. It gets an owned key, and its future runs as a task of its
+    /// own.
+    ///
+    /// If it returns a `Result`, only an `Ok` is cached.
+    pub fn fetcher<F, R>(self, fetcher: F) -> OfValues<K, V, N::Needs>
+    where
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = V> + Send + 'static,
+    {
+        self.with(|parts| parts.fetched_by(fetcher))
+    }
+}
+
+/// Options about fetches that can fail.
+impl<K, T: Value, E: Failure, N> CacheBuilder<K, Result<T, E>, Undecided, N> {
+    /// Sets the fetcher, which makes the value of a key or fails. It gets an owned key, and its future runs as a task
+    /// of its own. An `Err` is not cached.
+    ///
+    /// All callers who waited get an `Err` in the same form, as with a cached function. It is a clone if the error is
+    /// `Clone`, else it is made by `From<Arc<E>>`, else by `From<`[`FetchError`](crate::FetchError)`>`.
+    /// [`share_err`](Self::share_err) takes the place of these.
+    pub fn try_fetcher<F, R>(self, fetcher: F) -> OfResults<K, T, E, BySight, N::Needs>
+    where
+        N: Fetching,
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.decided::<_, BySight>().try_fetcher(fetcher)
+    }
+
+    /// Sets how an error is copied for each of the callers who wait for it, if it is not `Clone`.
+    ///
+    /// Without a fetcher, this also says that the values are `Result`s whose `Ok` is cached.
+    pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
+        self.decided::<_, BySight>().share_err(share)
+    }
+}
+
+impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
+    /// Sets the fetcher, which makes the value of a key or fails. It gets an owned key, and its future runs as a task
+    /// of its own. An `Err` is not cached.
+    pub fn try_fetcher<F, R>(self, fetcher: F) -> OfResults<K, T, E, S, N::Needs>
+    where
+        N: Fetching,
+        F: Fn(K) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        self.with(|parts| parts.fetched_by(fetcher))
+    }
+
+    /// Sets how an error is copied for each of the callers who wait for it, if it is not `Clone`.
+    pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
+        self.with(|parts| Parts { share: Some(share), ..parts.shared() })
+    }
+
+    /// Tells whether an error says that the origin is down. Default: every error does.
+    ///
+    /// An error for which `is_outage` is false, such as "not found", is the answer of a healthy origin. Its key backs
+    /// off all the same, but the error does not count as a failure for the [`breaker`](CacheBuilder::breaker), and
+    /// closes it if it is open.
+    pub fn is_outage(mut self, is_outage: impl Fn(&E) -> bool + Send + Sync + 'static) -> Self {
+        self.parts.values.is_outage = Some(Closure::shared(is_outage));
+        self
+    }
+
+    /// Keeps an `Err` for this long, if its key has no value. Until then it answers the callers who would wait for a
+    /// fetch. Default: an `Err` is not kept.
+    pub fn cache_err(mut self, cache_err: Duration) -> Self {
+        self.policy.cache_err = Some(cache_err);
+        self
+    }
+}
+
+impl<K, T, E, N> OfValues<K, Result<T, E>, N>
+where
+    Result<T, E>: Value,
+{
+    /// Keeps an `Err` for this long, if its key has no value. Until then it answers the callers who would wait for a
+    /// fetch. Default: an `Err` is not kept.
+    pub fn cache_err(mut self, cache_err: Duration) -> Self {
+        self.policy.cache_err = Some(cache_err);
+        self
+    }
+}
+
+/// Options about values.
+impl<K, O: Outcome, S, N> CacheBuilder<K, O::Return, Parts<K, O, S>, N> {
+    /// Gives each value a lifetime of its own.
+    ///
+    /// A value whose lifetime is zero answers the waiting callers and is not stored. Its key is not fetched in the
+    /// background for 1 s then.
+    pub fn lifetime_for(
+        mut self,
+        lifetime_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.parts.values.lifetime_for = Some(Closure::shared(lifetime_for));
+        self
+    }
+
+    /// Gives each value a retention of its own. No caller gets the value after that time, whatever fails, and it is
+    /// fresh no longer. If `retention` is shorter, it counts instead.
+    ///
+    /// A value whose retention is zero answers the waiting callers and is not stored. Its key is not fetched in the
+    /// background for 1 s then.
+    pub fn retention_for(
+        mut self,
+        retention_for: impl Fn(&O::Value) -> Duration + Send + Sync + 'static,
+    ) -> Self {
+        self.parts.values.retention_for = Some(Closure::shared(retention_for));
+        self
+    }
+
+    /// Gives the number of bytes that a value counts as, as any unsigned integer: see [`max_bytes`](Self::max_bytes).
+    pub fn weigh<W: Weight>(mut self, weigh: impl Fn(&O::Value) -> W + Send + Sync + 'static) -> Self {
+        self.parts.values.weigh = Some(Closure::shared(move |value| weigh(value).bytes()));
+        self
+    }
+}
+
+impl<K, V: Value, N> CacheBuilder<K, V, Undecided, N>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    /// Builds the cache.
+    ///
+    /// Without a fetcher, this takes values that are `Clone`, and `Result`s whose errors are `Clone` too. If the error
+    /// is not `Clone`, write its type where you call `builder`: `Cache::<u64, Result<User, Failure>>::builder()`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if options contradict each other. It names all of them.
+    pub fn build(self) -> Result<Cache<K, V>, Error>
+    where
+        N: Empties<Whole<V>>,
+    {
+        self.decided::<Whole<V>, ByCall>().build()
+    }
+}
+
+impl<K, V: Value, N> OfValues<K, V, N>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    /// Builds the cache.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if options contradict each other. It names all of them.
+    pub fn build(self) -> Result<Cache<K, V>, Error>
+    where
+        N: Empties<Whole<V>>,
+    {
+        self.cache::<Whole<V>, _>(&self.parts, Sharing::Copied(V::clone), Describe::UNSEEN)
+    }
+}
+
+impl<K, T: Value, E: Failure, P, N> Draft<K, Result<T, E>, P, N>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    /// Builds a cache of `Result`s whose `Ok` is cached. Errors are shared and described in these ways, unless
+    /// `share_err` was called.
+    pub(super) fn built_of_results<S>(
+        &self,
+        sharing: Option<Sharing<E>>,
+        describe: Describe<E>,
+    ) -> Result<Cache<K, Result<T, E>>, Error>
+    where
+        P: OfErrors<K, T, E, S>,
+        N: Empties<Fallible<T, E>>,
+    {
+        let parts = self.parts.of_errors();
+        let sharing = parts.share.map(Sharing::Copied).or(sharing).unwrap_or(Sharing::Never);
+        self.cache::<Fallible<T, E>, _>(&parts, sharing, describe)
+    }
+}
+
+/// The closures of a cache of `Result`s, whose errors are shared in the way `S`.
+pub trait OfErrors<K, T: Value, E: Failure, S> {
+    /// The closures, for a cache that keeps the `Ok`.
+    fn of_errors(&self) -> Parts<K, Fallible<T, E>, S>;
+}
+impl<K, T: Value, E: Failure> OfErrors<K, T, E, BySight> for Undecided {
+    fn of_errors(&self) -> Parts<K, Fallible<T, E>, BySight> {
+        Parts::NONE
+    }
+}
+impl<K, T: Value, E: Failure, S> OfErrors<K, T, E, S> for Parts<K, Fallible<T, E>, S> {
+    fn of_errors(&self) -> Parts<K, Fallible<T, E>, S> {
+        let Self { fetcher, values, share, shares } = self;
+        Parts { fetcher: fetcher.clone(), values: values.clone(), share: *share, shares: *shares }
+    }
+}
+impl<K, V, P, N> Draft<K, V, P, N>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+{
+    fn cache<O: Outcome<Return = V>, S>(
+        &self,
+        parts: &Parts<K, O, S>,
+        share: Sharing<O::Error>,
+        describe: Describe<O::Error>,
+    ) -> Result<Cache<K, V>, Error>
+    where
+        N: Empties<O>,
+    {
+        let mut policy = self.policy;
+        let empty = self.empty.clone().or_else(N::by_default);
+        let mut contradictions: Vec<String> = policy.clamp().iter().map(ToString::to_string).collect();
+        let mut contradiction = |text: &str| contradictions.push(text.to_owned());
+        if policy.wait.is_some() && empty.is_none() {
+            contradiction(
+                "option `wait`: a caller who has waited that long gets the empty value, and there is none: say which with \
+                 `.empty(|key| ..)`, for a `Result` most often an `Err`",
+            );
+        }
+        match (policy.max_bytes, &parts.values.weigh) {
+            (Some(_), None) => {
+                contradiction("option `max_bytes`: `weigh` has to say how many bytes a value counts");
+            }
+            (None, Some(_)) => contradiction("option `weigh`: it counts for `max_bytes`, and there is none"),
+            _ => {}
+        }
+        let is_named = self.name.is_some();
+        let name = self.name.unwrap_or_else(std::any::type_name::<Cache<K, V>>);
+        if !contradictions.is_empty() {
+            return Err(Error::new(format!("cacheback: cache `{name}`: {}", contradictions.join("; "))));
+        }
+        if self.vary.is_some() {
+            policy.varies = VARIES;
+        }
+        let closures = KeyClosures { fetcher: parts.fetcher.clone(), empty, vary: self.vary.clone() };
+        let values = parts.values.clone();
+        let engine = Engine::<Of<_, O>>::new(Definition { name, policy, values, share, describe });
+        if is_named {
+            any::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
+        }
+        let hasher = engine.hasher();
+        Ok(Cache::new(Arc::new(Object { engine, closures: Arc::new(closures), is_named }), hasher))
+    }
+}
+
+/// The options that `vary` may change.
+const VARIES: &[&str] = &[
+    "lifetime",
+    "max_stale",
+    "retention",
+    "refresh_ahead",
+    "fetch_on_miss",
+    "wait",
+    "refresh_timeout",
+    "max_backoff",
+    "cache_err",
+    "jitter",
+];
 
 impl<K, V, N> CacheBuilder<K, V, Undecided, N> {
     fn decided<O: Outcome<Return = V>, S>(self) -> CacheBuilder<K, V, Parts<K, O, S>, N> {
