@@ -1,4 +1,7 @@
 //! [`CacheBuilder`], which makes a cache object from options and closures.
+//!
+//! One file, though a long one: the compiler names a method by its type alone if both stand in one module, and users read
+//! these names in their errors.
 
 use std::fmt;
 use std::future::Future;
