@@ -120,34 +120,34 @@ macro_rules! table {
 }
 
 table! {
-    // option       its value         read by           kind                 default
-    lifetime:       Value<Duration>,  read::duration,  PerFetch(Plain),     "600 s";
-    max_stale:      Value<Duration>,  read::duration,  PerFetch(Optional),  "until `retention`";
-    retention:      Value<Duration>,  read::duration,  PerFetch(Plain),     "30 days";
-    refresh_ahead:  Value<Duration>,  read::duration,  PerFetch(Plain),     "0";
-    fetch_on_miss:  Value<bool>,      read::switch,    PerCall(Plain),      "off";
-    empty:          Expr,             read::expr,      Special,             "`Default::default()`, in `Ok` for a `Result`";
-    wait:           Value<Duration>,  read::duration,  PerCall(Optional),   "no limit";
-    refresh_timeout: Value<Duration>, read::duration,  PerFetch(Plain),     "60 s";
-    max_backoff:    Value<Duration>,  read::duration,  PerFetch(Plain),     "60 s";
-    breaker:        Value<bool>,      read::boolean,   Constant(Plain),     "`true`";
-    max_refreshes:  Value<u64>,       read::positive,  Constant(Optional),  "64, with all functions";
-    lifetime_for:   Expr,             read::span_of_value,  Closure(Span),  "none";
-    retention_for:  Expr,             read::span_of_value,  Closure(Span),  "none";
-    cache_err:      Value<Duration>,  read::duration,  PerFetch(Optional),  "off";
-    share_err:      Expr,             read::copy_of_error,  Closure(AsWritten),  "none";
-    is_outage:      Expr,             read::test_of_error,  Closure(AsWritten),  "every error is one";
-    jitter:         Value<f64>,       read::fraction,  Constant(Plain),     "0";
-    key:            Expr,             read::expr,      Generation,          "all arguments not skipped";
-    skip:           Vec<Ident>,       read::arguments, Generation,          "none";
-    capacity:       Value<u64>,       read::count,     Constant(Plain),     "10,000";
-    max_bytes:      Value<u64>,       read::bytes,     Constant(Optional),  "none";
-    weigh:          Expr,             read::bytes_of_value,  Closure(Bytes),  "none";
-    eviction:       Value<Eviction>,  read::eviction,  Constant(Plain),     "`\"lru\"`";
-    name:           LitStr,           read::text,      Special,             "path of the function";
-    in_impl:        (),               read::flag,      Generation,          "seen by a receiver or `Self`";
-    handle:         Handle,           read::handle,    Generation,          "name of the function";
-    krate "crate":  Path,             read::path,      Generation,          "`::cacheback`";
+    // option           its value        read by              what it sets         default
+    lifetime:          Value<Duration>,  read::duration,        PerFetch(Plain),      "600 s";
+    max_stale:         Value<Duration>,  read::duration,        PerFetch(Optional),   "until `retention`";
+    retention:         Value<Duration>,  read::duration,        PerFetch(Plain),      "30 days";
+    refresh_ahead:     Value<Duration>,  read::duration,        PerFetch(Plain),      "0";
+    fetch_on_miss:     Value<bool>,      read::switch,          PerCall(Plain),       "off";
+    empty:             Expr,             read::expr,            Special,              "`Default::default()`, in `Ok` for a `Result`";
+    wait:              Value<Duration>,  read::duration,        PerCall(Optional),    "no limit";
+    refresh_timeout:   Value<Duration>,  read::duration,        PerFetch(Plain),      "60 s";
+    max_backoff:       Value<Duration>,  read::duration,        PerFetch(Plain),      "60 s";
+    breaker:           Value<bool>,      read::boolean,         Constant(Plain),      "`true`";
+    max_refreshes:     Value<u64>,       read::positive,        Constant(Optional),   "64, with all functions";
+    lifetime_for:      Expr,             read::span_of_value,   Closure(Span),        "none";
+    retention_for:     Expr,             read::span_of_value,   Closure(Span),        "none";
+    cache_err:         Value<Duration>,  read::duration,        PerFetch(Optional),   "off";
+    share_err:         Expr,             read::copy_of_error,   Closure(AsWritten),   "none";
+    is_outage:         Expr,             read::test_of_error,   Closure(AsWritten),   "every error is one";
+    jitter:            Value<f64>,       read::fraction,        Constant(Plain),      "0";
+    key:               Expr,             read::expr,            Generation,           "all arguments not skipped";
+    skip:              Vec<Ident>,       read::arguments,       Generation,           "none";
+    capacity:          Value<u64>,       read::count,           Constant(Plain),      "10,000";
+    max_bytes:         Value<u64>,       read::bytes,           Constant(Optional),   "none";
+    weigh:             Expr,             read::bytes_of_value,  Closure(Bytes),       "none";
+    eviction:          Value<Eviction>,  read::eviction,        Constant(Plain),      "`\"lru\"`";
+    name:              LitStr,           read::text,            Special,              "path of the function";
+    in_impl:           (),               read::flag,            Generation,           "seen by a receiver or `Self`";
+    handle:            Handle,           read::handle,          Generation,           "name of the function";
+    krate "crate":     Path,             read::path,            Generation,           "`::cacheback`";
 }
 
 /// The default of an option of time that has one.

@@ -105,6 +105,17 @@ fn the_builder_has_a_method_for_each_option_of_a_cache() {
     }
 }
 
+/// `CacheBuilder::vary` changes what an expression of the attribute can.
+#[test]
+fn the_builder_varies_each_option_that_the_attribute_does() {
+    let source = read_file(BUILDER);
+    let list = source.split_once("const VARIES: &[&str] = &[").and_then(|(_, rest)| rest.split_once(']'));
+    let (list, _) = list.unwrap_or_else(|| panic!("{BUILDER}: no list `VARIES`"));
+    for row in TABLE.iter().filter(|row| matches!(row.kind, PerFetch(_) | PerCall(_))) {
+        assert!(list.contains(&format!("\"{}\"", row.name)), "{BUILDER}: `VARIES` has no `{}`", row.name);
+    }
+}
+
 /// The fields of the default policy, as its `Debug` shows them.
 fn policy() -> HashMap<String, String> {
     let shown = format!("{:#?}", cacheback::Policy::default()).replace("Some(\n", "Some(");
