@@ -1,4 +1,4 @@
-//! Collects what is wrong with one attribute, so that the user hears of everything at once.
+//! Collects the errors of one attribute, so that the user sees all of them at once.
 
 pub(crate) mod text;
 

@@ -1,7 +1,7 @@
 //! From the plan to tokens. No decision is made here.
 //!
-//! What is invented resolves where the attribute stands, and is shown at the user's token that it is about, so
-//! that type errors land there.
+//! Generated tokens resolve at the attribute, and have the span of the user's token that they are about, so that type
+//! errors land there.
 
 mod arguments;
 mod body;
@@ -36,16 +36,16 @@ pub(crate) fn tokens(plan: &Plan) -> TokenStream {
     }
 }
 
-/// What stands beside the function if its attribute is refused.
+/// The stand-ins beside the function if its attribute is refused.
 pub(crate) fn stand_ins(plan: &Plan) -> TokenStream {
     Expansion::new(plan).stand_ins()
 }
 
-/// How an entry reaches what the function has one of.
+/// The paths by which an entry reaches the slot and the body.
 struct Place {
     /// The path of the function that gives the slot.
     slot: TokenStream,
-    /// The path of the function that holds the body, where one does.
+    /// The path of the function that holds the body, if there is one.
     body: TokenStream,
 }
 

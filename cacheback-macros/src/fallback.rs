@@ -1,5 +1,5 @@
-//! What is emitted if the attribute cannot be expanded: the errors, the item as it was written, so that its callers
-//! still resolve and editors keep working in its body, and what stands in for its handle.
+//! The output if the attribute cannot be expanded: the errors, the stand-ins for its handle, and the item as it was written, so
+//! that its callers still resolve and editors keep working in its body.
 
 use proc_macro2::TokenStream;
 

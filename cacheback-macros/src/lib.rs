@@ -5,7 +5,8 @@
 //!
 //! Imports point one way: `lib -> {expand, fallback} -> plan -> {options, function} -> error`.
 
-// A handful of values a function: to box the expressions in them would save nothing and be in the way of matching.
+// There are only a few of these values per function: boxing their expressions would save nothing, and would complicate
+// matching.
 #![allow(clippy::large_enum_variant)]
 
 mod error;
@@ -25,9 +26,9 @@ use crate::plan::Plan;
 
 /// Makes every call of an `async fn` a read from a cache that is refreshed in the background.
 ///
-/// The function keeps its signature. A call returns what is cached, fresh or stale, at once; where it is no longer
+/// The function keeps its signature. A call returns what is cached, fresh or stale, at once; if it is no longer
 /// fresh, one refresh is started in the background. **While nothing is cached a call returns the empty value
-/// (`Default::default()`), not your data**; write `fetch_on_miss` where that would be wrong.
+/// (`Default::default()`), not your data**; write `fetch_on_miss` if that would be wrong.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -62,7 +63,7 @@ use crate::plan::Plan;
 ///
 /// Free functions, methods and associated functions, of up to twelve arguments, a receiver among them. An `async fn`,
 /// or one that returns `impl Future<Output = ..>`. Arguments are owned once for a fetch, never for a hit: `T`, `&T`,
-/// `&str`, `&[T]`, `&[&str]`, `Option<&str>`, `(&str, u8)`, `Cow<'_, str>` and their like. What is returned is `Clone`
+/// `&str`, `&[T]`, `&[&str]`, `Option<&str>`, `(&str, u8)`, `Cow<'_, str>` and their like. The return type is `Clone`
 /// and holds no borrow; of a `Result` the `Ok` is kept.
 ///
 /// ## Methods
@@ -101,7 +102,7 @@ use crate::plan::Plan;
 /// # }
 /// ```
 ///
-/// A method of a trait has nothing beside it: in the `impl` of a trait write `handle = false`. Where a handle is wanted,
+/// A method of a trait has nothing beside it: in the `impl` of a trait write `handle = false`. If a handle is wanted,
 /// let it call a cached method of the type.
 ///
 /// ```
@@ -148,8 +149,8 @@ use crate::plan::Plan;
 /// # }
 /// ```
 ///
-/// Only a `Result` that is written as one, or stands behind an alias, is seen as one: where a type parameter or what it
-/// is associated with becomes a `Result`, an `Err` is kept like any value. An option's expression may name `Self` and the
+/// Only a `Result` that is written as one, or stands behind an alias, is seen as one: if a type parameter, or an
+/// associated type of one, becomes a `Result`, an `Err` is kept like any value. An option's expression may name `Self` and the
 /// function's own parameters, and is then evaluated for each fetch; a parameter of the `impl` is reached through a
 /// constant or a function of `Self`.
 ///
@@ -175,7 +176,7 @@ use crate::plan::Plan;
 ///
 /// # Options
 ///
-/// Everything is optional. Options that contradict each other are compile errors where they are literals.
+/// Everything is optional. Options that contradict each other are compile errors if they are literals.
 ///
 /// | option | takes | default |
 /// |---|---|---|
@@ -224,7 +225,7 @@ use crate::plan::Plan;
 /// ## `max_stale`
 ///
 /// How long past its lifetime a value is still served without waiting, while it is refreshed. After that a call waits
-/// for the fetch, and gets the stale value only where the fetch fails. Default: until `retention`.
+/// for the fetch, and gets the stale value only if the fetch fails. Default: until `retention`.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -431,7 +432,7 @@ use crate::plan::Plan;
 /// ## `share_err`
 ///
 /// How one error is handed to the callers who waited for it. Everybody gets it in the same form, whether many wait or one
-/// alone: what this closure makes of it; else a clone, if the error is `Clone`; else one made by `From<Arc<E>>`; else one
+/// alone: as this closure makes it; else a clone, if the error is `Clone`; else one made by `From<Arc<E>>`; else one
 /// made by `From<cacheback::FetchError>`, as `anyhow::Error` and `Box<dyn Error + Send + Sync>` are. Keep in it what
 /// callers look at.
 ///
@@ -479,8 +480,8 @@ use crate::plan::Plan;
 ///
 /// What tells one entry from another: an expression over the arguments, or a tuple of them. A part that is just an
 /// argument is looked up as it is; another part is evaluated on every call, and is `Clone + Hash + Eq`. It may borrow
-/// (`name.trim()`, `jar.get("sid")`): a hit allocates nothing for it, and a fetch owns it. What it borrows from is an
-/// argument, or lives for ever; of a temporary value write `.to_owned()`.
+/// (`name.trim()`, `jar.get("sid")`): a hit allocates nothing for it, and a fetch owns it. It may borrow from an
+/// argument, or from something that lives for ever; of a temporary value write `.to_owned()`.
 /// Default: all arguments that are not skipped. A literal is refused, for it would be one entry for all; `()` is that.
 ///
 /// ```
@@ -509,8 +510,8 @@ use crate::plan::Plan;
 /// ## `capacity`
 ///
 /// The most entries that are kept. A number, or an expression of type `u64` without arguments. Zero: nothing is
-/// kept, and every call that waits fetches. In the midst of insertions up to 64 more are held, of a bound above 128; who
-/// asks `cache().len()` never sees them. What is remembered of keys without a value, such as a back-off or an error that
+/// kept, and every call that waits fetches. During insertions up to 64 more are held if the bound is above 128;
+/// `cache().len()` never shows them. The memory of keys without a value, such as a back-off or an error that
 /// `cache_err` keeps, has a bound of its own, a quarter of this one, and pushes no value out. Default: 10,000.
 ///
 /// ```
@@ -612,7 +613,7 @@ use crate::plan::Plan;
 ///
 /// ## `handle`
 ///
-/// The name of the handle, where a module, a type or a crate has the function's name; or `false` for none. For a method
+/// The name of the handle, if a module, a type or a crate already has the function's name; or `false` for none. For a method
 /// `handle = x` makes `x_entry` and `x_cache`.
 ///
 /// ```

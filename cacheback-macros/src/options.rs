@@ -20,7 +20,7 @@ pub(crate) use self::value::{AnyValue, Eviction, Handle, Literal, Value, has_own
 use crate::error::text::nearest;
 use crate::error::{Errors, refuse};
 
-/// Reads the attribute. What is wrong with one option does not hide what is wrong with the next.
+/// Reads the attribute. An error in one option does not hide an error in the next.
 pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Options {
     let mut options = Options::default();
     let all = |input: ParseStream| {

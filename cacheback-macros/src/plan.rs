@@ -32,7 +32,7 @@ use crate::options::Options;
 
 /// What is to be generated for one function.
 pub(crate) struct Plan {
-    /// Where the facade is.
+    /// The path of the facade.
     pub(crate) krate: Option<Path>,
     pub(crate) attrs: Attributes,
     /// The section to append to the function's docs.
@@ -47,7 +47,7 @@ pub(crate) struct Plan {
     pub(crate) name: Name,
     pub(crate) in_impl: bool,
     pub(crate) companion: Companion,
-    /// With errors about: whether the companion is what it will be without them.
+    /// Whether the companion will be the same once the errors are corrected.
     pub(crate) has_certain_handle: bool,
     pub(crate) instances: Instances,
     pub(crate) key: Key,
@@ -59,7 +59,7 @@ pub(crate) struct Plan {
     pub(crate) empty: Empty,
 }
 
-/// Where the user's code goes.
+/// The place of the user's code.
 pub(crate) enum Body {
     /// Into a function of its own.
     Function(Group),
@@ -67,14 +67,14 @@ pub(crate) enum Body {
     Inline(TokenStream),
 }
 
-/// What the cache is called in logs.
+/// The name of the cache in logs.
 pub(crate) enum Name {
     Given(LitStr),
     /// The module's path, the type in an `impl`, and this.
     Function(String),
 }
 
-/// Decides, or says why not.
+/// Decides what is generated, and reports what is wrong.
 pub(crate) fn make(
     options: Options,
     mut function: Function,

@@ -1,4 +1,4 @@
-//! The whole pipeline: what it says of broken input, and that it survives any.
+//! The whole pipeline: its errors for broken input, and that no input makes it panic.
 
 mod mutations;
 

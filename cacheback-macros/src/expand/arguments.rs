@@ -54,7 +54,7 @@ impl Expansion<'_> {
         self.plan.arguments.iter().map(|argument| numbered(argument.index)).collect()
     }
 
-    /// `::<T, N>`, where the function has type or const parameters.
+    /// `::<T, N>`, if the function has type or const parameters.
     pub(super) fn turbofish(&self) -> Option<TokenStream> {
         let params = self.plan.sig.generics.params.iter();
         let names: Vec<&Ident> = params

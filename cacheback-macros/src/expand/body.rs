@@ -11,7 +11,7 @@ use crate::function::signature::Argument;
 use crate::plan::{Body, rename_self};
 
 impl Expansion<'_> {
-    /// The user's function, under another name; nothing where it is inline.
+    /// The user's function under another name; nothing if the body is inline.
     pub(super) fn body(&self, name: &str) -> TokenStream {
         let attrs = &self.plan.attrs.body;
         let mut sig = self.plan.sig.clone();
@@ -79,7 +79,7 @@ impl Expansion<'_> {
             quote!((move || #block)().await)
         };
         quote! {
-            // Says what a `return` in the body has to be.
+            // Tells the compiler the type of a `return` in the body.
             if let ::core::option::Option::Some(__cacheback_returned) = ::core::option::Option::None::<#output> {
                 return __cacheback_returned;
             }
@@ -94,7 +94,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// Uses an argument that an option asks for, and maybe nothing else does.
+    /// Uses an argument that an option uses, because the body may not.
     fn use_of_argument(&self, argument: &Argument) -> Option<TokenStream> {
         let name = argument.name.as_ref().filter(|_| !argument.is_receiver())?;
         self.plan.asked_for.contains(&argument.index).then(|| quote!(let _ = #name;))

@@ -1,4 +1,4 @@
-//! What stands beside the function, laid out: a type with everything in it, methods in the same `impl`, or nothing.
+//! The items beside the function: a type with everything in it, methods in the same `impl`, or nothing.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
@@ -58,8 +58,8 @@ impl Expansion<'_> {
         }
     }
 
-    /// The type, which no docs show. An inlined import of the function would show it, and make each link to the function
-    /// ambiguous: what is not exported is left out there too.
+    /// The type, which no docs show. An inlined import of the function would show it, and would make each link to the function
+    /// ambiguous, unless it is not exported.
     fn companion_type(&self, companion: &Ident) -> TokenStream {
         let vis = companion_vis(&self.plan.vis);
         let cfgs = &self.plan.attrs.companion;
@@ -162,7 +162,7 @@ impl Expansion<'_> {
     }
 }
 
-/// A visibility that no lint about `pub` fires at: one is enough, at the function.
+/// A visibility at which no lint about `pub` fires: the lint fires at the function already.
 pub(super) fn companion_vis(vis: &Visibility) -> Visibility {
     match vis {
         Visibility::Public(token) => Visibility::Public(syn::Token![pub](located(token.span))),

@@ -1,4 +1,4 @@
-//! What a function has one of, and what only it can say: its slot, its body, its options.
+//! The definition of a function: its slot, and how it is fetched under its options.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -38,7 +38,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// How this function is fetched, and what only it can say: one call an option, each at its own token.
+    /// How this function is fetched: one call for each option, with the span of the option.
     pub(super) fn site(&self, place: &Place, names: &[Ident]) -> TokenStream {
         let plan = self.plan;
         let settings = &plan.settings;
@@ -74,14 +74,14 @@ impl Expansion<'_> {
         tokens
     }
 
-    /// What tells outcomes apart.
+    /// The probe, whose methods tell a `Result` from other outcomes.
     pub(super) fn probe(&self) -> TokenStream {
         let private = self.paths.private(self.at_output);
         let output = &self.output;
         quote_spanned!(self.at_output=> #private::Probe::<#output>::NEW)
     }
 
-    /// The traits whose methods are found on a probe. Which of them are used depends on the types.
+    /// Imports the traits whose methods are found on a probe. The types decide which of them are used.
     pub(super) fn imports(&self) -> TokenStream {
         let krate = self.paths.krate(Span::call_site());
         let private = self.paths.private(Span::call_site());

@@ -37,18 +37,18 @@ impl Expansion<'_> {
         }
     }
 
-    /// Who uses the entry uses the function, for the lints about what nobody uses.
+    /// A use of the entry counts as a use of the function, for the lints about dead code.
     pub(super) fn use_of(&self, function: &TokenStream) -> Option<TokenStream> {
         let turbofish = self.turbofish();
         self.can_be_referred_to().then(|| quote!(let _ = #function #turbofish;))
     }
 
-    /// Whether the function can be named without a call: not where only the type of an argument says which one.
+    /// Whether the function can be named without a call: not if an instantiation depends on the type of an argument alone.
     fn can_be_referred_to(&self) -> bool {
         self.plan.arguments.iter().all(|argument| !argument.is_inferred())
     }
 
-    /// The entry, for a wait or for the handle. `names` is what the arguments are called there.
+    /// The entry, for a wait or for the handle. `names` are the names of the arguments there.
     pub(super) fn entry(&self, place: &Place, names: &[Ident]) -> TokenStream {
         let here = self.here;
         let private = self.paths.private(self.at_output);

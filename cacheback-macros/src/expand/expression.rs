@@ -61,7 +61,7 @@ impl Expansion<'_> {
         if expression.is_span { self.span(&expression.expr) } else { expression.expr.to_token_stream() }
     }
 
-    /// An expression that has to be a duration, and is told so with an advice.
+    /// An expression that has to be a duration; if it is not, the error says what to write.
     pub(super) fn span(&self, expr: &Expr) -> TokenStream {
         let at = located(expr.span());
         let private = self.paths.private(at);
@@ -82,7 +82,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// A closure that returns a duration, and is told so with an advice.
+    /// A closure that has to return a duration, likewise.
     fn to_duration(&self, closure: &Expr) -> TokenStream {
         match closure {
             Expr::Closure(written)

@@ -128,7 +128,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The shape of an argument, or that as a value: by inference where its type has no name.
+    /// The shape of an argument, or the shape as a value: inferred if the type of the argument has no name.
     fn shape_or_value(&self, argument: &Argument, names: &[Ident], as_value: bool) -> TokenStream {
         if !as_value {
             return self.shape(argument);
@@ -216,7 +216,7 @@ impl Expansion<'_> {
     }
 }
 
-/// A reference to a part of the key or to an argument, shown where that stands: an error of its type is reported there.
+/// A reference to a part of the key or to an argument, with the span of that part: an error about its type is reported there.
 fn view(name: &Ident, at: Span) -> TokenStream {
     let mut name = name.clone();
     name.set_span(name.span().located_at(at));

@@ -1,4 +1,4 @@
-//! Lints that may not fire a second time, at what repeats the user's signature.
+//! Lints that must not fire a second time, at code that repeats the user's signature.
 
 use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
@@ -13,14 +13,14 @@ const QUIET_TYPES: &[&str] = &[
     "char", "f32", "f64", "i8", "i16", "i32", "i64", "i128", "isize", "u8", "u16", "u32", "u64", "u128",
     "usize",
 ];
-/// So many arguments of those are no matter to a lint either, however it is configured.
+/// No lint about the number of arguments fires at so few, however it is configured.
 const FEW: usize = 3;
 
 /// Lints about the lifetimes of a signature.
 const LIFETIME_LINTS: &[&str] = &["clippy::needless_lifetimes", "single_use_lifetimes", "unused_lifetimes"];
 
 impl Expansion<'_> {
-    /// Above the function that callers see: that of a future, and of lifetimes that the body makes use of.
+    /// Above the function that callers see: the lint about a returned future, and those about lifetimes that the body uses.
     pub(super) fn wrapper_lints(&self) -> Option<TokenStream> {
         let mut lints = Vec::new();
         if self.plan.sig.asyncness.is_none() {
@@ -33,7 +33,7 @@ impl Expansion<'_> {
     /// Above the function that holds the body.
     pub(super) fn body_lints(&self) -> Option<TokenStream> {
         let mut lints = self.signature_lints();
-        // Nobody sees it, and the entry alone calls it.
+        // It is private, and only the entry calls it.
         lints.extend(["missing_docs_in_private_items", "single_call_fn"]);
         if self.plan.sig.asyncness.is_some() && !self.body_awaits() {
             // It has to be.
@@ -54,7 +54,7 @@ impl Expansion<'_> {
         allow(&lints, self.lifetime_lints())
     }
 
-    /// Those of lifetimes: they have been told at the public function.
+    /// Lints about lifetimes, which are reported at the public function.
     fn lifetime_lints(&self) -> &'static [&'static str] {
         if self.plan.sig.generics.lifetimes().next().is_some() { LIFETIME_LINTS } else { &[] }
     }
@@ -64,7 +64,7 @@ impl Expansion<'_> {
         matches!(&self.plan.body, Body::Function(body) if awaits(body.stream()))
     }
 
-    /// Whether the body says the name of a lifetime of the signature.
+    /// Whether the body names a lifetime of the signature.
     fn body_says_a_lifetime(&self) -> bool {
         let (Body::Function(body), generics) = (&self.plan.body, &self.plan.sig.generics) else {
             return false;
@@ -73,7 +73,7 @@ impl Expansion<'_> {
         !names.is_empty() && says_a_lifetime(body.stream(), &names)
     }
 
-    /// Those of the signature, which has had them at the public function; none where none can fire.
+    /// Lints about the signature, which are reported at the public function; none if none can fire.
     fn signature_lints(&self) -> Vec<&'static str> {
         let arguments = &self.plan.arguments;
         let is_quiet = arguments.len() <= FEW && arguments.iter().all(|argument| is_quiet(&argument.ty));
@@ -89,7 +89,7 @@ fn allow(clippy: &[&str], lifetimes: &[&str]) -> Option<TokenStream> {
     (!lints.is_empty()).then(|| quote!(#[allow(#(#lints),*)]))
 }
 
-/// Above a binding of an argument under the name that it has already.
+/// Above a binding of an argument to its own name.
 pub(super) fn shadowing() -> TokenStream {
     quote!(#[allow(clippy::shadow_reuse, clippy::shadow_same, clippy::shadow_unrelated)])
 }

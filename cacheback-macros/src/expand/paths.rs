@@ -1,10 +1,10 @@
-//! Paths and names that are ours, and where they are shown.
+//! Generated paths and names, and their spans.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote};
 use syn::{Ident, Path};
 
-/// Where generated code finds the facade.
+/// The path of the facade in generated code.
 pub(super) struct Paths(TokenStream);
 
 impl Paths {
@@ -17,14 +17,14 @@ impl Paths {
         shown_at(self.0.clone(), span)
     }
 
-    /// What only generated code may name, shown at `span`: each function that does imports it, under a name that is not
-    /// the user's. Short: it stands in nearly every line.
+    /// The name under which each generated function imports `__private`, with this span. It is short because it stands in
+    /// nearly every line.
     pub(super) fn private(&self, span: Span) -> Ident {
         Ident::new("__cb", span)
     }
 }
 
-/// A span that resolves as ours and shows the user's.
+/// A span that resolves as generated code and points at the user's code.
 pub(super) fn located(span: Span) -> Span {
     Span::call_site().located_at(span)
 }
@@ -39,7 +39,7 @@ pub(super) fn invented(kind: &str, index: usize) -> Ident {
     format_ident!("__cacheback_{kind}{index}", span = Span::call_site())
 }
 
-/// Tokens that resolve as before and are shown at `span`.
+/// The same tokens, which resolve as before and point at `span`.
 fn shown_at(tokens: TokenStream, span: Span) -> TokenStream {
     let shown = |mut token: TokenTree| {
         let at = token.span().located_at(span);

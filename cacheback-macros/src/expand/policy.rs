@@ -1,4 +1,4 @@
-//! The policy: what is known before the first call, and what is evaluated for each fetch.
+//! The policy: fields that are known before the first call, and fields that are evaluated for each fetch.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::options::{Eviction, Field, Literal};
 use crate::plan::{Assignment, Setting, Settings};
 
 impl Expansion<'_> {
-    /// The closure that sets what is known before the first call.
+    /// The closure that sets the fields that are known before the first call.
     pub(super) fn constant_policy(&self) -> TokenStream {
         let Settings { constant, varies, .. } = &self.plan.settings;
         if constant.is_empty() && varies.is_empty() {
@@ -31,7 +31,7 @@ impl Expansion<'_> {
         }
     }
 
-    /// The closure that sets what is evaluated for each fetch or write.
+    /// The closure that sets the fields that are evaluated for each fetch or write.
     pub(super) fn varying_policy(&self) -> TokenStream {
         let varying = &self.plan.settings.per_fetch;
         let uses_none = varying.iter().all(|assignment| match &assignment.value {

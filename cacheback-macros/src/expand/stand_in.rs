@@ -1,5 +1,5 @@
-//! What stands beside a function whose attribute is refused: the handle without anything in it, so that nothing is
-//! reported at its uses but what is wrong with the attribute.
+//! Stand-ins beside a function whose attribute is refused: an empty handle, so that its uses add no errors to those about
+//! the attribute.
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;

@@ -20,7 +20,7 @@ impl Expansion<'_> {
         let imports = self.imports();
         let marker = self.scope_marker();
         // Moved, never borrowed: a borrow would keep the arguments in the future twice. A receiver keeps its name for the
-        // computed parts, and so it stays.
+        // computed parts, so it is not moved.
         let (names, held) = (self.public_names(), self.held());
         let (names, held): (Vec<_>, Vec<_>) =
             names.into_iter().zip(held).filter(|(_, held)| held != "self").unzip();

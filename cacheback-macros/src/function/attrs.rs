@@ -1,6 +1,6 @@
-//! Which of the user's attributes follow the public function, which the body, and which both.
+//! Sorts the user's attributes: some follow the public function, some the body, some both.
 //!
-//! A lint shall fire once: one about the signature at the public function, one about what is done at the body.
+//! A lint must fire once: lints about the signature at the public function, lints about the code at the body.
 
 #[cfg(test)]
 mod tests;
@@ -80,7 +80,7 @@ pub(crate) fn split(attrs: &[Attribute], ident: &Ident, errors: &mut Errors) -> 
             let attr = Attribute { meta, ..attr.clone() };
             match target {
                 Target::Public => split.public.push(attr),
-                // An expectation is not to be overruled by an allowance that covers it.
+                // An allowance must not overrule an expectation that it covers.
                 Target::PublicFirst => split.public.insert(0, attr),
                 Target::Body => split.body.push(attr),
                 Target::Entry => split.entry.push(attr),
@@ -101,7 +101,7 @@ enum Target {
     Companion,
 }
 
-/// Where an attribute goes, and what it says there.
+/// The targets of an attribute, and its form at each.
 fn targets(meta: &Meta, ident: &Ident) -> Vec<(Target, Meta)> {
     let path = meta.path();
     let first = path.segments.first().map(|segment| segment.ident.to_string()).unwrap_or_default();
@@ -111,7 +111,7 @@ fn targets(meta: &Meta, ident: &Ident) -> Vec<(Target, Meta)> {
         (1, "cfg") => to(&[Target::Public, Target::Companion]),
         (1, "cfg_attr") => conditional(meta, ident).unwrap_or_else(|| to(&[Target::Public])),
         (1, "allow") => to(&[Target::Public, Target::Body, Target::Entry]),
-        // The entry names the function, so that who uses it uses the function.
+        // The entry names the function, so that a use of the entry counts as a use of the function.
         (1, "deprecated") => {
             vec![(Target::Public, meta.clone()), (Target::Entry, parse_quote!(allow(deprecated)))]
         }
@@ -177,7 +177,7 @@ pub(crate) fn of_argument(input: &FnArg) -> &[Attribute] {
     }
 }
 
-/// What is allowed at an argument, for wherever that is repeated. What is expected is met at the body.
+/// The allowances at an argument, for each place that repeats it. Expectations are met at the body.
 pub(crate) fn allowed_at(input: &FnArg) -> Vec<Attribute> {
     let allowed = |attr: &Attribute| {
         let name = attr.path().get_ident().filter(|name| *name == "allow" || *name == "expect")?;

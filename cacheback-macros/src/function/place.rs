@@ -1,6 +1,6 @@
-//! Where the attribute stands in its file. The compiler hands a macro the function and nothing around it, so the file is
-//! read and its braces are counted. What is found here only makes an error clearer that would follow anyway: nothing is
-//! generated from it, and where a macro or an unknown attribute may have moved the function, nothing is found.
+//! The place of the attribute in its file. The compiler hands a macro the function and nothing around it, so the file is read
+//! and its braces are counted. The result only makes an error clearer that would follow anyway: nothing is generated from
+//! it, and if a macro or an unknown attribute may have moved the function, nothing is found.
 
 #[cfg(test)]
 mod tests;
@@ -9,7 +9,7 @@ use proc_macro2::Span;
 use syn::Ident;
 use syn::ext::IdentExt;
 
-/// What is certain about the place of a function.
+/// The facts about the place of a function that are certain.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Place {
     pub(crate) scope: Scope,
@@ -17,7 +17,7 @@ pub(crate) struct Place {
     pub(crate) beside_a_module: bool,
 }
 
-/// What the function stands directly in.
+/// The item that directly contains the function.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scope {
     /// A file or a module.
@@ -38,7 +38,7 @@ pub(crate) fn of(name: &Ident) -> Option<Place> {
     let (span, name) = (Span::call_site(), name.unraw().to_string());
     let source = std::fs::read_to_string(span.local_file()?).ok()?;
     let start = span.start();
-    // What most functions are: there is nothing to find, and nothing to look for.
+    // Most functions: there is nothing to find.
     if start.column == 0 && !declares_module(&source, &name) {
         return None;
     }
@@ -49,7 +49,7 @@ fn declares_module(source: &str, name: &str) -> bool {
     source.contains(&format!("mod {name}"))
 }
 
-/// Where a line, from 1, and a column, from 0, are.
+/// The offset of a line, counted from 1, and a column, counted from 0.
 fn offset(source: &str, line: usize, column: usize) -> Option<usize> {
     let before: usize = source.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum();
     let chars = source.get(before..)?.char_indices();
@@ -77,7 +77,7 @@ fn find(source: &str, offset: usize, name: &str) -> Option<Place> {
     Some(Place { scope, beside_a_module })
 }
 
-/// What is known of a file up to a place in it.
+/// The outline of a file up to a place in it.
 #[derive(Default)]
 struct Outline {
     /// The braces around the place. One without a scope is that of a macro, of an expression, or of anything else.
@@ -91,7 +91,7 @@ struct Outline {
 struct Open {
     bracket: char,
     scope: Option<Scope>,
-    /// What stood before a bracket or parenthesis.
+    /// The code before a bracket or parenthesis.
     before: String,
     modules: Vec<String>,
 }
@@ -195,7 +195,7 @@ fn end(text: &str, open: char, close: char) -> Option<usize> {
     None
 }
 
-/// What the braces behind `head` hold, if that is certain.
+/// The scope of the braces behind `head`, if it is certain.
 fn scope(head: &str) -> Option<Scope> {
     let item = attributes(head)?.rest;
     let (first, rest) = word(item)?;

@@ -73,7 +73,7 @@ pub(crate) fn has_borrow(ty: &Type) -> bool {
     find_borrow(ty).is_some()
 }
 
-/// Where `ty` holds a lifetime other than `'static`.
+/// The place in `ty` of a lifetime other than `'static`.
 pub(crate) fn find_borrow(ty: &Type) -> Option<Span> {
     let mut borrow = Borrow(None);
     borrow.visit_type(ty);
@@ -96,7 +96,7 @@ pub(crate) fn last_segment(path: &TypePath) -> Option<&PathSegment> {
     if path.qself.is_some() { None } else { path.path.segments.last() }
 }
 
-/// What is written as the value and the error of a `Result`. There may be no error in it: `io::Result<T>`.
+/// The value and the error of a `Result` as they are written. The error may be missing: `io::Result<T>`.
 pub(crate) fn parts_of_result(ty: &Type) -> Option<(&Type, Option<&Type>)> {
     let Type::Path(path) = peel(ty) else { return None };
     let last = last_segment(path).filter(|last| last.ident == "Result")?;
@@ -104,7 +104,7 @@ pub(crate) fn parts_of_result(ty: &Type) -> Option<(&Type, Option<&Type>)> {
     Some((arguments.first()?, arguments.get(1).copied()))
 }
 
-/// Where a type is shown: at its name, of a path.
+/// The span at which a type is reported: of a path, the last name.
 pub(crate) fn shown_at(ty: &Type) -> Span {
     match peel(ty) {
         Type::Path(path) => last_segment(path).map_or_else(|| ty.span(), |last| last.ident.span()),
@@ -122,7 +122,7 @@ pub(crate) fn type_arguments(segment: &PathSegment) -> Vec<&Type> {
         .collect()
 }
 
-/// Where a type stands: what is lent by reference can only be the argument itself.
+/// The depth of a type: only the argument itself can be lent by reference.
 #[derive(Clone, Copy, PartialEq)]
 enum Depth {
     Argument,

@@ -37,7 +37,7 @@ pub(crate) struct Function {
     pub(crate) body: Group,
     /// All of them, a receiver too.
     pub(crate) arguments: Vec<Argument>,
-    /// What a call comes to, if written.
+    /// The output of a call, if it is written.
     pub(crate) output: Option<Type>,
     /// A receiver or `Self` means that it stands in an `impl`.
     pub(crate) says_self: bool,
@@ -50,11 +50,11 @@ pub(crate) struct Function {
 pub(crate) struct Argument {
     /// Its place in the signature.
     pub(crate) index: usize,
-    /// What it is called, unless it is a pattern or `_`. A receiver is `self`.
+    /// Its name, unless it is a pattern or `_`. A receiver is `self`.
     pub(crate) name: Option<Ident>,
-    /// What it is called where only its value counts: not by a `_name`, which says that it is unused.
+    /// Its name in generated functions: not a `_name`, which says that the argument is unused.
     pub(crate) public: Option<Ident>,
-    /// What its pattern binds, if it is one.
+    /// The names that its pattern binds, if it is one.
     pub(crate) bindings: Vec<Ident>,
     pub(crate) ty: Type,
     /// The type as another function can say it: without the names of lifetimes, and none for `impl Trait`.
@@ -73,13 +73,13 @@ impl Argument {
         matches!(self.shape, Shape::Inferred)
     }
 
-    /// Where its type stands.
+    /// The span of its type.
     pub(crate) fn span(&self) -> Span {
         self.ty.span()
     }
 }
 
-/// Reads the item under the attribute. `None` where it is not a function with a body.
+/// Reads the item under the attribute. `None` if it is not a function with a body.
 pub(crate) fn parse(item: &TokenStream, errors: &mut Errors) -> Option<Function> {
     let Parsed { attrs, vis, sig, body } = match syn::parse2(item.clone()) {
         Ok(parsed) => parsed,
@@ -160,7 +160,7 @@ fn first_span(tokens: &TokenStream) -> Span {
     tokens.clone().into_iter().next().map_or_else(Span::call_site, |token| token.span())
 }
 
-/// One error, however many words stand in the way: an advice about one of them may not contradict that about another.
+/// One error, however many qualifiers are refused: the advice about one must not contradict the advice about another.
 fn check_qualifiers(sig: &Signature, body: &Group, errors: &mut Errors) {
     let name = &sig.ident;
     if name == "main" {
@@ -190,7 +190,7 @@ fn check_qualifiers(sig: &Signature, body: &Group, errors: &mut Errors) {
     }
 }
 
-/// What to write in place of a function that is not `async`.
+/// The message for a function that is not `async`.
 fn not_async(sig: &Signature, body: &Group) -> String {
     let name = &sig.ident;
     if returns_boxed(&sig.output) {
@@ -255,7 +255,7 @@ fn says_self(sig: &Signature) -> bool {
     found.0
 }
 
-/// What a call comes to.
+/// The output of a call.
 fn read_output(sig: &Signature) -> Option<&Type> {
     match &sig.output {
         ReturnType::Type(_, ty) => future(&sig.output).filter(|_| sig.asyncness.is_none()).or(Some(ty)),
@@ -375,7 +375,7 @@ fn read_argument(typed: &PatType, index: usize, errors: &mut Errors) -> Argument
     Argument { index, name, public, bindings, ty, local, shape }
 }
 
-/// What a pattern binds.
+/// The names that a pattern binds.
 fn bindings(pat: &Pat) -> Vec<Ident> {
     struct Bindings(Vec<Ident>);
     impl<'ast> Visit<'ast> for Bindings {

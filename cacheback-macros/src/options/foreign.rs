@@ -1,5 +1,5 @@
-//! Options of other caches, and what to write instead: the exact twin if there is one, else the sentence that ends
-//! the search.
+//! Options of other caches, and what to write instead: the exact equivalent if there is one, else a sentence that says why
+//! there is none.
 
 /// Other names of an option whose value means the same here.
 const RENAMED: &[(&str, &[&str])] = &[
@@ -120,7 +120,7 @@ pub(super) fn advice(name: &str, value: Option<&str>) -> Option<String> {
     Some(sentence.to_owned())
 }
 
-/// The value of an option as ours would take it.
+/// The value in the form that our option takes.
 fn shown(name: &str, value: Option<&str>) -> String {
     match value {
         Some(number) if name == "ttl_millis" && number.bytes().all(|byte| byte.is_ascii_digit()) => {

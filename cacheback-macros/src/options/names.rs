@@ -1,4 +1,4 @@
-//! What to say to a name that is no option.
+//! The answer to a name that is no option.
 
 use syn::Ident;
 use syn::ext::IdentExt;
@@ -7,7 +7,7 @@ use super::foreign;
 use super::table::TABLE;
 use crate::error::text::{listed, nearest};
 
-/// Options that are planned, and what there is in this version without them.
+/// Options that are planned, and what to do without them in this version.
 const PLANNED: &[(&str, &str)] = &[
     ("shared", "leave it out: values are kept in the memory of this process"),
     ("queue", "leave it out: refreshes run in this process"),
@@ -19,7 +19,7 @@ const PLANNED: &[(&str, &str)] = &[
     ("batch", "leave it out: each call is one entry"),
 ];
 
-/// What to tell the user of an option that we do not have. `value` is its value as it was written.
+/// The message for an option that does not exist. `value` is its value as it was written.
 pub(super) fn unknown(name: &Ident, value: Option<&str>) -> String {
     let text = name.unraw().to_string();
     if let Some((_, instead)) = PLANNED.iter().find(|(planned, _)| *planned == text) {

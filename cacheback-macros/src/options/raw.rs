@@ -74,7 +74,7 @@ pub(super) fn parse_option(input: ParseStream) -> syn::Result<Raw> {
     Ok(Raw { name, form })
 }
 
-/// What stands between two options.
+/// The comma between two options.
 pub(super) fn parse_comma(input: ParseStream) -> syn::Result<()> {
     match input.parse::<Token![,]>() {
         Ok(_) => Ok(()),

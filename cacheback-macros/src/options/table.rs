@@ -16,7 +16,7 @@ use Field::{Optional, Plain};
 use Kind::{Closure, Constant, Generation, PerCall, PerFetch, Special};
 use Returns::{AsWritten, Bytes, Span};
 
-/// What one option is.
+/// One option.
 pub(crate) struct Row {
     /// Its name in the attribute: also the name of the field of the policy, or of the method of the site, that it sets.
     pub(crate) name: &'static str,
@@ -25,7 +25,7 @@ pub(crate) struct Row {
     default: &'static str,
 }
 
-/// What an option sets, and when its value is known.
+/// The thing that an option sets, and when its value is known.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// The policy's field, for all entries: an expression in it uses no argument.
@@ -50,14 +50,14 @@ pub(crate) enum Field {
     Optional,
 }
 
-/// What a closure returns.
+/// The return type of a closure.
 #[derive(Clone, Copy)]
 pub(crate) enum Returns {
-    /// A duration; anything else is an error with an advice.
+    /// A duration; for anything else the error says what to write.
     Span,
     /// Any unsigned integer.
     Bytes,
-    /// What its method takes.
+    /// The type that its method takes.
     AsWritten,
 }
 
@@ -88,7 +88,7 @@ macro_rules! table {
         #[derive(Default)]
         pub(crate) struct Options {
             $(pub(crate) $field: Option<Given<$value>>,)*
-            /// Some option could not be read: what is absent here may not be absent there.
+            /// Some option could not be read: an option that is absent here may have been meant by it.
             pub(crate) incomplete: bool,
             /// The names of those, if they have one.
             pub(super) unread: Vec<Option<String>>,
@@ -106,8 +106,8 @@ macro_rules! table {
                 None
             }
 
-            /// The options that were written, in the order of the table, with their values if those are such that one may
-            /// write them down without a look at them.
+            /// The options that were written, in the order of the table, with those values that can be written down
+            /// without looking at them.
             pub(crate) fn written(&self) -> impl Iterator<Item = (&'static Row, &Ident, AnyValue)> {
                 let values = [$(self.$field.as_ref().map(|given| (&given.name, given.value.to_any()))),*];
                 let written = |(row, value): (_, Option<(_, Option<_>)>)| {

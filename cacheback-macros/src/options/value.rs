@@ -22,7 +22,7 @@ impl<T: Copy> Value<T> {
     }
 }
 
-/// A value whose type does not matter to whoever writes it down.
+/// A value of any type, for code that writes it down without looking at it.
 pub(crate) enum AnyValue {
     Fixed(Literal, Span),
     /// `is_duration`: it has to be one.
@@ -77,7 +77,7 @@ impl HasLiterals for Eviction {
 
 /// The value of an option, apart from its type.
 pub(super) trait IntoAny {
-    /// `None` if it cannot be written down without a look at it.
+    /// `None` if it cannot be written down without looking at it.
     fn to_any(&self) -> Option<AnyValue> {
         None
     }
@@ -101,7 +101,7 @@ impl IntoAny for Handle {}
 impl IntoAny for Path {}
 impl IntoAny for () {}
 
-/// What `handle` was set to.
+/// The value of `handle`.
 #[derive(Clone)]
 pub(crate) enum Handle {
     Off,
@@ -126,7 +126,7 @@ pub(crate) fn peel(mut expr: &Expr) -> &Expr {
     }
 }
 
-/// Whether the type of `expr` is its own, whatever is expected of it. What is called may return anything (`into`, `parse`).
+/// Whether `expr` has the same type whatever type is expected of it. A call may return any type (`into`, `parse`).
 pub(crate) fn has_own_type(expr: &Expr) -> bool {
     match peel(expr) {
         Expr::Lit(_) | Expr::Path(_) | Expr::Field(_) | Expr::Cast(_) => true,

@@ -1,5 +1,5 @@
-//! Options that contradict each other. Only what is written as a literal, or left at its default, can be judged
-//! here; the runtime judges the rest when it is known.
+//! Options that contradict each other. Only literals and defaults can be judged here; the runtime judges
+//! the rest once it is known.
 
 pub(super) mod bounds;
 
@@ -41,7 +41,7 @@ pub(super) fn contradictions(options: &Options, output: Option<&Type>, errors: &
     }
 }
 
-/// A body inside of the fetch is no function, and an attribute that works on one has nothing to work on.
+/// A body that is inlined into the fetch is no function: an attribute that works on functions cannot be put on it.
 pub(super) fn inline(attrs: &Attributes, errors: &mut Errors) {
     for attr in &attrs.body {
         let last = attr.path().segments.last();
@@ -55,8 +55,8 @@ pub(super) fn inline(attrs: &Attributes, errors: &mut Errors) {
     }
 }
 
-/// Whether what stands beside the function can stand there. Where it cannot, the compiler would say so too, in more words
-/// and none of ours.
+/// Whether the items beside the function can stand there. If they cannot, the compiler would report it too, but at more length
+/// and without saying what to write.
 pub(super) fn fits(
     place: &Place,
     function: &Function,
@@ -182,8 +182,8 @@ fn check_zero(given: &Option<Given<Value<Duration>>>, why: &str, errors: &mut Er
     }
 }
 
-/// `fetch_on_miss` says that the empty value would be wrong, and `wait` can give it all the same: which one is for the
-/// user to say.
+/// `fetch_on_miss` says that the default would be wrong, yet a call whose `wait` runs out needs some empty value: the user has
+/// to write it.
 fn check_empty_after_wait(options: &Options, output: Option<&Type>, errors: &mut Errors) {
     let waits =
         options.fetch_on_miss.as_ref().is_some_and(|given| !matches!(given.value, Value::Fixed(false, _)));

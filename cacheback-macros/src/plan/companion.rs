@@ -1,4 +1,4 @@
-//! What stands beside the function: a handle for its callers, and what the function itself needs.
+//! The items beside the function: a handle for its callers, and those that the function itself needs.
 
 use quote::format_ident;
 use syn::Ident;
@@ -7,7 +7,7 @@ use syn::ext::IdentExt;
 use crate::function::signature::Function;
 use crate::options::{Given, Handle, Options};
 
-/// What stands beside the function, for its callers and for itself.
+/// The items beside the function, for its callers and for itself.
 pub(crate) enum Companion {
     /// A type of this name, with everything in it.
     Type(Ident),
@@ -17,7 +17,7 @@ pub(crate) enum Companion {
     Nothing,
 }
 
-/// What stands beside a method.
+/// The names of the functions beside a method.
 pub(crate) struct Methods {
     pub(crate) entry: Ident,
     pub(crate) cache: Ident,
@@ -25,7 +25,7 @@ pub(crate) struct Methods {
     pub(crate) body: Ident,
 }
 
-/// What stands beside `function`.
+/// The items beside `function`.
 pub(super) fn choose(options: &Options, function: &Function, in_impl: bool) -> Companion {
     let ident = &function.sig.ident;
     let handle = match &options.handle {

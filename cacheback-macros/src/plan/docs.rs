@@ -69,7 +69,7 @@ fn lifetime(options: &Options) -> String {
     }
 }
 
-/// What a call does while nothing is cached, and how its answer differs from a real one.
+/// The sentences about a call while nothing is cached: its answer, and how to tell it from a real one.
 fn on_a_miss(options: &Options, output: Option<&Type>, handles: Option<&Handles>) -> String {
     if always_waits(options) {
         return "While nothing is cached, a call waits for the value.".to_owned();
@@ -101,7 +101,7 @@ fn on_a_miss(options: &Options, output: Option<&Type>, handles: Option<&Handles>
     format!("While nothing is cached, a call {does} {tells}")
 }
 
-/// What `empty = ..` gives.
+/// The expression of `empty = ..` in words.
 fn written(expr: &Expr) -> String {
     let text = readable(expr);
     if text.len() <= SHORT && !text.contains(['\n', '`']) {

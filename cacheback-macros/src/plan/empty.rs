@@ -1,10 +1,10 @@
-//! What a caller gets while nothing is cached.
+//! The answer that a caller gets while nothing is cached.
 
 use super::expression::{Expression, Names};
 use crate::error::Errors;
 use crate::options::{Given, Options, Value};
 
-/// What a caller gets while nothing is cached.
+/// The answer that a caller gets while nothing is cached.
 pub(crate) enum Empty {
     Default,
     Written(Expression),

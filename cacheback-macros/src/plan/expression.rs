@@ -1,4 +1,4 @@
-//! An expression in an option: which arguments it uses, and whether it is generic.
+//! An expression in an option: the arguments that it uses, and whether it is generic.
 
 use syn::{Expr, Ident};
 
@@ -15,12 +15,13 @@ pub(crate) struct Expression {
     pub(crate) uses: Vec<usize>,
     /// Whether it mentions `Self` or a type parameter, which no static can.
     pub(crate) generic: bool,
-    /// Whether it is for a duration and has a type of its own: if that is another one, it is told with an advice.
+    /// Whether a duration is expected and the expression has a type of its own: if that is another type, the error says what
+    /// to write.
     pub(crate) is_span: bool,
 }
 
 impl Expression {
-    /// One of which nothing is known yet.
+    /// An expression that was not analysed.
     pub(super) fn plain(expr: &Expr) -> Self {
         Self { expr: expr.clone(), uses: Vec::new(), generic: false, is_span: false }
     }
@@ -31,7 +32,7 @@ impl Expression {
     }
 }
 
-/// What an option's expression can mention.
+/// The names that an option's expression can mention.
 pub(super) struct Names<'a> {
     pub(super) arguments: &'a [Argument],
     pub(super) parameters: &'a [Parameter],

@@ -1,5 +1,5 @@
-//! Which arguments an option's expression mentions. Read from tokens, since nothing else is known here: to take
-//! a word for an argument that is none costs an unused binding, to miss one would not compile.
+//! The arguments that an option's expression mentions. A macro knows only the tokens: a word that is wrongly taken for an
+//! argument costs an unused binding, while one that is missed would not compile.
 
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use crate::function::signature::Argument;
 
 /// The indices of the arguments that `tokens` mention, in the order of the signature.
 ///
-/// A binding inside of a pattern is an error: outside of the body it has no name to go by.
+/// A binding inside of a pattern is an error: outside of the body it does not exist.
 pub(crate) fn arguments(tokens: &impl ToTokens, arguments: &[Argument], errors: &mut Errors) -> Vec<usize> {
     let mut words = Vec::new();
     collect(tokens.to_token_stream(), &mut words);

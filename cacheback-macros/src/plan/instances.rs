@@ -1,4 +1,4 @@
-//! What tells the caches of one function apart: a generic function has one for each instantiation.
+//! The caches of one function: a generic function has one for each instantiation.
 
 use syn::{GenericParam, Ident, Type};
 

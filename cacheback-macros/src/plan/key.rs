@@ -1,4 +1,4 @@
-//! What tells one entry from another: the arguments that are not skipped, or the parts of `key`.
+//! The key of an entry: the arguments that are not skipped, or the parts of `key`.
 
 #[cfg(test)]
 mod tests;
@@ -71,7 +71,7 @@ pub(crate) fn choose(options: &Options, function: &Function, errors: &mut Errors
     key
 }
 
-/// Whether two values of a type share their entries is for the user to say.
+/// The user has to say whether two values of a type share their entries.
 fn check_receiver(
     options: &Options,
     key: &Key,
@@ -200,7 +200,7 @@ fn find(name: &Ident, arguments: &[Argument]) -> Option<usize> {
     arguments.iter().find(is_it).map(|argument| argument.index)
 }
 
-/// What the tokens tell of `Hash + Eq`.
+/// Reports a type that visibly lacks `Hash + Eq`.
 fn check_type(argument: &Argument, errors: &mut Errors) {
     let mut float = Float(None);
     float.visit_type(&argument.ty);

@@ -1,8 +1,8 @@
-//! `self` under another name, for code that is moved to where there is no `self`: an option's expression, and the body
-//! of a method that can have no function beside it.
+//! Renames `self` in code that is moved out of the method: an option's expression, and the body of a method that can have no
+//! function beside it.
 //!
-//! Renamed is what can only be the receiver. A nested item has a `self` of its own, `self::path` is a module, and a
-//! macro whose tokens hold an `fn` may mean either: what is left over captures the caller's `self`, and the compiler
+//! Only a `self` that can only be the receiver is renamed. A nested item has a `self` of its own, `self::path` is a module, and
+//! a macro whose tokens hold an `fn` may mean either: a `self` that is left captures the caller's, and the compiler
 //! refuses that.
 
 #[cfg(test)]
@@ -14,7 +14,7 @@ use syn::{Block, Expr, Ident, Item, Macro, Path};
 
 use crate::error::Errors;
 
-/// What `self` is called there, shown at `span`.
+/// The new name of `self`, with this span.
 pub(crate) fn name(span: Span) -> Ident {
     Ident::new("__cacheback_self", Span::call_site().located_at(span))
 }
@@ -90,7 +90,7 @@ impl Rename<'_> {
         renamed.into_iter().collect()
     }
 
-    /// What a string captures cannot be renamed: it may be no format.
+    /// A capture in a string cannot be renamed: the string may not be a format string.
     fn check(&mut self, literal: &str, span: Span) {
         let unescaped = literal.replace("{{", "");
         if unescaped.contains("{self}") || unescaped.contains("{self:") {

@@ -1,4 +1,4 @@
-//! What the options set: fields of the policy and methods of the site, by when their values are known.
+//! The settings that the options make: fields of the policy and methods of the site, sorted by when their values are known.
 
 use proc_macro2::Span;
 use quote::ToTokens;
@@ -98,7 +98,7 @@ impl Settings {
         per_fetch.chain(self.per_call.iter().map(|(_, expr)| expr))
     }
 
-    /// Adds a field that may depend on arguments: where it does, the policy only says so.
+    /// Adds a field that may depend on arguments: if it does, the policy only lists it as varying.
     fn add(&mut self, assignment: Assignment) {
         match &assignment.value {
             Setting::Expr(expr) if !expr.is_constant() => self.varies.push(assignment.field),

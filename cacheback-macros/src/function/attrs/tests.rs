@@ -22,7 +22,7 @@ fn attributes_go_where_they_belong() {
         ("deny(unused)", "deny(unused)", "deny(unused)", "", ""),
         ("expect(dead_code)", "expect(dead_code)", "", "", ""),
         ("expect(clippy::too_many_arguments)", "expect(clippy::too_many_arguments,)", "", "", ""),
-        // Which of its lints is meant is not known, nor where that one fires.
+        // It is unknown which lint of the group is meant, and where it fires.
         ("expect(unused)", "allow(unused)", "allow(unused)", "allow(unused)", ""),
         (
             "expect(non_snake_case)",

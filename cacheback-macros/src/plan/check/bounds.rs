@@ -1,5 +1,5 @@
-//! Types of which the function says what they can do, and not enough. The compiler would say so with the names of our own
-//! traits. Only bounds on well-known traits are judged: any other may bring what is needed along.
+//! Type parameters whose bounds are not enough. The compiler would report them by the names of our own traits. Only bounds on
+//! well-known traits are judged: any other trait may imply the missing bounds.
 
 use syn::{GenericParam, Generics, Ident, Type, TypeParamBound, WherePredicate};
 
@@ -9,7 +9,7 @@ use crate::function::shape;
 use crate::function::signature::{Argument, Function};
 use crate::plan::key::{Key, Part};
 
-/// Traits that bring none of what is needed along.
+/// Traits that imply none of the bounds that are needed.
 const BRING_NOTHING: &[&str] = &[
     "AsMut",
     "AsRef",
@@ -38,11 +38,11 @@ const BRING_NOTHING: &[&str] = &[
     "Unpin",
 ];
 
-/// What is needed, as it is written without an import.
+/// The bounds that are needed, as they are written without an import.
 const TO_BE_KEPT: &[&str] = &["Clone", "Send", "Sync", "'static"];
 const TO_BE_A_KEY: &[&str] = &["Eq", "std::hash::Hash"];
 
-/// Reports each argument, and the value, whose type is known not to have what is needed.
+/// Reports each argument, and the value, whose type is known to lack a bound that is needed.
 pub(in crate::plan) fn check(function: &Function, key: &Key, errors: &mut Errors) {
     let generics = &function.sig.generics;
     for argument in &function.arguments {
@@ -124,7 +124,7 @@ fn parameter<'a>(ty: &Type, generics: &'a Generics) -> Option<(&'a Ident, Vec<&'
     Some((&param.ident, param.bounds.iter().chain(elsewhere.flatten()).collect()))
 }
 
-/// What is needed and not brought along by `bounds`, if that is certain and not nothing.
+/// The bounds that are needed and not implied by `bounds`; `None` if there are none, or if that is not certain.
 fn missing(bounds: &[&TypeParamBound], in_key: bool) -> Option<Vec<&'static str>> {
     let mut has = Vec::new();
     for bound in bounds {
