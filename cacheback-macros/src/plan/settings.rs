@@ -63,14 +63,20 @@ pub(super) fn read(options: &Options, names: &Names, errors: &mut Errors) -> Set
                 if let Setting::Expr(_) = assignment.value {
                     settings.per_fetch.push(assignment.clone());
                 }
-                settings.add(assignment);
+                if assignment.value.is_constant() {
+                    settings.constant.push(assignment);
+                } else {
+                    settings.varies.push(option);
+                }
             }
             Kind::PerCall(holds) => {
                 let value = evaluated(value, names, errors);
                 if let Setting::Expr(expr) = &value {
                     settings.per_call.push((option, expr.clone()));
                 }
-                settings.add(Assignment { field: option, holds, value });
+                if value.is_constant() {
+                    settings.constant.push(Assignment { field: option, holds, value });
+                }
             }
             Kind::Closure(returns) => {
                 if let AnyValue::Computed { expr, .. } = value {
@@ -80,6 +86,9 @@ pub(super) fn read(options: &Options, names: &Names, errors: &mut Errors) -> Set
             Kind::Special | Kind::Generation => {}
         }
     }
+    // `Policy::varies` lists the options of fetches first, then `wait`, then `fetch_on_miss`.
+    let of_calls = settings.per_call.iter().rev().filter(|(_, expr)| !expr.is_constant());
+    settings.varies.extend(of_calls.map(|(option, _)| *option));
     settings
 }
 
@@ -97,12 +106,14 @@ impl Settings {
         });
         per_fetch.chain(self.per_call.iter().map(|(_, expr)| expr))
     }
+}
 
-    /// Adds a field that may depend on arguments: if it does, the policy only lists it as varying.
-    fn add(&mut self, assignment: Assignment) {
-        match &assignment.value {
-            Setting::Expr(expr) if !expr.is_constant() => self.varies.push(assignment.field),
-            _ => self.constant.push(assignment),
+impl Setting {
+    /// Whether it is known before the first call.
+    fn is_constant(&self) -> bool {
+        match self {
+            Setting::Fixed(..) => true,
+            Setting::Expr(expr) => expr.is_constant(),
         }
     }
 }

@@ -32,7 +32,7 @@ impl expressions {
                 __cacheback_policy.jitter = 0.1;
                 __cacheback_policy.capacity = 1000;
                 __cacheback_policy.eviction = __cb::Eviction::TinyLfu;
-                __cacheback_policy.varies = &["lifetime", "fetch_on_miss", "wait"];
+                __cacheback_policy.varies = &["lifetime", "wait", "fetch_on_miss"];
             },
         );
         &SLOT
