@@ -274,7 +274,7 @@ async fn options_may_look_at_the_receiver() {
     settle().await;
     let policy = Repo::optioned_cache().policy();
     assert_eq!(policy.capacity, 5);
-    assert_eq!(policy.varies, ["lifetime", "retention", "fetch_on_miss", "wait"]);
+    assert_eq!(policy.varies, ["lifetime", "retention", "wait", "fetch_on_miss"]);
 
     source.fail(true);
     let error = three.optioned(1).await.unwrap_err();

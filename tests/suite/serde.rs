@@ -1,7 +1,9 @@
 //! The feature `serde`: the public types in JSON, on which dashboards rely.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use cacheback::{Eviction, Policy, Stats, Status, cacheback, settle, testing};
-use serde_json::{from_str, from_value, json, to_value};
+use serde_json::{Value, from_str, from_value, json, to_value};
 
 #[cacheback(
     lifetime = "1m",
@@ -17,29 +19,52 @@ async fn described(id: u64) -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn a_policy_has_its_durations_in_seconds() {
-    assert_eq!(
-        to_value(described::cache().policy()).unwrap(),
-        json!({
-            "lifetime": 60.0,
-            "max_stale": 1.5,
-            "retention": 3600.0,
-            "refresh_ahead": 0.0,
-            "fetch_on_miss": false,
-            "wait": 2.0,
-            "refresh_timeout": 60.0,
-            "max_backoff": 60.0,
-            "breaker": true,
-            "max_refreshes": null,
-            "cache_err": null,
-            "jitter": 0.5,
-            "capacity": 10_000,
-            "max_bytes": null,
-            "eviction": "tiny_lfu",
-            "varies": [],
-        })
-    );
-    let unlimited = to_value(Policy::default()).unwrap();
-    assert_eq!((&unlimited["max_stale"], &unlimited["eviction"]), (&json!(null), &json!("lru")));
+    let default = to_value(Policy::default()).unwrap();
+    let mut expected = default.clone();
+    for (option, value) in [
+        ("lifetime", json!(60.0)),
+        ("max_stale", json!(1.5)),
+        ("retention", json!(3600.0)),
+        ("wait", json!(2.0)),
+        ("jitter", json!(0.5)),
+        ("eviction", json!("tiny_lfu")),
+    ] {
+        expected[option] = value;
+    }
+    assert_eq!(to_value(described::cache().policy()).unwrap(), expected);
+
+    // One of each type, and those that have no limit.
+    for (option, value) in [
+        ("lifetime", json!(600.0)),
+        ("fetch_on_miss", json!(false)),
+        ("breaker", json!(true)),
+        ("capacity", json!(10_000)),
+        ("eviction", json!("lru")),
+        ("varies", json!([])),
+        ("max_stale", json!(null)),
+        ("wait", json!(null)),
+        ("max_refreshes", json!(null)),
+        ("cache_err", json!(null)),
+        ("max_bytes", json!(null)),
+    ] {
+        assert_eq!(default[option], value, "{option}");
+    }
+}
+
+/// No field is left out, none has another name, and each duration is a number.
+#[test]
+fn a_policy_is_written_with_all_its_fields() {
+    let written = to_value(Policy::default()).unwrap();
+    let written = written.as_object().unwrap();
+    let shown = format!("{:#?}", Policy::default());
+    let fields = shown.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(": "));
+    let fields: BTreeMap<_, _> = fields.collect();
+    let names = |written: &serde_json::Map<String, Value>| written.keys().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(names(written), fields.keys().map(|name| (*name).to_owned()).collect());
+    for (name, value) in fields {
+        let is_duration = value.strip_suffix("s,").is_some_and(|seconds| seconds.parse::<f64>().is_ok());
+        assert!(!is_duration || written[name].is_f64(), "{name}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
