@@ -55,7 +55,7 @@ struct Expansion<'a> {
     paths: Paths,
     /// At the function's name.
     here: Span,
-    /// At the return type, of a `Result` at what is kept, or at the function's name.
+    /// At the return type (for a `Result`, at the kept type), or at the function's name.
     at_output: Span,
     /// At the error of a `Result`, or at the return type.
     at_error: Span,

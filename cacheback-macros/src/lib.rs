@@ -26,7 +26,7 @@ use crate::plan::Plan;
 
 /// Makes every call of an `async fn` a read from a cache that is refreshed in the background.
 ///
-/// The function keeps its signature. A call returns what is cached, fresh or stale, at once; if it is no longer
+/// The function keeps its signature. A call returns the cached value, fresh or stale, at once; if it is no longer
 /// fresh, one refresh is started in the background. **While nothing is cached a call returns the empty value
 /// (`Default::default()`), not your data**; write `fetch_on_miss` if that would be wrong.
 ///
@@ -303,7 +303,7 @@ use crate::plan::Plan;
 /// The longest that a caller waits for a fetch. Then it gets the stale or the empty value, and the fetch goes on.
 /// Default: no limit.
 ///
-/// With [`fetch_on_miss`](#fetch_on_miss) what it gets is written as [`empty`](#empty). `fetch_on_miss` says that the
+/// With [`fetch_on_miss`](#fetch_on_miss) that answer is written as [`empty`](#empty). `fetch_on_miss` says that the
 /// default would be wrong, and a slow database is no reason to say "not found": for a `Result` that is most often an
 /// `Err`.
 ///
@@ -417,7 +417,7 @@ use crate::plan::Plan;
 ///
 /// ## `cache_err`
 ///
-/// An `Err` is never stored over a value. Where there is none, it answers waiting callers for this long, so that a dead
+/// An `Err` is never stored over a value. If there is none, it answers waiting callers for this long, so that a dead
 /// origin is left alone. Not zero. Default: off.
 ///
 /// ```

@@ -74,7 +74,7 @@ pub(crate) enum Name {
     Function(String),
 }
 
-/// Decides what is generated, and reports what is wrong.
+/// Decides what to generate, and reports mistakes.
 pub(crate) fn make(
     options: Options,
     mut function: Function,

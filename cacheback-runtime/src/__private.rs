@@ -50,8 +50,8 @@ pub const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The answer to a call where there is one at once and nothing is to be started.
-// One of these a cached function: shared between functions of the same types it would cost each call 20 instructions.
+/// The answer to a call, if there is one at once and nothing is to be started.
+// Inlined, once for each cached function: a copy shared by functions of the same types costs each call 20 instructions.
 #[inline(always)]
 #[must_use]
 pub fn hit<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
@@ -68,8 +68,8 @@ pub fn wait<R: 'static>(entry: Entry<R>) -> Wait<R> {
     Wait(Some(Box::new(AssertUnwindSafe(entry.call()))))
 }
 
-/// The future of [`wait`], boxed twice: one pointer is all that the caller's future has to hold. `None` only while it
-/// is dropped. A panic leaves nothing half done: what a call has claimed is given back by `Drop`.
+/// The future of [`wait`], boxed twice, so that the caller's future holds one pointer. It is `None` only while it is
+/// dropped. A panic leaves nothing half done: `Drop` gives back what a call has claimed.
 pub struct Wait<R>(Option<Box<Boxed<R>>>);
 
 type Boxed<R> = AssertUnwindSafe<BoxFuture<R>>;
@@ -145,14 +145,14 @@ pub fn of<A>() -> PhantomData<A> {
     PhantomData
 }
 
-/// The key of a call, where it can be one.
+/// The key of a call, if its parts can be one.
 // The bound is here, so that what misses it is told at one place and once, and not by each function that takes the key.
 #[must_use]
 pub fn key<A: KeyOver<W>, W: Copy>(_: PhantomData<A>, view: W) -> Viewed<A, W> {
     Viewed::new(view)
 }
 
-/// The arguments of a call, where they can be some.
+/// The arguments of a call, if a fetch can own them.
 #[must_use]
 pub fn args<A: ArgsOver<W>, W: Copy>(_: PhantomData<A>, view: W) -> Viewed<A, W> {
     Viewed::new(view)

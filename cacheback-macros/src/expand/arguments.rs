@@ -43,7 +43,7 @@ impl Expansion<'_> {
         self.plan.arguments.iter().map(|argument| self.public_name(argument)).collect()
     }
 
-    /// What the wrapper calls its arguments: by their names where a computed part of the key does.
+    /// The names of the arguments in the wrapper: their own, if a computed part of the key uses them.
     pub(super) fn held(&self) -> Vec<Ident> {
         let is_computed = |part: &Part| matches!(part, Part::Computed(_));
         if self.plan.key.parts.iter().any(is_computed) { self.public_names() } else { self.bound() }

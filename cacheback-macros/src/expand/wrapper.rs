@@ -72,7 +72,7 @@ impl Expansion<'_> {
         let instance = self.instance(slot, names);
         let probe = self.probe();
         let private = self.paths.private(self.at_output);
-        // All of it at the output: what is wrong with that is said at one place.
+        // All of it at the output, so that a mistake in the output is reported at one place.
         quote_spanned!(self.at_output=> #private::hit(#instance, #key, #probe.__cacheback_outcome()))
     }
 }

@@ -35,7 +35,7 @@ pub(crate) enum Shape {
 }
 
 impl Shape {
-    /// Whether what is lent has to be passed by reference.
+    /// Whether the lease has to be passed by reference.
     pub(crate) fn by_reference(&self) -> bool {
         matches!(self, Shape::Slice(_) | Shape::Nested(_))
     }

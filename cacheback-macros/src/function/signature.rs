@@ -1,4 +1,4 @@
-//! The annotated function: its arguments, what it returns, and why it may not be cacheable. The body stays
+//! The annotated function: its arguments, its return type, and why it may not be cacheable. The body stays
 //! tokens; nothing here reads it.
 
 #[cfg(test)]

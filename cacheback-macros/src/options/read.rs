@@ -1,4 +1,4 @@
-//! From what is written behind one option to its value: literals are checked here, anything else is left to the type
+//! From the tokens behind one option to its value: literals are checked here, anything else is left to the type
 //! system.
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ use crate::error::Errors;
 use crate::function::signature::Argument;
 use crate::options;
 
-/// An expression and what it needs.
+/// An expression, and the arguments that it needs.
 #[derive(Clone)]
 pub(crate) struct Expression {
     pub(crate) expr: Expr,

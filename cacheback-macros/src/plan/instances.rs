@@ -11,7 +11,7 @@ pub(crate) enum Instances {
     One,
     /// `Self` in an `impl`, and these parameters.
     Named(Vec<Parameter>),
-    /// All that is generic where the function stands, without its name: the parameters of a trait are no part of
+    /// Everything generic around the function, without its name: the parameters of a trait are no part of
     /// `Self`.
     Scope,
 }

@@ -138,7 +138,7 @@ counters! {
     ///
     /// `hits`, `stale`, `empty` and `waited` add up to the [calls](Stats::calls) that were answered.
     ///
-    /// With the feature `serde` it is a map of these fields. What an older version did not count yet is read as zero.
+    /// With the feature `serde` it is a map of these fields. A counter that an older version did not have is read as zero.
     ///
     /// # Examples
     ///

@@ -11,7 +11,7 @@ use crate::key::{Form, KeyOver, KeyShape, Shape, Viewed};
 use crate::outcome::Outcome;
 use crate::rules::policy::Policy;
 
-/// Something computed from the arguments `A` of a call.
+/// A value computed from the arguments `A` of a call.
 type Over<A, T> = fn(&dyn Lends<A>) -> T;
 
 /// The options that depend on the arguments of a call.
@@ -47,7 +47,7 @@ impl<A: Shape, F: Shape> OwnedArgs<A, F> for OwnArgs<F> {
     }
 }
 
-/// What a body is lent its arguments from: it keeps them alive while it runs.
+/// Lends a body its arguments, and keeps them alive while it runs.
 pub struct Lender<F: Form>(Arc<dyn Lends<F>>);
 
 impl<F: Form> Lender<F> {
@@ -64,7 +64,7 @@ impl<F: Form> std::fmt::Debug for Lender<F> {
     }
 }
 
-/// What owns arguments.
+/// An owner of arguments.
 pub trait Lends<F: Form>: Send + Sync {
     /// All of them, as the body takes them.
     fn __cacheback_lend(&self) -> F::Lease<'_>;
@@ -75,14 +75,14 @@ pub trait Lends<F: Form>: Send + Sync {
 pub(crate) struct Call<A: KeyShape, F: Form, O: Outcome, G> {
     pub(crate) engine: Shared<Of<A, O>>,
     hash: u64,
-    /// The number of the key's node, where one was seen.
+    /// The number of the key's node, if one was seen.
     node: Option<u64>,
     key: A::Owned,
     args: G,
     does: OfArguments<F, O>,
 }
 
-// A panic in the user's code leaves nothing half done: what is claimed is given back by `Drop`.
+// A panic in the user's code leaves nothing half done: `Drop` gives claims back.
 impl<A: KeyShape, F: Form, O: Outcome, G> RefUnwindSafe for Call<A, F, O, G> {}
 
 impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> BoundSource for Call<A, F, O, G> {

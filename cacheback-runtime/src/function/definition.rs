@@ -12,7 +12,7 @@ use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Viewed};
 use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::rules::policy::Policy;
 
-/// What a function does with its arguments `A`, and what its options say, one by one.
+/// A function of the arguments `A`: its body and its options.
 pub struct Site<A: Form, O: Outcome> {
     arguments: OfArguments<A, O>,
     values: ValueOptions<O>,
@@ -22,8 +22,8 @@ pub struct Site<A: Form, O: Outcome> {
 
 impl<A: Form, O: Outcome> Site<A, O> {
     /// A function with this body, and no option.
-    // Generated code calls the methods below by plain names: no trait's method comes before an inherent one of a value
-    // that is taken as it is. What takes a reference has a name that nobody else would use.
+    // Generated code calls the methods below by plain names: the compiler prefers an inherent method that takes `self` by
+    // value to the method of any trait. A method that takes a reference has a name that nobody else would use.
     #[must_use]
     pub fn new(_: PhantomData<A>, _: O, body: fn(Lender<A>) -> BoxFuture<O::Return>) -> Self {
         Self {
@@ -79,42 +79,42 @@ impl<A: Form, O: Outcome> Site<A, O> {
         self
     }
 
-    /// Whether a caller waits on a miss is an expression.
+    /// An expression decides whether a caller waits on a miss.
     #[must_use]
     pub fn fetch_on_miss(mut self, waits: fn(&dyn Lends<A>) -> bool) -> Self {
         self.arguments.fetch_on_miss = Some(waits);
         self
     }
 
-    /// The longest wait is an expression.
+    /// An expression gives the longest wait.
     #[must_use]
     pub fn wait(mut self, wait: fn(&dyn Lends<A>) -> Duration) -> Self {
         self.arguments.wait = Some(wait);
         self
     }
 
-    /// A value has its own lifetime.
+    /// A closure gives each value its own lifetime.
     #[must_use]
     pub fn lifetime_for(mut self, lifetime_for: fn(&O::Value) -> Duration) -> Self {
         self.values.lifetime_for = Some(Closure::Function(lifetime_for));
         self
     }
 
-    /// An error of the origin is an outage, or an answer.
+    /// A closure tells an outage from the answer of a healthy origin.
     #[must_use]
     pub fn is_outage(mut self, is_outage: fn(&O::Error) -> bool) -> Self {
         self.values.is_outage = Some(Closure::Function(is_outage));
         self
     }
 
-    /// A value has its own retention.
+    /// A closure gives each value its own retention.
     #[must_use]
     pub fn retention_for(mut self, retention_for: fn(&O::Value) -> Duration) -> Self {
         self.values.retention_for = Some(Closure::Function(retention_for));
         self
     }
 
-    /// A value counts this many bytes.
+    /// A closure counts the bytes of a value.
     #[must_use]
     pub fn weigh(mut self, weigh: fn(&O::Value) -> u64) -> Self {
         self.values.weigh = Some(Closure::Function(weigh));
@@ -160,7 +160,8 @@ impl<A: Form, O: Outcome> Site<A, O> {
     }
 }
 
-/// A [`Site`]. Where a function takes this, what its arguments lack is not told a second time.
+/// A [`Site`]. A function that takes this in its place does not make the compiler tell a second time what the arguments
+/// lack.
 pub trait IsSite<A: Form, O: Outcome> {
     /// Itself.
     fn site(self) -> Site<A, O>;

@@ -327,7 +327,7 @@ fn bounds_that_are_known_not_to_be_enough() {
         "[impl Fn() -> u8] `impl Fn() -> u8` is not known to be `Clone`, `Send`, `Sync` and `'static`: a fetch owns its \
          arguments / write `impl Fn() -> u8 + Clone + Send + Sync + 'static`\n"
     );
-    // Any other trait may bring along what is missing.
+    // Any other trait may bring the missing ones along.
     for item in [
         "async fn f(id: impl Model) {}",
         "async fn f<T: Default + Model>(id: u64) -> T {}",
