@@ -218,9 +218,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "rule 3: a caller gives up a fetch whose runtime nobody drives",
         core: false,
         file: "engine/wait.rs",
-        at: "None if until.is_some_and(|until| Moment::now() >= until) => return,",
-        original: "until.is_some_and(|until| Moment::now() >= until)",
-        mutated: "until.is_some_and(|until| Moment::now() < until)",
+        at: "let is_elsewhere = waiter.runs_elsewhere(here.caller.id());",
+        original: "waiter.runs_elsewhere(here.caller.id())",
+        mutated: "waiter.runs_elsewhere(here.caller.id()) && false",
         killed_by: &[(Runtimes, "rule_3_a_caller_gives_up_a_fetch_whose_runtime_nobody_drives")],
     },
     Mutation {
