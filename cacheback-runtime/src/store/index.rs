@@ -72,8 +72,7 @@ impl<K, V, X> Index<K, V, X> {
         self.nodes.load(Ordering::Relaxed)
     }
 
-    /// The node of this hash that has a number from `floor` on and for which `is` is true. `is` may be called with
-    /// nodes of other hashes.
+    /// The node of this hash that has a number from `floor` on and for which `is` is true.
     #[inline]
     pub(super) fn find<'g>(
         &self,
@@ -82,10 +81,14 @@ impl<K, V, X> Index<K, V, X> {
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
+        // The map shows nodes of other hashes too, if they are alike in seven bits: with many places to look at, too
+        // many to compare their keys.
+        let is = move |node: &Node<K, V, X>| node.hash() == hash && is(node);
         self.find_first(hash, floor, is, pin).or_else(|| self.find_deeper(hash, floor, is, pin))
     }
 
-    /// The same, if the node lies at the hash itself: all do but those that found a crowd there.
+    /// The same, if the node lies at the hash itself: all do but those that found a crowd there. `is` may be called with
+    /// nodes of other hashes: that costs a hit less than to look at each node's hash.
     #[inline]
     pub(super) fn find_first<'g>(
         &self,
