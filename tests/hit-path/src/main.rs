@@ -1,10 +1,11 @@
-//! The gate of the hit path: counts the instructions of a hit and compares them with `limits.txt`.
+//! The gate of the hit path: counts the instructions of a hit, a fetch or a write, and compares them with `limits.txt`.
 //!
 //! `cargo run --release -p cacheback-hit-path-tests` runs this program again under `valgrind --tool=callgrind`, for
-//! each kind of call with two numbers of hits. The difference, divided by the hits, is the cost of one hit. The cost of
-//! the loop itself is measured with a plain function and subtracted. It fails if a kind takes 3 % more than its limit.
-//! With `--update` it writes the measured numbers as new limits.
+//! each kind of call with two numbers of calls. The difference, divided by the calls, is the cost of one call. The cost
+//! of the loop itself is measured with a plain function and subtracted. It fails if a kind takes 3 % more than its
+//! limit. With `--update` it writes the measured numbers as new limits.
 
+mod fetches;
 mod generic;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ fn main() -> Outcome<()> {
         ["--update"] => check(true),
         ["hit", kind, hits] if generic::KINDS.contains(&kind) => generic::hit(kind, hits.parse()?),
         ["hit", kind, hits] => hit(kind, hits.parse()?),
+        ["fetch", kind, calls] => fetches::run(kind, calls.parse()?),
         _ => Err("usage: cacheback-hit-path-tests [--update]".into()),
     }
 }
@@ -51,28 +53,51 @@ const KINDS: [(&str, &str); 10] = [
 ];
 
 fn check(update: bool) -> Outcome<()> {
-    let limits = read_limits()?;
-    let mut measured = BTreeMap::new();
-    let mut over = Vec::new();
+    let mut gate = Gate { limits: read_limits()?, measured: BTreeMap::new(), over: Vec::new() };
     println!("instructions of a hit");
     for (kind, plain) in KINDS {
-        let of_loop = instructions(plain)?;
-        let of_hit = instructions(kind)? - of_loop;
-        let limit = limits.get(kind).copied();
-        println!("{kind:>26} {of_hit:6.1}   limit {:>5}   loop {of_loop:5.1}", shown(limit));
-        if limit.is_none_or(|limit| of_hit > limit * (1.0 + TOLERANCE)) {
-            over.push(kind);
-        }
-        measured.insert(kind, of_hit);
+        gate.measure("hit", kind, plain, HITS)?;
+    }
+    println!("instructions of a fetch or a write");
+    for (kind, plain) in fetches::KINDS {
+        gate.measure("fetch", kind, plain, fetches::CALLS)?;
     }
     if update {
-        let lines: String = measured.iter().map(|(kind, of_hit)| format!("{of_hit:.0} {kind}\n")).collect();
+        let lines: String =
+            gate.measured.iter().map(|(kind, of_call)| format!("{of_call:.0} {kind}\n")).collect();
         fs::write(LIMITS, lines)?;
         return Ok(());
     }
-    match over[..] {
+    match gate.over[..] {
         [] => Ok(()),
-        _ => Err(format!("more than 3 % over the limit: {}", over.join("; ")).into()),
+        _ => Err(format!("more than 3 % over the limit: {}", gate.over.join("; ")).into()),
+    }
+}
+
+struct Gate {
+    limits: BTreeMap<String, f64>,
+    measured: BTreeMap<&'static str, f64>,
+    over: Vec<&'static str>,
+}
+
+impl Gate {
+    /// Measures a kind of call, less its loop.
+    fn measure(
+        &mut self,
+        command: &str,
+        kind: &'static str,
+        plain: &str,
+        calls: [u32; 2],
+    ) -> Outcome<()> {
+        let of_loop = instructions(command, plain, calls)?;
+        let of_call = instructions(command, kind, calls)? - of_loop;
+        let limit = self.limits.get(kind).copied();
+        println!("{kind:>28} {of_call:7.1}   limit {:>5}   loop {of_loop:5.1}", shown(limit));
+        if limit.is_none_or(|limit| of_call > limit * (1.0 + TOLERANCE)) {
+            self.over.push(kind);
+        }
+        self.measured.insert(kind, of_call);
+        Ok(())
     }
 }
 
@@ -91,21 +116,21 @@ fn read_limits() -> Outcome<BTreeMap<String, f64>> {
 }
 
 /// Instructions of one call of this kind, its loop included.
-fn instructions(kind: &str) -> Outcome<f64> {
+fn instructions(command: &str, kind: &str, calls: [u32; 2]) -> Outcome<f64> {
     let directory = std::env::temp_dir().join(format!("cacheback-gate-{}", std::process::id()));
     fs::create_dir_all(&directory)?;
-    let counts = HITS.map(|hits| count(kind, hits, &directory.join("callgrind.out")));
+    let counts = calls.map(|calls| count(command, kind, calls, &directory.join("callgrind.out")));
     fs::remove_dir_all(&directory)?;
     let [few, many] = counts;
-    Ok((many? - few?) as f64 / f64::from(HITS[1] - HITS[0]))
+    Ok((many? - few?) as f64 / f64::from(calls[1] - calls[0]))
 }
 
-fn count(kind: &str, hits: u32, out: &Path) -> Outcome<i64> {
+fn count(command: &str, kind: &str, calls: u32, out: &Path) -> Outcome<i64> {
     let run = Command::new("valgrind")
         .arg("--tool=callgrind")
         .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe()?)
-        .args(["hit", kind, &hits.to_string()])
+        .args([command, kind, &calls.to_string()])
         .output()
         .map_err(|error| format!("valgrind does not start: {error}"))?;
     if !run.status.success() {
