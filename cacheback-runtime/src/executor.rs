@@ -9,6 +9,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::base::clock::Moment;
+use crate::base::hash::Numbered;
 use crate::base::panics::catch;
 use crate::base::sync::plain::Serial;
 use crate::base::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
@@ -92,7 +93,7 @@ struct Schedule {
     closed: bool,
     running: usize,
     waiting: usize,
-    functions: HashMap<u64, FunctionQueue>,
+    functions: HashMap<u64, FunctionQueue, Numbered>,
     places: Vec<Arc<Place>>,
     /// A thread is handing out free places. A thread that frees another one leaves it to that thread.
     dispatching: bool,
@@ -129,7 +130,7 @@ impl Executor {
             closed: false,
             running: 0,
             waiting: 0,
-            functions: HashMap::new(),
+            functions: HashMap::default(),
             places: Vec::new(),
             dispatching: false,
         };

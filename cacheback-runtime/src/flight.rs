@@ -21,7 +21,7 @@ mod drive;
 mod waiter;
 pub(crate) use claims::{JoinOrClaim, KeyClaims, Lane, Standing, Start, Succession};
 use drive::Drive;
-pub(crate) use drive::NOTICE;
+pub(crate) use drive::{NOTICE, Run};
 pub(crate) use waiter::Waiter;
 
 /// One fetch, as the callers who wait for it see it.
@@ -172,7 +172,10 @@ impl<T: Send + Sync + 'static> Fetch for Flight<T> {
 
 const SHARDS: usize = 16;
 
-type Shard<K, T, J> = HashMap<u64, Vec<KeyClaims<K, T, J>>, BuildAsIs>;
+/// The claims of the keys of one hash: nearly always of one key.
+type SameHash<K, T, J> = SmallVec<[KeyClaims<K, T, J>; 1]>;
+
+type Shard<K, T, J> = HashMap<u64, SameHash<K, T, J>, BuildAsIs>;
 
 /// The flights of a cache, by their keys.
 pub(crate) struct Flights<K: ?Sized, T, J> {
@@ -199,11 +202,15 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         loop {
             let uncompared = {
                 let mut shard = lock(self.shard(hash));
-                let worked = claims_of(&mut shard, hash, known).and_then(|at| {
-                    let done = work(&mut shard.entry(hash).or_default()[at], known);
-                    let idle = close_idle(&mut shard, hash, at);
+                let claims = shard.entry(hash).or_default();
+                let worked = claims_of(claims, known).and_then(|at| {
+                    let done = work(&mut claims[at], known);
+                    let idle = close_idle(claims, at);
                     done.map(|done| (done, idle))
                 });
+                if claims.is_empty() {
+                    shard.remove(&hash);
+                }
                 match worked {
                     Ok((done, idle)) => {
                         drop(shard);
@@ -221,9 +228,13 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
     /// Ends a flight that is found by its identity, without the key: for when a user's `Eq` cannot be asked.
     pub(crate) fn evict(&self, hash: u64, flight: &Arc<Flight<T>>) {
         let mut shard = lock(self.shard(hash));
-        let at =
-            shard.get_mut(&hash).and_then(|claims| claims.iter_mut().position(|claims| claims.end(flight)));
-        let idle = at.and_then(|at| close_idle(&mut shard, hash, at));
+        let idle = shard.get_mut(&hash).and_then(|claims| {
+            let at = claims.iter_mut().position(|claims| claims.end(flight))?;
+            close_idle(claims, at)
+        });
+        if shard.get(&hash).is_some_and(SmallVec::is_empty) {
+            shard.remove(&hash);
+        }
         drop(shard);
         let _ = catch(|| drop(idle));
     }
@@ -261,7 +272,7 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
             let mut shard = lock(shard);
             for claims in shard.values_mut() {
                 given_back.extend(claims.iter_mut().flat_map(|claims| claims.supersede_older(epoch)));
-                let (gone, kept): (Vec<_>, _) =
+                let (gone, kept): (SameHash<_, _, _>, SameHash<_, _, _>) =
                     std::mem::take(claims).into_iter().partition(KeyClaims::is_idle);
                 idle.extend(gone);
                 *claims = kept;
@@ -274,7 +285,7 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
 
     #[cfg(test)]
     pub(crate) fn claims(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).values().map(Vec::len).sum::<usize>()).sum()
+        self.shards.iter().map(|shard| lock(shard).values().map(SmallVec::len).sum::<usize>()).sum()
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard<K, T, J>> {
@@ -284,11 +295,9 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
 
 /// Finds the claims of a key, or adds them. The index is that among the keys of the same hash.
 fn claims_of<K: ?Sized, T, J>(
-    shard: &mut Shard<K, T, J>,
-    hash: u64,
+    claims: &mut SameHash<K, T, J>,
     known: &KnownKeys<K>,
 ) -> Result<usize, Uncompared<K>> {
-    let claims = shard.entry(hash).or_default();
     let mut unknown = SmallVec::new();
     for (at, claims) in claims.iter().enumerate() {
         match known.is_same_key(&claims.key) {
@@ -306,17 +315,8 @@ fn claims_of<K: ?Sized, T, J>(
 
 /// Removes the claims of a key if it has no flights any more. They are returned so that the key is dropped after the
 /// lock.
-fn close_idle<K: ?Sized, T, J>(
-    shard: &mut Shard<K, T, J>,
-    hash: u64,
-    at: usize,
-) -> Option<KeyClaims<K, T, J>> {
-    let claims = shard.get_mut(&hash)?;
-    let idle = claims[at].is_idle().then(|| claims.swap_remove(at));
-    if claims.is_empty() {
-        shard.remove(&hash);
-    }
-    idle
+fn close_idle<K: ?Sized, T, J>(claims: &mut SameHash<K, T, J>, at: usize) -> Option<KeyClaims<K, T, J>> {
+    claims[at].is_idle().then(|| claims.swap_remove(at))
 }
 
 #[cfg(all(test, not(cacheback_shuttle)))]

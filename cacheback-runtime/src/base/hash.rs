@@ -14,6 +14,10 @@ pub(crate) type Seeded = folded::RandomState;
 #[cfg(all(test, cacheback_shuttle))]
 pub(crate) type Seeded = BuildHasherDefault<std::hash::DefaultHasher>;
 
+/// Hashes numbers that the library gives out itself. Nobody can choose them so that they collide, so the seed is the
+/// same in each process.
+pub(crate) type Numbered = folded::FixedState;
+
 /// Passes a hash through unchanged.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct AsIs(u64);

@@ -65,6 +65,16 @@ pub(crate) async fn give_way() {
     .await;
 }
 
+/// Polls a future once: `None` if it is not ready.
+pub(crate) fn now_or_later<T>(
+    mut future: impl Future<Output = T> + Unpin,
+) -> impl Future<Output = Option<T>> {
+    poll_fn(move |context| match Pin::new(&mut future).poll(context) {
+        Poll::Ready(done) => Poll::Ready(Some(done)),
+        Poll::Pending => Poll::Ready(None),
+    })
+}
+
 /// Completes with the future that is ready first, or with `one` if both are.
 pub(crate) fn first<T, U>(
     mut one: impl Future<Output = T> + Unpin,

@@ -7,15 +7,16 @@ use std::time::Duration;
 use tracing::{Instrument, Span};
 
 use super::chain;
+use super::commit::Commit;
 use super::{Cacheable, Engine, FlightOf, SourceOf, Target};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
 use crate::base::sync::{Arc, Ordering};
-use crate::base::tasks::{Handle, first, task};
+use crate::base::tasks::{Handle, first, now_or_later, task};
 use crate::events;
 use crate::executor::context::{self, Here};
 use crate::executor::{Live, Permit, Refresh, Refusal, housekeeper};
-use crate::flight::Standing;
+use crate::flight::{Run, Standing};
 use crate::rules::policy::Policy;
 
 /// A fetch that has claimed its key. If it is dropped before its end, it is lost: it gives the key back, and the
@@ -121,8 +122,10 @@ impl<C: Cacheable> Job<C> {
             }
             Ok(policy) => {
                 let (handle, flight) = (self.here.handle.clone(), Arc::clone(&self.flight));
+                let run: Run = Box::pin(run_fetch(self, policy));
+                let run = if span.is_disabled() { run } else { Box::pin(run.instrument(span)) };
                 // If the runtime is gone, the task is dropped at once and the fetch is lost.
-                flight.drive_on(&handle, timeout, Box::pin(run_fetch(self, policy).instrument(span)));
+                flight.drive_on(&handle, timeout, run);
             }
         }
     }
@@ -175,45 +178,39 @@ impl<C: Cacheable> Refresh for Job<C> {
 /// The task of a fetch.
 async fn run_fetch<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
     job.flight.begins_in(task::id());
-    let runs_on = Handle::current();
-    if runs_on.id() != job.here.handle.id() {
+    if job.flight.was_moved() {
         events::fetch_moved(job.engine.name());
-        job.here.handle = runs_on;
+        job.here.handle = Handle::current();
     }
-    let here = job.here.clone();
-    let mut timer = pin!(context::timer(&job.here.handle, policy.refresh_timeout));
-    let shutdown = pin!(here.executor.limit_reached());
     let mut body = catch_future(chain::linked(job.links.saturating_add(1), Arc::clone(&job.source).run()));
-    let ended = first(&mut body, pin!(first(timer.as_mut(), shutdown))).await;
-    let returned = match ended {
-        Ok(returned) => returned,
-        // The time-out (`Ok`), or the limit of a shutdown (`Err`).
-        Err(limit) => {
-            // From here on the fetch has no place among the refreshes. It goes on only for callers who wait for it, or
-            // if its own body has asked for the shutdown.
-            job.flight.give_place_back();
-            job.flight.lapse();
-            job.start_parked();
-            let mut is_late = limit.is_ok();
-            loop {
-                let commit = if is_late { job.commit_timeout(&policy) } else { job.commit_abort(&policy) };
-                if let Some(commit) = commit {
-                    drop(body);
-                    return if is_late { job.end_timed_out(commit) } else { job.end_aborted(commit) };
-                }
-                here.executor.notify_progress();
-                // A fetch that goes on after the limit of a shutdown can still time out.
-                let timed_out = pin!(unless(is_late, timer.as_mut()));
-                match first(&mut body, pin!(first(timed_out, pin!(job.abandoned_or_alive())))).await {
-                    Ok(returned) => break returned,
-                    Err(Ok(())) => is_late = true,
-                    Err(Err(())) => {}
-                }
+    let returned = match now_or_later(&mut body).await {
+        Some(returned) => returned,
+        // Boxed, because it is large, and a body that is ready at once needs no timer.
+        None => match Box::pin(job.within_limits(&mut body, &policy)).await {
+            Ok(returned) => returned,
+            Err(over) => {
+                drop(body);
+                return over.end(&mut job);
             }
-        }
+        },
     };
     drop(body);
     job.complete(returned, &policy);
+}
+
+/// A fetch that has reached a limit, and is committed. Its body is to be dropped before it ends.
+enum Over<C: Cacheable> {
+    TimedOut(Commit<C>),
+    Aborted(Commit<C>),
+}
+
+impl<C: Cacheable> Over<C> {
+    fn end(self, job: &mut Job<C>) {
+        match self {
+            Self::TimedOut(commit) => job.end_timed_out(commit),
+            Self::Aborted(commit) => job.end_aborted(commit),
+        }
+    }
 }
 
 /// Completes as the future does, or never if `disabled`.
@@ -225,6 +222,49 @@ async fn unless(disabled: bool, future: impl Future<Output = ()>) {
 }
 
 impl<C: Cacheable> Job<C> {
+    /// Waits for the body, as long as it may run: up to its time-out or the limit of a shutdown, or longer if callers
+    /// wait.
+    async fn within_limits<T>(
+        &self,
+        body: &mut (impl Future<Output = T> + Unpin),
+        policy: &Policy,
+    ) -> Result<T, Over<C>> {
+        let executor = &self.here.executor;
+        let elapsed = Duration::from_nanos(Moment::now().since(self.started));
+        let left = policy.refresh_timeout.saturating_sub(elapsed);
+        let mut timer = pin!(context::timer(&self.here.handle, left));
+        let shutdown = pin!(executor.limit_reached());
+        // The time-out (`Ok`), or the limit of a shutdown (`Err`).
+        let limit = match first(&mut *body, pin!(first(timer.as_mut(), shutdown))).await {
+            Ok(returned) => return Ok(returned),
+            Err(limit) => limit,
+        };
+        // From here on the fetch has no place among the refreshes. It goes on only for callers who wait for it, or if
+        // its own body has asked for the shutdown.
+        self.flight.give_place_back();
+        self.flight.lapse();
+        self.start_parked();
+        let mut is_late = limit.is_ok();
+        loop {
+            let over = if is_late {
+                self.commit_timeout(policy).map(Over::TimedOut)
+            } else {
+                self.commit_abort(policy).map(Over::Aborted)
+            };
+            if let Some(over) = over {
+                return Err(over);
+            }
+            executor.notify_progress();
+            // A fetch that goes on after the limit of a shutdown can still time out.
+            let timed_out = pin!(unless(is_late, timer.as_mut()));
+            match first(&mut *body, pin!(first(timed_out, pin!(self.abandoned_or_alive())))).await {
+                Ok(returned) => return Ok(returned),
+                Err(Ok(())) => is_late = true,
+                Err(Err(())) => {}
+            }
+        }
+    }
+
     /// Completes when the last caller leaves, and once a second: it tells callers on other runtimes then that the task
     /// lives. (Not with `test-util`: a paused clock would run away with such a timer, and there are no callers from
     /// other runtimes.)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Executor, Ticket};
+use crate::base::hash::Numbered;
 use crate::base::panics::catch;
 use crate::base::process;
 use crate::base::sync::{Arc, AtomicBool, Mutex, Notify, Ordering, lock};
@@ -39,9 +40,9 @@ struct Fetches {
     /// The process of these fetches; zero before the first.
     process: u32,
     /// By the number of the ticket, with those in the queue.
-    fetches: HashMap<u64, Arc<dyn Fetch>>,
+    fetches: HashMap<u64, Arc<dyn Fetch>, Numbered>,
     /// How many of them each runtime has.
-    runtimes: HashMap<Id, usize>,
+    runtimes: HashMap<Id, usize, Numbered>,
     /// A shutdown waits for all of them.
     shutting_down: bool,
     ended: EndedFetches,

@@ -1,6 +1,8 @@
 //! The claims on a key: the flight that holds it, whether that is put off, and the flights that were superseded. These
 //! are plain state changes, to be read one by one. All of them happen under the lock of the shard.
 
+use smallvec::SmallVec;
+
 use super::Flight;
 use super::waiter::Waiter;
 use crate::base::clock::Moment;
@@ -39,7 +41,8 @@ struct Superseded<T> {
 /// The flights of one key.
 pub(crate) struct KeyClaims<K: ?Sized, T, J> {
     pub(super) key: Arc<K>,
-    lanes: Vec<(LaneId, Lane<T, J>)>,
+    /// Nearly always one.
+    lanes: SmallVec<[(LaneId, Lane<T, J>); 1]>,
 }
 
 /// The flights of one key that calls on one runtime may join (without `test-util`, calls on any runtime).
@@ -89,7 +92,7 @@ pub(crate) enum Standing {
 
 impl<K: ?Sized, T, J> KeyClaims<K, T, J> {
     pub(super) fn open(key: Arc<K>) -> Self {
-        Self { key, lanes: Vec::new() }
+        Self { key, lanes: SmallVec::new() }
     }
 
     /// The lane of a runtime.

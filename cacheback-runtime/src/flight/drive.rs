@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const NOTICE: Duration = Duration::from_secs(1);
 
 /// The whole run of a fetch, as a future to spawn.
-type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(crate) type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How a fetch is driven. Its moments are [awake](Moment::awake) ones: the sleep of a machine stalls no runtime.
 #[derive(Default)]
@@ -61,6 +61,13 @@ impl Drive {
 
     fn was_moved(&self) -> bool {
         self.moved.load(Ordering::SeqCst)
+    }
+}
+
+impl<T> Flight<T> {
+    /// Whether it runs on the library's own runtime instead of the one that it was handed to.
+    pub(crate) fn was_moved(&self) -> bool {
+        self.drive.was_moved()
     }
 }
 
