@@ -4,6 +4,9 @@
 //! `Clone` under a guard that only delays the reclamation of nodes. moka decides which nodes stay ([`EvictionPolicy`]).
 //! It knows a number for each node and nothing of the user's types; a node that it evicts leaves the index.
 //!
+//! A node that replaces another takes over its [`Place`], by which moka knows it: moka is told of a use then. (If bytes
+//! are counted, the new node has another weight, and so moka is told that one place is left and another taken.)
+//!
 //! moka is not told of every hit. Each time that an eighth of the capacity was put in, a new *generation* begins, and
 //! moka is told of the first hit of a node in it. To be told more often could hardly change the order of eviction.
 //!
@@ -37,7 +40,8 @@ mod node;
 mod part;
 use capacity::Capacity;
 use index::Index;
-pub(crate) use index::{NodeRef, Pinned};
+pub(crate) use index::Pinned;
+use index::{Inserted, Place};
 pub(crate) use limit::{Limit, RECORD_WEIGHT};
 pub(crate) use node::{Content, Generation, Node};
 use part::Part;
@@ -69,8 +73,10 @@ pub(crate) struct Store<K, V, X> {
 #[derive(Default)]
 #[must_use = "the eviction policy is to be told of it, after the lock"]
 pub(crate) struct Change {
-    added: Option<(PartKind, NodeRef)>,
-    removed: Option<(PartKind, NodeRef)>,
+    /// A node that came in, and its weight.
+    added: Option<(PartKind, Inserted, u32)>,
+    /// A place that was left.
+    left: Option<(PartKind, Place)>,
 }
 
 /// The part that a node belongs to.
@@ -102,7 +108,7 @@ pub(crate) struct Pins<'s, K, V, X> {
 impl Change {
     /// Whether it removed a node. If several callers remove the same node at once, one of them has.
     pub(crate) fn has_removed(&self) -> bool {
-        self.removed.is_some()
+        self.left.is_some()
     }
 }
 
@@ -258,49 +264,36 @@ where
             Some(replaced) if PartKind::of(replaced) != kind => (None, Some(replaced)),
             replaced => (replaced, None),
         };
-        let Some((added, removed)) = part.index.insert(node, serial, weight, same_part, pinned) else {
+        let Some(added) = part.index.insert(node, serial, self.limit.has_weights(), same_part, pinned) else {
             return Change::default();
         };
         self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
-        let removed = match other_part {
-            Some(replaced) => self.take(replaced).removed,
-            None => removed.map(|removed| (kind, removed)),
+        let left = match other_part {
+            Some(replaced) => self.take(replaced).left,
+            None => added.left.map(|left| (kind, left)),
         };
-        Change { added: Some((kind, added)), removed }
+        Change { added: Some((kind, added, weight)), left }
     }
 
     /// Removes a node from its index, under its key's lock.
     pub(crate) fn take(&self, node: &Node<K, V, X>) -> Change {
-        let (kind, place) = (PartKind::of(node), node.place());
-        Change { added: None, removed: self.part(kind).index.remove(place).then_some((kind, place)) }
+        let kind = PartKind::of(node);
+        let removed = self.part(kind).index.remove(node.node_ref());
+        Change { added: None, left: removed.then(|| (kind, node.place())) }
     }
 
     /// Tells moka of a change, and evicts the nodes that are over the limit then. Never call it under a lock.
     pub(crate) fn carry_out(&self, change: Change) {
-        let Change { added, removed } = change;
+        let Change { added, left } = change;
         // The pins outlive the calls into moka, so that evicted nodes are dropped after them.
         let pins = self.pins();
         let _ = self.pinned_records(&pins);
-        // The removed node first, so that moka never counts both.
-        if let Some((kind, removed)) = removed {
-            self.part(kind).capacity.eviction.remove(removed);
+        // The place that was left first, so that moka never counts both.
+        if let Some((kind, left)) = left {
+            self.part(kind).capacity.eviction.remove(left);
         }
-        let Some((kind, added)) = added else { return };
-        let Part { index, capacity } = self.part(kind);
-        if capacity.keeps_nothing() {
-            index.remove(added);
-            return;
-        }
-        capacity.eviction.insert(added);
-        // A `clear` may have come before the node was in the index: no reader sees it, and nobody else would remove it.
-        if added.id() < self.floor.load(Ordering::Acquire) {
-            index.remove(added);
-        }
-        // Another write may have removed the node before moka knew of it, so that moka had nothing to forget.
-        if !index.contains(added) {
-            capacity.eviction.remove(added);
-        }
-        capacity.enforce(added, index.nodes());
+        let Some((kind, added, weight)) = added else { return };
+        self.part(kind).tell(added, weight, self.floor.load(Ordering::Acquire));
     }
 
     /// Whether moka is to be told of a hit: the first of its node in this generation. Notes the hit.

@@ -1,7 +1,6 @@
 //! Keeps an index within its limit.
 
 use super::eviction::EvictionPolicy;
-use super::index::NodeRef;
 use super::limit::Limit;
 use crate::base::sync::{AtomicU64, Ordering};
 
@@ -23,13 +22,13 @@ impl Capacity {
         self.limit.size() == 0
     }
 
-    /// Evicts the nodes that are over the limit, after one was `added`: by itself, moka looks only once in 64
-    /// operations. `nodes` is the number of nodes in the index.
-    pub(super) fn enforce(&self, added: NodeRef, nodes: u64) {
+    /// Evicts the nodes that are over the limit, after one of this weight was added: by itself, moka looks only once in
+    /// 64 operations. `nodes` is the number of nodes in the index.
+    pub(super) fn enforce(&self, weight: u32, nodes: u64) {
         let exceeded = match self.limit {
             Limit::Entries(size) => nodes > size.saturating_add(self.limit.slack()),
             Limit::Bytes(_) => {
-                let weight = u64::from(added.weight);
+                let weight = u64::from(weight);
                 self.pending.fetch_add(weight, Ordering::Relaxed) + weight > self.limit.slack()
             }
         };

@@ -1,12 +1,12 @@
 //! Which nodes are evicted when there are too many: one policy a file, each built on moka. A policy knows the
-//! [`NodeRef`]s of nodes and nothing of the user's types.
+//! [`Place`]s of nodes and nothing of the user's types.
 //!
 //! To add a policy, write its file, and add a variant to [`Eviction`] and an arm to [`policy`].
 
 #[cfg(not(all(test, cacheback_shuttle)))]
 use moka::{notification::RemovalCause, policy::EvictionPolicy as Order, sync::Cache};
 
-use super::index::NodeRef;
+use super::index::Place;
 use super::limit::Limit;
 use crate::base::hash::BuildAsIs;
 #[cfg(all(test, cacheback_shuttle))]
@@ -22,13 +22,16 @@ use tiny_lfu::TinyLfu;
 /// Chooses the nodes of one index that are kept. Never called under a lock of ours: evictions happen inside.
 pub(super) trait EvictionPolicy: Send + Sync {
     /// A node came into the index.
-    fn insert(&self, place: NodeRef);
+    fn insert(&self, place: Place, weight: u32);
 
     /// A node left the index.
-    fn remove(&self, place: NodeRef);
+    fn remove(&self, place: Place);
 
-    /// A node was read. Not called for every hit: see [`Store::wants_touch`](super::Store::wants_touch).
-    fn touch(&self, place: NodeRef);
+    /// A node was read or replaced. Not called for every hit: see [`Store::wants_touch`](super::Store::wants_touch).
+    fn touch(&self, place: Place);
+
+    /// Whether the place is among those that are kept.
+    fn knows(&self, place: Place) -> bool;
 
     /// Applies everything that it was told, and evicts the nodes that are over the limit.
     fn maintain(&self);
@@ -43,8 +46,8 @@ pub(super) trait EvictionPolicy: Send + Sync {
 pub(super) fn policy(
     eviction: Eviction,
     limit: Limit,
-    evicted: impl Fn(NodeRef) + Send + Sync + 'static,
-    is_here: impl Fn(NodeRef) -> bool + Send + Sync + 'static,
+    evicted: impl Fn(Place) + Send + Sync + 'static,
+    is_here: impl Fn(Place) -> bool + Send + Sync + 'static,
 ) -> Box<dyn EvictionPolicy> {
     match eviction {
         // With a single entry there is nothing to choose.
@@ -54,22 +57,22 @@ pub(super) fn policy(
     }
 }
 
-/// The nodes that moka keeps.
-type Residents = Cache<NodeRef, (), BuildAsIs>;
+/// The places that moka keeps, with the weights of their nodes in units of the limit.
+type Residents = Cache<Place, u32, BuildAsIs>;
 
 /// A moka cache for this many `units` of weight, which calls `evicted` for each node that it does not keep.
 fn residents(
     limit: Limit,
     units: u64,
     order: Order,
-    evicted: impl Fn(NodeRef) + Send + Sync + 'static,
+    evicted: impl Fn(Place) + Send + Sync + 'static,
 ) -> Residents {
     let builder = Cache::builder().max_capacity(units).eviction_policy(order);
     let builder = match limit {
         Limit::Entries(_) => builder,
-        Limit::Bytes(_) => builder.weigher(|place: &NodeRef, ()| place.weight),
+        Limit::Bytes(_) => builder.weigher(|_: &Place, weight: &u32| *weight),
     };
-    let listener = move |place: Arc<NodeRef>, (), cause| {
+    let listener = move |place: Arc<Place>, _: u32, cause| {
         // A node that was removed, in contrast, left the index first.
         if cause == RemovalCause::Size {
             evicted(*place);

@@ -1,7 +1,8 @@
 //! The index: a concurrent map of nodes, read without a lock.
 //!
-//! A node lies at its key's hash. A node that replaces another takes over its very place, because the map does not
-//! reuse places that were left empty: if a key went through enough of them, the whole map would be copied.
+//! A node lies at its key's hash. A node that replaces another takes over its very [`Place`], because the map does not
+//! reuse places that were left empty: if a key went through enough of them, the whole map would be copied. For moka it
+//! stays the same entry, too, so a refresh takes half the instructions that it would take to remove and insert one.
 //!
 //! The map finds room for only a few nodes of one hash. If a user's `Hash` collides, further nodes lie at places
 //! derived from the hash: each time that one is crowded, at the place of the next *rank*.
@@ -34,13 +35,60 @@ pub(super) struct Index<K, V, X> {
     deepest: AtomicU32,
 }
 
-/// The place of a node, as moka keeps it.
+/// One very node.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NodeRef {
     at: u64,
     id: u64,
-    /// The weight of the node, in units of the limit.
-    pub(super) weight: u32,
+}
+
+/// The place of a key's nodes, as moka keeps it: one node lies there at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    at: u64,
+    number: u64,
+}
+
+/// The number of the place of a node. A place is numbered by the first node that lay there.
+///
+/// As long as moka was not told of a node that has replaced another, its number is *marked*: moka may just be evicting
+/// the place, by the uses of the older node. The newer one stays then.
+pub(super) struct PlaceNumber(AtomicU64);
+
+impl PlaceNumber {
+    const MARK: u64 = 1 << 63;
+
+    pub(super) fn new(number: u64) -> Self {
+        Self(AtomicU64::new(number))
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire) & !Self::MARK
+    }
+
+    /// Whether this is the number, and not marked.
+    fn is_settled(&self, number: u64) -> bool {
+        self.0.load(Ordering::Acquire) == number
+    }
+
+    fn settle(&self) {
+        self.0.fetch_and(!Self::MARK, Ordering::AcqRel);
+    }
+
+    fn renumber(&self, number: u64) {
+        self.0.store(number, Ordering::Release);
+    }
+}
+
+/// A node that came into the index.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inserted {
+    pub(super) node: NodeRef,
+    pub(super) place: Place,
+    /// The place that it was given for its own, in exchange for this one.
+    pub(super) left: Option<Place>,
+    /// It has replaced a node at its place, and is to be [settled](Index::settle).
+    pub(super) is_unsettled: bool,
 }
 
 impl<K, V, X> Index<K, V, X> {
@@ -126,52 +174,82 @@ impl<K, V, X> Index<K, V, X> {
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         step();
-        let found = pin.get_key_value(&NodeRef { at: at(hash, rank(id)), id, weight: 0 });
+        let found = pin.get_key_value(&NodeRef { at: at(hash, rank(id)), id });
         found.map(|(node, ())| node)
     }
 
-    /// Whether this very node is still in the index.
-    pub(super) fn contains(&self, place: NodeRef) -> bool {
+    /// Whether a node lies at this place.
+    pub(super) fn has(&self, place: Place) -> bool {
         step();
         self.pin().contains_key(&place)
     }
 
-    /// Puts a node in with the number `serial`, in the place of the one that its key has. Returns the place of the
-    /// node, and that of the replaced one. `None` if there is no room for one more node of its hash, which stays in
-    /// `node` then. Call it under the lock of all keys of the hash.
+    /// Puts a node in with the number `serial`. It takes over the place of the node that its key has, or is given a
+    /// place of its own if it `moves`. `None` if there is no room for one more node of its hash, which stays in `node`
+    /// then. Call it under the lock of all keys of the hash.
     pub(super) fn insert(
         &self,
         node: &mut Option<Node<K, V, X>>,
         serial: u64,
-        weight: u32,
+        moves: bool,
         replaced: Option<&Node<K, V, X>>,
         pin: &Pinned<'_, K, V, X>,
-    ) -> Option<(NodeRef, Option<NodeRef>)> {
+    ) -> Option<Inserted> {
         let hash = node.as_ref()?.at;
         let rank = match replaced {
             Some(replaced) => replaced.rank(),
             None => (0..RANKS).find(|rank| Self::count_at(at(hash, *rank), pin) < CROWD)?,
         };
         let mut node = node.take()?;
-        node.at = at(hash, rank);
-        node.id = id(serial) + u64::from(rank);
-        node.first_id = replaced.map_or(node.id, |replaced| replaced.first_id);
-        let added = NodeRef { at: node.at, id: node.id, weight };
+        (node.at, node.id) = (at(hash, rank), id(serial) + u64::from(rank));
+        let number = replaced.map_or(node.id, |replaced| replaced.number.get() | PlaceNumber::MARK);
+        node.number = PlaceNumber::new(number);
+        let (own, place) = (node.node_ref(), node.place());
         self.deepest.fetch_max(rank, Ordering::AcqRel);
         self.nodes.fetch_add(1, Ordering::Relaxed);
         step();
-        if pin.insert(node, ()).is_none() {
-            // The node to be replaced was evicted just before.
-            return Some((added, None));
+        let has_replaced = pin.insert(node, ()).is_some();
+        if has_replaced {
+            self.nodes.fetch_sub(1, Ordering::Relaxed);
         }
-        self.nodes.fetch_sub(1, Ordering::Relaxed);
-        Some((added, replaced.map(Node::place)))
+        // If the node to be replaced was removed just before, moka is being told that its place is empty.
+        if replaced.is_some() && (moves || !has_replaced) {
+            step();
+            if let Some((node, ())) = pin.get_key_value(&own) {
+                node.number.renumber(own.id);
+            }
+            let moved = Place { number: own.id, ..place };
+            return Some(Inserted { node: own, place: moved, left: has_replaced.then_some(place), is_unsettled: false });
+        }
+        Some(Inserted { node: own, place, left: None, is_unsettled: has_replaced })
+    }
+
+    /// Notes that moka was told of a node that has replaced another.
+    pub(super) fn settle(&self, node: NodeRef) {
+        step();
+        if let Some((node, ())) = self.pin().get_key_value(&node) {
+            node.number.settle();
+        }
     }
 
     /// Removes this very node, and not one that has just replaced it. Returns whether it was in the index.
-    pub(super) fn remove(&self, place: NodeRef) -> bool {
+    pub(super) fn remove(&self, node: NodeRef) -> bool {
+        self.remove_if(&node, |at_place| at_place.id == node.id)
+    }
+
+    /// Removes the node at a place that moka has evicted, and returns whether there was one. A node that has replaced
+    /// another stays if moka was not told of it yet.
+    pub(super) fn evict(&self, place: Place) -> bool {
+        self.remove_if(&place, |node| node.number.is_settled(place.number))
+    }
+
+    fn remove_if(
+        &self,
+        key: &(impl Equivalent<Node<K, V, X>> + Hash),
+        is: impl Fn(&Node<K, V, X>) -> bool,
+    ) -> bool {
         step();
-        let removed = matches!(self.pin().remove_if(&place, |node, ()| node.id == place.id), Ok(Some(_)));
+        let removed = matches!(self.pin().remove_if(key, |node, ()| is(node)), Ok(Some(_)));
         if removed {
             self.nodes.fetch_sub(1, Ordering::Relaxed);
         }
@@ -190,8 +268,17 @@ impl<K, V, X> Index<K, V, X> {
 }
 
 impl<K, V, X> Node<K, V, X> {
-    pub(super) fn place(&self) -> NodeRef {
-        NodeRef { at: self.at, id: self.id, weight: 0 }
+    pub(super) fn node_ref(&self) -> NodeRef {
+        NodeRef { at: self.at, id: self.id }
+    }
+
+    pub(super) fn place(&self) -> Place {
+        Place { at: self.at, number: self.number.get() }
+    }
+
+    /// Whether this node takes over the place of the other, or the other way round.
+    pub(super) fn shares_place_with(&self, other: &Self) -> bool {
+        self.number.get() == other.number.get()
     }
 
     fn rank(&self) -> u32 {
@@ -248,18 +335,30 @@ impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Searc
     }
 }
 
-/// As a key of moka's, a place is hashed by the place in the index and compared by the number of the node.
+/// As a key of moka's, a place is hashed as in the index and compared by its number.
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.at);
+    }
+}
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+impl Eq for Place {}
+
+impl<K, V, X> Equivalent<Node<K, V, X>> for Place {
+    fn equivalent(&self, node: &Node<K, V, X>) -> bool {
+        node.number.get() == self.number
+    }
+}
+
 impl Hash for NodeRef {
     fn hash<H: Hasher>(&self, state: &mut H) {
         state.write_u64(self.at);
     }
 }
-impl PartialEq for NodeRef {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
-}
-impl Eq for NodeRef {}
 
 impl<K, V, X> Equivalent<Node<K, V, X>> for NodeRef {
     fn equivalent(&self, node: &Node<K, V, X>) -> bool {

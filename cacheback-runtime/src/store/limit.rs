@@ -25,6 +25,11 @@ impl Limit {
         size
     }
 
+    /// Whether the weights of nodes differ.
+    pub(super) fn has_weights(self) -> bool {
+        matches!(self, Self::Bytes(_))
+    }
+
     /// How many units of weight may be kept.
     pub(super) fn units(self) -> u64 {
         self.size() / self.unit()

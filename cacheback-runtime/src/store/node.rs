@@ -5,6 +5,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use super::index::PlaceNumber;
 use crate::base::clock::Moment;
 use crate::base::panics::catch;
 use crate::base::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
@@ -59,8 +60,8 @@ pub(crate) struct Node<K, V, X> {
     stored: Option<Stored<K, V, X>>,
     /// The place in the index: the key's hash, or one derived from it.
     pub(super) at: u64,
-    /// The number of the first node in its place. Each node that replaces another takes it over.
-    pub(super) first_id: u64,
+    /// The number of its place. Each node that replaces another takes it over.
+    pub(super) number: PlaceNumber,
     /// The start of the fetch that made it, or the moment of the `set`.
     pub(crate) started: Moment,
     /// Written before `fresh_until` (Release): a reader that sees `PAST` there (Acquire) also sees this.
@@ -94,7 +95,7 @@ impl<K, V, X> Node<K, V, X> {
         let node = Self {
             at: hash,
             id: 0,
-            first_id: 0,
+            number: PlaceNumber::new(0),
             started: times.started,
             fresh_until: AtomicU64::new(fresh_until.to_bits()),
             more: OnceBox::new(),
@@ -302,7 +303,7 @@ impl<K, V, X> Hash for Node<K, V, X> {
 }
 impl<K, V, X> PartialEq for Node<K, V, X> {
     fn eq(&self, other: &Self) -> bool {
-        self.first_id == other.first_id
+        self.shares_place_with(other)
     }
 }
 impl<K, V, X> Eq for Node<K, V, X> {}

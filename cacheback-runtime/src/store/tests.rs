@@ -390,8 +390,8 @@ fn a_key_that_is_refreshed_often_keeps_its_place() {
             },
             &pin,
         );
-        let address = store.find(spread(key), |other| *other == key, &pin).map(|node| node.first_id);
-        (compared.get(), address)
+        let place = store.find(spread(key), |other| *other == key, &pin).map(Node::place);
+        (compared.get(), place)
     };
     let before = looked_at(7);
     for round in 0..5_000 {
@@ -402,32 +402,66 @@ fn a_key_that_is_refreshed_often_keeps_its_place() {
     assert_eq!((store.evicted(), counts(&store)), (0, (1_000, 1_000)));
 }
 
-/// A node that is evicted just as it is replaced does not take the new node with it.
+/// The place of the only node.
+fn place_of(store: &Store<u64, Arc<u64>, ()>) -> Place {
+    let pin = store.pin();
+    store.find(11, |_| true, &pin).unwrap().place()
+}
+
+/// moka evicts a place just as its node is replaced. It does not take the new node with it.
 #[test]
-fn an_eviction_removes_the_very_node_and_not_its_successor() {
+fn an_eviction_removes_no_node_that_moka_was_not_told_of() {
     let store = of(100);
     put(&store, 1, 11, 1);
-    let old = {
-        let pin = store.pin();
-        store.find(11, |_| true, &pin).unwrap().place()
-    };
+    let place = place_of(&store);
+    let Part { index, capacity } = &store.values;
     let change = put_of_epoch(&store, 0, 1, node(1, 11, Arc::new(2)));
-    assert!(!store.values.index.remove(old), "it is gone already");
+    capacity.eviction.remove(place);
+    assert!(!index.evict(place), "the new node stays");
     store.carry_out(change);
     assert_eq!((get(&store, 1, 11), counts(&store)), (Some(2), (1, 1)));
-    // A node that was evicted before its successor came leaves it a place.
-    let old = {
-        let pin = store.pin();
-        store.find(11, |_| true, &pin).unwrap().place()
-    };
+    assert_eq!(place_of(&store), place, "it lies where the old one lay");
+    // From now on it is evicted like others.
+    capacity.eviction.remove(place);
+    assert!(index.evict(place));
+    assert_eq!((get(&store, 1, 11), counts(&store)), (None, (0, 0)));
+}
+
+/// A node was found to be replaced, and is evicted before that, or removed by somebody who tells moka only afterwards.
+#[test]
+fn a_node_that_was_removed_leaves_its_successor_another_place() {
+    let store = of(100);
+    put(&store, 1, 11, 1);
+    let old = place_of(&store);
     let pin = store.pin();
     let replaced = store.find(11, |_| true, &pin);
-    assert!(store.values.index.remove(old));
+    let removed = store.take(replaced.unwrap());
     let mut newer = Some(node(1, 11, Arc::new(3)));
     let change = store.put(&mut newer, 1, 0, replaced, &store.pins());
     store.carry_out(change);
-    store.values.capacity.eviction.remove(old);
+    store.carry_out(removed);
+    assert_ne!(place_of(&store), old);
     assert_eq!((get(&store, 1, 11), counts(&store)), (Some(3), (1, 1)));
+}
+
+/// If bytes are counted, moka is told of the weight of the new node by its new place.
+#[test]
+fn a_heavier_node_counts_by_its_own_weight() {
+    let store: Store<u64, Arc<u64>, ()> = Store::new(Limit::Bytes(100), Eviction::Lru, WINDOWS);
+    let put = |key: u64, weight: u32| {
+        let pins = store.pins();
+        let replaced = store.find(key, |other| *other == key, &pins.values);
+        let mut node = Some(node(key, key, Arc::new(1)));
+        store.carry_out(store.put(&mut node, weight, 0, replaced, &pins));
+    };
+    (1..=4).for_each(|key| put(key, 25));
+    assert_eq!(counts(&store), (4, 4));
+    put(4, 50);
+    assert_eq!(counts(&store), (3, 3), "one had to go");
+    put(4, 25);
+    put(5, 25);
+    assert_eq!(counts(&store), (4, 4), "there was room again");
+    assert_eq!([2, 3, 4, 5].map(|key| get(&store, key, key)), [Some(1); 4]);
 }
 
 /// Each of many nodes of one hash is an entry.
@@ -495,10 +529,10 @@ fn a_clear_in_the_middle_of_a_put_removes_the_node() {
     let serial = store.serial.fetch_add(1, Ordering::SeqCst);
     store.clear();
     let mut late = Some(node(1, 11, Arc::new(1)));
-    let (added, removed) = store.values.index.insert(&mut late, serial, 1, None, &store.pin()).unwrap();
-    assert!(removed.is_none());
+    let added = store.values.index.insert(&mut late, serial, false, None, &store.pin()).unwrap();
+    assert!(added.left.is_none());
     assert_eq!(get(&store, 1, 11), None, "its number is from before the clear");
-    store.carry_out(Change { added: Some((PartKind::Value, added)), removed: None });
+    store.carry_out(Change { added: Some((PartKind::Value, added, 1)), left: None });
     assert_eq!(counts(&store), (0, 0));
 }
 

@@ -7,8 +7,8 @@ use shuttle::rand::{Rng, thread_rng};
 
 use crate::base::sync::{Arc, Mutex, lock};
 
-type Weigher<K> = fn(&K, &()) -> u32;
-type Listener<K> = Box<dyn Fn(Arc<K>, (), RemovalCause) + Send + Sync>;
+type Weigher<K, V> = fn(&K, &V) -> u32;
+type Listener<K, V> = Box<dyn Fn(Arc<K>, V, RemovalCause) + Send + Sync>;
 
 /// Why an entry was evicted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,65 +35,69 @@ impl EvictionPolicy {
 }
 
 pub(crate) struct Cache<K, V, S> {
-    shared: Arc<Shared<K>>,
-    types: PhantomData<fn() -> (V, S)>,
+    shared: Arc<Shared<K, V>>,
+    hasher: PhantomData<fn() -> S>,
 }
 
-struct Shared<K> {
+struct Shared<K, V> {
     /// In the order of their last use.
-    entries: Mutex<Vec<K>>,
+    entries: Mutex<Vec<(K, V)>>,
     /// Held while entries are evicted.
     maintenance: Mutex<()>,
     capacity: u64,
     policy: EvictionPolicy,
-    weigher: Weigher<K>,
-    listener: Listener<K>,
+    weigher: Weigher<K, V>,
+    listener: Listener<K, V>,
 }
 
-pub(crate) struct Builder<K> {
+pub(crate) struct Builder<K, V> {
     capacity: u64,
     policy: EvictionPolicy,
-    weigher: Weigher<K>,
-    listener: Listener<K>,
+    weigher: Weigher<K, V>,
+    listener: Listener<K, V>,
 }
 
 impl<K, V, S> Clone for Cache<K, V, S> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), types: PhantomData }
+        Self { shared: Arc::clone(&self.shared), hasher: PhantomData }
     }
 }
 
-impl<K: Copy + PartialEq> Cache<K, (), crate::base::hash::BuildAsIs> {
-    pub(crate) fn builder() -> Builder<K> {
+impl<K: Copy + PartialEq, V: Copy> Cache<K, V, crate::base::hash::BuildAsIs> {
+    pub(crate) fn builder() -> Builder<K, V> {
         Builder {
             capacity: u64::MAX,
             policy: EvictionPolicy::Any,
-            weigher: |_, ()| 1,
-            listener: Box::new(|_, (), _| {}),
+            weigher: |_, _| 1,
+            listener: Box::new(|_, _, _| {}),
         }
     }
 
-    pub(crate) fn insert(&self, key: K, (): ()) {
+    pub(crate) fn insert(&self, key: K, value: V) {
         let mut entries = lock(&self.shared.entries);
-        entries.retain(|entry| *entry != key);
-        entries.push(key);
+        entries.retain(|(entry, _)| *entry != key);
+        entries.push((key, value));
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<()> {
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
         let mut entries = lock(&self.shared.entries);
-        let at = entries.iter().position(|entry| entry == key)?;
+        let at = entries.iter().position(|(entry, _)| entry == key)?;
         entries[at..].rotate_left(1);
-        Some(())
+        entries.last().map(|(_, value)| *value)
+    }
+
+    pub(crate) fn contains_key(&self, key: &K) -> bool {
+        lock(&self.shared.entries).iter().any(|(entry, _)| entry == key)
     }
 
     pub(crate) fn invalidate(&self, key: &K) {
-        lock(&self.shared.entries).retain(|entry| entry != key);
+        lock(&self.shared.entries).retain(|(entry, _)| entry != key);
     }
 
     pub(crate) fn run_pending_tasks(&self) {
         let _maintenance = lock(&self.shared.maintenance);
-        while let Some(evicted) = self.evict() {
-            (self.shared.listener)(Arc::new(evicted), (), RemovalCause::Size);
+        while let Some((evicted, value)) = self.evict() {
+            (self.shared.listener)(Arc::new(evicted), value, RemovalCause::Size);
         }
     }
 
@@ -101,9 +105,10 @@ impl<K: Copy + PartialEq> Cache<K, (), crate::base::hash::BuildAsIs> {
         lock(&self.shared.entries).len() as u64
     }
 
-    fn evict(&self) -> Option<K> {
+    fn evict(&self) -> Option<(K, V)> {
         let mut entries = lock(&self.shared.entries);
-        let weight: u64 = entries.iter().map(|entry| u64::from((self.shared.weigher)(entry, &()))).sum();
+        let weigh = |(key, value): &(K, V)| u64::from((self.shared.weigher)(key, value));
+        let weight: u64 = entries.iter().map(weigh).sum();
         (weight > self.shared.capacity).then(|| {
             let at = match self.shared.policy {
                 EvictionPolicy::Lru => 0,
@@ -114,11 +119,11 @@ impl<K: Copy + PartialEq> Cache<K, (), crate::base::hash::BuildAsIs> {
     }
 }
 
-impl<K> Builder<K> {
+impl<K, V> Builder<K, V> {
     pub(crate) fn max_capacity(self, capacity: u64) -> Self {
         Self { capacity, ..self }
     }
-    pub(crate) fn weigher(self, weigher: Weigher<K>) -> Self {
+    pub(crate) fn weigher(self, weigher: Weigher<K, V>) -> Self {
         Self { weigher, ..self }
     }
     pub(crate) fn eviction_policy(self, policy: EvictionPolicy) -> Self {
@@ -126,14 +131,14 @@ impl<K> Builder<K> {
     }
     pub(crate) fn eviction_listener(
         self,
-        listener: impl Fn(Arc<K>, (), RemovalCause) + Send + Sync + 'static,
+        listener: impl Fn(Arc<K>, V, RemovalCause) + Send + Sync + 'static,
     ) -> Self {
         Self { listener: Box::new(listener), ..self }
     }
-    pub(crate) fn build_with_hasher<S>(self, _: S) -> Cache<K, (), S> {
+    pub(crate) fn build_with_hasher<S>(self, _: S) -> Cache<K, V, S> {
         let Self { capacity, policy, weigher, listener } = self;
         let (entries, maintenance) = (Mutex::default(), Mutex::default());
         let shared = Shared { entries, maintenance, capacity, policy, weigher, listener };
-        Cache { shared: Arc::new(shared), types: PhantomData }
+        Cache { shared: Arc::new(shared), hasher: PhantomData }
     }
 }

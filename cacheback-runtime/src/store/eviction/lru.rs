@@ -1,28 +1,32 @@
 //! Least recently used first.
 
-use super::{EvictionPolicy, Limit, NodeRef, Order, Residents, residents};
+use super::{EvictionPolicy, Limit, Place, Order, Residents, residents};
 
 pub(super) struct Lru {
     residents: Residents,
 }
 
 impl Lru {
-    pub(super) fn new(limit: Limit, evicted: impl Fn(NodeRef) + Send + Sync + 'static) -> Self {
+    pub(super) fn new(limit: Limit, evicted: impl Fn(Place) + Send + Sync + 'static) -> Self {
         Self { residents: residents(limit, limit.units(), Order::lru(), evicted) }
     }
 }
 
 impl EvictionPolicy for Lru {
-    fn insert(&self, place: NodeRef) {
-        self.residents.insert(place, ());
+    fn insert(&self, place: Place, weight: u32) {
+        self.residents.insert(place, weight);
     }
 
-    fn remove(&self, place: NodeRef) {
+    fn remove(&self, place: Place) {
         self.residents.invalidate(&place);
     }
 
-    fn touch(&self, place: NodeRef) {
+    fn touch(&self, place: Place) {
         let _ = self.residents.get(&place);
+    }
+
+    fn knows(&self, place: Place) -> bool {
+        self.residents.contains_key(&place)
     }
 
     fn maintain(&self) {

@@ -4,7 +4,7 @@
 //! moka's TinyLFU has no window, and may refuse a newcomer at once. Here a newcomer stays in the window until others
 //! came after it, and competes for a place in the main part then.
 
-use super::{EvictionPolicy, Limit, NodeRef, Order, Residents, residents};
+use super::{EvictionPolicy, Limit, Place, Order, Residents, residents};
 
 /// The window is one part in so many of the limit, as in the paper.
 const WINDOW: u64 = 100;
@@ -19,15 +19,16 @@ pub(super) struct TinyLfu {
 impl TinyLfu {
     pub(super) fn new(
         limit: Limit,
-        evicted: impl Fn(NodeRef) + Send + Sync + 'static,
-        is_here: impl Fn(NodeRef) -> bool + Send + Sync + 'static,
+        evicted: impl Fn(Place) + Send + Sync + 'static,
+        is_here: impl Fn(Place) -> bool + Send + Sync + 'static,
     ) -> Self {
         let newcomers = (limit.units() / WINDOW).max(1);
         let main = residents(limit, limit.units() - newcomers, Order::tiny_lfu(), evicted);
         let move_to_main = {
             let main = main.clone();
             move |place| {
-                main.insert(place, ());
+                // Every node weighs the same: this policy does not count bytes.
+                main.insert(place, 1);
                 // While the node was in neither of the two, a `remove` found nothing to remove.
                 if !is_here(place) {
                     main.invalidate(&place);
@@ -40,20 +41,24 @@ impl TinyLfu {
 }
 
 impl EvictionPolicy for TinyLfu {
-    fn insert(&self, place: NodeRef) {
+    fn insert(&self, place: Place, weight: u32) {
         // The miss that came before counts as a use: moka counts uses by place, whichever node is there.
         let _ = self.main.get(&place);
-        self.window.insert(place, ());
+        self.window.insert(place, weight);
     }
 
-    fn remove(&self, place: NodeRef) {
+    fn remove(&self, place: Place) {
         self.window.invalidate(&place);
         self.main.invalidate(&place);
     }
 
-    fn touch(&self, place: NodeRef) {
+    fn touch(&self, place: Place) {
         let _ = self.window.get(&place);
         let _ = self.main.get(&place);
+    }
+
+    fn knows(&self, place: Place) -> bool {
+        self.window.contains_key(&place) || self.main.contains_key(&place)
     }
 
     fn maintain(&self) {
