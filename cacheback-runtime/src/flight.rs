@@ -19,7 +19,7 @@ mod claims;
 pub(crate) mod collisions;
 mod drive;
 mod waiter;
-pub(crate) use claims::{JoinOrClaim, KeyClaims, Lane, Standing, Start, Succession};
+pub(crate) use claims::{JoinOrClaim, KeyClaims, Lane, Need, Standing, Start, Succession};
 use drive::Drive;
 pub(crate) use drive::{NOTICE, Run};
 pub(crate) use waiter::Waiter;
@@ -78,6 +78,11 @@ impl<T> Flight<T> {
         self.epoch.load(Ordering::Relaxed)
     }
 
+    /// From now on its body runs, or is about to. Its claim lasts until then.
+    fn run_until(&self, until: Moment) {
+        self.until.store(until.to_bits(), Ordering::SeqCst);
+    }
+
     /// When its claim lapses; [`Moment::PAST`] until its body runs.
     fn until(&self) -> Moment {
         Moment::from_bits(self.until.load(Ordering::SeqCst))
@@ -90,9 +95,8 @@ impl<T> Flight<T> {
 
     /// Keeps a place among the running refreshes, until it is given back.
     pub(crate) fn take_place(&self, place: Option<Permit>) {
-        let has_place = place.is_some();
         *lock(&self.place) = place;
-        self.has_place.store(has_place, Ordering::SeqCst);
+        self.has_place.store(true, Ordering::SeqCst);
     }
 
     /// Gives its place back: callers wait for it, or it has lapsed or ended. This starts other refreshes, so it must

@@ -22,6 +22,7 @@
 //! Calls into moka ([`Store::carry_out`]) come after the lock.
 
 use std::cell::{OnceCell, RefCell};
+use std::mem::needs_drop;
 
 use smallvec::SmallVec;
 
@@ -120,7 +121,8 @@ where
 {
     pub(crate) fn new(limit: Limit, eviction: Eviction, windows: Windows) -> Self {
         let evicted = Arc::new(AtomicU64::new(0));
-        let values = Part::new(limit, eviction, Some(Arc::clone(&evicted)));
+        let owns = needs_drop::<K>() || needs_drop::<V>();
+        let values = Part::new(limit, eviction, owns, Some(Arc::clone(&evicted)));
         Self {
             values,
             records: OnceLock::new(),
@@ -165,7 +167,7 @@ where
         match kind {
             PartKind::Value => &self.values,
             PartKind::Record => {
-                self.records.get_or_init(|| Part::new(self.limit.of_records(), Eviction::Lru, None))
+                self.records.get_or_init(|| Part::new(self.limit.of_records(), Eviction::Lru, true, None))
             }
         }
     }
@@ -291,9 +293,23 @@ where
         // The place that was left first, so that moka never counts both.
         if let Some((kind, left)) = left {
             self.part(kind).capacity.eviction.remove(left);
+            self.part(kind).index.reclaim();
         }
-        let Some((kind, added, weight)) = added else { return };
-        self.part(kind).tell(added, weight, self.floor.load(Ordering::Acquire));
+        if let Some((kind, added, weight)) = added {
+            let part = self.part(kind);
+            part.tell(added, weight, self.floor.load(Ordering::Acquire));
+            if added.has_replaced {
+                part.index.reclaim();
+            }
+        }
+        self.reclaim_evicted();
+    }
+
+    /// Drops the nodes that moka has evicted in calls on this thread.
+    fn reclaim_evicted(&self) {
+        if part::has_evicted() {
+            self.parts().for_each(|part| part.index.reclaim());
+        }
     }
 
     /// Whether moka is to be told of a hit: the first of its node in this generation. Notes the hit.
@@ -308,6 +324,7 @@ where
     #[inline(never)]
     pub(crate) fn touch(&self, node: &Node<K, V, X>) {
         self.values.capacity.eviction.touch(node.place());
+        self.reclaim_evicted();
     }
 
     /// Counts a value that is put in. Returns the generation that it belongs to.
@@ -333,8 +350,9 @@ where
         self.floor.fetch_max(floor, Ordering::SeqCst);
         let pins = self.pins();
         for node in self.nodes(&pins).filter(|node| node.id() < floor) {
-            self.remove(node);
+            self.detach(node);
         }
+        self.reclaim_all();
         epoch
     }
 
@@ -355,13 +373,11 @@ where
             } else if let Some(backoff) = node.remembered_backoff(now) {
                 outlived.push((node, backoff));
             } else {
-                self.remove(node);
+                self.detach(node);
             }
         }
-        // Drops the nodes, too, that an earlier sweep of this thread has removed while they were read.
-        for part in self.parts() {
-            part.index.flush();
-        }
+        // With the nodes that an earlier sweep of this thread has removed while they were read.
+        self.reclaim_all();
         outlived
     }
 
@@ -380,8 +396,19 @@ where
 
     /// Removes a node. Calls moka: never call it under a lock.
     pub(crate) fn remove(&self, node: &Node<K, V, X>) {
-        let change = self.take(node);
-        self.carry_out(change);
+        self.detach(node);
+        self.reclaim_all();
+    }
+
+    /// Removes a node, which is still to be reclaimed.
+    fn detach(&self, node: &Node<K, V, X>) {
+        if let Some((kind, left)) = self.take(node).left {
+            self.part(kind).capacity.eviction.remove(left);
+        }
+    }
+
+    fn reclaim_all(&self) {
+        self.parts().for_each(|part| part.index.reclaim_all());
     }
 
     pub(crate) fn next_gone(&self) -> Moment {
@@ -397,6 +424,7 @@ where
             if capacity.is_over(index.nodes()) {
                 capacity.maintain();
             }
+            self.reclaim_evicted();
         }
         let pin = self.pin();
         let floor = self.floor.load(Ordering::Acquire);

@@ -9,14 +9,14 @@ pub(crate) use {
     once_cell::race::OnceBox,
     plain::lock,
     std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
-    std::sync::{Arc, Mutex, OnceLock},
+    std::sync::{Arc, Mutex, MutexGuard, OnceLock},
     tokio::sync::Notify,
 };
 
 #[cfg(all(test, cacheback_shuttle))]
 pub(crate) use crate::base::shims::sync::{
-    Arc, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Notify, OnceBox, OnceLock, Ordering, lock,
-    step,
+    Arc, AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Notify, OnceBox, OnceLock,
+    Ordering, lock, step,
 };
 
 /// Types that a model checker does not replace: for counters that no decision reads, and for statics, which outlive a

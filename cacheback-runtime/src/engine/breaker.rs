@@ -7,7 +7,7 @@
 //! that do not exist leave it to ids that do.
 
 use crate::base::clock::Moment;
-use crate::base::sync::{AtomicU64, Mutex, Ordering, lock};
+use crate::base::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use crate::rules::backoff::pause;
 use crate::rules::policy::Policy;
 
@@ -18,6 +18,8 @@ pub(super) struct Breaker {
     state: Mutex<Tally>,
     /// A copy of the next trial in `state`, to be read without the lock: for keys with a value, and for missing keys.
     trial: [AtomicU64; 2],
+    /// The last fetch has failed, or the breaker is open. So a success does not take the lock while all goes well.
+    has_failed: AtomicBool,
     trips: AtomicU64,
 }
 
@@ -72,7 +74,8 @@ pub(super) enum Turn {
 impl Breaker {
     pub(super) fn new() -> Self {
         let state = Tally { failures: 0, failed_trials: 0, next: Trial::NONE };
-        Self { state: Mutex::new(state), trial: Default::default(), trips: AtomicU64::new(0) }
+        let (trial, has_failed, trips) = Default::default();
+        Self { state: Mutex::new(state), trial, has_failed, trips }
     }
 
     /// Until then no fetch is started in the background, for a missing key or for a key with a value.
@@ -114,6 +117,7 @@ impl Breaker {
             return Turn::None;
         }
         let mut state = lock(&self.state);
+        self.has_failed.store(true, Ordering::Release);
         if state.next != Trial::NONE {
             if is_trial {
                 state.failed_trials = state.failed_trials.saturating_add(1);
@@ -134,7 +138,11 @@ impl Breaker {
 
     /// The origin has answered: closes the breaker.
     pub(super) fn succeeded(&self) -> Turn {
+        if !self.has_failed.load(Ordering::Acquire) {
+            return Turn::None;
+        }
         let mut state = lock(&self.state);
+        self.has_failed.store(false, Ordering::Release);
         let was_open = state.next != Trial::NONE;
         (state.failures, state.failed_trials) = (0, 0);
         if !was_open {

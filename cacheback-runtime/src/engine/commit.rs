@@ -93,7 +93,7 @@ impl<C: Cacheable> Job<C> {
         let engine = &self.engine;
         let (record, not_stored) = catch(|| engine.record(&self.target, value, started, policy, lifetime))?;
         let Record { node, weight } = record;
-        let mut fetched = not_stored.map(|value| Arc::new(Fetched { value, started }));
+        let mut fetched = not_stored.map(|value| Fetched { value, started });
         let mut candidate: Candidate<C> = Candidate::Node { node: Some(node), weight, started };
         let mut awaited = self.flight.waiting() > 0;
         // The waiting callers get a clone of the value. The clone is user code, and so it is made before the lock; but
@@ -103,12 +103,12 @@ impl<C: Cacheable> Job<C> {
             if let (None, Candidate::Node { node: Some(node), .. }) = (&fetched, &candidate) {
                 if let (true, Content::Value(value, _)) = (awaited, node.content()) {
                     let value = catch(|| C::Value::clone(value))?;
-                    fetched = Some(Arc::new(Fetched { value, started }));
+                    fetched = Some(Fetched { value, started });
                 }
             }
             let is_cloned = fetched.is_some();
-            let may_end = |job: &Self, lane: &LaneOf<C>| {
-                is_cloned || (job.flight.waiting() == 0 && !lane.has_lapsed(Moment::now()))
+            let may_end = |job: &Self, lane: &LaneOf<C>, now| {
+                is_cloned || (job.flight.waiting() == 0 && !lane.has_lapsed(now))
             };
             let Some(commit) = self.commit(&mut candidate, policy, may_end) else {
                 awaited = true;
@@ -132,7 +132,7 @@ impl<C: Cacheable> Job<C> {
         })?;
         let kept = Arc::new(kept);
         let mut candidate = self.failed_candidate(policy.cache_err.map(|_| &kept))?;
-        if let Some(commit) = self.commit(&mut candidate, policy, |_, _| true) {
+        if let Some(commit) = self.commit(&mut candidate, policy, |_, _, _| true) {
             events::count(&self.engine.counters.errors);
             let is_logged = commit.has_effect && !commit.was_in_backoff;
             self.publish(commit, Some(FlightResult::Failed(kept)));
@@ -147,7 +147,7 @@ impl<C: Cacheable> Job<C> {
         events::count(&self.engine.counters.panics);
         events::fetch_panicked(self.engine.name(), panic.message());
         let mut candidate = self.failed_without_error();
-        if let Some(commit) = self.commit(&mut candidate, policy, |_, _| true) {
+        if let Some(commit) = self.commit(&mut candidate, policy, |_, _, _| true) {
             self.publish(commit, Some(FlightResult::Panicked(Arc::clone(panic))));
         }
     }
@@ -166,7 +166,7 @@ impl<C: Cacheable> Job<C> {
     /// The claim has lapsed: commits the time-out. `None` if somebody waits for the fetch, which goes on then.
     pub(super) fn commit_timeout(&self, policy: &Policy) -> Option<Commit<C>> {
         let mut candidate = self.failed_without_error();
-        let commit = self.commit(&mut candidate, policy, |job, _| job.flight.waiting() == 0);
+        let commit = self.commit(&mut candidate, policy, |job, _, _| job.flight.waiting() == 0);
         let _ = catch(|| drop(candidate));
         commit
     }
@@ -184,7 +184,7 @@ impl<C: Cacheable> Job<C> {
     /// The shutdown has reached its limit: commits the abort. `None` if somebody waits for the fetch, or if its own
     /// body has asked for the shutdown; it goes on then.
     pub(super) fn commit_abort(&self, policy: &Policy) -> Option<Commit<C>> {
-        let may_end = |job: &Self, _: &_| job.flight.waiting() == 0 && !job.flight.is_exempt();
+        let may_end = |job: &Self, _: &_, _| job.flight.waiting() == 0 && !job.flight.is_exempt();
         self.commit(&mut Candidate::Nothing, policy, may_end)
     }
 
@@ -207,7 +207,7 @@ impl<C: Cacheable> Job<C> {
     /// Ends a fetch that never came to its own end. Whatever panics on the way, the waiting callers are told.
     pub(super) fn end_lost(&mut self) {
         let policy = *self.engine.policy();
-        match catch(|| self.commit(&mut Candidate::Nothing, &policy, |_, _| true)) {
+        match catch(|| self.commit(&mut Candidate::Nothing, &policy, |_, _, _| true)) {
             Ok(Some(commit)) => self.publish(commit, Some(FlightResult::Lost)),
             Ok(None) | Err(_) => self.end_without_commit(FlightResult::Lost),
         }
@@ -270,7 +270,7 @@ impl<C: Cacheable> Job<C> {
         &self,
         candidate: &mut Candidate<C>,
         policy: &Policy,
-        may_end: impl Fn(&Self, &LaneOf<C>) -> bool,
+        may_end: impl Fn(&Self, &LaneOf<C>, Moment) -> bool,
     ) -> Option<Commit<C>> {
         let Self { engine, target, flight, here, .. } = self;
         let store = &engine.store;
@@ -283,7 +283,7 @@ impl<C: Cacheable> Job<C> {
         engine.with_claims(target, |claims, known| {
             let node = store.resident(target.hash, known, &pins)?;
             let lane = claims.lane(here.lane);
-            if !may_end(self, lane) {
+            if !may_end(self, lane, now) {
                 return Ok(None);
             }
             let held = node.map_or(Held::NOTHING, |node| node.held(now, windows));
@@ -339,7 +339,10 @@ impl<C: Cacheable> Job<C> {
         self.mark_done(!matches!(result, Some(FlightResult::Lost)));
         if let Some(result) = result {
             for flight in lapsed {
-                flight.complete(result.clone());
+                // A flight whose copy panics answers its callers when it ends by itself.
+                if let Ok(result) = catch(|| result.copy()) {
+                    flight.complete(result);
+                }
             }
             self.flight.complete(result);
         }
@@ -390,7 +393,8 @@ impl<C: Cacheable> Job<C> {
     }
 
     fn warn_if_slow(&self, policy: &Policy) {
-        let took = self.took();
+        // The recent time is exact enough for a hint.
+        let took = Duration::from_nanos(Moment::recent().since(self.started));
         if took > policy.lifetime && !self.engine.slow_body.swap(true, Ordering::Relaxed) {
             events::slower_than_lifetime(self.engine.name(), took);
         }

@@ -15,7 +15,7 @@ use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::{Handle, first, now_or_later, task};
 use crate::events;
 use crate::executor::context::{self, Here};
-use crate::executor::{Live, Permit, Refresh, Refusal, housekeeper};
+use crate::executor::{Fetch, Live, Permit, Refresh, Refusal, housekeeper};
 use crate::flight::{Run, Standing};
 use crate::rules::policy::Policy;
 
@@ -59,8 +59,8 @@ impl<C: Cacheable> Job<C> {
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
         flight: Arc<FlightOf<C>>,
-    ) -> Box<Self> {
-        let mut job = Box::new(Self {
+    ) -> Self {
+        let mut job = Self {
             engine: Arc::clone(engine),
             target: target.clone(),
             source: Arc::clone(source),
@@ -71,10 +71,15 @@ impl<C: Cacheable> Job<C> {
             links: 0,
             here: here.clone(),
             span: Span::none(),
-            live: here.executor.enlist(here.handle.id(), flight.ticket, Arc::clone(&flight) as _),
+            live: here.executor.enlist(
+                here.process,
+                here.handle.id(),
+                flight.ticket,
+                Arc::clone(&flight) as _,
+            ),
             flight,
-        });
-        housekeeper::attend();
+        };
+        housekeeper::attend(here.process);
         // A subscriber is user code. If it panics, the job is already there to give its key back.
         job.span = events::fetch_span(engine.name());
         job
@@ -94,14 +99,17 @@ impl<C: Cacheable> Job<C> {
     }
 
     /// Begins the fetch. The time-out of its claim and the age of its value count from here.
-    pub(super) fn begin(mut self: Box<Self>, permit: Option<Permit>) {
+    pub(super) fn begin(mut self, permit: Option<Permit>) {
         let policy = self.engine.policy_for(&self.source);
         let timeout = policy.as_ref().unwrap_or(self.engine.policy()).refresh_timeout;
-        self.started = Moment::now();
-        if !self.claim(timeout) {
-            events::count(&self.engine.counters.skipped);
-            self.progress = Progress::Done;
-            return;
+        // The flight of a caller who waits may run already.
+        if !self.flight.has_begun() {
+            self.started = Moment::now();
+            if !self.claim(timeout) {
+                events::count(&self.engine.counters.skipped);
+                self.progress = Progress::Done;
+                return;
+            }
         }
         events::count(&self.engine.counters.fetches);
         events::count(&self.engine.counters.in_flight);
@@ -109,9 +117,11 @@ impl<C: Cacheable> Job<C> {
         if let Some(permit) = &permit {
             permit.lasts_until(self.started.plus(nanos(timeout)));
         }
-        self.flight.take_place(permit);
-        if self.flight.waiting() > 0 {
-            self.flight.give_place_back();
+        if permit.is_some() {
+            self.flight.take_place(permit);
+            if self.flight.waiting() > 0 {
+                self.flight.give_place_back();
+            }
         }
         let span = std::mem::replace(&mut self.span, Span::none());
         match policy {
@@ -158,13 +168,13 @@ impl<C: Cacheable> Job<C> {
 
 impl<C: Cacheable> Refresh for Job<C> {
     fn start(self: Box<Self>, permit: Option<Permit>) {
-        self.begin(permit);
+        (*self).begin(permit);
     }
 
     fn refuse(mut self: Box<Self>, why: Refusal) {
         // A caller may have come to wait meanwhile. A fetch with a waiting caller is never refused.
         if !self.release_if_unawaited() {
-            return self.begin(None);
+            return (*self).begin(None);
         }
         self.progress = Progress::Done;
         let engine = &self.engine;
@@ -176,7 +186,7 @@ impl<C: Cacheable> Refresh for Job<C> {
 }
 
 /// The task of a fetch.
-async fn run_fetch<C: Cacheable>(mut job: Box<Job<C>>, policy: Policy) {
+async fn run_fetch<C: Cacheable>(mut job: Job<C>, policy: Policy) {
     job.flight.begins_in(task::id());
     if job.flight.was_moved() {
         events::fetch_moved(job.engine.name());

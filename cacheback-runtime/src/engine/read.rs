@@ -12,7 +12,7 @@ use crate::base::sync::Arc;
 use crate::base::tasks;
 use crate::events::Status;
 use crate::executor::context::{self, Here};
-use crate::flight::{JoinOrClaim, NOTICE, Start, Waiter};
+use crate::flight::{JoinOrClaim, NOTICE, Need, Start, Waiter};
 use crate::rules::decide::{Decision, Facts, decide};
 use crate::rules::freshness::State;
 use crate::store::Content;
@@ -109,7 +109,7 @@ impl<C: Cacheable> Engine<C> {
                 return self.stored(target).unwrap_or_else(|| self.empty(source));
             };
             if let FlightResult::Value(fetched) = result {
-                let Fetched { value, started } = &**fetched;
+                let Fetched { value, started } = fetched;
                 let tells_age = call != CallKind::Plain;
                 let age = tells_age.then(|| Duration::from_nanos(Moment::now().since(*started)));
                 return self.answered(C::join(Ok(value.clone())), Status::Fetched, age);
@@ -213,12 +213,18 @@ impl<C: Cacheable> Engine<C> {
                 decision = decide(&facts, now, false);
             }
             let waits = decision == Decision::FetchNow;
-            let joined = (waits || decision.also_fetches()).then(|| {
-                let new = || self.new_flight(here);
-                claims.lane(here.lane).join_or_claim(now, self.store.epoch(), waits, new, &mut unstarted)
+            let until = now.plus(nanos(self.policy().refresh_timeout));
+            let need = match waits {
+                // A time-out that depends on the arguments is user code.
+                true => Some(Need::Awaited { runs_until: (!source.varies()).then_some(until) }),
+                false => decision.also_fetches().then_some(Need::Behind),
+            };
+            let joined = need.map(|need| {
+                let (epoch, new) = (self.store.epoch(), || self.new_flight(here));
+                claims.lane(here.lane).join_or_claim(now, epoch, need, new, &mut unstarted)
             });
             if let (Some(node), Some(JoinOrClaim::Claimed { .. })) = (node, &joined) {
-                node.set_no_refresh_until(now.plus(nanos(self.policy().refresh_timeout)), windows);
+                node.set_no_refresh_until(until, windows);
             }
             let found = match (decision, node) {
                 (Decision::Serve | Decision::ServeAndRefresh, Some(node)) => Found::Node(node, Status::Fresh),
@@ -230,7 +236,7 @@ impl<C: Cacheable> Engine<C> {
             };
             Ok((found, joined, admission == Admission::Trial))
         });
-        let waiter = joined.and_then(|joined| self.dispatch(joined, here, target, source, is_trial));
+        let waiter = joined.and_then(|joined| self.dispatch(joined, here, target, source, is_trial, now));
         self.drop_unstarted(here, unstarted);
         if let Some(waiter) = waiter {
             return Entered::Wait(waiter);
@@ -257,11 +263,12 @@ impl<C: Cacheable> Engine<C> {
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
         is_trial: bool,
+        now: Moment,
     ) -> Option<Waiter<FlightResult<C>>> {
         match joined {
             JoinOrClaim::Busy => {
                 // The fetch may be queued behind one whose runtime nobody drives.
-                here.executor.reclaim(Moment::now());
+                here.executor.reclaim(now);
                 None
             }
             JoinOrClaim::Joined { waiter, start } => {
@@ -279,14 +286,14 @@ impl<C: Cacheable> Engine<C> {
             }
             JoinOrClaim::Claimed { flight, waiter } => {
                 let mut job = Job::new(self, here, target, source, flight);
-                job.is_trial = is_trial;
+                (job.is_trial, job.started) = (is_trial, now);
                 match waiter {
                     Some(waiter) => {
                         job.begin(None);
                         Some(waiter)
                     }
                     None => {
-                        job.submit();
+                        Box::new(job).submit();
                         None
                     }
                 }

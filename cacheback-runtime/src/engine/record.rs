@@ -23,6 +23,9 @@ impl<C: Cacheable> Engine<C> {
     /// The options for the arguments of one entry. `Err` if an expression panics.
     pub(super) fn policy_for(&self, source: &SourceOf<C>) -> Result<Policy, Panic> {
         let mut policy = *self.policy();
+        if !source.varies() {
+            return Ok(policy);
+        }
         catch(|| source.vary(&mut policy))?;
         if let Some(contradiction) = policy.clamp().first() {
             if self.clamps.passes(Moment::now()) {

@@ -10,7 +10,7 @@ use crate::events::Status;
 
 /// The result of a flight, for the callers who wait for it.
 pub(crate) enum FlightResult<C: Cacheable> {
-    Value(Arc<Fetched<C::Value>>),
+    Value(Fetched<C::Value>),
     Failed(ErrorOf<C>),
     Panicked(Arc<Panic>),
     /// The body did not return before its `refresh_timeout`.
@@ -24,10 +24,13 @@ impl<C: Cacheable> FlightResult<C> {
     pub(super) const TIMED_OUT: &'static Self = &Self::TimedOut;
 }
 
-impl<C: Cacheable> Clone for FlightResult<C> {
-    fn clone(&self) -> Self {
+impl<C: Cacheable> FlightResult<C> {
+    /// The same result for another flight. Clones the value, which is user code.
+    pub(super) fn copy(&self) -> Self {
         match self {
-            Self::Value(fetched) => Self::Value(Arc::clone(fetched)),
+            Self::Value(Fetched { value, started }) => {
+                Self::Value(Fetched { value: value.clone(), started: *started })
+            }
             Self::Failed(error) => Self::Failed(Arc::clone(error)),
             Self::Panicked(panic) => Self::Panicked(Arc::clone(panic)),
             Self::TimedOut => Self::TimedOut,

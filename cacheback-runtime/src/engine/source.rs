@@ -25,6 +25,8 @@ pub(crate) trait Source<C: Cacheable>: Send + Sync + 'static {
     fn errors(&self) -> Option<Errors<C::Return>> {
         None
     }
+    /// Whether any option but those below depends on the arguments.
+    fn varies(&self) -> bool;
     /// Sets the options that depend on the arguments.
     fn vary(&self, policy: &mut Policy);
     /// Whether a caller waits if nothing is cached, as a closure still to be called. `None` if the option depends on no

@@ -45,7 +45,8 @@ impl<C: Cacheable> Engine<C> {
         let now = Moment::now();
         self.tidy(now);
         let flight = Arc::new(self.new_flight(&here));
-        let mut next = source.can_run().then(|| Job::new(self, &here, target, source, Arc::clone(&flight)));
+        let mut next =
+            source.can_run().then(|| Box::new(Job::new(self, &here, target, source, Arc::clone(&flight))));
         let (task, links) = (task::try_id(), chain::links());
         let mut is_endless = links > chain::LONGEST;
         let windows = &self.store.windows;

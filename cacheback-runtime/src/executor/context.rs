@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use crate::base::panics::catch;
+use crate::base::process::id_on;
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, Mutex, OnceLock, Ordering, lock};
 use crate::base::tasks::{Handle, Id, Sleep, own_runtime, sleep};
@@ -40,6 +41,8 @@ pub(crate) struct Here {
     /// Where a fetch is to run: on the caller's runtime too, unless another one was configured.
     pub(crate) handle: Handle,
     pub(crate) lane: LaneId,
+    /// The number of this process.
+    pub(crate) process: u32,
     pub(crate) executor: ItsExecutor,
 }
 
@@ -50,7 +53,8 @@ impl Here {
         let lane = lane_of(caller.id());
         let executor = scope::executor_of(caller.id(), user);
         let handle = executor.runtime.as_ref().unwrap_or(&caller).clone();
-        Self { caller, handle, lane, executor }
+        let process = id_on(caller.id());
+        Self { caller, handle, lane, process, executor }
     }
 
     /// The same, but a fetch is to run on the caller's own runtime.

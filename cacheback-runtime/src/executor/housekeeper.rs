@@ -43,12 +43,12 @@ pub(crate) fn also(work: fn()) {
 pub(crate) fn watch<S: Sweep + 'static>(number: u64, cache: &Arc<S>) {
     let cache: Weak<dyn Sweep> = Arc::downgrade(&(Arc::clone(cache) as Arc<dyn Sweep>));
     lock(&WATCHED).insert(number, cache);
-    Housekeeper::of_this_process();
+    Housekeeper::of(process::id());
 }
 
 /// Wakes the housekeeper, if it does not tend fetches yet: one was enlisted with the executor.
-pub(crate) fn attend() {
-    let housekeeper = Housekeeper::of_this_process();
+pub(crate) fn attend(process: u32) {
+    let housekeeper = Housekeeper::of(process);
     if !housekeeper.attends.load(Ordering::SeqCst) && !housekeeper.attends.swap(true, Ordering::SeqCst) {
         housekeeper.thread.unpark();
     }
@@ -61,10 +61,10 @@ struct Housekeeper {
 }
 
 impl Housekeeper {
-    /// The housekeeper of this process. The first call starts it, in a forked child as well.
-    fn of_this_process() -> &'static Self {
+    /// The housekeeper of this process, whose number is `process`. The first call starts it, in a forked child as well.
+    fn of(process: u32) -> &'static Self {
         static HOUSEKEEPER: PerProcess<Housekeeper> = PerProcess::new();
-        HOUSEKEEPER.get_or_init(process::id(), || {
+        HOUSEKEEPER.get_or_init(process, || {
             let attends = Arc::new(AtomicBool::new(false));
             let attended = Arc::clone(&attends);
             let thread = thread::Builder::new()

@@ -6,7 +6,7 @@ use super::{Executor, Ticket};
 use crate::base::hash::Numbered;
 use crate::base::panics::catch;
 use crate::base::process;
-use crate::base::sync::{Arc, AtomicBool, Mutex, Notify, Ordering, lock};
+use crate::base::sync::{Arc, AtomicBool, Mutex, MutexGuard, Notify, Ordering, lock};
 use crate::base::tasks::{Id, task};
 
 /// A fetch, as the executor sees it.
@@ -75,9 +75,14 @@ pub(crate) struct ShutdownWait {
 
 impl Executor {
     /// Counts a fetch that is to run on this runtime as live.
-    pub(crate) fn enlist(self: &Arc<Self>, runtime: Id, ticket: Ticket, fetch: Arc<dyn Fetch>) -> Live {
-        self.live.leave_parent(process::id());
-        let mut state = lock(&self.live.state);
+    pub(crate) fn enlist(
+        self: &Arc<Self>,
+        process: u32,
+        runtime: Id,
+        ticket: Ticket,
+        fetch: Arc<dyn Fetch>,
+    ) -> Live {
+        let mut state = self.live.of_process(process);
         state.fetches.insert(ticket.number, fetch);
         *state.runtimes.entry(runtime).or_default() += 1;
         drop(state);
@@ -92,8 +97,7 @@ impl Executor {
 
     /// Begins a shutdown that was asked for in this task.
     pub(crate) fn begin_shutdown(self: &Arc<Self>, task: Option<task::Id>) -> ShutdownWait {
-        self.live.leave_parent(process::id());
-        let mut state = lock(&self.live.state);
+        let mut state = self.live.of_process(process::id());
         state.shutting_down = true;
         let own = task.and_then(|task| state.fetches.values().find(|fetch| fetch.runs_in(task)));
         if let Some(own) = own {
@@ -142,17 +146,18 @@ impl Executor {
 }
 
 impl LiveFetches {
-    /// In a forked child, forgets the fetches of its parent, which never end here.
-    fn leave_parent(&self, process: u32) {
+    /// The fetches of this process. A forked child forgets those of its parent, which never end here.
+    fn of_process(&self, process: u32) -> MutexGuard<'_, Fetches> {
         let mut state = lock(&self.state);
-        let parents = std::mem::replace(&mut state.process, process) != process;
-        if !parents {
-            return;
+        if state.process == process {
+            return state;
         }
-        let fetches = std::mem::take(&mut state.fetches);
+        state.process = process;
+        let parents = std::mem::take(&mut state.fetches);
         state.runtimes.clear();
         drop(state);
-        let _ = catch(|| drop(fetches));
+        let _ = catch(|| drop(parents));
+        lock(&self.state)
     }
 
     async fn wait_until(&self, done: impl Fn(&Fetches) -> bool) {

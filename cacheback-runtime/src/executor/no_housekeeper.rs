@@ -10,7 +10,7 @@ pub(crate) fn also(_: fn()) {}
 
 pub(crate) fn watch<C>(_: u64, _: &Arc<C>) {}
 
-pub(crate) fn attend() {}
+pub(crate) fn attend(_: u32) {}
 
 pub(crate) fn forget(_: u64) {}
 

@@ -243,7 +243,7 @@ impl Fetch for Told {
 
 fn enlist(executor: &Arc<Executor>, runtime: tokio::runtime::Id) -> (Live, Arc<Told>) {
     let told = Arc::new(Told::default());
-    (executor.enlist(runtime, Ticket::new(1), Arc::clone(&told) as _), told)
+    (executor.enlist(1, runtime, Ticket::new(1), Arc::clone(&told) as _), told)
 }
 
 #[tokio::test]

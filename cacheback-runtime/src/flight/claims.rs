@@ -51,6 +51,16 @@ pub(crate) struct Lane<T, J> {
     superseded: Vec<Superseded<T>>,
 }
 
+/// How a caller needs a fetch.
+#[derive(Clone, Copy)]
+pub(crate) enum Need {
+    /// It does not wait for it.
+    Behind,
+    /// It waits. If it claims the key, the flight runs at once, and so long. Without a moment the time-out is not known
+    /// yet, and the flight is put off until it is.
+    Awaited { runs_until: Option<Moment> },
+}
+
 /// The answer to a caller who needs a fetch.
 pub(crate) enum JoinOrClaim<T, J> {
     /// A flight holds the key, and this caller does not wait for it.
@@ -178,10 +188,11 @@ impl<T, J> Lane<T, J> {
         &mut self,
         now: Moment,
         epoch: u64,
-        waits: bool,
+        need: Need,
         new: impl FnOnce() -> Flight<T>,
         given_back: &mut Vec<Start<J>>,
     ) -> JoinOrClaim<T, J> {
+        let waits = matches!(need, Need::Awaited { .. });
         if self.is_free(now, epoch) {
             if !waits && self.is_crowded(now) {
                 return JoinOrClaim::Busy;
@@ -193,7 +204,14 @@ impl<T, J> Lane<T, J> {
             let flight = Arc::new(new());
             flight.epoch.store(epoch, Ordering::Relaxed);
             let waiter = waits.then(|| Waiter::join(&flight, true));
-            self.current = Some(Claim { flight: Arc::clone(&flight), phase: Phase::Queued });
+            let phase = match need {
+                Need::Awaited { runs_until: Some(until) } => {
+                    flight.run_until(until);
+                    Phase::Running { until }
+                }
+                Need::Awaited { runs_until: None } | Need::Behind => Phase::Queued,
+            };
+            self.current = Some(Claim { flight: Arc::clone(&flight), phase });
             return JoinOrClaim::Claimed { flight, waiter };
         };
         if !waits {
@@ -269,7 +287,7 @@ impl<T, J> Lane<T, J> {
                 body.until = Some(until);
                 Standing::Superseded
             };
-        flight.until.store(until.to_bits(), Ordering::SeqCst);
+        flight.run_until(until);
         Some(run)
     }
 

@@ -54,8 +54,8 @@ impl Drive {
     }
 
     /// Sets the time by which the fetch must have noticed its time-out: a task takes it up now, or is about to.
-    fn begin(&self, timeout: u64) {
-        let due = Moment::awake().plus(timeout).plus(nanos(NOTICE));
+    fn begin(&self, now: Moment, timeout: u64) {
+        let due = now.plus(timeout).plus(nanos(NOTICE));
         self.due.store(due.to_bits(), Ordering::SeqCst);
     }
 
@@ -79,7 +79,7 @@ impl<T> Task<T> {
     async fn run(self) {
         // `None` if the fetch was moved. The drop of this task shows that the runtime makes progress.
         if let Some(handed) = self.0.drive.take() {
-            self.0.drive.begin(handed.timeout);
+            self.0.drive.begin(Moment::awake(), handed.timeout);
             handed.run.await;
         }
     }
@@ -96,9 +96,9 @@ impl<T> Drop for Task<T> {
 impl<T: Send + Sync + 'static> Flight<T> {
     /// Hands the fetch to a runtime. If the runtime is gone, the fetch is dropped at once.
     pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, timeout: Duration, run: Run) {
-        let timeout = nanos(timeout);
-        self.drive.begin(timeout);
-        *lock(&self.drive.handed) = Some(Handed { run, since: Moment::awake(), timeout });
+        let (now, timeout) = (Moment::awake(), nanos(timeout));
+        self.drive.begin(now, timeout);
+        *lock(&self.drive.handed) = Some(Handed { run, since: now, timeout });
         drop(handle.spawn(Task(Arc::clone(self)).run()));
     }
 }
@@ -135,7 +135,7 @@ impl<T> Flight<T> {
             return false;
         }
         let Some(Handed { run, timeout, .. }) = self.drive.take() else { return false };
-        self.drive.begin(timeout);
+        self.drive.begin(Moment::awake(), timeout);
         self.drive.moved.store(true, Ordering::SeqCst);
         drop(own.spawn(run));
         true

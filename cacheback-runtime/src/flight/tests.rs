@@ -29,12 +29,15 @@ fn at<R>(flights: &Bench, work: impl Fn(&mut Lane<Outcome, &'static str>) -> R) 
     flights.at(7, &mut known, compare, |claims, _| Ok(work(claims.lane(LANE))))
 }
 
-fn join_or_claim(flights: &Bench, now: u64, waits: bool) -> JoinOrClaim<Outcome, &'static str> {
-    at(flights, |lane| lane.join_or_claim(moment(now), 0, waits, new, &mut Vec::new()))
+/// A caller who waits for a fetch whose time-out is not known yet.
+const WAITS: Need = Need::Awaited { runs_until: None };
+
+fn join_or_claim(flights: &Bench, now: u64, need: Need) -> JoinOrClaim<Outcome, &'static str> {
+    at(flights, |lane| lane.join_or_claim(moment(now), 0, need, new, &mut Vec::new()))
 }
 
 fn claim(flights: &Bench, now: u64) -> Arc<Flight<Outcome>> {
-    match join_or_claim(flights, now, false) {
+    match join_or_claim(flights, now, Need::Behind) {
         JoinOrClaim::Claimed { flight, waiter: None } => flight,
         _ => panic!("the key is free"),
     }
@@ -57,11 +60,11 @@ fn supersede(flights: &Bench) -> Vec<Start<&'static str>> {
 fn one_claim_at_a_time_and_none_after_the_last_flight() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
-    assert!(matches!(join_or_claim(&flights, 0, false), JoinOrClaim::Busy));
+    assert!(matches!(join_or_claim(&flights, 0, Need::Behind), JoinOrClaim::Busy));
     assert_eq!(run(&flights, &flight, 10), Some(Standing::Current));
     assert_eq!(run(&flights, &flight, 10), None, "it starts only once");
-    assert!(matches!(join_or_claim(&flights, 9, false), JoinOrClaim::Busy));
-    assert!(matches!(join_or_claim(&flights, 9, true), JoinOrClaim::Joined { start: None, .. }));
+    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy));
+    assert!(matches!(join_or_claim(&flights, 9, WAITS), JoinOrClaim::Joined { start: None, .. }));
     assert_eq!(flights.claims(), 1);
     assert_eq!(end(&flights, &flight), Some(Standing::Current));
     assert_eq!(end(&flights, &flight), None);
@@ -73,7 +76,7 @@ fn a_claim_lapses_at_its_moment_and_is_superseded_only_by_the_next() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     run(&flights, &flight, 10);
-    assert!(matches!(join_or_claim(&flights, 9, false), JoinOrClaim::Busy));
+    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy));
     assert!(at(&flights, |lane| lane.holds(&flight)));
     let later = claim(&flights, 10);
     assert!(at(&flights, |lane| lane.holds(&later)));
@@ -87,7 +90,7 @@ fn a_claim_lapses_at_its_moment_and_is_superseded_only_by_the_next() {
 fn a_waiter_takes_a_queued_flight_over() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
-    let JoinOrClaim::Joined { start: Some(Start::Withdraw(_)), waiter } = join_or_claim(&flights, 0, true)
+    let JoinOrClaim::Joined { start: Some(Start::Withdraw(_)), waiter } = join_or_claim(&flights, 0, WAITS)
     else {
         panic!("a queued flight is withdrawn")
     };
@@ -106,7 +109,7 @@ fn superseding_cancels_only_queued_flights_that_nobody_waits_for() {
     assert_eq!(run(&flights, &queued, 10), None);
     assert_eq!(flights.claims(), 0);
     // It is being started for a caller who waits: it runs, superseded.
-    let JoinOrClaim::Claimed { flight, waiter: Some(waiter) } = join_or_claim(&flights, 0, true) else {
+    let JoinOrClaim::Claimed { flight, waiter: Some(waiter) } = join_or_claim(&flights, 0, WAITS) else {
         panic!("free")
     };
     assert!(waiter.leads());
@@ -116,7 +119,7 @@ fn superseding_cancels_only_queued_flights_that_nobody_waits_for() {
     let running = claim(&flights, 0);
     run(&flights, &running, 10);
     assert!(supersede(&flights).is_empty());
-    assert!(matches!(join_or_claim(&flights, 0, true), JoinOrClaim::Claimed { .. }));
+    assert!(matches!(join_or_claim(&flights, 0, WAITS), JoinOrClaim::Claimed { .. }));
     assert_eq!(end(&flights, &running), Some(Standing::Superseded));
     assert_eq!(end(&flights, &flight), Some(Standing::Superseded));
 }
@@ -138,7 +141,7 @@ fn an_invalidation_lets_two_bodies_run_and_parks_the_third() {
     assert!(matches!(succeed(0, &third, "third"), Succession::Parked));
     assert!(matches!(succeed(0, &next(), "fourth"), Succession::Ahead("fourth")));
     assert!(
-        matches!(join_or_claim(&flights, 0, false), JoinOrClaim::Busy),
+        matches!(join_or_claim(&flights, 0, Need::Behind), JoinOrClaim::Busy),
         "one is parked: a reader starts nothing"
     );
     assert_eq!(at(&flights, |lane| lane.unpark(moment(0))), None, "two bodies still run");
@@ -158,9 +161,9 @@ fn a_parked_flight_is_not_stuck_behind_bodies_that_hang() {
     }
     let parked = next();
     assert!(matches!(at(&flights, |lane| lane.succeed(moment(0), 0, &parked, "three")), Succession::Parked));
-    assert!(matches!(join_or_claim(&flights, 9, false), JoinOrClaim::Busy));
+    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy));
     assert!(
-        matches!(join_or_claim(&flights, 10, false), JoinOrClaim::Unparked("three")),
+        matches!(join_or_claim(&flights, 10, Need::Behind), JoinOrClaim::Unparked("three")),
         "the claims of the others have lapsed"
     );
 }
@@ -170,7 +173,7 @@ fn a_flight_from_before_a_clear_is_not_joined() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     run(&flights, &flight, 10);
-    let joined = at(&flights, |lane| lane.join_or_claim(moment(0), 1, true, new, &mut Vec::new()));
+    let joined = at(&flights, |lane| lane.join_or_claim(moment(0), 1, WAITS, new, &mut Vec::new()));
     assert!(matches!(joined, JoinOrClaim::Claimed { waiter: Some(_), .. }));
 }
 
@@ -180,7 +183,7 @@ fn colliding_keys_have_claims_of_their_own() {
     let join_or_claim = |key: &'static str| {
         let mut known = KnownKeys::new(Arc::new(key), None);
         flights.at(7, &mut known, compare, |claims, _| {
-            Ok(claims.lane(LANE).join_or_claim(moment(0), 0, false, new, &mut Vec::new()))
+            Ok(claims.lane(LANE).join_or_claim(moment(0), 0, Need::Behind, new, &mut Vec::new()))
         })
     };
     for key in ["one", "two", "three"] {
@@ -193,6 +196,23 @@ fn colliding_keys_have_claims_of_their_own() {
     assert_eq!(flights.claims(), 0);
 }
 
+#[test]
+fn a_caller_who_waits_claims_the_key_for_a_flight_that_runs() {
+    let flights = Bench::new();
+    let runs = Need::Awaited { runs_until: Some(moment(10)) };
+    let JoinOrClaim::Claimed { flight, waiter: Some(_waiter) } = join_or_claim(&flights, 0, runs) else {
+        panic!("claims the key");
+    };
+    assert!(flight.has_begun());
+    // It is not put off: another caller has nothing to start.
+    assert!(matches!(join_or_claim(&flights, 9, runs), JoinOrClaim::Joined { start: None, .. }));
+    assert!(
+        matches!(join_or_claim(&flights, 10, Need::Behind), JoinOrClaim::Claimed { .. }),
+        "it has lapsed"
+    );
+    assert_eq!(at(&flights, |lane| lane.end(&flight)), Some(Standing::Superseded));
+}
+
 /// If they were compared one by one, with the work done again each time, the cost would grow with the third power of
 /// their number.
 #[test]
@@ -202,7 +222,7 @@ fn colliding_keys_are_compared_all_at_once() {
     for key in KEYS {
         let mut known = KnownKeys::new(Arc::new(key), None);
         let join_or_claim = |claims: &mut KeyClaims<_, _, _>| {
-            claims.lane(LANE).join_or_claim(moment(0), 0, false, new, &mut Vec::new())
+            claims.lane(LANE).join_or_claim(moment(0), 0, Need::Behind, new, &mut Vec::new())
         };
         let joined = flights.at(7, &mut known, compare, |claims, _| Ok(join_or_claim(claims)));
         assert!(matches!(joined, JoinOrClaim::Claimed { .. }));
@@ -225,7 +245,7 @@ async fn every_waiter_is_answered_once_whenever_it_joins() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     let waiters: Vec<_> = (0..3)
-        .map(|_| match join_or_claim(&flights, 0, true) {
+        .map(|_| match join_or_claim(&flights, 0, WAITS) {
             JoinOrClaim::Joined { waiter, .. } => waiter,
             _ => panic!("joins"),
         })
@@ -236,7 +256,7 @@ async fn every_waiter_is_answered_once_whenever_it_joins() {
     flight.complete(2);
     assert_eq!(early.await.unwrap(), 1, "the first answer stands");
     assert_eq!(flight.result(), Some(&1));
-    let JoinOrClaim::Joined { waiter, .. } = join_or_claim(&flights, 0, true) else { panic!("joins") };
+    let JoinOrClaim::Joined { waiter, .. } = join_or_claim(&flights, 0, WAITS) else { panic!("joins") };
     assert_eq!(*waiter.result().await, 1);
 }
 
@@ -244,7 +264,7 @@ async fn every_waiter_is_answered_once_whenever_it_joins() {
 async fn the_last_caller_to_leave_a_lapsed_flight_abandons_it() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
-    let JoinOrClaim::Joined { waiter, .. } = join_or_claim(&flights, 0, true) else { panic!("joins") };
+    let JoinOrClaim::Joined { waiter, .. } = join_or_claim(&flights, 0, WAITS) else { panic!("joins") };
     flight.lapse();
     drop(waiter);
     flight.abandoned().await;

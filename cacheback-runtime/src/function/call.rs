@@ -132,6 +132,9 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Source<Of<A, O>> for
     fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
         (self.does.body)(Lender(self))
     }
+    fn varies(&self) -> bool {
+        self.does.vary.is_some()
+    }
     fn vary(&self, policy: &mut Policy) {
         if let Some(vary) = self.does.vary {
             vary(self, policy);

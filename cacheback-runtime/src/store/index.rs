@@ -27,12 +27,20 @@ const CROWD: usize = 8;
 const RANKS: u32 = 1 << RANK_BITS;
 const RANK_BITS: u32 = 16;
 
+/// As many removed nodes of a thread are dropped together, if nothing [reclaims](Index::reclaim) them earlier. moka
+/// evicts about as many at once.
+const BATCH: usize = 64;
+/// The size in bytes up to which a batch of removed nodes is too small to matter.
+const SMALL: usize = 256;
+
 pub(super) struct Index<K, V, X> {
     map: Map<K, V, X>,
     /// The number of nodes; one more while a node is being replaced.
     nodes: AtomicU64,
     /// The highest rank that any node has had.
     deepest: AtomicU32,
+    /// A removed node is dropped with its batch, and not at once: nobody can see the difference.
+    waits_for_batch: bool,
 }
 
 /// One very node.
@@ -87,15 +95,14 @@ pub(super) struct Inserted {
     pub(super) place: Place,
     /// The place that it was given for its own, in exchange for this one.
     pub(super) left: Option<Place>,
-    /// It has replaced a node at its place, and is to be [settled](Index::settle).
-    pub(super) is_unsettled: bool,
+    /// It lies in the place of a node that it has replaced, and is to be [settled](Index::settle).
+    pub(super) has_replaced: bool,
 }
 
 impl<K, V, X> Index<K, V, X> {
-    pub(super) fn new() -> Self {
-        // Batches of one: a removed node is dropped at once or, if it is being read, at the next removal by the same
-        // thread, and not 32 removals later.
-        let collector = seize::Collector::new().batch_size(1);
+    /// An index whose nodes may be dropped `late` if they own nothing but themselves.
+    pub(super) fn new(late: bool) -> Self {
+        let collector = seize::Collector::new().batch_size(BATCH);
         let map = HashMap::builder()
             .hasher(BuildAsIs::default())
             .collector(collector)
@@ -103,7 +110,8 @@ impl<K, V, X> Index<K, V, X> {
             // newer key looks through the old table first, which takes ten times the instructions.
             .resize_mode(ResizeMode::Blocking)
             .build();
-        Self { map, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0) }
+        let waits_for_batch = late && size_of::<Node<K, V, X>>() <= SMALL;
+        Self { map, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0), waits_for_batch }
     }
 
     #[inline]
@@ -111,8 +119,16 @@ impl<K, V, X> Index<K, V, X> {
         self.map.pin()
     }
 
-    /// Drops the nodes that this thread has removed while they were read, if they are not read any more.
-    pub(super) fn flush(&self) {
+    /// Drops the nodes that this thread has removed, if they are not read any more. To be called after removals: each
+    /// call lets the system interrupt the process's other threads (`membarrier`), so those of one eviction share it.
+    pub(super) fn reclaim(&self) {
+        if !self.waits_for_batch {
+            self.map.guard().flush();
+        }
+    }
+
+    /// The same, even if the nodes may be dropped late.
+    pub(super) fn reclaim_all(&self) {
         self.map.guard().flush();
     }
 
@@ -219,9 +235,14 @@ impl<K, V, X> Index<K, V, X> {
                 node.number.renumber(own.id);
             }
             let moved = Place { number: own.id, ..place };
-            return Some(Inserted { node: own, place: moved, left: has_replaced.then_some(place), is_unsettled: false });
+            return Some(Inserted {
+                node: own,
+                place: moved,
+                left: has_replaced.then_some(place),
+                has_replaced: false,
+            });
         }
-        Some(Inserted { node: own, place, left: None, is_unsettled: has_replaced })
+        Some(Inserted { node: own, place, left: None, has_replaced: has_replaced })
     }
 
     /// Notes that moka was told of a node that has replaced another.

@@ -1,9 +1,21 @@
 //! A part of the store: an index, with a capacity of its own.
 
+use std::cell::Cell;
+
 use super::index::Inserted;
 use super::{Capacity, Index, Limit, eviction};
 use crate::base::sync::{Arc, AtomicU64, Ordering};
 use crate::rules::policy::Eviction;
+
+thread_local! {
+    /// Nodes were evicted in a call into moka, and are to be reclaimed after it.
+    static HAS_EVICTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether moka has evicted nodes on this thread since the last time that this was asked.
+pub(super) fn has_evicted() -> bool {
+    HAS_EVICTED.take()
+}
 
 pub(super) struct Part<K, V, X> {
     pub(super) index: Arc<Index<K, V, X>>,
@@ -16,14 +28,17 @@ where
     V: Send + Sync + 'static,
     X: Send + Sync + 'static,
 {
-    /// A part that counts its evictions in `evicted`, if given.
-    pub(super) fn new(limit: Limit, eviction: Eviction, evicted: Option<Arc<AtomicU64>>) -> Self {
-        let index: Arc<Index<K, V, X>> = Arc::new(Index::new());
+    /// A part that counts its evictions in `evicted`, if given. `owns`: its nodes own something that is to be dropped.
+    pub(super) fn new(limit: Limit, eviction: Eviction, owns: bool, evicted: Option<Arc<AtomicU64>>) -> Self {
+        let index: Arc<Index<K, V, X>> = Arc::new(Index::new(!owns));
         let listener = {
             let index = Arc::clone(&index);
             move |place| {
-                if let (true, Some(evicted)) = (index.evict(place), &evicted) {
-                    evicted.fetch_add(1, Ordering::Relaxed);
+                if index.evict(place) {
+                    HAS_EVICTED.set(true);
+                    if let Some(evicted) = &evicted {
+                        evicted.fetch_add(1, Ordering::Relaxed);
+                    }
                 }
             }
         };
@@ -38,16 +53,16 @@ where
     /// Tells moka of a node that came into the index. Nodes below the `floor` were cleared.
     pub(super) fn tell(&self, added: Inserted, weight: u32, floor: u64) {
         let Self { index, capacity } = self;
-        let Inserted { node, place, is_unsettled, .. } = added;
-        if capacity.keeps_nothing() {
+        let Inserted { node, place, has_replaced, .. } = added;
+        // A `clear` may have come before the node was in the index: no reader sees it, and nobody else would remove it.
+        if capacity.keeps_nothing() || node.id() < floor {
             index.remove(node);
+            index.reclaim();
+        }
+        if capacity.keeps_nothing() {
             return;
         }
-        // A `clear` may have come before the node was in the index: no reader sees it, and nobody else would remove it.
-        if node.id() < floor {
-            index.remove(node);
-        }
-        if is_unsettled {
+        if has_replaced {
             capacity.eviction.touch(place);
             index.settle(node);
             // From here on moka can evict the node. It may have evicted the place before.

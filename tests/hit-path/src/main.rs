@@ -82,13 +82,7 @@ struct Gate {
 
 impl Gate {
     /// Measures a kind of call, less its loop.
-    fn measure(
-        &mut self,
-        command: &str,
-        kind: &'static str,
-        plain: &str,
-        calls: [u32; 2],
-    ) -> Outcome<()> {
+    fn measure(&mut self, command: &str, kind: &'static str, plain: &str, calls: [u32; 2]) -> Outcome<()> {
         let of_loop = instructions(command, plain, calls)?;
         let of_call = instructions(command, kind, calls)? - of_loop;
         let limit = self.limits.get(kind).copied();

@@ -108,6 +108,9 @@ impl<K: Argument + Key, O: Outcome> Source<Of<ObjectKey<K>, O>> for Bound<K, O> 
     fn errors(&self) -> Option<Errors<O::Return>> {
         self.errors
     }
+    fn varies(&self) -> bool {
+        self.closures.vary.is_some()
+    }
     fn vary(&self, policy: &mut Policy) {
         if let Some(varied) = self.varied() {
             *policy = varied;

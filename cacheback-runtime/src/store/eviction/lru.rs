@@ -1,6 +1,6 @@
 //! Least recently used first.
 
-use super::{EvictionPolicy, Limit, Place, Order, Residents, residents};
+use super::{EvictionPolicy, Limit, Order, Place, Residents, residents};
 
 pub(super) struct Lru {
     residents: Residents,

@@ -4,7 +4,7 @@
 //! moka's TinyLFU has no window, and may refuse a newcomer at once. Here a newcomer stays in the window until others
 //! came after it, and competes for a place in the main part then.
 
-use super::{EvictionPolicy, Limit, Place, Order, Residents, residents};
+use super::{EvictionPolicy, Limit, Order, Place, Residents, residents};
 
 /// The window is one part in so many of the limit, as in the paper.
 const WINDOW: u64 = 100;
