@@ -49,8 +49,9 @@ impl Default for Settings {
 pub(crate) trait Refresh: Send {
     /// Starts the refresh. Its place is given back when the permit is dropped; without a permit it takes no place.
     fn start(self: Box<Self>, permit: Option<Permit>);
-    /// Gives the refresh up.
-    fn refuse(self: Box<Self>, why: Refusal);
+    /// Gives the refresh up. As long as the queue has the same [version](Executor::queue_version), the next refresh of
+    /// this key would be refused too.
+    fn refuse(self: Box<Self>, why: Refusal, version: u64);
 }
 
 /// Why a refresh is given up.
@@ -77,12 +78,19 @@ impl Ticket {
     }
 }
 
+/// A version that no queue has had. Zero is none.
+fn next_version() -> u64 {
+    static VERSIONS: Serial = Serial::new();
+    VERSIONS.next() + 1
+}
+
 pub(crate) struct Executor {
     /// Where fetches run; `None`: on their callers' runtimes.
     pub(crate) runtime: Option<Handle>,
     /// The name of the function that needed it first. From then on it cannot be configured.
     first_use: Box<str>,
     state: Mutex<Schedule>,
+    version: Arc<AtomicU64>,
     live: LiveFetches,
 }
 
@@ -93,6 +101,8 @@ struct Schedule {
     closed: bool,
     running: usize,
     waiting: usize,
+    /// Renewed each time that a refresh leaves the queue. It is changed under the lock, and read without it.
+    version: Arc<AtomicU64>,
     functions: HashMap<u64, FunctionQueue, Numbered>,
     places: Vec<Arc<Place>>,
     /// A thread is handing out free places. A thread that frees another one leaves it to that thread.
@@ -117,14 +127,16 @@ struct FunctionQueue {
 enum Placement {
     Start(Box<dyn Refresh>, Arc<Place>),
     Queued,
-    Refuse(Box<dyn Refresh>, Refusal),
+    Refuse(Box<dyn Refresh>, Refusal, u64),
 }
 
 impl Executor {
     /// `first_use` is the name of the function that needed it first.
     pub(crate) fn new(settings: Settings, first_use: &str) -> Self {
         let Settings { max_refreshes, max_waiting, runtime } = settings;
+        let version = Arc::new(AtomicU64::new(next_version()));
         let state = Schedule {
+            version: Arc::clone(&version),
             max_running: max_refreshes,
             max_waiting,
             closed: false,
@@ -134,11 +146,17 @@ impl Executor {
             places: Vec::new(),
             dispatching: false,
         };
-        Self { runtime, first_use: first_use.into(), state: Mutex::new(state), live: LiveFetches::default() }
+        let (state, live) = (Mutex::new(state), LiveFetches::default());
+        Self { runtime, first_use: first_use.into(), state, version, live }
     }
 
     pub(crate) fn first_use(&self) -> &str {
         &self.first_use
+    }
+
+    /// The version of the queue. No two executors have the same.
+    pub(crate) fn queue_version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
     }
 
     /// Starts a refresh, queues it or refuses it. At most `limit` of its function run at once.
@@ -148,16 +166,17 @@ impl Executor {
         match placement {
             Placement::Start(refresh, place) => refresh.start(Some(self.permit(place))),
             Placement::Queued => {}
-            Placement::Refuse(refresh, why) => refresh.refuse(why),
+            Placement::Refuse(refresh, why, version) => refresh.refuse(why, version),
         }
     }
 
     /// Refuses every refresh from now on, those in the queue first. Refreshes that have a place keep it.
     pub(crate) fn close(&self) {
         let queued = lock(&self.state).close();
+        let version = self.queue_version();
         for refresh in queued {
             // User code may panic here. That ends this refresh and nothing else.
-            let _ = catch(|| refresh.refuse(Refusal::ShutDown));
+            let _ = catch(|| refresh.refuse(Refusal::ShutDown, version));
         }
     }
 
@@ -174,6 +193,7 @@ impl Executor {
         let mut state = lock(&self.state);
         let refresh = state.functions.get_mut(&ticket.function)?.waiting.remove(&ticket.number)?;
         state.waiting -= 1;
+        state.renew();
         state.forget_idle(ticket.function);
         Some(refresh)
     }
@@ -209,7 +229,7 @@ impl Executor {
 impl Schedule {
     fn place(&mut self, ticket: Ticket, limit: usize, refresh: Box<dyn Refresh>) -> Placement {
         if self.closed {
-            return Placement::Refuse(refresh, Refusal::ShutDown);
+            return Placement::Refuse(refresh, Refusal::ShutDown, self.version());
         }
         let queue = self.functions.entry(ticket.function).or_insert(FunctionQueue {
             limit,
@@ -232,18 +252,28 @@ impl Schedule {
             longest.filter(|queue| queue.waiting.len() > mine + 1).and_then(|queue| queue.waiting.pop_last());
         let Some((_, displaced)) = displaced else {
             self.forget_idle(ticket.function);
-            return Placement::Refuse(refresh, Refusal::QueueFull);
+            return Placement::Refuse(refresh, Refusal::QueueFull, self.version());
         };
         if let Some(queue) = self.functions.get_mut(&ticket.function) {
             queue.waiting.insert(ticket.number, refresh);
         }
-        Placement::Refuse(displaced, Refusal::QueueFull)
+        self.renew();
+        Placement::Refuse(displaced, Refusal::QueueFull, self.version())
+    }
+
+    fn version(&self) -> u64 {
+        self.version.load(Ordering::Relaxed)
+    }
+
+    fn renew(&self) {
+        self.version.store(next_version(), Ordering::Release);
     }
 
     /// Refuses every refresh from now on, and returns those that wait.
     fn close(&mut self) -> Vec<Box<dyn Refresh>> {
         self.closed = true;
         self.waiting = 0;
+        self.renew();
         let queues = self.functions.values_mut().map(|queue| std::mem::take(&mut queue.waiting));
         let queued = queues.flat_map(BTreeMap::into_values).collect();
         self.functions.retain(|_, queue| queue.running > 0);
@@ -264,6 +294,7 @@ impl Schedule {
         let queue = self.functions.get_mut(&function)?;
         let (_, refresh) = queue.waiting.pop_first()?;
         self.waiting -= 1;
+        self.renew();
         Some((self.take(function), refresh))
     }
 

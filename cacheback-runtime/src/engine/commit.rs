@@ -229,8 +229,9 @@ impl<C: Cacheable> Job<C> {
         }
     }
 
-    /// Gives back the key of a fetch that has not begun, unless a caller waits for it. Returns whether it did.
-    pub(super) fn release_if_unawaited(&self) -> bool {
+    /// Gives back the key of a fetch that has not begun, unless a caller waits for it. Returns whether it did. If the
+    /// fetch was refused, the node remembers by which version of the queue.
+    pub(super) fn release_if_unawaited(&self, refused_by: Option<u64>) -> bool {
         let Self { engine, target, flight, here, .. } = self;
         let now = Moment::now();
         let pins = engine.store.pins();
@@ -242,6 +243,9 @@ impl<C: Cacheable> Job<C> {
             let lane = claims.lane(here.lane);
             if let (Some(Standing::Current), Some(node)) = (lane.end(flight), node) {
                 node.reset_no_refresh();
+                if let Some(version) = refused_by {
+                    node.set_refused_by(version, &engine.store.windows);
+                }
             }
             Ok(Some(lane.unpark(now)))
         });

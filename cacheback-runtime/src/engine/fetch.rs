@@ -171,9 +171,9 @@ impl<C: Cacheable> Refresh for Job<C> {
         (*self).begin(permit);
     }
 
-    fn refuse(mut self: Box<Self>, why: Refusal) {
+    fn refuse(mut self: Box<Self>, why: Refusal, version: u64) {
         // A caller may have come to wait meanwhile. A fetch with a waiting caller is never refused.
-        if !self.release_if_unawaited() {
+        if !self.release_if_unawaited(Some(version)) {
             return (*self).begin(None);
         }
         self.progress = Progress::Done;
@@ -290,7 +290,7 @@ impl<C: Cacheable> Job<C> {
 
     /// Gives the key back quietly. `false` if a caller waits, or a type of the user's panics.
     fn is_released(&self) -> bool {
-        catch(|| self.release_if_unawaited()).unwrap_or(false)
+        catch(|| self.release_if_unawaited(None)).unwrap_or(false)
     }
 }
 

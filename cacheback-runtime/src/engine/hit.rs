@@ -4,6 +4,7 @@ use super::{Cacheable, Engine, NodeOf};
 use crate::base::clock::Moment;
 use crate::base::tasks;
 use crate::events::Status;
+use crate::executor::context;
 use crate::key::KeyOver;
 
 impl<C: Cacheable> Engine<C> {
@@ -65,13 +66,22 @@ impl<C: Cacheable> Engine<C> {
         Some(value.clone())
     }
 
-    /// Counts the answer to a reader who would start a refresh, if a refresh is under way or the key is in back-off.
-    /// Returns whether the reader may be answered.
+    /// The status of the value for a reader whose refresh would be refused: by an open breaker, or by the queue, which
+    /// is as full as when it refused the last refresh of this key.
+    fn status_if_refused(&self, node: &NodeOf<C>, now: Moment) -> Option<Status> {
+        let is_refused = now < self.breaker.until(false)
+            || context::queue_version().is_some_and(|version| node.is_refused_by(version));
+        if is_refused { node.status(now, &self.store.windows) } else { None }
+    }
+
+    /// Counts the answer to a reader who would start a refresh, if a refresh is under way, is refused, or the key is in
+    /// back-off. Returns whether the reader may be answered.
     // Out of line: inlined, the code that it has in common with the fast path would slow that down.
     #[cold]
     #[inline(never)]
     fn answered_without_refresh(&self, node: &NodeOf<C>, now: Moment) -> bool {
-        let Some(status) = node.status_without_refresh(now) else { return false };
+        let status = node.status_without_refresh(now).or_else(|| self.status_if_refused(node, now));
+        let Some(status) = status else { return false };
         // Now and then a stale answer checks tokio's cooperative budget, or a caller who polls for the refresh would
         // keep it from running. If the budget is used up, the call takes the long way, and `read` yields.
         if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {

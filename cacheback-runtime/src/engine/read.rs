@@ -223,7 +223,13 @@ impl<C: Cacheable> Engine<C> {
                 let (epoch, new) = (self.store.epoch(), || self.new_flight(here));
                 claims.lane(here.lane).join_or_claim(now, epoch, need, new, &mut unstarted)
             });
-            if let (Some(node), Some(JoinOrClaim::Claimed { .. })) = (node, &joined) {
+            let no_refresh_until = match &joined {
+                Some(JoinOrClaim::Claimed { .. }) => Some(until),
+                // A flight that is put off may be so for long. A call looks after it once in a while.
+                Some(JoinOrClaim::Busy { until }) => Some(until.unwrap_or(now.plus(nanos(NOTICE)))),
+                _ => None,
+            };
+            if let (Some(node), Some(until)) = (node, no_refresh_until) {
                 node.set_no_refresh_until(until, windows);
             }
             let found = match (decision, node) {
@@ -266,7 +272,7 @@ impl<C: Cacheable> Engine<C> {
         now: Moment,
     ) -> Option<Waiter<FlightResult<C>>> {
         match joined {
-            JoinOrClaim::Busy => {
+            JoinOrClaim::Busy { .. } | JoinOrClaim::Crowded => {
                 // The fetch may be queued behind one whose runtime nobody drives.
                 here.executor.reclaim(now);
                 None

@@ -31,6 +31,7 @@ use scenario as scope;
 
 #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
 pub(crate) use scope::executor;
+pub(crate) use scope::queue_version;
 use scope::{ItsExecutor, lane_of};
 
 /// The surroundings of a call.

@@ -6,6 +6,7 @@ use tokio::runtime::Builder;
 use tokio::task;
 
 use super::*;
+use crate::base::process;
 use crate::base::sync::AtomicUsize;
 
 const RUNNING: usize = 64;
@@ -36,7 +37,7 @@ impl Refresh for Noted {
             lock(&self.notes.running).extend(permit.map(|permit| (self.function, permit)));
         }
     }
-    fn refuse(self: Box<Self>, why: Refusal) {
+    fn refuse(self: Box<Self>, why: Refusal, _: u64) {
         lock(&self.notes.refused).push((self.function, why));
     }
 }
@@ -146,7 +147,7 @@ impl Refresh for Numbered {
     fn start(self: Box<Self>, _: Option<Permit>) {
         lock(&self.1[0]).push(self.0);
     }
-    fn refuse(self: Box<Self>, _: Refusal) {
+    fn refuse(self: Box<Self>, _: Refusal, _: u64) {
         lock(&self.1[1]).push(self.0);
     }
 }
@@ -202,7 +203,7 @@ fn a_start_that_panics_stops_nothing_else() {
         fn start(self: Box<Self>, _: Option<Permit>) {
             panic!("at start");
         }
-        fn refuse(self: Box<Self>, _: Refusal) {}
+        fn refuse(self: Box<Self>, _: Refusal, _: u64) {}
     }
     let (executor, notes) = (executor(), Arc::new(Notes::default()));
     notes.submit(&executor, 1, Some(1));
@@ -243,7 +244,7 @@ impl Fetch for Told {
 
 fn enlist(executor: &Arc<Executor>, runtime: tokio::runtime::Id) -> (Live, Arc<Told>) {
     let told = Arc::new(Told::default());
-    (executor.enlist(1, runtime, Ticket::new(1), Arc::clone(&told) as _), told)
+    (executor.enlist(process::id(), runtime, Ticket::new(1), Arc::clone(&told) as _), told)
 }
 
 #[tokio::test]
@@ -378,7 +379,7 @@ fn a_refusal_may_panic_and_submit_another_refresh() {
     struct ComesBack(Arc<Executor>, Arc<Notes>);
     impl Refresh for ComesBack {
         fn start(self: Box<Self>, _: Option<Permit>) {}
-        fn refuse(self: Box<Self>, _: Refusal) {
+        fn refuse(self: Box<Self>, _: Refusal, _: u64) {
             self.1.submit(&self.0, 2, None);
             panic!("as it is refused");
         }
@@ -406,7 +407,7 @@ fn closing_while_refreshes_come_and_go() {
             thread::yield_now();
             drop(permit);
         }
-        fn refuse(self: Box<Self>, _: Refusal) {
+        fn refuse(self: Box<Self>, _: Refusal, _: u64) {
             self.0[1].fetch_add(1, Ordering::SeqCst);
         }
     }

@@ -63,8 +63,10 @@ pub(crate) enum Need {
 
 /// The answer to a caller who needs a fetch.
 pub(crate) enum JoinOrClaim<T, J> {
-    /// A flight holds the key, and this caller does not wait for it.
-    Busy,
+    /// A flight holds the key, and this caller does not wait for it. If it runs, it holds the key until then.
+    Busy { until: Option<Moment> },
+    /// No flight holds the key, but too many bodies of it run for this caller, who does not wait, to start another.
+    Crowded,
     /// A flight holds the key, and this caller waits for it.
     Joined { waiter: Waiter<T>, start: Option<Start<J>> },
     /// This caller has claimed the key. The flight is to be submitted, or started at once for the waiter.
@@ -195,7 +197,7 @@ impl<T, J> Lane<T, J> {
         let waits = matches!(need, Need::Awaited { .. });
         if self.is_free(now, epoch) {
             if !waits && self.is_crowded(now) {
-                return JoinOrClaim::Busy;
+                return JoinOrClaim::Crowded;
             }
             given_back.extend(self.supersede());
         }
@@ -217,7 +219,10 @@ impl<T, J> Lane<T, J> {
         if !waits {
             return match claim.unpark(bodies) {
                 Some(job) => JoinOrClaim::Unparked(job),
-                None => JoinOrClaim::Busy,
+                None => match claim.phase {
+                    Phase::Running { until } => JoinOrClaim::Busy { until: Some(until) },
+                    Phase::Queued | Phase::Parked(_) => JoinOrClaim::Busy { until: None },
+                },
             };
         }
         let waiter = Waiter::join(&claim.flight, false);

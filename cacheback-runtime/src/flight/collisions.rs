@@ -42,7 +42,11 @@ impl<K: ?Sized> Uncompared<K> {
 impl<K: ?Sized> KnownKeys<K> {
     /// A key, and the number of its node if that was found already.
     pub(crate) fn new(me: Arc<K>, node: Option<u64>) -> Self {
-        Self { me, keys: SmallVec::new(), nodes: node.into_iter().map(|id| (id, true)).collect() }
+        let mut nodes = SmallVec::new();
+        if let Some(id) = node {
+            nodes.push((id, true));
+        }
+        Self { me, keys: SmallVec::new(), nodes }
     }
 
     pub(crate) fn me(&self) -> &Arc<K> {

@@ -60,10 +60,10 @@ fn supersede(flights: &Bench) -> Vec<Start<&'static str>> {
 fn one_claim_at_a_time_and_none_after_the_last_flight() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
-    assert!(matches!(join_or_claim(&flights, 0, Need::Behind), JoinOrClaim::Busy));
+    assert!(matches!(join_or_claim(&flights, 0, Need::Behind), JoinOrClaim::Busy { .. }));
     assert_eq!(run(&flights, &flight, 10), Some(Standing::Current));
     assert_eq!(run(&flights, &flight, 10), None, "it starts only once");
-    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy));
+    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy { .. }));
     assert!(matches!(join_or_claim(&flights, 9, WAITS), JoinOrClaim::Joined { start: None, .. }));
     assert_eq!(flights.claims(), 1);
     assert_eq!(end(&flights, &flight), Some(Standing::Current));
@@ -76,7 +76,7 @@ fn a_claim_lapses_at_its_moment_and_is_superseded_only_by_the_next() {
     let flights = Bench::new();
     let flight = claim(&flights, 0);
     run(&flights, &flight, 10);
-    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy));
+    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy { .. }));
     assert!(at(&flights, |lane| lane.holds(&flight)));
     let later = claim(&flights, 10);
     assert!(at(&flights, |lane| lane.holds(&later)));
@@ -141,7 +141,7 @@ fn an_invalidation_lets_two_bodies_run_and_parks_the_third() {
     assert!(matches!(succeed(0, &third, "third"), Succession::Parked));
     assert!(matches!(succeed(0, &next(), "fourth"), Succession::Ahead("fourth")));
     assert!(
-        matches!(join_or_claim(&flights, 0, Need::Behind), JoinOrClaim::Busy),
+        matches!(join_or_claim(&flights, 0, Need::Behind), JoinOrClaim::Busy { .. }),
         "one is parked: a reader starts nothing"
     );
     assert_eq!(at(&flights, |lane| lane.unpark(moment(0))), None, "two bodies still run");
@@ -161,7 +161,7 @@ fn a_parked_flight_is_not_stuck_behind_bodies_that_hang() {
     }
     let parked = next();
     assert!(matches!(at(&flights, |lane| lane.succeed(moment(0), 0, &parked, "three")), Succession::Parked));
-    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy));
+    assert!(matches!(join_or_claim(&flights, 9, Need::Behind), JoinOrClaim::Busy { .. }));
     assert!(
         matches!(join_or_claim(&flights, 10, Need::Behind), JoinOrClaim::Unparked("three")),
         "the claims of the others have lapsed"
@@ -188,7 +188,7 @@ fn colliding_keys_have_claims_of_their_own() {
     };
     for key in ["one", "two", "three"] {
         assert!(matches!(join_or_claim(key), JoinOrClaim::Claimed { .. }), "{key}");
-        assert!(matches!(join_or_claim(key), JoinOrClaim::Busy), "{key}");
+        assert!(matches!(join_or_claim(key), JoinOrClaim::Busy { .. }), "{key}");
     }
     assert_eq!(flights.claims(), 3);
     assert_eq!(flights.supersede_older(0).len(), 0);

@@ -76,6 +76,8 @@ struct More {
     /// Until then a stale read starts no refresh. A hint: `backoff_until` and the claims of the key decide.
     no_refresh_until: AtomicU64,
     backoff_until: AtomicU64,
+    /// The version of the queue that has refused its last refresh; zero if none has.
+    refused_by: AtomicU64,
     /// Until then a kept error answers callers who would wait.
     error_until: AtomicU64,
     /// The time after the back-off for which the number of failures is remembered, in nanoseconds.
@@ -153,11 +155,12 @@ impl<K, V, X> Node<K, V, X> {
         if now.to_bits() >= more.no_refresh_until.load(Ordering::Relaxed) {
             return None;
         }
-        match more.times(self.started).state(now) {
-            State::Fresh => Some(Status::Fresh),
-            State::Stale => Some(Status::Stale),
-            State::TooStale | State::Missing => None,
-        }
+        status(more.times(self.started), now)
+    }
+
+    /// The status of the value for a reader who starts no refresh.
+    pub(crate) fn status(&self, now: Moment, standard: &Windows) -> Option<Status> {
+        status(self.times(standard), now)
     }
 
     pub(crate) fn times(&self, standard: &Windows) -> Times {
@@ -184,6 +187,7 @@ impl<K, V, X> Node<K, V, X> {
                 lifetime: AtomicU64::new(times.lifetime),
                 no_refresh_until: AtomicU64::new(0),
                 backoff_until: AtomicU64::new(0),
+                refused_by: AtomicU64::new(0),
                 error_until: AtomicU64::new(0),
                 remembered: AtomicU64::new(0),
                 failures: AtomicU32::new(0),
@@ -280,11 +284,28 @@ impl<K, V, X> Node<K, V, X> {
         self.more(standard).no_refresh_until.store(until.to_bits(), Ordering::Relaxed);
     }
 
+    /// This version of the queue has refused a refresh.
+    pub(crate) fn set_refused_by(&self, version: u64, standard: &Windows) {
+        self.more(standard).refused_by.store(version, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_refused_by(&self, version: u64) -> bool {
+        self.more.get().is_some_and(|more| more.refused_by.load(Ordering::Relaxed) == version)
+    }
+
     /// From here on only the back-off keeps a stale read from starting a refresh.
     pub(crate) fn reset_no_refresh(&self) {
         if let Some(more) = self.more.get() {
             more.no_refresh_until.store(more.backoff_until.load(Ordering::Relaxed), Ordering::Relaxed);
         }
+    }
+}
+
+fn status(times: Times, now: Moment) -> Option<Status> {
+    match times.state(now) {
+        State::Fresh => Some(Status::Fresh),
+        State::Stale => Some(Status::Stale),
+        State::TooStale | State::Missing => None,
     }
 }
 

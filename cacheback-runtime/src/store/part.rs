@@ -64,17 +64,19 @@ where
         }
         if has_replaced {
             capacity.eviction.touch(place);
-            index.settle(node);
             // From here on moka can evict the node. It may have evicted the place before.
-            if capacity.eviction.knows(place) || !index.has(place) {
-                return;
-            }
+            index.settle(node);
         }
-        capacity.eviction.insert(place, weight);
+        let is_new = !has_replaced || !capacity.eviction.knows(place);
+        if is_new {
+            capacity.eviction.insert(place, weight);
+        }
         // Another write may have removed the node before moka knew of it, so that moka had nothing to forget.
         if !index.has(place) {
             capacity.eviction.remove(place);
         }
-        capacity.enforce(weight, index.nodes());
+        if is_new {
+            capacity.enforce(weight, index.nodes());
+        }
     }
 }

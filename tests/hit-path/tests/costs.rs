@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use cacheback::{Cache, Status, cacheback};
@@ -233,6 +234,68 @@ async fn the_counting_allocator_sees_that_a_miss_allocates() {
     }
     let (count, returned) = allocations(missing(7)).await;
     assert!(count > 3 && returned == 7, "{count}");
+}
+
+/// The least number of allocations on this thread of a hundred calls, one for each of these keys: that of a call in
+/// which no table grows and nothing is evicted.
+async fn least(ids: Range<u64>, mut call: impl AsyncFnMut(u64)) -> u64 {
+    let mut least = u64::MAX;
+    for id in ids {
+        least = least.min(allocations(call(id)).await.0);
+    }
+    least
+}
+
+/// Exactly so often a fetch allocates, and a write. moka's part in an insertion is nine.
+#[tokio::test]
+async fn a_fetch_and_a_write_allocate_no_more_than_they_need() {
+    #[cacheback(lifetime = "1h", fetch_on_miss)]
+    async fn awaited(id: u64) -> u64 {
+        id
+    }
+    #[cacheback(lifetime = "1h")]
+    async fn behind(id: u64) -> Option<u64> {
+        Some(id)
+    }
+    #[cacheback(lifetime = "1ns")]
+    async fn stale(id: u64) -> Option<u64> {
+        Some(id)
+    }
+    let set = async |id| behind::entry(id).set(Some(id)).await.unwrap();
+    for id in 0..100 {
+        stale::entry(id).set(Some(id)).await.unwrap();
+    }
+    let fetched = || stale::cache().stats().fetches;
+    let read_stale = async |id| {
+        let before = fetched();
+        // The clock of a hit lags behind by a few milliseconds.
+        while fetched() == before {
+            assert_eq!(stale(id).await, Some(id));
+            tokio::task::yield_now().await;
+        }
+    };
+    let miss = async |id| {
+        assert_eq!(behind(id).await, None);
+        tokio::task::yield_now().await;
+        assert!(behind::entry(id).peek().await.is_some());
+    };
+    let costs = [
+        ("a miss whose caller waits", least(0..100, async |id| assert_eq!(awaited(id).await, id)).await),
+        ("a miss that is answered empty, and a `peek`", least(0..100, miss).await),
+        ("a stale read and its refresh", least(0..100, read_stale).await),
+        ("a `set` of a new key", least(1_000..1_100, set).await),
+        ("a `set` over a value", least(1_000..1_100, set).await),
+        ("an `invalidate`, with its refresh", {
+            let invalidate = async |id| {
+                behind::entry(id).invalidate().await.unwrap();
+                tokio::task::yield_now().await;
+            };
+            least(1_000..1_100, invalidate).await
+        }),
+        ("a `remove`", least(1_000..1_100, async |id| behind::entry(id).remove().await.unwrap()).await),
+        ("a `remove` of a missing key", least(5_000..5_100, async |id| behind::entry(id).remove().await.unwrap()).await),
+    ];
+    assert_eq!(costs.map(|(_, count)| count), [0; 8], "{costs:?}");
 }
 
 /// Bytes of a call's future beyond its arguments.

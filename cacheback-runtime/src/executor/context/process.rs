@@ -16,6 +16,11 @@ pub(crate) fn executor() -> Option<&'static Arc<Executor>> {
     EXECUTOR.get()
 }
 
+/// The version of the queue that a call's refresh would come into, if there is one.
+pub(crate) fn queue_version() -> Option<u64> {
+    Some(executor()?.queue_version())
+}
+
 pub(super) fn lane_of(_: Id) -> LaneId {
     None
 }

@@ -1,13 +1,18 @@
 //! One executor for each runtime, or for an isolation of it, and one lane of flights for each key and runtime. So the
 //! tests of one process, each on a paused runtime, do not wait for each other.
 
-use super::{LaneId, executor_in};
+use super::{LaneId, calling_runtime, executor_in};
 use crate::base::sync::Arc;
 use crate::base::sync::plain::OnceLock;
 use crate::base::tasks::Id;
 use crate::executor::{Executor, testing};
 
 pub(crate) type ItsExecutor = Arc<Executor>;
+
+/// The version of the queue that a call's refresh would come into, if there is one.
+pub(crate) fn queue_version() -> Option<u64> {
+    with_place(calling_runtime().id(), |place| Some(place.get()?.queue_version()))
+}
 
 pub(super) fn lane_of(runtime: Id) -> LaneId {
     Some(runtime)

@@ -29,6 +29,11 @@ pub(crate) fn executor() -> Arc<Executor> {
     EXECUTOR.with_borrow(|place| place.get().map(Arc::clone)).expect("a scenario has begun")
 }
 
+/// The version of the queue that a call's refresh would come into.
+pub(crate) fn queue_version() -> Option<u64> {
+    Some(executor().queue_version())
+}
+
 pub(super) fn lane_of(_: Id) -> LaneId {
     None
 }
