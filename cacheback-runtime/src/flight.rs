@@ -172,6 +172,12 @@ impl<T: Send + Sync + 'static> Fetch for Flight<T> {
 
 const SHARDS: usize = 16;
 
+/// Compares a key with another one of its hash; `None` if that is gone by now.
+type Compare<'c, K> = &'c dyn Fn(&K, &KeyRef<K>) -> Option<bool>;
+/// Work on the claims of a key.
+type Work<'w, K, T, J> =
+    &'w mut dyn FnMut(&mut KeyClaims<K, T, J>, &KnownKeys<K>) -> Result<(), Uncompared<K>>;
+
 type Shard<K, T, J> = HashMap<u64, Vec<KeyClaims<K, T, J>>, BuildAsIs>;
 
 /// The flights of a cache, by their keys.
@@ -196,25 +202,35 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         compare: impl Fn(&K, &KeyRef<K>) -> Option<bool>,
         mut work: impl FnMut(&mut KeyClaims<K, T, J>, &KnownKeys<K>) -> Result<R, Uncompared<K>>,
     ) -> R {
+        let mut done = None;
+        self.visit(hash, known, &compare, &mut |claims, known| {
+            done = Some(work(claims, known)?);
+            Ok(())
+        });
+        done.unwrap_or_else(|| unreachable!("the work is done again until it succeeds"))
+    }
+
+    /// The same without the types of the closures, so that each of them brings only its own code.
+    fn visit(&self, hash: u64, known: &mut KnownKeys<K>, compare: Compare<'_, K>, work: Work<'_, K, T, J>) {
         loop {
             let uncompared = {
                 let mut shard = lock(self.shard(hash));
                 let worked = claims_of(&mut shard, hash, known).and_then(|at| {
                     let done = work(&mut shard.entry(hash).or_default()[at], known);
                     let idle = close_idle(&mut shard, hash, at);
-                    done.map(|done| (done, idle))
+                    done.map(|()| idle)
                 });
                 match worked {
-                    Ok((done, idle)) => {
+                    Ok(idle) => {
                         drop(shard);
                         // A user's `Drop` may panic, but the work is done already.
                         let _ = catch(|| drop(idle));
-                        return done;
+                        return;
                     }
                     Err(uncompared) => uncompared,
                 }
             };
-            known.compare(uncompared, &compare);
+            known.compare(uncompared, compare);
         }
     }
 
