@@ -4,7 +4,7 @@ use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::Duration;
 
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::chain;
 use super::{Cacheable, Engine, FlightOf, SourceOf, Target};
@@ -122,7 +122,7 @@ impl<C: Cacheable> Job<C> {
             Ok(policy) => {
                 let (handle, flight) = (self.here.handle.clone(), Arc::clone(&self.flight));
                 // If the runtime is gone, the task is dropped at once and the fetch is lost.
-                flight.drive_on(&handle, timeout, Box::pin(run_fetch(self, policy).instrument(span)));
+                flight.drive_on(&handle, timeout, span, Box::pin(run_fetch(self, policy)));
             }
         }
     }

@@ -9,6 +9,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tracing::Span;
+use tracing::instrument::{Instrument, Instrumented};
+
 use super::Flight;
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock};
@@ -42,7 +45,7 @@ pub(super) struct Drive {
 }
 
 struct Handed {
-    run: Run,
+    run: Instrumented<Run>,
     #[cfg_attr(feature = "test-util", allow(dead_code))]
     since: Moment,
     timeout: u64,
@@ -64,35 +67,52 @@ impl Drive {
     }
 }
 
+/// A flight, as its task sees it: without the type of the result, so that there is one type of task for all caches.
+trait Driven: Send + Sync {
+    fn drive(&self) -> &Drive;
+}
+
+impl<T: Send + Sync> Driven for Flight<T> {
+    fn drive(&self) -> &Drive {
+        &self.drive
+    }
+}
+
 /// The task that is spawned for a fetch. If it is dropped with its runtime before its first poll, it drops the fetch,
 /// unless that was moved.
-struct Task<T>(Arc<Flight<T>>);
+struct Task(Arc<dyn Driven>);
 
-impl<T> Task<T> {
+impl Task {
     async fn run(self) {
         // `None` if the fetch was moved. The drop of this task shows that the runtime makes progress.
-        if let Some(handed) = self.0.drive.take() {
-            self.0.drive.begin(handed.timeout);
+        let drive = self.0.drive();
+        if let Some(handed) = drive.take() {
+            drive.begin(handed.timeout);
             handed.run.await;
         }
     }
 }
 
-impl<T> Drop for Task<T> {
+impl Drop for Task {
     fn drop(&mut self) {
-        let drive = &self.0.drive;
+        let drive = self.0.drive();
         drive.task_gone.store(true, Ordering::SeqCst);
         drop(drive.take());
     }
 }
 
+/// Hands the fetch of a flight to a runtime.
+fn hand(flight: Arc<dyn Driven>, handle: &Handle, timeout: u64, span: Span, run: Run) {
+    let drive = flight.drive();
+    drive.begin(timeout);
+    *lock(&drive.handed) = Some(Handed { run: run.instrument(span), since: Moment::awake(), timeout });
+    drop(handle.spawn(Task(flight).run()));
+}
+
 impl<T: Send + Sync + 'static> Flight<T> {
-    /// Hands the fetch to a runtime. If the runtime is gone, the fetch is dropped at once.
-    pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, timeout: Duration, run: Run) {
-        let timeout = nanos(timeout);
-        self.drive.begin(timeout);
-        *lock(&self.drive.handed) = Some(Handed { run, since: Moment::awake(), timeout });
-        drop(handle.spawn(Task(Arc::clone(self)).run()));
+    /// Hands the fetch to a runtime, to run in `span`. If the runtime is gone, the fetch is dropped at once.
+    pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, timeout: Duration, span: Span, run: Run) {
+        hand(Arc::clone(self) as _, handle, nanos(timeout), span, run);
     }
 }
 
