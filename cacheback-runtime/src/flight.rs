@@ -249,8 +249,11 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
     pub(crate) fn unpark_all(&self, now: Moment) -> Vec<J> {
         let mut unparked = Vec::new();
         for shard in &self.shards {
-            let mut shard = lock(shard);
-            unparked.extend(shard.values_mut().flatten().flat_map(|claims| claims.unpark(now)));
+            for claims in lock(shard).values_mut() {
+                for claims in claims {
+                    unparked.extend(claims.unpark(now));
+                }
+            }
         }
         unparked
     }
@@ -276,11 +279,13 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         for shard in &self.shards {
             let mut shard = lock(shard);
             for claims in shard.values_mut() {
-                given_back.extend(claims.iter_mut().flat_map(|claims| claims.supersede_older(epoch)));
-                let (gone, kept): (Vec<_>, _) =
-                    std::mem::take(claims).into_iter().partition(KeyClaims::is_idle);
-                idle.extend(gone);
-                *claims = kept;
+                // From the last on, so that each is seen once.
+                for at in (0..claims.len()).rev() {
+                    given_back.extend(claims[at].supersede_older(epoch));
+                    if claims[at].is_idle() {
+                        idle.push(claims.swap_remove(at));
+                    }
+                }
             }
             shard.retain(|_, claims| !claims.is_empty());
         }
