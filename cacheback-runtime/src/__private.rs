@@ -63,6 +63,9 @@ pub fn hit<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
 }
 
 /// The answer to a call that is no plain hit.
+// Out of line, so that functions of the same return type share it.
+#[cold]
+#[inline(never)]
 #[must_use]
 pub fn wait<R: 'static>(entry: Entry<R>) -> Wait<R> {
     Wait(Some(Box::new(AssertUnwindSafe(entry.call()))))

@@ -192,11 +192,15 @@ impl<C: Cacheable> Engine<C> {
         work: impl FnMut(&mut ClaimsOf<C>, &KnownKeys<HeldKey<C>>) -> Result<R, Uncompared<HeldKey<C>>>,
     ) -> R {
         let mut known = KnownKeys::new(Arc::clone(&target.holder), target.node);
-        let compare = |own: &HeldKey<C>, other: &KeyRef<HeldKey<C>>| match other {
+        self.flights.at(target.hash, &mut known, |own, other| self.compare(target.hash, own, other), work)
+    }
+
+    /// Whether two keys of this hash are the same. `None` if the other one is gone by now. Runs user code.
+    fn compare(&self, hash: u64, own: &HeldKey<C>, other: &KeyRef<HeldKey<C>>) -> Option<bool> {
+        match other {
             KeyRef::Key(other) => Some(C::is_same_key(own.key(), other.key())),
-            KeyRef::Node(id) => self.store.compare(target.hash, *id, |key| C::is_same_key(own.key(), key)),
-        };
-        self.flights.at(target.hash, &mut known, compare, work)
+            KeyRef::Node(id) => self.store.compare(hash, *id, |key| C::is_same_key(own.key(), key)),
+        }
     }
 
     /// Drops superseded refreshes that have not started, and counts them as skipped. Runs the user's `Drop`: call it

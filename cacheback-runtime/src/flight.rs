@@ -21,7 +21,7 @@ mod drive;
 mod waiter;
 pub(crate) use claims::{JoinOrClaim, KeyClaims, Lane, Need, Standing, Start, Succession};
 use drive::Drive;
-pub(crate) use drive::{NOTICE, Run};
+pub(crate) use drive::NOTICE;
 pub(crate) use waiter::Waiter;
 
 /// One fetch, as the callers who wait for it see it.
@@ -176,6 +176,12 @@ impl<T: Send + Sync + 'static> Fetch for Flight<T> {
 
 const SHARDS: usize = 16;
 
+/// Compares a key with another one of its hash; `None` if that is gone by now.
+type Compare<'c, K> = &'c dyn Fn(&K, &KeyRef<K>) -> Option<bool>;
+/// Work on the claims of a key.
+type Work<'w, K, T, J> =
+    &'w mut dyn FnMut(&mut KeyClaims<K, T, J>, &KnownKeys<K>) -> Result<(), Uncompared<K>>;
+
 /// The claims of the keys of one hash: nearly always of one key.
 type SameHash<K, T, J> = SmallVec<[KeyClaims<K, T, J>; 1]>;
 
@@ -203,29 +209,37 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         compare: impl Fn(&K, &KeyRef<K>) -> Option<bool>,
         mut work: impl FnMut(&mut KeyClaims<K, T, J>, &KnownKeys<K>) -> Result<R, Uncompared<K>>,
     ) -> R {
+        let mut done = None;
+        self.visit(hash, known, &compare, &mut |claims, known| {
+            done = Some(work(claims, known)?);
+            Ok(())
+        });
+        done.unwrap_or_else(|| unreachable!("the work is done again until it succeeds"))
+    }
+
+    /// The same without the types of the closures, so that each of them brings only its own code.
+    fn visit(&self, hash: u64, known: &mut KnownKeys<K>, compare: Compare<'_, K>, work: Work<'_, K, T, J>) {
         loop {
-            let uncompared = {
+            let mut idle = None;
+            let worked = {
                 let mut shard = lock(self.shard(hash));
                 let claims = shard.entry(hash).or_default();
                 let worked = claims_of(claims, known).and_then(|at| {
                     let done = work(&mut claims[at], known);
-                    let idle = close_idle(claims, at);
-                    done.map(|done| (done, idle))
+                    idle = close_idle(claims, at);
+                    done
                 });
                 if claims.is_empty() {
                     shard.remove(&hash);
                 }
-                match worked {
-                    Ok((done, idle)) => {
-                        drop(shard);
-                        // A user's `Drop` may panic, but the work is done already.
-                        let _ = catch(|| drop(idle));
-                        return done;
-                    }
-                    Err(uncompared) => uncompared,
-                }
+                worked
             };
-            known.compare(uncompared, &compare);
+            let Err(uncompared) = worked else {
+                // A user's `Drop` may panic, but the work is done already.
+                let _ = catch(|| drop(idle));
+                return;
+            };
+            known.compare(uncompared, compare);
         }
     }
 
@@ -248,8 +262,11 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
     pub(crate) fn unpark_all(&self, now: Moment) -> Vec<J> {
         let mut unparked = Vec::new();
         for shard in &self.shards {
-            let mut shard = lock(shard);
-            unparked.extend(shard.values_mut().flatten().flat_map(|claims| claims.unpark(now)));
+            for claims in lock(shard).values_mut() {
+                for claims in claims {
+                    unparked.extend(claims.unpark(now));
+                }
+            }
         }
         unparked
     }
@@ -275,11 +292,13 @@ impl<K: ?Sized, T, J> Flights<K, T, J> {
         for shard in &self.shards {
             let mut shard = lock(shard);
             for claims in shard.values_mut() {
-                given_back.extend(claims.iter_mut().flat_map(|claims| claims.supersede_older(epoch)));
-                let (gone, kept): (SameHash<_, _, _>, SameHash<_, _, _>) =
-                    std::mem::take(claims).into_iter().partition(KeyClaims::is_idle);
-                idle.extend(gone);
-                *claims = kept;
+                // From the last on, so that each is seen once.
+                for at in (0..claims.len()).rev() {
+                    given_back.extend(claims[at].supersede_older(epoch));
+                    if claims[at].is_idle() {
+                        idle.push(claims.swap_remove(at).key);
+                    }
+                }
             }
             shard.retain(|_, claims| !claims.is_empty());
         }
@@ -317,10 +336,9 @@ fn claims_of<K: ?Sized, T, J>(
     Ok(claims.len() - 1)
 }
 
-/// Removes the claims of a key if it has no flights any more. They are returned so that the key is dropped after the
-/// lock.
-fn close_idle<K: ?Sized, T, J>(claims: &mut SameHash<K, T, J>, at: usize) -> Option<KeyClaims<K, T, J>> {
-    claims[at].is_idle().then(|| claims.swap_remove(at))
+/// Removes the claims of a key if it has no flights any more. The key is returned, to be dropped after the lock.
+fn close_idle<K: ?Sized, T, J>(claims: &mut SameHash<K, T, J>, at: usize) -> Option<Arc<K>> {
+    claims[at].is_idle().then(|| claims.swap_remove(at).key)
 }
 
 #[cfg(all(test, not(cacheback_shuttle)))]

@@ -110,7 +110,7 @@ impl<C: Cacheable> Job<C> {
             let may_end = |job: &Self, lane: &LaneOf<C>, now| {
                 is_cloned || (job.flight.waiting() == 0 && !lane.has_lapsed(now))
             };
-            let Some(commit) = self.commit(&mut candidate, policy, may_end) else {
+            let Some(commit) = self.commit(&mut candidate, policy, &may_end) else {
                 awaited = true;
                 continue;
             };
@@ -132,7 +132,7 @@ impl<C: Cacheable> Job<C> {
         })?;
         let kept = Arc::new(kept);
         let mut candidate = self.failed_candidate(policy.cache_err.map(|_| &kept))?;
-        if let Some(commit) = self.commit(&mut candidate, policy, |_, _, _| true) {
+        if let Some(commit) = self.commit(&mut candidate, policy, &|_, _, _| true) {
             events::count(&self.engine.counters.errors);
             let is_logged = commit.has_effect && !commit.was_in_backoff;
             self.publish(commit, Some(FlightResult::Failed(kept)));
@@ -147,7 +147,7 @@ impl<C: Cacheable> Job<C> {
         events::count(&self.engine.counters.panics);
         events::fetch_panicked(self.engine.name(), panic.message());
         let mut candidate = self.failed_without_error();
-        if let Some(commit) = self.commit(&mut candidate, policy, |_, _, _| true) {
+        if let Some(commit) = self.commit(&mut candidate, policy, &|_, _, _| true) {
             self.publish(commit, Some(FlightResult::Panicked(Arc::clone(panic))));
         }
     }
@@ -166,7 +166,7 @@ impl<C: Cacheable> Job<C> {
     /// The claim has lapsed: commits the time-out. `None` if somebody waits for the fetch, which goes on then.
     pub(super) fn commit_timeout(&self, policy: &Policy) -> Option<Commit<C>> {
         let mut candidate = self.failed_without_error();
-        let commit = self.commit(&mut candidate, policy, |job, _, _| job.flight.waiting() == 0);
+        let commit = self.commit(&mut candidate, policy, &|job, _, _| job.flight.waiting() == 0);
         let _ = catch(|| drop(candidate));
         commit
     }
@@ -185,7 +185,7 @@ impl<C: Cacheable> Job<C> {
     /// body has asked for the shutdown; it goes on then.
     pub(super) fn commit_abort(&self, policy: &Policy) -> Option<Commit<C>> {
         let may_end = |job: &Self, _: &_, _| job.flight.waiting() == 0 && !job.flight.is_exempt();
-        self.commit(&mut Candidate::Nothing, policy, may_end)
+        self.commit(&mut Candidate::Nothing, policy, &may_end)
     }
 
     /// Publishes the abort that [`commit_abort`](Job::commit_abort) has committed. The body is dropped by now. An abort
@@ -207,7 +207,7 @@ impl<C: Cacheable> Job<C> {
     /// Ends a fetch that never came to its own end. Whatever panics on the way, the waiting callers are told.
     pub(super) fn end_lost(&mut self) {
         let policy = *self.engine.policy();
-        match catch(|| self.commit(&mut Candidate::Nothing, &policy, |_, _, _| true)) {
+        match catch(|| self.commit(&mut Candidate::Nothing, &policy, &|_, _, _| true)) {
             Ok(Some(commit)) => self.publish(commit, Some(FlightResult::Lost)),
             Ok(None) | Err(_) => self.end_without_commit(FlightResult::Lost),
         }
@@ -274,7 +274,7 @@ impl<C: Cacheable> Job<C> {
         &self,
         candidate: &mut Candidate<C>,
         policy: &Policy,
-        may_end: impl Fn(&Self, &LaneOf<C>, Moment) -> bool,
+        may_end: &dyn Fn(&Self, &LaneOf<C>, Moment) -> bool,
     ) -> Option<Commit<C>> {
         let Self { engine, target, flight, here, .. } = self;
         let store = &engine.store;

@@ -4,7 +4,7 @@ use std::future::{Future, pending};
 use std::pin::pin;
 use std::time::Duration;
 
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::chain;
 use super::commit::Commit;
@@ -16,7 +16,7 @@ use crate::base::tasks::{Handle, first, now_or_later, task};
 use crate::events;
 use crate::executor::context::{self, Here};
 use crate::executor::{Fetch, Live, Permit, Refresh, Refusal, housekeeper};
-use crate::flight::{Run, Standing};
+use crate::flight::Standing;
 use crate::rules::policy::Policy;
 
 /// A fetch that has claimed its key. If it is dropped before its end, it is lost: it gives the key back, and the
@@ -100,8 +100,9 @@ impl<C: Cacheable> Job<C> {
 
     /// Begins the fetch. The time-out of its claim and the age of its value count from here.
     pub(super) fn begin(mut self, permit: Option<Permit>) {
-        let policy = self.engine.policy_for(&self.source);
-        let timeout = policy.as_ref().unwrap_or(self.engine.policy()).refresh_timeout;
+        let varied = self.engine.varied(&self.source);
+        let policy = varied.as_ref().ok().and_then(Option::as_deref).unwrap_or(self.engine.policy());
+        let timeout = policy.refresh_timeout;
         // The flight of a caller who waits may run already.
         if !self.flight.has_begun() {
             self.started = Moment::now();
@@ -124,18 +125,16 @@ impl<C: Cacheable> Job<C> {
             }
         }
         let span = std::mem::replace(&mut self.span, Span::none());
-        match policy {
+        match varied {
             // An expression of an option has panicked.
             Err(panic) => {
                 let policy = *self.engine.policy();
                 span.in_scope(|| self.complete(Err(panic), &policy));
             }
-            Ok(policy) => {
+            Ok(varied) => {
                 let (handle, flight) = (self.here.handle.clone(), Arc::clone(&self.flight));
-                let run: Run = Box::pin(run_fetch(self, policy));
-                let run = if span.is_disabled() { run } else { Box::pin(run.instrument(span)) };
                 // If the runtime is gone, the task is dropped at once and the fetch is lost.
-                flight.drive_on(&handle, timeout, run);
+                flight.drive_on(&handle, timeout, span, Box::pin(run_fetch(self, varied)));
             }
         }
     }
@@ -186,7 +185,7 @@ impl<C: Cacheable> Refresh for Job<C> {
 }
 
 /// The task of a fetch.
-async fn run_fetch<C: Cacheable>(mut job: Job<C>, policy: Policy) {
+async fn run_fetch<C: Cacheable>(mut job: Job<C>, varied: Option<Box<Policy>>) {
     job.flight.begins_in(task::id());
     if job.flight.was_moved() {
         events::fetch_moved(job.engine.name());
@@ -196,7 +195,7 @@ async fn run_fetch<C: Cacheable>(mut job: Job<C>, policy: Policy) {
     let returned = match now_or_later(&mut body).await {
         Some(returned) => returned,
         // Boxed, because it is large, and a body that is ready at once needs no timer.
-        None => match Box::pin(job.within_limits(&mut body, &policy)).await {
+        None => match Box::pin(job.within_limits(&mut body, varied.as_deref())).await {
             Ok(returned) => returned,
             Err(over) => {
                 drop(body);
@@ -205,6 +204,7 @@ async fn run_fetch<C: Cacheable>(mut job: Job<C>, policy: Policy) {
         },
     };
     drop(body);
+    let policy = varied.map_or(*job.engine.policy(), |varied| *varied);
     job.complete(returned, &policy);
 }
 
@@ -237,8 +237,9 @@ impl<C: Cacheable> Job<C> {
     async fn within_limits<T>(
         &self,
         body: &mut (impl Future<Output = T> + Unpin),
-        policy: &Policy,
+        varied: Option<&Policy>,
     ) -> Result<T, Over<C>> {
+        let policy = varied.unwrap_or(self.engine.policy());
         let executor = &self.here.executor;
         let elapsed = Duration::from_nanos(Moment::now().since(self.started));
         let left = policy.refresh_timeout.saturating_sub(elapsed);

@@ -20,19 +20,19 @@ pub(super) struct Record<N> {
 }
 
 impl<C: Cacheable> Engine<C> {
-    /// The options for the arguments of one entry. `Err` if an expression panics.
-    pub(super) fn policy_for(&self, source: &SourceOf<C>) -> Result<Policy, Panic> {
-        let mut policy = *self.policy();
+    /// The options for the arguments of one entry, if they depend on them. `Err` if an expression panics.
+    pub(super) fn varied(&self, source: &SourceOf<C>) -> Result<Option<Box<Policy>>, Panic> {
         if !source.varies() {
-            return Ok(policy);
+            return Ok(None);
         }
+        let mut policy = Box::new(*self.policy());
         catch(|| source.vary(&mut policy))?;
         if let Some(contradiction) = policy.clamp().first() {
             if self.clamps.passes(Moment::now()) {
                 events::options_clamped(self.name(), contradiction.option, contradiction.with);
             }
         }
-        Ok(policy)
+        Ok(Some(policy))
     }
 
     /// The record of a value whose fetch began at `started`. `lifetime` is the value's own, from `lifetime_for`. A

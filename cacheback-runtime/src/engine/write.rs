@@ -16,12 +16,12 @@ impl<C: Cacheable> Engine<C> {
     /// own lifetime is zero is not stored, and the older one is dropped.
     pub(crate) fn set(&self, target: &Target<C::OwnedKey>, source: &SourceOf<C>, value: C::Value) {
         let here = Here::find(self.name());
-        let policy =
-            self.policy_for(source).unwrap_or_else(|panic| panic.rethrown(self.name(), true).panic());
+        let varied = self.varied(source).unwrap_or_else(|panic| panic.rethrown(self.name(), true).panic());
+        let policy = varied.as_deref().unwrap_or(self.policy());
         let own = self.definition.values.lifetime_for(&value);
         let now = Moment::now();
         self.tidy(now);
-        let (record, not_stored) = self.record(target, value, now, &policy, own);
+        let (record, not_stored) = self.record(target, value, now, policy, own);
         let Record { node, weight } = record;
         let mut node = Some(node);
         let pins = self.store.pins();

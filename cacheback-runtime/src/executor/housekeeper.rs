@@ -41,7 +41,12 @@ pub(crate) fn also(work: fn()) {
 
 /// Sweeps the `cache` of this number from now on. It has to be [forgotten](forget) when it is dropped.
 pub(crate) fn watch<S: Sweep + 'static>(number: u64, cache: &Arc<S>) {
-    let cache: Weak<dyn Sweep> = Arc::downgrade(&(Arc::clone(cache) as Arc<dyn Sweep>));
+    let cache: Arc<dyn Sweep> = Arc::clone(cache) as _;
+    add(number, Arc::downgrade(&cache));
+}
+
+/// Not generic, so that a cache of new types brings no code of its own for this.
+fn add(number: u64, cache: Weak<dyn Sweep>) {
     lock(&WATCHED).insert(number, cache);
     Housekeeper::of(process::id());
 }

@@ -12,10 +12,28 @@ use crate::base::sync::Arc;
 /// A key, and which others of its hash are the same key. Nearly always there is one other at most.
 pub(crate) struct KnownKeys<K: ?Sized> {
     me: Arc<K>,
-    /// In the order of their addresses, as there may be many with a poor `Hash`.
-    keys: SmallVec<[(Arc<K>, bool); 1]>,
-    /// In the order of their numbers, for the same reason.
-    nodes: SmallVec<[(u64, bool); 1]>,
+    /// By the addresses of the keys.
+    keys: Known,
+    /// By the numbers of the nodes.
+    nodes: Known,
+    /// The keys of `keys`, so that nothing else gets their addresses.
+    held: Vec<Arc<K>>,
+}
+
+/// The results of comparisons, in the order of their numbers: with a poor `Hash` there may be many.
+// Without the type of the key, so that no cache brings code of its own to sort them.
+#[derive(Default)]
+struct Known(SmallVec<[(u64, bool); 1]>);
+
+impl Known {
+    fn get(&self, id: u64) -> Option<bool> {
+        let at = self.0.binary_search_by_key(&id, |(known, _)| *known).ok()?;
+        Some(self.0[at].1)
+    }
+
+    fn sort(&mut self) {
+        self.0.sort_unstable();
+    }
 }
 
 /// Another key that was found under the lock.
@@ -42,11 +60,11 @@ impl<K: ?Sized> Uncompared<K> {
 impl<K: ?Sized> KnownKeys<K> {
     /// A key, and the number of its node if that was found already.
     pub(crate) fn new(me: Arc<K>, node: Option<u64>) -> Self {
-        let mut nodes = SmallVec::new();
+        let mut nodes = Known::default();
         if let Some(id) = node {
-            nodes.push((id, true));
+            nodes.0.push((id, true));
         }
-        Self { me, keys: SmallVec::new(), nodes }
+        Self { me, keys: Known::default(), nodes, held: Vec::new() }
     }
 
     pub(crate) fn me(&self) -> &Arc<K> {
@@ -58,14 +76,12 @@ impl<K: ?Sized> KnownKeys<K> {
         if Arc::ptr_eq(&self.me, key) {
             return Some(true);
         }
-        let at = self.keys.binary_search_by_key(&address(key), |(known, _)| address(known)).ok()?;
-        Some(self.keys[at].1)
+        self.keys.get(address(key))
     }
 
     /// Whether the node of this number has the same key; `None` if they have not been compared. Runs no user code.
     pub(crate) fn is_same_node(&self, id: u64) -> Option<bool> {
-        let at = self.nodes.binary_search_by_key(&id, |(known, _)| *known).ok()?;
-        Some(self.nodes[at].1)
+        self.nodes.get(id)
     }
 
     /// Compares the key with others. `compare` returns `None` for a node that is gone by now. It runs the user's `Eq`,
@@ -78,17 +94,20 @@ impl<K: ?Sized> KnownKeys<K> {
         for other in uncompared.0 {
             let Some(same) = compare(&self.me, &other) else { continue };
             match other {
-                KeyRef::Key(key) => self.keys.push((key, same)),
-                KeyRef::Node(id) => self.nodes.push((id, same)),
+                KeyRef::Key(key) => {
+                    self.keys.0.push((address(&key), same));
+                    self.held.push(key);
+                }
+                KeyRef::Node(id) => self.nodes.0.push((id, same)),
             }
         }
-        self.keys.sort_unstable_by_key(|(key, _)| address(key));
-        self.nodes.sort_unstable();
+        self.keys.sort();
+        self.nodes.sort();
     }
 }
 
-fn address<K: ?Sized>(key: &Arc<K>) -> *const () {
-    Arc::as_ptr(key).cast()
+fn address<K: ?Sized>(key: &Arc<K>) -> u64 {
+    Arc::as_ptr(key).cast::<()>().addr() as u64
 }
 
 #[cfg(test)]

@@ -9,6 +9,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tracing::{Instrument, Span};
+
 use super::Flight;
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, lock};
@@ -24,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) const NOTICE: Duration = Duration::from_secs(1);
 
 /// The whole run of a fetch, as a future to spawn.
-pub(crate) type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
+type Run = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How a fetch is driven. Its moments are [awake](Moment::awake) ones: the sleep of a machine stalls no runtime.
 #[derive(Default)]
@@ -71,35 +73,53 @@ impl<T> Flight<T> {
     }
 }
 
+/// A flight, as its task sees it: without the type of the result, so that there is one type of task for all caches.
+trait Driven: Send + Sync {
+    fn drive(&self) -> &Drive;
+}
+
+impl<T: Send + Sync> Driven for Flight<T> {
+    fn drive(&self) -> &Drive {
+        &self.drive
+    }
+}
+
 /// The task that is spawned for a fetch. If it is dropped with its runtime before its first poll, it drops the fetch,
 /// unless that was moved.
-struct Task<T>(Arc<Flight<T>>);
+struct Task(Arc<dyn Driven>);
 
-impl<T> Task<T> {
+impl Task {
     async fn run(self) {
         // `None` if the fetch was moved. The drop of this task shows that the runtime makes progress.
-        if let Some(handed) = self.0.drive.take() {
-            self.0.drive.begin(Moment::awake(), handed.timeout);
+        let drive = self.0.drive();
+        if let Some(handed) = drive.take() {
+            drive.begin(Moment::awake(), handed.timeout);
             handed.run.await;
         }
     }
 }
 
-impl<T> Drop for Task<T> {
+impl Drop for Task {
     fn drop(&mut self) {
-        let drive = &self.0.drive;
+        let drive = self.0.drive();
         drive.task_gone.store(true, Ordering::SeqCst);
         drop(drive.take());
     }
 }
 
+/// Hands the fetch of a flight to a runtime.
+fn hand(flight: Arc<dyn Driven>, handle: &Handle, timeout: u64, run: Run) {
+    let (drive, now) = (flight.drive(), Moment::awake());
+    drive.begin(now, timeout);
+    *lock(&drive.handed) = Some(Handed { run, since: now, timeout });
+    drop(handle.spawn(Task(flight).run()));
+}
+
 impl<T: Send + Sync + 'static> Flight<T> {
-    /// Hands the fetch to a runtime. If the runtime is gone, the fetch is dropped at once.
-    pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, timeout: Duration, run: Run) {
-        let (now, timeout) = (Moment::awake(), nanos(timeout));
-        self.drive.begin(now, timeout);
-        *lock(&self.drive.handed) = Some(Handed { run, since: now, timeout });
-        drop(handle.spawn(Task(Arc::clone(self)).run()));
+    /// Hands the fetch to a runtime, to run in `span`. If the runtime is gone, the fetch is dropped at once.
+    pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, timeout: Duration, span: Span, run: Run) {
+        let run = if span.is_disabled() { run } else { Box::pin(run.instrument(span)) };
+        hand(Arc::clone(self) as _, handle, nanos(timeout), run);
     }
 }
 

@@ -182,7 +182,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "rule 3: a lapsed fetch goes on for its waiters",
         core: false,
         file: "engine/commit.rs",
-        at: "let commit = self.commit(&mut candidate, policy, |job, _| job.flight.waiting() == 0);",
+        at: "let commit = self.commit(&mut candidate, policy, &|job, _| job.flight.waiting() == 0);",
         original: "job.flight.waiting() == 0",
         mutated: "job.flight.waiting() < usize::MAX",
         killed_by: &[(
