@@ -1,7 +1,7 @@
 //! The engine of a cache, one for each: here decision, store, flights and executor meet.
 //!
-//! `hit` is the hit path. `read` answers every other call, and `wait` waits for its fetch. `fetch` runs fetches, and
-//! `commit` ends them. `write` changes entries from outside, and `sweep` drops old ones. `breaker` spares an origin that
+//! `hit` is the hit path. `read` answers every other call, and `wait` waits for its fetch. `fetch` runs fetches,
+//! within their `limits`, and `commit` ends them. `write` changes entries from outside, and `sweep` drops old ones. `breaker` spares an origin that
 //! fails. This file holds the code that they share.
 
 use std::hash::{BuildHasher, Hasher};
@@ -31,6 +31,7 @@ mod definition;
 mod erased;
 mod fetch;
 mod hit;
+mod limits;
 mod read;
 mod record;
 mod result;

@@ -39,13 +39,15 @@ mod index;
 mod limit;
 mod node;
 mod part;
+mod place;
 use capacity::Capacity;
 use index::Index;
+use index::Inserted;
 pub(crate) use index::Pinned;
-use index::{Inserted, Place};
 pub(crate) use limit::{Limit, RECORD_WEIGHT};
 pub(crate) use node::{Content, Generation, Node};
 use part::Part;
+use place::Place;
 
 pub(crate) struct Store<K, V, X> {
     values: Part<K, V, X>,

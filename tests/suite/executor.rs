@@ -47,6 +47,35 @@ async fn rule_11_sixty_four_refreshes_run_at_a_time_and_all_of_them_in_the_end()
     assert_eq!(source.runs(), 5_000, "each key once");
 }
 
+/// As long as the queue is full, a reader whose refresh it has refused does not ask it again. The first reader after a
+/// refresh has left the queue does.
+#[tokio::test(start_paused = true)]
+async fn rule_11_a_refused_key_is_asked_for_again_when_the_queue_has_changed() {
+    let _own = testing::isolate();
+    let source = Source::gated();
+    stale(64 + 1_024 + 1, &source).await;
+    let last = 64 + 1_024;
+    for id in 0..=last {
+        let _ = wide(id, &source).await;
+    }
+    run_ready().await;
+    for _ in 0..10 {
+        assert_eq!(wide(last, &source).await, 0);
+    }
+    assert_stats!(wide::cache(), stale: last + 11, refused: 1);
+    // One body ends, and the queue moves on by one.
+    source.release(1);
+    run_ready().await;
+    for _ in 0..10 {
+        assert_eq!(wide(last, &source).await, 0);
+    }
+    assert_stats!(wide::cache(), refused: 1);
+    // A key that was refused does not take the place of a caller who waits, or of the fetch of a missing key.
+    source.release_all();
+    settle().await;
+    assert_eq!(source.runs(), last + 1, "each key once");
+}
+
 /// A queued refresh holds its key, and its claim and age start with its body.
 #[tokio::test(start_paused = true)]
 async fn rule_11_a_queued_refresh_holds_its_key_and_ages_from_its_start() {

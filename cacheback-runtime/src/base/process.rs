@@ -4,37 +4,11 @@
 //! would stay locked. The housekeeper is such a thread for some microseconds a second while fetches live, and so are
 //! the threads of the library's own runtime.
 
-#[cfg(not(all(test, cacheback_shuttle)))]
-use std::cell::Cell;
-
 use crate::base::sync::plain::OnceLock;
-use crate::base::tasks::Id;
 
 /// The number of this process. It asks the system: for cold paths only.
 pub(crate) fn id() -> u32 {
     std::process::id()
-}
-
-/// The same for a call on this runtime. A thread asks the system once for as long as it stays on one runtime, because
-/// no runtime outlives a fork: a child makes one of its own, and no two have the same id.
-#[cfg(not(all(test, cacheback_shuttle)))]
-pub(crate) fn id_on(runtime: Id) -> u32 {
-    thread_local! {
-        static LAST: Cell<Option<(Id, u32)>> = const { Cell::new(None) };
-    }
-    match LAST.get() {
-        Some((last, process)) if last == runtime => process,
-        _ => {
-            LAST.set(Some((runtime, id())));
-            id()
-        }
-    }
-}
-
-/// A scenario is one process.
-#[cfg(all(test, cacheback_shuttle))]
-pub(crate) fn id_on(_: Id) -> u32 {
-    id()
 }
 
 /// Something with threads, which is made anew in a forked child. The child leaves its parent's one alone, as it cannot

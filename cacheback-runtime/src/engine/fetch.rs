@@ -1,20 +1,17 @@
-//! Fetches: each is started here, and runs as a task. `commit` ends it.
+//! Fetches: each is started here, and runs as a task. `limits` holds one up to its time-out, and `commit` ends it.
 
-use std::future::{Future, pending};
-use std::pin::pin;
 use std::time::Duration;
 
 use tracing::Span;
 
 use super::chain;
-use super::commit::Commit;
 use super::{Cacheable, Engine, FlightOf, SourceOf, Target};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
 use crate::base::sync::{Arc, Ordering};
-use crate::base::tasks::{Handle, first, now_or_later, task};
+use crate::base::tasks::{Handle, now_or_later, task};
 use crate::events;
-use crate::executor::context::{self, Here};
+use crate::executor::context::Here;
 use crate::executor::{Fetch, Live, Permit, Refresh, Refusal, housekeeper};
 use crate::flight::Standing;
 use crate::rules::policy::Policy;
@@ -208,87 +205,7 @@ async fn run_fetch<C: Cacheable>(mut job: Job<C>, varied: Option<Box<Policy>>) {
     job.complete(returned, &policy);
 }
 
-/// A fetch that has reached a limit, and is committed. Its body is to be dropped before it ends.
-enum Over<C: Cacheable> {
-    TimedOut(Commit<C>),
-    Aborted(Commit<C>),
-}
-
-impl<C: Cacheable> Over<C> {
-    fn end(self, job: &mut Job<C>) {
-        match self {
-            Self::TimedOut(commit) => job.end_timed_out(commit),
-            Self::Aborted(commit) => job.end_aborted(commit),
-        }
-    }
-}
-
-/// Completes as the future does, or never if `disabled`.
-async fn unless(disabled: bool, future: impl Future<Output = ()>) {
-    if disabled {
-        pending::<()>().await;
-    }
-    future.await;
-}
-
 impl<C: Cacheable> Job<C> {
-    /// Waits for the body, as long as it may run: up to its time-out or the limit of a shutdown, or longer if callers
-    /// wait.
-    async fn within_limits<T>(
-        &self,
-        body: &mut (impl Future<Output = T> + Unpin),
-        varied: Option<&Policy>,
-    ) -> Result<T, Over<C>> {
-        let policy = varied.unwrap_or(self.engine.policy());
-        let executor = &self.here.executor;
-        let elapsed = Duration::from_nanos(Moment::now().since(self.started));
-        let left = policy.refresh_timeout.saturating_sub(elapsed);
-        let mut timer = pin!(context::timer(&self.here.handle, left));
-        let shutdown = pin!(executor.limit_reached());
-        // The time-out (`Ok`), or the limit of a shutdown (`Err`).
-        let limit = match first(&mut *body, pin!(first(timer.as_mut(), shutdown))).await {
-            Ok(returned) => return Ok(returned),
-            Err(limit) => limit,
-        };
-        // From here on the fetch has no place among the refreshes. It goes on only for callers who wait for it, or if
-        // its own body has asked for the shutdown.
-        self.flight.give_place_back();
-        self.flight.lapse();
-        self.start_parked();
-        let mut is_late = limit.is_ok();
-        loop {
-            let over = if is_late {
-                self.commit_timeout(policy).map(Over::TimedOut)
-            } else {
-                self.commit_abort(policy).map(Over::Aborted)
-            };
-            if let Some(over) = over {
-                return Err(over);
-            }
-            executor.notify_progress();
-            // A fetch that goes on after the limit of a shutdown can still time out.
-            let timed_out = pin!(unless(is_late, timer.as_mut()));
-            match first(&mut *body, pin!(first(timed_out, pin!(self.abandoned_or_alive())))).await {
-                Ok(returned) => return Ok(returned),
-                Err(Ok(())) => is_late = true,
-                Err(Err(())) => {}
-            }
-        }
-    }
-
-    /// Completes when the last caller leaves, and once a second: it tells callers on other runtimes then that the task
-    /// lives. (Not with `test-util`: a paused clock would run away with such a timer, and there are no callers from
-    /// other runtimes.)
-    async fn abandoned_or_alive(&self) {
-        if cfg!(feature = "test-util") {
-            return self.flight.abandoned().await;
-        }
-        let tick = pin!(context::timer(&self.here.handle, Duration::from_secs(1)));
-        if first(pin!(self.flight.abandoned()), tick).await.is_err() {
-            self.flight.lapse();
-        }
-    }
-
     /// Gives the key back quietly. `false` if a caller waits, or a type of the user's panics.
     fn is_released(&self) -> bool {
         catch(|| self.release_if_unawaited(None)).unwrap_or(false)

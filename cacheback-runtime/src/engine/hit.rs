@@ -68,6 +68,7 @@ impl<C: Cacheable> Engine<C> {
 
     /// The status of the value for a reader whose refresh would be refused: by an open breaker, or by the queue, which
     /// is as full as when it refused the last refresh of this key.
+    #[inline(never)]
     fn status_if_refused(&self, node: &NodeOf<C>, now: Moment) -> Option<Status> {
         let is_refused = now < self.breaker.until(false)
             || context::queue_version().is_some_and(|version| node.is_refused_by(version));
@@ -80,8 +81,13 @@ impl<C: Cacheable> Engine<C> {
     #[cold]
     #[inline(never)]
     fn answered_without_refresh(&self, node: &NodeOf<C>, now: Moment) -> bool {
-        let status = node.status_without_refresh(now).or_else(|| self.status_if_refused(node, now));
-        let Some(status) = status else { return false };
+        let status = match node.status_without_refresh(now) {
+            Some(status) => status,
+            None => match self.status_if_refused(node, now) {
+                Some(status) => status,
+                None => return false,
+            },
+        };
         // Now and then a stale answer checks tokio's cooperative budget, or a caller who polls for the refresh would
         // keep it from running. If the budget is used up, the call takes the long way, and `read` yields.
         if status == Status::Stale && self.counters.is_turn(status) && !tasks::has_budget() {

@@ -3,10 +3,11 @@
 //! Without `test-util` a process has one executor, and a key has one lane of flights. With it each runtime has its own,
 //! so that the tests of one process, each on a paused runtime, do not wait for each other.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use crate::base;
 use crate::base::panics::catch;
-use crate::base::process::id_on;
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, Mutex, OnceLock, Ordering, lock};
 use crate::base::tasks::{Handle, Id, Sleep, own_runtime, sleep};
@@ -54,7 +55,7 @@ impl Here {
         let lane = lane_of(caller.id());
         let executor = scope::executor_of(caller.id(), user);
         let handle = executor.runtime.as_ref().unwrap_or(&caller).clone();
-        let process = id_on(caller.id());
+        let process = process_on(caller.id());
         Self { caller, handle, lane, process, executor }
     }
 
@@ -62,6 +63,20 @@ impl Here {
     pub(crate) fn at_the_callers(self) -> Self {
         Self { handle: self.caller.clone(), ..self }
     }
+}
+
+/// The number of this process, for a call on this runtime. A thread asks the system once for as long as it stays on one
+/// runtime, because no runtime outlives a fork: a child makes one of its own, and no two have the same id.
+fn process_on(runtime: Id) -> u32 {
+    thread_local! {
+        static LAST: Cell<Option<(Id, u32)>> = const { Cell::new(None) };
+    }
+    if let Some((_, process)) = LAST.get().filter(|(last, _)| *last == runtime) {
+        return process;
+    }
+    let process = base::process::id();
+    LAST.set(Some((runtime, process)));
+    process
 }
 
 fn calling_runtime() -> Handle {

@@ -6,8 +6,8 @@
 #[cfg(not(all(test, cacheback_shuttle)))]
 use moka::{notification::RemovalCause, policy::EvictionPolicy as Order, sync::Cache};
 
-use super::index::Place;
 use super::limit::Limit;
+use super::place::Place;
 use crate::base::hash::BuildAsIs;
 #[cfg(all(test, cacheback_shuttle))]
 use crate::base::shims::moka::{Cache, EvictionPolicy as Order, RemovalCause};

@@ -13,6 +13,7 @@ use std::hash::{Hash, Hasher};
 use papaya::{Equivalent, Guard as _, HashMap, HashMapRef, LocalGuard, ResizeMode};
 
 use super::node::Node;
+use super::place::{Place, PlaceNumber};
 use crate::base::hash::BuildAsIs;
 use crate::base::sync::{AtomicU32, AtomicU64, Ordering, step};
 
@@ -48,44 +49,6 @@ pub(super) struct Index<K, V, X> {
 pub(crate) struct NodeRef {
     at: u64,
     id: u64,
-}
-
-/// The place of a key's nodes, as moka keeps it: one node lies there at a time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    at: u64,
-    number: u64,
-}
-
-/// The number of the place of a node. A place is numbered by the first node that lay there.
-///
-/// As long as moka was not told of a node that has replaced another, its number is *marked*: moka may just be evicting
-/// the place, by the uses of the older node. The newer one stays then.
-pub(super) struct PlaceNumber(AtomicU64);
-
-impl PlaceNumber {
-    const MARK: u64 = 1 << 63;
-
-    pub(super) fn new(number: u64) -> Self {
-        Self(AtomicU64::new(number))
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Acquire) & !Self::MARK
-    }
-
-    /// Whether this is the number, and not marked.
-    fn is_settled(&self, number: u64) -> bool {
-        self.0.load(Ordering::Acquire) == number
-    }
-
-    fn settle(&self) {
-        self.0.fetch_and(!Self::MARK, Ordering::AcqRel);
-    }
-
-    fn renumber(&self, number: u64) {
-        self.0.store(number, Ordering::Release);
-    }
 }
 
 /// A node that came into the index.
@@ -218,8 +181,7 @@ impl<K, V, X> Index<K, V, X> {
         };
         let mut node = node.take()?;
         (node.at, node.id) = (at(hash, rank), id(serial) + u64::from(rank));
-        let number = replaced.map_or(node.id, |replaced| replaced.number.get() | PlaceNumber::MARK);
-        node.number = PlaceNumber::new(number);
+        node.number = replaced.map_or(PlaceNumber::new(node.id), |replaced| replaced.number.taken_over());
         let (own, place) = (node.node_ref(), node.place());
         self.deepest.fetch_max(rank, Ordering::AcqRel);
         self.nodes.fetch_add(1, Ordering::Relaxed);
@@ -355,19 +317,6 @@ impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Searc
         node.id >= self.floor && (self.is)(node)
     }
 }
-
-/// As a key of moka's, a place is hashed as in the index and compared by its number.
-impl Hash for Place {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.at);
-    }
-}
-impl PartialEq for Place {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-impl Eq for Place {}
 
 impl<K, V, X> Equivalent<Node<K, V, X>> for Place {
     fn equivalent(&self, node: &Node<K, V, X>) -> bool {

@@ -5,7 +5,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use super::index::PlaceNumber;
+use super::place::PlaceNumber;
 use crate::base::clock::Moment;
 use crate::base::panics::catch;
 use crate::base::sync::{AtomicU32, AtomicU64, OnceBox, Ordering};
@@ -155,12 +155,12 @@ impl<K, V, X> Node<K, V, X> {
         if now.to_bits() >= more.no_refresh_until.load(Ordering::Relaxed) {
             return None;
         }
-        status(more.times(self.started), now)
+        status_at(more.times(self.started), now)
     }
 
     /// The status of the value for a reader who starts no refresh.
     pub(crate) fn status(&self, now: Moment, standard: &Windows) -> Option<Status> {
-        status(self.times(standard), now)
+        status_at(self.times(standard), now)
     }
 
     pub(crate) fn times(&self, standard: &Windows) -> Times {
@@ -301,7 +301,8 @@ impl<K, V, X> Node<K, V, X> {
     }
 }
 
-fn status(times: Times, now: Moment) -> Option<Status> {
+#[inline]
+fn status_at(times: Times, now: Moment) -> Option<Status> {
     match times.state(now) {
         State::Fresh => Some(Status::Fresh),
         State::Stale => Some(Status::Stale),

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use cacheback::cacheback;
+use cacheback::{cacheback, settle};
 
 const LIMITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/limits.txt");
 /// A kind fails if it is over its limit by more than this share.
@@ -39,13 +39,17 @@ fn main() -> Outcome<()> {
 }
 
 /// The measured kinds: the name of each, and the kind whose loop is like it.
-const KINDS: [(&str, &str); 10] = [
+const KINDS: [(&str, &str); 14] = [
     ("u64", "plain u64"),
     ("u64, refreshed 1000 times", "plain u64"),
     ("&str", "plain &str"),
     ("three arguments", "plain three arguments"),
     ("no argument", "plain u64"),
     ("stale, refresh running", "plain u64"),
+    ("stale, refresh queued", "plain u64"),
+    ("stale, refresh refused", "plain u64"),
+    ("stale, in back-off", "plain u64"),
+    ("stale, breaker open", "plain u64"),
     ("method", "plain u64"),
     ("generic, 1st of 10", "plain u64"),
     ("generic, 2nd of 10", "plain u64"),
@@ -166,6 +170,37 @@ async fn hit(kind: &str, hits: u32) -> Outcome<()> {
             stale::entry(7).invalidate().await?;
             repeat!(hits, stale(black_box(7)));
         }
+        "stale, refresh queued" => {
+            crowd(64 + 1).await;
+            stale::entry(7).invalidate().await?;
+            repeat!(hits, stale(black_box(7)));
+        }
+        "stale, refresh refused" => {
+            // A function that has none in the queue would be let in.
+            crowd(64 + 1_024).await;
+            never::entry(5_000).set(Some(7)).await?;
+            never::entry(5_000).invalidate().await?;
+            repeat!(hits, never(black_box(5_000)));
+            // Now and then the loop lets other tasks run, and then asks again.
+            assert!(never::cache().stats().refused < 20);
+        }
+        "stale, in back-off" => {
+            fails::entry(7).set([7; 16]).await?;
+            fails::entry(7).invalidate().await?;
+            settle().await;
+            repeat!(hits, fails(black_box(7)));
+            assert!(fails::cache().stats().errors <= 2);
+        }
+        "stale, breaker open" => {
+            for id in 0..20 {
+                let _ = fails(id).await;
+                settle().await;
+            }
+            fails::entry(30).set([7; 16]).await?;
+            fails::entry(30).invalidate().await?;
+            repeat!(hits, fails(black_box(30)));
+            assert_eq!(fails::cache().stats().breakers_open, 1);
+        }
         _ => return Err(format!("no kind `{kind}`").into()),
     }
     for cache in [number::cache(), refreshed::cache(), name::cache(), mixed::cache(), nothing::cache()] {
@@ -175,11 +210,18 @@ async fn hit(kind: &str, hits: u32) -> Outcome<()> {
     Ok(())
 }
 
+/// Asks for so many refreshes that never end: 64 run, 1,024 wait, and the rest is refused.
+async fn crowd(refreshes: u64) {
+    for id in 0..refreshes {
+        assert_eq!(never(id).await, None);
+    }
+}
+
 /// Calls and awaits, as a user's function does.
 macro_rules! repeat {
     ($hits:expr, $call:expr) => {
         for _ in 0..$hits {
-            black_box($call.await);
+            let _ = black_box($call.await);
         }
     };
 }
@@ -200,6 +242,16 @@ async fn stale(id: u64) -> [u8; 16] {
     // Now and then a stale answer lets the refresh run.
     std::future::pending::<()>().await;
     plain_number(id).await
+}
+
+#[cacheback(lifetime = "1h")]
+async fn never(_id: u64) -> Option<u64> {
+    std::future::pending().await
+}
+
+#[cacheback(lifetime = "1h")]
+async fn fails(id: u64) -> Result<[u8; 16], String> {
+    Err(id.to_string())
 }
 
 #[cacheback(lifetime = "1h", capacity = 200_000)]

@@ -293,7 +293,10 @@ async fn a_fetch_and_a_write_allocate_no_more_than_they_need() {
             least(1_000..1_100, invalidate).await
         }),
         ("a `remove`", least(1_000..1_100, async |id| behind::entry(id).remove().await.unwrap()).await),
-        ("a `remove` of a missing key", least(5_000..5_100, async |id| behind::entry(id).remove().await.unwrap()).await),
+        (
+            "a `remove` of a missing key",
+            least(5_000..5_100, async |id| behind::entry(id).remove().await.unwrap()).await,
+        ),
     ];
     assert_eq!(costs.map(|(_, count)| count), [0; 8], "{costs:?}");
 }
