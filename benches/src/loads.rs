@@ -5,13 +5,14 @@ use crate::figure::Sink;
 use crate::plan::Plan;
 
 mod allocations;
+pub(crate) mod background;
 mod build;
 pub(crate) mod hit_ratio;
 pub(crate) mod hits;
 pub(crate) mod instructions;
 mod memory;
 mod misses;
-mod stale;
+pub(crate) mod stale;
 mod waiters;
 
 pub(crate) struct Load {
@@ -23,6 +24,7 @@ pub(crate) struct Load {
 pub(crate) const LOADS: &[Load] = &[
     Load { name: "hits", parts: hits::parts, run: hits::run },
     Load { name: "misses", parts: misses::parts, run: misses::run },
+    Load { name: "background", parts: background::parts, run: background::run },
     Load { name: "stale", parts: stale::parts, run: stale::run },
     Load { name: "waiters", parts: waiters::parts, run: waiters::run },
     Load { name: "memory", parts: memory::parts, run: memory::run },

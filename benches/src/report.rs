@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::contenders::{OURS, ROOMY, UNIT};
 use crate::figure::Figures;
-use crate::loads::{hit_ratio, hits, instructions};
+use crate::loads::{background, hit_ratio, hits, instructions};
 use crate::plan::Plan;
 use crate::plot::{self, count, number};
 use crate::{goals, machine};
@@ -53,6 +53,9 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
              brackets.\n\n"
         );
         ratios(&mut text, figures, "misses", &figures.cases("misses"), threads);
+    }
+    if figures.has("background") {
+        background_section(&mut text, figures, folder);
     }
     if figures.has("stale") {
         stale_section(&mut text, figures);
@@ -191,8 +194,54 @@ fn growth(text: &mut String, figures: &Figures, folder: &Path) {
     let file = "hits-by-entries.svg";
     draw(
         text,
-        plot::curves(&folder.join("plots").join(file), "zipf, 1 thread: time of a hit by entries", &lines),
+        plot::curves(
+            &folder.join("plots").join(file),
+            "zipf, 1 thread: time of a hit by entries",
+            "entries",
+            &lines,
+        ),
         file,
+    );
+}
+
+fn background_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## background\n\nA fetch behind the caller. An operation is a call, its fetch with a body that is ready at \
+         once, and reads of the key until one sees the new value; before each read the runtime works. Each cell is the \
+         ratio to moka sync, with ns an operation in brackets. Moka does not fetch in the background: its first line \
+         reads, inserts and reads again on the caller's thread, and `insert in a spawned task` is what its user could \
+         write, without a single flight, a limit or a back-off. The last line has no cache: a task is spawned that sets \
+         a flag, and the caller looks for it. With several threads each has a runtime of its own.\n"
+    );
+    let cases = figures.cases("background");
+    for (part, explained) in [
+        (
+            background::MISS,
+            "Every key is new, in a full cache of 100,000 entries, u64 -> [u8; 16]: the call is answered empty, and \
+             its fetch evicts a value. The caller of `get_with` waits for its fetch; so do those of all other peers \
+             (`misses`).",
+        ),
+        (
+            background::STALE,
+            "100,000 stale values in caches with room for 2M, u64 -> u64: the call is answered with the stale value, and \
+             starts a refresh. The other peers do not serve stale values by themselves.",
+        ),
+    ] {
+        let of_part: Vec<&str> = cases.iter().copied().filter(|case| case.starts_with(part)).collect();
+        let _ = write!(text, "\n### {part}\n\n{explained}\n\n");
+        ratios(text, figures, "background", &of_part, threads);
+    }
+    bars(
+        text,
+        figures,
+        folder,
+        "background.svg",
+        "stale read, its refresh, and the read that sees it, 1 thread: time",
+        "ratio to moka sync (logarithmic)",
+        "background",
+        &format!("{}|1", background::STALE),
+        "ratio",
     );
 }
 
@@ -205,8 +254,9 @@ fn stale_section(text: &mut String, figures: &Figures) {
          brackets. `cached`, foyer, moka and quick_cache do not serve stale values by themselves (`cached` shows a \
          recipe).\n\n"
     );
-    let cases = figures.cases("stale");
-    let heads: Vec<String> = cases.iter().map(|case| format!("{case} pending | running")).collect();
+    let (cases, states): (Vec<&str>, Vec<&str>) =
+        figures.cases("stale").into_iter().partition(|case| case.ends_with("pending"));
+    let heads: Vec<String> = cases.iter().map(|case| format!("{case} | running")).collect();
     let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---|---".repeat(cases.len()));
     for name in figures.contenders("stale", None) {
         let _ = write!(text, "| {} |", shown(name));
@@ -216,7 +266,13 @@ fn stale_section(text: &mut String, figures: &Figures) {
         }
         text.push('\n');
     }
-    text.push('\n');
+    let _ = write!(
+        text,
+        "\nOf {OURS}, 64 stale keys of a function that returns a `Result`, each with its refresh in one state. \
+         `running`: a quiet stale hit, whose refresh runs. `queued`: 64 other refreshes run. `refused`: 64 others run, \
+         and 1,024 wait. `in back-off`: eight fetches of each key have failed. No read of these started a body.\n\n"
+    );
+    ratios(text, figures, "stale", &states, str::to_owned);
 }
 
 fn waiters_section(text: &mut String, figures: &Figures, folder: &Path) {
