@@ -33,6 +33,7 @@ mod lists;
 mod ours;
 pub(crate) mod stale;
 pub(crate) mod waiters;
+pub(crate) mod writes;
 
 pub(crate) use generic::{at_once_awaited, at_once_called, settle};
 pub(crate) use lists::{hits, memory, misses, str_arc, str_bytes, three_arguments, u64_arc, u64_string};

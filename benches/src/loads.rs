@@ -14,6 +14,7 @@ mod memory;
 mod misses;
 pub(crate) mod stale;
 mod waiters;
+mod writes;
 
 pub(crate) struct Load {
     pub(crate) name: &'static str,
@@ -25,6 +26,7 @@ pub(crate) const LOADS: &[Load] = &[
     Load { name: "hits", parts: hits::parts, run: hits::run },
     Load { name: "misses", parts: misses::parts, run: misses::run },
     Load { name: "background", parts: background::parts, run: background::run },
+    Load { name: "writes", parts: writes::parts, run: writes::run },
     Load { name: "stale", parts: stale::parts, run: stale::run },
     Load { name: "waiters", parts: waiters::parts, run: waiters::run },
     Load { name: "memory", parts: memory::parts, run: memory::run },

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::contenders::writes::Write;
 use crate::contenders::{OURS, ROOMY, UNIT};
 use crate::figure::Figures;
 use crate::loads::{background, hit_ratio, hits, instructions};
@@ -56,6 +57,9 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
     }
     if figures.has("background") {
         background_section(&mut text, figures, folder);
+    }
+    if figures.has("writes") {
+        writes_section(&mut text, figures, folder);
     }
     if figures.has("stale") {
         stale_section(&mut text, figures);
@@ -241,6 +245,40 @@ fn background_section(text: &mut String, figures: &Figures, folder: &Path) {
         "ratio to moka sync (logarithmic)",
         "background",
         &format!("{}|1", background::STALE),
+        "ratio",
+    );
+}
+
+fn writes_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## writes\n\nWrites from outside of a fetch, u64 -> u64, in caches with room for 100,000 entries. `set, new key`: \
+         the cache is full, and each write evicts a value (`insert` of the peers, `cache_set` on the store of a \
+         function of `cached`, here with `max_size`). The other caches hold 50,000 values. `invalidate, and fetch`: {OURS} \
+         marks the value as stale and refreshes it, and the operation ends with the read that sees the new value; the \
+         peers remove the value, and the next call fetches it. `remove`: moka's `invalidate`, and `remove` or \
+         `cache_remove` of the others; the values are set again before the clock starts. Each cell is the ratio to moka \
+         sync, with ns an operation in brackets. The macros of hitbox-fn, cacheflight and cachekit-rs have no such \
+         writes.\n\n"
+    );
+    let cases = figures.cases("writes");
+    for number in Plan::threads() {
+        let of_threads: Vec<&str> = cases.iter().copied().filter(|case| ends(case, number)).collect();
+        let Some(first) = of_threads.first() else { continue };
+        let _ = write!(text, "### {}\n\n", threads(first));
+        ratios(text, figures, "writes", &of_threads, |case| {
+            case.split('|').next().unwrap_or(case).to_owned()
+        });
+    }
+    bars(
+        text,
+        figures,
+        folder,
+        "writes.svg",
+        "set of a new key in a full cache, 1 thread: time",
+        "ratio to moka sync (logarithmic)",
+        "writes",
+        &format!("{}|1", Write::SetNew.name()),
         "ratio",
     );
 }
