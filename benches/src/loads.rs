@@ -7,6 +7,7 @@ use crate::plan::Plan;
 mod allocations;
 pub(crate) mod background;
 mod build;
+pub(crate) mod counts;
 pub(crate) mod hit_ratio;
 pub(crate) mod hits;
 pub(crate) mod instructions;
@@ -32,7 +33,8 @@ pub(crate) const LOADS: &[Load] = &[
     Load { name: "memory", parts: memory::parts, run: memory::run },
     Load { name: "allocations", parts: allocations::parts, run: allocations::run },
     Load { name: "hit-ratio", parts: hit_ratio::parts, run: hit_ratio::run },
-    Load { name: "instructions", parts: instructions::parts, run: instructions::run },
+    Load { name: counts::NAME, parts: counts::parts, run: counts::run },
+    Load { name: instructions::NAME, parts: instructions::parts, run: instructions::run },
     Load { name: "build", parts: build::parts, run: build::run },
 ];
 

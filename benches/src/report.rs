@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::contenders::writes::Write;
 use crate::contenders::{OURS, ROOMY, UNIT};
 use crate::figure::Figures;
-use crate::loads::{background, hit_ratio, hits, instructions};
+use crate::loads::{background, counts, hit_ratio, hits, instructions};
 use crate::plan::Plan;
 use crate::plot::{self, count, number};
 use crate::{goals, machine};
@@ -75,6 +75,9 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
     }
     if figures.has("hit-ratio") {
         hit_ratio_section(&mut text, figures);
+    }
+    if figures.has(counts::NAME) {
+        counts_section(&mut text, figures, folder);
     }
     if figures.has("instructions") {
         instructions_section(&mut text, figures, folder);
@@ -280,6 +283,39 @@ fn writes_section(text: &mut String, figures: &Figures, folder: &Path) {
         "writes",
         &format!("{}|1", Write::SetNew.name()),
         "ratio",
+    );
+}
+
+fn counts_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## counts\n\nInstructions (by callgrind) and allocations of one operation that is no hit, on a current-thread \
+         runtime: the mean of {} operations after {} others. The operations are those of `misses`, `background` and \
+         `writes`, with the loop around them. Instructions are those of the calling thread and of the tasks on its \
+         runtime; what a cache does on threads of its own is not in them.\n\n",
+        number(counts::COUNTED as f64),
+        number(counts::WARM as f64)
+    );
+    for case in figures.cases(counts::NAME) {
+        let _ = write!(text, "### {case}\n\n");
+        columns(
+            text,
+            figures,
+            counts::NAME,
+            case,
+            &[("instructions", counts::INSTRUCTIONS), ("allocations", counts::ALLOCATIONS)],
+        );
+    }
+    bars(
+        text,
+        figures,
+        folder,
+        "counts.svg",
+        "instructions of a miss whose caller waits",
+        "instructions (logarithmic)",
+        counts::NAME,
+        counts::WAITED,
+        counts::INSTRUCTIONS,
     );
 }
 
