@@ -32,6 +32,7 @@ mod hitbox;
 mod lists;
 mod ours;
 pub(crate) mod stale;
+pub(crate) mod tail;
 pub(crate) mod waiters;
 pub(crate) mod writes;
 

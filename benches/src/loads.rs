@@ -14,6 +14,7 @@ pub(crate) mod instructions;
 mod memory;
 mod misses;
 pub(crate) mod stale;
+pub(crate) mod tail;
 mod waiters;
 mod writes;
 
@@ -29,6 +30,7 @@ pub(crate) const LOADS: &[Load] = &[
     Load { name: "background", parts: background::parts, run: background::run },
     Load { name: "writes", parts: writes::parts, run: writes::run },
     Load { name: "stale", parts: stale::parts, run: stale::run },
+    Load { name: "tail", parts: tail::parts, run: tail::run },
     Load { name: "waiters", parts: waiters::parts, run: waiters::run },
     Load { name: "memory", parts: memory::parts, run: memory::run },
     Load { name: "allocations", parts: allocations::parts, run: allocations::run },

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::contenders::writes::Write;
 use crate::contenders::{OURS, ROOMY, UNIT};
 use crate::figure::Figures;
-use crate::loads::{background, counts, hit_ratio, hits, instructions};
+use crate::loads::{background, counts, hit_ratio, hits, instructions, tail};
 use crate::plan::Plan;
 use crate::plot::{self, count, number};
 use crate::{goals, machine};
@@ -63,6 +63,9 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
     }
     if figures.has("stale") {
         stale_section(&mut text, figures);
+    }
+    if figures.has("tail") {
+        tail_section(&mut text, figures, folder);
     }
     if figures.has("waiters") {
         waiters_section(&mut text, figures, folder);
@@ -284,6 +287,52 @@ fn writes_section(text: &mut String, figures: &Figures, folder: &Path) {
         &format!("{}|1", Write::SetNew.name()),
         "ratio",
     );
+}
+
+fn tail_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## tail\n\nSingle hits, timed one by one: ns between two readings of std's `Instant`, in an HDR histogram. \
+         One thread reads 10,000 keys, drawn with an exponent of 0.99, in a full cache of 100,000 entries (u64 -> u64). \
+         Meanwhile another thread does two things in the same cache. It runs 64 refreshes, of the 64 keys that are read \
+         most: each body sleeps for 1 ms, its value is stored, and the next body starts. And it sets 100,000 new keys a \
+         second, each of which evicts a value. {OURS}: the annotated function is called and awaited; `refresh` and `set` \
+         of its entries. moka and quick_cache: `get`; a sleep and then `insert`; `insert`. The first line times nothing \
+         while moka's load goes on: it is what the two readings of the clock add to every other line, and what the \
+         machine does to any thread. A percentile is the median over the rounds, `worst` the longest of all hits. \
+         `misses` are reads of keys that were evicted; they are not timed, and set again.\n\n"
+    );
+    let percentiles = tail::PERCENTILES.map(|one| one.0);
+    let _ = writeln!(
+        text,
+        "| | {} | worst | p99.9 x moka | p99.9 x p50 | sets a second | refreshes a second | misses, % |\n|---{}|",
+        percentiles.join(" | "),
+        "|---".repeat(percentiles.len() + 6)
+    );
+    for name in figures.contenders("tail", None) {
+        let get = |metric: &str| figures.get("tail", tail::CASE, name, metric);
+        let cell = |value: Option<f64>| value.map_or_else(String::new, number);
+        let mut cells: Vec<String> = percentiles.iter().map(|metric| cell(get(metric))).collect();
+        cells.push(cell(get("worst")));
+        cells.push(cell(get(&tail::ratio(tail::P99_9))));
+        cells.push(cell(get(tail::P99_9).zip(get("p50")).map(|(rare, median)| rare / median)));
+        cells.extend(["sets", "refreshes", "misses"].map(|metric| cell(get(metric))));
+        let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
+    }
+    text.push('\n');
+    let lines: Vec<_> = figures
+        .contenders("tail", None)
+        .into_iter()
+        .map(|name| {
+            let point = |(metric, _, of): &(&str, f64, f64)| {
+                Some((*of, figures.get("tail", tail::CASE, name, metric)?))
+            };
+            (name, tail::PERCENTILES.iter().filter_map(point).collect::<Vec<_>>(), name == OURS)
+        })
+        .collect();
+    let file = "tail.svg";
+    let title = "single hits while refreshes and evictions go on: one of so many takes longer";
+    draw(text, plot::curves(&folder.join("plots").join(file), title, "hits", &lines), file);
 }
 
 fn counts_section(text: &mut String, figures: &Figures, folder: &Path) {
