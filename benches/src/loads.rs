@@ -6,7 +6,7 @@ use crate::plan::Plan;
 
 mod allocations;
 pub(crate) mod background;
-mod build;
+pub(crate) mod build;
 pub(crate) mod counts;
 pub(crate) mod hit_ratio;
 pub(crate) mod hits;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::contenders::writes::Write;
 use crate::contenders::{OURS, ROOMY, UNIT};
 use crate::figure::Figures;
-use crate::loads::{background, counts, hit_ratio, hits, instructions, tail};
+use crate::loads::{background, build, counts, hit_ratio, hits, instructions, tail};
 use crate::plan::Plan;
 use crate::plot::{self, count, number};
 use crate::{goals, machine};
@@ -86,7 +86,7 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
         instructions_section(&mut text, figures, folder);
     }
     if figures.has("build") {
-        build_section(&mut text, figures);
+        build_section(&mut text, figures, folder);
     }
     if figures.has("hits") {
         let _ = write!(text, "## Goals\n\nThe goals of the project, and the figures of this run.\n\n");
@@ -528,12 +528,14 @@ fn instructions_section(text: &mut String, figures: &Figures, folder: &Path) {
     );
 }
 
-fn build_section(text: &mut String, figures: &Figures) {
+fn build_section(text: &mut String, figures: &Figures, folder: &Path) {
     let _ = write!(
         text,
-        "## build\n\nA crate with 100 functions of two arguments and a `Result`, all of them called, in the dev \
-         profile, with its dependencies already built. `whole`: the crate without incremental compilation. `changed`: \
-         the crate with incremental compilation, after a change without effect. `packages`: the packages that the \
+        "## build\n\nA crate with 100 functions of two arguments and a `Result`, all of them called, with its dependencies \
+         already built. `whole`: the crate in the dev profile without incremental compilation. `changed`: the crate in \
+         the dev profile with incremental compilation, after a change without effect. `release`: the crate in the release \
+         profile, measured once. `bytes a function`: the program of the release profile, less the program of one such \
+         function, divided by 99; without symbols. `packages`: the packages that the \
          default features bring along, including their normal dependencies (`cached` with `async`, hitbox-fn with \
          `derive` and hitbox-moka).\n\n"
     );
@@ -543,7 +545,24 @@ fn build_section(text: &mut String, figures: &Figures) {
             figures,
             "build",
             case,
-            &[("whole, s", "whole"), ("changed, s", "changed"), ("packages", "packages")],
+            &[
+                ("whole, s", build::WHOLE),
+                ("changed, s", build::CHANGED),
+                ("release, s", build::RELEASE),
+                ("bytes a function", build::BYTES),
+                ("packages", "packages"),
+            ],
         );
     }
+    bars(
+        text,
+        figures,
+        folder,
+        "build.svg",
+        "what a function adds to a program, release profile",
+        "bytes (logarithmic)",
+        "build",
+        build::CASE,
+        build::BYTES,
+    );
 }
