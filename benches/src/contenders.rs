@@ -18,11 +18,13 @@ macro_rules! polled {
                 })
             }),
             future: Some(size_of_val($future)),
+            before: None,
             misses: None,
         }
     };
 }
 
+pub(crate) mod background;
 mod cachekit;
 mod functions;
 mod generic;
@@ -30,7 +32,9 @@ mod hitbox;
 mod lists;
 mod ours;
 pub(crate) mod stale;
+pub(crate) mod tail;
 pub(crate) mod waiters;
+pub(crate) mod writes;
 
 pub(crate) use generic::{at_once_awaited, at_once_called, settle};
 pub(crate) use lists::{hits, memory, misses, str_arc, str_bytes, three_arguments, u64_arc, u64_string};
@@ -42,6 +46,8 @@ pub(crate) const OURS_TINY_LFU: &str = "cacheback, eviction = \"tiny_lfu\"";
 pub(crate) const UNIT: &str = "moka sync, get";
 pub(crate) const MOKA_FUTURE: &str = "moka future, get_with";
 pub(crate) const QUICK: &str = "quick_cache, get";
+pub(crate) const FOYER: &str = "foyer, get_or_fetch";
+pub(crate) const CACHED: &str = "cached, #[cached] ttl";
 pub(crate) const CONCURRENT_CACHED: &str = "cached, #[concurrent_cached] ttl";
 pub(crate) const FIBRE: &str = "fibre_cache, fetch_with, SWR";
 pub(crate) const HITBOX: &str = "hitbox-fn + hitbox-moka";
@@ -71,6 +77,8 @@ pub(crate) type Read<K> = Box<dyn Fn(&[K]) + Send + Sync>;
 pub(crate) struct Contender<K> {
     /// Reads all of the keys, in order. Missing values are fetched.
     pub(crate) read: Read<K>,
+    /// Prepares these keys for the reads, before the clock starts.
+    pub(crate) before: Option<Read<K>>,
     /// Size of the future of one read, in bytes.
     pub(crate) future: Option<usize>,
     /// Fetches so far, if the cache counts them.
@@ -79,6 +87,14 @@ pub(crate) struct Contender<K> {
 
 impl<K: Key> Contender<K> {
     fn called<V>(read: impl Fn(K) -> V + Send + Sync + 'static) -> Self {
-        Self { read: Box::new(move |keys| run::called(keys, &read)), future: None, misses: None }
+        Self::of(Box::new(move |keys| run::called(keys, &read)))
+    }
+
+    fn awaited<V>(read: impl AsyncFn(K) -> V + Send + Sync + 'static) -> Self {
+        Self::of(Box::new(move |keys| run::polled(keys, &read)))
+    }
+
+    pub(crate) fn of(read: Read<K>) -> Self {
+        Self { read, before: None, future: None, misses: None }
     }
 }

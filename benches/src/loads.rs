@@ -5,14 +5,18 @@ use crate::figure::Sink;
 use crate::plan::Plan;
 
 mod allocations;
-mod build;
+pub(crate) mod background;
+pub(crate) mod build;
+pub(crate) mod counts;
 pub(crate) mod hit_ratio;
 pub(crate) mod hits;
 pub(crate) mod instructions;
 mod memory;
 mod misses;
-mod stale;
+pub(crate) mod stale;
+pub(crate) mod tail;
 mod waiters;
+mod writes;
 
 pub(crate) struct Load {
     pub(crate) name: &'static str,
@@ -23,12 +27,16 @@ pub(crate) struct Load {
 pub(crate) const LOADS: &[Load] = &[
     Load { name: "hits", parts: hits::parts, run: hits::run },
     Load { name: "misses", parts: misses::parts, run: misses::run },
+    Load { name: "background", parts: background::parts, run: background::run },
+    Load { name: "writes", parts: writes::parts, run: writes::run },
     Load { name: "stale", parts: stale::parts, run: stale::run },
+    Load { name: "tail", parts: tail::parts, run: tail::run },
     Load { name: "waiters", parts: waiters::parts, run: waiters::run },
     Load { name: "memory", parts: memory::parts, run: memory::run },
     Load { name: "allocations", parts: allocations::parts, run: allocations::run },
     Load { name: "hit-ratio", parts: hit_ratio::parts, run: hit_ratio::run },
-    Load { name: "instructions", parts: instructions::parts, run: instructions::run },
+    Load { name: counts::NAME, parts: counts::parts, run: counts::run },
+    Load { name: instructions::NAME, parts: instructions::parts, run: instructions::run },
     Load { name: "build", parts: build::parts, run: build::run },
 ];
 

@@ -1,4 +1,5 @@
 //! The machine and the versions of a run.
+#![allow(unsafe_code, reason = "the kernel's clocks are calls into libc")]
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
@@ -51,6 +52,7 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
             "cores at work",
             format!("all at once each take {:.2} times as long for plain arithmetic as one alone", scaling()),
         ),
+        ("a reading of a clock", clocks()),
         ("compiler", output("rustc", &["-V"]).unwrap_or_default()),
         ("valgrind", output("valgrind", &["--version"]).unwrap_or_else(|| "not there".to_owned())),
     ]
@@ -76,6 +78,42 @@ fn scaling() -> f64 {
     median(&together) / alone
 }
 
+/// The clocks that the cache reads, by the call that `base/clock` in the runtime makes, beside std's.
+fn clocks() -> String {
+    const ROUNDS: usize = 21;
+    const READINGS: u32 = 100_000;
+    type Reading = fn() -> u64;
+    let clocks: [(&str, Reading); 3] = [
+        ("`CLOCK_MONOTONIC_COARSE` (by each hit)", || read(libc::CLOCK_MONOTONIC_COARSE)),
+        ("`CLOCK_BOOTTIME` (by other calls)", || read(libc::CLOCK_BOOTTIME)),
+        ("std's `Instant::now`", || {
+            black_box(Instant::now());
+            0
+        }),
+    ];
+    let mut times = clocks.map(|_| Vec::new());
+    for _ in 0..ROUNDS {
+        for ((_, reading), times) in clocks.iter().zip(&mut times) {
+            let start = Instant::now();
+            for _ in 0..READINGS {
+                black_box(reading());
+            }
+            times.push(start.elapsed().as_nanos() as f64 / f64::from(READINGS));
+        }
+    }
+    let shown = clocks.iter().zip(&times).map(|((name, _), times)| format!("{name} {:.1} ns", median(times)));
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+#[inline]
+fn read(clock: libc::clockid_t) -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `now` is a valid `timespec` to write to.
+    let done = unsafe { libc::clock_gettime(clock, &raw mut now) };
+    assert_eq!(done, 0, "the kernel has this clock");
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
+}
+
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
@@ -97,6 +135,16 @@ mod tests {
                     name = \"hitbox-moka\"\nversion = \"7.0.0\"\n";
         assert_eq!(highest(lock, "moka").as_deref(), Some("0.12.16"));
         assert_eq!(highest(lock, "mok"), None);
+    }
+
+    #[test]
+    fn the_clocks_go_on() {
+        for clock in [libc::CLOCK_MONOTONIC_COARSE, libc::CLOCK_BOOTTIME] {
+            let before = read(clock);
+            thread::sleep(std::time::Duration::from_millis(20));
+            let passed = read(clock) - before;
+            assert!((10_000_000..10_000_000_000).contains(&passed), "{passed} ns in 20 ms");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! ```
 
 mod alloc;
+mod callgrind;
 mod case;
 mod contenders;
 mod figure;
@@ -26,7 +27,7 @@ use std::env;
 use std::process::ExitCode;
 
 use figure::Sink;
-use loads::LOADS;
+use loads::{LOADS, counts, instructions};
 use plan::Plan;
 
 fn main() -> ExitCode {
@@ -40,8 +41,12 @@ fn main() -> ExitCode {
             (load.run)(part, &plan, Sink { load: load.name });
             ExitCode::SUCCESS
         }
-        ["--under-valgrind", part, work, reads] => {
-            loads::instructions::under_valgrind(part, work, reads.parse().expect("a number"));
+        [callgrind::UNDER_VALGRIND, rest @ ..] => {
+            match rest {
+                [instructions::NAME, part, work, reads] => instructions::under_valgrind(part, work, reads),
+                [counts::NAME, part] => counts::under_valgrind(part),
+                _ => panic!("nothing to count: {rest:?}"),
+            }
             ExitCode::SUCCESS
         }
         [] => runner::all(&plan),

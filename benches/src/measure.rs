@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 use crate::case::Key;
-use crate::contenders::Contender;
+use crate::contenders::{Contender, Read};
 use crate::plan::Plan;
 use crate::run;
 
@@ -20,9 +20,24 @@ use crate::run;
 pub(crate) enum Keys<'a, K> {
     /// These, over and over.
     Trace(&'a [K]),
+    /// These in turn, each batch from the key at which the last one ended, so that no key comes again soon.
+    Walk(&'a [K]),
     /// Each of them only once.
     New,
 }
+
+impl<K> Keys<'_, K> {
+    /// The most operations of a slice on each thread. All threads together do not walk in a circle.
+    fn most(self, threads: usize) -> usize {
+        match self {
+            Self::Walk(all) => (all.len() / (2 * threads)).max(LEAST),
+            Self::Trace(_) | Self::New => usize::MAX,
+        }
+    }
+}
+
+/// The operations that come before each slice, and the fewest in one.
+const LEAST: usize = 64;
 
 /// Nanoseconds for each operation of one contender, with one figure for each round.
 #[derive(Debug)]
@@ -52,14 +67,15 @@ pub(crate) fn rounds<K: Key>(
 
 /// How many operations fill a slice.
 fn calibrate<K: Key>(contender: &Contender<K>, keys: Keys<'_, K>, threads: usize, length: Duration) -> usize {
-    let mut operations = 64;
+    let most = keys.most(threads);
+    let mut operations = LEAST;
     loop {
         let ns = slice(contender, keys, threads, operations, 0);
         let took = ns * operations as f64;
-        if took * 8.0 >= length.as_nanos() as f64 {
-            return ((length.as_nanos() as f64 / ns) as usize).max(64);
+        if took * 8.0 >= length.as_nanos() as f64 || operations == most {
+            return ((length.as_nanos() as f64 / ns) as usize).clamp(LEAST, most);
         }
-        operations *= 2;
+        operations = (operations * 2).min(most);
     }
 }
 
@@ -74,12 +90,14 @@ fn slice<K: Key>(
     let barrier = Barrier::new(threads);
     let work = |thread: usize| {
         // The first work of a thread (its runtime, its thread-locals) is not part of an operation.
-        let warm = prepare(keys, 64, 0);
-        warm.run(contender);
+        let warm = prepare(keys, LEAST, 0);
+        warm.run(contender.before.as_ref());
+        warm.run(Some(&contender.read));
         let batch = prepare(keys, operations, round * 7919 + thread * 104_729);
+        batch.run(contender.before.as_ref());
         barrier.wait();
         let start = Instant::now();
-        batch.run(contender);
+        batch.run(Some(&contender.read));
         (start, Instant::now())
     };
     let spans = if threads == 1 { vec![work(0)] } else { together(threads, &work) };
@@ -111,29 +129,35 @@ fn together<T: Send>(threads: usize, work: &(impl Fn(usize) -> T + Sync)) -> Vec
 /// Keys to read, ready before the clock starts.
 enum Batch<'a, K> {
     Cycle { trace: &'a [K], from: usize, operations: usize },
-    New(Vec<K>),
+    Once(Vec<K>),
 }
 
 fn prepare<K: Key>(keys: Keys<'_, K>, operations: usize, from: usize) -> Batch<'_, K> {
     // Far from the keys in the filled caches.
     static NEXT: AtomicU64 = AtomicU64::new(1 << 40);
+    static WALKED: AtomicU64 = AtomicU64::new(0);
     match keys {
+        Keys::Walk(all) => {
+            let first = WALKED.fetch_add(operations as u64, Ordering::Relaxed) as usize;
+            Batch::Once((first..first + operations).map(|at| all[at % all.len()]).collect())
+        }
         Keys::Trace(trace) => Batch::Cycle { trace, from: from % trace.len(), operations },
         Keys::New => {
             let first = NEXT.fetch_add(operations as u64, Ordering::Relaxed);
-            Batch::New((first..first + operations as u64).map(K::of).collect())
+            Batch::Once((first..first + operations as u64).map(K::of).collect())
         }
     }
 }
 
 impl<K> Batch<'_, K> {
-    fn run(&self, contender: &Contender<K>) {
+    fn run(&self, work: Option<&Read<K>>) {
+        let Some(work) = work else { return };
         match self {
-            Self::New(keys) => (contender.read)(keys),
+            Self::Once(keys) => work(keys),
             &Self::Cycle { trace, mut from, mut operations } => {
                 while operations > 0 {
                     let end = trace.len().min(from + operations);
-                    (contender.read)(&trace[from..end]);
+                    work(&trace[from..end]);
                     operations -= end - from;
                     from = 0;
                 }
@@ -152,25 +176,42 @@ mod tests {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let record = Arc::clone(&seen);
         let read = Box::new(move |keys: &[u64]| record.lock().unwrap().extend_from_slice(keys));
-        (Contender { read, future: None, misses: None }, seen)
+        (Contender::of(read), seen)
     }
 
     #[test]
     fn a_batch_cycles_through_the_trace() {
         let (contender, seen) = recorder();
-        prepare(Keys::Trace(&[1, 2, 3]), 7, 1).run(&contender);
+        prepare(Keys::Trace(&[1, 2, 3]), 7, 1).run(Some(&contender.read));
         assert_eq!(*seen.lock().unwrap(), [2, 3, 1, 2, 3, 1, 2]);
     }
 
     #[test]
     fn new_keys_are_never_the_same() {
         let (contender, seen) = recorder();
-        prepare(Keys::New, 500, 0).run(&contender);
-        prepare(Keys::New, 500, 0).run(&contender);
+        prepare(Keys::New, 500, 0).run(Some(&contender.read));
+        prepare(Keys::New, 500, 0).run(Some(&contender.read));
         let mut keys = seen.lock().unwrap().clone();
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), 1_000);
+    }
+
+    /// No other test of this process walks.
+    #[test]
+    fn a_walk_goes_on_where_it_ended_and_each_batch_is_prepared() {
+        let (contender, seen) = recorder();
+        let (other, prepared) = recorder();
+        let contender = Contender { before: Some(other.read), ..contender };
+        let keys: Vec<u64> = (0..1_000).collect();
+        let plan = Plan { rounds: 2, slice: Duration::from_secs(1), quick: true };
+        let series = rounds(&[("a", contender)], Keys::Walk(&keys), 1, &plan);
+        assert_eq!(series[0].ns.len(), 2);
+        let seen = seen.lock().unwrap();
+        assert!(seen.iter().enumerate().all(|(at, &key)| key == at as u64 % 1_000), "{seen:?}");
+        // Batches of 64, 128, 256, 500 until half of the keys are in one, then two rounds, and 64 before each batch.
+        assert_eq!(seen.len(), 64 + 128 + 256 + 500 + 2 * 500 + 6 * 64);
+        assert_eq!(*seen, *prepared.lock().unwrap());
     }
 
     #[test]

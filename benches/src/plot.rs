@@ -61,8 +61,8 @@ pub(crate) fn bars(
     Ok(())
 }
 
-/// A line for each contender, over the number of entries.
-pub(crate) fn curves(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(), Failure> {
+/// A line for each contender: ns, over numbers of this kind.
+pub(crate) fn curves(path: &Path, title: &str, over: &str, lines: &[Line<'_>]) -> Result<(), Failure> {
     let points = || lines.iter().flat_map(|line| &line.1);
     let ends = |values: &mut dyn Iterator<Item = f64>| {
         values.fold((f64::INFINITY, 0.0f64), |(low, high), value| (low.min(value), high.max(value)))
@@ -81,7 +81,7 @@ pub(crate) fn curves(path: &Path, title: &str, lines: &[Line<'_>]) -> Result<(),
     chart
         .configure_mesh()
         .light_line_style(WHITE)
-        .x_desc("entries")
+        .x_desc(over)
         .y_desc("ns")
         .x_label_formatter(&|value| number(*value))
         .y_label_formatter(&|value| number(*value))

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::contenders::writes::Write;
 use crate::contenders::{OURS, ROOMY, UNIT};
 use crate::figure::Figures;
-use crate::loads::{hit_ratio, hits, instructions};
+use crate::loads::{background, build, counts, hit_ratio, hits, instructions, tail};
 use crate::plan::Plan;
 use crate::plot::{self, count, number};
 use crate::{goals, machine};
@@ -54,8 +55,17 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
         );
         ratios(&mut text, figures, "misses", &figures.cases("misses"), threads);
     }
+    if figures.has("background") {
+        background_section(&mut text, figures, folder);
+    }
+    if figures.has("writes") {
+        writes_section(&mut text, figures, folder);
+    }
     if figures.has("stale") {
         stale_section(&mut text, figures);
+    }
+    if figures.has("tail") {
+        tail_section(&mut text, figures, folder);
     }
     if figures.has("waiters") {
         waiters_section(&mut text, figures, folder);
@@ -69,11 +79,14 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
     if figures.has("hit-ratio") {
         hit_ratio_section(&mut text, figures);
     }
+    if figures.has(counts::NAME) {
+        counts_section(&mut text, figures, folder);
+    }
     if figures.has("instructions") {
         instructions_section(&mut text, figures, folder);
     }
     if figures.has("build") {
-        build_section(&mut text, figures);
+        build_section(&mut text, figures, folder);
     }
     if figures.has("hits") {
         let _ = write!(text, "## Goals\n\nThe goals of the project, and the figures of this run.\n\n");
@@ -191,8 +204,167 @@ fn growth(text: &mut String, figures: &Figures, folder: &Path) {
     let file = "hits-by-entries.svg";
     draw(
         text,
-        plot::curves(&folder.join("plots").join(file), "zipf, 1 thread: time of a hit by entries", &lines),
+        plot::curves(
+            &folder.join("plots").join(file),
+            "zipf, 1 thread: time of a hit by entries",
+            "entries",
+            &lines,
+        ),
         file,
+    );
+}
+
+fn background_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## background\n\nA fetch behind the caller. An operation is a call, its fetch with a body that is ready at \
+         once, and reads of the key until one sees the new value; before each read the runtime works. Each cell is the \
+         ratio to moka sync, with ns an operation in brackets. Moka does not fetch in the background: its first line \
+         reads, inserts and reads again on the caller's thread, and `insert in a spawned task` is what its user could \
+         write, without a single flight, a limit or a back-off. The last line has no cache: a task is spawned that sets \
+         a flag, and the caller looks for it. With several threads each has a runtime of its own.\n"
+    );
+    let cases = figures.cases("background");
+    for (part, explained) in [
+        (
+            background::MISS,
+            "Every key is new, in a full cache of 100,000 entries, u64 -> [u8; 16]: the call is answered empty, and \
+             its fetch evicts a value. The caller of `get_with` waits for its fetch; so do those of all other peers \
+             (`misses`).",
+        ),
+        (
+            background::STALE,
+            "100,000 stale values in caches with room for 2M, u64 -> u64: the call is answered with the stale value, and \
+             starts a refresh. The other peers do not serve stale values by themselves.",
+        ),
+    ] {
+        let of_part: Vec<&str> = cases.iter().copied().filter(|case| case.starts_with(part)).collect();
+        let _ = write!(text, "\n### {part}\n\n{explained}\n\n");
+        ratios(text, figures, "background", &of_part, threads);
+    }
+    bars(
+        text,
+        figures,
+        folder,
+        "background.svg",
+        "stale read, its refresh, and the read that sees it, 1 thread: time",
+        "ratio to moka sync (logarithmic)",
+        "background",
+        &format!("{}|1", background::STALE),
+        "ratio",
+    );
+}
+
+fn writes_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## writes\n\nWrites from outside of a fetch, u64 -> u64, in caches with room for 100,000 entries. `set, new key`: \
+         the cache is full, and each write evicts a value (`insert` of the peers, `cache_set` on the store of a \
+         function of `cached`, here with `max_size`). The other caches hold 50,000 values. `invalidate, and fetch`: {OURS} \
+         marks the value as stale and refreshes it, and the operation ends with the read that sees the new value; the \
+         peers remove the value, and the next call fetches it. `remove`: moka's `invalidate`, and `remove` or \
+         `cache_remove` of the others; the values are set again before the clock starts. Each cell is the ratio to moka \
+         sync, with ns an operation in brackets. The macros of hitbox-fn, cacheflight and cachekit-rs have no such \
+         writes.\n\n"
+    );
+    let cases = figures.cases("writes");
+    for number in Plan::threads() {
+        let of_threads: Vec<&str> = cases.iter().copied().filter(|case| ends(case, number)).collect();
+        let Some(first) = of_threads.first() else { continue };
+        let _ = write!(text, "### {}\n\n", threads(first));
+        ratios(text, figures, "writes", &of_threads, |case| {
+            case.split('|').next().unwrap_or(case).to_owned()
+        });
+    }
+    bars(
+        text,
+        figures,
+        folder,
+        "writes.svg",
+        "set of a new key in a full cache, 1 thread: time",
+        "ratio to moka sync (logarithmic)",
+        "writes",
+        &format!("{}|1", Write::SetNew.name()),
+        "ratio",
+    );
+}
+
+fn tail_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## tail\n\nSingle hits, timed one by one: ns between two readings of std's `Instant`, in an HDR histogram. \
+         One thread reads 10,000 keys, drawn with an exponent of 0.99, in a full cache of 100,000 entries (u64 -> u64). \
+         Meanwhile another thread does two things in the same cache. It runs 64 refreshes, of the 64 keys that are read \
+         most: each body sleeps for 1 ms, its value is stored, and the next body starts. And it sets 100,000 new keys a \
+         second, each of which evicts a value. {OURS}: the annotated function is called and awaited; `refresh` and `set` \
+         of its entries. moka and quick_cache: `get`; a sleep and then `insert`; `insert`. The first line times nothing \
+         while moka's load goes on: it is what the two readings of the clock add to every other line, and what the \
+         machine does to any thread. A percentile is the median over the rounds, `worst` the longest of all hits. \
+         `misses` are reads of keys that were evicted; they are not timed, and set again.\n\n"
+    );
+    let percentiles = tail::PERCENTILES.map(|one| one.0);
+    let _ = writeln!(
+        text,
+        "| | {} | worst | p99.9 x moka | p99.9 x p50 | sets a second | refreshes a second | misses, % |\n|---{}|",
+        percentiles.join(" | "),
+        "|---".repeat(percentiles.len() + 6)
+    );
+    for name in figures.contenders("tail", None) {
+        let get = |metric: &str| figures.get("tail", tail::CASE, name, metric);
+        let cell = |value: Option<f64>| value.map_or_else(String::new, number);
+        let mut cells: Vec<String> = percentiles.iter().map(|metric| cell(get(metric))).collect();
+        cells.push(cell(get("worst")));
+        cells.push(cell(get(&tail::ratio(tail::P99_9))));
+        cells.push(cell(get(tail::P99_9).zip(get("p50")).map(|(rare, median)| rare / median)));
+        cells.extend(["sets", "refreshes", "misses"].map(|metric| cell(get(metric))));
+        let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
+    }
+    text.push('\n');
+    let lines: Vec<_> = figures
+        .contenders("tail", None)
+        .into_iter()
+        .map(|name| {
+            let point = |(metric, _, of): &(&str, f64, f64)| {
+                Some((*of, figures.get("tail", tail::CASE, name, metric)?))
+            };
+            (name, tail::PERCENTILES.iter().filter_map(point).collect::<Vec<_>>(), name == OURS)
+        })
+        .collect();
+    let file = "tail.svg";
+    let title = "single hits while refreshes and evictions go on: one of so many takes longer";
+    draw(text, plot::curves(&folder.join("plots").join(file), title, "hits", &lines), file);
+}
+
+fn counts_section(text: &mut String, figures: &Figures, folder: &Path) {
+    let _ = write!(
+        text,
+        "## counts\n\nInstructions (by callgrind) and allocations of one operation that is no hit, on a current-thread \
+         runtime: the mean of {} operations after {} others. The operations are those of `misses`, `background` and \
+         `writes`, with the loop around them. Instructions are those of the calling thread and of the tasks on its \
+         runtime; what a cache does on threads of its own is not in them.\n\n",
+        number(counts::COUNTED as f64),
+        number(counts::WARM as f64)
+    );
+    for case in figures.cases(counts::NAME) {
+        let _ = write!(text, "### {case}\n\n");
+        columns(
+            text,
+            figures,
+            counts::NAME,
+            case,
+            &[("instructions", counts::INSTRUCTIONS), ("allocations", counts::ALLOCATIONS)],
+        );
+    }
+    bars(
+        text,
+        figures,
+        folder,
+        "counts.svg",
+        "instructions of a miss whose caller waits",
+        "instructions (logarithmic)",
+        counts::NAME,
+        counts::WAITED,
+        counts::INSTRUCTIONS,
     );
 }
 
@@ -205,8 +377,9 @@ fn stale_section(text: &mut String, figures: &Figures) {
          brackets. `cached`, foyer, moka and quick_cache do not serve stale values by themselves (`cached` shows a \
          recipe).\n\n"
     );
-    let cases = figures.cases("stale");
-    let heads: Vec<String> = cases.iter().map(|case| format!("{case} pending | running")).collect();
+    let (cases, states): (Vec<&str>, Vec<&str>) =
+        figures.cases("stale").into_iter().partition(|case| case.ends_with("pending"));
+    let heads: Vec<String> = cases.iter().map(|case| format!("{case} | running")).collect();
     let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---|---".repeat(cases.len()));
     for name in figures.contenders("stale", None) {
         let _ = write!(text, "| {} |", shown(name));
@@ -216,7 +389,13 @@ fn stale_section(text: &mut String, figures: &Figures) {
         }
         text.push('\n');
     }
-    text.push('\n');
+    let _ = write!(
+        text,
+        "\nOf {OURS}, 64 stale keys of a function that returns a `Result`, each with its refresh in one state. \
+         `running`: a quiet stale hit, whose refresh runs. `queued`: 64 other refreshes run. `refused`: 64 others run, \
+         and 1,024 wait. `in back-off`: eight fetches of each key have failed. No read of these started a body.\n\n"
+    );
+    ratios(text, figures, "stale", &states, str::to_owned);
 }
 
 fn waiters_section(text: &mut String, figures: &Figures, folder: &Path) {
@@ -349,12 +528,14 @@ fn instructions_section(text: &mut String, figures: &Figures, folder: &Path) {
     );
 }
 
-fn build_section(text: &mut String, figures: &Figures) {
+fn build_section(text: &mut String, figures: &Figures, folder: &Path) {
     let _ = write!(
         text,
-        "## build\n\nA crate with 100 functions of two arguments and a `Result`, all of them called, in the dev \
-         profile, with its dependencies already built. `whole`: the crate without incremental compilation. `changed`: \
-         the crate with incremental compilation, after a change without effect. `packages`: the packages that the \
+        "## build\n\nA crate with 100 functions of two arguments and a `Result`, all of them called, with its dependencies \
+         already built. `whole`: the crate in the dev profile without incremental compilation. `changed`: the crate in \
+         the dev profile with incremental compilation, after a change without effect. `release`: the crate in the release \
+         profile, measured once. `bytes a function`: the program of the release profile, less the program of one such \
+         function, divided by 99; without symbols. `packages`: the packages that the \
          default features bring along, including their normal dependencies (`cached` with `async`, hitbox-fn with \
          `derive` and hitbox-moka).\n\n"
     );
@@ -364,7 +545,24 @@ fn build_section(text: &mut String, figures: &Figures) {
             figures,
             "build",
             case,
-            &[("whole, s", "whole"), ("changed, s", "changed"), ("packages", "packages")],
+            &[
+                ("whole, s", build::WHOLE),
+                ("changed, s", build::CHANGED),
+                ("release, s", build::RELEASE),
+                ("bytes a function", build::BYTES),
+                ("packages", "packages"),
+            ],
         );
     }
+    bars(
+        text,
+        figures,
+        folder,
+        "build.svg",
+        "what a function adds to a program, release profile",
+        "bytes (logarithmic)",
+        "build",
+        build::CASE,
+        build::BYTES,
+    );
 }

@@ -3,12 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    CONCURRENT_CACHED, FIBRE, HITBOX, MOKA_FUTURE, Maker, OURS, QUICK, UNIT, cachekit, functions, generic,
-    hitbox, ours,
+    CACHED, CONCURRENT_CACHED, FIBRE, FOYER, HITBOX, MOKA_FUTURE, Maker, OURS, QUICK, UNIT, cachekit,
+    functions, generic, hitbox, ours,
 };
 use crate::case::{Key, Value};
-
-const CACHED: &str = "cached, #[cached] ttl";
 
 /// The caches for any key and any value. The unit comes first.
 fn generic<K: Key, V: Value>() -> Vec<Maker<K>> {
@@ -18,7 +16,7 @@ fn generic<K: Key, V: Value>() -> Vec<Maker<K>> {
         Maker { name: QUICK, make: generic::quick_get::<K, V> },
         Maker { name: "quick_cache, get_or_insert_async", make: generic::quick_async::<K, V> },
         Maker { name: FIBRE, make: generic::fibre::<K, V> },
-        Maker { name: "foyer, get_or_fetch", make: generic::foyer::<K, V> },
+        Maker { name: FOYER, make: generic::foyer::<K, V> },
     ]
 }
 

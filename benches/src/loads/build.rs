@@ -1,5 +1,5 @@
-//! The cost of an annotation at build time: the time to rebuild a crate with a hundred functions, and the number of
-//! packages that come along.
+//! The cost of an annotation at build time: the time to rebuild a crate with a hundred functions, the bytes that each
+//! adds to a program, and the number of packages that come along.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ use crate::plan::Plan;
 use crate::stats::median;
 
 const FUNCTIONS: usize = 100;
+/// The crate's other program, with a single function: it has all that comes once.
+const ONE: &str = "one";
 
 /// A way to write the functions.
 struct Kind {
@@ -84,54 +86,73 @@ const KINDS: [Kind; 4] = [
     },
 ];
 
+/// The figures: seconds in three ways, and bytes.
+pub(crate) const WHOLE: &str = "whole";
+pub(crate) const CHANGED: &str = "changed";
+pub(crate) const RELEASE: &str = "release";
+pub(crate) const BYTES: &str = "bytes";
+pub(crate) const CASE: &str = "100 functions";
+
 pub(super) fn parts(_: &Plan) -> Vec<String> {
-    ["whole", "changed"].map(|unit| format!("{FUNCTIONS} functions|{unit}")).to_vec()
+    [WHOLE, CHANGED, RELEASE].map(|unit| format!("{CASE}|{unit}")).to_vec()
 }
 
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let folder = env::temp_dir().join(format!("cacheback-build-{}", std::process::id()));
     generate(&folder);
     let (case, unit) = part.split_once('|').expect("functions|unit");
-    let incremental = if unit == "whole" { "0" } else { "1" };
-    for (kind, seconds) in KINDS.iter().zip(rebuilds(&folder, incremental, plan)) {
+    for (kind, seconds) in KINDS.iter().zip(rebuilds(&folder, unit, plan)) {
         sink.put(case, kind.name, unit, median(&seconds));
-        if unit == "whole" {
-            sink.put(case, kind.name, "packages", packages(&folder, kind) as f64);
+        match unit {
+            WHOLE => sink.put(case, kind.name, "packages", packages(&folder, kind) as f64),
+            RELEASE => sink.put(case, kind.name, BYTES, bytes_of_a_function(&folder, kind)),
+            _ => {}
         }
     }
     let _ = fs::remove_dir_all(&folder);
 }
 
 /// The seconds that each kind's crate takes to build again, with its dependencies already built.
-fn rebuilds(folder: &Path, incremental: &str, plan: &Plan) -> Vec<Vec<f64>> {
+fn rebuilds(folder: &Path, unit: &str, plan: &Plan) -> Vec<Vec<f64>> {
     eprintln!("build: dependencies");
     for kind in &KINDS {
-        build(folder, incremental, kind);
+        build(folder, unit, kind, kind.package);
     }
     let mut seconds = vec![Vec::new(); KINDS.len()];
-    for round in 0..if plan.quick { 1 } else { 3 } {
+    for round in 0..if plan.quick || unit == RELEASE { 1 } else { 3 } {
         for turn in 0..KINDS.len() {
             let index = (round + turn) % KINDS.len();
             let source = folder.join(KINDS[index].package).join("src/main.rs");
             let text = fs::read_to_string(&source).expect("the source");
             fs::write(&source, format!("{text}\n")).expect("a file that can be written");
             let start = Instant::now();
-            build(folder, incremental, &KINDS[index]);
+            build(folder, unit, &KINDS[index], KINDS[index].package);
             seconds[index].push(start.elapsed().as_secs_f64());
         }
     }
     seconds
 }
 
-fn build(folder: &Path, incremental: &str, kind: &Kind) {
+fn build(folder: &Path, unit: &str, kind: &Kind, program: &str) {
     let status = cargo(folder)
-        .env("CARGO_INCREMENTAL", incremental)
+        .env("CARGO_INCREMENTAL", if unit == CHANGED { "1" } else { "0" })
         .env("CARGO_TARGET_DIR", folder.join("target"))
-        .args(["build", "--quiet", "-p", kind.package])
+        .args(["build", "--quiet", "-p", kind.package, "--bin", program])
+        .args((unit == RELEASE).then_some("--release"))
         .stdout(Stdio::null())
         .status()
         .expect("cargo runs");
     assert!(status.success(), "{} does not build", kind.package);
+}
+
+/// By how much the program with all functions is larger than the one with a single function.
+fn bytes_of_a_function(folder: &Path, kind: &Kind) -> f64 {
+    let one = format!("{}-{ONE}", kind.package);
+    build(folder, RELEASE, kind, &one);
+    let [all, one] = [kind.package, &one].map(|program| {
+        fs::metadata(folder.join("target/release").join(program)).expect("a program").len() as f64
+    });
+    (all - one) / (FUNCTIONS - 1) as f64
 }
 
 /// How many packages come along, including the ones in `dependencies`.
@@ -161,7 +182,10 @@ fn generate(folder: &Path) {
     let members: Vec<String> = KINDS.iter().map(|kind| format!("{:?}", kind.package)).collect();
     write(
         folder.join("Cargo.toml"),
-        &format!("[workspace]\nresolver = \"3\"\nmembers = [{}]\n", members.join(", ")),
+        &format!(
+            "[workspace]\nresolver = \"3\"\nmembers = [{}]\n\n[profile.release]\nstrip = true\n",
+            members.join(", ")
+        ),
     );
     // The same versions as in all other loads.
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the lock file");
@@ -179,18 +203,20 @@ fn generate(folder: &Path) {
             kind.package
         );
         write(folder.join(kind.package).join("Cargo.toml"), &manifest);
-        write(folder.join(kind.package).join("src/main.rs"), &source(kind));
+        write(folder.join(kind.package).join("src/main.rs"), &source(kind, FUNCTIONS));
+        let one = format!("src/bin/{}-{ONE}.rs", kind.package);
+        write(folder.join(kind.package).join(one), &source(kind, 1));
     }
 }
 
-fn source(kind: &Kind) -> String {
+fn source(kind: &Kind, functions: usize) -> String {
     let mut text = format!(
         "{}\n#[derive(Clone, Debug)]\npub struct MyError(pub String);\n{}\n\
          async fn ask(_: &str, _: u64) -> Result<String, MyError> {{\n    Ok(String::new())\n}}\n",
         kind.head, kind.error
     );
     let mut calls = String::new();
-    for number in 0..FUNCTIONS {
+    for number in 0..functions {
         // hitbox-fn takes owned arguments.
         let name_type = if kind.name == HITBOX { "String" } else { "&str" };
         let lend = if kind.name == HITBOX { "&" } else { "" };

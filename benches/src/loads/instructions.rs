@@ -1,18 +1,14 @@
-//! Instructions of a hit, by callgrind. This program runs itself under valgrind with two numbers of reads, and the
-//! difference is the cost of the additional reads. Only `cacheback_benches_measured` is counted, because the code
-//! before it differs from run to run: it fills a map whose hasher is seeded at random in each process. The loop that
-//! reads is counted by itself in the same way: around an async function that returns at once, or around a plain
-//! function if the contender has one.
-#![allow(unsafe_code, reason = "valgrind finds the function by its unmangled name")]
+//! Instructions of a hit: two numbers of reads are counted, and the difference is the cost of the additional reads. The
+//! loop that reads is counted by itself in the same way: around an async function that returns at once, or around a
+//! plain function if the contender has one.
 
-use std::env;
-use std::process::Command;
-
+use crate::callgrind;
 use crate::case::Key;
 use crate::contenders::{self, Maker, OURS, Setup};
 use crate::figure::Sink;
 use crate::plan::Plan;
 
+pub(crate) const NAME: &str = "instructions";
 const KEYS: u64 = 1_000;
 const READS: [u64; 2] = [2_000, 12_000];
 /// The work to count: a contender's reads, or the loop around them.
@@ -33,7 +29,7 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 pub(super) fn run(part: &str, _: &Plan, sink: Sink) {
     let (types, contender) = part.split_once('|').expect("types|contender");
     let a_turn = |work| {
-        let [few, many] = READS.map(|reads| counted(part, work, reads));
+        let [few, many] = READS.map(|reads| callgrind::instructions(&[NAME, part, work, &reads.to_string()]));
         Some((many? - few?) as f64 / (READS[1] - READS[0]) as f64)
     };
     match (a_turn(READ), a_turn(LOOP)) {
@@ -45,22 +41,9 @@ pub(super) fn run(part: &str, _: &Plan, sink: Sink) {
     }
 }
 
-/// All instructions of a process that does this work for this number of reads.
-fn counted(part: &str, work: &str, reads: u64) -> Option<u64> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no"])
-        .arg("--toggle-collect=cacheback_benches_measured")
-        .arg(env::current_exe().expect("this program"))
-        .args(["--under-valgrind", part, work, &reads.to_string()])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stderr);
-    let line = text.lines().find(|line| line.contains("Collected :"))?;
-    line.rsplit(' ').next()?.parse().ok()
-}
-
 /// The main function of the process under valgrind.
-pub(crate) fn under_valgrind(part: &str, work: &str, reads: usize) {
+pub(crate) fn under_valgrind(part: &str, work: &str, reads: &str) {
+    let reads = reads.parse().expect("a number");
     let (types, name) = part.split_once('|').expect("types|contender");
     match types {
         U64 => read(&contenders::hits(), name, work, reads),
@@ -80,12 +63,5 @@ fn read<K: Key>(makers: &[Maker<K>], name: &str, work: &str, reads: usize) {
     };
     let trace = vec![keys[0]; reads];
     (contender.read)(&trace[..READS[0] as usize]);
-    let mut work = || (contender.read)(&trace);
-    cacheback_benches_measured(&mut work);
-}
-
-#[unsafe(no_mangle)]
-#[inline(never)]
-fn cacheback_benches_measured(work: &mut dyn FnMut()) {
-    work();
+    callgrind::measured(|| (contender.read)(&trace));
 }

@@ -1,0 +1,52 @@
+//! Instructions, by callgrind. This program runs itself under valgrind. Only the measured work is counted, because the
+//! code before it differs from run to run: it fills a map whose hasher is seeded at random in each process. Work that
+//! other threads do is not counted.
+#![allow(unsafe_code, reason = "valgrind finds the function by its unmangled name")]
+
+use std::env;
+use std::process::Command;
+
+/// The argument with which this program runs itself.
+pub(crate) const UNDER_VALGRIND: &str = "--under-valgrind";
+
+/// The instructions of `measured` in a process with these arguments, or `None` without valgrind.
+pub(crate) fn instructions(arguments: &[&str]) -> Option<u64> {
+    let output = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no"])
+        .arg("--toggle-collect=cacheback_benches_measured")
+        .arg(env::current_exe().expect("this program"))
+        .arg(UNDER_VALGRIND)
+        .args(arguments)
+        .output()
+        .ok()?;
+    collected(&String::from_utf8_lossy(&output.stderr))
+}
+
+fn collected(text: &str) -> Option<u64> {
+    let line = text.lines().find(|line| line.contains("Collected :"))?;
+    line.rsplit(' ').next()?.parse().ok().filter(|&count| count > 0)
+}
+
+/// Does the work that is counted.
+pub(crate) fn measured(mut work: impl FnMut()) {
+    cacheback_benches_measured(&mut work);
+}
+
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn cacheback_benches_measured(work: &mut dyn FnMut()) {
+    work();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_is_the_number_at_the_end_of_its_line() {
+        let text = "==7== Events    : Ir\n==7== Collected : 184000\n==7==\n";
+        assert_eq!(collected(text), Some(184_000));
+        assert_eq!(collected("==7== Collected : 0\n"), None, "nothing was measured");
+        assert_eq!(collected("valgrind: not found\n"), None);
+    }
+}

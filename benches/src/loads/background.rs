@@ -1,0 +1,34 @@
+//! Fetches behind the caller, each up to the read that sees its value: of a miss that was answered empty, and of a stale
+//! read.
+
+use std::thread;
+
+use super::hits;
+use crate::contenders::stale::FRESH;
+use crate::contenders::{FULL, ROOMY, Setup, background};
+use crate::figure::Sink;
+use crate::measure::{self, Keys};
+use crate::plan::Plan;
+
+pub(crate) const MISS: &str = "miss, answered empty";
+pub(crate) const STALE: &str = "stale read";
+
+pub(super) fn parts(_: &Plan) -> Vec<String> {
+    [MISS, STALE].map(str::to_owned).to_vec()
+}
+
+pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
+    let all: Vec<u64> = (0..FULL).collect();
+    let (makers, keys, capacity) = match part {
+        MISS => (background::misses(), Keys::New, FULL),
+        _ => (background::refreshes(), Keys::Walk(&all), ROOMY),
+    };
+    let contenders: Vec<_> =
+        makers.iter().map(|one| (one.name, (one.make)(Setup { keys: &all, capacity }))).collect();
+    // In some caches a lifetime ends up to a tenth later, at random.
+    thread::sleep(FRESH.mul_f64(1.5));
+    for threads in Plan::threads() {
+        let series = measure::rounds(&contenders, keys, threads, plan);
+        hits::report(&series, &format!("{part}|{threads}"), sink);
+    }
+}
