@@ -27,7 +27,7 @@ pub(super) trait EvictionPolicy: Send + Sync {
     /// A node left the index.
     fn remove(&self, place: NodeRef);
 
-    /// A node was read. Not called for every hit: see [`Store::wants_touch`](super::Store::wants_touch).
+    /// A node was read. Not called for every hit: see [`Store::admits`](super::Store::admits).
     fn touch(&self, place: NodeRef);
 
     /// Applies everything that it was told, and evicts the nodes that are over the limit.

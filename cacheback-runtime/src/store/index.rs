@@ -83,22 +83,21 @@ impl<K, V, X> Index<K, V, X> {
     ) -> Option<&'g Node<K, V, X>> {
         // The map shows nodes of other hashes too, if they are alike in seven bits: with many places to look at, too
         // many to compare their keys.
-        let is = move |node: &Node<K, V, X>| node.hash() == hash && is(node);
-        self.find_first(hash, floor, is, pin).or_else(|| self.find_deeper(hash, floor, is, pin))
+        let is = move |node: &Node<K, V, X>| node.id >= floor && node.hash() == hash && is(node);
+        self.find_first(hash, is, pin).or_else(|| self.find_deeper(hash, is, pin))
     }
 
-    /// The same, if the node lies at the hash itself: all do but those that found a crowd there. `is` may be called with
-    /// nodes of other hashes: that costs a hit less than to look at each node's hash.
+    /// The node for which `is` is true, if it lies at the hash itself: all do but those that found a crowd there. `is` may
+    /// be called with nodes of other hashes: that costs a hit less than to look at each node's hash.
     #[inline]
     pub(super) fn find_first<'g>(
         &self,
         hash: u64,
-        floor: u64,
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         step();
-        pin.get_key_value(&Search { at: hash, floor, is }).map(|(node, ())| node)
+        pin.get_key_value(&Search { at: hash, is }).map(|(node, ())| node)
     }
 
     #[cold]
@@ -106,14 +105,13 @@ impl<K, V, X> Index<K, V, X> {
     fn find_deeper<'g>(
         &self,
         hash: u64,
-        floor: u64,
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         let deepest = self.deepest.load(Ordering::Acquire);
         (1..=deepest).find_map(|rank| {
             step();
-            let found = pin.get_key_value(&Search { at: at(hash, rank), floor, is });
+            let found = pin.get_key_value(&Search { at: at(hash, rank), is });
             found.map(|(node, ())| node)
         })
     }
@@ -184,7 +182,7 @@ impl<K, V, X> Index<K, V, X> {
             seen.set(seen.get() + usize::from(node.at == at));
             false
         };
-        let _ = pin.get(&Search { at, floor: 0, is: count });
+        let _ = pin.get(&Search { at, is: count });
         seen.get()
     }
 }
@@ -231,7 +229,6 @@ fn at(hash: u64, rank: u32) -> u64 {
 /// Finds the node at a place for which `is` is true.
 struct Search<F> {
     at: u64,
-    floor: u64,
     is: F,
 }
 
@@ -244,7 +241,7 @@ impl<F> Hash for Search<F> {
 impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Search<F> {
     #[inline]
     fn equivalent(&self, node: &Node<K, V, X>) -> bool {
-        node.id >= self.floor && (self.is)(node)
+        (self.is)(node)
     }
 }
 

@@ -29,14 +29,13 @@ pub(crate) enum Content<V, X> {
 pub(crate) struct Generation(AtomicU32);
 
 impl Generation {
-    /// Whether this is the first call in this generation.
     #[inline]
-    pub(super) fn is_first_in(&self, generation: u32) -> bool {
-        let first = self.0.load(Ordering::Relaxed) != generation;
-        if first {
-            self.0.store(generation, Ordering::Relaxed);
-        }
-        first
+    pub(super) fn is(&self, generation: u32) -> bool {
+        self.0.load(Ordering::Relaxed) == generation
+    }
+
+    pub(super) fn set(&self, generation: u32) {
+        self.0.store(generation, Ordering::Relaxed);
     }
 }
 
@@ -128,6 +127,15 @@ impl<K, V, X> Node<K, V, X> {
     #[inline]
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The key, if it has a value.
+    #[inline]
+    pub(crate) fn value_key(&self) -> Option<&K> {
+        match &self.stored {
+            Some(Stored { key, content: Content::Value(..) }) => Some(key),
+            _ => None,
+        }
     }
 
     /// The value, however old, and the generation in which moka was last told of a hit.
