@@ -177,7 +177,7 @@ where
         self.values.index.find(hash, floor, move |node| same(node.key()), pin)
     }
 
-    /// The same, if the node lies in its first place: all do but a few whose hashes collide. A node that was cleared may
+    /// The same, if the node is the first at its hash: all are but a few whose hashes collide. A node that was cleared may
     /// still be found: [`admits`](Store::admits) passes over it.
     #[inline]
     pub(crate) fn find_first<'g>(
@@ -186,7 +186,8 @@ where
         same: impl Fn(&K) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
-        self.values.index.find_first(hash, move |node| node.value_key().is_some_and(same), pin)
+        let node = self.values.index.find_first(hash, pin)?;
+        node.value_key().is_some_and(same).then_some(node)
     }
 
     /// Finds the node of a key in either part, under the key's lock. Runs no user code: `Err` lists nodes whose keys

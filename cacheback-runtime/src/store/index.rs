@@ -4,7 +4,8 @@
 //! reuse places that were left empty: if a key went through enough of them, the whole map would be copied.
 //!
 //! The map finds room for only a few nodes of one hash. If a user's `Hash` collides, further nodes lie at places
-//! derived from the hash: each time that one is crowded, at the place of the next *rank*.
+//! derived from the hash: each time that one is crowded, at the place of the next *rank*. Nodes at one place have
+//! *seats*, and a node that replaces another takes over its seat.
 
 use std::cell::Cell;
 use std::hash::{Hash, Hasher};
@@ -20,11 +21,12 @@ type Map<K, V, X> = HashMap<Node<K, V, X>, (), BuildAsIs>;
 /// A pin of the index: nodes that are removed stay alive until it is dropped.
 pub(crate) type Pinned<'s, K, V, X> = HashMapRef<'s, Node<K, V, X>, (), BuildAsIs, LocalGuard<'s>>;
 
-/// The number of nodes at one place that crowd it.
-const CROWD: usize = 8;
 /// The number of ranks: room for half a million keys of one hash. Further ones are not kept.
 const RANKS: u32 = 1 << RANK_BITS;
 const RANK_BITS: u32 = 16;
+/// The number of seats at one place. If none is free, the place is crowded.
+const SEATS: u32 = 1 << SEAT_BITS;
+const SEAT_BITS: u32 = 3;
 
 pub(super) struct Index<K, V, X> {
     map: Map<K, V, X>,
@@ -84,19 +86,23 @@ impl<K, V, X> Index<K, V, X> {
         // The map shows nodes of other hashes too, if they are alike in seven bits: with many places to look at, too
         // many to compare their keys.
         let is = move |node: &Node<K, V, X>| node.id >= floor && node.hash() == hash && is(node);
-        self.find_first(hash, is, pin).or_else(|| self.find_deeper(hash, is, pin))
+        let at_the_hash = || {
+            step();
+            pin.get_key_value(&Search { at: hash, is }).map(|(node, ())| node)
+        };
+        at_the_hash().or_else(|| self.find_deeper(hash, is, pin))
     }
 
-    /// The node for which `is` is true, if it lies at the hash itself: all do but those that found a crowd there. `is` may
-    /// be called with nodes of other hashes: that costs a hit less than to look at each node's hash.
+    /// Some node at the hash itself, where all nodes lie but those that found a crowd there. It is nearly always the only
+    /// one. So a hit compares its key once it is found: a comparison within the search costs the search its registers.
     #[inline]
     pub(super) fn find_first<'g>(
         &self,
         hash: u64,
-        is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         step();
+        let is = |node: &Node<K, V, X>| node.at == hash;
         pin.get_key_value(&Search { at: hash, is }).map(|(node, ())| node)
     }
 
@@ -146,14 +152,13 @@ impl<K, V, X> Index<K, V, X> {
         pin: &Pinned<'_, K, V, X>,
     ) -> Option<(NodeRef, Option<NodeRef>)> {
         let hash = node.as_ref()?.at;
-        let rank = match replaced {
-            Some(replaced) => replaced.rank(),
-            None => (0..RANKS).find(|rank| Self::count_at(at(hash, *rank), pin) < CROWD)?,
+        let (rank, seat) = match replaced {
+            Some(replaced) => (rank(replaced.id), seat(replaced.id)),
+            None => (0..RANKS).find_map(|rank| Some((rank, Self::free_seat(at(hash, rank), pin)?)))?,
         };
         let mut node = node.take()?;
         node.at = at(hash, rank);
-        node.id = id(serial) + u64::from(rank);
-        node.first_id = replaced.map_or(node.id, |replaced| replaced.first_id);
+        node.id = id(serial) + u64::from(seat << RANK_BITS) + u64::from(rank);
         let added = NodeRef { at: node.at, id: node.id, weight };
         self.deepest.fetch_max(rank, Ordering::AcqRel);
         self.nodes.fetch_add(1, Ordering::Relaxed);
@@ -176,14 +181,18 @@ impl<K, V, X> Index<K, V, X> {
         removed
     }
 
-    fn count_at(at: u64, pin: &Pinned<'_, K, V, X>) -> usize {
-        let seen = Cell::new(0);
-        let count = |node: &Node<K, V, X>| {
-            seen.set(seen.get() + usize::from(node.at == at));
+    /// A seat at this place that no node has.
+    fn free_seat(at: u64, pin: &Pinned<'_, K, V, X>) -> Option<u32> {
+        let taken = Cell::new(0_u32);
+        let note = |node: &Node<K, V, X>| {
+            if node.at == at {
+                taken.set(taken.get() | 1 << seat(node.id));
+            }
             false
         };
-        let _ = pin.get(&Search { at, is: count });
-        seen.get()
+        let _ = pin.get(&Search { at, is: note });
+        let seat = taken.get().trailing_ones();
+        (seat < SEATS).then_some(seat)
     }
 }
 
@@ -192,14 +201,15 @@ impl<K, V, X> Node<K, V, X> {
         NodeRef { at: self.at, id: self.id, weight: 0 }
     }
 
-    fn rank(&self) -> u32 {
-        rank(self.id)
-    }
-
     /// The hash of its key.
     pub(crate) fn hash(&self) -> u64 {
         // `at` is its own inverse.
-        at(self.at, self.rank())
+        at(self.at, rank(self.id))
+    }
+
+    /// Whether it lies where the other one lies: it is that one, or one that replaces it.
+    pub(super) fn is_in_seat_of(&self, other: &Self) -> bool {
+        self.at == other.at && self.id % id(1) == other.id % id(1)
     }
 }
 
@@ -209,14 +219,19 @@ impl NodeRef {
     }
 }
 
-/// The lowest number that a node with this serial has.
+/// The lowest number that a node with this serial has. Serials last for a year of a million insertions each second.
 pub(super) fn id(serial: u64) -> u64 {
-    serial << RANK_BITS
+    serial << (RANK_BITS + SEAT_BITS)
 }
 
 /// The rank of the node of this number.
 fn rank(id: u64) -> u32 {
     (id % u64::from(RANKS)) as u32
+}
+
+/// The seat of the node of this number.
+fn seat(id: u64) -> u32 {
+    (id >> RANK_BITS) as u32 % SEATS
 }
 
 /// The place of the nodes of a hash that have this rank. With the same rank it leads from the place back to the hash.

@@ -1,6 +1,6 @@
 //! The stored record of a key: a value, a kept error, or nothing but a back-off.
 //!
-//! The fields that a hit reads lie side by side: number, end of the freshness, key and value. Fields that few entries
+//! The fields that a hit reads lie side by side: place, end of the freshness, key and value. Fields that few entries
 //! need, once they are stale, failed or invalidated, are in a box of their own.
 
 use std::hash::{Hash, Hasher};
@@ -50,16 +50,14 @@ struct Stored<K, V, X> {
 /// line of the processor's cache.
 #[repr(C)]
 pub(crate) struct Node<K, V, X> {
-    /// Its number in the store.
-    pub(super) id: u64,
+    /// The place in the index: the key's hash, or one derived from it.
+    pub(super) at: u64,
     /// Until then a read of the value has no fetch to start.
     fresh_until: AtomicU64,
     /// `None` only while the node is dropped.
     stored: Option<Stored<K, V, X>>,
-    /// The place in the index: the key's hash, or one derived from it.
-    pub(super) at: u64,
-    /// The number of the first node in its place. Each node that replaces another takes it over.
-    pub(super) first_id: u64,
+    /// Its number in the store.
+    pub(super) id: u64,
     /// The start of the fetch that made it, or the moment of the `set`.
     pub(crate) started: Moment,
     /// Written before `fresh_until` (Release): a reader that sees `PAST` there (Acquire) also sees this.
@@ -93,7 +91,6 @@ impl<K, V, X> Node<K, V, X> {
         let node = Self {
             at: hash,
             id: 0,
-            first_id: 0,
             started: times.started,
             fresh_until: AtomicU64::new(fresh_until.to_bits()),
             more: OnceBox::new(),
@@ -310,7 +307,7 @@ impl<K, V, X> Hash for Node<K, V, X> {
 }
 impl<K, V, X> PartialEq for Node<K, V, X> {
     fn eq(&self, other: &Self) -> bool {
-        self.first_id == other.first_id
+        self.is_in_seat_of(other)
     }
 }
 impl<K, V, X> Eq for Node<K, V, X> {}
@@ -334,11 +331,11 @@ mod tests {
 
     type Small<V> = Node<u64, V, std::sync::Arc<()>>;
 
-    /// Six words besides the key, the value and the tag of the content.
+    /// Five words besides the key, the value and the tag of the content.
     #[test]
     fn a_small_record_is_small() {
-        assert_eq!(size_of::<Small<u64>>(), 48 + 8 + 8 + 8);
-        assert_eq!(size_of::<Small<[u8; 16]>>(), 48 + 8 + 16 + 8);
+        assert_eq!(size_of::<Small<u64>>(), 40 + 8 + 8 + 8);
+        assert_eq!(size_of::<Small<[u8; 16]>>(), 40 + 8 + 16 + 8);
     }
 
     /// The clock of a hit may be a tick behind the one that gave the start of the value.
