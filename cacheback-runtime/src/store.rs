@@ -55,8 +55,9 @@ pub(crate) struct Store<K, V, X> {
     records: OnceLock<Part<K, V, X>>,
     /// Nodes with a lower number were cleared. Readers pass over those that are still in the index.
     floor: AtomicU64,
-    /// Grows each time that an eighth of the capacity was put in, and wraps. The eviction policy is told of the first
-    /// hit of a node in each generation. Hit ratios are within a tenth of a point of those with every hit told.
+    /// Grows each time that an eighth of the capacity was put in, and with each `clear`; and wraps. The eviction policy
+    /// is told of the first hit of a node in each generation. Hit ratios are within a tenth of a point of those with every
+    /// hit told.
     generation: AtomicU32,
     /// How many nodes were put in.
     inserted: AtomicU64,
@@ -186,7 +187,8 @@ where
         self.values.index.find(hash, floor, move |node| same(node.key()), pin)
     }
 
-    /// The same, if the node lies in its first place: all do but a few whose hashes collide.
+    /// The same, if the node is the first at its hash: all are but a few whose hashes collide. A node that was cleared may
+    /// still be found: [`admits`](Store::admits) passes over it.
     #[inline]
     pub(crate) fn find_first<'g>(
         &self,
@@ -194,8 +196,8 @@ where
         same: impl Fn(&K) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
-        let floor = self.floor.load(Ordering::Acquire);
-        self.values.index.find_first(hash, floor, move |node| same(node.key()), pin)
+        let node = self.values.index.find_first(hash, pin)?;
+        node.value_key().is_some_and(same).then_some(node)
     }
 
     /// Finds the node of a key in either part, under the key's lock. Runs no user code: `Err` lists nodes whose keys
@@ -246,18 +248,14 @@ where
         replaced: Option<&Node<K, V, X>>,
         pins: &Pins<'s, K, V, X>,
     ) -> Change {
-        // Numbered before the epoch is read: a `clear` that is not seen here sets its floor above this number.
-        let serial = self.serial.fetch_add(1, Ordering::SeqCst);
-        if self.epoch() != epoch {
-            return Change::default();
-        }
-        let Some((kind, gone_at)) =
-            node.as_ref().map(|node| (PartKind::of(node), node.gone_at(&self.windows)))
+        let Some((kind, gone_at, serial)) =
+            node.as_ref().map(|node| (PartKind::of(node), node.gone_at(&self.windows), self.number(node)))
         else {
             return Change::default();
         };
-        if let Some(Content::Value(_, last_touch)) = node.as_ref().map(Node::content) {
-            last_touch.is_first_in(self.count_insertion());
+        // Numbered before the epoch is read: a `clear` that is not seen here sets its floor above this number.
+        if self.epoch() != epoch {
+            return Change::default();
         }
         let part = self.part(kind);
         let pinned = match kind {
@@ -277,6 +275,15 @@ where
             None => added.left.map(|left| (kind, left)),
         };
         Change { added: Some((kind, added, weight)), left }
+    }
+
+    /// The number of a node that is to be put in, and its generation, if it is a value.
+    fn number(&self, node: &Node<K, V, X>) -> u64 {
+        // The generation first: a `clear` whose floor is above the number begins a later one.
+        if let Content::Value(_, last_touch) = node.content() {
+            last_touch.set(self.count_insertion());
+        }
+        self.serial.fetch_add(1, Ordering::SeqCst)
     }
 
     /// Removes a node from its index, under its key's lock.
@@ -314,19 +321,27 @@ where
         }
     }
 
-    /// Whether moka is to be told of a hit: the first of its node in this generation. Notes the hit.
+    /// Whether a hit may serve this node. Tells moka of the first hit in each generation: never call it under a lock.
+    /// The pin that keeps `node` alive keeps evicted nodes alive until after this call, too.
     #[inline]
-    pub(crate) fn wants_touch(&self, last_touch: &Generation) -> bool {
-        last_touch.is_first_in(self.generation.load(Ordering::Relaxed))
+    pub(crate) fn admits(&self, node: &Node<K, V, X>, last_touch: &Generation) -> bool {
+        // Acquire: whoever sees the generation that a `clear` began also sees its floor.
+        let generation = self.generation.load(Ordering::Acquire);
+        last_touch.is(generation) || self.touch(node, last_touch, generation)
     }
 
-    /// Tells moka of a hit. Never call it under a lock. The pin that keeps `node` alive keeps evicted
-    /// nodes alive until after this call, too.
+    /// The first hit of a node in a generation. Returns whether the node is still to be served: a `clear` begins a
+    /// generation, so that the other hits need not look at the floor.
     #[cold]
     #[inline(never)]
-    pub(crate) fn touch(&self, node: &Node<K, V, X>) {
-        self.values.capacity.eviction.touch(node.place());
-        self.reclaim_evicted();
+    fn touch(&self, node: &Node<K, V, X>, last_touch: &Generation, generation: u32) -> bool {
+        let is_cleared = node.id() < self.floor.load(Ordering::Acquire);
+        if !is_cleared {
+            last_touch.set(generation);
+            self.values.capacity.eviction.touch(node.place());
+            self.reclaim_evicted();
+        }
+        !is_cleared
     }
 
     /// Counts a value that is put in. Returns the generation that it belongs to.
@@ -346,16 +361,24 @@ where
     /// Removes every node. Readers see none of them from the start on. Returns the new epoch. Never call it under a
     /// lock.
     pub(crate) fn clear(&self) -> u64 {
-        // The epoch before the floor: see `put`.
-        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
-        let floor = index::id(self.serial.fetch_add(1, Ordering::SeqCst));
-        self.floor.fetch_max(floor, Ordering::SeqCst);
+        let (epoch, floor) = self.begin_clear();
         let pins = self.pins();
         for node in self.nodes(&pins).filter(|node| node.id() < floor) {
             self.detach(node);
         }
         self.reclaim_all();
         epoch
+    }
+
+    /// Hides every node from readers. Returns the new epoch and the new floor.
+    fn begin_clear(&self) -> (u64, u64) {
+        // The epoch before the floor: see `put`.
+        let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
+        let floor = index::id(self.serial.fetch_add(1, Ordering::SeqCst));
+        self.floor.fetch_max(floor, Ordering::SeqCst);
+        // After the floor: see `admits`.
+        self.generation.fetch_add(1, Ordering::Release);
+        (epoch, floor)
     }
 
     /// Removes nodes past their retention. A node whose back-off outlives it is returned with its back-off instead, to

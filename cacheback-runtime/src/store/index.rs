@@ -22,7 +22,7 @@ type Map<K, V, X> = HashMap<Node<K, V, X>, (), BuildAsIs>;
 /// A pin of the index: nodes that are removed stay alive until it is dropped.
 pub(crate) type Pinned<'s, K, V, X> = HashMapRef<'s, Node<K, V, X>, (), BuildAsIs, LocalGuard<'s>>;
 
-/// The number of nodes at one place that crowd it.
+/// The number of nodes of one hash and rank that crowd it.
 const CROWD: usize = 8;
 /// The number of ranks: room for half a million keys of one hash. Further ones are not kept.
 const RANKS: u32 = 1 << RANK_BITS;
@@ -110,22 +110,25 @@ impl<K, V, X> Index<K, V, X> {
     ) -> Option<&'g Node<K, V, X>> {
         // The map shows nodes of other hashes too, if they are alike in seven bits: with many places to look at, too
         // many to compare their keys.
-        let is = move |node: &Node<K, V, X>| node.hash() == hash && is(node);
-        self.find_first(hash, floor, is, pin).or_else(|| self.find_deeper(hash, floor, is, pin))
+        let is = move |node: &Node<K, V, X>| node.id >= floor && node.hash() == hash && is(node);
+        let at_the_hash = || {
+            step();
+            pin.get_key_value(&Search { at: hash, is }).map(|(node, ())| node)
+        };
+        at_the_hash().or_else(|| self.find_deeper(hash, is, pin))
     }
 
-    /// The same, if the node lies at the hash itself: all do but those that found a crowd there. `is` may be called with
-    /// nodes of other hashes: that costs a hit less than to look at each node's hash.
+    /// Some node at the hash itself, where all nodes lie but those that found a crowd there. It is nearly always the only
+    /// one. So a hit compares its key once it is found: a comparison within the search costs the search its registers.
     #[inline]
     pub(super) fn find_first<'g>(
         &self,
         hash: u64,
-        floor: u64,
-        is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         step();
-        pin.get_key_value(&Search { at: hash, floor, is }).map(|(node, ())| node)
+        let is = |node: &Node<K, V, X>| node.at == hash;
+        pin.get_key_value(&Search { at: hash, is }).map(|(node, ())| node)
     }
 
     #[cold]
@@ -133,14 +136,13 @@ impl<K, V, X> Index<K, V, X> {
     fn find_deeper<'g>(
         &self,
         hash: u64,
-        floor: u64,
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
         let deepest = self.deepest.load(Ordering::Acquire);
         (1..=deepest).find_map(|rank| {
             step();
-            let found = pin.get_key_value(&Search { at: at(hash, rank), floor, is });
+            let found = pin.get_key_value(&Search { at: at(hash, rank), is });
             found.map(|(node, ())| node)
         })
     }
@@ -176,7 +178,7 @@ impl<K, V, X> Index<K, V, X> {
     ) -> Option<Inserted> {
         let hash = node.as_ref()?.at;
         let rank = match replaced {
-            Some(replaced) => replaced.rank(),
+            Some(replaced) => rank(replaced.id),
             None => (0..RANKS).find(|rank| Self::count_at(at(hash, *rank), pin) < CROWD)?,
         };
         let mut node = node.take()?;
@@ -204,7 +206,7 @@ impl<K, V, X> Index<K, V, X> {
                 has_replaced: false,
             });
         }
-        Some(Inserted { node: own, place, left: None, has_replaced: has_replaced })
+        Some(Inserted { node: own, place, left: None, has_replaced })
     }
 
     /// Notes that moka was told of a node that has replaced another.
@@ -245,7 +247,7 @@ impl<K, V, X> Index<K, V, X> {
             seen.set(seen.get() + usize::from(node.at == at));
             false
         };
-        let _ = pin.get(&Search { at, floor: 0, is: count });
+        let _ = pin.get(&Search { at, is: count });
         seen.get()
     }
 }
@@ -264,15 +266,12 @@ impl<K, V, X> Node<K, V, X> {
         self.number.get() == other.number.get()
     }
 
-    fn rank(&self) -> u32 {
-        rank(self.id)
-    }
-
     /// The hash of its key.
     pub(crate) fn hash(&self) -> u64 {
         // `at` is its own inverse.
-        at(self.at, self.rank())
+        at(self.at, rank(self.id))
     }
+
 }
 
 impl NodeRef {
@@ -301,7 +300,6 @@ fn at(hash: u64, rank: u32) -> u64 {
 /// Finds the node at a place for which `is` is true.
 struct Search<F> {
     at: u64,
-    floor: u64,
     is: F,
 }
 
@@ -314,7 +312,7 @@ impl<F> Hash for Search<F> {
 impl<K, V, X, F: Fn(&Node<K, V, X>) -> bool> Equivalent<Node<K, V, X>> for Search<F> {
     #[inline]
     fn equivalent(&self, node: &Node<K, V, X>) -> bool {
-        node.id >= self.floor && (self.is)(node)
+        (self.is)(node)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The stored record of a key: a value, a kept error, or nothing but a back-off.
 //!
-//! The fields that a hit reads lie side by side: number, end of the freshness, key and value. Fields that few entries
+//! The fields that a hit reads lie side by side: place, end of the freshness, key and value. Fields that few entries
 //! need, once they are stale, failed or invalidated, are in a box of their own.
 
 use std::hash::{Hash, Hasher};
@@ -30,14 +30,13 @@ pub(crate) enum Content<V, X> {
 pub(crate) struct Generation(AtomicU32);
 
 impl Generation {
-    /// Whether this is the first call in this generation.
     #[inline]
-    pub(super) fn is_first_in(&self, generation: u32) -> bool {
-        let first = self.0.load(Ordering::Relaxed) != generation;
-        if first {
-            self.0.store(generation, Ordering::Relaxed);
-        }
-        first
+    pub(super) fn is(&self, generation: u32) -> bool {
+        self.0.load(Ordering::Relaxed) == generation
+    }
+
+    pub(super) fn set(&self, generation: u32) {
+        self.0.store(generation, Ordering::Relaxed);
     }
 }
 
@@ -52,14 +51,14 @@ struct Stored<K, V, X> {
 /// line of the processor's cache.
 #[repr(C)]
 pub(crate) struct Node<K, V, X> {
-    /// Its number in the store.
-    pub(super) id: u64,
+    /// The place in the index: the key's hash, or one derived from it.
+    pub(super) at: u64,
     /// Until then a read of the value has no fetch to start.
     fresh_until: AtomicU64,
     /// `None` only while the node is dropped.
     stored: Option<Stored<K, V, X>>,
-    /// The place in the index: the key's hash, or one derived from it.
-    pub(super) at: u64,
+    /// Its number in the store.
+    pub(super) id: u64,
     /// The number of its place. Each node that replaces another takes it over.
     pub(super) number: PlaceNumber,
     /// The start of the fetch that made it, or the moment of the `set`.
@@ -131,6 +130,15 @@ impl<K, V, X> Node<K, V, X> {
     #[inline]
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The key, if it has a value.
+    #[inline]
+    pub(crate) fn value_key(&self) -> Option<&K> {
+        match &self.stored {
+            Some(Stored { key, content: Content::Value(..) }) => Some(key),
+            _ => None,
+        }
     }
 
     /// The value, however old, and the generation in which moka was last told of a hit.

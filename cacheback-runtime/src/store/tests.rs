@@ -77,11 +77,16 @@ fn get(store: &Small, key: u64, hash: u64) -> Option<u64> {
 fn hit(store: &Small, key: u64, hash: u64) -> bool {
     let pin = store.pin();
     let Some(node) = store.find(hash, |other| *other == key, &pin) else { return false };
-    let touched = node.cached().is_some_and(|(_, last_touch)| store.wants_touch(last_touch));
-    if touched {
-        store.touch(node);
-    }
-    touched
+    let Some((_, last_touch)) = node.cached() else { return false };
+    !last_touch.is(store.generation.load(Ordering::Relaxed)) && store.admits(node, last_touch)
+}
+
+/// The value that a hit serves.
+fn served(store: &Small, key: u64, hash: u64) -> Option<u64> {
+    let pin = store.pin();
+    let node = store.find_first(hash, |other| *other == key, &pin)?;
+    let (value, last_touch) = node.cached()?;
+    store.admits(node, last_touch).then_some(**value)
 }
 
 /// The numbers of nodes in the index and in moka.
@@ -521,17 +526,35 @@ fn a_clear_reaches_what_was_made_before_it() {
     assert_eq!(get(&store, 1, 11), Some(3));
 }
 
+/// `clear` in slow motion: as soon as it has begun, no hit is served with a node that it has yet to remove, however often
+/// that was hit before.
+#[test]
+fn a_clear_that_has_begun_hides_what_it_will_remove() {
+    let store = of(100);
+    put(&store, 1, 11, 1);
+    assert_eq!(served(&store, 1, 11), Some(1));
+    store.begin_clear();
+    assert_eq!((served(&store, 1, 11), served(&store, 1, 11), get(&store, 1, 11)), (None, None, None));
+    assert_eq!(store.values.index.nodes(), 1, "it is still in the index");
+    put(&store, 2, 22, 2);
+    assert_eq!(served(&store, 2, 22), Some(2));
+}
+
 /// `put` in slow motion: a whole `clear` comes after it has taken a number and read the epoch, and before the node is
 /// in the index. No reader sees the node, and it is removed when moka is told.
 #[test]
 fn a_clear_in_the_middle_of_a_put_removes_the_node() {
     let store = of(100);
-    let serial = store.serial.fetch_add(1, Ordering::SeqCst);
-    store.clear();
     let mut late = Some(node(1, 11, Arc::new(1)));
+    let serial = store.number(late.as_ref().unwrap());
+    store.clear();
     let added = store.values.index.insert(&mut late, serial, false, None, &store.pin()).unwrap();
     assert!(added.left.is_none());
-    assert_eq!(get(&store, 1, 11), None, "its number is from before the clear");
+    assert_eq!(
+        (served(&store, 1, 11), get(&store, 1, 11)),
+        (None, None),
+        "its number is from before the clear"
+    );
     store.carry_out(Change { added: Some((PartKind::Value, added, 1)), left: None });
     assert_eq!(counts(&store), (0, 0));
 }
