@@ -27,16 +27,11 @@ pub(super) trait EvictionPolicy: Send + Sync {
     /// A node left the index.
     fn remove(&self, place: Place);
 
-<<<<<<< HEAD
-    /// A node was read or replaced. Not called for every hit: see [`Store::wants_touch`](super::Store::wants_touch).
+    /// A node was read or replaced. Not called for every hit: see [`Store::admits`](super::Store::admits).
     fn touch(&self, place: Place);
 
     /// Whether the place is among those that are kept.
     fn knows(&self, place: Place) -> bool;
-=======
-    /// A node was read. Not called for every hit: see [`Store::admits`](super::Store::admits).
-    fn touch(&self, place: NodeRef);
->>>>>>> w-hits
 
     /// Applies everything that it was told, and evicts the nodes that are over the limit.
     fn maintain(&self);

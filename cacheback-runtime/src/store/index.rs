@@ -271,7 +271,6 @@ impl<K, V, X> Node<K, V, X> {
         // `at` is its own inverse.
         at(self.at, rank(self.id))
     }
-
 }
 
 impl NodeRef {
