@@ -43,11 +43,12 @@ pub(super) trait EvictionPolicy: Send + Sync {
 
 /// The policy of an index. It calls `evicted` for each node that it does not keep, and may ask whether a node
 /// `is_here`, that is, in the index. Both run under locks of moka, so neither may call back.
+// Boxed, so that moka's code is compiled with the library, and not again for each cache.
 pub(super) fn policy(
     eviction: Eviction,
     limit: Limit,
-    evicted: impl Fn(Place) + Send + Sync + 'static,
-    is_here: impl Fn(Place) -> bool + Send + Sync + 'static,
+    evicted: Box<dyn Fn(Place) + Send + Sync>,
+    is_here: Box<dyn Fn(Place) -> bool + Send + Sync>,
 ) -> Box<dyn EvictionPolicy> {
     match eviction {
         // With a single entry there is nothing to choose.

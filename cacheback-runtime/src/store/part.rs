@@ -46,7 +46,7 @@ where
             let index = Arc::clone(&index);
             move |place| index.has(place)
         };
-        let policy = eviction::policy(eviction, limit, listener, is_here);
+        let policy = eviction::policy(eviction, limit, Box::new(listener), Box::new(is_here));
         Self { index, capacity: Capacity::new(limit, policy) }
     }
 
