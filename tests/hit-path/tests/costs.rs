@@ -246,7 +246,7 @@ async fn least(ids: Range<u64>, mut call: impl AsyncFnMut(u64)) -> u64 {
     least
 }
 
-/// Exactly so often a fetch allocates, and a write. moka's part in an insertion is nine.
+/// Exactly so often a fetch allocates, and a write. moka's part in a new entry is eight.
 #[tokio::test]
 async fn a_fetch_and_a_write_allocate_no_more_than_they_need() {
     #[cacheback(lifetime = "1h", fetch_on_miss)]
@@ -298,7 +298,7 @@ async fn a_fetch_and_a_write_allocate_no_more_than_they_need() {
             least(5_000..5_100, async |id| behind::entry(id).remove().await.unwrap()).await,
         ),
     ];
-    assert_eq!(costs.map(|(_, count)| count), [0; 8], "{costs:?}");
+    assert_eq!(costs.map(|(_, count)| count), [16, 19, 14, 10, 2, 9, 4, 1], "{costs:?}");
 }
 
 /// Bytes of a call's future beyond its arguments.
