@@ -115,6 +115,9 @@ impl Source<Types> for Scripted {
             Ok(version)
         })
     }
+    fn varies(&self) -> bool {
+        false
+    }
     fn vary(&self, _: &mut Policy) {}
     fn waits_on_miss(&self) -> Option<Box<dyn FnOnce() -> bool + Send + '_>> {
         None
