@@ -9,8 +9,15 @@ use std::process::Command;
 /// The argument with which this program runs itself.
 pub(crate) const UNDER_VALGRIND: &str = "--under-valgrind";
 
-/// The instructions of `measured` in a process with these arguments, or `None` without valgrind.
-pub(crate) fn instructions(arguments: &[&str]) -> Option<u64> {
+/// What a process with these arguments tells: the instructions of `measured`, and what it printed.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    pub(crate) instructions: u64,
+    pub(crate) printed: String,
+}
+
+/// Runs this program with these arguments, or returns `None` without valgrind.
+pub(crate) fn run(arguments: &[&str]) -> Option<Counted> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no"])
         .arg("--toggle-collect=cacheback_benches_measured")
@@ -19,7 +26,8 @@ pub(crate) fn instructions(arguments: &[&str]) -> Option<u64> {
         .args(arguments)
         .output()
         .ok()?;
-    collected(&String::from_utf8_lossy(&output.stderr))
+    let instructions = collected(&String::from_utf8_lossy(&output.stderr))?;
+    Some(Counted { instructions, printed: String::from_utf8_lossy(&output.stdout).into_owned() })
 }
 
 fn collected(text: &str) -> Option<u64> {

@@ -46,6 +46,7 @@ pub(crate) const OURS_TINY_LFU: &str = "cacheback, eviction = \"tiny_lfu\"";
 pub(crate) const UNIT: &str = "moka sync, get";
 pub(crate) const MOKA_FUTURE: &str = "moka future, get_with";
 pub(crate) const QUICK: &str = "quick_cache, get";
+pub(crate) const CACHEFLIGHT: &str = "cacheflight, run, SWR";
 pub(crate) const FOYER: &str = "foyer, get_or_fetch";
 pub(crate) const CACHED: &str = "cached, #[cached] ttl";
 pub(crate) const CONCURRENT_CACHED: &str = "cached, #[concurrent_cached] ttl";

@@ -44,7 +44,7 @@ fn main() -> ExitCode {
         [callgrind::UNDER_VALGRIND, rest @ ..] => {
             match rest {
                 [instructions::NAME, part, work, reads] => instructions::under_valgrind(part, work, reads),
-                [counts::NAME, part] => counts::under_valgrind(part),
+                [counts::NAME, case, name] => counts::under_valgrind(case, name),
                 _ => panic!("nothing to count: {rest:?}"),
             }
             ExitCode::SUCCESS

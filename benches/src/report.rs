@@ -235,7 +235,8 @@ fn background_section(text: &mut String, figures: &Figures, folder: &Path) {
         (
             background::STALE,
             "100,000 stale values in caches with room for 2M, u64 -> u64: the call is answered with the stale value, and \
-             starts a refresh. The other peers do not serve stale values by themselves.",
+             starts a refresh. The other peers do not serve stale values by themselves. cacheflight is measured with one \
+             thread only: it waits without end for a refresh on the runtime of a thread that has ended.",
         ),
     ] {
         let of_part: Vec<&str> = cases.iter().copied().filter(|case| case.starts_with(part)).collect();
@@ -339,7 +340,7 @@ fn counts_section(text: &mut String, figures: &Figures, folder: &Path) {
     let _ = write!(
         text,
         "## counts\n\nInstructions (by callgrind) and allocations of one operation that is no hit, on a current-thread \
-         runtime: the mean of {} operations after {} others. The operations are those of `misses`, `background` and \
+         runtime: the means of {} operations each, after {} others. The operations are those of `misses`, `background` and \
          `writes`, with the loop around them. Instructions are those of the calling thread and of the tasks on its \
          runtime; what a cache does on threads of its own is not in them.\n\n",
         number(counts::COUNTED as f64),

@@ -8,7 +8,7 @@ use cacheback::cacheback;
 use tokio::task::yield_now;
 
 use super::stale::{self, Work, number, renewed};
-use super::{Contender, FIBRE, FULL, HITBOX, MOKA_FUTURE, Maker, OURS, Setup, UNIT, generic};
+use super::{CACHEFLIGHT, Contender, FIBRE, FULL, HITBOX, MOKA_FUTURE, Maker, OURS, Setup, UNIT, generic};
 use crate::case::Value;
 use crate::run;
 
@@ -39,7 +39,7 @@ pub(crate) fn refreshes() -> Vec<Maker<u64>> {
         Maker { name: OURS, make: |setup| stale::ours(setup, Work::Renew) },
         Maker { name: FIBRE, make: |setup| stale::fibre(setup, Work::Renew) },
         Maker { name: HITBOX, make: |setup| stale::hitbox(setup, Work::Renew) },
-        Maker { name: "cacheflight, run, SWR", make: |setup| stale::cacheflight(setup, Work::Renew) },
+        Maker { name: CACHEFLIGHT, make: |setup| stale::cacheflight(setup, Work::Renew) },
         Maker { name: "cachekit-rs, #[cachekit]", make: |setup| stale::cachekit(setup, Work::Renew) },
         floor(),
     ]

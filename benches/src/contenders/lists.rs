@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    CACHED, CONCURRENT_CACHED, FIBRE, FOYER, HITBOX, MOKA_FUTURE, Maker, OURS, QUICK, UNIT, cachekit,
-    functions, generic, hitbox, ours,
+    CACHED, CACHEFLIGHT, CONCURRENT_CACHED, FIBRE, FOYER, HITBOX, MOKA_FUTURE, Maker, OURS, QUICK, UNIT,
+    cachekit, functions, generic, hitbox, ours,
 };
 use crate::case::{Key, Value};
 
@@ -51,7 +51,7 @@ pub(crate) fn hits() -> Vec<Maker<u64>> {
         macros(ours::u64_bytes, functions::cached_u64_bytes, functions::concurrent_u64_bytes),
         vec![
             Maker { name: HITBOX, make: hitbox::u64_bytes },
-            Maker { name: "cacheflight, run, SWR", make: generic::cacheflight },
+            Maker { name: CACHEFLIGHT, make: generic::cacheflight },
             Maker { name: "cachekit-rs, #[cachekit]", make: cachekit::u64_bytes },
         ],
         floor::<u64, [u8; 16]>(),
@@ -65,7 +65,7 @@ pub(crate) fn misses() -> Vec<Maker<u64>> {
         macros(ours::misses, functions::cached_u64_bytes, functions::concurrent_u64_bytes),
         vec![
             Maker { name: HITBOX, make: hitbox::u64_bytes },
-            Maker { name: "cacheflight, run, SWR", make: generic::cacheflight },
+            Maker { name: CACHEFLIGHT, make: generic::cacheflight },
             Maker { name: "cachekit-rs, #[cachekit]", make: cachekit::u64_bytes },
         ],
         Vec::new(),

@@ -13,7 +13,7 @@ use hitbox::policy::{PolicyConfig, StalePolicy};
 use hitbox_fn::cached;
 use tokio::task::yield_now;
 
-use super::{Contender, FIBRE, HITBOX, Maker, OURS, ROOMY, Setup, UNIT, generic};
+use super::{CACHEFLIGHT, Contender, FIBRE, HITBOX, Maker, OURS, ROOMY, Setup, UNIT, generic};
 use crate::run;
 
 /// The age at which values become stale.
@@ -92,7 +92,7 @@ pub(crate) fn makers() -> Vec<Maker<u64>> {
         Maker { name: OURS, make: |setup| ours(setup, Work::Read) },
         Maker { name: FIBRE, make: |setup| fibre(setup, Work::Read) },
         Maker { name: HITBOX, make: |setup| hitbox(setup, Work::Read) },
-        Maker { name: "cacheflight, run, SWR", make: |setup| cacheflight(setup, Work::Read) },
+        Maker { name: CACHEFLIGHT, make: |setup| cacheflight(setup, Work::Read) },
         Maker { name: "cachekit-rs, #[cachekit]", make: |setup| cachekit(setup, Work::Read) },
     ]
 }

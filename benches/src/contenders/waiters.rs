@@ -12,7 +12,7 @@ use hitbox::concurrency::BroadcastConcurrencyManager;
 use hitbox::policy::{ConcurrencyLimit, PolicyConfig};
 use tokio::runtime::Runtime;
 
-use super::{FIBRE, FULL, HITBOX, MOKA_FUTURE, OURS};
+use super::{CACHEFLIGHT, FIBRE, FULL, HITBOX, MOKA_FUTURE, OURS};
 
 /// How long the fetch takes.
 pub(crate) const FETCH: Duration = Duration::from_millis(200);
@@ -49,7 +49,7 @@ pub(crate) fn herds() -> Vec<(&'static str, Herd)> {
         (FIBRE, fibre()),
         ("foyer, get_or_fetch", foyer()),
         (HITBOX, hitbox()),
-        ("cacheflight, run, SWR", cacheflight()),
+        (CACHEFLIGHT, cacheflight()),
         ("cachekit-rs, #[cachekit]", cachekit_rs()),
         (SHARED, shared()),
     ]

@@ -5,7 +5,7 @@ use std::thread;
 
 use super::hits;
 use crate::contenders::stale::FRESH;
-use crate::contenders::{FULL, ROOMY, Setup, background};
+use crate::contenders::{CACHEFLIGHT, FULL, ROOMY, Setup, background};
 use crate::figure::Sink;
 use crate::measure::{self, Keys};
 use crate::plan::Plan;
@@ -23,11 +23,15 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
         MISS => (background::misses(), Keys::New, FULL),
         _ => (background::refreshes(), Keys::Walk(&all), ROOMY),
     };
-    let contenders: Vec<_> =
+    let mut contenders: Vec<_> =
         makers.iter().map(|one| (one.name, (one.make)(Setup { keys: &all, capacity }))).collect();
     // In some caches a lifetime ends up to a tenth later, at random.
     thread::sleep(FRESH.mul_f64(1.5));
     for threads in Plan::threads() {
+        if threads > 1 {
+            // It waits without end for a refresh on the runtime of a thread that has ended.
+            contenders.retain(|one| one.0 != CACHEFLIGHT);
+        }
         let series = measure::rounds(&contenders, keys, threads, plan);
         hits::report(&series, &format!("{part}|{threads}"), sink);
     }

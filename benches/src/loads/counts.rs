@@ -1,13 +1,16 @@
 //! Instructions and allocations of everything that is no hit: misses, refreshes and writes, on one thread.
 
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use crate::alloc;
+use crate::callgrind::{self, Counted};
 use crate::contenders::stale::FRESH;
 use crate::contenders::writes::{self, Write};
-use crate::contenders::{self, Contender, FULL, Maker, OURS, QUICK, ROOMY, Setup, UNIT, background};
+use crate::contenders::{self, FULL, Maker, OURS, QUICK, ROOMY, Setup, UNIT, background};
 use crate::figure::Sink;
 use crate::plan::Plan;
-use crate::{alloc, callgrind};
 
 pub(crate) const NAME: &str = "counts";
 pub(crate) const INSTRUCTIONS: &str = "instructions";
@@ -18,14 +21,11 @@ pub(crate) use super::background::{MISS, STALE};
 /// Operations that come first and are not counted.
 pub(crate) const WARM: usize = 2_000;
 /// Enough to average what caches do now and then, such as the maintenance after 64 operations.
-pub(crate) const COUNTED: usize = 20_000;
+pub(crate) const COUNTED: usize = 10_000;
 
 pub(super) fn parts(_: &Plan) -> Vec<String> {
-    let of = |case: &'static str| makers(case).into_iter().map(move |one| format!("{case}|{}", one.name));
-    let writes = Write::ALL
-        .into_iter()
-        .flat_map(|write| [UNIT, QUICK, OURS].map(|contender| format!("{}|{contender}", write.name())));
-    [WAITED, MISS, STALE].into_iter().flat_map(of).chain(writes).collect()
+    let writes = Write::ALL.iter().map(|write| write.name());
+    [WAITED, MISS, STALE].into_iter().chain(writes).map(str::to_owned).collect()
 }
 
 fn makers(case: &str) -> Vec<Maker<u64>> {
@@ -33,7 +33,11 @@ fn makers(case: &str) -> Vec<Maker<u64>> {
         WAITED => contenders::misses(),
         MISS => background::misses(),
         STALE => background::refreshes(),
-        _ => writes::makers(write(case).expect("a case")),
+        _ => {
+            let mut all = writes::makers(write(case).expect("a case"));
+            all.retain(|one| [UNIT, QUICK, OURS].contains(&one.name));
+            all
+        }
     }
 }
 
@@ -41,40 +45,53 @@ fn write(case: &str) -> Option<Write> {
     Write::ALL.into_iter().find(|write| write.name() == case)
 }
 
-pub(super) fn run(part: &str, _: &Plan, sink: Sink) {
-    let (case, name) = part.split_once('|').expect("case|contender");
+/// Counts are the same however busy the machine is, so there is a process for each core at a time.
+pub(super) fn run(case: &str, _: &Plan, sink: Sink) {
+    let makers = makers(case);
+    let next = AtomicUsize::new(0);
+    let counted: Vec<OnceLock<Option<Counted>>> = makers.iter().map(|_| OnceLock::new()).collect();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(one) = makers.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let index = makers.iter().position(|other| other.name == one.name).expect("itself");
+                    let _ = counted[index].set(callgrind::run(&[NAME, case, one.name]));
+                }
+            });
+        }
+    });
     let operation = |count: u64| count as f64 / COUNTED as f64;
-    let (contender, keys) = prepared(part);
-    alloc::start();
-    (contender.read)(&keys);
-    sink.put(case, name, ALLOCATIONS, operation(alloc::stop().allocations));
-    match callgrind::instructions(&[NAME, part]) {
-        Some(count) => sink.put(case, name, INSTRUCTIONS, operation(count)),
-        None => eprintln!("no instructions: valgrind is missing, or does not run this program"),
+    for (one, counted) in makers.iter().zip(counted) {
+        let Some(counted) = counted.into_inner().flatten() else {
+            eprintln!("{}: nothing counted: valgrind is missing, or does not run this program", one.name);
+            continue;
+        };
+        let allocations = counted.printed.trim().parse().expect("a number of allocations");
+        sink.put(case, one.name, INSTRUCTIONS, operation(counted.instructions));
+        sink.put(case, one.name, ALLOCATIONS, operation(allocations));
     }
 }
 
-/// The main function of the process under valgrind.
-pub(crate) fn under_valgrind(part: &str) {
-    let (contender, keys) = prepared(part);
-    callgrind::measured(|| (contender.read)(&keys));
-}
-
-/// The contender, and the keys of the operations to count.
-fn prepared(part: &str) -> (Contender<u64>, Vec<u64>) {
-    let (case, name) = part.split_once('|').expect("case|contender");
-    let one = makers(case).into_iter().find(|one| one.name == name).expect("a contender");
-    let counted = (WARM + COUNTED) as u64;
-    let new = 1 << 40..(1 << 40) + counted;
+/// The main function of the process under valgrind. It prints how often it allocated, in as many other operations: to
+/// count that takes instructions.
+pub(crate) fn under_valgrind(case: &str, name: &str) {
+    let operations = (WARM + 2 * COUNTED) as u64;
+    let new = 1 << 40..(1 << 40) + operations;
     let (filled, capacity, keys) = match (case, write(case)) {
         (WAITED | MISS, _) | (_, Some(Write::SetNew)) => (FULL, FULL, new),
-        (_, Some(_)) => (FULL / 2, FULL, 0..counted),
-        _ => (counted, ROOMY, 0..counted),
+        (_, Some(_)) => (FULL / 2, FULL, 0..operations),
+        _ => (operations, ROOMY, 0..operations),
     };
     let filled: Vec<u64> = (0..filled).collect();
+    let keys: Vec<u64> = keys.collect();
+    let one = makers(case).into_iter().find(|one| one.name == name).expect("a contender");
     let contender = (one.make)(Setup { keys: &filled, capacity });
     thread::sleep(FRESH.mul_f64(1.5));
-    let keys: Vec<u64> = keys.collect();
-    (contender.read)(&keys[..WARM]);
-    (contender, keys[WARM..].to_vec())
+    let (warm, keys) = keys.split_at(WARM);
+    (contender.read)(warm);
+    let (first, second) = keys.split_at(COUNTED);
+    callgrind::measured(|| (contender.read)(first));
+    alloc::start();
+    (contender.read)(second);
+    println!("{}", alloc::stop().allocations);
 }

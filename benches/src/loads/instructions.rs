@@ -29,7 +29,8 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 pub(super) fn run(part: &str, _: &Plan, sink: Sink) {
     let (types, contender) = part.split_once('|').expect("types|contender");
     let a_turn = |work| {
-        let [few, many] = READS.map(|reads| callgrind::instructions(&[NAME, part, work, &reads.to_string()]));
+        let [few, many] =
+            READS.map(|reads| Some(callgrind::run(&[NAME, part, work, &reads.to_string()])?.instructions));
         Some((many? - few?) as f64 / (READS[1] - READS[0]) as f64)
     };
     match (a_turn(READ), a_turn(LOOP)) {
