@@ -101,7 +101,8 @@ struct Schedule {
     closed: bool,
     running: usize,
     waiting: usize,
-    /// Renewed each time that a refresh leaves the queue. It is changed under the lock, and read without it.
+    /// Renewed each time that a refresh leaves the queue or gives its place back. It is changed under the lock, and read
+    /// without it.
     version: Arc<AtomicU64>,
     functions: HashMap<u64, FunctionQueue, Numbered>,
     places: Vec<Arc<Place>>,
@@ -314,6 +315,7 @@ impl Schedule {
         if !place.held.swap(false, Ordering::Relaxed) {
             return false;
         }
+        self.renew();
         self.places.retain(|other| !Arc::ptr_eq(other, place));
         self.running -= 1;
         if let Some(queue) = self.functions.get_mut(&place.function) {

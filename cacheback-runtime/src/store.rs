@@ -5,7 +5,7 @@
 //! It knows a number for each node and nothing of the user's types; a node that it evicts leaves the index.
 //!
 //! A node that replaces another takes over its [`Place`], by which moka knows it: moka is told of a use then. (If bytes
-//! are counted, the new node has another weight, and so moka is told that one place is left and another taken.)
+//! are counted or the policy is TinyLFU, the new node moves: moka is told that one place is left and another taken.)
 //!
 //! moka is not told of every hit. Each time that an eighth of the capacity was put in, a new *generation* begins, and
 //! moka is told of the first hit of a node in it. To be told more often could hardly change the order of eviction.
@@ -64,6 +64,9 @@ pub(crate) struct Store<K, V, X> {
     /// The windows that most of its values have.
     pub(crate) windows: Windows,
     pub(crate) limit: Limit,
+    /// A node that replaces another moves to a place of its own: moka is to be told of its weight, or TinyLFU has it
+    /// between its parts.
+    moves: bool,
     /// The number of the next node, of either part.
     serial: AtomicU64,
     /// Grows with each `clear`. The outcome of a fetch that began in an older epoch is not put in.
@@ -134,6 +137,7 @@ where
             inserted: AtomicU64::new(0),
             windows,
             limit,
+            moves: limit.has_weights() || eviction == Eviction::TinyLfu,
             serial: AtomicU64::new(1),
             epoch: AtomicU64::new(0),
             evicted,
@@ -266,7 +270,7 @@ where
             Some(replaced) if PartKind::of(replaced) != kind => (None, Some(replaced)),
             replaced => (replaced, None),
         };
-        let Some(added) = part.index.insert(node, serial, self.limit.has_weights(), same_part, pinned) else {
+        let Some(added) = part.index.insert(node, serial, self.moves, same_part, pinned) else {
             return Change::default();
         };
         self.next_gone.fetch_min(gone_at.to_bits(), Ordering::AcqRel);
@@ -309,6 +313,8 @@ where
             part.tell(added, weight, self.floor.load(Ordering::Acquire));
             if added.has_replaced {
                 part.index.reclaim();
+            } else {
+                part.index.reclaim_tables(added.node);
             }
         }
         self.reclaim_evicted();

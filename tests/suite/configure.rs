@@ -7,7 +7,7 @@ use std::thread;
 
 use cacheback::{cacheback, configure, settle, shutdown, testing};
 
-use crate::support::{Source, run_ready, secs};
+use crate::support::{Source, advance, run_ready, secs};
 
 #[cacheback(lifetime = 10, name = "shop::wide", skip(source))]
 async fn wide(_id: u64, source: &Arc<Source>) -> u64 {
@@ -104,6 +104,33 @@ async fn rule_11_without_a_queue_a_refresh_that_finds_no_place_is_refused() {
     source.release_all();
     assert_eq!(waits.await.unwrap(), 2);
     settle().await;
+}
+
+/// A stale key that was refused is refreshed by the first plain call after a place has become free, though there is no
+/// queue that could move on.
+#[tokio::test(start_paused = true)]
+async fn rule_11_without_a_queue_a_refused_key_is_refreshed_when_a_place_is_free() {
+    let _own = testing::isolate();
+    configure().max_refreshes(1).max_waiting(0).apply().unwrap();
+    let source = Source::gated();
+    for id in 0..2 {
+        wide::entry(id, &source).set(0).await.unwrap();
+    }
+    advance(secs(3_600)).await;
+    for _ in 0..5 {
+        for id in 0..2 {
+            assert_eq!(wide(id, &source).await, 0);
+        }
+    }
+    run_ready().await;
+    assert_eq!(source.runs(), 1);
+    assert_stats!(wide::cache(), stale: 10, refused: 5);
+    source.release(1);
+    settle().await;
+    assert_eq!(wide(1, &source).await, 0, "stale, and its refresh gets the place");
+    source.release_all();
+    settle().await;
+    assert_eq!((wide(1, &source).await, source.runs()), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]

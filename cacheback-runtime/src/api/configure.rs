@@ -24,7 +24,7 @@ use crate::outcome::error::Error;
 /// After a `fork` the child process has the parent's values, and starts threads of its own. Keys that the parent was
 /// fetching at the fork are fetched anew when their `refresh_timeout` is over. To fork while another thread is inside
 /// of the library is not supported, because its locks stay locked in the child. The library's own threads count as such
-/// threads, too.
+/// threads, too. A child that goes on in its parent's runtime is not supported either: it is to make one of its own.
 ///
 /// # Examples
 ///

@@ -75,6 +75,17 @@ pub(crate) fn now_or_later<T>(
     })
 }
 
+/// Polls a future again that was polled just now and was not ready: when it has woken its task, and not before.
+pub(crate) fn later<T>(mut future: impl Future<Output = T> + Unpin) -> impl Future<Output = T> + Unpin {
+    let mut was_polled = true;
+    poll_fn(move |context| {
+        if std::mem::replace(&mut was_polled, false) {
+            return Poll::Pending;
+        }
+        Pin::new(&mut future).poll(context)
+    })
+}
+
 /// Completes with the future that is ready first, or with `one` if both are.
 pub(crate) fn first<T, U>(
     mut one: impl Future<Output = T> + Unpin,

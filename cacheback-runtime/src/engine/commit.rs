@@ -21,6 +21,8 @@ use crate::rules::freshness::Windows;
 use crate::rules::policy::Policy;
 use crate::store::{Change, Content, RECORD_WEIGHT};
 
+// A scenario's atomics are larger.
+#[cfg_attr(cacheback_shuttle, allow(clippy::large_enum_variant))]
 /// A candidate for the store. It moves there if the [`Effect`] says so.
 enum Candidate<C: Cacheable> {
     /// A value, or a record without one if the value is not to be stored.
@@ -342,13 +344,12 @@ impl<C: Cacheable> Job<C> {
         let failed = self.has_failed(result.as_ref());
         self.mark_done(!matches!(result, Some(FlightResult::Lost)));
         if let Some(result) = result {
-            for flight in lapsed {
+            for flight in lapsed.iter().filter(|flight| flight.result().is_none()) {
                 // A flight whose copy panics answers its callers when it ends by itself.
-                if let Ok(result) = catch(|| result.copy()) {
-                    flight.complete(result);
-                }
+                let _ = catch(|| flight.complete(result.copy()));
             }
-            self.flight.complete(result);
+            // If it was answered already, this drops a value.
+            let _ = catch(|| self.flight.complete(result));
         }
         self.engine.store.carry_out(change);
         if let Some(next) = next {

@@ -3,7 +3,7 @@
 use super::{Cacheable, Engine, NodeOf};
 use crate::base::clock::Moment;
 use crate::base::tasks;
-use crate::events::Status;
+use crate::events::{self, Status};
 use crate::executor::context;
 use crate::key::KeyOver;
 
@@ -68,9 +68,15 @@ impl<C: Cacheable> Engine<C> {
     /// is as full as when it refused the last refresh of this key.
     #[inline(never)]
     fn status_if_refused(&self, node: &NodeOf<C>, now: Moment) -> Option<Status> {
-        let is_refused = now < self.breaker.until(false)
-            || context::queue_version().is_some_and(|version| node.is_refused_by(version));
-        if is_refused { node.status(now, &self.store.windows) } else { None }
+        if now < self.breaker.until(false) {
+            return node.status(now, &self.store.windows);
+        }
+        if !context::queue_version().is_some_and(|version| node.is_refused_by(version)) {
+            return None;
+        }
+        let status = node.status(now, &self.store.windows)?;
+        events::count(&self.counters.refused);
+        Some(status)
     }
 
     /// Counts the answer to a reader who would start a refresh, if a refresh is under way, is refused, or the key is in

@@ -8,7 +8,7 @@ use super::Cacheable;
 use super::commit::Commit;
 use super::fetch::Job;
 use crate::base::clock::Moment;
-use crate::base::tasks::first;
+use crate::base::tasks::{first, later};
 use crate::executor::context;
 use crate::rules::policy::Policy;
 
@@ -42,7 +42,7 @@ impl<C: Cacheable> Job<C> {
         let mut timer = pin!(context::timer(&self.here.handle, left));
         let shutdown = pin!(executor.limit_reached());
         // The time-out (`Ok`), or the limit of a shutdown (`Err`).
-        let limit = match first(&mut *body, pin!(first(timer.as_mut(), shutdown))).await {
+        let limit = match first(later(&mut *body), pin!(first(timer.as_mut(), shutdown))).await {
             Ok(returned) => return Ok(returned),
             Err(limit) => limit,
         };

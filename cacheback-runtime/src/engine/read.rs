@@ -213,7 +213,9 @@ impl<C: Cacheable> Engine<C> {
                 decision = decide(&facts, now, false);
             }
             let waits = decision == Decision::FetchNow;
-            let until = now.plus(nanos(self.policy().refresh_timeout));
+            // A node may have come in after `now` was read. Its fetch began before this one.
+            let started = node.map_or(now, |node| now.max(node.started));
+            let until = started.plus(nanos(self.policy().refresh_timeout));
             let need = match waits {
                 // A time-out that depends on the arguments is user code.
                 true => Some(Need::Awaited { runs_until: (!source.varies()).then_some(until) }),
@@ -240,9 +242,10 @@ impl<C: Cacheable> Engine<C> {
                 (Decision::ServeError, Some(node)) => Found::Node(node, Status::Fresh),
                 _ => Found::Nothing,
             };
-            Ok((found, joined, admission == Admission::Trial))
+            Ok((found, joined.map(|joined| (joined, started)), admission == Admission::Trial))
         });
-        let waiter = joined.and_then(|joined| self.dispatch(joined, here, target, source, is_trial, now));
+        let waiter = joined
+            .and_then(|(joined, started)| self.dispatch(joined, here, target, source, is_trial, started));
         self.drop_unstarted(here, unstarted);
         if let Some(waiter) = waiter {
             return Entered::Wait(waiter);
@@ -269,12 +272,12 @@ impl<C: Cacheable> Engine<C> {
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
         is_trial: bool,
-        now: Moment,
+        started: Moment,
     ) -> Option<Waiter<FlightResult<C>>> {
         match joined {
             JoinOrClaim::Busy { .. } | JoinOrClaim::Crowded => {
                 // The fetch may be queued behind one whose runtime nobody drives.
-                here.executor.reclaim(now);
+                here.executor.reclaim(started);
                 None
             }
             JoinOrClaim::Joined { waiter, start } => {
@@ -292,7 +295,7 @@ impl<C: Cacheable> Engine<C> {
             }
             JoinOrClaim::Claimed { flight, waiter } => {
                 let mut job = Job::new(self, here, target, source, flight);
-                (job.is_trial, job.started) = (is_trial, now);
+                (job.is_trial, job.started) = (is_trial, started);
                 match waiter {
                     Some(waiter) => {
                         job.begin(None);

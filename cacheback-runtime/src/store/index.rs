@@ -31,6 +31,8 @@ const RANK_BITS: u32 = 16;
 /// As many removed nodes of a thread are dropped together, if nothing [reclaims](Index::reclaim) them earlier. moka
 /// evicts about as many at once.
 const BATCH: usize = 64;
+/// One insertion in so many reclaims what is left of the old tables.
+const REGULARLY: u64 = 256;
 /// The size in bytes up to which a batch of removed nodes is too small to matter.
 const SMALL: usize = 256;
 
@@ -93,6 +95,14 @@ impl<K, V, X> Index<K, V, X> {
     /// The same, even if the nodes may be dropped late.
     pub(super) fn reclaim_all(&self) {
         self.map.guard().flush();
+    }
+
+    /// Now and then reclaims all after a node came in: when the map grows, it leaves its old table to be reclaimed with
+    /// the next nodes, which may never come.
+    pub(super) fn reclaim_tables(&self, added: NodeRef) {
+        if (added.id >> RANK_BITS) % REGULARLY == 0 {
+            self.reclaim_all();
+        }
     }
 
     pub(super) fn nodes(&self) -> u64 {
@@ -192,19 +202,15 @@ impl<K, V, X> Index<K, V, X> {
         if has_replaced {
             self.nodes.fetch_sub(1, Ordering::Relaxed);
         }
-        // If the node to be replaced was removed just before, moka is being told that its place is empty.
+        // If the node to be replaced was removed just before, moka is being told that its place is empty. It is told once
+        // more, because others may have seen this node at that place.
         if replaced.is_some() && (moves || !has_replaced) {
             step();
             if let Some((node, ())) = pin.get_key_value(&own) {
                 node.number.renumber(own.id);
             }
             let moved = Place { number: own.id, ..place };
-            return Some(Inserted {
-                node: own,
-                place: moved,
-                left: has_replaced.then_some(place),
-                has_replaced: false,
-            });
+            return Some(Inserted { node: own, place: moved, left: Some(place), has_replaced: false });
         }
         Some(Inserted { node: own, place, left: None, has_replaced })
     }

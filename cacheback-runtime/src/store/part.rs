@@ -64,6 +64,10 @@ where
         }
         if has_replaced {
             capacity.eviction.touch(place);
+            // If moka is just evicting the place, this waits until it has: the mark keeps the node.
+            if !capacity.eviction.knows(place) {
+                capacity.eviction.insert(place, weight);
+            }
             // From here on moka can evict the node. It may have evicted the place before.
             index.settle(node);
         }

@@ -197,8 +197,7 @@ async fn hit(kind: &str, hits: u32) -> Outcome<()> {
             refused::entry(5_000).set(Some([7; 16])).await?;
             refused::entry(5_000).invalidate().await?;
             repeat!(hits, refused(black_box(5_000)));
-            // Now and then the loop lets other tasks run, and then asks again.
-            assert!(refused::cache().stats().refused < 20);
+            assert!(refused::cache().stats().refused >= u64::from(hits));
         }
         "stale, in back-off" => {
             fails::entry(7).set([7; 16]).await?;
