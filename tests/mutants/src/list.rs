@@ -596,6 +596,19 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         ],
     },
     Mutation {
+        name: "refused-for-good",
+        breaks: "rule 11: a key that was refused is asked for again when there is room",
+        core: false,
+        file: "executor.rs",
+        at: "VERSIONS.next() + 1",
+        original: "VERSIONS.next() + 1",
+        mutated: "1",
+        killed_by: &[
+            (Suite, "executor::rule_11_sixty_four_refreshes_run_at_a_time_and_all_of_them_in_the_end"),
+            (Suite, "configure::rule_11_without_a_queue_a_refused_key_is_refreshed_when_a_place_is_free"),
+        ],
+    },
+    Mutation {
         name: "evicted-with-its-predecessor",
         breaks: "rule 9: a value that has just replaced another is visible to the next read",
         core: false,
