@@ -75,7 +75,7 @@ struct More {
     /// Until then a stale read starts no refresh. A hint: `backoff_until` and the claims of the key decide.
     no_refresh_until: AtomicU64,
     backoff_until: AtomicU64,
-    /// The version of the queue that has refused its last refresh; zero if none has.
+    /// The version of the queue that has refused its last refresh; zero if none has, or if it has a flight since.
     refused_by: AtomicU64,
     /// Until then a kept error answers callers who would wait.
     error_until: AtomicU64,
@@ -289,7 +289,9 @@ impl<K, V, X> Node<K, V, X> {
 
     /// A stale read starts no refresh until then.
     pub(crate) fn set_no_refresh_until(&self, until: Moment, standard: &Windows) {
-        self.more(standard).no_refresh_until.store(until.to_bits(), Ordering::Relaxed);
+        let more = self.more(standard);
+        more.no_refresh_until.store(until.to_bits(), Ordering::Relaxed);
+        more.refused_by.store(0, Ordering::Relaxed);
     }
 
     /// This version of the queue has refused a refresh.
@@ -305,6 +307,7 @@ impl<K, V, X> Node<K, V, X> {
     pub(crate) fn reset_no_refresh(&self) {
         if let Some(more) = self.more.get() {
             more.no_refresh_until.store(more.backoff_until.load(Ordering::Relaxed), Ordering::Relaxed);
+            more.refused_by.store(0, Ordering::Relaxed);
         }
     }
 }
