@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::{machine, report};
 
 /// A part that takes longer is killed.
-const LIMIT: Duration = Duration::from_secs(600);
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// Runs every load, and writes to `benches/` unless the run is quick.
 pub(crate) fn all(plan: &Plan) -> ExitCode {
