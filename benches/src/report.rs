@@ -535,8 +535,8 @@ fn build_section(text: &mut String, figures: &Figures, folder: &Path) {
         "## build\n\nA crate with 100 functions of two arguments and a `Result`, all of them called, with its dependencies \
          already built. `whole`: the crate in the dev profile without incremental compilation. `changed`: the crate in \
          the dev profile with incremental compilation, after a change without effect. `release`: the crate in the release \
-         profile, measured once. `bytes a function`: the program of the release profile, less the program of one such \
-         function, divided by 99; without symbols. `packages`: the packages that the \
+         profile, measured once. `bytes a function`: the program of the release profile, less one without \
+         functions and without a cache, divided by 100; without symbols. So a function bears its share of the library. `packages`: the packages that the \
          default features bring along, including their normal dependencies (`cached` with `async`, hitbox-fn with \
          `derive` and hitbox-moka).\n\n"
     );

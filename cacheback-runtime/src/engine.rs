@@ -1,8 +1,8 @@
 //! The engine of a cache, one for each: here decision, store, flights and executor meet.
 //!
-//! `hit` is the hit path. `read` answers every other call, and `wait` waits for its fetch. `fetch` runs fetches,
-//! within their `limits`, and `commit` ends them. `write` changes entries from outside, and `sweep` drops old ones. `breaker` spares an origin that
-//! fails. This file holds the code that they share.
+//! `hit` is the hit path. `read` answers every other call, and `wait` waits for its fetch. `fetch` runs fetches within
+//! their `limits`, and `commit` ends them. `write` changes entries from outside, and `sweep` drops old ones. `breaker`
+//! spares an origin that fails. This file holds the code that they share.
 
 use std::hash::{BuildHasher, Hasher};
 use std::panic::RefUnwindSafe;

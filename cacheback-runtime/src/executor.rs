@@ -101,7 +101,7 @@ struct Schedule {
     closed: bool,
     running: usize,
     waiting: usize,
-    /// Renewed each time that a refresh leaves the queue or gives its place back. It is changed under the lock, and read
+    /// Renewed each time that a refresh leaves the queue or gives its place back. Changed under the lock, and read
     /// without it.
     version: Arc<AtomicU64>,
     functions: HashMap<u64, FunctionQueue, Numbered>,

@@ -56,16 +56,16 @@ pub(crate) struct Store<K, V, X> {
     /// Nodes with a lower number were cleared. Readers pass over those that are still in the index.
     floor: AtomicU64,
     /// Grows each time that an eighth of the capacity was put in, and with each `clear`; and wraps. The eviction policy
-    /// is told of the first hit of a node in each generation. Hit ratios are within a tenth of a point of those with every
-    /// hit told.
+    /// is told of the first hit of a node in each generation. With LRU, hit ratios are within a tenth of a point of
+    /// those with every hit told.
     generation: AtomicU32,
     /// How many nodes were put in.
     inserted: AtomicU64,
     /// The windows that most of its values have.
     pub(crate) windows: Windows,
     pub(crate) limit: Limit,
-    /// A node that replaces another moves to a place of its own: moka is to be told of its weight, or TinyLFU has it
-    /// between its parts.
+    /// A node that replaces another moves to a place of its own. If bytes are counted, moka is to be told of its
+    /// weight. With TinyLFU, the place may just be on its way from the window to the main part, and be in neither.
     moves: bool,
     /// The number of the next node, of either part.
     serial: AtomicU64,
@@ -191,8 +191,8 @@ where
         self.values.index.find(hash, floor, move |node| same(node.key()), pin)
     }
 
-    /// The same, if the node is the first at its hash: all are but a few whose hashes collide. A node that was cleared may
-    /// still be found: [`admits`](Store::admits) passes over it.
+    /// The same, if the node is the first at its hash: all are but a few whose hashes collide. A node that was cleared
+    /// may still be found: [`admits`](Store::admits) passes over it.
     #[inline]
     pub(crate) fn find_first<'g>(
         &self,
@@ -407,7 +407,7 @@ where
                 self.detach(node);
             }
         }
-        // With the nodes that an earlier sweep of this thread has removed while they were read.
+        // Together with the nodes that an earlier sweep of this thread has removed while they were read.
         self.reclaim_all();
         outlived
     }
@@ -431,7 +431,7 @@ where
         self.reclaim_all();
     }
 
-    /// Removes a node, which is still to be reclaimed.
+    /// Removes a node, and tells moka. The node is still to be reclaimed.
     fn detach(&self, node: &Node<K, V, X>) {
         if let Some((kind, left)) = self.take(node).left {
             self.part(kind).capacity.eviction.remove(left);

@@ -14,8 +14,8 @@ use crate::plan::Plan;
 use crate::stats::median;
 
 const FUNCTIONS: usize = 100;
-/// The crate's other program, with a single function: it has all that comes once.
-const ONE: &str = "one";
+/// The other program of the first kind, without functions and without any cache.
+const EMPTY: &str = "empty";
 
 /// A way to write the functions.
 struct Kind {
@@ -108,8 +108,13 @@ pub(super) fn run(case: &str, plan: &Plan, sink: Sink) {
             sink.put(case, kind.name, unit, median(&seconds));
         }
     }
+    let plain = &KINDS[0];
+    build(&folder, RELEASE, plain, EMPTY);
+    let bytes = |program: &str| {
+        fs::metadata(folder.join("target/release").join(program)).expect("a program").len() as f64
+    };
     for kind in &KINDS {
-        sink.put(case, kind.name, BYTES, bytes_of_a_function(&folder, kind));
+        sink.put(case, kind.name, BYTES, (bytes(kind.package) - bytes(EMPTY)) / FUNCTIONS as f64);
     }
     let _ = fs::remove_dir_all(&folder);
 }
@@ -145,16 +150,6 @@ fn build(folder: &Path, unit: &str, kind: &Kind, program: &str) {
         .status()
         .expect("cargo runs");
     assert!(status.success(), "{} does not build", kind.package);
-}
-
-/// By how much the program with all functions is larger than the one with a single function.
-fn bytes_of_a_function(folder: &Path, kind: &Kind) -> f64 {
-    let one = format!("{}-{ONE}", kind.package);
-    build(folder, RELEASE, kind, &one);
-    let [all, one] = [kind.package, &one].map(|program| {
-        fs::metadata(folder.join("target/release").join(program)).expect("a program").len() as f64
-    });
-    (all - one) / (FUNCTIONS - 1) as f64
 }
 
 /// How many packages come along, including the ones in `dependencies`.
@@ -206,9 +201,9 @@ fn generate(folder: &Path) {
         );
         write(folder.join(kind.package).join("Cargo.toml"), &manifest);
         write(folder.join(kind.package).join("src/main.rs"), &source(kind, FUNCTIONS));
-        let one = format!("src/bin/{}-{ONE}.rs", kind.package);
-        write(folder.join(kind.package).join(one), &source(kind, 1));
     }
+    let plain = &KINDS[0];
+    write(folder.join(plain.package).join(format!("src/bin/{EMPTY}.rs")), &source(plain, 0));
 }
 
 fn source(kind: &Kind, functions: usize) -> String {

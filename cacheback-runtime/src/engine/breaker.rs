@@ -18,7 +18,7 @@ pub(super) struct Breaker {
     state: Mutex<Tally>,
     /// A copy of the next trial in `state`, to be read without the lock: for keys with a value, and for missing keys.
     trial: [AtomicU64; 2],
-    /// The last fetch has failed, or the breaker is open. So a success does not take the lock while all goes well.
+    /// The last fetch has failed, or the breaker is open. Otherwise a success changes nothing, and takes no lock.
     has_failed: AtomicBool,
     trips: AtomicU64,
 }

@@ -21,9 +21,9 @@ use crate::rules::freshness::Windows;
 use crate::rules::policy::Policy;
 use crate::store::{Change, Content, RECORD_WEIGHT};
 
+/// A candidate for the store. It moves there if the [`Effect`] says so.
 // A scenario's atomics are larger.
 #[cfg_attr(cacheback_shuttle, allow(clippy::large_enum_variant))]
-/// A candidate for the store. It moves there if the [`Effect`] says so.
 enum Candidate<C: Cacheable> {
     /// A value, or a record without one if the value is not to be stored.
     Node {

@@ -213,7 +213,7 @@ impl<C: Cacheable> Engine<C> {
                 decision = decide(&facts, now, false);
             }
             let waits = decision == Decision::FetchNow;
-            // A node may have come in after `now` was read. Its fetch began before this one.
+            // The node may have come in after `now` was read. Its fetch began before this one.
             let started = node.map_or(now, |node| now.max(node.started));
             let until = started.plus(nanos(self.policy().refresh_timeout));
             let need = match waits {
@@ -277,7 +277,7 @@ impl<C: Cacheable> Engine<C> {
         match joined {
             JoinOrClaim::Busy { .. } | JoinOrClaim::Crowded => {
                 // The fetch may be queued behind one whose runtime nobody drives.
-                here.executor.reclaim(started);
+                here.executor.reclaim(Moment::now());
                 None
             }
             JoinOrClaim::Joined { waiter, start } => {

@@ -66,7 +66,8 @@ impl Here {
 }
 
 /// The number of this process, for a call on this runtime. A thread asks the system once for as long as it stays on one
-/// runtime: a forked child makes a runtime of its own, because tokio's do not outlive a fork, and no two have the same id.
+/// runtime. That is enough, because tokio's runtimes do not outlive a fork: a child makes one of its own, and no two
+/// have the same id.
 fn process_on(runtime: Id) -> u32 {
     thread_local! {
         static LAST: Cell<Option<(Id, u32)>> = const { Cell::new(None) };

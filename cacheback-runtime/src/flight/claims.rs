@@ -56,8 +56,8 @@ pub(crate) struct Lane<T, J> {
 pub(crate) enum Need {
     /// It does not wait for it.
     Behind,
-    /// It waits. If it claims the key, the flight runs at once, and so long. Without a moment the time-out is not known
-    /// yet, and the flight is put off until it is.
+    /// It waits. If it claims the key, the flight runs at once, until this moment at the longest. If there is none, the
+    /// time-out is still to be evaluated, and the flight is put off until it is known.
     Awaited { runs_until: Option<Moment> },
 }
 

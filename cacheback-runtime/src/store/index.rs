@@ -2,7 +2,7 @@
 //!
 //! A node lies at its key's hash. A node that replaces another takes over its very [`Place`], because the map does not
 //! reuse places that were left empty: if a key went through enough of them, the whole map would be copied. For moka it
-//! stays the same entry, too, so a refresh takes half the instructions that it would take to remove and insert one.
+//! stays the same entry, too, so a refresh need not remove one and insert another.
 //!
 //! The map finds room for only a few nodes of one hash. If a user's `Hash` collides, further nodes lie at places
 //! derived from the hash: each time that one is crowded, at the place of the next *rank*.
@@ -65,8 +65,8 @@ pub(super) struct Inserted {
 }
 
 impl<K, V, X> Index<K, V, X> {
-    /// An index whose nodes may be dropped `late` if they own nothing but themselves.
-    pub(super) fn new(late: bool) -> Self {
+    /// An index. `owns`: its nodes own something that is to be dropped as soon as they are removed.
+    pub(super) fn new(owns: bool) -> Self {
         let collector = seize::Collector::new().batch_size(BATCH);
         let map = HashMap::builder()
             .hasher(BuildAsIs::default())
@@ -75,7 +75,7 @@ impl<K, V, X> Index<K, V, X> {
             // newer key looks through the old table first, which takes ten times the instructions.
             .resize_mode(ResizeMode::Blocking)
             .build();
-        let waits_for_batch = late && size_of::<Node<K, V, X>>() <= SMALL;
+        let waits_for_batch = !owns && size_of::<Node<K, V, X>>() <= SMALL;
         Self { map, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0), waits_for_batch }
     }
 
@@ -97,8 +97,8 @@ impl<K, V, X> Index<K, V, X> {
         self.map.guard().flush();
     }
 
-    /// Now and then reclaims all after a node came in: when the map grows, it leaves its old table to be reclaimed with
-    /// the next nodes, which may never come.
+    /// Reclaims everything, now and then when a node has come in. When the map grows, its old table is left to be
+    /// reclaimed together with the next nodes that are removed, and there may be none.
     pub(super) fn reclaim_tables(&self, added: NodeRef) {
         if (added.id >> RANK_BITS) % REGULARLY == 0 {
             self.reclaim_all();
@@ -128,8 +128,9 @@ impl<K, V, X> Index<K, V, X> {
         at_the_hash().or_else(|| self.find_deeper(hash, is, pin))
     }
 
-    /// Some node at the hash itself, where all nodes lie but those that found a crowd there. It is nearly always the only
-    /// one. So a hit compares its key once it is found: a comparison within the search costs the search its registers.
+    /// Some node at the hash itself, where all nodes lie but those that found a crowd there. It is nearly always the
+    /// only one. So a hit compares its key once it is found: a comparison within the search costs the search its
+    /// registers.
     #[inline]
     pub(super) fn find_first<'g>(
         &self,
@@ -202,8 +203,8 @@ impl<K, V, X> Index<K, V, X> {
         if has_replaced {
             self.nodes.fetch_sub(1, Ordering::Relaxed);
         }
-        // If the node to be replaced was removed just before, moka is being told that its place is empty. It is told once
-        // more, because others may have seen this node at that place.
+        // If the node to be replaced was removed just before, moka is being told that its place is empty. It is told
+        // once more, because others may have seen this node at that place.
         if replaced.is_some() && (moves || !has_replaced) {
             step();
             if let Some((node, ())) = pin.get_key_value(&own) {

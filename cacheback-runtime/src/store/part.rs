@@ -28,9 +28,10 @@ where
     V: Send + Sync + 'static,
     X: Send + Sync + 'static,
 {
-    /// A part that counts its evictions in `evicted`, if given. `owns`: its nodes own something that is to be dropped.
+    /// A part that counts its evictions in `evicted`, if given. `owns`: its nodes own something that is to be dropped
+    /// as soon as they are removed.
     pub(super) fn new(limit: Limit, eviction: Eviction, owns: bool, evicted: Option<Arc<AtomicU64>>) -> Self {
-        let index: Arc<Index<K, V, X>> = Arc::new(Index::new(!owns));
+        let index: Arc<Index<K, V, X>> = Arc::new(Index::new(owns));
         let listener = {
             let index = Arc::clone(&index);
             move |place| {

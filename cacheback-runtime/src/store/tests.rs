@@ -526,8 +526,8 @@ fn a_clear_reaches_what_was_made_before_it() {
     assert_eq!(get(&store, 1, 11), Some(3));
 }
 
-/// `clear` in slow motion: as soon as it has begun, no hit is served with a node that it has yet to remove, however often
-/// that was hit before.
+/// `clear` in slow motion: as soon as it has begun, no hit is served with a node that it has yet to remove, however
+/// often that was hit before.
 #[test]
 fn a_clear_that_has_begun_hides_what_it_will_remove() {
     let store = of(100);
