@@ -15,6 +15,8 @@ mod key;
 mod outcome;
 mod rules;
 mod store;
+#[cfg(feature = "shared")]
+mod tier;
 
 #[doc(hidden)]
 pub mod __private;

@@ -10,6 +10,8 @@
 //!
 //! Ages are measured by the tier's clock alone: no clock of any process takes part.
 
+#![allow(dead_code)]
+
 use std::fmt;
 use std::time::Duration;
 
