@@ -27,9 +27,9 @@ pub use api::entry::{Entry, EntryInner, Lookup, Snapshot};
 #[cfg(feature = "metrics")]
 pub use api::metrics;
 pub use api::shutdown::{Shutdown, shutdown};
-pub use events::{Stats, Status, logs};
+pub use events::{Source, Stats, Status, logs};
 pub use executor::context::settle;
 #[cfg(feature = "test-util")]
 pub use executor::testing;
-pub use outcome::error::{Error, FetchError, FetchErrorKind};
+pub use outcome::error::{Error, ErrorKind, FetchError, FetchErrorKind};
 pub use rules::policy::{Eviction, Policy};

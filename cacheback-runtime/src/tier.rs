@@ -13,11 +13,15 @@
 #![allow(dead_code)]
 
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-use crate::engine::source::BoxFuture;
+use crate::base::sync::Arc;
+use crate::base::tasks::BoxFuture;
 
-mod wire_key;
+pub(crate) mod codec;
+pub(crate) mod schema;
+pub(crate) mod wire_key;
 pub(crate) use wire_key::{Scope, WireKey};
 
 /// The number of a change of a key in the tier. A later change of the key has a greater one.
@@ -69,13 +73,38 @@ pub(crate) trait Tier: Send + Sync + 'static {
     fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored>;
 
     /// Ends the lease of a fetch that brings no value to store. Returns at once: it is called in `Drop`, too.
-    fn release(&self, key: &WireKey, lease: &Lease, ending: Release);
+    fn release(&self, key: &WireKey, token: Token, ending: Release);
 
     /// Changes a key from outside of any fetch. Leases of the key are void afterwards.
     fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId>;
 
     /// Changes all keys of a scope at once. Leases of them are void afterwards.
     fn bump(&self, scope: &Scope, change: Bump) -> Reply<()>;
+}
+
+/// The tiers that were configured, by their aliases.
+#[derive(Clone, Default)]
+pub(crate) struct Tiers(Vec<(Option<&'static str>, Arc<dyn Tier>)>);
+
+impl Tiers {
+    /// Adds a tier: the one without an alias is for caches that name none. `Err` if there is one already.
+    pub(crate) fn add(&mut self, alias: Option<&'static str>, tier: Arc<dyn Tier>) -> Result<(), ()> {
+        if self.get(alias).is_some() {
+            return Err(());
+        }
+        self.0.push((alias, tier));
+        Ok(())
+    }
+
+    pub(crate) fn get(&self, alias: Option<&str>) -> Option<&Arc<dyn Tier>> {
+        self.0.iter().find(|(own, _)| *own == alias).map(|(_, tier)| tier)
+    }
+}
+
+impl fmt::Debug for Tiers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(alias, _)| alias)).finish()
+    }
 }
 
 /// The answer to a read.
@@ -128,6 +157,14 @@ pub(crate) struct Request {
 /// Identifies a lease: drawn at random, so that no two processes choose the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Token(pub(crate) u64);
+
+impl Token {
+    pub(crate) fn random() -> Self {
+        // Without a source of randomness the tokens of one process differ at least from each other.
+        let fallback = || RandomState::new().hash_one(());
+        Self(getrandom::u64().unwrap_or_else(|_| fallback()))
+    }
+}
 
 /// The answer to a request for a lease.
 #[derive(Clone, Debug, PartialEq)]

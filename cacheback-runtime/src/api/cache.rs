@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
-use std::panic::RefUnwindSafe;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::sync::Weak;
 
 use crate::api::entry::{Entry, Snapshot};
@@ -170,8 +170,7 @@ impl<K, V> Cache<K, V> {
     ///
     /// None on the local tier.
     pub async fn invalidate_all(&self) -> Result<(), Error> {
-        self.object.erased().invalidate_all();
-        Ok(())
+        AssertUnwindSafe(any::invalidate_all(vec![self.object.engine()])).await
     }
 
     /// Removes every entry, like [`CacheRef::clear`].
@@ -180,8 +179,7 @@ impl<K, V> Cache<K, V> {
     ///
     /// None on the local tier.
     pub async fn clear(&self) -> Result<(), Error> {
-        self.object.erased().clear();
-        Ok(())
+        AssertUnwindSafe(any::clear(vec![self.object.engine()])).await
     }
 
     /// Returns a snapshot of the counters. It counts the entries one by one.

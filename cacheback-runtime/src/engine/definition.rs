@@ -3,16 +3,35 @@
 use std::time::Duration;
 
 use crate::base::sync::Arc;
+use crate::engine::Cacheable;
 use crate::outcome::{Describe, Outcome, Sharing};
 use crate::rules::policy::Policy;
+#[cfg(feature = "shared")]
+use crate::tier::codec::Encoding;
 
 /// The name and options of a cache. The attribute or the builder makes it, and an engine is made from it.
-pub(crate) struct Definition<O: Outcome> {
+pub(crate) struct Definition<C: Cacheable> {
     pub(crate) name: &'static str,
     pub(crate) policy: Policy,
-    pub(crate) values: ValueOptions<O>,
-    pub(crate) share: Sharing<O::Error>,
-    pub(crate) describe: Describe<O::Error>,
+    pub(crate) values: ValueOptions<C::Outcome>,
+    pub(crate) share: Sharing<C::Error>,
+    pub(crate) describe: Describe<C::Error>,
+    /// `None` if the cache is not shared.
+    #[cfg(feature = "shared")]
+    pub(crate) shared: Option<SharedOptions<C::OwnedKey, C::Value>>,
+}
+
+/// The options of a cache whose values are shared through a second tier.
+#[cfg(feature = "shared")]
+pub(crate) struct SharedOptions<K, V> {
+    /// The alias of the tier. `None` is the tier without one.
+    pub(crate) alias: Option<&'static str>,
+    /// Values of another version count as missing.
+    pub(crate) version: u64,
+    /// The instantiation of a generic function, or the type of a method.
+    pub(crate) instance: Option<&'static str>,
+    pub(crate) key: Encoding<K>,
+    pub(crate) value: Encoding<V>,
 }
 
 /// The options that are closures over a value or an error. To call one is to run user code.

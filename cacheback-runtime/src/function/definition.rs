@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::call::{Call, KeyIsArgs, Lender, Lends, OfArguments, OwnArgs};
 use super::instance::Instantiation;
 use super::instances::Shared;
-use crate::engine::source::BoxFuture;
+use crate::base::tasks::BoxFuture;
 use crate::engine::{Closure, Definition, Of, ValueOptions};
 use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Viewed};
 use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
@@ -129,6 +129,8 @@ impl<A: Form, O: Outcome> Site<A, O> {
             values: std::mem::replace(&mut self.values, ValueOptions::NONE),
             share: self.share,
             describe: self.describe,
+            #[cfg(feature = "shared")]
+            shared: None,
         })
     }
 

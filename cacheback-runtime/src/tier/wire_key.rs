@@ -22,3 +22,4 @@ pub(crate) struct WireKey {
     /// A second fingerprint, by another function. It is kept beside the value and compared at each read.
     pub(crate) fingerprint: u64,
 }
+pub(crate) fn wire_key<K>(_scope: &Arc<Scope>, _encoding: &super::codec::Encoding<K>, _key: &K, _same: impl FnOnce(&K, &K) -> bool) -> Result<WireKey, super::codec::Unencodable> { todo!() }

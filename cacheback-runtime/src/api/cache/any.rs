@@ -1,11 +1,13 @@
 //! Any cache, without its types.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 
 #[cfg(feature = "metrics")]
 use crate::api::metrics;
 use crate::api::registry::{self, AnyCache};
 use crate::base::sync::Arc;
+use crate::base::tasks::BoxFuture;
 use crate::engine::ErasedCache;
 use crate::events::Stats;
 use crate::function::slot::Slot;
@@ -96,10 +98,8 @@ impl CacheRef {
     ///
     /// All the work is done at the first poll.
     pub async fn invalidate(&self) -> Result<(), Error> {
-        for cache in self.0.all() {
-            cache.invalidate_all();
-        }
-        Ok(())
+        let caches = self.0.all();
+        AssertUnwindSafe(invalidate_all(caches)).await
     }
 
     /// Removes every entry and ends every back-off.
@@ -115,11 +115,39 @@ impl CacheRef {
     ///
     /// All the work is done at the first poll.
     pub async fn clear(&self) -> Result<(), Error> {
-        for cache in self.0.all() {
-            cache.clear();
-        }
-        Ok(())
+        let caches = self.0.all();
+        AssertUnwindSafe(clear(caches)).await
     }
+}
+
+/// Makes every value of these caches stale.
+pub(super) async fn invalidate_all(caches: Vec<Arc<dyn ErasedCache>>) -> Result<(), Error> {
+    let change = |cache: Arc<dyn ErasedCache>| {
+        // The second tier first, so that nobody brings a value back from there that is fresh.
+        let telling = Arc::clone(&cache).tell_invalidated();
+        cache.invalidate_all();
+        telling
+    };
+    all_told(caches.into_iter().filter_map(change).collect()).await
+}
+
+/// Removes every entry of these caches.
+pub(super) async fn clear(caches: Vec<Arc<dyn ErasedCache>>) -> Result<(), Error> {
+    let change = |cache: Arc<dyn ErasedCache>| {
+        let telling = Arc::clone(&cache).tell_cleared();
+        cache.clear();
+        telling
+    };
+    all_told(caches.into_iter().filter_map(change).collect()).await
+}
+
+/// Waits until the second tier was told of each change. Returns the first error.
+async fn all_told(telling: Vec<BoxFuture<Result<(), Error>>>) -> Result<(), Error> {
+    let mut told = Ok(());
+    for telling in telling {
+        told = told.and(telling.await);
+    }
+    told
 }
 
 impl fmt::Debug for CacheRef {
