@@ -29,6 +29,8 @@ pub use api::metrics;
 pub use api::shutdown::{Shutdown, shutdown};
 pub use events::{Source, Stats, Status, logs};
 pub use executor::context::settle;
+#[cfg(feature = "shared")]
+pub use api::shared;
 #[cfg(feature = "test-util")]
 pub use executor::testing;
 pub use outcome::error::{Error, ErrorKind, FetchError, FetchErrorKind};

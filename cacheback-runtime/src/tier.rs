@@ -20,6 +20,8 @@ use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 
 pub(crate) mod codec;
+#[cfg(feature = "redis")]
+pub(crate) mod redis;
 pub(crate) mod schema;
 pub(crate) mod wire_key;
 pub(crate) use wire_key::{Scope, WireKey};
@@ -79,25 +81,27 @@ pub(crate) trait Tier: Send + Sync + 'static {
     fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId>;
 
     /// Changes all keys of a scope at once. Leases of them are void afterwards.
-    fn bump(&self, scope: &Scope, change: Bump) -> Reply<()>;
+    fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()>;
 }
 
 /// The tiers that were configured, by their aliases.
 #[derive(Clone, Default)]
-pub(crate) struct Tiers(Vec<(Option<&'static str>, Arc<dyn Tier>)>);
+pub(crate) struct Tiers(Vec<(Option<Box<str>>, Arc<dyn Tier>)>);
 
 impl Tiers {
-    /// Adds a tier: the one without an alias is for caches that name none. `Err` if there is one already.
-    pub(crate) fn add(&mut self, alias: Option<&'static str>, tier: Arc<dyn Tier>) -> Result<(), ()> {
-        if self.get(alias).is_some() {
-            return Err(());
-        }
-        self.0.push((alias, tier));
-        Ok(())
+    /// Adds a tier. The one without an alias is for caches that name none.
+    pub(crate) fn add(&mut self, alias: Option<&str>, tier: Arc<dyn Tier>) {
+        self.0.push((alias.map(Into::into), tier));
     }
 
     pub(crate) fn get(&self, alias: Option<&str>) -> Option<&Arc<dyn Tier>> {
-        self.0.iter().find(|(own, _)| *own == alias).map(|(_, tier)| tier)
+        self.0.iter().find(|(own, _)| own.as_deref() == alias).map(|(_, tier)| tier)
+    }
+
+    /// An alias that two tiers have.
+    pub(crate) fn twice(&self) -> Option<Option<&str>> {
+        let aliases = || self.0.iter().map(|(alias, _)| alias.as_deref());
+        aliases().find(|alias| aliases().filter(|other| other == alias).count() > 1)
     }
 }
 

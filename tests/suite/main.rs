@@ -37,6 +37,7 @@ mod metrics;
 mod objects;
 mod options;
 mod serde;
+mod shared;
 mod shared_errors;
 mod shutdown;
 mod single_flight;

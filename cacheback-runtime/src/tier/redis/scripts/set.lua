@@ -1,0 +1,7 @@
+-- ARGV[3] and [4] the versions in the envelope, [5] the time to live in ms, [6] the envelope: a value, or a tombstone.
+if stale ~= tonumber(ARGV[3]) or gone ~= tonumber(ARGV[4]) then
+  return { 'versions', stale, gone }
+end
+redis.call('SET', KEYS[1], numbered(ARGV[6], next_id), 'PX', ARGV[5])
+redis.call('DEL', KEYS[2])
+return { 'stored', stale, gone, next_id }
