@@ -42,7 +42,7 @@ mod wait;
 mod write;
 use breaker::{Admission, Breaker, Turn};
 pub(crate) use cacheable::{Cacheable, Of};
-pub(crate) use definition::{Closure, Definition, ValueOptions};
+pub(crate) use definition::{Closure, Definition, SharedOptions, ValueOptions};
 pub(crate) use erased::ErasedCache;
 use fetch::Job;
 pub(crate) use result::{Answer, CallKind, Peeked};
@@ -59,7 +59,7 @@ pub(crate) type SourceOf<C> = Arc<dyn Source<C>>;
 
 /// The cache of one function (of one instantiation, if the function is generic), or of one `Cache` object.
 pub(crate) struct Engine<C: Cacheable> {
-    definition: Definition<C::Outcome>,
+    definition: Definition<C>,
     /// Tells the engine from every other of the process: for the executor's queue and the housekeeper.
     number: u64,
     hasher: Seeded,
@@ -84,7 +84,7 @@ pub(crate) struct Engine<C: Cacheable> {
 }
 
 impl<C: Cacheable> Engine<C> {
-    pub(crate) fn new(definition: Definition<C::Outcome>) -> Arc<Self> {
+    pub(crate) fn new(definition: Definition<C>) -> Arc<Self> {
         static NUMBER: Serial = Serial::new();
         let policy = definition.policy;
         let engine = Arc::new(Self {

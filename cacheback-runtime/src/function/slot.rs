@@ -102,7 +102,7 @@ impl Slot {
     /// with the name and the options.
     pub(crate) fn find_or_init<C: Cacheable, M: Marker>(
         &'static self,
-        definition: impl FnOnce(&'static str, Policy) -> Definition<C::Outcome>,
+        definition: impl FnOnce(&'static str, Policy) -> Definition<C>,
     ) -> Shared<C> {
         self.instances.with(|instances| {
             let instance = instances.walk::<C, M>().unwrap_or_else(|end| {

@@ -79,6 +79,7 @@ impl Stage {
             values: ValueOptions::NONE,
             share: Sharing::Copied(|error: &&str| *error),
             describe: Describe::UNSEEN,
+            shared: None,
         };
         Self { engine: Engine::new(definition), versions: Arc::new(Versions::new()), calls: Arc::default() }
     }
