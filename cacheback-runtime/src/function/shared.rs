@@ -151,7 +151,8 @@ mod tests {
             shared_part(PhantomData::<Nested<Option<Ref<[u8]>>>>),
             shared_part(PhantomData::<Val<u8>>),
         );
-        let _: SharedSite<(String, Vec<String>, Option<Vec<u8>>, u8), bool> = site(parts);
+        type Key = (String, Vec<String>, Option<Vec<u8>>, u8);
+        let _: SharedSite<Key, bool> = site(parts);
         let _: SharedSite<(), bool> = site(());
     }
 
