@@ -20,6 +20,8 @@ pub use crate::outcome::{Describe, Probe};
 pub use crate::rules::policy::{Eviction, Policy};
 
 // The bounds of generated code, so that the compiler names them by a path that its reader has.
+#[cfg(feature = "shared")]
+pub use crate::function::shared::{SharedKey, SharedPart, SharedParts, SharedSite, SharedValue, shared_part};
 pub use crate::function::span::Span;
 pub use crate::key::{ArgsOver, Argument, Borrowed, Key, KeyOver, KeyShape, Own, Receiver, Shape, Shapes};
 pub use crate::outcome::weight::Weight;
@@ -169,7 +171,7 @@ pub fn entry<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
     site: impl IsSite<A, O>,
 ) -> Entry<O::Return> {
     cache::list_function(at.slot());
-    Entry::new(Arc::new(site.site().with_key(at, key)))
+    Entry::new(Arc::new(site.site().with_key(at, key, || None)))
 }
 
 /// The entry of a key, and the arguments that go with it.
@@ -181,7 +183,44 @@ pub fn entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: 
     site: impl IsSite<F, O>,
 ) -> Entry<O::Return> {
     cache::list_function(at.slot());
-    Entry::new(Arc::new(site.site().with(at, key, args)))
+    Entry::new(Arc::new(site.site().with(at, key, args, || None)))
+}
+
+/// How a shared function's keys of these parts become bytes, and its values, if they can be shared.
+#[cfg(feature = "shared")]
+#[must_use]
+pub fn shared<P: SharedParts, O: Outcome>(_: P, _: O) -> SharedSite<P::Owned, O::Value>
+where
+    O::Value: SharedValue,
+{
+    SharedSite::new()
+}
+
+/// The [`entry`] of a shared function.
+#[cfg(feature = "shared")]
+#[must_use]
+pub fn shared_entry<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
+    at: I,
+    key: Viewed<A, W>,
+    site: impl IsSite<A, O>,
+    shared: SharedSite<A::Owned, O::Value>,
+) -> Entry<O::Return> {
+    cache::list_function(at.slot());
+    Entry::new(Arc::new(site.site().with_key(at, key, || Some(shared.options::<I::Marker>()))))
+}
+
+/// The [`entry_of`] of a shared function.
+#[cfg(feature = "shared")]
+#[must_use]
+pub fn shared_entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: Copy, X: Copy>(
+    at: I,
+    key: Viewed<A, W>,
+    args: Viewed<F, X>,
+    site: impl IsSite<F, O>,
+    shared: SharedSite<A::Owned, O::Value>,
+) -> Entry<O::Return> {
+    cache::list_function(at.slot());
+    Entry::new(Arc::new(site.site().with(at, key, args, || Some(shared.options::<I::Marker>()))))
 }
 
 /// The shape of an argument whose type has no name.

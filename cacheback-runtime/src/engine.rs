@@ -48,9 +48,7 @@ mod wait;
 mod write;
 use breaker::{Admission, Breaker, Turn};
 pub(crate) use cacheable::{Cacheable, Of};
-#[cfg(feature = "shared")]
-pub(crate) use definition::SharedOptions;
-pub(crate) use definition::{Closure, Definition, ValueOptions};
+pub(crate) use definition::{Closure, Definition, SharedOptions, ValueOptions};
 pub(crate) use erased::ErasedCache;
 use fetch::Job;
 pub(crate) use result::{Answer, CallKind, Peeked};
@@ -96,15 +94,10 @@ pub(crate) struct Engine<C: Cacheable> {
 }
 
 impl<C: Cacheable> Engine<C> {
-    // Without a second tier there is nothing to take out of the definition.
-    #[cfg_attr(not(feature = "shared"), allow(unused_mut))]
     pub(crate) fn new(mut definition: Definition<C>) -> Arc<Self> {
         static NUMBER: Serial = Serial::new();
         let policy = definition.policy;
-        #[cfg(feature = "shared")]
         let shared = definition.shared.take().map(|options| Shared::new(definition.name, options));
-        #[cfg(not(feature = "shared"))]
-        let shared = None;
         let engine = Arc::new(Self {
             definition,
             shared,

@@ -20,6 +20,8 @@ use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 
 pub(crate) mod codec;
+pub(crate) mod compress;
+pub(crate) mod envelope;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 pub(crate) mod schema;
@@ -231,9 +233,13 @@ pub(crate) enum Release {
 pub(crate) enum Change {
     Set(Payload),
     /// The value is stale from now on. If there is none, a tombstone is left, which lasts at least so long.
-    Invalidate { tombstone: Duration },
+    Invalidate {
+        tombstone: Duration,
+    },
     /// The value is gone. The tombstone lasts at least so long.
-    Remove { tombstone: Duration },
+    Remove {
+        tombstone: Duration,
+    },
 }
 
 /// A change of all keys of a scope.

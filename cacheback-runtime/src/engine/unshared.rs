@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use super::fetch::Job;
-use super::{Cacheable, Engine, NodeOf, Peeked, SourceOf, Target};
+use super::{Cacheable, Engine, NodeOf, Peeked, SharedOptions, SourceOf, Target};
 use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 use crate::executor::context::Here;
@@ -14,6 +14,12 @@ use crate::rules::policy::Policy;
 
 /// No cache is shared.
 pub(super) struct Shared<C>(Infallible, PhantomData<fn() -> C>);
+
+impl<C: Cacheable> Shared<C> {
+    pub(super) fn new(_: &str, options: SharedOptions<C::OwnedKey, C::Value>) -> Self {
+        options.never()
+    }
+}
 
 /// No key has a lease.
 pub(super) struct HeldLease(Infallible);

@@ -79,7 +79,6 @@ impl Stage {
             values: ValueOptions::NONE,
             share: Sharing::Copied(|error: &&str| *error),
             describe: Describe::UNSEEN,
-            #[cfg(feature = "shared")]
             shared: None,
         };
         Self { engine: Engine::new(definition), versions: Arc::new(Versions::new()), calls: Arc::default() }

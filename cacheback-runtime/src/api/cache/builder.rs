@@ -578,15 +578,8 @@ where
         }
         let closures = KeyClosures { fetcher: parts.fetcher.clone(), empty, vary: self.vary.clone() };
         let values = parts.values.clone();
-        let engine = Engine::<Of<_, O>>::new(Definition {
-            name,
-            policy,
-            values,
-            share,
-            describe,
-            #[cfg(feature = "shared")]
-            shared: None,
-        });
+        let engine =
+            Engine::<Of<_, O>>::new(Definition { name, policy, values, share, describe, shared: None });
         if is_named {
             any::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
         }
