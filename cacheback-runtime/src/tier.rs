@@ -154,6 +154,9 @@ pub(crate) struct Request {
     /// The value that the caller has seen, whether or not it could be decoded. A newer one is returned instead of the
     /// lease.
     pub(crate) seen: Option<WriteId>,
+    /// A value that is fresh for longer than this is returned instead of the lease, even if the caller has seen it: by
+    /// the tier's clock it is not due yet. `None`: the caller wants a new one.
+    pub(crate) ahead: Option<Duration>,
     /// A caller waits for the fetch: a queued fetch and a back-off of another process do not keep it from the lease.
     pub(crate) is_awaited: bool,
     /// The fetch is about to run. Otherwise it is queued for a worker.

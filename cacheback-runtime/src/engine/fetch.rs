@@ -28,6 +28,8 @@ pub(crate) struct Job<C: Cacheable> {
     pub(super) started: Moment,
     /// The breaker is open, and this fetch is the trial of the period.
     pub(super) is_trial: bool,
+    /// `refresh` has asked for it: no value of an earlier fetch will do.
+    pub(super) is_forced: bool,
     /// The body has returned an error that is no outage, but the answer of a healthy origin.
     pub(super) error_is_answer: bool,
     /// How many bodies have led to this fetch, each by invalidating the key of the next: see `chain`.
@@ -68,6 +70,7 @@ impl<C: Cacheable> Job<C> {
             progress: Progress::Waiting,
             started: Moment::PAST,
             is_trial: false,
+            is_forced: false,
             error_is_answer: false,
             links: 0,
             here: here.clone(),

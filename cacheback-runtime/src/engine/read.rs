@@ -49,6 +49,15 @@ enum Found<'g, N> {
     Ask,
 }
 
+/// The facts about a flight that is to be started.
+struct With {
+    /// It is the trial of the breaker's period.
+    is_trial: bool,
+    /// `refresh` has asked for it.
+    is_forced: bool,
+    started: Moment,
+}
+
 /// The result of a caller's decision.
 enum Entered<C: Cacheable> {
     /// A stored value, not counted yet.
@@ -216,7 +225,8 @@ impl<C: Cacheable> Engine<C> {
         let windows = &self.store.windows;
         let may_consult = matches!(consulted, Consulted::NotYet) && self.can_consult(here);
         let pins = self.store.pins();
-        let (found, joined, is_trial) = self.with_claims(target, |claims, known| {
+        let is_forced = matches!(want, Want::Outcome);
+        let (found, joined) = self.with_claims(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
             let mut facts = node.map_or(Facts::NONE, |node| node.facts(windows));
             // Found by this call, and here no more, or never: it is served all the same.
@@ -232,10 +242,10 @@ impl<C: Cacheable> Engine<C> {
             let mut decision = match want {
                 Want::Outcome => Decision::FetchNow,
                 Want::Look if is_missing && facts.is_unsure => Decision::Consult,
-                Want::Look => return Ok((Found::Nothing, None, false)),
+                Want::Look => return Ok((Found::Nothing, None)),
                 Want::Answer { waits_on_miss: Some(waits) } => decide(&facts, now, waits),
                 Want::Answer { waits_on_miss: None } if is_missing => {
-                    return Ok((Found::Ask, None, false));
+                    return Ok((Found::Ask, None));
                 }
                 Want::Answer { waits_on_miss: None } => decide(&facts, now, false),
             };
@@ -287,10 +297,10 @@ impl<C: Cacheable> Engine<C> {
                 (Some(status), Some(node)) => Found::Node(node, status),
                 _ => Found::Nothing,
             };
-            Ok((found, joined.map(|joined| (joined, started)), admission == Admission::Trial))
+            let with = With { is_trial: admission == Admission::Trial, is_forced, started };
+            Ok((found, joined.map(|joined| (joined, with))))
         });
-        let waiter = joined
-            .and_then(|(joined, started)| self.dispatch(joined, here, target, source, is_trial, started));
+        let waiter = joined.and_then(|(joined, with)| self.dispatch(joined, here, target, source, with));
         self.drop_unstarted(here, unstarted);
         if let Some(waiter) = waiter {
             return Entered::Wait(waiter);
@@ -317,15 +327,14 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    /// Starts the fetch that `joined` asks for, outside of the lock. Returns the caller's waiter, if it waits.
+    /// Starts the flight that `joined` asks for, outside of the lock. Returns the caller's waiter, if it waits.
     fn dispatch(
         self: &Arc<Self>,
         joined: JoinOrClaim<FlightResult<C>, Box<Job<C>>>,
         here: &Here,
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
-        is_trial: bool,
-        started: Moment,
+        with: With,
     ) -> Option<Waiter<FlightResult<C>>> {
         match joined {
             JoinOrClaim::Busy { .. } | JoinOrClaim::Crowded => {
@@ -349,7 +358,7 @@ impl<C: Cacheable> Engine<C> {
             JoinOrClaim::Claimed { flight, waiter } => {
                 let purpose = flight.purpose;
                 let mut job = Job::new(self, here, target, source, flight);
-                (job.is_trial, job.started) = (is_trial, started);
+                (job.is_trial, job.is_forced, job.started) = (with.is_trial, with.is_forced, with.started);
                 match waiter {
                     Some(waiter) if purpose == Purpose::Consultation => {
                         job.begin_consultation();

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use redis::io::tcp::TcpSettings;
 use redis::{Client, ConnectionAddr, IntoConnectionInfo, Pipeline, Value};
 
 use super::compress::{self, Codec};
@@ -90,7 +91,11 @@ impl Redis {
             ConnectionAddr::Unix(path) => path.display().to_string(),
             _ => "a server".to_owned(),
         };
-        let client = Client::open(info).map_err(|error| wrong(&error.to_string()))?;
+        let tcp = TcpSettings::default()
+            .set_nodelay(true)
+            // What is not delivered when a connection is dropped is not delivered later, after newer writes.
+            .set_linger_time(Duration::ZERO);
+        let client = Client::open(info.set_tcp_settings(tcp)).map_err(|error| wrong(&error.to_string()))?;
         Ok(Self {
             client,
             address,
@@ -217,13 +222,14 @@ impl Tier for Connected {
     }
 
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
-        let Request { token, seen, is_awaited, is_running } = request;
+        let Request { token, seen, ahead, is_awaited, is_running } = request;
         let args = [
             token.0.to_le_bytes().to_vec(),
             text(seen.map_or(0, |WriteId(id)| id)),
             text(u8::from(is_awaited)),
             text(LEASE.as_millis()),
             if is_running { b"r".to_vec() } else { b"q".to_vec() },
+            ahead.map_or_else(Vec::new, |ahead| text(millis(ahead))),
         ];
         let inner = Arc::clone(&self.0);
         let asked = inner.call(key, |scripts| &scripts.acquire, args.to_vec());

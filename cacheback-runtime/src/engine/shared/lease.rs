@@ -35,8 +35,13 @@ impl HeldLease {
     }
 
     /// Asks for the lease. If the answer is lost, or not waited for, the lease may be ours.
-    async fn ask(&mut self, seen: Option<WriteId>, is_awaited: bool) -> Result<Acquired, Down> {
-        let request = Request { token: self.token, seen, is_awaited, is_running: true };
+    async fn ask(
+        &mut self,
+        seen: Option<WriteId>,
+        ahead: Option<Duration>,
+        is_awaited: bool,
+    ) -> Result<Acquired, Down> {
+        let request = Request { token: self.token, seen, ahead, is_awaited, is_running: true };
         self.has_ended = false;
         let acquired = self.shared.tier.acquire(&self.shared.key, request).await;
         match &acquired {
@@ -105,14 +110,17 @@ impl<C: Cacheable> Job<C> {
         let mut seen = self.engine.write_id(&self.target).map(WriteId);
         let mut lease = HeldLease::of(shared);
         let [mut pause, longest] = LOOKS;
+        // A refresh that was asked for takes the value of no earlier fetch, but joins one that runs.
+        let mut ahead = (!self.is_forced).then_some(policy.refresh_ahead);
         loop {
             let (sent, is_awaited) = (Moment::now(), self.flight.waiting() > 0);
-            match lease.ask(seen, is_awaited).await {
+            match lease.ask(seen, ahead, is_awaited).await {
                 Ok(Acquired::Ours(_)) => break,
                 Ok(Acquired::Newer(found)) => {
                     seen = Some(found.id);
                     let found = self.engine.decoded(&found, sent, policy);
-                    if let Some(found) = found.filter(|found| !found.times.due(Moment::now())) {
+                    let found = found.filter(|found| ahead.is_some() && !found.times.due(Moment::now()));
+                    if let Some(found) = found {
                         events::count(&self.engine.counters.shared_hits);
                         self.land(Some(found), policy);
                         return false;
@@ -122,6 +130,7 @@ impl<C: Cacheable> Job<C> {
                     if self.leave_to_others(left, is_backoff, policy) {
                         return false;
                     }
+                    ahead = Some(policy.refresh_ahead);
                     let look = pause.min(left).max(Duration::from_millis(1));
                     context::timer(&self.here.handle, look).await;
                     pause = (pause * 2).min(longest);

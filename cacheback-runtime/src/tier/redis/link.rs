@@ -9,12 +9,10 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::pin::Pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::io::tcp::TcpSettings;
 use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
@@ -188,21 +186,19 @@ async fn supervise(
 
 /// Connects, learns the server's clock, and tries whether the user may do all that will be asked for.
 async fn connect(client: &Client, first: &[Cmd], state: &State) -> RedisResult<MultiplexedConnection> {
-    let tcp = TcpSettings::default()
-        .set_nodelay(true)
-        // What is not delivered when the connection is dropped is not delivered later, after newer writes.
-        .set_linger_time(Duration::ZERO);
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         .set_response_timeout(None)
-        .set_pipeline_buffer_size(BUFFER)
-        .set_tcp_settings(tcp);
+        .set_pipeline_buffer_size(BUFFER);
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    let (seconds, micros): (i64, i64) = redis::cmd("TIME").query_async(&mut connection).await?;
-    state.correct_clock(seconds * 1_000_000 + micros);
+    // In one burst, so that a connection over a long way is soon made.
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("TIME");
     for command in first {
-        connection.send_packed_command(command).await?;
+        pipeline.add_command(command.clone()).ignore();
     }
+    let ((seconds, micros),): ((i64, i64),) = pipeline.query_async(&mut connection).await?;
+    state.correct_clock(seconds * 1_000_000 + micros);
     Ok(connection)
 }
 
@@ -311,7 +307,7 @@ async fn refuse_while<F: Future>(queue: &mut mpsc::UnboundedReceiver<Order>, fut
     loop {
         tokio::select! {
             biased;
-            done = Pin::new(&mut future) => return Some(done),
+            done = future.as_mut() => return Some(done),
             order = queue.recv() => {
                 let _ = order?.answer.send(Err(Down::Disconnected));
             }

@@ -1,6 +1,6 @@
 //! Real parts: a server, a proxy before it, processes, and the origin that their functions ask.
 
-#![allow(dead_code)] // Each file of tests uses its own part.
+#![allow(dead_code, unused_imports)] // Each file of tests uses its own part.
 
 pub(crate) mod origin;
 pub(crate) mod process;

@@ -1,6 +1,13 @@
 -- ARGV[3] token, [4] the number that the caller has seen, [5] '1': a caller waits, [6] the time of a lease in ms,
--- [7] its state.
-if is_value and id > tonumber(ARGV[4]) then
+-- [7] its state, [8] a value that is fresh for longer than so many ms is returned though it was seen ('': it is not).
+local is_fresh = false
+if is_value and ARGV[8] ~= '' then
+  local lifetime, retention, value_stale = struct.unpack('<I8I8I8', string.sub(head, 41, 64))
+  local left = redis.call('PTTL', KEYS[1])
+  local age = retention - left
+  is_fresh = left > 0 and age >= 0 and value_stale >= stale and age + tonumber(ARGV[8]) < lifetime
+end
+if is_value and (id > tonumber(ARGV[4]) or is_fresh) then
   return { 'newer', stale, gone, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1]) }
 end
 if state and token ~= ARGV[3] then
