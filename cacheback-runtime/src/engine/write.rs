@@ -108,7 +108,7 @@ impl<C: Cacheable> Engine<C> {
                 }
                 return Ok((claims.supersede(), None));
             };
-            (next.is_trial, next.links) = (admission == Admission::Trial, links);
+            (next.is_trial, next.is_forced, next.links) = (admission == Admission::Trial, true, links);
             let unstarted = claims.supersede_others(here.lane);
             let succession = claims.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
             if let Some(node) = node {
