@@ -33,3 +33,9 @@ pub use executor::context::settle;
 pub use executor::testing;
 pub use outcome::error::{Error, FetchError, FetchErrorKind};
 pub use rules::policy::{Eviction, Policy};
+
+/// The second tier: values that several processes share.
+#[cfg(feature = "shared")]
+pub mod shared {
+    pub use crate::tier::compress::Codec;
+}

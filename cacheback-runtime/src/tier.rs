@@ -17,7 +17,11 @@ use std::time::Duration;
 
 use crate::engine::source::BoxFuture;
 
-mod wire_key;
+pub(crate) mod codec;
+pub(crate) mod compress;
+pub(crate) mod envelope;
+pub(crate) mod schema;
+pub(crate) mod wire_key;
 pub(crate) use wire_key::{Scope, WireKey};
 
 /// The number of a change of a key in the tier. A later change of the key has a greater one.
@@ -190,9 +194,13 @@ pub(crate) enum Release {
 pub(crate) enum Change {
     Set(Payload),
     /// The value is stale from now on. If there is none, a tombstone is left, which lasts at least so long.
-    Invalidate { tombstone: Duration },
+    Invalidate {
+        tombstone: Duration,
+    },
     /// The value is gone. The tombstone lasts at least so long.
-    Remove { tombstone: Duration },
+    Remove {
+        tombstone: Duration,
+    },
 }
 
 /// A change of all keys of a scope.
