@@ -85,7 +85,7 @@ where
     let mut longer = bytes.clone();
     longer.push(0xc0);
     assert_eq!((encoding.decode)(&longer), Err(Undecodable::TooLong));
-    for end in 0..bytes.len() {
+    for end in 0..bytes.len().min(1_000) {
         assert_eq!((encoding.decode)(&bytes[..end]), Err(Undecodable::Truncated), "the first {end} bytes");
     }
 }

@@ -52,7 +52,7 @@ fn the_layout_is_the_same_for_ever() {
         (56, &7_u64.to_le_bytes()),
         (64, &8_u64.to_le_bytes()),
         (72, &2_u32.to_le_bytes()),
-        (76, &0x5353_u32.to_le_bytes()),
+        (76, &[106, 121, 208, 172]),
     ];
     let rest: [(usize, &[u8]); 2] = [(80, &250_u32.to_le_bytes()), (84, b"\xc3\xc3")];
     let all: Vec<u8> = fields
