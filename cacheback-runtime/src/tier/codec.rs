@@ -19,7 +19,7 @@ pub(crate) const DEPTH: usize = 128;
 pub(crate) struct Encoding<T> {
     pub(crate) encode: fn(&T) -> Result<Vec<u8>, Unencodable>,
     pub(crate) decode: fn(&[u8]) -> Result<T, Undecodable>,
-    /// The fingerprint of the type's shape. It costs microseconds: ask once.
+    /// The fingerprint of the type's shape. It runs `Deserialize` many times: ask once.
     pub(crate) shape: fn() -> u64,
 }
 
@@ -116,7 +116,9 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Undecodable> {
 
 /// Walks over the bytes of a value: one complete value of [`DEPTH`] levels at most, and nothing after it.
 ///
-/// Markers and lengths are those of the [MessagePack specification](https://github.com/msgpack/msgpack/blob/master/spec.md).
+/// Markers and lengths are those of the [specification of MessagePack][spec].
+///
+/// [spec]: https://github.com/msgpack/msgpack/blob/master/spec.md
 fn check(bytes: &[u8]) -> Result<(), Undecodable> {
     let mut rest = bytes;
     // How many values are missing on each level that is open.

@@ -5,8 +5,8 @@ use std::fmt;
 
 use lz4_flex::block;
 
-/// Transforms the bytes of values on their way into the second tier, and back: to encrypt them, say, or to compress them
-/// by an algorithm of your own. It takes the place of the compression that is built in.
+/// Transforms the bytes of values on their way into the second tier, and back: to encrypt them, say, or to compress
+/// them by an algorithm of your own. It takes the place of the compression that is built in.
 ///
 /// All processes that share values have to have the same codec. It is asked for values of its own [`id`](Self::id)
 /// alone, and all others are fetched anew: also those that were written without a codec, so that nobody gets around an
@@ -145,7 +145,8 @@ pub(crate) fn pack(codec: Option<&dyn Codec>, raw: Vec<u8>) -> Result<Packed, Un
     Ok(Packed { compression: PLAIN, raw_len, bytes: raw })
 }
 
-/// The encoded bytes of a value. The caller has checked that `raw_len` is no more than it accepts: no more is allocated.
+/// The encoded bytes of a value. The caller has checked that `raw_len` is no more than it accepts: the library's own
+/// compression allocates no more.
 pub(crate) fn unpack(
     codec: Option<&dyn Codec>,
     compression: u8,

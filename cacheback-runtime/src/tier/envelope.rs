@@ -10,7 +10,7 @@
 //! | 8 | 8 | write id (*patched*) |
 //! | 16 | 8 | fingerprint of the key |
 //! | 24 | 8 | fingerprint of the types |
-//! | 32 | 8 | moment of the write in milliseconds since 1970, by the writer's clock: for people, nothing depends on it |
+//! | 32 | 8 | moment of the write in milliseconds since 1970, by the writer's clock: no decision depends on it |
 //! | 40 | 8 | lifetime in milliseconds (*patched*) |
 //! | 48 | 8 | retention in milliseconds |
 //! | 56 | 8 | version of the tags: *stale* |
@@ -19,8 +19,8 @@
 //! | 76 | 4 | sum of everything that is not patched |
 //! | 80 | 4 | duration of the fetch in milliseconds |
 //!
-//! These are [`HEADER`] = 84 bytes. A later version of the library may add fields and say so in the length of the header:
-//! this one skips them. A layout that cannot be read so has another version.
+//! These are [`HEADER`] = 84 bytes. A later version of the library may add fields and say so in the length of the
+//! header: this one skips them. A layout that cannot be read so has another version.
 //!
 //! The server writes three fields in place, within a stored envelope: it gives a write its id, and an invalidation
 //! changes the kind and cuts the lifetime. It cannot compute the sum, so the sum does not cover them. Any two kinds
@@ -223,8 +223,8 @@ fn version(bytes: &[u8]) -> Result<(), Broken> {
     }
 }
 
-/// The sum of an envelope: 32 bits of xxh3 over the payload, whose seed is the xxh3 of the header without what is patched
-/// later and without the sum itself.
+/// The sum of an envelope: 32 bits of xxh3 over the payload. Its seed is the xxh3 of the header, in which the patched
+/// fields and the sum itself are zero.
 fn sum(header: &[u8], payload: &[u8]) -> u32 {
     let mut fixed = [0; u8::MAX as usize];
     let fixed = &mut fixed[..header.len()];

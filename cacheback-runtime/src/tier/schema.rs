@@ -1,7 +1,7 @@
 //! A fingerprint of a type's shape, so that a value is never decoded as a type of another shape.
 //!
-//! serde knows no shapes. But a `Deserialize` asks its deserializer for what it expects, and the one in this file writes
-//! down what it is asked for. It walks to one place of the type at a time: at each struct on the way it brings the one
+//! serde knows no shapes. But a `Deserialize` asks its deserializer for what it expects, and the one in this file
+//! writes down what it is asked for. It walks to one place of the type at a time: at each struct on the way it brings the one
 //! field that leads there, at each enum the one variant. What it finds there is recorded, and what lies below is walked
 //! to later. So it needs no valid value of the type, but for the elements of a tuple or the key of a map that stand
 //! before the one it looks for: for those it makes values up, and tries others if they are refused.
