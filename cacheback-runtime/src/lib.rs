@@ -17,6 +17,11 @@ mod rules;
 mod store;
 #[cfg(feature = "shared")]
 mod tier;
+#[cfg(feature = "test-util")]
+/// The second tier.
+pub mod shared {
+    pub use crate::tier::memory::Memory;
+}
 
 #[doc(hidden)]
 pub mod __private;

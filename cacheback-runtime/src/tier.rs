@@ -17,6 +17,8 @@ use std::time::Duration;
 
 use crate::engine::source::BoxFuture;
 
+#[cfg(feature = "test-util")]
+pub(crate) mod memory;
 mod wire_key;
 pub(crate) use wire_key::{Scope, WireKey};
 
@@ -190,9 +192,13 @@ pub(crate) enum Release {
 pub(crate) enum Change {
     Set(Payload),
     /// The value is stale from now on. If there is none, a tombstone is left, which lasts at least so long.
-    Invalidate { tombstone: Duration },
+    Invalidate {
+        tombstone: Duration,
+    },
     /// The value is gone. The tombstone lasts at least so long.
-    Remove { tombstone: Duration },
+    Remove {
+        tombstone: Duration,
+    },
 }
 
 /// A change of all keys of a scope.
