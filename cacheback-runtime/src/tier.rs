@@ -22,6 +22,8 @@ use crate::base::tasks::BoxFuture;
 pub(crate) mod codec;
 pub(crate) mod compress;
 pub(crate) mod envelope;
+#[cfg(feature = "test-util")]
+pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 pub(crate) mod schema;

@@ -5,6 +5,8 @@ use std::fmt;
 use crate::base::sync::Arc;
 use crate::tier;
 pub use crate::tier::compress::Codec;
+#[cfg(feature = "test-util")]
+pub use crate::tier::memory::Memory;
 #[cfg(feature = "redis")]
 pub use crate::tier::redis::Redis;
 
@@ -40,3 +42,12 @@ impl sealed::Opens for Redis {
 }
 #[cfg(feature = "redis")]
 impl Tier for Redis {}
+
+#[cfg(feature = "test-util")]
+impl sealed::Opens for Memory {
+    fn __cacheback_open(self) -> sealed::Opened {
+        sealed::Opened(Arc::new(self))
+    }
+}
+#[cfg(feature = "test-util")]
+impl Tier for Memory {}

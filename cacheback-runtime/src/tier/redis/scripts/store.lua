@@ -6,7 +6,6 @@ if is_held or is_outdated or id ~= tonumber(ARGV[4]) then
   return { 'superseded', stale, gone }
 end
 redis.call('SET', KEYS[1], numbered(ARGV[8], next_id), 'PX', ARGV[7])
-if token == ARGV[3] then
-  redis.call('DEL', KEYS[2])
-end
+-- Its own lease, or the back-off of another process, which a success ends.
+redis.call('DEL', KEYS[2])
 return { 'stored', stale, gone, next_id }
