@@ -317,7 +317,9 @@ impl Fleet {
         let is_kept = age < RETENTION;
         if is_kept && fetch.step < known.changed() {
             // A server that has lost a change and its lease cannot tell that there was one, if there was nothing before.
-            if lease.seen.is_some() || known.lost < known.changed() {
+            // An invalidated value ends with its retention as well, and leaves no tombstone.
+            let is_forgotten = known.lost >= known.changed() || known.gone <= fetch.step;
+            if lease.seen.is_some() || !is_forgotten {
                 return Err(format!(
                     "stored: read at step {}, changed at step {}",
                     fetch.step,

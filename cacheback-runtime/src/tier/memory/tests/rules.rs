@@ -408,3 +408,22 @@ fn a_sweep_drops_what_is_over_and_nothing_else() {
     world.state.sweep(world.now);
     assert_eq!(world.state.len(), 0);
 }
+
+/// The limit of the rule: with nothing observed and nothing there, nobody can tell that there was a change meanwhile.
+#[test]
+fn a_change_that_the_server_has_lost_is_not_seen_by_a_store_over_nothing() {
+    let mut world = World::new();
+    let early = world.lease(1);
+    world.set("a");
+    world.state.flush();
+    assert!(matches!(world.store(&early, "b"), Stored::Yes(_)));
+
+    // The value of an older fetch was invalidated, and its retention has ended.
+    let mut world = World::new();
+    let early = world.lease(1);
+    world.pass(secs(6));
+    world.write(Change::Set(value("a", 50)));
+    world.write(Change::Invalidate { tombstone: KEPT });
+    world.pass(secs(10));
+    assert!(matches!(world.store(&early, "b"), Stored::Yes(_)));
+}
