@@ -26,7 +26,8 @@ pub use cacheback_macros::cacheback;
 pub use cacheback_runtime::logs;
 pub use cacheback_runtime::{
     Cache, CacheBuilder, CacheRef, Configure, Entry, EntryInner, Error, ErrorKind, Eviction, FetchError,
-    FetchErrorKind, Lookup, Policy, Shutdown, Snapshot, Source, Stats, Status, caches, configure, settle, shutdown,
+    FetchErrorKind, Lookup, Policy, Shutdown, Snapshot, Source, Stats, Status, caches, configure, settle,
+    shutdown,
 };
 
 #[cfg(feature = "metrics")]

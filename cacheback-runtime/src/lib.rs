@@ -26,11 +26,11 @@ pub use api::configure::{Configure, configure};
 pub use api::entry::{Entry, EntryInner, Lookup, Snapshot};
 #[cfg(feature = "metrics")]
 pub use api::metrics;
+#[cfg(feature = "shared")]
+pub use api::shared;
 pub use api::shutdown::{Shutdown, shutdown};
 pub use events::{Source, Stats, Status, logs};
 pub use executor::context::settle;
-#[cfg(feature = "shared")]
-pub use api::shared;
 #[cfg(feature = "test-util")]
 pub use executor::testing;
 pub use outcome::error::{Error, ErrorKind, FetchError, FetchErrorKind};

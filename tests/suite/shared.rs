@@ -325,7 +325,8 @@ fn a_tier_that_is_down_is_no_outage() {
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (3, Status::Fresh, cacheback::Source::Local));
     assert_eq!(other.run(waits::entry(&source, 9).peek()), None);
     // A write holds here, and says that it does not hold there.
-    let unreachable = |told: Result<(), cacheback::Error>| assert_eq!(told.unwrap_err().kind(), ErrorKind::Unreachable);
+    let unreachable =
+        |told: Result<(), cacheback::Error>| assert_eq!(told.unwrap_err().kind(), ErrorKind::Unreachable);
     unreachable(other.run(waits::entry(&source, 1).set(70)));
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (70, Status::Fresh, cacheback::Source::Local));
     unreachable(other.run(waits::entry(&source, 1).invalidate()));
@@ -394,9 +395,8 @@ async fn of_sessions(source: &Arc<Source>, key: u64) -> u64 {
 #[test]
 fn several_tiers_have_aliases() {
     let (memory, sessions) = (Memory::new(), Memory::new());
-    let process = || {
-        Process::new(|configure| configure.shared(memory.clone()).shared_as("sessions", sessions.clone()))
-    };
+    let process =
+        || Process::new(|configure| configure.shared(memory.clone()).shared_as("sessions", sessions.clone()));
     let (one, other, source) = (process(), process(), Source::open());
     one.run(of_sessions(&source, 1));
     one.run(waits(&source, 1));

@@ -166,7 +166,9 @@ impl Configure {
         #[cfg(feature = "shared")]
         if let Some(alias) = self.settings.tiers.twice() {
             let call = alias.map_or("shared(..)".to_owned(), |alias| format!("shared_as({alias:?}, ..)"));
-            return Err(Error::new(format!("`{call}` was called twice: each second tier has an alias of its own")));
+            return Err(Error::new(format!(
+                "`{call}` was called twice: each second tier has an alias of its own"
+            )));
         }
         context::install(self.settings, "cacheback::configure").map_err(|first_use| {
             Error::new(format!(

@@ -139,7 +139,10 @@ impl<C: Cacheable> Job<C> {
             catch(|| self.engine.record(&self.target, value, started, policy, lifetime))?;
         let Record { node, weight } = record;
         let fetched = not_stored.map(|value| Fetched { value, started });
-        Ok(Arrival { candidate: Candidate::Node { node: Some(node), weight, started, origin: Origin::Body }, fetched })
+        Ok(Arrival {
+            candidate: Candidate::Node { node: Some(node), weight, started, origin: Origin::Body },
+            fetched,
+        })
     }
 
     /// Stores a value and ends the fetch. `Err` is a panic of the key's or the value's own code.

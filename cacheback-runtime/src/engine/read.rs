@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::fetch::Job;
-use super::wait::Fallback;
 use super::result::SharedValue;
+use super::wait::Fallback;
 use super::{
     Admission, Answer, Cacheable, CallKind, Engine, ErrorOf, Fetched, FlightResult, Peeked, SourceOf, Target,
 };
@@ -177,8 +177,7 @@ impl<C: Cacheable> Engine<C> {
         let mut losses = 0;
         loop {
             let here = self.here(losses);
-            let entered =
-                self.enter(&here, target, source, Want::Outcome, &Consulted::Done, Moment::now());
+            let entered = self.enter(&here, target, source, Want::Outcome, &Consulted::Done, Moment::now());
             let Entered::Wait(waiter) = entered else { continue };
             if waiter.is_within() {
                 self.waits_for_itself();

@@ -14,8 +14,8 @@ use super::result::SharedValue;
 use super::{Cacheable, Engine, NodeOf, SharedOptions, Target};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::catch;
-use crate::base::sync::plain::{AtomicBool, OnceLock, Ordering};
 use crate::base::sync::Arc;
+use crate::base::sync::plain::{AtomicBool, OnceLock, Ordering};
 use crate::events::{self, RateLimit};
 use crate::executor::context::Here;
 use crate::rules::freshness::{Times, Windows};
@@ -100,8 +100,7 @@ impl<C: Cacheable> Engine<C> {
     /// not encoded to the same bytes each time. Runs user code.
     fn shared_key(&self, here: &Here, target: &Target<C::OwnedKey>) -> Option<SharedKey> {
         let (shared, tier) = self.tier(here)?;
-        let encoded =
-            catch(|| wire_key(&shared.scope, &shared.options.key, target.key(), C::is_same_key));
+        let encoded = catch(|| wire_key(&shared.scope, &shared.options.key, target.key(), C::is_same_key));
         let why = match encoded {
             Ok(Ok(key)) => return Some(SharedKey { tier, key }),
             Ok(Err(error)) => error.to_string(),

@@ -69,12 +69,7 @@ impl<C: Cacheable> Engine<C> {
     }
 
     #[inline]
-    pub(super) fn message_of_set(
-        &self,
-        _: &Here,
-        _: &Target<C::OwnedKey>,
-        _: &NodeOf<C>,
-    ) -> Option<Message> {
+    pub(super) fn message_of_set(&self, _: &Here, _: &Target<C::OwnedKey>, _: &NodeOf<C>) -> Option<Message> {
         None
     }
 

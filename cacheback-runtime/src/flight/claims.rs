@@ -3,8 +3,8 @@
 
 use smallvec::SmallVec;
 
-use super::{Flight, Purpose};
 use super::waiter::Waiter;
+use super::{Flight, Purpose};
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::task;

@@ -252,7 +252,11 @@ mod tests {
         for (age, lifetime, retention, started, states) in table {
             let times = Times::of_shared(at, age, lifetime, retention, windows);
             assert_eq!(times.started, Moment::from_bits(started), "{age}");
-            assert_eq!([0, 99, 100].map(|later| times.state(at.plus(later))), states, "{age} {lifetime} {retention}");
+            assert_eq!(
+                [0, 99, 100].map(|later| times.state(at.plus(later))),
+                states,
+                "{age} {lifetime} {retention}"
+            );
         }
         assert_eq!(Times::of_shared(at, 0, 8, 2_000, windows).ahead, 4);
     }

@@ -17,8 +17,8 @@ use redis::{Client, ConnectionAddr, IntoConnectionInfo, Pipeline, Value};
 use super::compress::{self, Codec};
 use super::envelope::{self, Envelope, Header, Kind};
 use super::{
-    Acquired, Bump, Change, Down, Found, Lease, Payload, Read, Release, Reply, Request, Scope, Stamp, Standing,
-    Stored, Tier, Token, WireKey, WriteId,
+    Acquired, Bump, Change, Down, Found, Lease, Payload, Read, Release, Reply, Request, Scope, Stamp,
+    Standing, Stored, Tier, Token, WireKey, WriteId,
 };
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{Mutex, lock};
@@ -72,7 +72,8 @@ impl Redis {
     pub fn new(url: &str) -> Result<Self, Error> {
         // The client's own message may show the URL, with its password.
         let wrong = |why: &str| Error::new(format!("the URL of a Redis server: {why}"));
-        if !["redis://", "rediss://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
+        if !["redis://", "rediss://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme))
+        {
             return Err(wrong("it begins with `redis://`, `rediss://` or `redis+unix://`"));
         }
         let info = url.into_connection_info().map_err(|_| {
@@ -82,12 +83,16 @@ impl Redis {
             return Err(wrong("`rediss://` needs the feature `redis-tls` of `cacheback`"));
         }
         #[cfg(feature = "redis-tls")]
-        if matches!(info.addr(), ConnectionAddr::TcpTls { .. }) && rustls::crypto::CryptoProvider::get_default().is_none() {
+        if matches!(info.addr(), ConnectionAddr::TcpTls { .. })
+            && rustls::crypto::CryptoProvider::get_default().is_none()
+        {
             // If another thread is faster, its provider stands.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
         let address = match info.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => format!("{host}:{port}"),
+            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
+                format!("{host}:{port}")
+            }
             ConnectionAddr::Unix(path) => path.display().to_string(),
             _ => "a server".to_owned(),
         };
@@ -142,8 +147,15 @@ impl Redis {
         let first = scripts.load();
         let link = Link::open(client, first, address, timeout);
         let leases = Arc::new(Mutex::new(HashMap::new()));
-        let connected =
-            Connected(Arc::new(Inner { link, scripts, prefix, max_value_bytes, codec, versions: Mutex::default(), leases }));
+        let connected = Connected(Arc::new(Inner {
+            link,
+            scripts,
+            prefix,
+            max_value_bytes,
+            codec,
+            versions: Mutex::default(),
+            leases,
+        }));
         own_runtime().spawn(extend(Arc::downgrade(&connected.0)));
         Arc::new(connected)
     }
@@ -204,13 +216,21 @@ impl Tier for Connected {
         let inner = Arc::clone(&self.0);
         let names = inner.names(key);
         let mut pipeline = Pipeline::new();
-        pipeline.atomic().cmd("PTTL").arg(&names.value).cmd("GET").arg(&names.value).cmd("GET").arg(&names.versions);
+        pipeline
+            .atomic()
+            .cmd("PTTL")
+            .arg(&names.value)
+            .cmd("GET")
+            .arg(&names.value)
+            .cmd("GET")
+            .arg(&names.versions);
         let answered = inner.link.send(Command::Transaction(pipeline));
         let key = key.clone();
         Box::pin(async move {
             let Value::Array(answer) = answered.await? else { return Err(unexpected()) };
             let [left, envelope, versions] = <[Value; 3]>::try_from(answer).map_err(|_| unexpected())?;
-            let stamp = inner.learn(&key.scope, bytes(versions).as_deref().and_then(stamp_of).unwrap_or_default());
+            let stamp =
+                inner.learn(&key.scope, bytes(versions).as_deref().and_then(stamp_of).unwrap_or_default());
             let Some(envelope) = bytes(envelope) else { return Ok(Read::Missing { tombstone: None }) };
             let number = envelope::write_id(&envelope);
             match inner.found(&key, &envelope, number_of(&left)?, stamp) {
@@ -252,8 +272,11 @@ impl Tier for Connected {
                     let id = envelope::write_id(&envelope).ok_or_else(unexpected)?;
                     // One that cannot be read is shown as one of a schema that nobody has.
                     let unreadable = || {
-                        let standing =
-                            Standing { age: Duration::ZERO, lifetime: Duration::ZERO, retention: Duration::ZERO };
+                        let standing = Standing {
+                            age: Duration::ZERO,
+                            lifetime: Duration::ZERO,
+                            retention: Duration::ZERO,
+                        };
                         Found { id, standing, schema: UNREADABLE, bytes: Vec::new() }
                     };
                     Ok(Acquired::Newer(inner.found(&key, &envelope, left, stamp).unwrap_or_else(unreadable)))
@@ -444,7 +467,11 @@ impl Inner {
     fn answer(&self, scope: &Arc<Scope>, value: Value) -> Result<Answer, Down> {
         let Value::Array(items) = value else { return Err(unexpected()) };
         let mut items = items.into_iter();
-        let word = items.next().and_then(bytes).and_then(|word| String::from_utf8(word).ok()).ok_or_else(unexpected)?;
+        let word = items
+            .next()
+            .and_then(bytes)
+            .and_then(|word| String::from_utf8(word).ok())
+            .ok_or_else(unexpected)?;
         if word == "late" {
             let now = items.next().as_ref().map(number).transpose()?.unwrap_or_default();
             self.link.correct_clock(i64::try_from(now).unwrap_or(i64::MAX));
@@ -459,7 +486,8 @@ impl Inner {
     /// The envelope of a value, and its time to live in milliseconds.
     fn envelope(&self, key: &WireKey, value: Payload, stamp: Stamp) -> Result<(Vec<u8>, u64), Down> {
         let Payload { bytes, schema, standing, took } = value;
-        let packed = compress::pack(self.codec.as_deref(), bytes).map_err(|error| Down::Refused(error.to_string()))?;
+        let packed =
+            compress::pack(self.codec.as_deref(), bytes).map_err(|error| Down::Refused(error.to_string()))?;
         let retention = millis(standing.retention);
         let header = Header {
             kind: Kind::Value,

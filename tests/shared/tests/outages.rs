@@ -127,7 +127,9 @@ fn a_server_that_has_lost_all() {
 
 #[test]
 fn a_server_without_memory_takes_no_write() {
-    let Some(server) = Server::start(&["--maxmemory", "2mb", "--maxmemory-policy", "noeviction"]) else { return };
+    let Some(server) = Server::start(&["--maxmemory", "2mb", "--maxmemory-policy", "noeviction"]) else {
+        return;
+    };
     let origin = Origin::start();
     let [mut one, mut other] = [(); 2].map(|()| process(&origin, &server.url()));
     assert_eq!(one.ask("set long a old"), "ok");

@@ -152,9 +152,11 @@ fn writes_hold_there() {
 #[test]
 fn a_fetch_never_overwrites_the_write_of_another_process() {
     let Some((_server, origin, mut one, mut other)) = fleet() else { return };
-    for (key, write, there) in
-        [("a", "set long a written", "true Shared written"), ("b", "remove long b", "none"), ("c", "clear long", "none")]
-    {
+    for (key, write, there) in [
+        ("a", "set long a written", "true Shared written"),
+        ("b", "remove long b", "none"),
+        ("c", "clear long", "none"),
+    ] {
         origin.hold(key);
         let fetching = one.send(&format!("get long {key}"));
         origin.began(key, 1);
@@ -186,11 +188,14 @@ fn writes_of_one_process_keep_their_order() {
 fn one_fetch_a_lifetime_in_the_fleet() {
     let Some(server) = Server::start(&[]) else { return };
     let origin = Origin::start();
-    let mut fleet: Vec<_> = (0..3).map(|_| Process::start(&origin, &server.url(), &["timeout=1000"])).collect();
+    let mut fleet: Vec<_> =
+        (0..3).map(|_| Process::start(&origin, &server.url(), &["timeout=1000"])).collect();
     let keys: Vec<_> = (0..20).map(|key| format!("k{key}")).collect();
     let spins: Vec<_> = fleet
         .iter_mut()
-        .flat_map(|process| keys.iter().map(|key| process.send(&format!("spin short {key} 8000"))).collect::<Vec<_>>())
+        .flat_map(|process| {
+            keys.iter().map(|key| process.send(&format!("spin short {key} 8000"))).collect::<Vec<_>>()
+        })
         .collect();
     for spin in spins {
         spin.answer();

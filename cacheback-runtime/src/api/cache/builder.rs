@@ -635,7 +635,9 @@ where
         let is_named = self.name.is_some();
         let encodings = N::encodings();
         if encodings.is_some() && !is_named {
-            contradiction("option `shared`: by its `name` the other processes know the cache, and it has none");
+            contradiction(
+                "option `shared`: by its `name` the other processes know the cache, and it has none",
+            );
         }
         let name = self.name.unwrap_or_else(std::any::type_name::<Cache<K, V>>);
         if !contradictions.is_empty() {

@@ -191,8 +191,7 @@ impl<C: Cacheable> Job<C> {
         let ending = Ending::LeftToOthers { until, is_backoff };
         let key = catch(|| C::copy_key(self.target.key())).ok();
         let mut candidate = Candidate::Record { key, kept: None, ending };
-        let Some(commit) = self.commit(&mut candidate, policy, &|job, _, _| job.flight.waiting() == 0)
-        else {
+        let Some(commit) = self.commit(&mut candidate, policy, &|job, _, _| job.flight.waiting() == 0) else {
             return false;
         };
         self.publish(commit, Some(FlightResult::Consulted(None)));

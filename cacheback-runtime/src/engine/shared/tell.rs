@@ -45,7 +45,9 @@ impl<C: Cacheable> Engine<C> {
     ) -> Option<Message> {
         let shared = self.shared_key(here, target)?;
         let payload = match node.content() {
-            Content::Value(..) => self.payload(node, &*shared.tier).map_err(|why| self.value_not_shared(&why)),
+            Content::Value(..) => {
+                self.payload(node, &*shared.tier).map_err(|why| self.value_not_shared(&why))
+            }
             // Not to be stored.
             Content::Error(_) | Content::Nothing => Err(()),
         };
@@ -91,7 +93,9 @@ impl<C: Cacheable> Engine<C> {
             match sent.await {
                 Ok(WriteId(id)) => {
                     if let Some(node) = node {
-                        engine.store.with_node(hash, node, |node| node.set_write_id(id, &engine.store.windows));
+                        engine
+                            .store
+                            .with_node(hash, node, |node| node.set_write_id(id, &engine.store.windows));
                     }
                     Ok(())
                 }

@@ -13,13 +13,15 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value,
+};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::scripts::Call;
-use crate::base::sync::plain::{AtomicBool, AtomicI64, Mutex, Ordering, lock};
 use crate::base::sync::Arc;
+use crate::base::sync::plain::{AtomicBool, AtomicI64, Mutex, Ordering, lock};
 use crate::base::tasks::own_runtime;
 use crate::events;
 use crate::tier::{Down, Reply};
@@ -251,9 +253,8 @@ async fn run(mut connection: MultiplexedConnection, command: Command) -> RedisRe
         Command::Transaction(pipeline) => pipeline.query_async(&mut connection).await,
         Command::Script(Call { by_hash, by_code }) => {
             let done = connection.send_packed_command(&by_hash).await;
-            let is_unknown = |error: &RedisError| {
-                error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
-            };
+            let is_unknown =
+                |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
             match done {
                 Err(error) if is_unknown(&error) => connection.send_packed_command(&by_code).await,
                 done => done,

@@ -51,7 +51,11 @@ impl Proxy {
                 }
                 let server = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)));
                 let Ok(server) = server else { continue };
-                serving.open.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
+                serving
+                    .open
+                    .lock()
+                    .unwrap()
+                    .extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
                 let (to, from) = (client.try_clone().unwrap(), server.try_clone().unwrap());
                 let state = Arc::clone(&serving);
                 thread::spawn(move || pump(client, server, &state, true));
@@ -99,7 +103,9 @@ fn pump(mut from: TcpStream, mut to: TcpStream, state: &State, is_request: bool)
         match fault {
             Fault::BlackHole => continue,
             Fault::Latency(millis) if !is_request => thread::sleep(Duration::from_millis(millis)),
-            Fault::Garbage if !is_request => buffer[..read].iter_mut().for_each(|byte| *byte = byte.wrapping_add(77)),
+            Fault::Garbage if !is_request => {
+                buffer[..read].iter_mut().for_each(|byte| *byte = byte.wrapping_add(77))
+            }
             _ => {}
         }
         if to.write_all(&buffer[..read]).is_err() {

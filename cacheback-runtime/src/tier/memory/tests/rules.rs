@@ -77,7 +77,8 @@ impl World {
     fn await_lease(&mut self, token: u64) -> Acquired {
         self.ask(Request {
             token: Token(token),
-            seen: Some(WriteId(u64::MAX)), ahead: None,
+            seen: Some(WriteId(u64::MAX)),
+            ahead: None,
             is_awaited: true,
             is_running: true,
         })
@@ -288,7 +289,8 @@ fn a_newer_value_is_returned_and_no_lease_given() {
         assert_eq!((found.bytes, found.schema), (b"b".to_vec(), 7));
     }
     let id = world.write(Change::Remove { tombstone: KEPT });
-    let request = Request { token: Token(1), seen: Some(old), ahead: None, is_awaited: true, is_running: true };
+    let request =
+        Request { token: Token(1), seen: Some(old), ahead: None, is_awaited: true, is_running: true };
     let Acquired::Ours(lease) = world.ask(request) else { panic!("a tombstone is no value") };
     assert_eq!(lease.seen, Some(id));
 }
