@@ -29,10 +29,10 @@ impl Process {
         Self { runtime, _own: own }
     }
 
-    /// Runs a future, and then every task that can run.
-    fn run<T>(&self, future: impl Future<Output = T>) -> T {
+    /// Makes a call in this process, and then runs every task that can run.
+    fn run<F: Future>(&self, call: impl FnOnce() -> F) -> F::Output {
         self.runtime.block_on(async {
-            let done = future.await;
+            let done = call().await;
             run_ready().await;
             done
         })
@@ -40,7 +40,7 @@ impl Process {
 
     fn spawn<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         let task = self.runtime.spawn(future);
-        self.run(async {});
+        self.run(|| async {});
         task
     }
 }
@@ -54,7 +54,7 @@ fn fleet<const N: usize>() -> (Memory, [Process; N]) {
 
 /// All clocks move together.
 fn wait<const N: usize>(processes: &[Process; N], seconds: u64) {
-    processes.iter().for_each(|process| process.run(advance(secs(seconds))));
+    processes.iter().for_each(|process| process.run(|| advance(secs(seconds))));
 }
 
 /// Waits on a miss.
@@ -80,7 +80,7 @@ async fn fails(source: &Arc<Source>, key: u64) -> Result<u64, String> {
 /// Value, status and source of a call.
 macro_rules! looked_up {
     ($process:expr, $entry:expr) => {{
-        let lookup = $process.run($entry.lookup());
+        let lookup = $process.run(|| $entry.lookup());
         (lookup.value, lookup.status, lookup.source)
     }};
 }
@@ -95,9 +95,9 @@ fn a_value_that_one_process_has_fetched_is_a_value_of_all() {
         assert_eq!(looked_up!(other, function), (1, Status::Fresh, cacheback::Source::Local));
     }
     assert_eq!(source.runs(), 1);
-    let stats = other.run(async { waits::cache().stats() });
+    let stats = other.run(|| async { waits::cache().stats() });
     assert_eq!((stats.hits, stats.fetches, stats.shared_hits, stats.shared_misses), (2, 0, 1, 0));
-    let stats = one.run(async { waits::cache().stats() });
+    let stats = one.run(|| async { waits::cache().stats() });
     assert_eq!((stats.waited, stats.fetches, stats.shared_hits, stats.shared_misses), (1, 1, 0, 1));
 }
 
@@ -107,10 +107,10 @@ fn a_value_is_as_old_in_every_process() {
     let (_memory, processes @ [_, _]) = fleet();
     let [one, other] = &processes;
     let source = Source::open();
-    one.run(waits(&source, 1));
+    one.run(|| waits(&source, 1));
     wait(&processes, 4);
-    let lookup = other.run(waits::entry(&source, 1).lookup());
-    assert_eq!((lookup.status, lookup.age), (Status::Fresh, Some(secs(4))));
+    let lookup = other.run(|| waits::entry(&source, 1).lookup());
+    assert_eq!((lookup.status, lookup.age.unwrap().as_secs()), (Status::Fresh, 4));
     wait(&processes, 5);
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (1, Status::Fresh, cacheback::Source::Local));
     wait(&processes, 1);
@@ -122,7 +122,7 @@ fn missing_here_and_stale_there_is_served_and_refreshed_once() {
     let (_memory, processes @ [_, _]) = fleet();
     let [one, other] = &processes;
     let source = Source::open();
-    one.run(waits(&source, 1));
+    one.run(|| waits(&source, 1));
     wait(&processes, 20);
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (1, Status::Stale, cacheback::Source::Shared));
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (2, Status::Fresh, cacheback::Source::Local));
@@ -146,8 +146,8 @@ fn missing_everywhere_is_empty_after_a_look() {
 fn many_callers_look_once() {
     let (_memory, [one, other]) = fleet();
     let source = Source::open();
-    one.run(waits(&source, 1));
-    let callers: Vec<_> = other.run(async {
+    one.run(|| waits(&source, 1));
+    let callers: Vec<_> = other.run(|| async {
         let call = || {
             let source = Arc::clone(&source);
             tokio::spawn(async move { waits::entry(&source, 1).lookup().await })
@@ -155,9 +155,9 @@ fn many_callers_look_once() {
         (0..10_000).map(|_| call()).collect()
     });
     for caller in callers {
-        assert_eq!(other.run(caller).unwrap().value, 1);
+        assert_eq!(other.run(|| caller).unwrap().value, 1);
     }
-    let stats = other.run(async { waits::cache().stats() });
+    let stats = other.run(|| async { waits::cache().stats() });
     assert_eq!((stats.shared_hits, stats.fetches, source.runs()), (1, 0, 1));
 }
 
@@ -174,9 +174,9 @@ fn whoever_waits_waits_for_the_fetch_of_another_process() {
         async move { waits::entry(&source, 1).lookup().await }
     });
     source.release_all();
-    assert_eq!(one.run(fetching).unwrap(), 1);
+    assert_eq!(one.run(|| fetching).unwrap(), 1);
     // The clock of the other process moves to its next look.
-    let lookup = other.run(waiting).unwrap();
+    let lookup = other.run(|| waiting).unwrap();
     assert_eq!((lookup.value, lookup.source, source.runs()), (1, cacheback::Source::Shared, 1));
 }
 
@@ -185,13 +185,13 @@ fn whoever_does_not_wait_is_answered_at_once_and_takes_the_value_over_later() {
     let (_memory, processes @ [_, _]) = fleet();
     let [one, other] = &processes;
     let source = Source::gated();
-    assert_eq!(one.run(empty(&source, 1)), 0);
+    assert_eq!(one.run(|| empty(&source, 1)), 0);
     assert_eq!(source.runs(), 1);
-    assert_eq!(other.run(empty(&source, 1)), 0);
-    assert_eq!(other.run(empty(&source, 1)), 0);
+    assert_eq!(other.run(|| empty(&source, 1)), 0);
+    assert_eq!(other.run(|| empty(&source, 1)), 0);
     assert_eq!(source.runs(), 1, "one process fetches");
     source.release_all();
-    one.run(run_ready());
+    one.run(|| run_ready());
     assert_eq!(looked_up!(other, empty::entry(&source, 1)), (1, Status::Fresh, cacheback::Source::Shared));
     // The same for a stale value.
     wait(&processes, 20);
@@ -207,20 +207,20 @@ fn a_failure_keeps_the_other_processes_off() {
     let (_memory, processes @ [_, _]) = fleet();
     let [one, other] = &processes;
     let source = Source::open();
-    one.run(fails(&source, 1)).unwrap();
-    other.run(fails(&source, 1)).unwrap();
+    one.run(|| fails(&source, 1)).unwrap();
+    other.run(|| fails(&source, 1)).unwrap();
     wait(&processes, 20);
     source.fail(true);
-    assert_eq!(one.run(fails(&source, 1)), Ok(1));
+    assert_eq!(one.run(|| fails(&source, 1)), Ok(1));
     assert_eq!(source.runs(), 2);
     for _ in 0..10 {
-        assert_eq!(other.run(fails(&source, 1)), Ok(1), "the stale value");
+        assert_eq!(other.run(|| fails(&source, 1)), Ok(1), "the stale value");
     }
     assert_eq!(source.runs(), 2, "the other process keeps off");
     wait(&processes, 2);
     source.fail(false);
-    assert_eq!(other.run(fails(&source, 1)), Ok(1));
-    assert_eq!((other.run(fails(&source, 1)), source.runs()), (Ok(3), 3));
+    assert_eq!(other.run(|| fails(&source, 1)), Ok(1));
+    assert_eq!((other.run(|| fails(&source, 1)), source.runs()), (Ok(3), 3));
 }
 
 #[test]
@@ -228,9 +228,9 @@ fn whoever_has_nothing_else_fetches_during_the_back_off_of_another_process() {
     let (_memory, [one, other]) = fleet();
     let source = Source::open();
     source.fail(true);
-    assert_eq!(one.run(fails(&source, 1)), Err("run 1 failed".to_owned()));
+    assert_eq!(one.run(|| fails(&source, 1)), Err("run 1 failed".to_owned()));
     source.fail(false);
-    assert_eq!(other.run(fails(&source, 1)), Ok(2));
+    assert_eq!(other.run(|| fails(&source, 1)), Ok(2));
     // What it brings is stored.
     assert_eq!(looked_up!(one, fails::entry(&source, 1)), (Ok(2), Status::Fresh, cacheback::Source::Shared));
 }
@@ -239,17 +239,17 @@ fn whoever_has_nothing_else_fetches_during_the_back_off_of_another_process() {
 fn a_write_holds_for_all_that_have_no_value_yet() {
     let (_memory, [one, two, three]) = fleet();
     let source = Source::open();
-    one.run(waits::entry(&source, 1).set(70)).unwrap();
+    one.run(|| waits::entry(&source, 1).set(70)).unwrap();
     assert_eq!(looked_up!(two, waits::entry(&source, 1)), (70, Status::Fresh, cacheback::Source::Shared));
-    one.run(waits::entry(&source, 1).remove()).unwrap();
-    assert_eq!(three.run(waits::entry(&source, 1).peek()), None);
+    one.run(|| waits::entry(&source, 1).remove()).unwrap();
+    assert_eq!(three.run(|| waits::entry(&source, 1).peek()), None);
     assert_eq!(looked_up!(three, waits::entry(&source, 1)), (1, Status::Fetched, cacheback::Source::Fetched));
     // `clear` too, and what is fetched after it is a value of all again.
-    one.run(waits::cache().clear()).unwrap();
+    one.run(|| async { waits::cache().clear().await }).unwrap();
     assert_eq!(looked_up!(one, waits::entry(&source, 1)), (2, Status::Fetched, cacheback::Source::Fetched));
     let four = three;
-    assert_eq!(four.run(waits::entry(&source, 1).remove()), Ok(()));
-    assert_eq!(four.run(waits(&source, 1)), 3);
+    assert_eq!(four.run(|| waits::entry(&source, 1).remove()), Ok(()));
+    assert_eq!(four.run(|| waits(&source, 1)), 3);
     assert_eq!(source.runs(), 3);
 }
 
@@ -257,17 +257,17 @@ fn a_write_holds_for_all_that_have_no_value_yet() {
 fn an_invalidated_value_is_stale_in_every_process_that_reads_it_there() {
     let (_memory, [one, other]) = fleet();
     let source = Source::gated();
-    one.run(waits::entry(&source, 1).set(70)).unwrap();
-    one.run(waits::entry(&source, 1).invalidate()).unwrap();
+    one.run(|| waits::entry(&source, 1).set(70)).unwrap();
+    one.run(|| waits::entry(&source, 1).invalidate()).unwrap();
     assert_eq!(source.runs(), 1, "it starts one refresh");
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (70, Status::Stale, cacheback::Source::Shared));
     assert_eq!(source.runs(), 1, "and another process starts none beside it");
     source.release_all();
-    one.run(run_ready());
+    one.run(|| run_ready());
     assert_eq!(looked_up!(one, waits::entry(&source, 1)), (1, Status::Fresh, cacheback::Source::Local));
     // All of them.
-    one.run(waits::entry(&source, 2).set(71)).unwrap();
-    one.run(waits::cache().invalidate()).unwrap();
+    one.run(|| waits::entry(&source, 2).set(71)).unwrap();
+    one.run(|| async { waits::cache().invalidate().await }).unwrap();
     assert_eq!(looked_up!(other, waits::entry(&source, 2)), (71, Status::Stale, cacheback::Source::Shared));
     assert_eq!(looked_up!(other, waits::entry(&source, 2)), (2, Status::Fresh, cacheback::Source::Local));
 }
@@ -276,9 +276,9 @@ fn an_invalidated_value_is_stale_in_every_process_that_reads_it_there() {
 #[test]
 fn a_fetch_never_overwrites_the_write_of_another_process() {
     let writes: [fn(&Process, &Arc<Source>); 3] = [
-        |process, source| process.run(waits::entry(source, 1).set(70)).unwrap(),
-        |process, source| process.run(waits::entry(source, 1).remove()).unwrap(),
-        |process, _| process.run(waits::cache().clear()).unwrap(),
+        |process, source| process.run(|| waits::entry(source, 1).set(70)).unwrap(),
+        |process, source| process.run(|| waits::entry(source, 1).remove()).unwrap(),
+        |process, _| process.run(|| async { waits::cache().clear().await }).unwrap(),
     ];
     for (write, there) in writes.into_iter().zip([Some(70), None, None]) {
         let (_memory, [one, other, third]) = fleet();
@@ -290,10 +290,10 @@ fn a_fetch_never_overwrites_the_write_of_another_process() {
         assert_eq!(source.runs(), 1);
         write(&other, &source);
         source.release_all();
-        assert_eq!(one.run(fetching).unwrap(), 1, "whoever waited is answered");
-        let stats = one.run(async { waits::cache().stats() });
+        assert_eq!(one.run(|| fetching).unwrap(), 1, "whoever waited is answered");
+        let stats = one.run(|| async { waits::cache().stats() });
         assert_eq!((stats.discarded, stats.leases_lost, stats.entries), (1, 1, 0));
-        let peeked = third.run(waits::entry(&source, 1).peek());
+        let peeked = third.run(|| waits::entry(&source, 1).peek());
         assert_eq!(peeked.map(|peeked| peeked.value), there);
     }
 }
@@ -302,10 +302,10 @@ fn a_fetch_never_overwrites_the_write_of_another_process() {
 fn a_fetch_that_dies_with_its_process_lets_another_fetch_at_once() {
     let (_memory, [one, other]) = fleet();
     let source = Source::gated();
-    assert_eq!(one.run(empty(&source, 1)), 0);
+    assert_eq!(one.run(|| empty(&source, 1)), 0);
     assert_eq!(source.runs(), 1);
     drop(one);
-    assert_eq!(other.run(empty(&source, 1)), 0);
+    assert_eq!(other.run(|| empty(&source, 1)), 0);
     assert_eq!(source.runs(), 2);
 }
 
@@ -315,7 +315,7 @@ fn a_tier_that_is_down_is_no_outage() {
     let (memory, processes @ [_, _]) = fleet();
     let [one, other] = &processes;
     let source = Source::open();
-    one.run(waits(&source, 1));
+    one.run(|| waits(&source, 1));
     memory.disconnect();
     assert_eq!(looked_up!(one, waits::entry(&source, 1)), (1, Status::Fresh, cacheback::Source::Local));
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (2, Status::Fetched, cacheback::Source::Fetched));
@@ -323,19 +323,19 @@ fn a_tier_that_is_down_is_no_outage() {
     wait(&processes, 20);
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (2, Status::Stale, cacheback::Source::Local));
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (3, Status::Fresh, cacheback::Source::Local));
-    assert_eq!(other.run(waits::entry(&source, 9).peek()), None);
+    assert_eq!(other.run(|| waits::entry(&source, 9).peek()), None);
     // A write holds here, and says that it does not hold there.
     let unreachable =
         |told: Result<(), cacheback::Error>| assert_eq!(told.unwrap_err().kind(), ErrorKind::Unreachable);
-    unreachable(other.run(waits::entry(&source, 1).set(70)));
+    unreachable(other.run(|| waits::entry(&source, 1).set(70)));
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (70, Status::Fresh, cacheback::Source::Local));
-    unreachable(other.run(waits::entry(&source, 1).invalidate()));
-    unreachable(other.run(waits::entry(&source, 1).remove()));
-    assert_eq!(other.run(waits::entry(&source, 1).peek()), None);
-    unreachable(other.run(waits::cache().invalidate()));
-    unreachable(other.run(waits::cache().clear()));
+    unreachable(other.run(|| waits::entry(&source, 1).invalidate()));
+    unreachable(other.run(|| waits::entry(&source, 1).remove()));
+    assert_eq!(other.run(|| waits::entry(&source, 1).peek()), None);
+    unreachable(other.run(|| async { waits::cache().invalidate().await }));
+    unreachable(other.run(|| async { waits::cache().clear().await }));
     memory.reconnect();
-    assert_eq!(other.run(waits::entry(&source, 2).set(71)), Ok(()));
+    assert_eq!(other.run(|| waits::entry(&source, 2).set(71)), Ok(()));
     assert_eq!(looked_up!(one, waits::entry(&source, 2)), (71, Status::Fresh, cacheback::Source::Shared));
 }
 
@@ -343,18 +343,18 @@ fn a_tier_that_is_down_is_no_outage() {
 fn peek_looks_there_and_changes_nothing() {
     let (_memory, [one, other]) = fleet();
     let source = Source::open();
-    one.run(waits(&source, 1));
+    one.run(|| waits(&source, 1));
     for _ in 0..2 {
-        let peeked = other.run(waits::entry(&source, 1).peek()).unwrap();
+        let peeked = other.run(|| waits::entry(&source, 1).peek()).unwrap();
         assert_eq!((peeked.value, peeked.fresh, peeked.source), (1, true, cacheback::Source::Shared));
     }
-    assert_eq!(other.run(async { waits::cache().len() }), 0);
-    assert_eq!(other.run(async { waits::cache().stats() }), Default::default());
-    assert_eq!(one.run(waits::entry(&source, 1).peek()).unwrap().source, cacheback::Source::Local);
+    assert_eq!(other.run(|| async { waits::cache().len() }), 0);
+    assert_eq!(other.run(|| async { waits::cache().stats() }), Default::default());
+    assert_eq!(one.run(|| waits::entry(&source, 1).peek()).unwrap().source, cacheback::Source::Local);
     // `take` takes it from there.
-    assert_eq!(other.run(waits::entry(&source, 1).take()), Some(1));
-    assert_eq!(other.run(waits::entry(&source, 1).peek()), None);
-    assert_eq!(other.run(waits::entry(&source, 1).take()), None);
+    assert_eq!(other.run(|| waits::entry(&source, 1).take()), Some(1));
+    assert_eq!(other.run(|| waits::entry(&source, 1).peek()), None);
+    assert_eq!(other.run(|| waits::entry(&source, 1).take()), None);
 }
 
 mod versions {
@@ -379,11 +379,11 @@ mod versions {
 fn a_new_version_forgets_the_entries_of_the_old() {
     let (_memory, [one, two, three, four]) = fleet();
     let source = Source::open();
-    assert_eq!(one.run(versions::first(&source)), 1);
-    assert_eq!(two.run(versions::second(&source)), 2);
-    assert_eq!(three.run(versions::retyped(&source)), "3");
-    assert_eq!(four.run(versions::second(&source)), 4);
-    assert_eq!(one.run(versions::first(&source)), 1, "what a process has stays there");
+    assert_eq!(one.run(|| versions::first(&source)), 1);
+    assert_eq!(two.run(|| versions::second(&source)), 2);
+    assert_eq!(three.run(|| versions::retyped(&source)), "3");
+    assert_eq!(four.run(|| versions::second(&source)), 4);
+    assert_eq!(one.run(|| versions::first(&source)), 1, "what a process has stays there");
 }
 
 #[cacheback(shared = "sessions", fetch_on_miss, skip(source))]
@@ -398,11 +398,11 @@ fn several_tiers_have_aliases() {
     let process =
         || Process::new(|configure| configure.shared(memory.clone()).shared_as("sessions", sessions.clone()));
     let (one, other, source) = (process(), process(), Source::open());
-    one.run(of_sessions(&source, 1));
-    one.run(waits(&source, 1));
+    one.run(|| of_sessions(&source, 1));
+    one.run(|| waits(&source, 1));
     memory.disconnect();
-    assert_eq!(other.run(of_sessions(&source, 1)), 1);
-    assert_eq!(other.run(waits(&source, 1)), 3);
+    assert_eq!(other.run(|| of_sessions(&source, 1)), 1);
+    assert_eq!(other.run(|| waits(&source, 1)), 3);
 }
 
 /// A shared function without its tier works in its process.
@@ -410,8 +410,8 @@ fn several_tiers_have_aliases() {
 fn without_its_tier_a_function_works_alone() {
     let (one, other) = (Process::new(|configure| configure), Process::new(|configure| configure));
     let source = Source::open();
-    assert_eq!((one.run(waits(&source, 1)), one.run(waits(&source, 1))), (1, 1));
-    assert_eq!((other.run(waits(&source, 1)), other.run(waits::entry(&source, 1).set(70))), (2, Ok(())));
+    assert_eq!((one.run(|| waits(&source, 1)), one.run(|| waits(&source, 1))), (1, 1));
+    assert_eq!((other.run(|| waits(&source, 1)), other.run(|| waits::entry(&source, 1).set(70))), (2, Ok(())));
 }
 
 #[test]
@@ -432,7 +432,7 @@ async fn kept_there_alone(source: &Arc<Source>) -> u64 {
 fn a_value_that_is_not_kept_here_is_served_from_there() {
     let (_memory, [one, other]) = fleet();
     let source = Source::open();
-    assert_eq!(one.run(kept_there_alone(&source)), 1);
+    assert_eq!(one.run(|| kept_there_alone(&source)), 1);
     for process in [&one, &other] {
         assert_eq!(
             looked_up!(process, kept_there_alone::entry(&source)),
@@ -452,13 +452,13 @@ fn a_value_has_its_own_lifetime_in_every_process() {
     let (_memory, processes @ [_, _]) = fleet();
     let [one, other] = &processes;
     let source = Source::open();
-    assert_eq!(one.run(odd_alone(&source)), 1);
+    assert_eq!(one.run(|| odd_alone(&source)), 1);
     wait(&processes, 9);
     assert_eq!(looked_up!(other, odd_alone::entry(&source)), (1, Status::Fresh, cacheback::Source::Shared));
     wait(&processes, 2);
-    assert_eq!(one.run(odd_alone::entry(&source).refresh()), 2);
-    assert_eq!(one.run(odd_alone::entry(&source).peek()), None);
-    assert_eq!(other.run(odd_alone(&source)), 1, "what a process has is stale there");
+    assert_eq!(one.run(|| odd_alone::entry(&source).refresh()), 2);
+    assert_eq!(one.run(|| odd_alone::entry(&source).peek()), None);
+    assert_eq!(other.run(|| odd_alone(&source)), 1, "what a process has is stale there");
 }
 
 #[test]
@@ -473,11 +473,11 @@ fn an_object_is_shared_by_its_name() {
         };
         Cache::builder().name("users").shared().fetch_on_miss().fetcher(fetcher).build().unwrap()
     };
-    let (here, there) = one.run(async { (cache(), cache()) });
-    assert_eq!(one.run(here.get(&1)), 1);
-    assert_eq!(other.run(there.get(&1)), 1);
-    one.run(here.clear()).unwrap();
-    assert_eq!(one.run(here.get(&1)), 2);
+    let (here, there) = one.run(|| async { (cache(), cache()) });
+    assert_eq!(one.run(|| here.get(&1)), 1);
+    assert_eq!(other.run(|| there.get(&1)), 1);
+    one.run(|| here.clear()).unwrap();
+    assert_eq!(one.run(|| here.get(&1)), 2);
     let nameless = Cache::<u64, u64>::builder().shared().build().unwrap_err();
     assert!(nameless.to_string().contains("`name`"), "{nameless}");
 }

@@ -10,11 +10,11 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
 use crate::events;
 use crate::executor::context;
-use crate::flight::Standing;
+use crate::flight::Standing as Claimed;
 use crate::rules::backoff::Backoff;
 use crate::rules::effect::Ending;
 use crate::rules::policy::Policy;
-use crate::tier::{Acquired, Change, Down, Lease, Payload, Release, Request, Stored, Token, WriteId};
+use crate::tier::{Acquired, Change, Down, Lease, Payload, Release, Request, Standing, Stored, Token, WriteId};
 
 /// The pauses between two looks after another process' fetch: from the first to the longest.
 const LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
@@ -118,12 +118,18 @@ impl<C: Cacheable> Job<C> {
                 Ok(Acquired::Ours(_)) => break,
                 Ok(Acquired::Newer(found)) => {
                     seen = Some(found.id);
-                    let found = self.engine.decoded(&found, sent, policy);
-                    let found = found.filter(|found| ahead.is_some() && !found.times.due(Moment::now()));
-                    if let Some(found) = found {
-                        events::count(&self.engine.counters.shared_hits);
-                        self.land(Some(found), policy);
-                        return false;
+                    let Standing { age, lifetime, .. } = found.standing;
+                    // By the tier's clock: here it may count as older by the time of the way.
+                    let is_fresh = ahead.is_some_and(|ahead| age.saturating_add(ahead) < lifetime);
+                    match self.engine.decoded(&found, sent, policy) {
+                        Some(found) if is_fresh => {
+                            events::count(&self.engine.counters.shared_hits);
+                            self.land(Some(found), policy);
+                            return false;
+                        }
+                        Some(_) => {}
+                        // It is to be replaced, however fresh it is.
+                        None => ahead = None,
                     }
                 }
                 Ok(Acquired::Theirs { left, is_backoff }) => {
@@ -155,8 +161,8 @@ impl<C: Cacheable> Job<C> {
         let now = Moment::now();
         self.started = self.started.max(now);
         let is_wanted = match self.renew(policy) {
-            Some(Standing::Current) => true,
-            Some(Standing::Superseded) => self.flight.waiting() > 0,
+            Some(Claimed::Current) => true,
+            Some(Claimed::Superseded) => self.flight.waiting() > 0,
             None => false,
         };
         if is_wanted {
@@ -168,14 +174,14 @@ impl<C: Cacheable> Job<C> {
     }
 
     /// Lets the claim of the fetch last for a whole time-out from now on. `None` if the flight is over.
-    fn renew(&self, policy: &Policy) -> Option<Standing> {
+    fn renew(&self, policy: &Policy) -> Option<Claimed> {
         let until = Moment::now().max(self.started).plus(nanos(policy.refresh_timeout));
         let Self { engine, target, flight, here, .. } = self;
         let pins = engine.store.pins();
         engine.with_claims(target, |claims, known| {
             let node = engine.store.resident(target.hash, known, &pins)?;
             let standing = claims.lane(here.lane).renew(flight, until);
-            if let (Some(Standing::Current), Some(node)) = (standing, node) {
+            if let (Some(Claimed::Current), Some(node)) = (standing, node) {
                 node.set_no_refresh_until(until, &engine.store.windows);
             }
             Ok(standing)
