@@ -7,7 +7,7 @@
 use moka::{notification::RemovalCause, policy::EvictionPolicy as Order, sync::Cache};
 
 use super::limit::Limit;
-use super::place::Place;
+use super::place::{Place, Resident};
 use crate::base::hash::BuildAsIs;
 #[cfg(all(test, cacheback_shuttle))]
 use crate::base::shims::moka::{Cache, EvictionPolicy as Order, RemovalCause};
@@ -58,8 +58,9 @@ pub(super) fn policy(
     }
 }
 
-/// The places that moka keeps, with the weights of their nodes in units of the limit.
-type Residents = Cache<Place, u32, BuildAsIs>;
+/// The places that moka keeps. Keys without values: moka keeps a value and two pointers in an allocation of their own,
+/// which is of the next size if the value has any.
+type Residents = Cache<Resident, (), BuildAsIs>;
 
 /// A moka cache for this many `units` of weight, which calls `evicted` for each node that it does not keep.
 fn residents(
@@ -71,12 +72,12 @@ fn residents(
     let builder = Cache::builder().max_capacity(units).eviction_policy(order);
     let builder = match limit {
         Limit::Entries(_) => builder,
-        Limit::Bytes(_) => builder.weigher(|_: &Place, weight: &u32| *weight),
+        Limit::Bytes(_) => builder.weigher(|resident: &Resident, ()| resident.weight),
     };
-    let listener = move |place: Arc<Place>, _: u32, cause| {
+    let listener = move |resident: Arc<Resident>, (), cause| {
         // A node that was removed, in contrast, left the index first.
         if cause == RemovalCause::Size {
-            evicted(*place);
+            evicted(resident.place);
         }
     };
     builder.eviction_listener(listener).build_with_hasher(BuildAsIs::default())

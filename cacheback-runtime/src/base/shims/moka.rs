@@ -1,6 +1,7 @@
 //! moka, as far as `store/eviction` uses it: a set of entries up to a total weight, from which entries are evicted if
 //! they weigh more, and a listener that is called under a lock.
 
+use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 use shuttle::rand::{Rng, thread_rng};
@@ -79,19 +80,28 @@ impl<K: Copy + PartialEq, V: Copy> Cache<K, V, crate::base::hash::BuildAsIs> {
         entries.push((key, value));
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get<Q: PartialEq>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         let mut entries = lock(&self.shared.entries);
-        let at = entries.iter().position(|(entry, _)| entry == key)?;
+        let at = entries.iter().position(|(entry, _)| entry.borrow() == key)?;
         entries[at..].rotate_left(1);
         entries.last().map(|(_, value)| *value)
     }
 
-    pub(crate) fn contains_key(&self, key: &K) -> bool {
-        lock(&self.shared.entries).iter().any(|(entry, _)| entry == key)
+    pub(crate) fn contains_key<Q: PartialEq>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        lock(&self.shared.entries).iter().any(|(entry, _)| entry.borrow() == key)
     }
 
-    pub(crate) fn invalidate(&self, key: &K) {
-        lock(&self.shared.entries).retain(|(entry, _)| entry != key);
+    pub(crate) fn invalidate<Q: PartialEq>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        lock(&self.shared.entries).retain(|(entry, _)| entry.borrow() != key);
     }
 
     pub(crate) fn run_pending_tasks(&self) {
