@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::hits;
 use crate::contenders::stale::{self, FRESH, Why};
-use crate::contenders::{FULL, OURS, Setup, UNIT};
+use crate::contenders::{self, FULL, OURS, Setup, UNIT};
 use crate::figure::Sink;
 use crate::measure::{self, Keys};
 use crate::plan::Plan;
-use crate::run;
+use crate::{process, run};
 
 const PENDING: [u64; 3] = [1, 100, 10_000];
 /// The keys of a state: as many as run at once.
@@ -37,14 +37,12 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
 fn blocked(part: &str, plan: &Plan, sink: Sink) {
     let number = part.split(' ').next().expect("a number");
     let keys: Vec<u64> = (0..number.parse().expect("a number")).collect();
-    let contenders: Vec<_> = stale::makers()
-        .iter()
-        .map(|one| (one.name, (one.make)(Setup { keys: &keys, capacity: FULL })))
-        .collect();
+    let contenders = contenders::filled(&stale::makers(), Setup { keys: &keys, capacity: FULL });
     // In some caches a lifetime ends up to a tenth later, at random.
     thread::sleep(FRESH.mul_f64(1.5));
     stale::block();
     for (name, contender) in &contenders {
+        process::works(name);
         let before = stale::started();
         // The first round starts refreshes. The second round gives a chance to those that did not start at once.
         for _ in 0..2 {

@@ -10,6 +10,7 @@ use crate::contenders::UNIT;
 use crate::contenders::tail::{self, REFRESHES, Subject};
 use crate::figure::Sink;
 use crate::plan::Plan;
+use crate::process;
 use crate::stats::{median, median_ratio};
 use crate::zipf::{Random, THETA, Zipf, scattered};
 
@@ -22,12 +23,13 @@ const LONGER: u32 = 8;
 
 /// The percentiles: the figure, the share, and of how many hits one is slower.
 pub(crate) const PERCENTILES: [(&str, f64, f64); 5] = [
-    ("p50", 0.5, 2.0),
+    (P50, 0.5, 2.0),
     ("p90", 0.9, 10.0),
     ("p99", 0.99, 100.0),
-    ("p99.9", 0.999, 1_000.0),
+    (P99_9, 0.999, 1_000.0),
     ("p99.99", 0.9999, 10_000.0),
 ];
+pub(crate) const P50: &str = "p50";
 pub(crate) const P99_9: &str = "p99.9";
 /// The ratio of a percentile to that of the unit.
 pub(crate) fn ratio(percentile: &str) -> String {
@@ -57,9 +59,11 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     for round in 0..plan.rounds {
         for turn in 0..subjects.len() {
             let index = (round + turn) % subjects.len();
+            process::works(subjects[index].name);
             slices[index].push(slice(&subjects[index], &trace, &keys[..REFRESHES], plan.slice * LONGER));
         }
     }
+    process::nobody_works();
     let of = |slices: &[Slice], figure: &dyn Fn(&Slice) -> f64| -> Vec<f64> {
         slices.iter().map(figure).collect()
     };
