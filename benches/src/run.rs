@@ -3,7 +3,6 @@
 
 use std::hint::black_box;
 use std::mem::ManuallyDrop;
-use std::pin::{Pin, pin};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -13,10 +12,8 @@ thread_local! {
         ManuallyDrop::new(Builder::new_current_thread().enable_time().build().expect("a runtime"));
 }
 
-/// Drives a future on the calling thread's runtime. It is polled through a pointer, like a task of a service: inlined
-/// into the runtime's own loop, the same call takes a few instructions more.
+/// Drives a future on the calling thread's runtime.
 pub(crate) fn drive<T>(future: impl Future<Output = T>) -> T {
-    let future: Pin<&mut dyn Future<Output = T>> = pin!(future);
     RUNTIME.with(|runtime| runtime.block_on(future))
 }
 

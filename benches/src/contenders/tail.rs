@@ -40,11 +40,12 @@ pub(crate) struct Subject {
     pub(crate) disturb: Disturb,
 }
 
-/// What went on.
+/// What went on, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Disturbed {
     pub(crate) sets: u64,
     pub(crate) refreshes: u64,
+    pub(crate) seconds: f64,
 }
 
 /// Each with a full cache that holds these keys.
@@ -156,7 +157,9 @@ fn disturb(set: impl AsyncFn(u64) + Sync + 'static, refresh: impl AsyncFn(u64) +
             while !stop.load(Ordering::Relaxed) {
                 due.tick().await;
                 refresh(key).await;
-                refreshes.fetch_add(1, Ordering::Relaxed);
+                if !stop.load(Ordering::Relaxed) {
+                    refreshes.fetch_add(1, Ordering::Relaxed);
+                }
             }
         };
         let storm = async {
@@ -172,11 +175,11 @@ fn disturb(set: impl AsyncFn(u64) + Sync + 'static, refresh: impl AsyncFn(u64) +
                 sets = due;
                 sleep(Duration::from_millis(1)).await;
             }
-            sets
+            (sets, start.elapsed().as_secs_f64())
         };
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
         let refreshed = keys.iter().enumerate().map(|(turn, &key)| again(turn, key));
-        let (_, sets) = runtime.block_on(join(join_all(refreshed), storm));
-        Disturbed { sets, refreshes: refreshes.into_inner() }
+        let (_, (sets, seconds)) = runtime.block_on(join(join_all(refreshed), storm));
+        Disturbed { sets, refreshes: refreshes.into_inner(), seconds }
     })
 }

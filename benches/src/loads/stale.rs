@@ -9,6 +9,7 @@ use crate::contenders::{self, FULL, OURS, Setup, UNIT};
 use crate::figure::Sink;
 use crate::measure::{self, Keys};
 use crate::plan::Plan;
+use crate::plot::count;
 use crate::{process, run};
 
 const PENDING: [u64; 3] = [1, 100, 10_000];
@@ -24,7 +25,7 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 
 /// The case of this number of requested keys.
 pub(crate) fn pending(keys: u64) -> String {
-    format!("{keys} pending")
+    format!("{} pending", count(keys as f64))
 }
 
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
@@ -35,7 +36,7 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
 }
 
 fn blocked(part: &str, plan: &Plan, sink: Sink) {
-    let number = part.split(' ').next().expect("a number");
+    let number = part.split(' ').next().expect("a number").replace(',', "");
     let keys: Vec<u64> = (0..number.parse().expect("a number")).collect();
     let contenders = contenders::filled(&stale::makers(), Setup { keys: &keys, capacity: FULL });
     // In some caches a lifetime ends up to a tenth later, at random.
