@@ -365,6 +365,19 @@ fn tail_section(text: &mut String, figures: &Figures, folder: &Path) {
         let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
     }
     text.push('\n');
+    let behind = |name: &&str| {
+        [("sets", SETS), ("refreshes", REFRESHES_A_SECOND)].iter().any(|&(metric, due)| {
+            figures.get("tail", tail::CASE, name, metric).is_some_and(|rate| rate < 0.9 * f64::from(due))
+        })
+    };
+    let behind: Vec<&str> = figures.contenders("tail", None).into_iter().filter(behind).collect();
+    if !behind.is_empty() {
+        let _ = write!(
+            text,
+            "Not up to the pace, so that the load was lighter than it should be: {}.\n\n",
+            behind.join("; ")
+        );
+    }
     let lines: Vec<_> = figures
         .contenders("tail", None)
         .into_iter()
