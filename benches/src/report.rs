@@ -110,7 +110,7 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
 
 fn head(facts: &Facts<'_>) -> String {
     let mut text = format!(
-        "# Results\n\nWritten by `{}` in {:.0} minutes; do not edit. Each heading below, but for the goals, is a \
+        "# Results\n\nWritten by `{}` in {:.0} min; do not edit. Each heading below, but for the goals, is a \
          load, and `-- LOAD` measures one alone.\n\n",
         facts.command(),
         facts.minutes
@@ -655,7 +655,7 @@ mod tests {
         };
         let text = write(&Figures(vec![figure]), Path::new("nowhere"), &facts);
         for sentence in [
-            "Written by `cargo run --release -p cacheback-benches -- --quick` in 2 minutes",
+            "Written by `cargo run --release -p cacheback-benches -- --quick` in 2 min",
             "5 of 13 loads are in this report",
             "- stale, running: foyer: it hung",
             "| `memory` |",
