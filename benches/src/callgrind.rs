@@ -6,6 +6,9 @@
 use std::env;
 use std::process::Command;
 
+/// Who takes longer under valgrind hangs.
+const SECONDS: &str = "180";
+
 /// The argument with which this program runs itself.
 pub(crate) const UNDER_VALGRIND: &str = "--under-valgrind";
 
@@ -16,18 +19,22 @@ pub(crate) struct Counted {
     pub(crate) printed: String,
 }
 
-/// Runs this program with these arguments, or returns `None` without valgrind.
-pub(crate) fn run(arguments: &[&str]) -> Option<Counted> {
-    let output = Command::new("valgrind")
-        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null", "--collect-atstart=no"])
-        .arg("--toggle-collect=cacheback_benches_measured")
+/// Runs this program with these arguments. The error says why nothing was counted.
+pub(crate) fn run(arguments: &[&str]) -> Result<Counted, String> {
+    let output = Command::new("timeout")
+        .args([SECONDS, "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .args(["--collect-atstart=no", "--toggle-collect=cacheback_benches_measured"])
         .arg(env::current_exe().expect("this program"))
         .arg(UNDER_VALGRIND)
         .args(arguments)
         .output()
-        .ok()?;
-    let instructions = collected(&String::from_utf8_lossy(&output.stderr))?;
-    Some(Counted { instructions, printed: String::from_utf8_lossy(&output.stdout).into_owned() })
+        .map_err(|error| format!("`timeout` does not start: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("valgrind is missing, or the program under it died ({})", output.status));
+    }
+    let instructions =
+        collected(&String::from_utf8_lossy(&output.stderr)).ok_or("callgrind counted nothing")?;
+    Ok(Counted { instructions, printed: String::from_utf8_lossy(&output.stdout).into_owned() })
 }
 
 fn collected(text: &str) -> Option<u64> {

@@ -1,7 +1,7 @@
 //! The caches that are compared. Each is used as its own documentation says.
 
 use crate::case::Key;
-use crate::run;
+use crate::{process, run};
 
 /// A contender that awaits one read for each key. It has a loop of its own, as a user's function would, so nothing
 /// stands between the loop and the call. The first future is the future of one call. It is never polled; only its size
@@ -36,7 +36,7 @@ pub(crate) mod tail;
 pub(crate) mod waiters;
 pub(crate) mod writes;
 
-pub(crate) use generic::{at_once_awaited, at_once_called, settle};
+pub(crate) use generic::{at_once_awaited, at_once_called, at_once_shared, at_once_three, settle};
 pub(crate) use lists::{hits, memory, misses, str_arc, str_bytes, three_arguments, u64_arc, u64_string};
 pub(crate) use ours::{lru_hits, tiny_lfu_hits};
 
@@ -69,6 +69,17 @@ pub(crate) struct Setup<'a, K> {
 pub(crate) struct Maker<K> {
     pub(crate) name: &'static str,
     pub(crate) make: fn(Setup<'_, K>) -> Contender<K>,
+}
+
+/// Makes and fills the caches that take part, one after another.
+pub(crate) fn filled<K: Key>(makers: &[Maker<K>], setup: Setup<'_, K>) -> Vec<(&'static str, Contender<K>)> {
+    let make = |one: &Maker<K>| {
+        process::works(one.name);
+        (one.name, (one.make)(setup))
+    };
+    let filled = makers.iter().filter(|one| process::takes_part(one.name)).map(make).collect();
+    process::nobody_works();
+    filled
 }
 
 /// Reads keys, one after another.

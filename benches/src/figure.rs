@@ -25,6 +25,11 @@ impl Figure {
             value: parts.next()?.parse().ok()?,
         })
     }
+
+    /// Everything but the value.
+    pub(crate) fn place(&self) -> [&str; 4] {
+        [&self.load, &self.case, &self.contender, &self.metric]
+    }
 }
 
 /// Prints the figures of one load for the parent process, one on each line.

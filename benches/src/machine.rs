@@ -49,8 +49,8 @@ pub(crate) fn describe() -> Vec<(&'static str, String)> {
         ("memory", memory),
         ("system", format!("{}, {kernel}", system.unwrap_or_else(|| "unknown".to_owned()))),
         (
-            "cores at work",
-            format!("all at once each take {:.2} times as long for plain arithmetic as one alone", scaling()),
+            "all cores at once",
+            format!("plain arithmetic takes {:.2} times as long while all of them do it", scaling()),
         ),
         ("a reading of a clock", clocks()),
         ("compiler", output("rustc", &["-V"]).unwrap_or_default()),

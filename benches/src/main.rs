@@ -17,6 +17,7 @@ mod machine;
 mod measure;
 mod plan;
 mod plot;
+mod process;
 mod report;
 mod run;
 mod runner;
@@ -36,8 +37,10 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).filter(|&word| word != "--quick").collect();
     match words.as_slice() {
         // The program calls itself with these.
-        ["--part", load, part] => {
+        ["--part", load, part, without @ ..] => {
             let load = loads::named(load).expect("a load");
+            let names = without.chunks_exact(2).filter(|pair| pair[0] == process::WITHOUT);
+            process::leave_out(&names.map(|pair| pair[1]).collect::<Vec<_>>());
             (load.run)(part, &plan, Sink { load: load.name });
             ExitCode::SUCCESS
         }

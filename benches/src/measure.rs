@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use crate::case::Key;
 use crate::contenders::{Contender, Read};
 use crate::plan::Plan;
-use crate::run;
+use crate::{process, run};
 
 /// The keys to read.
 #[derive(Clone, Copy, Debug)]
@@ -52,16 +52,22 @@ pub(crate) fn rounds<K: Key>(
     threads: usize,
     plan: &Plan,
 ) -> Vec<Series> {
-    let operations: Vec<usize> =
-        contenders.iter().map(|(_, one)| calibrate(one, keys, threads, plan.slice)).collect();
+    let calibrated = |(name, one): &(&'static str, Contender<K>)| {
+        process::works(name);
+        calibrate(one, keys, threads, plan.slice)
+    };
+    let operations: Vec<usize> = contenders.iter().map(calibrated).collect();
     let mut series: Vec<Series> =
         contenders.iter().map(|&(name, _)| Series { name, ns: Vec::with_capacity(plan.rounds) }).collect();
     for round in 0..plan.rounds {
         for turn in 0..contenders.len() {
             let index = (round + turn) % contenders.len();
-            series[index].ns.push(slice(&contenders[index].1, keys, threads, operations[index], round));
+            let (name, contender) = &contenders[index];
+            process::works(name);
+            series[index].ns.push(slice(contender, keys, threads, operations[index], round));
         }
     }
+    process::nobody_works();
     series
 }
 

@@ -22,6 +22,9 @@ pub(crate) fn bars(
     values: &[(&str, f64, bool)],
 ) -> Result<(), Failure> {
     let values: Vec<_> = values.iter().filter(|one| one.1 > 0.0).collect();
+    if values.is_empty() {
+        return Err("nothing was measured".into());
+    }
     let lowest = values.iter().map(|one| one.1).fold(f64::INFINITY, f64::min) / 2.0;
     let highest = values.iter().map(|one| one.1).fold(0.0, f64::max) * 3.0;
     let height = 90 + 26 * u32::try_from(values.len())?;
@@ -40,7 +43,7 @@ pub(crate) fn bars(
         .disable_y_axis()
         .light_line_style(WHITE)
         .x_desc(unit)
-        .x_label_formatter(&|value| number(*value))
+        .x_label_formatter(&|value| count(*value))
         .y_labels(0)
         .draw()?;
     let (origin, _) = chart.plotting_area().get_base_pixel();
@@ -64,6 +67,9 @@ pub(crate) fn bars(
 /// A line for each contender: ns, over numbers of this kind.
 pub(crate) fn curves(path: &Path, title: &str, over: &str, lines: &[Line<'_>]) -> Result<(), Failure> {
     let points = || lines.iter().flat_map(|line| &line.1);
+    if points().next().is_none() {
+        return Err("nothing was measured".into());
+    }
     let ends = |values: &mut dyn Iterator<Item = f64>| {
         values.fold((f64::INFINITY, 0.0f64), |(low, high), value| (low.min(value), high.max(value)))
     };
@@ -83,8 +89,8 @@ pub(crate) fn curves(path: &Path, title: &str, over: &str, lines: &[Line<'_>]) -
         .light_line_style(WHITE)
         .x_desc(over)
         .y_desc("ns")
-        .x_label_formatter(&|value| number(*value))
-        .y_label_formatter(&|value| number(*value))
+        .x_label_formatter(&|value| count(*value))
+        .y_label_formatter(&|value| count(*value))
         .draw()?;
     let mut labels: Vec<(&str, f64, RGBAColor)> = Vec::new();
     for (index, (name, points, ours)) in lines.iter().enumerate() {
@@ -111,7 +117,7 @@ pub(crate) fn curves(path: &Path, title: &str, over: &str, lines: &[Line<'_>]) -
     Ok(())
 }
 
-/// A count, without decimals if it is a whole number.
+/// A number without decimals if it is whole.
 pub(crate) fn count(value: f64) -> String {
     if value.fract() == 0.0 { grouped(value as u64) } else { number(value) }
 }
@@ -134,6 +140,13 @@ fn grouped(value: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn without_figures_there_is_no_plot() {
+        let path = Path::new("never-written.svg");
+        assert!(bars(path, "", "", &[("a", 0.0, true)]).is_err());
+        assert!(curves(path, "", "", &[("a", Vec::new(), true)]).is_err());
+    }
 
     #[test]
     fn numbers_keep_three_digits() {

@@ -7,8 +7,9 @@
 //! A node that replaces another takes over its [`Place`], by which moka knows it: moka is told of a use then. (If bytes
 //! are counted or the policy is TinyLFU, the new node moves: moka is told that one place is left and another taken.)
 //!
-//! moka is not told of every hit. Each time that an eighth of the capacity was put in, a new *generation* begins, and
-//! moka is told of the first hit of a node in it. To be told more often could hardly change the order of eviction.
+//! moka is not told of every hit. Each time that a [part](eviction::generations) of the capacity was put in, a new
+//! *generation* begins, and moka is told of the first hit of a node in it. To be told more often could hardly change
+//! which nodes are evicted.
 //!
 //! [`EvictionPolicy`]: eviction::EvictionPolicy
 //!
@@ -55,10 +56,11 @@ pub(crate) struct Store<K, V, X> {
     records: OnceLock<Part<K, V, X>>,
     /// Nodes with a lower number were cleared. Readers pass over those that are still in the index.
     floor: AtomicU64,
-    /// Grows each time that an eighth of the capacity was put in, and with each `clear`; and wraps. The eviction policy
-    /// is told of the first hit of a node in each generation. With LRU, hit ratios are within a tenth of a point of
-    /// those with every hit told.
+    /// Grows each time that a part of the capacity was put in, and with each `clear`; and wraps. The eviction policy is
+    /// told of the first hit of a node in each generation.
     generation: AtomicU32,
+    /// As many generations begin while the capacity is put in.
+    generations: u64,
     /// How many nodes were put in.
     inserted: AtomicU64,
     /// The windows that most of its values have.
@@ -139,6 +141,7 @@ where
             records: OnceLock::new(),
             floor: AtomicU64::new(0),
             generation: AtomicU32::new(0),
+            generations: eviction::generations(eviction),
             inserted: AtomicU64::new(0),
             windows,
             limit,
@@ -373,7 +376,7 @@ where
             Limit::Bytes(_) => self.values.index.nodes(),
         };
         let inserted = self.inserted.fetch_add(1, Ordering::Relaxed) + 1;
-        if inserted % (room / 8).max(1) == 0 {
+        if inserted % (room / self.generations).max(1) == 0 {
             return self.generation.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
         }
         self.generation.load(Ordering::Relaxed)

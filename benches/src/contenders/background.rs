@@ -1,4 +1,4 @@
-//! Fetches behind the caller. An operation is the call, its fetch with a body that is ready at once, and the reads, each
+//! Fetches in the background. An operation is the call, its fetch with a body that is ready at once, and the reads, each
 //! after the runtime could work, until one sees the new value.
 
 use std::sync::Arc;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -71,8 +72,8 @@ pub(super) fn quick_get<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
 }
 
 pub(super) fn quick_async<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
-    let cache = std::sync::Arc::new(quick::<K, V>(setup));
-    let handle = std::sync::Arc::clone(&cache);
+    let cache = Arc::new(quick::<K, V>(setup));
+    let handle = Arc::clone(&cache);
     let key = K::of(0);
     let fetch = async { Ok::<_, Infallible>(V::make()) };
     polled!(&handle.get_or_insert_async(key.look(), fetch), key => {
@@ -96,9 +97,9 @@ pub(super) fn fibre<K: Key, V: Value>(setup: Setup<'_, K>) -> Contender<K> {
         .async_loader(|_: K::Owned| async { (V::make(), 1) });
     // The builder looks for the current runtime.
     let cache = run::drive(async { builder.build_async() }).expect("a cache");
-    let cache = std::sync::Arc::new(cache);
+    let cache = Arc::new(cache);
     run::polled(setup.keys, async |key| cache.insert(key.own(), V::make(), 1).await);
-    let handle = std::sync::Arc::clone(&cache);
+    let handle = Arc::clone(&cache);
     let key = K::of(0).own();
     polled!(&handle.fetch_with(&key), key => cache.fetch_with(&key.own()).await)
 }
@@ -140,24 +141,44 @@ pub(crate) fn settle() {
     thread::sleep(Duration::from_millis(500));
 }
 
-/// No cache, just an async function that returns at once: the cost of the loop around a contender and of any call in
-/// it.
-pub(crate) fn at_once_awaited<K: Key>() -> Contender<K> {
-    async fn at_once<K>(key: K) -> [u8; 16] {
+/// No cache, just an async function that returns at once: the cost of the loop around a contender, of any call in it,
+/// and of the value that the caller drops.
+pub(crate) fn at_once_awaited() -> Contender<u64> {
+    async fn at_once(key: u64) -> [u8; 16] {
         body(key)
     }
 
-    polled!(&at_once(K::of(0)), key => at_once(key).await)
+    polled!(&at_once(0), key => at_once(key).await)
 }
 
 /// The same for contenders that are not awaited.
-pub(crate) fn at_once_called<K: Key>() -> Contender<K> {
-    Contender::called(body::<K>)
+pub(crate) fn at_once_called() -> Contender<u64> {
+    Contender::called(body)
+}
+
+/// The same with a key and a value of other types.
+pub(crate) fn at_once_shared() -> Contender<&'static str> {
+    async fn at_once(key: &str, value: &Arc<String>) -> Arc<String> {
+        body(key.len() as u64);
+        Arc::clone(value)
+    }
+
+    let value = <Arc<String>>::make();
+    let other = Arc::clone(&value);
+    polled!(&at_once("", &other), key => at_once(key, &value).await)
+}
+
+/// The same with three arguments.
+pub(crate) fn at_once_three() -> Contender<&'static str> {
+    async fn at_once(id: u32, name: &str, flag: bool) -> [u8; 16] {
+        body(u64::from(id) + name.len() as u64 + u64::from(flag))
+    }
+
+    polled!(&at_once(3, "", true), key => at_once(black_box(3), key, black_box(true)).await)
 }
 
 /// Not inlined, like any larger function.
 #[inline(never)]
-fn body<K>(key: K) -> [u8; 16] {
-    black_box(key);
-    Value::make()
+fn body(key: u64) -> [u8; 16] {
+    black_box([key as u8; 16])
 }

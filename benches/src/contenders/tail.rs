@@ -1,6 +1,6 @@
-//! Hits that are timed one by one, and what goes on in the same cache on another thread meanwhile: 64 refreshes of the
-//! keys that are read most, each with a body that sleeps and that starts again when it ends, and a storm of new keys,
-//! each of which evicts a value.
+//! Hits that are timed one by one, and the work that goes on in the same cache on another thread meanwhile: refreshes of
+//! the keys that are read most, and sets of new keys, each of which evicts a value. The clock sets the pace of both, and
+//! it is the same for every cache: a slow operation does not delay those that are due after it.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,19 +12,21 @@ use futures_util::future::{join, join_all};
 use hdrhistogram::Histogram;
 use tokio::runtime::Builder;
 use tokio::task::yield_now;
-use tokio::time::sleep;
+use tokio::time::{interval_at, sleep};
 
 use super::stale::number;
 use super::{FULL, OURS, QUICK, UNIT};
-use crate::run;
+use crate::{process, run};
 
 pub(crate) const NOTHING: &str = "nothing: two readings of the clock";
 /// The keys that are refreshed are the first ones.
 pub(crate) const REFRESHES: usize = 64;
-/// How long a body sleeps.
-const BODY: Duration = Duration::from_millis(1);
-/// New keys a second, which all of the contenders can take.
-const STORM: f64 = 100_000.0;
+/// How often each of them is refreshed, and how long the body of a refresh sleeps.
+const PERIOD: Duration = Duration::from_millis(5);
+const BODY: Duration = Duration::from_millis(3);
+/// The operations that are due in a second. Every contender can do both on one core with room to spare.
+pub(crate) const SETS: u32 = 30_000;
+pub(crate) const REFRESHES_A_SECOND: u32 = REFRESHES as u32 * 1_000 / PERIOD.as_millis() as u32;
 
 /// Reads the keys, and records the nanoseconds of each hit. Returns the number of other reads, whose keys are set again.
 type Timed = Box<dyn Fn(&[u64], &mut Histogram<u64>) -> u64 + Sync>;
@@ -38,17 +40,18 @@ pub(crate) struct Subject {
     pub(crate) disturb: Disturb,
 }
 
-/// What went on.
+/// What went on, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Disturbed {
     pub(crate) sets: u64,
     pub(crate) refreshes: u64,
+    pub(crate) seconds: f64,
 }
 
 /// Each with a full cache that holds these keys.
 pub(crate) fn subjects(keys: &[u64]) -> Vec<Subject> {
     let (moka, quick) = (moka(), quick());
-    let all = vec![
+    let mut all = vec![
         Subject {
             name: NOTHING,
             read: timed(async |_| Some(()), async |_| ()),
@@ -68,6 +71,7 @@ pub(crate) fn subjects(keys: &[u64]) -> Vec<Subject> {
         run::polled(keys, &quick.1);
         run::polled(keys, set);
     }
+    all.retain(|one| process::takes_part(one.name));
     all
 }
 
@@ -147,16 +151,21 @@ fn timed<V>(
 fn disturb(set: impl AsyncFn(u64) + Sync + 'static, refresh: impl AsyncFn(u64) + Sync + 'static) -> Disturb {
     Box::new(move |keys, stop| {
         let refreshes = AtomicU64::new(0);
-        let again = async |key| {
+        let again = async |turn: usize, key| {
+            let mut due =
+                interval_at(tokio::time::Instant::now() + PERIOD * turn as u32 / REFRESHES as u32, PERIOD);
             while !stop.load(Ordering::Relaxed) {
+                due.tick().await;
                 refresh(key).await;
-                refreshes.fetch_add(1, Ordering::Relaxed);
+                if !stop.load(Ordering::Relaxed) {
+                    refreshes.fetch_add(1, Ordering::Relaxed);
+                }
             }
         };
         let storm = async {
             let (start, mut sets) = (Instant::now(), 0);
             while !stop.load(Ordering::Relaxed) {
-                let due = (start.elapsed().as_secs_f64() * STORM) as u64;
+                let due = (start.elapsed().as_secs_f64() * f64::from(SETS)) as u64;
                 for key in new_keys(due - sets) {
                     set(key).await;
                     if key % 32 == 0 {
@@ -166,10 +175,11 @@ fn disturb(set: impl AsyncFn(u64) + Sync + 'static, refresh: impl AsyncFn(u64) +
                 sets = due;
                 sleep(Duration::from_millis(1)).await;
             }
-            sets
+            (sets, start.elapsed().as_secs_f64())
         };
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let (_, sets) = runtime.block_on(join(join_all(keys.iter().map(|&key| again(key))), storm));
-        Disturbed { sets, refreshes: refreshes.into_inner() }
+        let refreshed = keys.iter().enumerate().map(|(turn, &key)| again(turn, key));
+        let (_, (sets, seconds)) = runtime.block_on(join(join_all(refreshed), storm));
+        Disturbed { sets, refreshes: refreshes.into_inner(), seconds }
     })
 }

@@ -29,9 +29,9 @@ impl Write {
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::SetNew => "set, new key",
-            Self::SetOver => "set, over a value",
-            Self::Invalidate => "invalidate, and fetch",
+            Self::SetNew => "set of a new key",
+            Self::SetOver => "set over a value",
+            Self::Invalidate => "invalidate, with its refresh",
             Self::Remove => "remove",
         }
     }

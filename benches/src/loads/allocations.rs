@@ -5,6 +5,7 @@ use crate::case::Key;
 use crate::contenders::{self, Maker, ROOMY, Setup};
 use crate::figure::Sink;
 use crate::plan::Plan;
+use crate::process;
 use crate::zipf::{Random, THETA, Zipf};
 
 pub(super) fn parts(_: &Plan) -> Vec<String> {
@@ -23,7 +24,8 @@ fn of<K: Key>(makers: &[Maker<K>], part: &str, plan: &Plan, sink: Sink) {
     let zipf = Zipf::new(keys.len() as u64, THETA);
     let mut random = Random::new(5);
     let trace: Vec<K> = (0..plan.scaled(200_000)).map(|_| keys[zipf.rank(&mut random) as usize]).collect();
-    for one in makers {
+    for one in makers.iter().filter(|one| process::takes_part(one.name)) {
+        process::works(one.name);
         let contender = (one.make)(Setup { keys: &keys, capacity: ROOMY });
         (contender.read)(&trace);
         contenders::settle();

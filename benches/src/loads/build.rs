@@ -11,8 +11,10 @@ use crate::contenders::{HITBOX, OURS};
 use crate::figure::Sink;
 use crate::machine;
 use crate::plan::Plan;
+use crate::process;
 use crate::stats::median;
 
+pub(crate) const NAME: &str = "build";
 const FUNCTIONS: usize = 100;
 /// The other program of the first kind, without functions and without any cache.
 const EMPTY: &str = "empty";
@@ -100,56 +102,97 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 pub(super) fn run(case: &str, plan: &Plan, sink: Sink) {
     let folder = env::temp_dir().join(format!("cacheback-build-{}", std::process::id()));
     generate(&folder);
-    for kind in &KINDS {
+    let mut kinds = that_build(&folder);
+    for kind in &kinds {
         sink.put(case, kind.name, "packages", packages(&folder, kind) as f64);
     }
     for unit in [WHOLE, CHANGED, RELEASE] {
-        for (kind, seconds) in KINDS.iter().zip(rebuilds(&folder, unit, plan)) {
-            sink.put(case, kind.name, unit, median(&seconds));
+        eprintln!("         {unit}");
+        let rounds = if plan.quick || unit == RELEASE { 1 } else { 3 };
+        for (name, seconds) in rebuilds(&folder, unit, rounds, &mut kinds) {
+            sink.put(case, name, unit, median(&seconds));
         }
     }
-    let plain = &KINDS[0];
-    build(&folder, RELEASE, plain, EMPTY);
     let bytes = |program: &str| {
         fs::metadata(folder.join("target/release").join(program)).expect("a program").len() as f64
     };
-    for kind in &KINDS {
+    for kind in &kinds {
         sink.put(case, kind.name, BYTES, (bytes(kind.package) - bytes(EMPTY)) / FUNCTIONS as f64);
     }
     let _ = fs::remove_dir_all(&folder);
 }
 
-/// The seconds that each kind's crate takes to build again, with its dependencies already built.
-fn rebuilds(folder: &Path, unit: &str, plan: &Plan) -> Vec<Vec<f64>> {
-    eprintln!("         {unit}, dependencies first");
-    for kind in &KINDS {
-        build(folder, unit, kind, kind.package);
+/// The kinds whose dependencies can be built.
+fn that_build(folder: &Path) -> Vec<&'static Kind> {
+    let mut kinds: Vec<&Kind> = KINDS.iter().collect();
+    if build(folder, WHOLE, &kinds).is_err() {
+        kinds.retain(|kind| {
+            let built = build(folder, WHOLE, &[kind]);
+            built.map_err(|why| process::failed(kind.name, &why)).is_ok()
+        });
     }
-    let mut seconds = vec![Vec::new(); KINDS.len()];
-    for round in 0..if plan.quick || unit == RELEASE { 1 } else { 3 } {
-        for turn in 0..KINDS.len() {
-            let index = (round + turn) % KINDS.len();
-            let source = folder.join(KINDS[index].package).join("src/main.rs");
-            let text = fs::read_to_string(&source).expect("the source");
-            fs::write(&source, format!("{text}\n")).expect("a file that can be written");
-            let start = Instant::now();
-            build(folder, unit, &KINDS[index], KINDS[index].package);
-            seconds[index].push(start.elapsed().as_secs_f64());
+    kinds
+}
+
+/// The seconds that each kind's crate takes to build, with its dependencies already built. A kind that does not build is
+/// taken from the list.
+fn rebuilds(
+    folder: &Path,
+    unit: &str,
+    rounds: usize,
+    kinds: &mut Vec<&'static Kind>,
+) -> Vec<(&'static str, Vec<f64>)> {
+    // First without functions: that builds the dependencies, and hardly anything else.
+    for kind in &*kinds {
+        write(main_file(folder, kind), &source(kind, 0));
+    }
+    build(folder, unit, kinds).expect("what was built before");
+    let mut seconds: Vec<(&str, Vec<f64>)> = Vec::new();
+    // The first build is not counted if it fills the incremental cache.
+    let uncounted = usize::from(unit == CHANGED);
+    for round in 0..uncounted + rounds {
+        let mut failed = Vec::new();
+        for turn in 0..kinds.len() {
+            let kind = kinds[(round + turn) % kinds.len()];
+            // Each time the text is another, without effect on the program.
+            write(main_file(folder, kind), &(source(kind, FUNCTIONS) + &"\n".repeat(round)));
+            match build(folder, unit, kinds) {
+                Ok(_) if round < uncounted => {}
+                Ok(took) => match seconds.iter_mut().find(|one| one.0 == kind.name) {
+                    Some(one) => one.1.push(took),
+                    None => seconds.push((kind.name, vec![took])),
+                },
+                Err(why) => {
+                    process::failed(kind.name, &why);
+                    write(main_file(folder, kind), &source(kind, 0));
+                    failed.push(kind.name);
+                }
+            }
         }
+        kinds.retain(|kind| !failed.contains(&kind.name));
     }
+    // In the order of the kinds.
+    seconds.sort_by_key(|one| KINDS.iter().position(|kind| kind.name == one.0));
     seconds
 }
 
-fn build(folder: &Path, unit: &str, kind: &Kind, program: &str) {
-    let status = cargo(folder)
-        .env("CARGO_INCREMENTAL", if unit == CHANGED { "1" } else { "0" })
-        .env("CARGO_TARGET_DIR", folder.join("target"))
-        .args(["build", "--quiet", "-p", kind.package, "--bin", program])
-        .args((unit == RELEASE).then_some("--release"))
-        .stdout(Stdio::null())
-        .status()
-        .expect("cargo runs");
-    assert!(status.success(), "{} does not build", kind.package);
+/// Builds what has changed in these kinds, and returns the seconds less those of a build in which nothing has. All are
+/// named in every build, so that their dependencies have the same features, and are built once.
+fn build(folder: &Path, unit: &str, kinds: &[&Kind]) -> Result<f64, String> {
+    let once = || {
+        let start = Instant::now();
+        let status = cargo(folder)
+            .env("CARGO_INCREMENTAL", if unit == CHANGED { "1" } else { "0" })
+            .env("CARGO_TARGET_DIR", folder.join("target"))
+            .args(["build", "--quiet"])
+            .args(kinds.iter().flat_map(|kind| ["-p", kind.package]))
+            .args((unit == RELEASE).then_some("--release"))
+            .stdout(Stdio::null())
+            .status()
+            .expect("cargo runs");
+        if status.success() { Ok(start.elapsed().as_secs_f64()) } else { Err("it does not build".to_owned()) }
+    };
+    Ok(once()? - once()?)
 }
 
 /// How many packages come along, including the ones in `dependencies`.
@@ -180,7 +223,8 @@ fn generate(folder: &Path) {
     write(
         folder.join("Cargo.toml"),
         &format!(
-            "[workspace]\nresolver = \"3\"\nmembers = [{}]\n\n[profile.release]\nstrip = true\n",
+            "[workspace]\nresolver = \"3\"\nmembers = [{}]\n\n[profile.dev.package.\"*\"]\ndebug = false\n\n\
+             [profile.release]\nstrip = true\n",
             members.join(", ")
         ),
     );
@@ -200,15 +244,19 @@ fn generate(folder: &Path) {
             kind.package
         );
         write(folder.join(kind.package).join("Cargo.toml"), &manifest);
-        write(folder.join(kind.package).join("src/main.rs"), &source(kind, FUNCTIONS));
+        write(main_file(folder, kind), &source(kind, 0));
     }
     let plain = &KINDS[0];
     write(folder.join(plain.package).join(format!("src/bin/{EMPTY}.rs")), &source(plain, 0));
 }
 
+fn main_file(folder: &Path, kind: &Kind) -> PathBuf {
+    folder.join(kind.package).join("src/main.rs")
+}
+
 fn source(kind: &Kind, functions: usize) -> String {
     let mut text = format!(
-        "{}\n#[derive(Clone, Debug)]\npub struct MyError(pub String);\n{}\n\
+        "#![allow(unused, reason = \"without functions\")]\n\n{}\n#[derive(Clone, Debug)]\npub struct MyError(pub String);\n{}\n\
          async fn ask(_: &str, _: u64) -> Result<String, MyError> {{\n    Ok(String::new())\n}}\n",
         kind.head, kind.error
     );

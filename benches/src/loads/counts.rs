@@ -11,6 +11,7 @@ use crate::contenders::writes::{self, Write};
 use crate::contenders::{self, FULL, Maker, OURS, QUICK, ROOMY, Setup, UNIT, background};
 use crate::figure::Sink;
 use crate::plan::Plan;
+use crate::process;
 
 pub(crate) const NAME: &str = "counts";
 pub(crate) const INSTRUCTIONS: &str = "instructions";
@@ -47,14 +48,16 @@ fn write(case: &str) -> Option<Write> {
 
 /// Counts are the same however busy the machine is, so there is a process for each core at a time.
 pub(super) fn run(case: &str, _: &Plan, sink: Sink) {
-    let makers = makers(case);
+    let mut makers = makers(case);
+    makers.retain(|one| process::takes_part(one.name));
     let next = AtomicUsize::new(0);
-    let counted: Vec<OnceLock<Option<Counted>>> = makers.iter().map(|_| OnceLock::new()).collect();
+    let counted: Vec<OnceLock<Result<Counted, String>>> = makers.iter().map(|_| OnceLock::new()).collect();
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
                 while let Some(one) = makers.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let index = makers.iter().position(|other| other.name == one.name).expect("itself");
+                    process::works(one.name);
                     let _ = counted[index].set(callgrind::run(&[NAME, case, one.name]));
                 }
             });
@@ -62,13 +65,14 @@ pub(super) fn run(case: &str, _: &Plan, sink: Sink) {
     });
     let operation = |count: u64| count as f64 / COUNTED as f64;
     for (one, counted) in makers.iter().zip(counted) {
-        let Some(counted) = counted.into_inner().flatten() else {
-            eprintln!("{}: nothing counted: valgrind is missing, or does not run this program", one.name);
-            continue;
-        };
-        let allocations = counted.printed.trim().parse().expect("a number of allocations");
-        sink.put(case, one.name, INSTRUCTIONS, operation(counted.instructions));
-        sink.put(case, one.name, ALLOCATIONS, operation(allocations));
+        match counted.into_inner().expect("each was counted") {
+            Ok(counted) => {
+                let allocations = counted.printed.trim().parse().expect("a number of allocations");
+                sink.put(case, one.name, INSTRUCTIONS, operation(counted.instructions));
+                sink.put(case, one.name, ALLOCATIONS, operation(allocations));
+            }
+            Err(why) => process::failed(one.name, &why),
+        }
     }
 }
 

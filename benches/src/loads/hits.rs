@@ -42,14 +42,13 @@ fn of<K: Key>(makers: &[Maker<K>], part: &str, plan: &Plan, sink: Sink) {
     });
     let keys: Vec<K> = (0..size).map(K::of).collect();
     let trace = if load == "hot" { vec![keys[keys.len() / 2]; 4_096] } else { zipf_trace(&keys) };
-    let contenders: Vec<_> =
-        makers.iter().map(|one| (one.name, (one.make)(Setup { keys: &keys, capacity: ROOMY }))).collect();
+    let contenders = contenders::filled(makers, Setup { keys: &keys, capacity: ROOMY });
     for threads in Plan::threads() {
         let series = measure::rounds(&contenders, Keys::Trace(&trace), threads, plan);
+        for (name, contender) in &contenders {
+            assert!(contender.misses.is_none_or(|misses| misses() == 0), "{name}: a read was not a hit");
+        }
         report(&series, &format!("{part}|{threads}"), sink);
-    }
-    for (name, contender) in &contenders {
-        assert!(contender.misses.is_none_or(|misses| misses() == 0), "{name}: a read was not a hit");
     }
 }
 

@@ -13,10 +13,7 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let keys: Vec<u64> = (0..FULL).collect();
-    let contenders: Vec<_> = contenders::misses()
-        .iter()
-        .map(|one| (one.name, (one.make)(Setup { keys: &keys, capacity: FULL })))
-        .collect();
+    let contenders = contenders::filled(&contenders::misses(), Setup { keys: &keys, capacity: FULL });
     for threads in Plan::threads() {
         let series = measure::rounds(&contenders, Keys::New, threads, plan);
         hits::report(&series, &format!("{part}|{threads}"), sink);

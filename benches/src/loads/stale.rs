@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::hits;
 use crate::contenders::stale::{self, FRESH, Why};
-use crate::contenders::{FULL, OURS, Setup, UNIT};
+use crate::contenders::{self, FULL, OURS, Setup, UNIT};
 use crate::figure::Sink;
 use crate::measure::{self, Keys};
 use crate::plan::Plan;
-use crate::run;
+use crate::plot::count;
+use crate::{process, run};
 
 const PENDING: [u64; 3] = [1, 100, 10_000];
 /// The keys of a state: as many as run at once.
@@ -24,7 +25,7 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 
 /// The case of this number of requested keys.
 pub(crate) fn pending(keys: u64) -> String {
-    format!("{keys} pending")
+    format!("{} pending", count(keys as f64))
 }
 
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
@@ -35,16 +36,14 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
 }
 
 fn blocked(part: &str, plan: &Plan, sink: Sink) {
-    let number = part.split(' ').next().expect("a number");
+    let number = part.split(' ').next().expect("a number").replace(',', "");
     let keys: Vec<u64> = (0..number.parse().expect("a number")).collect();
-    let contenders: Vec<_> = stale::makers()
-        .iter()
-        .map(|one| (one.name, (one.make)(Setup { keys: &keys, capacity: FULL })))
-        .collect();
+    let contenders = contenders::filled(&stale::makers(), Setup { keys: &keys, capacity: FULL });
     // In some caches a lifetime ends up to a tenth later, at random.
     thread::sleep(FRESH.mul_f64(1.5));
     stale::block();
     for (name, contender) in &contenders {
+        process::works(name);
         let before = stale::started();
         // The first round starts refreshes. The second round gives a chance to those that did not start at once.
         for _ in 0..2 {

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::contenders::UNIT;
-use crate::contenders::tail::{self, REFRESHES, Subject};
+use crate::contenders::tail::{self, Disturbed, REFRESHES, Subject};
 use crate::figure::Sink;
 use crate::plan::Plan;
+use crate::process;
 use crate::stats::{median, median_ratio};
 use crate::zipf::{Random, THETA, Zipf, scattered};
 
@@ -22,12 +23,13 @@ const LONGER: u32 = 8;
 
 /// The percentiles: the figure, the share, and of how many hits one is slower.
 pub(crate) const PERCENTILES: [(&str, f64, f64); 5] = [
-    ("p50", 0.5, 2.0),
+    (P50, 0.5, 2.0),
     ("p90", 0.9, 10.0),
     ("p99", 0.99, 100.0),
-    ("p99.9", 0.999, 1_000.0),
+    (P99_9, 0.999, 1_000.0),
     ("p99.99", 0.9999, 10_000.0),
 ];
+pub(crate) const P50: &str = "p50";
 pub(crate) const P99_9: &str = "p99.9";
 /// The ratio of a percentile to that of the unit.
 pub(crate) fn ratio(percentile: &str) -> String {
@@ -57,9 +59,11 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     for round in 0..plan.rounds {
         for turn in 0..subjects.len() {
             let index = (round + turn) % subjects.len();
+            process::works(subjects[index].name);
             slices[index].push(slice(&subjects[index], &trace, &keys[..REFRESHES], plan.slice * LONGER));
         }
     }
+    process::nobody_works();
     let of = |slices: &[Slice], figure: &dyn Fn(&Slice) -> f64| -> Vec<f64> {
         slices.iter().map(figure).collect()
     };
@@ -84,22 +88,13 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
 fn slice(subject: &Subject, trace: &[u64], refreshed: &[u64], length: Duration) -> Slice {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let other = scope.spawn(|| {
-            let start = Instant::now();
-            let disturbed = (subject.disturb)(refreshed, &stop);
-            (disturbed, start.elapsed().as_secs_f64())
-        });
+        let other = scope.spawn(|| (subject.disturb)(refreshed, &stop));
         // The first hits find cold memory, and the other thread has just started.
         read(subject, trace, length / 4);
         let (times, misses) = read(subject, trace, length);
         stop.store(true, Ordering::Relaxed);
-        let (disturbed, seconds) = other.join().expect("the other thread");
-        Slice {
-            times,
-            misses,
-            sets: disturbed.sets as f64 / seconds,
-            refreshes: disturbed.refreshes as f64 / seconds,
-        }
+        let Disturbed { sets, refreshes, seconds } = other.join().expect("the other thread");
+        Slice { times, misses, sets: sets as f64 / seconds, refreshes: refreshes as f64 / seconds }
     })
 }
 
@@ -120,7 +115,6 @@ fn read(subject: &Subject, trace: &[u64], length: Duration) -> (Histogram<u64>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::contenders::tail::Disturbed;
 
     #[test]
     fn a_slice_counts_its_hits_and_misses_beside_its_load() {
@@ -135,13 +129,13 @@ mod tests {
                 while !stop.load(Ordering::Relaxed) {
                     thread::yield_now();
                 }
-                Disturbed { sets: 1_000, refreshes: keys.len() as u64 }
+                Disturbed { sets: 1_000, refreshes: keys.len() as u64, seconds: 0.5 }
             }),
         };
         let slice = slice(&subject, &[1; CHUNK], &[1, 2], Duration::ZERO);
         assert_eq!((slice.times.len(), slice.misses), (CHUNK as u64, 3), "the first chunk is not counted");
         assert_eq!(slice.times.value_at_quantile(0.999), 100);
         assert!(slice.times.max() >= 5_000);
-        assert!((slice.sets / slice.refreshes - 500.0).abs() < 1.0);
+        assert_eq!((slice.sets, slice.refreshes), (2_000.0, 4.0));
     }
 }

@@ -10,6 +10,7 @@ use tokio::runtime::Builder;
 use crate::contenders::{MOKA_FUTURE, waiters};
 use crate::figure::Sink;
 use crate::plan::Plan;
+use crate::process;
 use crate::stats::{median, median_ratio};
 
 pub(super) fn parts(_: &Plan) -> Vec<String> {
@@ -19,12 +20,14 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let runtime = Builder::new_multi_thread().worker_threads(cores).enable_time().build().expect("a runtime");
-    let herds = runtime.block_on(async { waiters::herds() });
+    let mut herds = runtime.block_on(async { waiters::herds() });
+    herds.retain(|one| process::takes_part(one.0));
     let mut times = vec![(Vec::new(), Vec::new()); herds.len()];
     // The first round is not counted: it starts threads and allocates memory that later rounds reuse.
     for round in 0..=plan.rounds {
         for turn in 0..herds.len() {
             let index = (round + turn) % herds.len();
+            process::works(herds[index].0);
             let (start, cpu) = (Instant::now(), cpu_time());
             herds[index].1(&runtime, round as u64, 10_000);
             let (wall, cpu) = (start.elapsed(), cpu_time() - cpu);
@@ -34,6 +37,7 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
             }
         }
     }
+    process::nobody_works();
     let unit = herds.iter().position(|one| one.0 == MOKA_FUTURE).expect("the unit");
     let unit = times[unit].clone();
     for ((name, _), (wall, cpu)) in herds.iter().zip(&times) {

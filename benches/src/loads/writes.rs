@@ -2,7 +2,7 @@
 
 use super::hits;
 use crate::contenders::writes::{self, Write};
-use crate::contenders::{FULL, Setup};
+use crate::contenders::{self, FULL, Setup};
 use crate::figure::Sink;
 use crate::measure::{self, Keys};
 use crate::plan::Plan;
@@ -14,10 +14,8 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     let write = Write::ALL.into_iter().find(|write| write.name() == part).expect("a write");
     let filled: Vec<u64> = (0..write.filled()).collect();
-    let contenders: Vec<_> = writes::makers(write)
-        .iter()
-        .map(|one| (one.name, (one.make)(Setup { keys: &filled, capacity: FULL })))
-        .collect();
+    let setup = Setup { keys: &filled, capacity: FULL };
+    let contenders = contenders::filled(&writes::makers(write), setup);
     let keys = if write == Write::SetNew { Keys::New } else { Keys::Walk(&filled) };
     for threads in Plan::threads() {
         let series = measure::rounds(&contenders, keys, threads, plan);

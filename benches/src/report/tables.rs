@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use crate::contenders::writes::Write;
 use crate::contenders::{OURS, OURS_TINY_LFU};
 use crate::figure::Figures;
 use crate::plot::{self, count, number};
@@ -15,11 +16,12 @@ pub(super) fn ratios(
     cases: &[&str],
     head: impl Fn(&str) -> String,
 ) {
+    let Some(first) = cases.first() else { return };
     let heads: Vec<String> = cases.iter().map(|case| head(case)).collect();
     let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---".repeat(cases.len()));
-    for name in figures.contenders(load, cases.first().copied()) {
-        let cells: Vec<String> = cases.iter().map(|case| ratio(figures, load, case, name)).collect();
-        let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
+    for one in figures.contenders(load, Some(first)) {
+        let cells: Vec<String> = cases.iter().map(|case| ratio(figures, load, case, one)).collect();
+        let _ = writeln!(text, "| {} | {} |", shown(label(first, one)), cells.join(" | "));
     }
     text.push('\n');
 }
@@ -42,12 +44,12 @@ pub(super) fn columns(
 ) {
     let heads: Vec<&str> = metrics.iter().map(|metric| metric.0).collect();
     let _ = writeln!(text, "| | {} |\n|---{}|", heads.join(" | "), "|---".repeat(heads.len()));
-    for name in figures.contenders(load, Some(case)) {
+    for one in figures.contenders(load, Some(case)) {
         let cells: Vec<String> = metrics
             .iter()
-            .map(|metric| figures.get(load, case, name, metric.1).map_or_else(String::new, count))
+            .map(|metric| figures.get(load, case, one, metric.1).map_or_else(String::new, count))
             .collect();
-        let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
+        let _ = writeln!(text, "| {} | {} |", shown(label(case, one)), cells.join(" | "));
     }
     text.push('\n');
 }
@@ -67,7 +69,7 @@ pub(super) fn bars(
     let values: Vec<(&str, f64, bool)> = figures
         .contenders(load, Some(case))
         .into_iter()
-        .filter_map(|name| Some((name, figures.get(load, case, name, metric)?, name == OURS)))
+        .filter_map(|name| Some((label(case, name), figures.get(load, case, name, metric)?, name == OURS)))
         .collect();
     draw(text, plot::bars(&folder.join("plots").join(file), title, unit, &values), file);
 }
@@ -84,6 +86,22 @@ pub(super) fn draw(text: &mut String, drawn: Result<(), Box<dyn std::error::Erro
 /// The name of a contender; ours is bold.
 pub(super) fn shown(name: &str) -> String {
     if name == OURS || name == OURS_TINY_LFU { format!("**{name}**") } else { name.to_owned() }
+}
+
+/// The name of a contender in a case. A write is not the operation in the contender's own name.
+fn label<'a>(case: &str, contender: &'a str) -> &'a str {
+    let written = Write::ALL.iter().any(|write| case.starts_with(write.name()));
+    // The two attributes of `cached` have stores of their own.
+    if !written || contender.starts_with("cached,") {
+        contender
+    } else {
+        contender.split(',').next().unwrap_or(contender)
+    }
+}
+
+/// Types with their angle brackets.
+pub(super) fn code(types: &str) -> String {
+    format!("`{types}`")
 }
 
 /// The parts of the case `types|load|threads`.

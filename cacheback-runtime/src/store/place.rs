@@ -1,14 +1,23 @@
 //! The place of a node in the index, which outlives the node: see [`index`](super::index).
 
+use std::borrow::Borrow;
 use std::hash::{Hash, Hasher};
 
 use crate::base::sync::{AtomicU64, Ordering};
 
-/// The place of a key's nodes, as moka keeps it: one node lies there at a time.
+/// The place of a key's nodes: one node lies there at a time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(super) at: u64,
     pub(super) number: u64,
+}
+
+/// A place, as moka keeps it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resident {
+    pub(super) place: Place,
+    /// The weight of its node, in units of the limit.
+    pub(super) weight: u32,
 }
 
 /// The number of the place of a node. A place is numbered by the first node that lay there.
@@ -59,3 +68,21 @@ impl PartialEq for Place {
     }
 }
 impl Eq for Place {}
+
+/// moka finds a resident by its place.
+impl Borrow<Place> for Resident {
+    fn borrow(&self) -> &Place {
+        &self.place
+    }
+}
+impl Hash for Resident {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.place.hash(state);
+    }
+}
+impl PartialEq for Resident {
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+impl Eq for Resident {}

@@ -249,6 +249,32 @@ fn tiny_lfu_counts_misses_as_uses() {
     assert_eq!(get(&store, wanted, spread(wanted)), Some(0));
 }
 
+/// A tenth more keys than there is room for, each asked for in its turn: a hit of which TinyLFU is not told counts less
+/// than the misses, of which it is told.
+#[test]
+fn tiny_lfu_is_told_of_enough_hits() {
+    const ROOM: u64 = 2_000;
+    let hits = |all_are_told: bool| {
+        let mut store: Small = Store::new(Limit::Entries(ROOM), Eviction::TinyLfu, WINDOWS);
+        if all_are_told {
+            store.generations = u64::MAX;
+        }
+        let turns = (0..15).flat_map(|_| 0..ROOM + ROOM / 10);
+        let asked = |key| {
+            let is_hit = get(&store, key, spread(key)).is_some();
+            if is_hit {
+                hit(&store, key, spread(key));
+            } else {
+                put(&store, key, spread(key), key);
+            }
+            is_hit
+        };
+        turns.filter(|key| asked(*key)).count() as u64
+    };
+    let (some, all) = (hits(false), hits(true));
+    assert!(some + all / 100 >= all && all > 15 * ROOM * 3 / 4, "{some} hits, and {all} if all are told");
+}
+
 /// A node may be removed on its way from the window to the main part, while neither of moka's two caches has it.
 #[test]
 fn a_node_that_is_removed_between_window_and_main_part_leaves_nothing_behind() {

@@ -1,11 +1,12 @@
 //! moka, as far as `store/eviction` uses it: a set of entries up to a total weight, from which entries are evicted if
 //! they weigh more, and a listener that is called under a lock.
 
+use std::borrow::Borrow;
 use std::marker::PhantomData;
 
 use shuttle::rand::{Rng, thread_rng};
 
-use crate::base::sync::{Arc, Mutex, lock};
+use crate::base::sync::{Arc, Mutex, MutexGuard, lock};
 
 type Weigher<K, V> = fn(&K, &V) -> u32;
 type Listener<K, V> = Box<dyn Fn(Arc<K>, V, RemovalCause) + Send + Sync>;
@@ -44,6 +45,8 @@ struct Shared<K, V> {
     entries: Mutex<Vec<(K, V)>>,
     /// Held while entries are evicted.
     maintenance: Mutex<()>,
+    /// The key of which the listener is being told. moka holds a lock of the key from before the eviction until then.
+    evicted: Mutex<Option<K>>,
     capacity: u64,
     policy: EvictionPolicy,
     weigher: Weigher<K, V>,
@@ -74,30 +77,55 @@ impl<K: Copy + PartialEq, V: Copy> Cache<K, V, crate::base::hash::BuildAsIs> {
     }
 
     pub(crate) fn insert(&self, key: K, value: V) {
-        let mut entries = lock(&self.shared.entries);
+        let mut entries = self.entries_unless_evicted(&key);
         entries.retain(|(entry, _)| *entry != key);
         entries.push((key, value));
     }
 
-    pub(crate) fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get<Q: PartialEq>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
         let mut entries = lock(&self.shared.entries);
-        let at = entries.iter().position(|(entry, _)| entry == key)?;
+        let at = entries.iter().position(|(entry, _)| entry.borrow() == key)?;
         entries[at..].rotate_left(1);
         entries.last().map(|(_, value)| *value)
     }
 
-    pub(crate) fn contains_key(&self, key: &K) -> bool {
-        lock(&self.shared.entries).iter().any(|(entry, _)| entry == key)
+    pub(crate) fn contains_key<Q: PartialEq>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        lock(&self.shared.entries).iter().any(|(entry, _)| entry.borrow() == key)
     }
 
-    pub(crate) fn invalidate(&self, key: &K) {
-        lock(&self.shared.entries).retain(|(entry, _)| entry != key);
+    pub(crate) fn invalidate<Q: PartialEq>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        self.entries_unless_evicted(key).retain(|(entry, _)| entry.borrow() != key);
     }
 
     pub(crate) fn run_pending_tasks(&self) {
         let _maintenance = lock(&self.shared.maintenance);
         while let Some((evicted, value)) = self.evict() {
             (self.shared.listener)(Arc::new(evicted), value, RemovalCause::Size);
+            *lock(&self.shared.evicted) = None;
+        }
+    }
+
+    /// The entries, once no listener is being told of this key.
+    fn entries_unless_evicted<Q: PartialEq>(&self, key: &Q) -> MutexGuard<'_, Vec<(K, V)>>
+    where
+        K: Borrow<Q>,
+    {
+        loop {
+            let entries = lock(&self.shared.entries);
+            if !lock(&self.shared.evicted).is_some_and(|evicted| evicted.borrow() == key) {
+                return entries;
+            }
+            drop(entries);
+            drop(lock(&self.shared.maintenance));
         }
     }
 
@@ -114,7 +142,9 @@ impl<K: Copy + PartialEq, V: Copy> Cache<K, V, crate::base::hash::BuildAsIs> {
                 EvictionPolicy::Lru => 0,
                 EvictionPolicy::Any => thread_rng().gen_range(0..entries.len()),
             };
-            entries.remove(at)
+            let evicted = entries.remove(at);
+            *lock(&self.shared.evicted) = Some(evicted.0);
+            evicted
         })
     }
 }
@@ -137,8 +167,8 @@ impl<K, V> Builder<K, V> {
     }
     pub(crate) fn build_with_hasher<S>(self, _: S) -> Cache<K, V, S> {
         let Self { capacity, policy, weigher, listener } = self;
-        let (entries, maintenance) = (Mutex::default(), Mutex::default());
-        let shared = Shared { entries, maintenance, capacity, policy, weigher, listener };
+        let (entries, maintenance, evicted) = (Mutex::default(), Mutex::default(), Mutex::new(None));
+        let shared = Shared { entries, maintenance, evicted, capacity, policy, weigher, listener };
         Cache { shared: Arc::new(shared), hasher: PhantomData }
     }
 }

@@ -1,6 +1,6 @@
 //! Least recently used first.
 
-use super::{EvictionPolicy, Limit, Order, Place, Residents, residents};
+use super::{EvictionPolicy, Limit, Order, Place, Resident, Residents, residents};
 
 pub(super) struct Lru {
     residents: Residents,
@@ -14,7 +14,7 @@ impl Lru {
 
 impl EvictionPolicy for Lru {
     fn insert(&self, place: Place, weight: u32) {
-        self.residents.insert(place, weight);
+        self.residents.insert(Resident { place, weight }, ());
     }
 
     fn remove(&self, place: Place) {

@@ -4,7 +4,7 @@
 //! moka's TinyLFU has no window, and may refuse a newcomer at once. Here a newcomer stays in the window until others
 //! came after it, and competes for a place in the main part then.
 
-use super::{EvictionPolicy, Limit, Order, Place, Residents, residents};
+use super::{EvictionPolicy, Limit, Order, Place, Resident, Residents, residents};
 
 /// The window is one part in so many of the limit, as in the paper.
 const WINDOW: u64 = 100;
@@ -28,7 +28,7 @@ impl TinyLfu {
             let main = main.clone();
             move |place| {
                 // Every node weighs the same: this policy does not count bytes.
-                main.insert(place, 1);
+                main.insert(Resident { place, weight: 1 }, ());
                 // While the node was in neither of the two, a `remove` found nothing to remove.
                 if !is_here(place) {
                     main.invalidate(&place);
@@ -44,7 +44,7 @@ impl EvictionPolicy for TinyLfu {
     fn insert(&self, place: Place, weight: u32) {
         // The miss that came before counts as a use: moka counts uses by place, whichever node is there.
         let _ = self.main.get(&place);
-        self.window.insert(place, weight);
+        self.window.insert(Resident { place, weight }, ());
     }
 
     fn remove(&self, place: Place) {
