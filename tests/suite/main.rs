@@ -38,6 +38,7 @@ mod objects;
 mod options;
 mod serde;
 mod shared_errors;
+mod shared_forms;
 mod shutdown;
 mod single_flight;
 mod states;

@@ -464,7 +464,9 @@ fn shared_is_a_flag_or_the_name_of_a_tier() {
         "shared, version",
         "shared, version = \"2\"",
     ];
-    refused(&cases, &expect![[r#"
+    refused(
+        &cases,
+        &expect![[r#"
         shared = ""
         [""] the name of a tier cannot be empty / write just `shared` for the tier without a name
 
@@ -497,7 +499,8 @@ fn shared_is_a_flag_or_the_name_of_a_tier() {
 
         shared, version = "2"
         ["2"] `version` takes a whole number / write for example `version = 100`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
