@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn nothing() -> SharedSite<(), bool> {
-        site((&shared_parts(())).__cacheback_encoded())
+        site(shared_parts(()).__cacheback_encoded())
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
             shared_part(PhantomData::<Val<u8>>),
         );
         type Key = (String, Vec<String>, Option<Vec<u8>>, u8);
-        let _: SharedSite<Key, bool> = site((&shared_parts(parts)).__cacheback_encoded());
+        let _: SharedSite<Key, bool> = site(shared_parts(parts).__cacheback_encoded());
     }
 
     #[test]
