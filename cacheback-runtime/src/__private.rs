@@ -21,7 +21,9 @@ pub use crate::rules::policy::{Eviction, Policy};
 
 // The bounds of generated code, so that the compiler names them by a path that its reader has.
 #[cfg(feature = "shared")]
-pub use crate::function::shared::{SharedKey, SharedPart, SharedParts, SharedSite, SharedValue, shared_part};
+pub use crate::function::shared::{
+    Encoded, SharedKey, SharedParts, SharedSite, SharedValue, shared_part, shared_parts,
+};
 pub use crate::function::span::Span;
 pub use crate::key::{ArgsOver, Argument, Borrowed, Key, KeyOver, KeyShape, Own, Receiver, Shape, Shapes};
 pub use crate::outcome::weight::Weight;
@@ -39,6 +41,8 @@ use crate::outcome::Outcome;
 
 /// The traits whose methods are found on a [`Probe`] or a [`Computed`]: which of them are used depends on the types.
 pub mod probes {
+    #[cfg(feature = "shared")]
+    pub use crate::function::shared::{EncodedKey as _, RefusedKey as _};
     pub use crate::key::{BorrowedPart as _, NestedPart as _};
     pub use crate::outcome::{
         AnyOutcome as _, BoxedProbe as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
@@ -186,14 +190,14 @@ pub fn entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: 
     Entry::new(Arc::new(site.site().with(at, key, args, || None)))
 }
 
-/// How a shared function's keys of these parts become bytes, and its values, if they can be shared.
+/// The site of a shared function with these keys, if its values can be shared.
 #[cfg(feature = "shared")]
 #[must_use]
-pub fn shared<P: SharedParts, O: Outcome>(_: P, _: O) -> SharedSite<P::Owned, O::Value>
+pub fn shared<K, O: Outcome>(key: Encoded<K>, _: O) -> SharedSite<K, O::Value>
 where
     O::Value: SharedValue,
 {
-    SharedSite::new()
+    SharedSite::new(key)
 }
 
 /// The [`entry`] of a shared function.

@@ -39,6 +39,7 @@ mod options;
 mod serde;
 mod shared;
 mod shared_errors;
+mod shared_forms;
 mod shutdown;
 mod single_flight;
 mod states;

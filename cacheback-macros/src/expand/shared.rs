@@ -16,8 +16,9 @@ impl Expansion<'_> {
         let at_output = self.at_output;
         let parts = self.shared_parts(names);
         let private = self.paths.private(at_output);
+        let key = quote_spanned!(at_output=> (&#private::shared_parts((#(#parts,)*))).__cacheback_encoded());
         let outcome = quote_spanned!(at_output=> __cacheback_probe.__cacheback_outcome());
-        let mut tokens = quote_spanned!(at_output=> #private::shared((#(#parts,)*), #outcome));
+        let mut tokens = quote_spanned!(at_output=> #private::shared(#key, #outcome));
         let mut add = |at: Span, option: &str, value: TokenStream| {
             let option = Ident::new(option, at);
             tokens.extend(quote_spanned!(at=> .#option(#value)));

@@ -1,7 +1,7 @@
 //! A function whose values are in the second tier too: its keys and values become bytes, in the way of their types.
 //!
-//! The answers to the questions of generated code promise what the questions ask for. So a type that lacks it is told
-//! once, at the question, which has the span of the user's tokens.
+//! Only [`shared_part`] and the question about the value ask for their bounds, with the spans of the user's tokens: a type
+//! that lacks them is told once. The key as a whole is found by method resolution, which asks for nothing.
 
 use std::marker::PhantomData;
 
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::marker::Marker;
 use crate::engine::SharedOptions;
-use crate::key::Shape;
+use crate::key::{Shape, Shapes};
 use crate::tier::codec::Encoding;
 
 /// A type whose values can be part of a shared key.
@@ -33,59 +33,63 @@ pub trait SharedValue: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> SharedValue for T {}
 
-/// A part of a shared key.
-pub trait SharedPart {
-    /// Its owned form.
-    type Owned: Serialize + DeserializeOwned;
-}
-
-/// A part of the shape `S`.
-struct Part<S>(PhantomData<fn() -> S>);
-
-impl<S: Shape> SharedPart for Part<S>
-where
-    S::Owned: SharedKey,
-{
-    type Owned = S::Owned;
-}
-
-/// A part of a shared key, if it can be one.
+/// The shape of a part of a shared key, if it can be one.
 #[must_use]
-pub fn shared_part<S: Shape>(_: PhantomData<S>) -> impl SharedPart<Owned = S::Owned>
+pub fn shared_part<S: Shape>(shape: PhantomData<S>) -> PhantomData<S>
 where
     S::Owned: SharedKey,
 {
-    Part::<S>(PhantomData)
+    shape
 }
 
-/// All parts of a shared key.
-pub trait SharedParts {
+/// Asks the type system how a key becomes bytes.
+#[derive(Debug)]
+pub struct SharedParts<A>(PhantomData<fn() -> A>);
+
+/// The question about a key of these parts.
+#[must_use]
+pub fn shared_parts<P: Shapes>(_: P) -> SharedParts<P::Args> {
+    SharedParts(PhantomData)
+}
+
+/// First choice: every part can be shared.
+pub trait EncodedKey {
     /// The owned form of the key.
-    type Owned: Serialize + DeserializeOwned;
+    type Owned;
+    /// How it becomes bytes.
+    fn __cacheback_encoded(&self) -> Encoded<Self::Owned>;
+}
+impl<A: Shape> EncodedKey for SharedParts<A>
+where
+    A::Owned: Serialize + DeserializeOwned,
+{
+    type Owned = A::Owned;
+    fn __cacheback_encoded(&self) -> Encoded<A::Owned> {
+        Encoded(Encoding::of())
+    }
 }
 
-macro_rules! parts {
-    ($($($P:ident)*;)*) => {$(
-        impl<$($P: SharedPart),*> SharedParts for ($($P,)*) {
-            type Owned = ($($P::Owned,)*);
-        }
-    )*};
+/// Last choice: some part cannot, which [`shared_part`] has told. It need not be told again.
+pub trait RefusedKey {
+    /// The owned form of the key.
+    type Owned;
+    /// Never called.
+    fn __cacheback_encoded(&self) -> Encoded<Self::Owned>;
+}
+impl<A: Shape> RefusedKey for &SharedParts<A> {
+    type Owned = A::Owned;
+    fn __cacheback_encoded(&self) -> Encoded<A::Owned> {
+        unreachable!("`shared_part` does not compile")
+    }
 }
 
-parts! {
-    ;
-    A;
-    A B;
-    A B C;
-    A B C D;
-    A B C D E;
-    A B C D E F;
-    A B C D E F G;
-    A B C D E F G H;
-    A B C D E F G H I;
-    A B C D E F G H I J;
-    A B C D E F G H I J K;
-    A B C D E F G H I J K L;
+/// How values of one type become bytes.
+pub struct Encoded<T>(Encoding<T>);
+
+impl<T> std::fmt::Debug for Encoded<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Encoded").finish_non_exhaustive()
+    }
 }
 
 /// The options of the second tier, for a function of the owned key `K` and the value `V`.
@@ -97,12 +101,11 @@ pub struct SharedSite<K, V> {
 }
 
 impl<K, V> SharedSite<K, V> {
-    pub(crate) const fn new() -> Self
+    pub(crate) fn new(key: Encoded<K>) -> Self
     where
-        K: Serialize + DeserializeOwned,
         V: Serialize + DeserializeOwned,
     {
-        Self { alias: None, version: || 0, key: Encoding::of(), value: Encoding::of() }
+        Self { alias: None, version: || 0, key: key.0, value: Encoding::of() }
     }
 
     /// The values are in the tier of this name.
@@ -138,9 +141,12 @@ mod tests {
     use crate::function::marker::{Generic, Method};
     use crate::key::{Nested, Ref, Slice, Val};
 
-    /// The site of a key of these parts.
-    fn site<P: SharedParts>(_: P) -> SharedSite<P::Owned, bool> {
-        SharedSite::new()
+    fn site<K>(key: Encoded<K>) -> SharedSite<K, bool> {
+        SharedSite::new(key)
+    }
+
+    fn nothing() -> SharedSite<(), bool> {
+        site(shared_parts(()).__cacheback_encoded())
     }
 
     #[test]
@@ -152,22 +158,21 @@ mod tests {
             shared_part(PhantomData::<Val<u8>>),
         );
         type Key = (String, Vec<String>, Option<Vec<u8>>, u8);
-        let _: SharedSite<Key, bool> = site(parts);
-        let _: SharedSite<(), bool> = site(());
+        let _: SharedSite<Key, bool> = site(shared_parts(parts).__cacheback_encoded());
     }
 
     #[test]
     fn an_option_that_is_left_out_has_its_default() {
-        let options = site(()).options::<()>();
+        let options = nothing().options::<()>();
         assert_eq!((options.alias, options.version, options.instance), (None, 0, None));
-        let options = site(()).alias("sessions").version(|| 3).options::<()>();
+        let options = nothing().alias("sessions").version(|| 3).options::<()>();
         assert_eq!((options.alias, options.version), (Some("sessions"), 3));
     }
 
     #[test]
     fn instantiations_have_names_of_their_own() {
         fn name<M: Marker>() -> Option<&'static str> {
-            site(()).options::<M>().instance
+            nothing().options::<M>().instance
         }
         let names = [
             name::<()>(),

@@ -56,10 +56,11 @@ impl user_tweets {
                 .share((&__cacheback_probe).__cacheback_share())
                 .empty_default(),
             __cb::shared(
-                (
+                (&__cb::shared_parts((
                     __cb::shared_part(__cb::of::<__cb::Ref<str>>()),
                     __cb::shared_part(__cb::of::<__cb::Val<u32>>()),
-                ),
+                )))
+                    .__cacheback_encoded(),
                 __cacheback_probe.__cacheback_outcome(),
             ),
         )

@@ -110,12 +110,13 @@ fn rows_entry<T: Row>(
             .describe((&&__cacheback_probe).__cacheback_describe())
             .share((&__cacheback_probe).__cacheback_share()),
         __cb::shared(
-                (
+                (&__cb::shared_parts((
                     __cb::shared_part(
                         (&&__cb::computed(&__cacheback_k0)).__cacheback_shape(),
                     ),
                     __cb::shared_part(__cb::of::<__cb::Slice<__cb::Ref<str>>>()),
-                ),
+                )))
+                    .__cacheback_encoded(),
                 __cacheback_probe.__cacheback_outcome(),
             )
             .alias("sessions")
