@@ -10,6 +10,7 @@
 #![doc = "[testing]: guide::testing"]
 #![doc = "[operations]: guide::operations"]
 #![doc = "[web_service]: guide::web_service"]
+#![doc = "[several_processes]: guide::several_processes"]
 #![doc = "[costs]: guide::costs"]
 #![doc = "[limits]: guide::limits"]
 #![doc = "[coming_from]: guide::coming_from"]

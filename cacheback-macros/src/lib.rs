@@ -587,7 +587,7 @@ use crate::plan::Plan;
 /// `Result` the `Ok`. A hit in memory is the same as without `shared`. The name of the function is a part of the shared
 /// key, and so are the type of a method and the type arguments of a generic function, as
 /// [`type_name`](std::any::type_name) has them: the compiler may name them otherwise in another version. Needs the
-/// feature `test-util`, which has a tier for tests. Default: off.
+/// feature `redis`, or for tests `test-util`, which has a tier in memory. Default: off.
 ///
 /// ```
 /// # use cacheback::cacheback;

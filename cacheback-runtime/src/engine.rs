@@ -54,7 +54,7 @@ use fetch::Job;
 pub(crate) use result::{Answer, CallKind, Peeked};
 use result::{Fetched, FlightResult};
 use shared::Shared;
-pub(crate) use shared::Telling;
+pub(crate) use shared::{Bump, Telling, tell};
 pub(crate) use target::{Keyed, Target};
 
 type ErrorOf<C> = Arc<Shareable<<C as Cacheable>::Error>>;

@@ -272,8 +272,8 @@ pub(super) fn shared_if(has_second_tier: bool, name: &Ident, form: Form) -> syn:
             name.span(),
             format!(
                 "`{name}` needs a second tier\n\
-                 enable the feature `test-util` of `cacheback`, which brings one for tests and is the only one that \
-                 brings any at present; or leave `{name}` out"
+                 enable the feature `redis` of `cacheback` (for tests, `test-util` brings one in memory), or leave \
+                 `{name}` out"
             ),
         );
     }

@@ -147,7 +147,7 @@ fn snapshot<C: Cacheable>(peeked: Peeked<C::Value>) -> Snapshot<C::Return> {
 }
 
 /// Waits until the second tier was told of a write, if there is one.
-async fn told(telling: Telling) -> Result<(), Error> {
+pub(super) async fn told(telling: Telling) -> Result<(), Error> {
     match telling {
         Some(telling) => telling.await,
         None => Ok(()),
@@ -206,7 +206,7 @@ impl<R: Send + 'static> Entry<R> {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub fn invalidate(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.0.ops();
         AssertUnwindSafe(async move { told(ops.invalidate()).await })
@@ -218,7 +218,7 @@ impl<R: Send + 'static> Entry<R> {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub fn remove(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.0.ops();
         AssertUnwindSafe(async move { told(ops.remove()).await })
@@ -244,7 +244,8 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// # Errors
     ///
-    /// Returns an error for an `Err`, which is not stored. Otherwise none on the local tier.
+    /// Returns an error for an `Err`, which is not stored, and [`Unreachable`](crate::ErrorKind::Unreachable), if the
+    /// cache is shared and its tier could not be told.
     ///
     /// # Panics
     ///
@@ -323,7 +324,7 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     ///
     /// # Panics
     ///

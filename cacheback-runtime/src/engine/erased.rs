@@ -2,7 +2,7 @@
 
 use std::panic::RefUnwindSafe;
 
-use super::{Cacheable, Engine, Telling};
+use super::{Bump, Cacheable, Engine, Telling};
 use crate::base::sync::Arc;
 use crate::events::Stats;
 use crate::rules::policy::Policy;
@@ -18,10 +18,8 @@ pub(crate) trait ErasedCache: Send + Sync + RefUnwindSafe {
     fn len(&self) -> u64;
     fn invalidate_all(&self);
     fn clear(&self);
-    /// Tells the second tier that all values are stale.
-    fn tell_invalidated(self: Arc<Self>) -> Telling;
-    /// Tells the second tier that all values are gone.
-    fn tell_cleared(self: Arc<Self>) -> Telling;
+    /// Tells the second tier of a change to all values.
+    fn tell_all(self: Arc<Self>, change: Bump) -> Telling;
 }
 
 impl<C: Cacheable> ErasedCache for Engine<C> {
@@ -47,10 +45,7 @@ impl<C: Cacheable> ErasedCache for Engine<C> {
     fn clear(&self) {
         Engine::clear(self);
     }
-    fn tell_invalidated(self: Arc<Self>) -> Telling {
-        Engine::tell_invalidated(&self)
-    }
-    fn tell_cleared(self: Arc<Self>) -> Telling {
-        Engine::tell_cleared(&self)
+    fn tell_all(self: Arc<Self>, change: Bump) -> Telling {
+        Engine::tell_all(&self, change)
     }
 }

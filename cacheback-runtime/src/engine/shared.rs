@@ -31,7 +31,8 @@ mod lease;
 mod tell;
 pub(super) use lease::{HeldLease, run};
 pub(super) use tell::Message;
-pub(crate) use tell::Telling;
+pub(crate) use crate::tier::Bump;
+pub(crate) use tell::{Telling, tell};
 
 /// What a cache has besides its options if it is shared.
 pub(super) struct Shared<C: Cacheable> {

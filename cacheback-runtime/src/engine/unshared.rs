@@ -94,12 +94,18 @@ impl<C: Cacheable> Engine<C> {
     }
 
     #[inline]
-    pub(super) fn tell_invalidated(self: &Arc<Self>) -> Telling {
+    pub(super) fn tell_all(self: &Arc<Self>, _: Bump) -> Telling {
         None
     }
+}
 
-    #[inline]
-    pub(super) fn tell_cleared(self: &Arc<Self>) -> Telling {
-        None
-    }
+/// A change of all values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Bump {
+    Stale,
+    Gone,
+}
+
+pub(crate) fn tell(_: &'static str, _: Option<&str>, _: Bump) -> Telling {
+    None
 }

@@ -60,7 +60,7 @@ impl std::error::Error for Error {}
 pub enum FetchErrorKind {
     /// The function returned an `Err`.
     Error,
-    /// The function panicked. On the local tier the callers get this panic as a panic.
+    /// The function panicked. The callers get this panic as a panic.
     Panic,
     /// The fetch did not end within its `refresh_timeout`, because the thread of the caller blocks the only runtime
     /// that could drive it. (Otherwise a fetch goes on for the callers who wait for it.)

@@ -5,10 +5,10 @@ use std::panic::AssertUnwindSafe;
 
 #[cfg(feature = "metrics")]
 use crate::api::metrics;
+use crate::api::entry::told;
 use crate::api::registry::{self, AnyCache};
 use crate::base::sync::Arc;
-use crate::base::tasks::BoxFuture;
-use crate::engine::ErasedCache;
+use crate::engine::{Bump, ErasedCache};
 use crate::events::Stats;
 use crate::function::slot::Slot;
 use crate::outcome::error::Error;
@@ -92,14 +92,13 @@ impl CacheRef {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     ///
     /// # Cancellation
     ///
     /// All the work is done at the first poll.
     pub async fn invalidate(&self) -> Result<(), Error> {
-        let caches = self.0.all();
-        AssertUnwindSafe(invalidate_all(caches)).await
+        AssertUnwindSafe(change_all(self.0.clone(), Bump::Stale)).await
     }
 
     /// Removes every entry and ends every back-off.
@@ -109,45 +108,27 @@ impl CacheRef {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     ///
     /// # Cancellation
     ///
     /// All the work is done at the first poll.
     pub async fn clear(&self) -> Result<(), Error> {
-        let caches = self.0.all();
-        AssertUnwindSafe(clear(caches)).await
+        AssertUnwindSafe(change_all(self.0.clone(), Bump::Gone)).await
     }
 }
 
-/// Makes every value of these caches stale.
-pub(super) async fn invalidate_all(caches: Vec<Arc<dyn ErasedCache>>) -> Result<(), Error> {
-    let change = |cache: Arc<dyn ErasedCache>| {
-        // The second tier first, so that nobody brings a value back from there that is fresh.
-        let telling = Arc::clone(&cache).tell_invalidated();
-        cache.invalidate_all();
-        telling
-    };
-    all_told(caches.into_iter().filter_map(change).collect()).await
-}
-
-/// Removes every entry of these caches.
-pub(super) async fn clear(caches: Vec<Arc<dyn ErasedCache>>) -> Result<(), Error> {
-    let change = |cache: Arc<dyn ErasedCache>| {
-        let telling = Arc::clone(&cache).tell_cleared();
-        cache.clear();
-        telling
-    };
-    all_told(caches.into_iter().filter_map(change).collect()).await
-}
-
-/// Waits until the second tier was told of each change. Returns the first error.
-async fn all_told(telling: Vec<BoxFuture<Result<(), Error>>>) -> Result<(), Error> {
-    let mut told = Ok(());
-    for telling in telling {
-        told = told.and(telling.await);
+/// Changes all values of a cache, here and in the second tier.
+pub(super) async fn change_all(cache: AnyCache, change: Bump) -> Result<(), Error> {
+    // The second tier first, so that nobody brings a value back from there that has not changed.
+    let telling = cache.tell(change);
+    for cache in cache.all() {
+        match change {
+            Bump::Stale => cache.invalidate_all(),
+            Bump::Gone => cache.clear(),
+        }
     }
-    told
+    told(telling).await
 }
 
 impl fmt::Debug for CacheRef {

@@ -9,10 +9,11 @@ use super::super::{Cacheable, Engine, NodeOf, Target};
 use super::SharedKey;
 use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
+use crate::events;
 use crate::executor::context::Here;
 use crate::outcome::error::Error;
 use crate::store::Content;
-use crate::tier::{Bump, Change, Reply, WriteId};
+use crate::tier::{Bump, Change, Reply, Scope, WriteId};
 
 /// A tombstone lasts at least so long.
 const TOMBSTONE: Duration = Duration::from_secs(600);
@@ -107,25 +108,25 @@ impl<C: Cacheable> Engine<C> {
         }))
     }
 
-    pub(in crate::engine) fn tell_invalidated(self: &Arc<Self>) -> Telling {
-        self.tell_all(Bump::Stale)
-    }
-
-    pub(in crate::engine) fn tell_cleared(self: &Arc<Self>) -> Telling {
-        self.tell_all(Bump::Gone)
-    }
-
-    /// Tells the tier of a change to the whole cache.
-    fn tell_all(self: &Arc<Self>, change: Bump) -> Telling {
-        // Before it looks for the caller's runtime, which a cache that is not shared may not have.
-        self.shared.as_ref()?;
-        let (shared, tier) = self.tier(&Here::find(self.name()))?;
-        let (sent, engine) = (tier.bump(&shared.scope, change), Arc::clone(self));
+    /// Tells the tier of a change to all values.
+    pub(in crate::engine) fn tell_all(self: &Arc<Self>, change: Bump) -> Telling {
+        let shared = self.shared.as_ref()?;
+        let telling = tell(self.name(), shared.options.alias, change)?;
+        let engine = Arc::clone(self);
         Some(Box::pin(async move {
-            sent.await.map_err(|down| {
-                engine.tier_failed(&down);
-                Error::unreachable(engine.name(), &down)
-            })
+            let told = telling.await;
+            if told.is_err() {
+                events::count(&engine.counters.shared_errors);
+            }
+            told
         }))
     }
+}
+
+/// Tells a tier of a change to all values of a function or cache. `None` if there is no tier of this alias.
+pub(crate) fn tell(name: &'static str, alias: Option<&str>, change: Bump) -> Telling {
+    let here = Here::find(name);
+    let scope = Arc::new(Scope { name: name.into(), instance: None });
+    let sent = here.executor.tiers.get(alias)?.bump(&scope, change);
+    Some(Box::pin(async move { sent.await.map_err(|down| Error::unreachable(name, &down)) }))
 }
