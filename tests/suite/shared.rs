@@ -481,3 +481,123 @@ fn an_object_is_shared_by_its_name() {
     let nameless = Cache::<u64, u64>::builder().shared().build().unwrap_err();
     assert!(nameless.to_string().contains("`name`"), "{nameless}");
 }
+
+/// Two keys that differ in a part which is not encoded.
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+struct Partly {
+    sent: u64,
+    #[serde(skip)]
+    kept: u64,
+}
+
+#[cacheback(shared, fetch_on_miss, skip(source))]
+async fn of_partly(source: &Arc<Source>, key: Partly) -> u64 {
+    let _ = key;
+    source.number().await
+}
+
+/// Otherwise one key would be given the value of the other.
+#[test]
+fn a_key_that_is_not_encoded_whole_stays_in_its_process() {
+    let (_memory, [one, other]) = fleet();
+    let source = Source::open();
+    assert_eq!(one.run(|| of_partly(&source, Partly { sent: 1, kept: 1 })), 1);
+    assert_eq!(other.run(|| of_partly(&source, Partly { sent: 1, kept: 2 })), 2);
+    assert_eq!(other.run(|| of_partly(&source, Partly { sent: 1, kept: 1 })), 3);
+    assert_eq!(one.run(|| of_partly::entry(&source, Partly { sent: 1, kept: 1 }).set(70)), Ok(()));
+    // A key that is whole is shared.
+    assert_eq!(one.run(|| of_partly(&source, Partly { sent: 1, kept: 0 })), 4);
+    assert_eq!(other.run(|| of_partly(&source, Partly { sent: 1, kept: 0 })), 4);
+}
+
+/// A value whose `Serialize` does as it is told.
+#[derive(Clone, Debug, PartialEq, serde::Deserialize)]
+struct Stubborn(String);
+
+impl serde::Serialize for Stubborn {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &*self.0 {
+            "panics" => panic!("in Serialize"),
+            "fails" => Err(serde::ser::Error::custom("not this one")),
+            text => serializer.serialize_newtype_struct("Stubborn", text),
+        }
+    }
+}
+
+#[cacheback(shared, fetch_on_miss, skip(source))]
+async fn stubborn(source: &Arc<Source>, text: &str) -> Stubborn {
+    source.number().await;
+    Stubborn(text.to_owned())
+}
+
+#[test]
+fn a_value_that_cannot_be_sent_stays_in_its_process() {
+    let memory = Memory::new().max_value_bytes(100);
+    let [one, other] = [(); 2].map(|()| Process::new(|configure| configure.shared(memory.clone())));
+    let source = Source::open();
+    let long = "x".repeat(200);
+    for (text, runs) in [("panics", 2), ("fails", 2), (&*long, 2), ("sends", 1)] {
+        let before = source.runs();
+        for process in [&one, &other, &one] {
+            assert_eq!(process.run(|| stubborn(&source, text)).0, text);
+        }
+        assert_eq!(source.runs() - before, runs, "{text}");
+    }
+    // Nor is an older value of the key left there.
+    one.run(|| stubborn::entry(&source, "sends").set(Stubborn("fails".to_owned()))).unwrap();
+    assert_eq!(one.run(|| stubborn(&source, "sends")).0, "fails");
+    let third = Process::new(|configure| configure.shared(memory.clone()));
+    assert_eq!(third.run(|| stubborn::entry(&source, "sends").peek()), None);
+}
+
+/// Nobody waits for the tier longer than its time-out for each operation: a look and a lease.
+#[test]
+fn a_tier_that_does_not_answer_costs_its_time_outs() {
+    let (memory, [one, other]) = fleet();
+    let source = Source::open();
+    one.run(|| waits(&source, 1));
+    memory.hang();
+    let called = |process: &Process, key| {
+        process.run(|| async {
+            let called = tokio::time::Instant::now();
+            let lookup = waits::entry(&source, key).lookup().await;
+            (lookup.value, lookup.status, called.elapsed().as_millis())
+        })
+    };
+    assert_eq!(called(&one, 1), (1, Status::Fresh, 0));
+    let (value, status, took) = called(&other, 1);
+    assert_eq!((value, status), (2, Status::Fetched));
+    assert!((200..=202).contains(&took), "{took} ms");
+    let stats = other.run(|| async { waits::cache().stats() });
+    assert_eq!((stats.shared_errors, stats.fetches), (2, 1));
+}
+
+/// A refresh that is asked for takes no older value of another process.
+#[test]
+fn refresh_runs_the_body() {
+    let (_memory, [one, other]) = fleet();
+    let source = Source::open();
+    one.run(|| waits(&source, 1));
+    assert_eq!(other.run(|| waits::entry(&source, 1).refresh()), 2);
+    assert_eq!(one.run(|| waits::entry(&source, 1).refresh()), 3);
+    assert_eq!(looked_up!(other, waits::entry(&source, 1)), (2, Status::Fresh, cacheback::Source::Local));
+}
+
+#[cacheback(shared, lifetime = 10, refresh_ahead = 4, fetch_on_miss, skip(source))]
+async fn ahead(source: &Arc<Source>, key: u64) -> u64 {
+    let _ = key;
+    source.number().await
+}
+
+#[test]
+fn a_refresh_ahead_of_time_is_one_in_the_fleet() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    one.run(|| ahead(&source, 1));
+    other.run(|| ahead(&source, 1));
+    wait(&processes, 7);
+    assert_eq!((one.run(|| ahead(&source, 1)), source.runs()), (1, 2));
+    assert_eq!((other.run(|| ahead(&source, 1)), source.runs()), (1, 2));
+    assert_eq!((other.run(|| ahead(&source, 1)), source.runs()), (2, 2));
+}

@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Weak;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::io::tcp::TcpSettings;
@@ -20,6 +21,7 @@ use super::{
     Acquired, Bump, Change, Down, Found, Lease, Payload, Read, Release, Reply, Request, Scope, Stamp,
     Standing, Stored, Tier, Token, WireKey, WriteId,
 };
+use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{Mutex, lock};
 use crate::base::tasks::own_runtime;
@@ -141,23 +143,18 @@ impl Redis {
     }
 
     pub(crate) fn open(self) -> Arc<dyn Tier> {
-        let Self { client, address, prefix, timeout, max_value_bytes, codec } = self;
-        let scripts = Scripts::new();
-        let prefix = escaped(&prefix);
-        let first = scripts.load();
-        let link = Link::open(client, first, address, timeout);
-        let leases = Arc::new(Mutex::new(HashMap::new()));
-        let connected = Connected(Arc::new(Inner {
-            link,
-            scripts,
-            prefix,
-            max_value_bytes,
-            codec,
+        let inner = Arc::new_cyclic(|me| Inner {
+            scripts: Scripts::new(),
+            prefix: escaped(&self.prefix),
+            links: PerProcess::new(),
             versions: Mutex::default(),
-            leases,
-        }));
-        own_runtime().spawn(extend(Arc::downgrade(&connected.0)));
-        Arc::new(connected)
+            leases: Mutex::default(),
+            me: Weak::clone(me),
+            settings: self,
+        });
+        // It begins to connect.
+        inner.link();
+        Arc::new(Connected(inner))
     }
 }
 
@@ -177,15 +174,16 @@ impl fmt::Debug for Redis {
 struct Connected(Arc<Inner>);
 
 struct Inner {
-    link: Link,
+    settings: Redis,
     scripts: Scripts,
+    /// The escaped prefix.
     prefix: String,
-    max_value_bytes: usize,
-    codec: Option<Box<dyn Codec>>,
+    links: PerProcess<Link>,
     /// The highest versions that were seen of each scope.
     versions: Mutex<HashMap<Arc<Scope>, Stamp>>,
-    /// The leases of this process, by their tokens, with their keys.
-    leases: Arc<Mutex<HashMap<Token, String>>>,
+    /// The leases of this process, by their tokens, with their names.
+    leases: Mutex<HashMap<Token, String>>,
+    me: Weak<Inner>,
 }
 
 /// The names of an entry's keys.
@@ -205,11 +203,11 @@ struct Answer {
 
 impl Tier for Connected {
     fn is_up(&self) -> bool {
-        self.0.link.is_up()
+        self.0.link().is_up()
     }
 
     fn max_value_bytes(&self) -> usize {
-        self.0.max_value_bytes
+        self.0.settings.max_value_bytes
     }
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
@@ -224,7 +222,7 @@ impl Tier for Connected {
             .arg(&names.value)
             .cmd("GET")
             .arg(&names.versions);
-        let answered = inner.link.send(Command::Transaction(pipeline));
+        let answered = inner.link().send(Command::Transaction(pipeline));
         let key = key.clone();
         Box::pin(async move {
             let Value::Array(answer) = answered.await? else { return Err(unexpected()) };
@@ -355,7 +353,7 @@ impl Tier for Connected {
         let names = [inner.versions_name(&scope)];
         let known = inner.known(&scope);
         let args = [inner.deadline(), stamp_bytes(known), which.into()];
-        let asked = inner.link.send(Command::Script(inner.scripts.bump.call(&names, &args)));
+        let asked = inner.link().send(Command::Script(inner.scripts.bump.call(&names, &args)));
         Box::pin(async move {
             let answer = inner.answer(&scope, asked.await?)?;
             if answer.word == "bumped" { Ok(()) } else { Err(unexpected()) }
@@ -367,6 +365,21 @@ impl Tier for Connected {
 const UNREADABLE: u64 = 0;
 
 impl Inner {
+    /// The link of this process: a forked child makes one of its own.
+    fn link(&self) -> &Link {
+        self.links.get_or_init(process::id(), || {
+            let Redis { client, address, timeout, .. } = &self.settings;
+            // A child does not hold the leases of its parent.
+            lock(&self.leases).clear();
+            own_runtime().spawn(extend(Weak::clone(&self.me)));
+            Link::open(client.clone(), self.scripts.load(), address.clone(), *timeout)
+        })
+    }
+
+    fn codec(&self) -> Option<&dyn Codec> {
+        self.settings.codec.as_deref()
+    }
+
     fn versions_name(&self, scope: &Scope) -> String {
         format!("cb1:t:{}:{}", self.prefix, escaped(&scope.name))
     }
@@ -383,8 +396,8 @@ impl Inner {
 
     /// The moment, in server time, after which a script that is sent now is not to change anything any more.
     fn deadline(&self) -> Vec<u8> {
-        let timeout = i64::try_from(self.link.timeout().as_micros()).unwrap_or(i64::MAX);
-        text(self.link.server_time().saturating_add(timeout))
+        let timeout = i64::try_from(self.link().timeout().as_micros()).unwrap_or(i64::MAX);
+        text(self.link().server_time().saturating_add(timeout))
     }
 
     fn known(&self, scope: &Arc<Scope>) -> Stamp {
@@ -430,14 +443,14 @@ impl Inner {
         let mut all = vec![self.deadline(), stamp_bytes(self.known(&key.scope))];
         all.extend_from_slice(args);
         let keys = [names.value, names.lease, names.versions];
-        self.link.send(Command::Script(script(&self.scripts).call(&keys, &all)))
+        self.link().send(Command::Script(script(&self.scripts).call(&keys, &all)))
     }
 
     async fn delete(&self, key: &WireKey) {
         let Names { value, lease, .. } = self.names(key);
         let mut pipeline = Pipeline::new();
         pipeline.atomic().cmd("DEL").arg(value).arg(lease);
-        let _ = self.link.send(Command::Transaction(pipeline)).await;
+        let _ = self.link().send(Command::Transaction(pipeline)).await;
     }
 
     fn send_write(self: &Arc<Self>, key: &WireKey, change: &Change) -> Reply<Answer> {
@@ -474,7 +487,7 @@ impl Inner {
             .ok_or_else(unexpected)?;
         if word == "late" {
             let now = items.next().as_ref().map(number).transpose()?.unwrap_or_default();
-            self.link.correct_clock(i64::try_from(now).unwrap_or(i64::MAX));
+            self.link().correct_clock(i64::try_from(now).unwrap_or(i64::MAX));
             return Ok(Answer { word, stamp: Stamp::default(), rest: Vec::new() });
         }
         let (Some(stale), Some(gone)) = (items.next(), items.next()) else { return Err(unexpected()) };
@@ -487,7 +500,7 @@ impl Inner {
     fn envelope(&self, key: &WireKey, value: Payload, stamp: Stamp) -> Result<(Vec<u8>, u64), Down> {
         let Payload { bytes, schema, standing, took } = value;
         let packed =
-            compress::pack(self.codec.as_deref(), bytes).map_err(|error| Down::Refused(error.to_string()))?;
+            compress::pack(self.codec(), bytes).map_err(|error| Down::Refused(error.to_string()))?;
         let retention = millis(standing.retention);
         let header = Header {
             kind: Kind::Value,
@@ -531,12 +544,12 @@ impl Inner {
     /// read.
     fn found(&self, key: &WireKey, envelope: &[u8], left: i64, stamp: Stamp) -> Option<Found> {
         let Envelope { header, payload } =
-            envelope::decode(envelope, key.fingerprint, self.max_value_bytes).ok()?;
+            envelope::decode(envelope, key.fingerprint, self.settings.max_value_bytes).ok()?;
         if header.kind == Kind::Tombstone || header.tags_gone < stamp.gone {
             return None;
         }
         let bytes =
-            compress::unpack(self.codec.as_deref(), header.compression, header.raw_len, payload).ok()?;
+            compress::unpack(self.codec(), header.compression, header.raw_len, payload).ok()?;
         // A time to live that cannot be is a sign of damage, or of a server that has lost it: the value is stale.
         let age = u64::try_from(left).ok().and_then(|left| header.retention_ms.checked_sub(left));
         let is_outdated = header.tags_stale < stamp.stale;
@@ -552,7 +565,7 @@ impl Inner {
 }
 
 /// Extends the leases of this process, all in one command, as long as the tier lives.
-async fn extend(inner: std::sync::Weak<Inner>) {
+async fn extend(inner: Weak<Inner>) {
     loop {
         tokio::time::sleep(EXTEND).await;
         let Some(inner) = inner.upgrade() else { return };
@@ -565,7 +578,7 @@ async fn extend(inner: std::sync::Weak<Inner>) {
         args.extend(leases.iter().map(|(token, _)| token.0.to_le_bytes().to_vec()));
         let names: Vec<_> = leases.into_iter().map(|(_, name)| name).collect();
         // A lease that could not be extended lapses, and the value of its fetch is stored if nobody else's is newer.
-        let _ = inner.link.send(Command::Script(inner.scripts.extend.call(&names, &args))).await;
+        let _ = inner.link().send(Command::Script(inner.scripts.extend.call(&names, &args))).await;
     }
 }
 

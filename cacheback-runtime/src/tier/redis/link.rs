@@ -1,7 +1,7 @@
 //! The link to the server: one connection for all operations, and a task that keeps it alive.
 //!
 //! As long as there is no connection, every operation fails at once. The connection is dropped on an error after which
-//! it cannot be used, and when most operations of a second time out: an answer that is late on one connection makes all
+//! it cannot be used, and when most operations of a second time out, or all of some seconds: an answer that is late on one connection makes all
 //! behind it late. Then the task connects again, after pauses that double up to [`LONGEST_PAUSE`].
 //!
 //! It all runs on the library's own runtime, which no caller can stop or block. Operations are sent in the order of the
@@ -32,8 +32,10 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const CONNECTING: Duration = Duration::from_secs(2);
 /// An idle link is tried so often.
 const HEARTBEAT: Duration = Duration::from_secs(1);
-/// So many time-outs, if they are most of the operations of a second, are a dead connection.
+/// So many time-outs are a dead connection, if they are most of the operations of a second, or all of a longer time: an
+/// idle link has one operation a second.
 const TIMEOUTS: usize = 3;
+const SILENCE: Duration = Duration::from_secs(4);
 /// How many operations may wait for the connection to send them.
 const BUFFER: usize = 4096;
 
@@ -129,13 +131,18 @@ impl State {
         let now = Instant::now();
         let mut recent = lock(&self.recent);
         recent.push_back((now, timed_out));
-        while recent.front().is_some_and(|(at, _)| now - *at > Duration::from_secs(1)) {
+        while recent.front().is_some_and(|(at, _)| now - *at > SILENCE) {
             recent.pop_front();
         }
-        let timeouts = recent.iter().filter(|(_, timed_out)| *timed_out).count();
-        let is_dead = timed_out && timeouts >= TIMEOUTS && timeouts * 2 > recent.len();
+        let of = |span: Duration| {
+            let ended = recent.iter().filter(move |(at, _)| now - *at <= span);
+            ended.fold((0, 0), |(all, late), (_, timed_out)| (all + 1, late + usize::from(*timed_out)))
+        };
+        let ((all, late), (all_of_silence, late_of_silence)) = (of(Duration::from_secs(1)), of(SILENCE));
+        let is_dead = late >= TIMEOUTS && late * 2 > all
+            || late_of_silence >= TIMEOUTS && late_of_silence == all_of_silence;
         drop(recent);
-        if is_dead {
+        if timed_out && is_dead {
             self.broken.notify_one();
         }
     }
