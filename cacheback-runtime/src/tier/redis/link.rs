@@ -1,8 +1,9 @@
 //! The link to the server: one connection for all operations, and a task that keeps it alive.
 //!
 //! As long as there is no connection, every operation fails at once. The connection is dropped on an error after which
-//! it cannot be used, and when most operations of a second time out, or all of some seconds: an answer that is late on one connection makes all
-//! behind it late. Then the task connects again, after pauses that double up to [`LONGEST_PAUSE`].
+//! it cannot be used, and when most operations of a second time out, or all of some seconds: on one connection, a late
+//! answer makes all that follow it late. Then the task connects again, after pauses that double up to
+//! [`LONGEST_PAUSE`].
 //!
 //! It all runs on the library's own runtime, which no caller can stop or block. Operations are sent in the order of the
 //! calls.
