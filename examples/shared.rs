@@ -47,12 +47,18 @@ async fn process(url: &str) -> anyhow::Result<()> {
             "get" => {
                 let lookup = entry.lookup().await;
                 let took = called.elapsed();
-                let by = if lookup.value.made_by == std::process::id() { "this process" } else { "the other" };
+                let by =
+                    if lookup.value.made_by == std::process::id() { "this process" } else { "the other" };
                 let (status, source) = (lookup.status, lookup.source);
-                println!("{:>9.3} ms   {status:?}, from {source:?}, made by {by}", took.as_secs_f64() * 1_000.0);
+                println!(
+                    "{:>9.3} ms   {status:?}, from {source:?}, made by {by}",
+                    took.as_secs_f64() * 1_000.0
+                );
             }
             "remove" => match entry.remove().await {
-                Ok(()) => println!("{:>9.3} ms   removed in both tiers", called.elapsed().as_secs_f64() * 1_000.0),
+                Ok(()) => {
+                    println!("{:>9.3} ms   removed in both tiers", called.elapsed().as_secs_f64() * 1_000.0)
+                }
                 Err(error) => println!("   removed here; {error}"),
             },
             _ => bail!("no command `{command}`"),
@@ -118,7 +124,16 @@ impl Server {
 
     fn run(port: u16) -> anyhow::Result<Child> {
         let mut command = Command::new("redis-server");
-        command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {

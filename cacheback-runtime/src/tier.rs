@@ -10,8 +10,6 @@
 //!
 //! Ages are measured by the tier's clock alone: no clock of any process takes part.
 
-#![allow(dead_code)]
-
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
@@ -20,7 +18,9 @@ use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 
 pub(crate) mod codec;
+#[cfg(any(feature = "redis", test))]
 pub(crate) mod compress;
+#[cfg(any(feature = "redis", test))]
 pub(crate) mod envelope;
 #[cfg(feature = "test-util")]
 pub(crate) mod memory;
@@ -45,6 +45,8 @@ pub(crate) enum Down {
     /// No answer came within the tier's time-out.
     TimedOut,
     /// The tier has answered with an error.
+    // The one in memory never does.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     Refused(String),
 }
 
@@ -90,7 +92,10 @@ pub(crate) trait Tier: Send + Sync + 'static {
 
 /// The tiers that were configured, by their aliases.
 #[derive(Clone, Default)]
-pub(crate) struct Tiers(Vec<(Option<Box<str>>, Arc<dyn Tier>)>);
+pub(crate) struct Tiers(Vec<Named>);
+
+/// A tier with its alias.
+type Named = (Option<Box<str>>, Arc<dyn Tier>);
 
 impl Tiers {
     /// Adds a tier. The one without an alias is for caches that name none.
@@ -213,6 +218,8 @@ pub(crate) struct Payload {
     /// Its age is that since the start of the body.
     pub(crate) standing: Standing,
     /// How long the body took.
+    // The tier in memory does not keep it.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     pub(crate) took: Duration,
 }
 

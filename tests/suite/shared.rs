@@ -411,7 +411,10 @@ fn without_its_tier_a_function_works_alone() {
     let (one, other) = (Process::new(|configure| configure), Process::new(|configure| configure));
     let source = Source::open();
     assert_eq!((one.run(|| waits(&source, 1)), one.run(|| waits(&source, 1))), (1, 1));
-    assert_eq!((other.run(|| waits(&source, 1)), other.run(|| waits::entry(&source, 1).set(70))), (2, Ok(())));
+    assert_eq!(
+        (other.run(|| waits(&source, 1)), other.run(|| waits::entry(&source, 1).set(70))),
+        (2, Ok(()))
+    );
 }
 
 #[test]

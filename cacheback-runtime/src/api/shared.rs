@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::base::sync::Arc;
 use crate::tier;
+#[cfg(feature = "redis")]
 pub use crate::tier::compress::Codec;
 #[cfg(feature = "test-util")]
 pub use crate::tier::memory::Memory;

@@ -29,9 +29,9 @@ use crate::tier::{Down, Found, Payload, Standing, Tier};
 mod consult;
 mod lease;
 mod tell;
+pub(crate) use crate::tier::Bump;
 pub(super) use lease::{HeldLease, run};
 pub(super) use tell::Message;
-pub(crate) use crate::tier::Bump;
 pub(crate) use tell::{Telling, tell};
 
 /// What a cache has besides its options if it is shared.

@@ -386,7 +386,7 @@ impl Inner {
 
     fn names(&self, key: &WireKey) -> Names {
         let name = escaped(&key.scope.name);
-        let hash: String = key.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = key.hex();
         Names {
             value: format!("cb1:v:{{{}:{name}:{hash}}}", self.prefix),
             lease: format!("cb1:l:{{{}:{name}:{hash}}}", self.prefix),
@@ -499,8 +499,7 @@ impl Inner {
     /// The envelope of a value, and its time to live in milliseconds.
     fn envelope(&self, key: &WireKey, value: Payload, stamp: Stamp) -> Result<(Vec<u8>, u64), Down> {
         let Payload { bytes, schema, standing, took } = value;
-        let packed =
-            compress::pack(self.codec(), bytes).map_err(|error| Down::Refused(error.to_string()))?;
+        let packed = compress::pack(self.codec(), bytes).map_err(|error| Down::Refused(error.to_string()))?;
         let retention = millis(standing.retention);
         let header = Header {
             kind: Kind::Value,
@@ -548,17 +547,16 @@ impl Inner {
         if header.kind == Kind::Tombstone || header.tags_gone < stamp.gone {
             return None;
         }
-        let bytes =
-            compress::unpack(self.codec(), header.compression, header.raw_len, payload).ok()?;
+        let bytes = compress::unpack(self.codec(), header.compression, header.raw_len, payload).ok()?;
         // A time to live that cannot be is a sign of damage, or of a server that has lost it: the value is stale.
         let age = u64::try_from(left).ok().and_then(|left| header.retention_ms.checked_sub(left));
         let is_outdated = header.tags_stale < stamp.stale;
         let age_ms = age.unwrap_or(header.lifetime_ms);
         let lifetime_ms = if is_outdated { header.lifetime_ms.min(age_ms) } else { header.lifetime_ms };
         let standing = Standing {
-            age: Duration::from_millis(age_ms),
-            lifetime: Duration::from_millis(lifetime_ms),
-            retention: Duration::from_millis(header.retention_ms),
+            age: envelope::from_ms(age_ms),
+            lifetime: envelope::from_ms(lifetime_ms),
+            retention: envelope::from_ms(header.retention_ms),
         };
         Some(Found { id: header.write_id, standing, schema: header.schema, bytes })
     }
@@ -601,7 +599,7 @@ fn text(number: impl ToString) -> Vec<u8> {
 }
 
 fn millis(time: Duration) -> u64 {
-    u64::try_from(time.min(LONGEST).as_millis()).unwrap_or(u64::MAX)
+    envelope::to_ms(time.min(LONGEST))
 }
 
 fn stamp_bytes(stamp: Stamp) -> Vec<u8> {

@@ -21,8 +21,6 @@ pub(crate) struct Scope {
 #[derive(Clone, Debug)]
 pub(crate) struct WireKey {
     pub(crate) scope: Arc<Scope>,
-    /// The encoded arguments.
-    pub(crate) args: Arc<[u8]>,
     /// 128 bits of a cryptographic hash of scope and arguments: users choose arguments.
     pub(crate) hash: [u8; 16],
     /// A second fingerprint, by another function. It is kept beside the value and compared at each read.
@@ -36,16 +34,18 @@ const DOMAIN: &[u8] = b"cacheback key 1";
 const SEED: u64 = 0x6361_6368_6562_6b31;
 
 impl WireKey {
-    pub(crate) fn new(scope: &Arc<Scope>, args: Vec<u8>) -> Self {
-        let preimage = preimage(scope, &args);
+    /// The key of these encoded arguments.
+    pub(crate) fn new(scope: &Arc<Scope>, args: &[u8]) -> Self {
+        let preimage = preimage(scope, args);
         let digest = Sha256::digest(&preimage);
         let mut hash = [0; 16];
         hash.copy_from_slice(&digest[..16]);
         let fingerprint = XxHash3_64::oneshot_with_seed(SEED, &preimage);
-        Self { scope: Arc::clone(scope), args: args.into(), hash, fingerprint }
+        Self { scope: Arc::clone(scope), hash, fingerprint }
     }
 
     /// The hash as 32 lowercase hexadecimal digits.
+    #[cfg(any(feature = "redis", test))]
     pub(crate) fn hex(&self) -> String {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let nibbles = self.hash.iter().flat_map(|byte| [byte >> 4, byte & 0x0f]);
@@ -112,7 +112,7 @@ pub(crate) fn wire_key<K>(
     if again != args {
         return Err(NotCanonical::Unstable);
     }
-    Ok(WireKey::new(scope, args))
+    Ok(WireKey::new(scope, &args))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 
+use crate::api::entry::told;
 #[cfg(feature = "metrics")]
 use crate::api::metrics;
-use crate::api::entry::told;
 use crate::api::registry::{self, AnyCache};
 use crate::base::sync::Arc;
 use crate::engine::{Bump, ErasedCache};

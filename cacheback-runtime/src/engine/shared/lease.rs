@@ -14,7 +14,9 @@ use crate::flight::Standing as Claimed;
 use crate::rules::backoff::Backoff;
 use crate::rules::effect::Ending;
 use crate::rules::policy::Policy;
-use crate::tier::{Acquired, Change, Down, Lease, Payload, Release, Request, Standing, Stored, Token, WriteId};
+use crate::tier::{
+    Acquired, Change, Down, Lease, Payload, Release, Request, Standing, Stored, Token, WriteId,
+};
 
 /// The pauses between two looks after another process' fetch: from the first to the longest.
 const LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
