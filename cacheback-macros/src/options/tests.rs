@@ -509,7 +509,7 @@ fn without_a_tier_shared_names_the_feature_that_brings_one() {
         let read = |raw: Raw| read::shared_if(false, &raw.name, raw.form);
         let read = parse_option.parse2(crate::tests::tokens(&format!("shared {form}"))).and_then(read);
         let error = read.err().map(|error| error.to_string()).unwrap_or_default();
-        let first = "`shared` needs a second tier\nenable the feature `test-util` of `cacheback`";
+        let first = "`shared` needs a second tier\nenable the feature `redis` of `cacheback`";
         assert!(error.starts_with(first), "{error}");
     }
 }

@@ -22,9 +22,10 @@ impl user_tweets {
     fn __cacheback_slot() -> &'static ::cacheback::__private::Slot {
         use ::cacheback::__private as __cb;
         static SLOT: __cb::Slot = __cb::Slot::new(
-            ::core::concat!(::core::module_path!(), "::", "user_tweets"),
-            |__cacheback_policy| __cacheback_policy.lifetime = __cb::seconds(600),
-        );
+                ::core::concat!(::core::module_path!(), "::", "user_tweets"),
+                |__cacheback_policy| __cacheback_policy.lifetime = __cb::seconds(600),
+            )
+            .shared(::core::option::Option::None);
         &SLOT
     }
     #[allow(clippy::missing_docs_in_private_items, clippy::single_call_fn)]

@@ -29,10 +29,11 @@ async fn rows<T: Row>(&self, name: &str, ids: &[&str]) -> Result<Vec<T>, Error> 
 fn __cacheback_rows_slot_in_a_trait_impl_write_handle_false() -> &'static ::cacheback::__private::Slot {
     use ::cacheback::__private as __cb;
     static SLOT: __cb::Slot = __cb::Slot::method(
-        ::core::module_path!(),
-        "rows",
-        |__cacheback_policy| __cacheback_policy.fetch_on_miss = true,
-    );
+            ::core::module_path!(),
+            "rows",
+            |__cacheback_policy| __cacheback_policy.fetch_on_miss = true,
+        )
+        .shared(::core::option::Option::Some("sessions"));
     &SLOT
 }
 #[doc(hidden)]

@@ -11,7 +11,7 @@ fn scope(name: &str, instance: Option<&str>) -> Arc<Scope> {
 /// Other processes, of other versions, look for these very bytes.
 #[test]
 fn a_key_is_the_same_for_ever() {
-    let key = WireKey::new(&scope("shop::tweets", Some("u8")), b"\x91\xa5alice".to_vec());
+    let key = WireKey::new(&scope("shop::tweets", Some("u8")), b"\x91\xa5alice");
     assert_eq!(key.hex(), "6c3d7bf8fe91847a9b70df03f3312847");
     assert_eq!(key.fingerprint, 13_832_419_570_379_233_031);
 }
@@ -38,7 +38,7 @@ fn different_keys_have_different_hashes() {
         [("f", None), ("f", Some("")), ("f", Some("u8")), ("fu8", None), ("", Some("fu8"))]
     {
         for args in ["", "a", "u8", "\0"] {
-            keys.push(WireKey::new(&scope(name, instance), args));
+            keys.push(WireKey::new(&scope(name, instance), args.as_bytes()));
         }
     }
     let hashes: HashSet<_> = keys.iter().map(|key| key.hash).collect();

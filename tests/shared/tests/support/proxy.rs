@@ -104,7 +104,7 @@ fn pump(mut from: TcpStream, mut to: TcpStream, state: &State, is_request: bool)
             Fault::BlackHole => continue,
             Fault::Latency(millis) if !is_request => thread::sleep(Duration::from_millis(millis)),
             Fault::Garbage if !is_request => {
-                buffer[..read].iter_mut().for_each(|byte| *byte = byte.wrapping_add(77))
+                buffer[..read].iter_mut().for_each(|byte| *byte = byte.wrapping_add(77));
             }
             _ => {}
         }

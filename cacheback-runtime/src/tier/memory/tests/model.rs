@@ -94,7 +94,6 @@ impl Fleet {
         let scope = Arc::new(Scope { name: "users".into(), instance: None });
         let key = |number: usize| WireKey {
             scope: Arc::clone(&scope),
-            args: Arc::from([number as u8]),
             hash: [number as u8; 16],
             fingerprint: number as u64,
         };
