@@ -57,7 +57,7 @@ async fn process(url: &str) -> anyhow::Result<()> {
             }
             "remove" => match entry.remove().await {
                 Ok(()) => {
-                    println!("{:>9.3} ms   removed in both tiers", called.elapsed().as_secs_f64() * 1_000.0)
+                    println!("{:>9.3} ms   removed in both tiers", called.elapsed().as_secs_f64() * 1_000.0);
                 }
                 Err(error) => println!("   removed here; {error}"),
             },

@@ -189,7 +189,7 @@ fn whoever_does_not_wait_is_answered_at_once_and_takes_the_value_over_later() {
     assert_eq!(other.run(|| empty(&source, 1)), 0);
     assert_eq!(source.runs(), 1, "one process fetches");
     source.release_all();
-    one.run(|| run_ready());
+    one.run(run_ready);
     assert_eq!(looked_up!(other, empty::entry(&source, 1)), (1, Status::Fresh, cacheback::Source::Shared));
     // The same for a stale value.
     wait(&processes, 20);
@@ -261,7 +261,7 @@ fn an_invalidated_value_is_stale_in_every_process_that_reads_it_there() {
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (70, Status::Stale, cacheback::Source::Shared));
     assert_eq!(source.runs(), 1, "and another process starts none beside it");
     source.release_all();
-    one.run(|| run_ready());
+    one.run(run_ready);
     assert_eq!(looked_up!(one, waits::entry(&source, 1)), (1, Status::Fresh, cacheback::Source::Local));
     // All of them.
     one.run(|| waits::entry(&source, 2).set(71)).unwrap();

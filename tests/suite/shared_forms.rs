@@ -43,6 +43,7 @@ async fn of_a_computed_version(user: &User) -> String {
 }
 
 #[cacheback(shared, fetch_on_miss)]
+#[allow(clippy::too_many_arguments)]
 async fn borrowed(
     text: &str,
     names: &[&str],
@@ -113,6 +114,7 @@ async fn alone<T: Hash + Eq + Clone + Send + Sync + 'static + Serialize + Deseri
 }
 
 #[cacheback(shared, fetch_on_miss)]
+#[allow(clippy::manual_async_fn)]
 fn of_a_future(id: u64) -> impl Future<Output = u64> + Send {
     async move { id }
 }

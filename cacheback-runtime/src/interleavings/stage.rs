@@ -176,7 +176,7 @@ impl Stage {
     }
 
     pub(super) fn take(&self, key: u64) -> Option<u64> {
-        self.engine.take(&self.target(key))
+        self.engine.take(&self.target(key)).0
     }
 
     pub(super) fn remove(&self, key: u64) {
