@@ -209,7 +209,12 @@ impl<R: Send + 'static> Entry<R> {
     /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub fn invalidate(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.0.ops();
-        AssertUnwindSafe(async move { told(ops.invalidate()).await })
+        AssertUnwindSafe(async move {
+            match ops.invalidate() {
+                Some(telling) => telling.await,
+                None => Ok(()),
+            }
+        })
     }
 
     /// Removes the entry and ends its back-off.
@@ -221,7 +226,12 @@ impl<R: Send + 'static> Entry<R> {
     /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub fn remove(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.0.ops();
-        AssertUnwindSafe(async move { told(ops.remove()).await })
+        AssertUnwindSafe(async move {
+            match ops.remove() {
+                Some(telling) => telling.await,
+                None => Ok(()),
+            }
+        })
     }
 }
 
@@ -296,8 +306,10 @@ async fn taken<R>(ops: Arc<dyn Ops<R>>) -> Option<R> {
         None => None,
     };
     let (taken, telling) = ops.take();
-    // The value is taken here, whether or not the tier can be told.
-    let _ = told(telling).await;
+    if let Some(telling) = telling {
+        // The value is taken here, whether or not the tier can be told.
+        let _ = telling.await;
+    }
     if taken.is_none() && !tasks::has_budget() {
         tasks::give_way().await;
     }

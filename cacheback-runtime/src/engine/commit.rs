@@ -98,28 +98,28 @@ pub(super) struct Arrival<C: Cacheable> {
 impl<C: Cacheable> Job<C> {
     /// Ends the fetch: its body has returned or panicked.
     pub(super) fn complete(&mut self, returned: Result<C::Return, Panic>, policy: &Policy) {
-        let ended = match self.receive(returned, policy) {
-            Ok(Some(arrival)) => self.store(arrival, policy),
-            Ok(None) => Ok(()),
-            Err(panic) => Err(panic),
-        };
-        if let Err(panic) = ended {
+        let ended = catch(|| match self.receive(returned, policy)? {
+            Some(arrival) => self.store(arrival, policy),
+            None => Ok(()),
+        });
+        if let Err(panic) = ended.and_then(|ended| ended) {
             self.end_panicked(panic, policy);
         }
     }
 
     /// Takes the outcome of the body. A value is returned, as it is still to be [stored](Job::store); an error ends the
-    /// fetch. `Err` is a panic of the body, or of the user's types or closures.
+    /// fetch. `Err` is a panic of the body, or of the user's closures. The user's types may panic.
+    #[inline]
     pub(super) fn receive(
         &mut self,
         returned: Result<C::Return, Panic>,
         policy: &Policy,
     ) -> Result<Option<Arrival<C>>, Panic> {
         self.warn_if_slow(policy);
-        catch(|| match <C::Outcome>::split_by(self.source.errors(), returned?) {
+        match <C::Outcome>::split_by(self.source.errors(), returned?) {
             Err(error) => self.end_with_error(error, policy).map(|()| None),
             Ok(value) => self.prepare(value, policy).map(Some),
-        })?
+        }
     }
 
     /// Ends a fetch whose body, or code of the user's after it, has panicked.
@@ -132,6 +132,7 @@ impl<C: Cacheable> Job<C> {
     }
 
     /// `Err` is a panic of `lifetime_for`, or of the key's or the value's own code.
+    #[inline]
     fn prepare(&self, value: C::Value, policy: &Policy) -> Result<Arrival<C>, Panic> {
         let started = self.started;
         let lifetime = catch(|| self.engine.definition.values.lifetime_for(&value))?;
@@ -145,7 +146,8 @@ impl<C: Cacheable> Job<C> {
         })
     }
 
-    /// Stores a value and ends the fetch. `Err` is a panic of the key's or the value's own code.
+    /// Stores a value and ends the fetch. `Err` is a panic of the value's own code. The user's types may panic.
+    #[inline]
     pub(super) fn store(&mut self, arrival: Arrival<C>, policy: &Policy) -> Result<(), Panic> {
         let Arrival { mut candidate, mut fetched } = arrival;
         let started = self.started;
@@ -164,11 +166,12 @@ impl<C: Cacheable> Job<C> {
             let may_end = |job: &Self, lane: &LaneOf<C>, now| {
                 is_cloned || (job.flight.waiting() == 0 && !lane.has_lapsed(now))
             };
-            let Some(commit) = catch(|| self.commit(&mut candidate, policy, &may_end))? else {
+            let Some(commit) = self.commit(&mut candidate, policy, &may_end) else {
                 awaited = true;
                 continue;
             };
-            return catch(|| self.publish(commit, fetched.map(FlightResult::Value)));
+            self.publish(commit, fetched.map(FlightResult::Value));
+            return Ok(());
         }
     }
 

@@ -89,9 +89,10 @@ pub(in crate::engine) async fn run<C: Cacheable>(mut job: Job<C>, varied: Option
         Err(panic) => return job.end_panicked(panic, &policy),
     }
     let Some(returned) = job.run_body(varied.as_deref()).await else { return };
-    let ended = match job.receive(returned, &policy) {
+    let received = catch(|| job.receive(returned, &policy)).and_then(|received| received);
+    let ended = match received {
         Ok(Some(mut arrival)) => match catch_future(Box::pin(job.store_there(&mut arrival))).await {
-            Ok(()) => job.store(arrival, &policy),
+            Ok(()) => catch(|| job.store(arrival, &policy)).and_then(|stored| stored),
             Err(panic) => Err(panic),
         },
         Ok(None) => Ok(()),
