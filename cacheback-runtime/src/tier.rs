@@ -18,7 +18,9 @@ use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 
 pub(crate) mod codec;
+// In a build for its tests alone, nobody exports what is public there.
 #[cfg(any(feature = "redis", test))]
+#[cfg_attr(not(feature = "redis"), allow(unreachable_pub))]
 pub(crate) mod compress;
 #[cfg(any(feature = "redis", test))]
 pub(crate) mod envelope;

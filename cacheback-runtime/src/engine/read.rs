@@ -185,9 +185,11 @@ impl<C: Cacheable> Engine<C> {
             let Some(result) = self.wait_for(&waiter, None, &here).await else { continue };
             match result {
                 FlightResult::Value(fetched) => return C::join(Ok(fetched.value.clone())),
-                // Another process has just fetched it.
-                FlightResult::Consulted(Some(found)) => return C::join(Ok(found.value.clone())),
-                FlightResult::Consulted(None) => continue,
+                // Another process has just fetched it. (What a mere look finds may be old.)
+                FlightResult::Consulted(Some(found)) if waiter.is_for(Purpose::Fetch) => {
+                    return C::join(Ok(found.value.clone()));
+                }
+                FlightResult::Consulted(_) => continue,
                 _ => {}
             }
             match self.fallback(result, &waiter, &mut losses) {

@@ -24,7 +24,7 @@ use crate::store::{Content, Generation, Node};
 use crate::tier::codec::Unencodable;
 use crate::tier::schema;
 use crate::tier::wire_key::{Scope, WireKey, wire_key};
-use crate::tier::{Down, Found, Payload, Standing, Tier};
+use crate::tier::{Found, Payload, Standing, Tier};
 
 mod consult;
 mod lease;
@@ -143,9 +143,8 @@ impl<C: Cacheable> Engine<C> {
     }
 
     /// Notes that the tier has given no answer.
-    fn tier_failed(&self, down: &Down) {
+    fn tier_failed(&self) {
         events::count(&self.counters.shared_errors);
-        let _ = down;
     }
 
     /// A value from the tier, which was asked for at `sent`. `None` if it is of another schema, or cannot be decoded.

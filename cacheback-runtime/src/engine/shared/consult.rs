@@ -104,8 +104,8 @@ impl<C: Cacheable> Engine<C> {
         match shared.tier.read(&shared.key, None).await {
             Ok(Read::Found(found)) => self.decoded(&found, sent, policy),
             Ok(Read::Missing { .. } | Read::Unchanged(_)) => None,
-            Err(down) => {
-                self.tier_failed(&down);
+            Err(_) => {
+                self.tier_failed();
                 None
             }
         }

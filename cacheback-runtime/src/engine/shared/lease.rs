@@ -148,8 +148,8 @@ impl<C: Cacheable> Job<C> {
                         return false;
                     }
                 }
-                Err(down) => {
-                    self.engine.tier_failed(&down);
+                Err(_) => {
+                    self.engine.tier_failed();
                     break;
                 }
             }
@@ -217,11 +217,10 @@ impl<C: Cacheable> Job<C> {
         let windows = &self.engine.store.windows;
         let now = Moment::now();
         if !node.has_value(now, windows) {
-            // The value is not to be stored, and an older one is to go.
-            let left = Duration::from_nanos(Backoff::after_unstored(now).until.since(now));
-            let tombstone = self.engine.tombstone();
-            if lease.shared.tier.write(&lease.shared.key, Change::Remove { tombstone }).await.is_ok() {
-                lease.end(Release::BackOff { left, failures: 0 });
+            // The value is not to be stored, and an older one is to go. That ends the lease, too.
+            let removed = Change::Remove { tombstone: self.engine.tombstone() };
+            if lease.shared.tier.write(&lease.shared.key, removed).await.is_err() {
+                self.engine.tier_failed();
             }
             return;
         }
@@ -238,7 +237,7 @@ impl<C: Cacheable> Job<C> {
                 events::count(&self.engine.counters.leases_lost);
                 *origin = Origin::Refused;
             }
-            Err(down) => self.engine.tier_failed(&down),
+            Err(_) => self.engine.tier_failed(),
         }
     }
 

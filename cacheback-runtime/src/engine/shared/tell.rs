@@ -101,7 +101,7 @@ impl<C: Cacheable> Engine<C> {
                     Ok(())
                 }
                 Err(down) => {
-                    engine.tier_failed(&down);
+                    engine.tier_failed();
                     Err(Error::unreachable(engine.name(), &down))
                 }
             }
