@@ -144,6 +144,12 @@ pub(crate) struct Standing {
     pub(crate) retention: Duration,
 }
 
+/// Whether a value of this age is fresh for longer than `ahead`, which is never more than half of its lifetime.
+pub(crate) fn is_fresh(age: Duration, lifetime: Duration, ahead: Duration) -> bool {
+    let ahead = if ahead < lifetime { ahead } else { lifetime / 2 };
+    age.saturating_add(ahead) < lifetime
+}
+
 /// A value that was found in the tier.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found {

@@ -232,7 +232,9 @@ impl<C: Cacheable> Engine<C> {
             let mut facts = node.map_or(Facts::NONE, |node| node.facts(windows));
             // Found by this call, and here no more, or never: it is served all the same.
             let shared = match consulted {
-                Consulted::Found(found) if facts.is_missing(now) => Some(found.times),
+                Consulted::Found(found) if facts.is_missing(now) => {
+                    Some(found.times).filter(|times| times.state(now) != State::Missing)
+                }
                 _ => None,
             };
             facts.times = shared.or(facts.times);
@@ -272,7 +274,10 @@ impl<C: Cacheable> Engine<C> {
             let until = started.plus(nanos(self.policy().refresh_timeout));
             let need = match waits {
                 // A time-out that depends on the arguments is user code.
-                true => Some(Need::Awaited { runs_until: (!source.varies()).then_some(until) }),
+                true => {
+                    let is_known = purpose == Purpose::Consultation || !source.varies();
+                    Some(Need::Awaited { runs_until: is_known.then_some(until) })
+                }
                 false => decision.also_fetches().then_some(Need::Behind),
             };
             let joined = need.map(|need| {
@@ -406,18 +411,9 @@ impl<C: Cacheable> Engine<C> {
         if !is_fresh && !tasks::has_budget() {
             tasks::give_way().await;
         }
-        let here = self.here(0);
-        let looked = self.enter(&here, target, source, Want::Look, &Consulted::NotYet, Moment::now());
-        if let Entered::Wait(waiter) = looked {
-            if let Some(FlightResult::Consulted(Some(found))) = self.wait_for(&waiter, None, &here).await {
-                let now = Moment::now();
-                let state = found.times.state(now);
-                if state != State::Missing {
-                    let status = if state == State::Fresh { Status::Fresh } else { Status::Stale };
-                    let age = Some(Duration::from_nanos(found.times.age(now)));
-                    let value = C::join(Ok(found.value.clone()));
-                    return self.answered(Answer { value, status, age, source: Source::Shared });
-                }
+        if self.shared.is_some() {
+            if let Some(answer) = Box::pin(self.looked_up(target, source)).await {
+                return self.answered(answer);
             }
         }
         if let Some(answer) = self.stored(target) {
@@ -427,6 +423,29 @@ impl<C: Cacheable> Engine<C> {
             Some(value) => self.answered(Answer::empty(value)),
             None => self.cannot_fetch(),
         }
+    }
+
+    /// The value of the second tier as the answer, if nothing is stored here.
+    async fn looked_up(
+        self: &Arc<Self>,
+        target: &Target<C::OwnedKey>,
+        source: &SourceOf<C>,
+    ) -> Option<Answer<C::Return>> {
+        let here = self.here(0);
+        let looked = self.enter(&here, target, source, Want::Look, &Consulted::NotYet, Moment::now());
+        let Entered::Wait(waiter) = looked else { return None };
+        let Some(FlightResult::Consulted(Some(found))) = self.wait_for(&waiter, None, &here).await else {
+            return None;
+        };
+        let now = Moment::now();
+        let status = match found.times.state(now) {
+            State::Fresh => Status::Fresh,
+            State::Stale | State::TooStale => Status::Stale,
+            State::Missing => return None,
+        };
+        let age = Some(Duration::from_nanos(found.times.age(now)));
+        let value = C::join(Ok(found.value.clone()));
+        Some(Answer { value, status, age, source: Source::Shared })
     }
 
     /// Panics: a body that awaits its own fetch would wait for ever.

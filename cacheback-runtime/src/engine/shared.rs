@@ -18,9 +18,10 @@ use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, OnceLock, Ordering};
 use crate::events::{self, RateLimit};
 use crate::executor::context::Here;
+use crate::rules::backoff::Backoff;
 use crate::rules::freshness::{Times, Windows};
 use crate::rules::policy::Policy;
-use crate::store::{Content, Generation, Node};
+use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
 use crate::tier::codec::Unencodable;
 use crate::tier::schema;
 use crate::tier::wire_key::{Scope, WireKey, wire_key};
@@ -171,19 +172,24 @@ impl<C: Cacheable> Engine<C> {
         None
     }
 
-    /// The record of a value from the tier. `None` if the value is too heavy to be stored here. Runs user code.
+    /// The record of a value from the tier. For one that is too heavy to be stored here it is the record of a back-off,
+    /// as for a fetched value. Runs user code.
     fn shared_record(
         &self,
         target: &Target<C::OwnedKey>,
         found: &SharedValue<C::Value>,
-    ) -> Option<Record<NodeOf<C>>> {
+    ) -> Record<NodeOf<C>> {
         let SharedValue { value, times, id } = found;
-        let weight = self.weight(value)?;
+        let Some(weight) = self.weight(value) else {
+            let (key, now) = (C::copy_key(target.key()), Moment::now());
+            let node = self.backoff_record(key, target.hash, Backoff::after_unstored(now), None, now);
+            return Record { node, weight: RECORD_WEIGHT };
+        };
         let content = Content::Value(value.clone(), Generation::default());
         let windows = &self.store.windows;
         let node = Node::new(C::copy_key(target.key()), target.hash, *times, windows, content);
         node.set_write_id(*id, windows);
-        Some(Record { node, weight })
+        Record { node, weight }
     }
 
     /// The number in the tier of the value that is stored here.

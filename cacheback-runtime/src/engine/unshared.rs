@@ -43,6 +43,9 @@ impl<C: Cacheable> Job<C> {
     pub(super) fn begin_consultation(self) {}
 
     #[inline]
+    pub(super) fn lapse_lease(&self) {}
+
+    #[inline]
     pub(super) fn end_lease(&mut self, _: Option<Backoff>) {
         if let Some(lease) = self.lease.take() {
             match lease.0 {}

@@ -96,7 +96,8 @@ impl<C: Cacheable> Engine<C> {
                 // The task is driven: the body is slow, and goes on for the waiting callers.
                 Some(seen) if Moment::awake().since(seen) <= 3 * nanos(NOTICE) => {}
                 Some(_) => return,
-                None if until.is_some_and(|until| Moment::now() >= until) => return,
+                // The claim may have been renewed since.
+                None if waiter.lapses_at().is_some_and(|until| Moment::now() >= until) => return,
                 None => {}
             }
         }

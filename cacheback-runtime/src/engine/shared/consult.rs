@@ -18,6 +18,7 @@ use crate::base::sync::Arc;
 use crate::base::tasks::{BoxFuture, task};
 use crate::events::{self, Source};
 use crate::executor::context::Here;
+use crate::flight::Purpose;
 use crate::rules::freshness::State;
 use crate::rules::policy::Policy;
 use crate::tier::Read;
@@ -35,9 +36,9 @@ impl<C: Cacheable> Job<C> {
     /// callers decide again.
     pub(super) fn land(&mut self, found: Option<SharedValue<C::Value>>, policy: &Policy) {
         let landed = catch(|| {
-            let record = found.as_ref().and_then(|found| self.engine.shared_record(&self.target, found));
-            let mut candidate = match record {
-                Some(Record { node, weight }) => {
+            let mut candidate = match &found {
+                Some(found) => {
+                    let Record { node, weight } = self.engine.shared_record(&self.target, found);
                     let started = Moment::PAST;
                     Candidate::Node { node: Some(node), weight, started, origin: Origin::Tier }
                 }
@@ -47,6 +48,10 @@ impl<C: Cacheable> Job<C> {
         });
         match landed {
             Ok(Some(commit)) => self.publish(commit, Some(FlightResult::Consulted(found))),
+            // The user's types panic: whoever waits for a fetch is to know, and not to ask again.
+            Err(panic) if self.flight.purpose == Purpose::Fetch => {
+                self.end_without_commit(FlightResult::Panicked(Arc::new(panic)));
+            }
             Ok(None) | Err(_) => self.end_without_commit(FlightResult::Consulted(None)),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::commit::{Arrival, Candidate, Origin};
 use super::super::fetch::Job;
 use super::super::{Cacheable, FlightResult};
-use super::SharedKey;
+use super::{SharedKey, SharedValue};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
 use crate::events;
@@ -13,9 +13,10 @@ use crate::executor::context;
 use crate::flight::Standing as Claimed;
 use crate::rules::backoff::Backoff;
 use crate::rules::effect::Ending;
+use crate::rules::freshness::State;
 use crate::rules::policy::Policy;
 use crate::tier::{
-    Acquired, Change, Down, Lease, Payload, Release, Request, Standing, Stored, Token, WriteId,
+    Acquired, Change, Down, Lease, Payload, Release, Request, Standing, Stored, Token, WriteId, is_fresh,
 };
 
 /// The pauses between two looks after another process' fetch: from the first to the longest.
@@ -57,7 +58,7 @@ impl HeldLease {
     /// Stores the value of the fetch. If the answer is lost, the value may be stored all the same.
     async fn store(mut self, lease: Lease, payload: Payload) -> Result<Stored, Down> {
         let stored = self.shared.tier.store(&self.shared.key, &lease, payload).await;
-        self.has_ended = stored.is_ok();
+        self.has_ended = matches!(stored, Ok(Stored::Yes(_)));
         stored
     }
 
@@ -123,15 +124,17 @@ impl<C: Cacheable> Job<C> {
                     seen = Some(found.id);
                     let Standing { age, lifetime, .. } = found.standing;
                     // By the tier's clock: here it may count as older by the time of the way.
-                    let is_fresh = ahead.is_some_and(|ahead| age.saturating_add(ahead) < lifetime);
-                    match self.engine.decoded(&found, sent, policy) {
+                    let is_fresh = ahead.is_some_and(|ahead| is_fresh(age, lifetime, ahead));
+                    let is_there =
+                        |found: &SharedValue<_>| found.times.state(Moment::now()) != State::Missing;
+                    match self.engine.decoded(&found, sent, policy).filter(is_there) {
                         Some(found) if is_fresh => {
                             events::count(&self.engine.counters.shared_hits);
                             self.land(Some(found), policy);
                             return false;
                         }
                         Some(_) => {}
-                        // It is to be replaced, however fresh it is.
+                        // It is to be replaced, however fresh it is there.
                         None => ahead = None,
                     }
                 }
@@ -180,6 +183,7 @@ impl<C: Cacheable> Job<C> {
     fn renew(&self, policy: &Policy) -> Option<Claimed> {
         let until = Moment::now().max(self.started).plus(nanos(policy.refresh_timeout));
         let Self { engine, target, flight, here, .. } = self;
+        flight.postpone(policy.refresh_timeout);
         let pins = engine.store.pins();
         engine.with_claims(target, |claims, known| {
             let node = engine.store.resident(target.hash, known, &pins)?;
@@ -248,6 +252,14 @@ impl<C: Cacheable> Job<C> {
         engine.with_claims(target, |claims, _| {
             Ok(claims.lane(here.lane).holds(flight) && flight.epoch() == epoch)
         })
+    }
+
+    /// The claim of the fetch has lapsed, and another one may begin. The value of this one is still stored if nobody
+    /// else's is newer.
+    pub(in crate::engine) fn lapse_lease(&self) {
+        if let Some(HeldLease { shared, token, .. }) = &self.lease {
+            shared.tier.release(&shared.key, *token, Release::Free);
+        }
     }
 
     /// Tells the tier that the fetch has ended without a value that is stored there.

@@ -10,7 +10,7 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
 use crate::tier::{
     Acquired, Bump, Change, Found, Lease, Payload, Read, Release, Request, Scope, Stamp, Standing, Stored,
-    Token, WireKey, WriteId,
+    Token, WireKey, WriteId, is_fresh,
 };
 
 /// How long a lease lasts if nobody extends it.
@@ -229,8 +229,7 @@ impl State {
         let found = at.entry.envelope.as_ref().and_then(|envelope| envelope.found(key, at.scope, at.now));
         let is_wanted = |found: &Found| {
             let Standing { age, lifetime, .. } = found.standing;
-            let is_fresh = ahead.is_some_and(|ahead| age.saturating_add(ahead) < lifetime);
-            Some(found.id) > seen || is_fresh
+            Some(found.id) > seen || ahead.is_some_and(|ahead| is_fresh(age, lifetime, ahead))
         };
         if let Some(found) = found.filter(is_wanted) {
             return Acquired::Newer(found);

@@ -5,7 +5,11 @@ if is_value and ARGV[8] ~= '' then
   local lifetime, retention, value_stale = struct.unpack('<I8I8I8', string.sub(head, 41, 64))
   local left = redis.call('PTTL', KEYS[1])
   local age = retention - left
-  is_fresh = left > 0 and age >= 0 and value_stale >= stale and age + tonumber(ARGV[8]) < lifetime
+  local ahead = tonumber(ARGV[8])
+  if ahead >= lifetime then
+    ahead = lifetime / 2
+  end
+  is_fresh = left > 0 and age >= 0 and value_stale >= stale and age + ahead < lifetime
 end
 if is_value and (id > tonumber(ARGV[4]) or is_fresh) then
   return { 'newer', stale, gone, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1]) }
