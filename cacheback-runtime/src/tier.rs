@@ -73,6 +73,9 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// The longest encoded value that it takes, in bytes.
     fn max_value_bytes(&self) -> usize;
 
+    /// Makes an encoded value ready to be stored: compresses or encrypts it. Runs user code: never call it under a lock.
+    fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String>;
+
     /// Reads a value. `have` is the one that the caller has already: its bytes are not sent again.
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read>;
 
@@ -218,10 +221,22 @@ pub(crate) struct Stamp {
     pub(crate) gone: u64,
 }
 
-/// An encoded value on its way into the tier.
+/// The bytes of a value as they are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    /// What was done with the bytes; zero: nothing.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    pub(crate) compression: u8,
+    /// How many they were before.
+    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    pub(crate) raw_len: u32,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// A value on its way into the tier.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) packed: Packed,
     pub(crate) schema: u64,
     /// Its age is that since the start of the body.
     pub(crate) standing: Standing,

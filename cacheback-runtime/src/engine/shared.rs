@@ -126,6 +126,7 @@ impl<C: Cacheable> Engine<C> {
         if bytes.len() > most {
             return Err(format!("it has {} bytes, and the tier takes {most}", bytes.len()));
         }
+        let packed = catch(|| tier.pack(bytes)).map_err(|panic| panic.message().to_owned())??;
         let times = node.times(&self.store.windows);
         let took = Duration::from_nanos(times.age(Moment::now()));
         let standing = Standing {
@@ -133,7 +134,7 @@ impl<C: Cacheable> Engine<C> {
             lifetime: Duration::from_nanos(times.lifetime),
             retention: Duration::from_nanos(times.retention),
         };
-        Ok(Payload { bytes, schema: shared.schema(), standing, took })
+        Ok(Payload { packed, schema: shared.schema(), standing, took })
     }
 
     /// Notes that a value stays in this process.

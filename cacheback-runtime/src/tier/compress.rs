@@ -5,6 +5,9 @@ use std::fmt;
 
 use lz4_flex::block;
 
+use super::Packed;
+use crate::base::panics::catch;
+
 /// Transforms the bytes of values on their way into the second tier, and back: to encrypt them, say, or to compress
 /// them by an algorithm of your own. It takes the place of the compression that is built in.
 ///
@@ -82,16 +85,6 @@ const LZ4: u8 = 1;
 /// Payloads up to here are stored as they are: they fit into few packets anyway.
 const SMALL: usize = 4 * 1024;
 
-/// The bytes of a value as they are stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Packed {
-    /// What was done with the bytes.
-    pub(crate) compression: u8,
-    /// How many they were before.
-    pub(crate) raw_len: u32,
-    pub(crate) bytes: Vec<u8>,
-}
-
 /// Why bytes could not be packed or unpacked.
 #[derive(Debug)]
 pub(crate) enum Unpackable {
@@ -132,7 +125,7 @@ pub(crate) fn pack(codec: Option<&dyn Codec>, raw: Vec<u8>) -> Result<Packed, Un
         if compression < FIRST_CODEC {
             return Err(Unpackable::ReservedId(compression));
         }
-        let bytes = codec.encode(raw).map_err(Unpackable::Refused)?;
+        let bytes = called(|| codec.encode(raw))?;
         return Ok(Packed { compression, raw_len, bytes });
     }
     if raw.len() > SMALL {
@@ -145,6 +138,11 @@ pub(crate) fn pack(codec: Option<&dyn Codec>, raw: Vec<u8>) -> Result<Packed, Un
     Ok(Packed { compression: PLAIN, raw_len, bytes: raw })
 }
 
+/// Calls the user's codec. A panic is an error of it.
+fn called<T>(codec: impl FnOnce() -> Result<T, Box<dyn Error + Send + Sync>>) -> Result<T, Unpackable> {
+    catch(codec).unwrap_or_else(|panic| Err(panic.message().to_owned().into())).map_err(Unpackable::Refused)
+}
+
 /// The encoded bytes of a value. The caller has checked that `raw_len` is no more than it accepts: the library's own
 /// compression allocates no more.
 pub(crate) fn unpack(
@@ -155,9 +153,7 @@ pub(crate) fn unpack(
 ) -> Result<Vec<u8>, Unpackable> {
     let len = raw_len as usize;
     let raw = match (codec, compression) {
-        (Some(codec), id) if id >= FIRST_CODEC && id == codec.id() => {
-            codec.decode(stored, len).map_err(Unpackable::Refused)?
-        }
+        (Some(codec), id) if id >= FIRST_CODEC && id == codec.id() => called(|| codec.decode(stored, len))?,
         (None, PLAIN) => stored.to_vec(),
         (None, LZ4) => {
             let mut raw = vec![0; len];

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::{
-    Acquired, Bump, Change, Down, Lease, Payload, Read, Release, Reply, Request, Scope, Stored, Tier, Token,
-    WireKey, WriteId,
+    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
+    Token, WireKey, WriteId,
 };
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::{Arc, AtomicBool, Mutex, Ordering, lock, step};
@@ -271,6 +271,11 @@ impl Tier for Memory {
 
     fn max_value_bytes(&self) -> usize {
         self.max_value_bytes
+    }
+
+    fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {
+        let raw_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Ok(Packed { compression: 0, raw_len, bytes })
     }
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {

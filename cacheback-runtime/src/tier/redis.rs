@@ -18,13 +18,12 @@ use redis::{Client, ConnectionAddr, IntoConnectionInfo, Pipeline, Value};
 use super::compress::{self, Codec};
 use super::envelope::{self, Envelope, Header, Kind};
 use super::{
-    Acquired, Bump, Change, Down, Found, Lease, Payload, Read, Release, Reply, Request, Scope, Stamp,
+    Acquired, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stamp,
     Standing, Stored, Tier, Token, WireKey, WriteId,
 };
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
-use crate::base::sync::plain::{Mutex, lock};
-use crate::base::tasks::own_runtime;
+use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
 use crate::outcome::error::Error;
 
 mod link;
@@ -149,6 +148,7 @@ impl Redis {
             links: PerProcess::new(),
             versions: Mutex::default(),
             leases: Mutex::default(),
+            writes: AtomicU64::new(0),
             me: Weak::clone(me),
             settings: self,
         });
@@ -183,6 +183,8 @@ struct Inner {
     versions: Mutex<HashMap<Arc<Scope>, Stamp>>,
     /// The leases of this process, by their tokens, with their names.
     leases: Mutex<HashMap<Token, String>>,
+    /// How many writes were sent.
+    writes: AtomicU64,
     me: Weak<Inner>,
 }
 
@@ -201,6 +203,16 @@ struct Answer {
     rest: Vec<Value>,
 }
 
+impl Answer {
+    /// The number of the key, if an envelope was refused because its versions have grown.
+    fn refused_for_its_versions(&self) -> Option<u64> {
+        match &self.rest[..] {
+            [id] if self.word == "versions" => number(id).ok(),
+            _ => None,
+        }
+    }
+}
+
 impl Tier for Connected {
     fn is_up(&self) -> bool {
         self.0.link().is_up()
@@ -208,6 +220,10 @@ impl Tier for Connected {
 
     fn max_value_bytes(&self) -> usize {
         self.0.settings.max_value_bytes
+    }
+
+    fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {
+        compress::pack(self.0.codec(), bytes).map_err(|error| error.to_string())
     }
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
@@ -287,10 +303,7 @@ impl Tier for Connected {
     fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {
         let inner = Arc::clone(&self.0);
         lock(&inner.leases).remove(&lease.token);
-        let (envelope, left) = match inner.envelope(key, value, lease.stamp) {
-            Ok(packed) => packed,
-            Err(down) => return Box::pin(async { Err(down) }),
-        };
+        let (envelope, left) = inner.envelope(key, value, lease.stamp);
         let args = [
             lease.token.0.to_le_bytes().to_vec(),
             text(lease.seen.map_or(0, |WriteId(id)| id)),
@@ -323,22 +336,25 @@ impl Tier for Connected {
 
     fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId> {
         let inner = Arc::clone(&self.0);
-        let first = inner.send_write(key, &change);
+        let first = inner.send_write(key, &change, None);
         let key = key.clone();
         Box::pin(async move {
             let mut answered = first.await;
-            // The envelope names the versions of its scope. If those have grown, it is written once more.
-            if answered.as_ref().is_ok_and(|answer| answer.word == "versions") {
-                answered = inner.send_write(&key, &change).await;
+            // The envelope names the versions of its scope. If those have grown, the older value is gone, and this one is
+            // written once more, unless somebody else was faster.
+            if let Some(id) = answered.as_ref().ok().and_then(Answer::refused_for_its_versions) {
+                answered = inner.send_write(&key, &change, Some(id)).await;
             }
-            if let (Err(Down::Refused(_)), Change::Set(_)) = (&answered, &change) {
-                // The server is out of memory, say. The older value is not to be taken for this one.
+            if let Err(Down::Refused(_)) = &answered {
+                // The server is out of memory, say. The older value is not to be taken for the present one.
                 inner.delete(&key).await;
             }
-            let answer = answered?;
-            match (&*answer.word, &answer.rest[..]) {
-                ("stored", [id]) => Ok(WriteId(number(id)?)),
-                _ => Err(unexpected()),
+            match answered? {
+                Answer { word, rest, .. } if word == "stored" && rest.len() == 1 => {
+                    Ok(WriteId(number(&rest[0])?))
+                }
+                // Versions that grow all the time: the value is gone there, and that is what it would be.
+                answer => answer.refused_for_its_versions().map(WriteId).ok_or_else(unexpected),
             }
         })
     }
@@ -350,12 +366,18 @@ impl Tier for Connected {
             Bump::Gone => "gone",
         };
         let scope = Arc::clone(scope);
-        let names = [inner.versions_name(&scope)];
-        let known = inner.known(&scope);
-        let args = [inner.deadline(), stamp_bytes(known), which.into()];
-        let asked = inner.link().send(Command::Script(inner.scripts.bump.call(&names, &args)));
+        let send = move |inner: &Inner, scope: &Arc<Scope>| {
+            let args = [inner.deadline(), stamp_bytes(inner.known(scope)), which.into()];
+            inner.link().send(inner.scripts.bump.call(&[inner.versions_name(scope)], &args))
+        };
+        let first = send(&inner, &scope);
         Box::pin(async move {
-            let answer = inner.answer(&scope, asked.await?)?;
+            let mut answer = inner.answer(&scope, first.await?)?;
+            if answer.word == "late" {
+                // The server's clock has been set forward. To do this twice, or late, does no harm.
+                let again = send(&inner, &scope).await?;
+                answer = inner.answer(&scope, again)?;
+            }
             if answer.word == "bumped" { Ok(()) } else { Err(unexpected()) }
         })
     }
@@ -371,7 +393,7 @@ impl Inner {
             let Redis { client, address, timeout, .. } = &self.settings;
             // A child does not hold the leases of its parent.
             lock(&self.leases).clear();
-            own_runtime().spawn(extend(Weak::clone(&self.me)));
+            link::runtime().spawn(extend(Weak::clone(&self.me)));
             Link::open(client.clone(), self.scripts.load(), address.clone(), *timeout)
         })
     }
@@ -443,7 +465,7 @@ impl Inner {
         let mut all = vec![self.deadline(), stamp_bytes(self.known(&key.scope))];
         all.extend_from_slice(args);
         let keys = [names.value, names.lease, names.versions];
-        self.link().send(Command::Script(script(&self.scripts).call(&keys, &all)))
+        self.link().send(script(&self.scripts).call(&keys, &all))
     }
 
     async fn delete(&self, key: &WireKey) {
@@ -453,27 +475,40 @@ impl Inner {
         let _ = self.link().send(Command::Transaction(pipeline)).await;
     }
 
-    fn send_write(self: &Arc<Self>, key: &WireKey, change: &Change) -> Reply<Answer> {
+    /// `again`: it was refused before, when the key had this number.
+    fn send_write(self: &Arc<Self>, key: &WireKey, change: &Change, again: Option<u64>) -> Reply<Answer> {
         let stamp = self.known(&key.scope);
-        let packed = match change {
+        let (envelope, left) = match change {
             Change::Set(value) => self.envelope(key, value.clone(), stamp),
             Change::Invalidate { tombstone } | Change::Remove { tombstone } => {
-                Ok((self.tombstone(key, stamp), millis(*tombstone)))
+                (self.tombstone(key, stamp), millis(*tombstone))
             }
         };
-        let (envelope, left) = match packed {
-            Ok(packed) => packed,
-            Err(down) => return Box::pin(async { Err(down) }),
-        };
-        match change {
-            Change::Invalidate { .. } => {
-                self.call(key, |scripts| &scripts.invalidate, vec![text(left), envelope])
-            }
+        let written = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
+        let (script, args): (fn(&Scripts) -> &scripts::Script, _) = match change {
+            Change::Invalidate { .. } => (|scripts| &scripts.invalidate, vec![text(left), envelope]),
             Change::Set(_) | Change::Remove { .. } => {
-                let args = vec![text(stamp.stale), text(stamp.gone), text(left), envelope];
-                self.call(key, |scripts| &scripts.set, args)
+                let again = again.map_or_else(Vec::new, text);
+                (
+                    |scripts| &scripts.set,
+                    vec![text(stamp.stale), text(stamp.gone), text(left), envelope, again],
+                )
             }
-        }
+        };
+        let first = self.send_call(key, script, &args);
+        let (inner, key) = (Arc::clone(self), key.clone());
+        Box::pin(async move {
+            let answer = inner.answer(&key.scope, first.await?)?;
+            if answer.word != "late" {
+                return Ok(answer);
+            }
+            // The server's clock has been set forward. Once more, if that overtakes no later write.
+            if inner.writes.load(Ordering::SeqCst) != written {
+                return Err(Down::TimedOut);
+            }
+            let again = inner.send_call(&key, script, &args).await?;
+            inner.answer(&key.scope, again)
+        })
     }
 
     /// The answer of a script. Its second and third items are the versions of the scope.
@@ -497,9 +532,8 @@ impl Inner {
     }
 
     /// The envelope of a value, and its time to live in milliseconds.
-    fn envelope(&self, key: &WireKey, value: Payload, stamp: Stamp) -> Result<(Vec<u8>, u64), Down> {
-        let Payload { bytes, schema, standing, took } = value;
-        let packed = compress::pack(self.codec(), bytes).map_err(|error| Down::Refused(error.to_string()))?;
+    fn envelope(&self, key: &WireKey, value: Payload, stamp: Stamp) -> (Vec<u8>, u64) {
+        let Payload { packed, schema, standing, took } = value;
         let retention = millis(standing.retention);
         let header = Header {
             kind: Kind::Value,
@@ -517,7 +551,7 @@ impl Inner {
             compute_ms: u32::try_from(millis(took)).unwrap_or(u32::MAX),
         };
         let left = retention.saturating_sub(millis(standing.age)).max(1);
-        Ok((envelope::encode(&header, &packed.bytes), left))
+        (envelope::encode(&header, &packed.bytes), left)
     }
 
     fn tombstone(&self, key: &WireKey, stamp: Stamp) -> Vec<u8> {
@@ -576,7 +610,7 @@ async fn extend(inner: Weak<Inner>) {
         args.extend(leases.iter().map(|(token, _)| token.0.to_le_bytes().to_vec()));
         let names: Vec<_> = leases.into_iter().map(|(_, name)| name).collect();
         // A lease that could not be extended lapses, and the value of its fetch is stored if nobody else's is newer.
-        let _ = inner.link().send(Command::Script(inner.scripts.extend.call(&names, &args))).await;
+        let _ = inner.link().send(inner.scripts.extend.call(&names, &args)).await;
     }
 }
 

@@ -118,7 +118,11 @@ impl Envelope {
         let Standing { age, lifetime, retention } = payload.standing;
         Self {
             id,
-            value: Some(Value { bytes: payload.bytes, schema: payload.schema, fingerprint: key.fingerprint }),
+            value: Some(Value {
+                bytes: payload.packed.bytes,
+                schema: payload.schema,
+                fingerprint: key.fingerprint,
+            }),
             born: Moment::from_bits(now.to_bits().saturating_sub(nanos(age))),
             lifetime: nanos(lifetime),
             retention: nanos(retention),

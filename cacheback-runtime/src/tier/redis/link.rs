@@ -5,7 +5,7 @@
 //! answer makes all that follow it late. Then the task connects again, after pauses that double up to
 //! [`LONGEST_PAUSE`].
 //!
-//! It all runs on the library's own runtime, which no caller can stop or block. Operations are sent in the order of the
+//! It all runs on a runtime of its own, which no caller can stop or block. Operations are sent in the order of the
 //! calls.
 
 use std::collections::VecDeque;
@@ -20,10 +20,9 @@ use redis::{
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::scripts::Call;
+use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, AtomicI64, Mutex, Ordering, lock};
-use crate::base::tasks::own_runtime;
 use crate::events;
 use crate::tier::{Down, Reply};
 
@@ -37,12 +36,26 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// idle link has one operation a second.
 const TIMEOUTS: usize = 3;
 const SILENCE: Duration = Duration::from_secs(4);
+const BUCKET: Duration = Duration::from_millis(250);
 /// How many operations may wait for the connection to send them.
 const BUFFER: usize = 4096;
 
+/// The runtime of all links, with a thread of its own: no body of a user's runs there, and could block it.
+pub(super) fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: PerProcess<tokio::runtime::Runtime> = PerProcess::new();
+    RUNTIME.get_or_init(process::id(), || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("cacheback-tier")
+            .enable_all()
+            .build()
+            .expect("cacheback: the system gives no thread to talk to the second tier on")
+    })
+}
+
 /// A command for the server.
 pub(super) enum Command {
-    Script(Call),
+    One(Cmd),
     Transaction(Pipeline),
 }
 
@@ -61,8 +74,6 @@ struct State {
     clock: AtomicI64,
     /// When our clock began.
     began: Instant,
-    recent: Mutex<VecDeque<(Instant, bool)>>,
-    broken: Notify,
     /// The address of the server, without user and password.
     address: String,
 }
@@ -83,11 +94,9 @@ impl Link {
             is_up: AtomicBool::new(true),
             clock: AtomicI64::new(0),
             began: Instant::now(),
-            recent: Mutex::default(),
-            broken: Notify::new(),
             address,
         });
-        own_runtime().spawn(supervise(client, first, queue, Arc::clone(&state), limit));
+        runtime().spawn(supervise(client, first, queue, Arc::clone(&state), limit));
         Self { orders, state, timeout: limit }
     }
 
@@ -126,25 +135,44 @@ impl State {
         let ours = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
         self.clock.store(now.saturating_sub(ours), Ordering::Relaxed);
     }
+}
 
+/// How the operations of one connection have ended of late.
+#[derive(Default)]
+struct Health {
+    /// Operations that ended, and those of them that timed out, in each [`BUCKET`] of time.
+    recent: Mutex<VecDeque<(Instant, usize, usize)>>,
+    dead: Notify,
+}
+
+impl Health {
     /// Notes how an operation has ended, and whether the connection can still be used.
     fn note(&self, timed_out: bool) {
         let now = Instant::now();
         let mut recent = lock(&self.recent);
-        recent.push_back((now, timed_out));
-        while recent.front().is_some_and(|(at, _)| now - *at > SILENCE) {
+        match recent.back_mut() {
+            Some((began, all, late)) if now - *began < BUCKET => {
+                *all += 1;
+                *late += usize::from(timed_out);
+            }
+            _ => recent.push_back((now, 1, usize::from(timed_out))),
+        }
+        while recent.front().is_some_and(|(began, ..)| now - *began > SILENCE) {
             recent.pop_front();
         }
+        if !timed_out {
+            return;
+        }
         let of = |span: Duration| {
-            let ended = recent.iter().filter(move |(at, _)| now - *at <= span);
-            ended.fold((0, 0), |(all, late), (_, timed_out)| (all + 1, late + usize::from(*timed_out)))
+            let ended = recent.iter().filter(move |(began, ..)| now - *began <= span);
+            ended.fold((0, 0), |(all, late), bucket| (all + bucket.1, late + bucket.2))
         };
         let ((all, late), (all_of_silence, late_of_silence)) = (of(Duration::from_secs(1)), of(SILENCE));
         let is_dead = late >= TIMEOUTS && late * 2 > all
             || late_of_silence >= TIMEOUTS && late_of_silence == all_of_silence;
         drop(recent);
-        if timed_out && is_dead {
-            self.broken.notify_one();
+        if is_dead {
+            self.dead.notify_one();
         }
     }
 }
@@ -171,7 +199,6 @@ async fn supervise(
         is_first = false;
         let why = match connected {
             Ok(Ok(connection)) => {
-                lock(&state.recent).clear();
                 state.is_up.store(true, Ordering::Release);
                 events::tier_connected(&state.address);
                 (pause, is_told) = (FIRST_PAUSE, false);
@@ -186,7 +213,8 @@ async fn supervise(
             events::tier_lost(&state.address, &why);
         }
         // Half of the pause is left to chance, so that a fleet does not come back in one moment.
-        let until = pause.mul_f64(0.5 + fastrand::f64() / 2.0);
+        // And what the old connection has sent is past its deadline by then.
+        let until = pause.mul_f64(0.5 + fastrand::f64() / 2.0).max(limit);
         if refuse_while(&mut queue, sleep(until)).await.is_none() {
             return;
         }
@@ -221,33 +249,34 @@ async fn serve(
 ) -> Option<String> {
     let (broken, mut whys) = mpsc::unbounded_channel();
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    let health = Arc::new(Health::default());
     loop {
         let order = tokio::select! {
             biased;
-            () = state.broken.notified() => return Some("most operations timed out".to_owned()),
+            () = health.dead.notified() => return Some("most operations timed out".to_owned()),
             Some(why) = whys.recv() => return Some(why),
             order = queue.recv() => order?,
             _ = heartbeat.tick() => {
-                let mut pipeline = Pipeline::new();
-                pipeline.cmd("PING");
-                let (answer, _) = oneshot::channel();
-                Order { command: Command::Transaction(pipeline), deadline: Instant::now() + limit, answer }
+                let (answer, said) = oneshot::channel();
+                tokio::spawn(note_time(Arc::clone(state), said));
+                Order { command: Command::One(redis::cmd("TIME")), deadline: Instant::now() + limit, answer }
             }
         };
         let Order { command, deadline, answer } = order;
-        let mut running = Box::pin(run(connection.clone(), command));
+        // Without tokio's budget, which could keep the command from being handed over.
+        let mut running = Box::pin(tokio::task::unconstrained(run(connection.clone(), command)));
         // The first poll hands the command to the connection. So the commands keep their order, although the answers
         // are waited for in tasks of their own.
         if let std::task::Poll::Ready(done) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            end(done, answer, state, &broken);
+            end(done, answer, &health, &broken);
             continue;
         }
-        let (state, broken) = (Arc::clone(state), broken.clone());
+        let (health, broken) = (Arc::clone(&health), broken.clone());
         tokio::spawn(async move {
             match timeout_at(deadline, running).await {
-                Ok(done) => end(done, answer, &state, &broken),
+                Ok(done) => end(done, answer, &health, &broken),
                 Err(_) => {
-                    state.note(true);
+                    health.note(true);
                     let _ = answer.send(Err(Down::TimedOut));
                 }
             }
@@ -259,14 +288,19 @@ async fn serve(
 async fn run(mut connection: MultiplexedConnection, command: Command) -> RedisResult<Value> {
     match command {
         Command::Transaction(pipeline) => pipeline.query_async(&mut connection).await,
-        Command::Script(Call { by_hash, by_code }) => {
-            let done = connection.send_packed_command(&by_hash).await;
-            let is_unknown =
-                |error: &RedisError| error.kind() == ErrorKind::Server(ServerErrorKind::NoScript);
-            match done {
-                Err(error) if is_unknown(&error) => connection.send_packed_command(&by_code).await,
-                done => done,
-            }
+        Command::One(command) => connection.send_packed_command(&command).await,
+    }
+}
+
+/// Sets the server's clock by its own answer.
+async fn note_time(state: Arc<State>, said: oneshot::Receiver<Result<Value, Down>>) {
+    if let Ok(Ok(Value::Array(time))) = said.await {
+        let part = |at: usize| match time.get(at) {
+            Some(Value::BulkString(digits)) => std::str::from_utf8(digits).ok()?.parse::<i64>().ok(),
+            _ => None,
+        };
+        if let (Some(seconds), Some(micros)) = (part(0), part(1)) {
+            state.correct_clock(seconds * 1_000_000 + micros);
         }
     }
 }
@@ -275,10 +309,10 @@ async fn run(mut connection: MultiplexedConnection, command: Command) -> RedisRe
 fn end(
     done: RedisResult<Value>,
     answer: oneshot::Sender<Result<Value, Down>>,
-    state: &State,
+    health: &Health,
     broken: &mpsc::UnboundedSender<String>,
 ) {
-    state.note(false);
+    health.note(false);
     let answered = done.map_err(|error| {
         if is_lost(&error) {
             let _ = broken.send(said(&error));
@@ -294,7 +328,9 @@ fn is_lost(error: &RedisError) -> bool {
     let serves_not = matches!(
         error.kind(),
         ErrorKind::Server(
-            ServerErrorKind::ReadOnly
+            // The scripts are loaded with each connection: sent in another way, one would be overtaken.
+            ServerErrorKind::NoScript
+                | ServerErrorKind::ReadOnly
                 | ServerErrorKind::Moved
                 | ServerErrorKind::Ask
                 | ServerErrorKind::BusyLoading

@@ -3,6 +3,8 @@
 
 use redis::{Cmd, Script as Hashed, ToRedisArgs};
 
+use super::link::Command;
+
 /// A script, which the server knows by its hash.
 pub(super) struct Script {
     code: &'static str,
@@ -59,24 +61,15 @@ impl Script {
     }
 
     /// A call of the script.
-    pub(super) fn call(&self, keys: &[impl ToRedisArgs], args: &[Vec<u8>]) -> Call {
-        let with = |name: &str, script: &str| {
-            let mut command = redis::cmd(name);
-            command.arg(script).arg(keys.len());
-            keys.iter().for_each(|key| {
-                command.arg(key);
-            });
-            args.iter().for_each(|arg| {
-                command.arg(&arg[..]);
-            });
-            command
-        };
-        Call { by_hash: with("EVALSHA", &self.hash), by_code: with("EVAL", self.code) }
+    pub(super) fn call(&self, keys: &[impl ToRedisArgs], args: &[Vec<u8>]) -> Command {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.hash).arg(keys.len());
+        keys.iter().for_each(|key| {
+            command.arg(key);
+        });
+        args.iter().for_each(|arg| {
+            command.arg(&arg[..]);
+        });
+        Command::One(command)
     }
-}
-
-/// A call of a script: by its hash, and by its code if the server does not know it yet.
-pub(super) struct Call {
-    pub(super) by_hash: Cmd,
-    pub(super) by_code: Cmd,
 }

@@ -16,8 +16,8 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
 use crate::tier::memory::state::{Checks, LEASE, State, name};
 use crate::tier::{
-    Acquired, Bump, Change, Found, Lease, Payload, Read, Release, Request, Scope, Standing, Stored, Token,
-    WireKey, WriteId,
+    Acquired, Bump, Change, Found, Lease, Packed, Payload, Read, Release, Request, Scope, Standing, Stored,
+    Token, WireKey, WriteId,
 };
 
 const PROCESSES: usize = 3;
@@ -81,7 +81,8 @@ type Verdict = Result<(), String>;
 
 fn payload(step: u64, age: Duration, lifetime: Duration) -> Payload {
     let standing = Standing { age, lifetime, retention: RETENTION };
-    Payload { bytes: step.to_le_bytes().into(), schema: 0, standing, took: age }
+    let bytes = step.to_le_bytes().into();
+    Payload { packed: Packed { compression: 0, raw_len: 8, bytes }, schema: 0, standing, took: age }
 }
 
 /// The step at which a value was read from the origin.

@@ -6,8 +6,8 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
 use crate::tier::memory::state::{State, name};
 use crate::tier::{
-    Acquired, Bump, Change, Lease, Payload, Read, Release, Request, Scope, Standing, Stored, Token, WireKey,
-    WriteId,
+    Acquired, Bump, Change, Lease, Packed, Payload, Read, Release, Request, Scope, Standing, Stored, Token,
+    WireKey, WriteId,
 };
 
 const KEPT: Duration = Duration::from_secs(600);
@@ -24,7 +24,8 @@ fn key() -> WireKey {
 /// A value of some age: fresh for 10 s, kept for 60.
 fn value(text: &str, age: u64) -> Payload {
     let standing = Standing { age: secs(age), lifetime: secs(10), retention: secs(60) };
-    Payload { bytes: text.into(), schema: 7, standing, took: Duration::ZERO }
+    let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: text.into() };
+    Payload { packed, schema: 7, standing, took: Duration::ZERO }
 }
 
 /// A server, and a clock.

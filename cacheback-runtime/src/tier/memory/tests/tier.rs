@@ -9,8 +9,8 @@ use crate::base::sync::Arc;
 use crate::tier::memory::Memory;
 use crate::tier::memory::faults::{Operation, Place};
 use crate::tier::{
-    Acquired, Bump, Change, Down, Lease, Payload, Read, Release, Request, Scope, Standing, Stored, Tier,
-    Token, WireKey,
+    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Request, Scope, Standing, Stored,
+    Tier, Token, WireKey,
 };
 
 fn secs(secs: u64) -> Duration {
@@ -24,7 +24,8 @@ fn key() -> WireKey {
 
 fn value(text: &str) -> Payload {
     let standing = Standing { age: Duration::ZERO, lifetime: secs(10), retention: secs(600) };
-    Payload { bytes: text.into(), schema: 7, standing, took: Duration::ZERO }
+    let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: text.into() };
+    Payload { packed, schema: 7, standing, took: Duration::ZERO }
 }
 
 fn set(text: &str) -> Change {
