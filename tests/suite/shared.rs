@@ -602,3 +602,69 @@ fn a_refresh_ahead_of_time_is_one_in_the_fleet() {
     assert_eq!((other.run(|| ahead(&source, 1)), source.runs()), (1, 2));
     assert_eq!((other.run(|| ahead(&source, 1)), source.runs()), (2, 2));
 }
+
+/// One function, as two releases of a service have it.
+mod releases {
+    use super::*;
+
+    #[cacheback(shared, name = "releases", lifetime = 600, fetch_on_miss, skip(source))]
+    pub(super) async fn older(source: &Arc<Source>) -> u64 {
+        source.number().await
+    }
+    #[cacheback(shared, name = "releases", lifetime = 5, retention = 10, fetch_on_miss, skip(source))]
+    pub(super) async fn stricter(source: &Arc<Source>) -> u64 {
+        source.number().await
+    }
+    #[cacheback(shared, name = "releases", max_bytes = 10, weigh = |_: &u64| 100_u64, fetch_on_miss, skip(source))]
+    pub(super) async fn smaller(source: &Arc<Source>) -> u64 {
+        source.number().await
+    }
+}
+
+#[test]
+fn a_value_that_is_fresh_there_and_gone_here_is_fetched() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    assert_eq!(one.run(|| releases::older(&source)), 1);
+    wait(&processes, 60);
+    assert_eq!(other.run(|| releases::stricter(&source)), 2);
+}
+
+#[test]
+fn a_value_that_is_too_heavy_here_is_served_from_there() {
+    let (_memory, [one, other]) = fleet();
+    let source = Source::open();
+    assert_eq!(one.run(|| releases::older(&source)), 1);
+    let lookup = looked_up!(other, releases::smaller::entry(&source));
+    assert_eq!(lookup, (1, Status::Fresh, cacheback::Source::Shared));
+    assert_eq!(other.run(|| async { releases::smaller::cache().len() }), 0);
+}
+
+#[cacheback(shared, refresh_timeout = 5, fetch_on_miss, skip(source))]
+async fn hangs(source: &Arc<Source>) -> u64 {
+    source.number().await
+}
+
+/// Its claim lapses in the whole fleet, although a caller still waits for it.
+#[test]
+fn a_body_that_hangs_keeps_nobody_else_off() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::gated();
+    let call = || {
+        let source = Arc::clone(&source);
+        async move { hangs(&source).await }
+    };
+    let hanging = one.spawn(call());
+    assert_eq!(source.runs(), 1);
+    wait(&processes, 6);
+    let waiting = other.spawn(call());
+    assert_eq!(source.runs(), 2);
+    source.release(2);
+    assert_eq!(other.run(|| waiting).unwrap(), 2);
+    // It is answered when it ends, and its value is stored nowhere.
+    source.release_all();
+    assert_eq!(one.run(|| hanging).unwrap(), 1);
+    assert_eq!(one.run(|| hangs(&source)), 2);
+}
