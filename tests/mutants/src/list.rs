@@ -681,7 +681,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "engine/commit.rs",
         at: "self.warn_if_slow(policy);",
         original: "self.warn_if_slow(policy);",
-        mutated: "if self.flight.waiting() == 0 { return self.progress = Progress::Done }",
+        mutated: "if self.flight.waiting() == 0 { self.progress = Progress::Done; return Ok(None) }",
         killed_by: &[
             (Suite, "single_flight::rule_2_the_fetch_ends_without_its_callers"),
             (Suite, "dropped_calls::rule_2_a_call_dropped_after_any_of_its_polls_leaves_no_key_stuck"),
