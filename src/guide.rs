@@ -11,10 +11,11 @@
 //! 9. [A web service, with and without the cache](web_service)
 //! 10. [Tests of code that calls cached functions](testing)
 //! 11. [Operations: limits, numbers, logs and shutdown](operations)
-//! 12. [The cost of a call](costs)
-//! 13. [Limits: requirements, and things that the library does not do](limits)
-//! 14. [Coming from another cache](coming_from)
-//! 15. [When not to use it](when_not)
+//! 12. [More than one process](several_processes)
+//! 13. [The cost of a call](costs)
+//! 14. [Limits: requirements, and things that the library does not do](limits)
+//! 15. [Coming from another cache](coming_from)
+//! 16. [When not to use it](when_not)
 
 #[doc = include_str!("guide/first_call.md")]
 pub mod first_call {}
@@ -48,6 +49,9 @@ pub mod testing {}
 
 #[doc = include_str!("guide/operations.md")]
 pub mod operations {}
+
+#[doc = include_str!("guide/several_processes.md")]
+pub mod several_processes {}
 
 #[doc = include_str!("guide/costs.md")]
 pub mod costs {}

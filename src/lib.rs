@@ -10,6 +10,7 @@
 #![doc = "[testing]: guide::testing"]
 #![doc = "[operations]: guide::operations"]
 #![doc = "[web_service]: guide::web_service"]
+#![doc = "[several_processes]: guide::several_processes"]
 #![doc = "[costs]: guide::costs"]
 #![doc = "[limits]: guide::limits"]
 #![doc = "[coming_from]: guide::coming_from"]
@@ -25,13 +26,18 @@ pub use cacheback_macros::cacheback;
 #[doc(inline)]
 pub use cacheback_runtime::logs;
 pub use cacheback_runtime::{
-    Cache, CacheBuilder, CacheRef, Configure, Entry, EntryInner, Error, Eviction, FetchError, FetchErrorKind,
-    Lookup, Policy, Shutdown, Snapshot, Stats, Status, caches, configure, settle, shutdown,
+    Cache, CacheBuilder, CacheRef, Configure, Entry, EntryInner, Error, ErrorKind, Eviction, FetchError,
+    FetchErrorKind, Lookup, Policy, Shutdown, Snapshot, Source, Stats, Status, caches, configure, settle,
+    shutdown,
 };
 
 #[cfg(feature = "metrics")]
 #[doc(inline)]
 pub use cacheback_runtime::metrics;
+
+#[cfg(any(feature = "redis", feature = "test-util"))]
+#[doc(inline)]
+pub use cacheback_runtime::shared;
 
 #[cfg(feature = "test-util")]
 #[doc(inline)]

@@ -13,6 +13,7 @@ mod key;
 mod lints;
 mod paths;
 mod policy;
+mod shared;
 mod stand_in;
 #[cfg(test)]
 mod tests;

@@ -203,12 +203,15 @@ use crate::plan::Plan;
 /// | [`max_bytes`](#max_bytes) | whole number of bytes, or a string such as `"64MiB"` | none |
 /// | [`weigh`](#weigh) | closure `\|&value\| -> bytes` | none |
 /// | [`eviction`](#eviction) | `"lru"` or `"tiny_lfu"` | `"lru"` |
+/// | [`shared`](#shared) | flag, or `= "name of a tier"` | off |
+/// | [`version`](#version) | whole number | 0 |
 /// | [`name`](#name) | string | path of the function |
 /// | [`in_impl`](#in_impl) | flag | seen by a receiver or `Self` |
 /// | [`handle`](#handle) | `false`, or another name | name of the function |
 /// | [`crate`](#crate) | path | `::cacheback` |
 ///
-/// The options `shared`, `queue`, `tags`, `version` and `batch` are planned, and not in this version. "Arguments" are the receiver too: an expression may use `self`.
+/// The options `queue`, `tags` and `batch` are planned, and not in this version. "Arguments" are the receiver too: an
+/// expression may use `self`.
 ///
 /// ## `lifetime`
 ///
@@ -574,6 +577,42 @@ use crate::plan::Plan;
 /// async fn meaning(word: &str) -> Option<String> { dictionary::meaning(word).await }
 ///
 /// assert_eq!(meaning::cache().policy().eviction, cacheback::Eviction::TinyLfu);
+/// ```
+///
+/// ## `shared`
+///
+/// Puts a second tier behind the memory of this process, whose values all processes share: what one of them has fetched
+/// is a value of all. `shared = "sessions"` is the tier of that name. The key and the value are sent as bytes, so the
+/// types of both are `Serialize + DeserializeOwned`: of the key its owned form, such as `String` for `&str`, and of a
+/// `Result` the `Ok`. A hit in memory is the same as without `shared`. The name of the function is a part of the shared
+/// key, and so are the type of a method and the type arguments of a generic function, as
+/// [`type_name`](std::any::type_name) has them: the compiler may name them otherwise in another version. Needs the
+/// feature `redis`, or for tests `test-util`, which has a tier in memory. Default: off.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # mod db { pub async fn find_user<T: Default>(_: &str) -> T { T::default() } }
+/// #[derive(Clone, serde::Serialize, serde::Deserialize)]
+/// struct User {
+///     name: String,
+/// }
+///
+/// #[cacheback(lifetime = 600, shared)]
+/// async fn find_user(mail: &str) -> Option<User> { db::find_user(mail).await }
+/// ```
+///
+/// ## `version`
+///
+/// The version of the shared entries: a new number forgets all entries of the old one. While processes of
+/// both run, each sees its own. A number, or an expression of type `u64` without arguments. Needs [`shared`](#shared).
+/// Default: 0.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # mod tax { pub async fn rate<T: Default>(_: &str) -> T { T::default() } }
+/// // 2: the rate is in per mille, and was in per cent.
+/// #[cacheback(lifetime = "1h", shared, version = 2)]
+/// async fn tax_rate(country: &str) -> u32 { tax::rate(country).await }
 /// ```
 ///
 /// ## `name`

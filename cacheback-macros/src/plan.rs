@@ -10,6 +10,7 @@ mod instances;
 pub(crate) mod key;
 pub(crate) mod rename_self;
 mod settings;
+mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -24,6 +25,7 @@ use self::expression::Names;
 pub(crate) use self::instances::{Instances, Parameter};
 use self::key::Key;
 pub(crate) use self::settings::{Assignment, Closure, Setting, Settings};
+pub(crate) use self::shared::Shared;
 use crate::error::Errors;
 use crate::function::attrs::{self, Attributes};
 use crate::function::place::Place;
@@ -57,6 +59,7 @@ pub(crate) struct Plan {
     pub(crate) key_is_arguments: bool,
     pub(crate) settings: Settings,
     pub(crate) empty: Empty,
+    pub(crate) shared: Option<Shared>,
 }
 
 /// The place of the user's code.
@@ -85,7 +88,7 @@ pub(crate) fn make(
     let key = key::choose(&options, &function, errors);
     // With an unreadable option about, an argument may have been skipped by it.
     if !options.may_mean(&["skip", "key"]) {
-        check::bounds::check(&function, &key, errors);
+        check::bounds::check(&function, &key, options.shared.is_some(), errors);
     }
     for index in &key.named {
         let argument = &mut function.arguments[*index];
@@ -96,6 +99,7 @@ pub(crate) fn make(
     let names = Names { arguments: &function.arguments, parameters: &parameters };
     let settings = settings::read(&options, &names, errors);
     let empty = empty::choose(&options, &names, errors);
+    let shared = shared::choose(&options, &names, errors);
     let written = if let Empty::Written(empty) = &empty { Some(empty) } else { None };
     let expressions = settings.expressions().chain(written);
     let mut asked_for: Vec<usize> = expressions.flat_map(|expr| expr.uses.iter().copied()).collect();
@@ -141,5 +145,6 @@ pub(crate) fn make(
         key,
         settings,
         empty,
+        shared,
     }
 }

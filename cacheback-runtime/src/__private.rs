@@ -20,6 +20,10 @@ pub use crate::outcome::{Describe, Probe};
 pub use crate::rules::policy::{Eviction, Policy};
 
 // The bounds of generated code, so that the compiler names them by a path that its reader has.
+#[cfg(feature = "shared")]
+pub use crate::function::shared::{
+    Encoded, SharedKey, SharedParts, SharedSite, SharedValue, shared_part, shared_parts,
+};
 pub use crate::function::span::Span;
 pub use crate::key::{ArgsOver, Argument, Borrowed, Key, KeyOver, KeyShape, Own, Receiver, Shape, Shapes};
 pub use crate::outcome::weight::Weight;
@@ -28,8 +32,8 @@ pub use crate::outcome::{Empty, Failure, Value};
 use crate::api::cache::{self, CacheRef};
 use crate::api::entry::Entry;
 use crate::base::sync::Arc;
+use crate::base::tasks::BoxFuture;
 use crate::engine::Of;
-use crate::engine::source::BoxFuture;
 use crate::function::definition::IsSite;
 use crate::function::marker::{Generic, Method};
 use crate::key::Viewed;
@@ -37,6 +41,8 @@ use crate::outcome::Outcome;
 
 /// The traits whose methods are found on a [`Probe`] or a [`Computed`]: which of them are used depends on the types.
 pub mod probes {
+    #[cfg(feature = "shared")]
+    pub use crate::function::shared::{EncodedKey as _, RefusedKey as _};
     pub use crate::key::{BorrowedPart as _, NestedPart as _};
     pub use crate::outcome::{
         AnyOutcome as _, BoxedProbe as _, ByArcProbe as _, ByCloneProbe as _, DebugProbe as _,
@@ -169,7 +175,7 @@ pub fn entry<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
     site: impl IsSite<A, O>,
 ) -> Entry<O::Return> {
     cache::list_function(at.slot());
-    Entry::new(Arc::new(site.site().with_key(at, key)))
+    Entry::new(Arc::new(site.site().with_key(at, key, || None)))
 }
 
 /// The entry of a key, and the arguments that go with it.
@@ -181,7 +187,44 @@ pub fn entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: 
     site: impl IsSite<F, O>,
 ) -> Entry<O::Return> {
     cache::list_function(at.slot());
-    Entry::new(Arc::new(site.site().with(at, key, args)))
+    Entry::new(Arc::new(site.site().with(at, key, args, || None)))
+}
+
+/// The site of a shared function with these keys, if its values can be shared.
+#[cfg(feature = "shared")]
+#[must_use]
+pub fn shared<K, O: Outcome>(key: Encoded<K>, _: O) -> SharedSite<K, O::Value>
+where
+    O::Value: SharedValue,
+{
+    SharedSite::new(key)
+}
+
+/// The [`entry`] of a shared function.
+#[cfg(feature = "shared")]
+#[must_use]
+pub fn shared_entry<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
+    at: I,
+    key: Viewed<A, W>,
+    site: impl IsSite<A, O>,
+    shared: SharedSite<A::Owned, O::Value>,
+) -> Entry<O::Return> {
+    cache::list_function(at.slot());
+    Entry::new(Arc::new(site.site().with_key(at, key, || Some(shared.options::<I::Marker>()))))
+}
+
+/// The [`entry_of`] of a shared function.
+#[cfg(feature = "shared")]
+#[must_use]
+pub fn shared_entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiation, W: Copy, X: Copy>(
+    at: I,
+    key: Viewed<A, W>,
+    args: Viewed<F, X>,
+    site: impl IsSite<F, O>,
+    shared: SharedSite<A::Owned, O::Value>,
+) -> Entry<O::Return> {
+    cache::list_function(at.slot());
+    Entry::new(Arc::new(site.site().with(at, key, args, || Some(shared.options::<I::Marker>()))))
 }
 
 /// The shape of an argument whose type has no name.

@@ -6,4 +6,6 @@ pub(crate) mod entry;
 #[cfg(feature = "metrics")]
 pub mod metrics;
 pub(crate) mod registry;
+#[cfg(feature = "shared")]
+pub mod shared;
 pub(crate) mod shutdown;

@@ -35,18 +35,26 @@ mod limits;
 mod read;
 mod record;
 mod result;
+#[cfg(feature = "shared")]
+mod shared;
 pub(crate) mod source;
 mod sweep;
 mod target;
+#[cfg(not(feature = "shared"))]
+mod unshared;
+#[cfg(not(feature = "shared"))]
+use unshared as shared;
 mod wait;
 mod write;
 use breaker::{Admission, Breaker, Turn};
 pub(crate) use cacheable::{Cacheable, Of};
-pub(crate) use definition::{Closure, Definition, ValueOptions};
+pub(crate) use definition::{Closure, Definition, SharedOptions, ValueOptions};
 pub(crate) use erased::ErasedCache;
 use fetch::Job;
 pub(crate) use result::{Answer, CallKind, Peeked};
 use result::{Fetched, FlightResult};
+use shared::Shared;
+pub(crate) use shared::{Bump, Telling, tell};
 pub(crate) use target::{Keyed, Target};
 
 type ErrorOf<C> = Arc<Shareable<<C as Cacheable>::Error>>;
@@ -59,7 +67,9 @@ pub(crate) type SourceOf<C> = Arc<dyn Source<C>>;
 
 /// The cache of one function (of one instantiation, if the function is generic), or of one `Cache` object.
 pub(crate) struct Engine<C: Cacheable> {
-    definition: Definition<C::Outcome>,
+    definition: Definition<C>,
+    /// `None` if the cache is not shared.
+    shared: Option<Shared<C>>,
     /// Tells the engine from every other of the process: for the executor's queue and the housekeeper.
     number: u64,
     hasher: Seeded,
@@ -84,11 +94,13 @@ pub(crate) struct Engine<C: Cacheable> {
 }
 
 impl<C: Cacheable> Engine<C> {
-    pub(crate) fn new(definition: Definition<C::Outcome>) -> Arc<Self> {
+    pub(crate) fn new(mut definition: Definition<C>) -> Arc<Self> {
         static NUMBER: Serial = Serial::new();
         let policy = definition.policy;
+        let shared = definition.shared.take().map(|options| Shared::new(definition.name, options));
         let engine = Arc::new(Self {
             definition,
+            shared,
             number: NUMBER.next(),
             hasher: Seeded::default(),
             store: Store::new(Limit::of(&policy), policy.eviction, Windows::of(&policy)),

@@ -35,6 +35,23 @@ pub enum Status {
     Fetched,
 }
 
+/// Where an answer came from.
+///
+/// With the feature `serde` it is one of the words `local`, `shared`, `fetched` and `empty`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Source {
+    /// From this process: the value (or the error that `cache_err` keeps) was stored here already.
+    Local,
+    /// From the second tier: this call, or one that it waited with, has found the value there.
+    Shared,
+    /// From the function: this call waited for the fetch.
+    Fetched,
+    /// From nowhere: it is the empty value.
+    Empty,
+}
+
 /// Lets one log line through each ten seconds.
 #[derive(Default)]
 pub(crate) struct RateLimit(AtomicU64);

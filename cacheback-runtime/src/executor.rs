@@ -14,6 +14,8 @@ use crate::base::panics::catch;
 use crate::base::sync::plain::Serial;
 use crate::base::sync::{Arc, AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use crate::base::tasks::Handle;
+#[cfg(feature = "shared")]
+use crate::tier::Tiers;
 
 pub(crate) mod context;
 #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
@@ -37,11 +39,20 @@ pub(crate) struct Settings {
     pub(crate) max_waiting: usize,
     /// Where fetches run; `None`: on their callers' runtimes.
     pub(crate) runtime: Option<Handle>,
+    /// The second tiers.
+    #[cfg(feature = "shared")]
+    pub(crate) tiers: Tiers,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_refreshes: 64, max_waiting: 1024, runtime: None }
+        Self {
+            max_refreshes: 64,
+            max_waiting: 1024,
+            runtime: None,
+            #[cfg(feature = "shared")]
+            tiers: Tiers::default(),
+        }
     }
 }
 
@@ -87,6 +98,9 @@ fn next_version() -> u64 {
 pub(crate) struct Executor {
     /// Where fetches run; `None`: on their callers' runtimes.
     pub(crate) runtime: Option<Handle>,
+    /// The second tiers.
+    #[cfg(feature = "shared")]
+    pub(crate) tiers: Tiers,
     /// The name of the function that needed it first. From then on it cannot be configured.
     first_use: Box<str>,
     state: Mutex<Schedule>,
@@ -134,7 +148,7 @@ enum Placement {
 impl Executor {
     /// `first_use` is the name of the function that needed it first.
     pub(crate) fn new(settings: Settings, first_use: &str) -> Self {
-        let Settings { max_refreshes, max_waiting, runtime } = settings;
+        let Settings { max_refreshes, max_waiting, runtime, .. } = settings;
         let version = Arc::new(AtomicU64::new(next_version()));
         let state = Schedule {
             version: Arc::clone(&version),
@@ -148,7 +162,15 @@ impl Executor {
             dispatching: false,
         };
         let (state, live) = (Mutex::new(state), LiveFetches::default());
-        Self { runtime, first_use: first_use.into(), state, version, live }
+        Self {
+            runtime,
+            #[cfg(feature = "shared")]
+            tiers: settings.tiers,
+            first_use: first_use.into(),
+            state,
+            version,
+            live,
+        }
     }
 
     pub(crate) fn first_use(&self) -> &str {

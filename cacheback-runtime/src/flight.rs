@@ -24,9 +24,19 @@ use drive::Drive;
 pub(crate) use drive::NOTICE;
 pub(crate) use waiter::Waiter;
 
+/// What a flight is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A run of the body.
+    Fetch,
+    /// A look into the second tier.
+    Consultation,
+}
+
 /// One fetch, as the callers who wait for it see it.
 pub(crate) struct Flight<T> {
     pub(crate) ticket: Ticket,
+    pub(crate) purpose: Purpose,
     /// The runtime that its body is to run on.
     runtime: Option<Id>,
     /// The epoch of the store when the key was claimed.
@@ -57,6 +67,7 @@ impl<T> Flight<T> {
     pub(crate) fn new(ticket: Ticket, runtime: Option<Id>) -> Self {
         Self {
             ticket,
+            purpose: Purpose::Fetch,
             runtime,
             epoch: AtomicU64::new(0),
             until: AtomicU64::new(0),
@@ -72,6 +83,11 @@ impl<T> Flight<T> {
             rerun: AtomicBool::new(false),
             drive: Drive::default(),
         }
+    }
+
+    /// The same, for another purpose.
+    pub(crate) fn with_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
     }
 
     pub(crate) fn epoch(&self) -> u64 {

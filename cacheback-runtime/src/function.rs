@@ -5,5 +5,7 @@ pub(crate) mod definition;
 pub(crate) mod instance;
 mod instances;
 pub(crate) mod marker;
+#[cfg(feature = "shared")]
+pub(crate) mod shared;
 pub(crate) mod slot;
 pub(crate) mod span;

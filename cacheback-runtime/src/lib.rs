@@ -15,6 +15,8 @@ mod key;
 mod outcome;
 mod rules;
 mod store;
+#[cfg(feature = "shared")]
+mod tier;
 
 #[doc(hidden)]
 pub mod __private;
@@ -24,10 +26,12 @@ pub use api::configure::{Configure, configure};
 pub use api::entry::{Entry, EntryInner, Lookup, Snapshot};
 #[cfg(feature = "metrics")]
 pub use api::metrics;
+#[cfg(feature = "shared")]
+pub use api::shared;
 pub use api::shutdown::{Shutdown, shutdown};
-pub use events::{Stats, Status, logs};
+pub use events::{Source, Stats, Status, logs};
 pub use executor::context::settle;
 #[cfg(feature = "test-util")]
 pub use executor::testing;
-pub use outcome::error::{Error, FetchError, FetchErrorKind};
+pub use outcome::error::{Error, ErrorKind, FetchError, FetchErrorKind};
 pub use rules::policy::{Eviction, Policy};

@@ -115,6 +115,11 @@ pub(crate) struct Pins<'s, K, V, X> {
 }
 
 impl Change {
+    /// The number of the node that it put in.
+    pub(crate) fn added(&self) -> Option<u64> {
+        self.added.as_ref().map(|(_, added, _)| added.node.id())
+    }
+
     /// Whether it removed a node. If several callers remove the same node at once, one of them has.
     pub(crate) fn has_removed(&self) -> bool {
         self.left.is_some()
@@ -237,12 +242,22 @@ where
 
     /// Whether the node of this number has the key that `same` looks for. `None` if the node is gone. Runs user code.
     pub(crate) fn compare(&self, hash: u64, id: u64, same: impl FnOnce(&K) -> bool) -> Option<bool> {
+        self.with_node(hash, id, |node| same(node.key()))
+    }
+
+    /// Does `work` with the node of this number. `None` if the node is gone.
+    pub(crate) fn with_node<R>(
+        &self,
+        hash: u64,
+        id: u64,
+        work: impl FnOnce(&Node<K, V, X>) -> R,
+    ) -> Option<R> {
         let pins = self.pins();
         let node = self.values.index.get(hash, id, &pins.values).or_else(|| {
             let (records, pinned) = self.pinned_records(&pins)?;
             records.index.get(hash, id, pinned)
         });
-        Some(same(node?.key()))
+        Some(work(node?))
     }
 
     /// Puts a node in, or replaces the one that its key has, under the key's lock. The next read sees it. If `epoch`

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cacheback::{Eviction, Policy, Stats, Status, cacheback, settle, testing};
+use cacheback::{Eviction, Policy, Source, Stats, Status, cacheback, settle, testing};
 use serde_json::{Value, from_str, from_value, json, to_value};
 
 #[cacheback(
@@ -81,6 +81,7 @@ async fn stats_are_read_as_they_are_written() {
             "hits": 1, "stale": 0, "empty": 1, "waited": 0, "fetches": 1, "errors": 0, "panics": 0, "timeouts": 0,
             "discarded": 0, "refused": 0, "skipped": 0, "evicted": 0, "entries": 1, "in_flight": 0,
             "breaker_trips": 0, "breakers_open": 0,
+            "shared_hits": 0, "shared_misses": 0, "shared_errors": 0, "leases_lost": 0,
         })
     );
     assert_eq!(from_value::<Stats>(written).unwrap(), stats);
@@ -101,6 +102,15 @@ fn serialized_words_are_those_of_the_attribute_and_of_the_metrics() {
     ] {
         assert_eq!(to_value(status).unwrap(), json!(word));
         assert_eq!(from_value::<Status>(json!(word)).unwrap(), status);
+    }
+    for (source, word) in [
+        (Source::Local, "local"),
+        (Source::Shared, "shared"),
+        (Source::Fetched, "fetched"),
+        (Source::Empty, "empty"),
+    ] {
+        assert_eq!(to_value(source).unwrap(), json!(word));
+        assert_eq!(from_value::<Source>(json!(word)).unwrap(), source);
     }
     for (eviction, word) in [(Eviction::Lru, "lru"), (Eviction::TinyLfu, "tiny_lfu")] {
         assert_eq!(to_value(eviction).unwrap(), json!(word));

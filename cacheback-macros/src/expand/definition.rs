@@ -24,6 +24,11 @@ impl Expansion<'_> {
                 quote!(new(::core::concat!(::core::module_path!(), "::", #name), #policy))
             }
         };
+        // `clear` tells the second tier even if this process has no values.
+        let shared = self.plan.shared.as_ref().map(|shared| match &shared.alias {
+            Some(alias) => quote!(.shared(::core::option::Option::Some(#alias))),
+            None => quote!(.shared(::core::option::Option::None)),
+        });
         let name = Ident::new(name, Span::call_site());
         let evaluates =
             self.plan.settings.constant.iter().any(|assignment| matches!(assignment.value, Setting::Expr(_)));
@@ -32,7 +37,7 @@ impl Expansion<'_> {
             #(#attrs)*
             fn #name() -> &'static #krate::__private::Slot {
                 use #krate::__private as #private;
-                static SLOT: #private::Slot = #private::Slot::#slot;
+                static SLOT: #private::Slot = #private::Slot::#slot #shared;
                 &SLOT
             }
         }

@@ -57,11 +57,19 @@ impl Expansion<'_> {
         let probe = self.probe();
         let site = self.site(place, names);
         // At the output, as in `hit`.
-        let call = if self.plan.key_is_arguments {
-            quote_spanned!(self.at_output=> #private::entry(#instance, #key, #site))
-        } else {
-            let args = self.args(names);
-            quote_spanned!(self.at_output=> #private::entry_of(#instance, #key, #args, #site))
+        let at = self.at_output;
+        let args = (!self.plan.key_is_arguments).then(|| self.args(names));
+        let call = match (&self.plan.shared, &args) {
+            (None, None) => quote_spanned!(at=> #private::entry(#instance, #key, #site)),
+            (None, Some(args)) => quote_spanned!(at=> #private::entry_of(#instance, #key, #args, #site)),
+            (Some(shared), None) => {
+                let shared = self.shared(shared, names);
+                quote_spanned!(at=> #private::shared_entry(#instance, #key, #site, #shared))
+            }
+            (Some(shared), Some(args)) => {
+                let shared = self.shared(shared, names);
+                quote_spanned!(at=> #private::shared_entry_of(#instance, #key, #args, #site, #shared))
+            }
         };
         quote_spanned! {here=>
             let __cacheback_probe = &#probe;

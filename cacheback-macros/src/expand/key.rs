@@ -36,18 +36,12 @@ impl Expansion<'_> {
             .iter()
             .enumerate()
             .map(|(place, part)| {
-                let at = self.part_span(part);
-                match part {
-                    Part::Argument(index) => {
-                        let argument = &self.plan.arguments[*index];
-                        (self.shape_or_value(argument, names, by_inference), view(&names[*index], at))
-                    }
-                    Part::Computed(_) => {
-                        let private = self.paths.private(at);
-                        let view = view(&invented("k", place), at);
-                        (quote_spanned!(at=> (&&#private::computed(#view)).__cacheback_shape()), view)
-                    }
-                }
+                let shape = self.shape_of_part(place, part, names, by_inference);
+                let name = match part {
+                    Part::Argument(index) => &names[*index],
+                    Part::Computed(_) => &invented("k", place),
+                };
+                (shape, view(name, self.part_span(part)))
             })
             .unzip();
         // What is computed stands elsewhere.
@@ -55,6 +49,30 @@ impl Expansion<'_> {
         let ends = ends.or_else(|| parts.first().zip(parts.last()));
         let ends = ends.map(|(first, last)| (self.part_span(first), self.part_span(last)));
         self.checked("key", &shapes, &views, by_inference, ends)
+    }
+
+    /// A question for each part of the key, with its span: whether it can be shared.
+    pub(super) fn shared_parts(&self, names: &[Ident]) -> Vec<TokenStream> {
+        let part = |(place, part)| {
+            let at = self.part_span(part);
+            let private = self.paths.private(at);
+            let shape = self.shape_of_part(place, part, names, true);
+            quote_spanned!(at=> #private::shared_part(#shape))
+        };
+        self.plan.key.parts.iter().enumerate().map(part).collect()
+    }
+
+    /// The shape of a part of the key, or the shape as a value.
+    fn shape_of_part(&self, place: usize, part: &Part, names: &[Ident], as_value: bool) -> TokenStream {
+        match part {
+            Part::Argument(index) => self.shape_or_value(&self.plan.arguments[*index], names, as_value),
+            Part::Computed(_) => {
+                let at = self.part_span(part);
+                let private = self.paths.private(at);
+                let view = view(&invented("k", place), at);
+                quote_spanned!(at=> (&&#private::computed(#view)).__cacheback_shape())
+            }
+        }
     }
 
     fn part_span(&self, part: &Part) -> Span {

@@ -57,7 +57,7 @@ impl Expansion<'_> {
         quote_spanned!(at=> __cacheback_policy.#field = #value)
     }
 
-    fn literal(&self, value: Literal, at: Span) -> TokenStream {
+    pub(super) fn literal(&self, value: Literal, at: Span) -> TokenStream {
         match value {
             Literal::Duration(duration) => self.duration(duration, at),
             Literal::Count(count) => shown(proc_macro2::Literal::u64_unsuffixed(count), at),

@@ -158,6 +158,24 @@ fn generic_function() {
 }
 
 #[test]
+fn shared() {
+    check(
+        "lifetime = 600, shared",
+        "async fn user_tweets(username: &str, limit: u32) -> Vec<Tweet> { twitter::timeline(username, limit).await }",
+        &expect_file!["snapshots/shared.rs"],
+    );
+}
+
+#[test]
+fn shared_method() {
+    check(
+        "shared = \"sessions\", version = SCHEMA, skip(self), key = (name.trim(), ids), fetch_on_miss",
+        "async fn rows<T: Row>(&self, name: &str, ids: &[&str]) -> Result<Vec<T>, Error> { self.db.rows(name, ids).await }",
+        &expect_file!["snapshots/shared_method.rs"],
+    );
+}
+
+#[test]
 fn refused() {
     check("ttl = 5", "fn refused(a: &mut u8) {}", &expect_file!["snapshots/refused.rs"]);
 }

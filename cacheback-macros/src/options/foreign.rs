@@ -17,6 +17,10 @@ const RENAMED: &[(&str, &[&str])] = &[
     ("share_err", &["map_err", "clone_err", "clone_error"]),
 ];
 
+/// For those who keep their values outside of the process.
+const SHARED: &str = "every value is in the memory of the process, and with `shared` in a second tier too\n\
+                      write `shared` in its place, or leave it out";
+
 /// What to write in place of the option `name`, if it is one of another cache. `value` is its value as it was written.
 pub(super) fn advice(name: &str, value: Option<&str>) -> Option<String> {
     if let Some((ours, _)) = RENAMED.iter().find(|(_, names)| names.contains(&name)) {
@@ -86,17 +90,17 @@ pub(super) fn advice(name: &str, value: Option<&str>) -> Option<String> {
         "force_refresh" => {
             "leave it out, and call `entry(..).refresh()` for a new value, or `entry(..).remove()` before the call"
         }
+        "ty" | "create" | "store" | "cache_type" if value.is_some_and(is_elsewhere) => SHARED,
         "ty" | "create" | "store" | "cache_type" => {
             "there is one kind of store: leave it out\n\
              (`capacity` or `max_bytes`, and `eviction`, say what it keeps)"
         }
         "unbound" | "unbounded" => "every cache has a bound\nwrite `capacity = ..`, as large as you like",
         "disk" | "disk_dir" | "durable" | "sync_to_disk_on_cache_change" | "redis" | "cache_prefix_block" => {
-            "values are kept in the memory of this process; another store is planned, and not in this version\n\
-             leave it out"
+            SHARED
         }
         "map_error" => {
-            "not needed: a cache in memory does not fail\n\
+            "not needed: no call fails because of its cache, be it `shared` or not\n\
              leave it out (`share_err = |error| ..` is another thing: it hands one error to several callers)"
         }
         "sync_writes" | "sync_lock" | "sync_writes_buckets" | "dedup" | "single_flight" | "coalesce" => {
@@ -108,7 +112,8 @@ pub(super) fn advice(name: &str, value: Option<&str>) -> Option<String> {
             "not needed: the handle is as visible as the function\nleave it out, or write `handle = false` for none"
         }
         "cache_alias" => {
-            "write `name = \"..\"` for logs and metrics, or `handle = ..` for another name of the handle"
+            "write `shared = \"..\"` for a second tier of that name, `name = \"..\"` for logs and metrics, or \
+             `handle = ..` for another name of the handle"
         }
         "ignore" | "skip_args" | "exclude" => "write `skip(..)`",
         "max_capacity" => "write `capacity = ..` (entries), or `max_bytes = ..` and `weigh = ..`",
@@ -118,6 +123,11 @@ pub(super) fn advice(name: &str, value: Option<&str>) -> Option<String> {
         _ => return None,
     };
     Some(sentence.to_owned())
+}
+
+/// Whether a store of this type, as it is written, is outside of the process.
+fn is_elsewhere(ty: &str) -> bool {
+    ["Redis", "Disk"].iter().any(|store| ty.contains(store))
 }
 
 /// The value in the form that our option takes.

@@ -9,13 +9,11 @@ use crate::error::text::{listed, nearest};
 
 /// Options that are planned, and what to do without them in this version.
 const PLANNED: &[(&str, &str)] = &[
-    ("shared", "leave it out: values are kept in the memory of this process"),
     ("queue", "leave it out: refreshes run in this process"),
     (
         "tags",
         "leave it out: `entry(..).invalidate()` is for one entry, `cache().clear()` for all of a function",
     ),
-    ("version", "leave it out: it is about shared entries, and there are none that outlive the process"),
     ("batch", "leave it out: each call is one entry"),
 ];
 

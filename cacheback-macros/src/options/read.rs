@@ -258,6 +258,46 @@ pub(super) fn text(name: &Ident, form: Form) -> syn::Result<LitStr> {
     }
 }
 
+/// Whether the crate was built for a runtime that has a second tier.
+const HAS_SECOND_TIER: bool = cfg!(feature = "shared");
+
+/// A flag, or the name of a tier.
+pub(super) fn shared(name: &Ident, form: Form) -> syn::Result<Option<LitStr>> {
+    shared_if(HAS_SECOND_TIER, name, form)
+}
+
+pub(super) fn shared_if(has_second_tier: bool, name: &Ident, form: Form) -> syn::Result<Option<LitStr>> {
+    if !has_second_tier {
+        return refuse(
+            name.span(),
+            format!(
+                "`{name}` needs a second tier\n\
+                 enable the feature `redis` of `cacheback` (for tests, `test-util` brings one in memory), or leave \
+                 `{name}` out"
+            ),
+        );
+    }
+    if let Form::Flag = form {
+        return Ok(None);
+    }
+    let expr = form.expr(name)?;
+    match literal(&expr) {
+        Some((Lit::Str(text), false)) if !text.value().trim().is_empty() && text.suffix().is_empty() => {
+            Ok(Some(text.clone()))
+        }
+        Some((Lit::Str(_), false)) => refuse(
+            expr.span(),
+            format!("the name of a tier cannot be empty\nwrite just `{name}` for the tier without a name"),
+        ),
+        _ => refuse(
+            expr.span(),
+            format!(
+                "`{name}` is a flag or takes the name of a tier\nwrite `{name}`, or `{name} = \"sessions\"`"
+            ),
+        ),
+    }
+}
+
 pub(super) fn handle(name: &Ident, form: Form) -> syn::Result<Handle> {
     let expr = form.expr(name)?;
     match peel(&expr) {

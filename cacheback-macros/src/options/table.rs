@@ -144,6 +144,8 @@ table! {
     max_bytes:         Value<u64>,       read::bytes,           Constant(Optional),   "none";
     weigh:             Expr,             read::bytes_of_value,  Closure(Bytes),       "none";
     eviction:          Value<Eviction>,  read::eviction,        Constant(Plain),      "`\"lru\"`";
+    shared:            Option<LitStr>,   read::shared,          Special,              "off";
+    version:           Value<u64>,       read::count,           Special,              "0";
     name:              LitStr,           read::text,            Special,              "path of the function";
     in_impl:           (),               read::flag,            Generation,           "seen by a receiver or `Self`";
     handle:            Handle,           read::handle,          Generation,           "name of the function";

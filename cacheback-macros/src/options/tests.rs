@@ -444,6 +444,77 @@ fn other_values_that_do_not_fit() {
 }
 
 #[test]
+fn shared_is_a_flag_or_the_name_of_a_tier() {
+    for (args, alias) in [("shared", None), ("shared = \"sessions\"", Some("sessions"))] {
+        let (options, errors) = options(args);
+        assert_eq!(errors, "", "{args}");
+        let shared = options.shared.map(|given| given.value.map(|alias| alias.value()));
+        assert_eq!(shared, Some(alias.map(str::to_owned)), "{args}");
+    }
+    let cases = [
+        "shared = \"\"",
+        "shared = \" \"",
+        "shared = true",
+        "shared = sessions",
+        "shared = b\"sessions\"",
+        "shared(sessions)",
+        "shared, lifetime = 5, shared = \"sessions\"",
+        "shared, version = -1",
+        "shared, version = 2u32",
+        "shared, version",
+        "shared, version = \"2\"",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+        shared = ""
+        [""] the name of a tier cannot be empty / write just `shared` for the tier without a name
+
+        shared = " "
+        [" "] the name of a tier cannot be empty / write just `shared` for the tier without a name
+
+        shared = true
+        [true] `shared` is a flag or takes the name of a tier / write `shared`, or `shared = "sessions"`
+
+        shared = sessions
+        [sessions] `shared` is a flag or takes the name of a tier / write `shared`, or `shared = "sessions"`
+
+        shared = b"sessions"
+        [b"sessions"] `shared` is a flag or takes the name of a tier / write `shared`, or `shared = "sessions"`
+
+        shared(sessions)
+        [shared] `shared` takes its value after `=` / write `shared = sessions`
+
+        shared, lifetime = 5, shared = "sessions"
+        [shared] `shared` is given twice / remove one of them
+
+        shared, version = -1
+        [-1] `version` takes a whole number / write for example `version = 100`
+
+        shared, version = 2u32
+        [2u32] `version` takes a number without a suffix / write `version = 2`
+
+        shared, version
+        [version] `version` has no value / write `version = ..`
+
+        shared, version = "2"
+        ["2"] `version` takes a whole number / write for example `version = 100`
+    "#]],
+    );
+}
+
+#[test]
+fn without_a_tier_shared_names_the_feature_that_brings_one() {
+    for form in ["", "= \"sessions\"", "= 5"] {
+        let read = |raw: Raw| read::shared_if(false, &raw.name, raw.form);
+        let read = parse_option.parse2(crate::tests::tokens(&format!("shared {form}"))).and_then(read);
+        let error = read.err().map(|error| error.to_string()).unwrap_or_default();
+        let first = "`shared` needs a second tier\nenable the feature `redis` of `cacheback`";
+        assert!(error.starts_with(first), "{error}");
+    }
+}
+
+#[test]
 fn names_that_are_none() {
     let cases = [
         "lifetme = 600",
@@ -473,11 +544,8 @@ fn names_that_are_none() {
         "ignore(user)",
         "fallback = Vec::new()",
         "map_err = |e| e",
-        "shared",
-        "shared = true",
         "queue = \"slow\"",
         "tags = [user]",
-        "version = 3",
         "batch(ids)",
     ];
     refused(
@@ -564,20 +632,11 @@ fn names_that_are_none() {
             map_err = |e| e
             [map_err] `map_err` is not an option of `cacheback` / write `share_err = ..`
 
-            shared
-            [shared] `shared` is planned, and not available in this version / leave it out: values are kept in the memory of this process
-
-            shared = true
-            [shared] `shared` is planned, and not available in this version / leave it out: values are kept in the memory of this process
-
             queue = "slow"
             [queue] `queue` is planned, and not available in this version / leave it out: refreshes run in this process
 
             tags = [user]
             [tags] `tags` is planned, and not available in this version / leave it out: `entry(..).invalidate()` is for one entry, `cache().clear()` for all of a function
-
-            version = 3
-            [version] `version` is planned, and not available in this version / leave it out: it is about shared entries, and there are none that outlive the process
 
             batch(ids)
             [batch] `batch` is planned, and not available in this version / leave it out: each call is one entry
@@ -616,6 +675,8 @@ fn options_of_other_caches_are_answered_with_their_exact_twin() {
         "unbound",
         "disk = true",
         "redis = true",
+        "ty = \"AsyncRedisCache<u64, u64>\"",
+        "create = { DiskCacheBuilder::new(\"users\").build() }",
         "map_error = |e| e",
         "unsync_reads = true",
         "cache_alias = \"users\"",
@@ -704,19 +765,25 @@ fn options_of_other_caches_are_answered_with_their_exact_twin() {
             [unbound] `unbound` is not an option of `cacheback` / every cache has a bound / write `capacity = ..`, as large as you like
 
             disk = true
-            [disk] `disk` is not an option of `cacheback` / values are kept in the memory of this process; another store is planned, and not in this version / leave it out
+            [disk] `disk` is not an option of `cacheback` / every value is in the memory of the process, and with `shared` in a second tier too / write `shared` in its place, or leave it out
 
             redis = true
-            [redis] `redis` is not an option of `cacheback` / values are kept in the memory of this process; another store is planned, and not in this version / leave it out
+            [redis] `redis` is not an option of `cacheback` / every value is in the memory of the process, and with `shared` in a second tier too / write `shared` in its place, or leave it out
+
+            ty = "AsyncRedisCache<u64, u64>"
+            [ty] `ty` is not an option of `cacheback` / every value is in the memory of the process, and with `shared` in a second tier too / write `shared` in its place, or leave it out
+
+            create = { DiskCacheBuilder::new("users").build() }
+            [create] `create` is not an option of `cacheback` / every value is in the memory of the process, and with `shared` in a second tier too / write `shared` in its place, or leave it out
 
             map_error = |e| e
-            [map_error] `map_error` is not an option of `cacheback` / not needed: a cache in memory does not fail / leave it out (`share_err = |error| ..` is another thing: it hands one error to several callers)
+            [map_error] `map_error` is not an option of `cacheback` / not needed: no call fails because of its cache, be it `shared` or not / leave it out (`share_err = |error| ..` is another thing: it hands one error to several callers)
 
             unsync_reads = true
             [unsync_reads] `unsync_reads` is not an option of `cacheback` / not needed: reads take no lock / leave it out
 
             cache_alias = "users"
-            [cache_alias] `cache_alias` is not an option of `cacheback` / write `name = ".."` for logs and metrics, or `handle = ..` for another name of the handle
+            [cache_alias] `cache_alias` is not an option of `cacheback` / write `shared = ".."` for a second tier of that name, `name = ".."` for logs and metrics, or `handle = ..` for another name of the handle
 
             companions_vis = "pub"
             [companions_vis] `companions_vis` is not an option of `cacheback` / not needed: the handle is as visible as the function / leave it out, or write `handle = false` for none

@@ -96,6 +96,7 @@ impl IntoAny for Expr {
     }
 }
 impl IntoAny for LitStr {}
+impl IntoAny for Option<LitStr> {}
 impl IntoAny for Vec<Ident> {}
 impl IntoAny for Handle {}
 impl IntoAny for Path {}

@@ -30,6 +30,7 @@ pub(super) fn contradictions(options: &Options, output: Option<&Type>, errors: &
     check_zero(&options.refresh_timeout, "no fetch could ever finish", errors);
     check_zero(&options.cache_err, "no error would be kept", errors);
     check_bound(options, errors);
+    check_version(options, errors);
     check_empty_after_wait(options, output, errors);
 
     if let (true, Some(empty)) = (always_waits(options), &options.empty) {
@@ -208,6 +209,21 @@ fn check_empty_after_wait(options: &Options, output: Option<&Type>, errors: &mut
              write what the caller gets then: {advice}; or remove `wait`"
         ),
     );
+}
+
+/// Only entries that outlive the process have versions.
+fn check_version(options: &Options, errors: &mut Errors) {
+    // With an unreadable option about, `shared` may have been meant by it.
+    if options.incomplete || options.shared.is_some() {
+        return;
+    }
+    if let Some(version) = &options.version {
+        errors.on(
+            &version.name,
+            "`version` is about shared entries, and this function has none\n\
+             write `shared` too, or remove `version`",
+        );
+    }
 }
 
 /// A store is bounded by its entries, or by the bytes that `weigh` counts.

@@ -126,7 +126,8 @@ fn evaluated(value: AnyValue, names: &Names, errors: &mut Errors) -> Setting {
     }
 }
 
-fn constant(name: &Ident, value: AnyValue, names: &Names, errors: &mut Errors) -> Setting {
+/// The value of an option that holds for all entries.
+pub(super) fn constant(name: &Ident, value: AnyValue, names: &Names, errors: &mut Errors) -> Setting {
     match value {
         AnyValue::Fixed(literal, span) => Setting::Fixed(literal, span),
         AnyValue::Computed { expr, .. } => {

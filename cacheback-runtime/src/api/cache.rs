@@ -4,15 +4,15 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::future::Future;
 use std::hash::Hash;
-use std::panic::RefUnwindSafe;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::sync::Weak;
 
 use crate::api::entry::{Entry, Snapshot};
-use crate::api::registry;
+use crate::api::registry::{self, AnyCache};
 use crate::base::hash::Seeded;
 use crate::base::panics::catch;
 use crate::base::sync::{Arc, Mutex};
-use crate::engine::{Engine, ErasedCache, Of};
+use crate::engine::{Bump, Engine, ErasedCache, Of};
 use crate::events::Stats;
 use crate::key::{Argument, Key, ObjectKey};
 use crate::outcome::Outcome;
@@ -23,6 +23,7 @@ mod any;
 mod builder;
 mod closures;
 mod levels;
+use any::change_all;
 pub(crate) use any::list_function;
 pub use any::{CacheRef, caches};
 pub use builder::CacheBuilder;
@@ -137,7 +138,7 @@ impl<K: Hash + Eq + Clone + Send + Sync + 'static, V: Send + 'static> Cache<K, V
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub fn remove<Q>(&self, key: &Q) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
     where
         K: Borrow<Q>,
@@ -168,20 +169,18 @@ impl<K, V> Cache<K, V> {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub async fn invalidate_all(&self) -> Result<(), Error> {
-        self.object.erased().invalidate_all();
-        Ok(())
+        AssertUnwindSafe(change_all(AnyCache::Object(self.object.engine()), Bump::Stale)).await
     }
 
     /// Removes every entry, like [`CacheRef::clear`].
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub async fn clear(&self) -> Result<(), Error> {
-        self.object.erased().clear();
-        Ok(())
+        AssertUnwindSafe(change_all(AnyCache::Object(self.object.engine()), Bump::Gone)).await
     }
 
     /// Returns a snapshot of the counters. It counts the entries one by one.

@@ -1,5 +1,7 @@
 //! The configuration of the executor, which comes before its first use.
 
+#[cfg(feature = "shared")]
+use crate::api::shared::Tier;
 use crate::base::tasks::Handle;
 use crate::executor::Settings;
 use crate::executor::context;
@@ -99,6 +101,38 @@ impl Configure {
         self
     }
 
+    /// Sets the second tier for the caches that are `shared`. Default: none, and their values stay in this process.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # mod cacheback { pub use cacheback_runtime::*; }
+    /// cacheback::configure().shared(cacheback::shared::Memory::new()).apply()?;
+    /// # Ok::<(), cacheback::Error>(())
+    /// ```
+    #[cfg(feature = "shared")]
+    pub fn shared(mut self, tier: impl Tier) -> Self {
+        self.settings.tiers.add(None, tier.__cacheback_open().0);
+        self
+    }
+
+    /// Sets the second tier for the caches that are `shared = "alias"`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # mod cacheback { pub use cacheback_runtime::*; }
+    /// use cacheback::shared::Memory;
+    ///
+    /// cacheback::configure().shared(Memory::new()).shared_as("sessions", Memory::new()).apply()?;
+    /// # Ok::<(), cacheback::Error>(())
+    /// ```
+    #[cfg(feature = "shared")]
+    pub fn shared_as(mut self, alias: &str, tier: impl Tier) -> Self {
+        self.settings.tiers.add(Some(alias), tier.__cacheback_open().0);
+        self
+    }
+
     /// Applies the configuration. Call it once, before the executor is used: at the start of `main`.
     ///
     /// The executor is used by all operations that can start a fetch or concern running ones: a call that is no hit,
@@ -110,8 +144,8 @@ impl Configure {
     ///
     /// # Errors
     ///
-    /// Returns an error if the executor was used or configured before, with the name of the function that did so, and
-    /// if `max_refreshes` is zero. Nothing is changed then.
+    /// Returns an error if the executor was used or configured before, with the name of the function that did so; if
+    /// `max_refreshes` is zero; and if two second tiers have the same alias. Nothing is changed then.
     ///
     /// # Examples
     ///
@@ -128,6 +162,13 @@ impl Configure {
                 "`max_refreshes(0)` would let no refresh run: write at least 1; values that never change have a long \
                  `lifetime`",
             ));
+        }
+        #[cfg(feature = "shared")]
+        if let Some(alias) = self.settings.tiers.twice() {
+            let call = alias.map_or("shared(..)".to_owned(), |alias| format!("shared_as({alias:?}, ..)"));
+            return Err(Error::new(format!(
+                "`{call}` was called twice: each second tier has an alias of its own"
+            )));
         }
         context::install(self.settings, "cacheback::configure").map_err(|first_use| {
             Error::new(format!(

@@ -7,10 +7,10 @@ use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 use std::time::Duration;
 
 use crate::base::sync::Arc;
-use crate::base::tasks;
-use crate::engine::source::{BoundSource, BoxFuture};
-use crate::engine::{Answer, Cacheable, CallKind, Peeked};
-use crate::events::Status;
+use crate::base::tasks::{self, BoxFuture};
+use crate::engine::source::BoundSource;
+use crate::engine::{Answer, Cacheable, CallKind, Peeked, Telling};
+use crate::events::{Source, Status};
 use crate::outcome::Outcome;
 use crate::outcome::error::Error;
 
@@ -36,6 +36,8 @@ pub struct Lookup<R> {
     pub status: Status,
     /// The age of the value, counted from the start of its fetch. `None` for the empty value and for an error.
     pub age: Option<Duration>,
+    /// Where it came from.
+    pub source: Source,
 }
 
 /// A cached value, as [`peek`](EntryInner::peek) returns it.
@@ -48,6 +50,8 @@ pub struct Snapshot<T> {
     pub age: Duration,
     /// Whether the value is within its lifetime.
     pub fresh: bool,
+    /// Where it is stored: in this process, or only in the second tier.
+    pub source: Source,
 }
 
 /// One entry of a cache, with all operations on it. `NAME::entry(arguments)` returns it for a cached function, and
@@ -86,11 +90,13 @@ trait Ops<R>: Send + Sync + RefUnwindSafe {
     fn refresh(self: Arc<Self>) -> BoxFuture<R>;
     /// The stored value, as the function would return it.
     fn peek(self: Arc<Self>) -> Option<Snapshot<R>>;
-    fn set(self: Arc<Self>, returned: R) -> Result<(), Error>;
-    fn invalidate(self: Arc<Self>);
-    fn remove(self: Arc<Self>);
+    /// The value of the second tier. `None` if there is none to ask, or the value is stored here.
+    fn peek_there(self: Arc<Self>) -> Option<BoxFuture<Option<Snapshot<R>>>>;
+    fn set(self: Arc<Self>, returned: R) -> Result<Telling, Error>;
+    fn invalidate(self: Arc<Self>) -> Telling;
+    fn remove(self: Arc<Self>) -> Telling;
     /// Removes the stored value and returns it, as the function would return it.
-    fn take(self: Arc<Self>) -> Option<R>;
+    fn take(self: Arc<Self>) -> (Option<R>, Telling);
     fn name(&self) -> &'static str;
 }
 
@@ -109,26 +115,42 @@ impl<B: BoundSource> Ops<ReturnOf<B>> for B {
         Box::pin(async move { self.engine().refresh(&self.target(), &self.source()).await })
     }
     fn peek(self: Arc<Self>) -> Option<Snapshot<ReturnOf<B>>> {
-        let Peeked { value, age, fresh } = self.engine().peek(&self.target())?;
-        Some(Snapshot { value: B::C::join(Ok(value)), age, fresh })
+        Some(snapshot::<B::C>(self.engine().peek(&self.target())?))
     }
-    fn set(self: Arc<Self>, returned: ReturnOf<B>) -> Result<(), Error> {
+    fn peek_there(self: Arc<Self>) -> Option<BoxFuture<Option<Snapshot<ReturnOf<B>>>>> {
+        let looking = self.engine().peek_there(self.target(), self.source())?;
+        Some(Box::pin(async move { looking.await.map(snapshot::<B::C>) }))
+    }
+    fn set(self: Arc<Self>, returned: ReturnOf<B>) -> Result<Telling, Error> {
         let value = <<B::C as Cacheable>::Outcome>::split(returned)
             .map_err(|_| Error::new("an `Err` is not stored"))?;
-        self.engine().set(&self.target(), &self.source(), value);
-        Ok(())
+        Ok(self.engine().set(&self.target(), &self.source(), value))
     }
-    fn invalidate(self: Arc<Self>) {
-        self.engine().invalidate(&self.target(), &self.source());
+    fn invalidate(self: Arc<Self>) -> Telling {
+        self.engine().invalidate(&self.target(), &self.source())
     }
-    fn remove(self: Arc<Self>) {
-        self.engine().remove(&self.target());
+    fn remove(self: Arc<Self>) -> Telling {
+        self.engine().remove(&self.target())
     }
-    fn take(self: Arc<Self>) -> Option<ReturnOf<B>> {
-        self.engine().take(&self.target()).map(|value| B::C::join(Ok(value)))
+    fn take(self: Arc<Self>) -> (Option<ReturnOf<B>>, Telling) {
+        let (taken, telling) = self.engine().take(&self.target());
+        (taken.map(|value| B::C::join(Ok(value))), telling)
     }
     fn name(&self) -> &'static str {
         self.engine().name()
+    }
+}
+
+fn snapshot<C: Cacheable>(peeked: Peeked<C::Value>) -> Snapshot<C::Return> {
+    let Peeked { value, age, fresh, source } = peeked;
+    Snapshot { value: C::join(Ok(value)), age, fresh, source }
+}
+
+/// Waits until the second tier was told of a write, if there is one.
+pub(super) async fn told(telling: Telling) -> Result<(), Error> {
+    match telling {
+        Some(telling) => telling.await,
+        None => Ok(()),
     }
 }
 
@@ -148,8 +170,8 @@ impl<R: Send + 'static> Entry<R> {
     pub fn lookup(&self) -> impl Future<Output = Lookup<R>> + Send + use<R> {
         let answer = AssertUnwindSafe(self.0.ops().answer(CallKind::Lookup));
         async move {
-            let Answer { value, status, age } = answer.await;
-            Lookup { value, status, age }
+            let Answer { value, status, age, source } = answer.await;
+            Lookup { value, status, age, source }
         }
     }
 
@@ -184,13 +206,15 @@ impl<R: Send + 'static> Entry<R> {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub fn invalidate(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.0.ops();
-        async move {
-            ops.invalidate();
-            Ok(())
-        }
+        AssertUnwindSafe(async move {
+            match ops.invalidate() {
+                Some(telling) => telling.await,
+                None => Ok(()),
+            }
+        })
     }
 
     /// Removes the entry and ends its back-off.
@@ -199,13 +223,15 @@ impl<R: Send + 'static> Entry<R> {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub fn remove(&self) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.0.ops();
-        async move {
-            ops.remove();
-            Ok(())
-        }
+        AssertUnwindSafe(async move {
+            match ops.remove() {
+                Some(telling) => telling.await,
+                None => Ok(()),
+            }
+        })
     }
 }
 
@@ -228,7 +254,8 @@ impl<R: Send + 'static> EntryInner<R> {
     ///
     /// # Errors
     ///
-    /// Returns an error for an `Err`, which is not stored. Otherwise none on the local tier.
+    /// Returns an error for an `Err`, which is not stored, and [`Unreachable`](crate::ErrorKind::Unreachable), if the
+    /// cache is shared and its tier could not be told.
     ///
     /// # Panics
     ///
@@ -236,7 +263,7 @@ impl<R: Send + 'static> EntryInner<R> {
     /// then.
     pub fn set(&self, value: R) -> impl Future<Output = Result<(), Error>> + Send + use<R> {
         let ops = self.ops();
-        async move { ops.set(value) }
+        AssertUnwindSafe(async move { told(ops.set(value)?).await })
     }
 
     /// Removes the entry and returns its value, fresh or stale, or `None` if nothing is cached.
@@ -258,24 +285,35 @@ impl<R: Send + 'static> EntryInner<R> {
 /// If the value is not fresh, the caller may be polling for a fresh one: others get their turn to run first.
 async fn peeked<R>(ops: Arc<dyn Ops<R>>) -> Option<Snapshot<R>> {
     let is_fresh = |peeked: &Option<Snapshot<R>>| peeked.as_ref().is_some_and(|peeked| peeked.fresh);
-    let peeked = Arc::clone(&ops).peek();
-    if is_fresh(&peeked) || tasks::has_budget() {
-        return peeked;
+    let mut peeked = Arc::clone(&ops).peek();
+    if !is_fresh(&peeked) && !tasks::has_budget() {
+        drop(peeked);
+        tasks::give_way().await;
+        peeked = Arc::clone(&ops).peek();
     }
-    drop(peeked);
-    tasks::give_way().await;
-    ops.peek()
+    if peeked.is_none() {
+        if let Some(looking) = ops.peek_there() {
+            return looking.await;
+        }
+    }
+    peeked
 }
 
 /// If there is no value, the caller may be polling for one: others get their turn to run.
 async fn taken<R>(ops: Arc<dyn Ops<R>>) -> Option<R> {
-    if let Some(value) = ops.take() {
-        return Some(value);
+    let there = match Arc::clone(&ops).peek_there() {
+        Some(looking) => looking.await,
+        None => None,
+    };
+    let (taken, telling) = ops.take();
+    if let Some(telling) = telling {
+        // The value is taken here, whether or not the tier can be told.
+        let _ = telling.await;
     }
-    if !tasks::has_budget() {
+    if taken.is_none() && !tasks::has_budget() {
         tasks::give_way().await;
     }
-    None
+    taken.or(there.map(|there| there.value))
 }
 
 /// For a function that returns a `Result<T, E>`, the stored value is the `T`.
@@ -286,8 +324,8 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<T>>> + Send + use<T, E> {
         let peeked = AssertUnwindSafe(peeked(self.ops()));
         async move {
-            let Snapshot { value, age, fresh } = peeked.await?;
-            Some(Snapshot { value: value.ok()?, age, fresh })
+            let Snapshot { value, age, fresh, source } = peeked.await?;
+            Some(Snapshot { value: value.ok()?, age, fresh, source })
         }
     }
 
@@ -298,7 +336,7 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     ///
     /// # Panics
     ///
@@ -306,7 +344,7 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     /// then.
     pub fn set(&self, value: T) -> impl Future<Output = Result<(), Error>> + Send + use<T, E> {
         let ops = self.ops();
-        async move { ops.set(Ok(value)) }
+        AssertUnwindSafe(async move { told(ops.set(Ok(value))?).await })
     }
 
     /// Removes the entry and returns its value, fresh or stale, or `None` if nothing is cached.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Weak;
 
 use crate::base::sync::{Arc, Mutex, lock};
-use crate::engine::ErasedCache;
+use crate::engine::{Bump, ErasedCache, Telling, tell};
 use crate::events::Stats;
 use crate::function::slot::Slot;
 
@@ -44,6 +44,14 @@ impl AnyCache {
     }
 
     /// The counters of these caches, added up.
+    /// Tells the second tier of a change to all of its values, which other processes may have even if this one has none.
+    pub(crate) fn tell(&self, change: Bump) -> Telling {
+        match self {
+            Self::Function(slot) => tell(slot.name(), slot.tier()?, change),
+            Self::Object(object) => Arc::clone(object).tell_all(change),
+        }
+    }
+
     pub(crate) fn stats(&self) -> Stats {
         self.all().iter().fold(Stats::default(), |sum, cache| sum.plus(cache.stats()))
     }

@@ -27,7 +27,7 @@ impl<T> PerProcess<T> {
     }
 
     /// The one of this process, whose number is `process`. The first call makes it.
-    pub(crate) fn get_or_init(&'static self, process: u32, make: impl Fn() -> T) -> &'static T {
+    pub(crate) fn get_or_init(&self, process: u32, make: impl Fn() -> T) -> &T {
         let mut at = self;
         loop {
             let own = at.0.get_or_init(|| Box::new(OfProcess { process, made: make(), next: Self::new() }));

@@ -35,6 +35,9 @@ pub(crate) fn own_runtime() -> &'static Handle {
     own.handle()
 }
 
+/// A future whose type is erased.
+pub(crate) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
+
 /// Takes one unit of the running task's cooperative budget, and returns whether there was one left. Outside tokio's
 /// tasks there always is.
 // Out of line: inlined, it would make each stale answer save and restore registers.

@@ -13,9 +13,10 @@ use crate::base::panics::{Panic, catch};
 use crate::base::sync::{Arc, Ordering};
 use crate::events;
 use crate::executor::Fetch;
-use crate::flight::Standing;
+use crate::flight::{Purpose, Standing};
 use crate::outcome::Outcome;
 use crate::outcome::shared_error::Shareable;
+use crate::rules::backoff::Backoff;
 use crate::rules::effect::{Effect, Ending, Fence, Held, effect};
 use crate::rules::freshness::Windows;
 use crate::rules::policy::Policy;
@@ -24,25 +25,41 @@ use crate::store::{Change, Content, RECORD_WEIGHT};
 /// A candidate for the store. It moves there if the [`Effect`] says so.
 // A scenario's atomics are larger.
 #[cfg_attr(cacheback_shuttle, allow(clippy::large_enum_variant))]
-enum Candidate<C: Cacheable> {
+pub(super) enum Candidate<C: Cacheable> {
     /// A value, or a record without one if the value is not to be stored.
     Node {
         node: Option<NodeOf<C>>,
         weight: u32,
         started: Moment,
+        origin: Origin,
     },
     /// The key for a record of the back-off, and the error that may be kept.
-    Failure {
+    Record {
         key: Option<C::OwnedKey>,
         kept: Option<ErrorOf<C>>,
+        ending: Ending,
     },
     Nothing,
+}
+
+/// Where a value comes from.
+#[cfg_attr(not(feature = "shared"), allow(dead_code))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// From the body.
+    Body,
+    /// From the body, and the second tier has refused it.
+    Refused,
+    /// From the second tier.
+    Tier,
 }
 
 impl<C: Cacheable> Candidate<C> {
     fn ending(&self, now: Moment, windows: &Windows) -> Ending {
         match self {
-            Self::Node { node, started, .. } => {
+            Self::Node { origin: Origin::Refused, .. } => Ending::Refused,
+            Self::Node { origin: Origin::Tier, .. } => Ending::Found,
+            Self::Node { node, started, origin: Origin::Body, .. } => {
                 let is_value = node.as_ref().is_some_and(|node| node.has_value(now, windows));
                 if is_value {
                     Ending::Value { started: *started }
@@ -50,7 +67,7 @@ impl<C: Cacheable> Candidate<C> {
                     Ending::Unstored { started: *started }
                 }
             }
-            Self::Failure { kept, .. } => Ending::Failed { is_error: kept.is_some() },
+            Self::Record { ending, .. } => *ending,
             Self::Nothing => Ending::Lost,
         }
     }
@@ -62,6 +79,8 @@ pub(super) struct Commit<C: Cacheable> {
     has_effect: bool,
     /// The key was in back-off already.
     was_in_backoff: bool,
+    /// The back-off that the key is in from now on.
+    backoff: Option<Backoff>,
     /// The change to the store.
     change: Change,
     /// Earlier fetches whose claims have lapsed: this one answers their callers too.
@@ -70,17 +89,41 @@ pub(super) struct Commit<C: Cacheable> {
     next: Option<Box<Job<C>>>,
 }
 
+/// A value on its way into the store, and its copy for callers who wait.
+pub(super) struct Arrival<C: Cacheable> {
+    pub(super) candidate: Candidate<C>,
+    fetched: Option<Fetched<C::Value>>,
+}
+
 impl<C: Cacheable> Job<C> {
     /// Ends the fetch: its body has returned or panicked.
     pub(super) fn complete(&mut self, returned: Result<C::Return, Panic>, policy: &Policy) {
+        let ended = catch(|| match self.receive(returned, policy)? {
+            Some(arrival) => self.store(arrival, policy),
+            None => Ok(()),
+        });
+        if let Err(panic) = ended.and_then(|ended| ended) {
+            self.end_panicked(panic, policy);
+        }
+    }
+
+    /// Takes the outcome of the body. A value is returned, as it is still to be [stored](Job::store); an error ends the
+    /// fetch. `Err` is a panic of the body, or of the user's closures. The user's types may panic.
+    #[inline]
+    pub(super) fn receive(
+        &mut self,
+        returned: Result<C::Return, Panic>,
+        policy: &Policy,
+    ) -> Result<Option<Arrival<C>>, Panic> {
         self.warn_if_slow(policy);
-        let ended =
-            catch(|| match returned.map(|returned| <C::Outcome>::split_by(self.source.errors(), returned)) {
-                Err(panic) => Err(panic),
-                Ok(Err(error)) => self.end_with_error(error, policy),
-                Ok(Ok(value)) => self.end_with_value(value, policy),
-            });
-        let Err(panic) = ended.and_then(|ended| ended) else { return };
+        match <C::Outcome>::split_by(self.source.errors(), returned?) {
+            Err(error) => self.end_with_error(error, policy).map(|()| None),
+            Ok(value) => self.prepare(value, policy).map(Some),
+        }
+    }
+
+    /// Ends a fetch whose body, or code of the user's after it, has panicked.
+    pub(super) fn end_panicked(&mut self, panic: Panic, policy: &Policy) {
         let panic = Arc::new(panic);
         // If the user's types keep panicking, the key cannot be found by its `Eq`: it is given back without a commit.
         if self.progress != Progress::Done && catch(|| self.end_with_panic(&panic, policy)).is_err() {
@@ -89,14 +132,25 @@ impl<C: Cacheable> Job<C> {
     }
 
     /// `Err` is a panic of `lifetime_for`, or of the key's or the value's own code.
-    fn end_with_value(&mut self, value: C::Value, policy: &Policy) -> Result<(), Panic> {
+    #[inline]
+    fn prepare(&self, value: C::Value, policy: &Policy) -> Result<Arrival<C>, Panic> {
         let started = self.started;
         let lifetime = catch(|| self.engine.definition.values.lifetime_for(&value))?;
-        let engine = &self.engine;
-        let (record, not_stored) = catch(|| engine.record(&self.target, value, started, policy, lifetime))?;
+        let (record, not_stored) =
+            catch(|| self.engine.record(&self.target, value, started, policy, lifetime))?;
         let Record { node, weight } = record;
-        let mut fetched = not_stored.map(|value| Fetched { value, started });
-        let mut candidate: Candidate<C> = Candidate::Node { node: Some(node), weight, started };
+        let fetched = not_stored.map(|value| Fetched { value, started });
+        Ok(Arrival {
+            candidate: Candidate::Node { node: Some(node), weight, started, origin: Origin::Body },
+            fetched,
+        })
+    }
+
+    /// Stores a value and ends the fetch. `Err` is a panic of the value's own code. The user's types may panic.
+    #[inline]
+    pub(super) fn store(&mut self, arrival: Arrival<C>, policy: &Policy) -> Result<(), Panic> {
+        let Arrival { mut candidate, mut fetched } = arrival;
+        let started = self.started;
         let mut awaited = self.flight.waiting() > 0;
         // The waiting callers get a clone of the value. The clone is user code, and so it is made before the lock; but
         // only under the lock is it certain whether anybody waits. If a caller has come meanwhile, the commit is tried
@@ -157,12 +211,14 @@ impl<C: Cacheable> Job<C> {
     /// `Err` is a panic of the key's own code.
     fn failed_candidate(&self, kept: Option<&ErrorOf<C>>) -> Result<Candidate<C>, Panic> {
         let key = catch(|| C::copy_key(self.target.key()))?;
-        Ok(Candidate::Failure { key: Some(key), kept: kept.map(Arc::clone) })
+        let ending = Ending::Failed { is_error: kept.is_some() };
+        Ok(Candidate::Record { key: Some(key), kept: kept.map(Arc::clone), ending })
     }
 
     /// If the key's `Clone` panics, no record can be stored.
     fn failed_without_error(&self) -> Candidate<C> {
-        self.failed_candidate(None).unwrap_or(Candidate::Failure { key: None, kept: None })
+        let ending = Ending::Failed { is_error: false };
+        self.failed_candidate(None).unwrap_or(Candidate::Record { key: None, kept: None, ending })
     }
 
     /// The claim has lapsed: commits the time-out. `None` if somebody waits for the fetch, which goes on then.
@@ -213,11 +269,13 @@ impl<C: Cacheable> Job<C> {
             Ok(Some(commit)) => self.publish(commit, Some(FlightResult::Lost)),
             Ok(None) | Err(_) => self.end_without_commit(FlightResult::Lost),
         }
-        let _ = catch(|| events::fetch_lost(self.engine.name()));
+        if self.flight.purpose == Purpose::Fetch {
+            let _ = catch(|| events::fetch_lost(self.engine.name()));
+        }
     }
 
     /// Gives the key back without the user's `Eq`, by the flight alone, and answers the waiting callers.
-    fn end_without_commit(&mut self, result: FlightResult<C>) {
+    pub(super) fn end_without_commit(&mut self, result: FlightResult<C>) {
         #[cfg(feature = "metrics")]
         let ended = self.ended(Some(&result));
         let failed = self.has_failed(Some(&result));
@@ -272,7 +330,7 @@ impl<C: Cacheable> Job<C> {
 
     /// Gives the key back and applies the effect of the fetch to it, in one step under the key's lock. `None` if the
     /// fetch may not end yet, as `may_end` says: nothing has changed then. Runs no user code under the lock.
-    fn commit(
+    pub(super) fn commit(
         &self,
         candidate: &mut Candidate<C>,
         policy: &Policy,
@@ -307,7 +365,7 @@ impl<C: Cacheable> Job<C> {
                         node.set_backoff(backoff, windows);
                     }
                 }
-                (Effect::Record { backoff, error_until }, Candidate::Failure { key, kept }) => {
+                (Effect::Record { backoff, error_until }, Candidate::Record { key, kept, .. }) => {
                     if let Some(key) = key.take() {
                         let kept = kept.take().zip(error_until);
                         record = Some(engine.backoff_record(key, target.hash, backoff, kept, now));
@@ -319,25 +377,36 @@ impl<C: Cacheable> Job<C> {
                         node.reset_no_refresh();
                     }
                 }
+                (Effect::KeepOff { until }, _) => {
+                    if let Some(node) = node {
+                        node.set_no_refresh_until(until, windows);
+                    }
+                }
                 (Effect::Discard | Effect::Store | Effect::DropOlder | Effect::Record { .. }, _) => {}
             }
-            let has_effect = effect != Effect::Discard;
+            let is_refused = matches!(candidate, Candidate::Node { origin: Origin::Refused, .. });
+            let has_effect = effect != Effect::Discard && !is_refused;
+            let backoff = match effect {
+                Effect::BackOff(backoff) | Effect::Record { backoff, .. } => Some(backoff),
+                _ => None,
+            };
             let brings_value = effect == Effect::Store;
             let _ = lane.end(flight);
             let lapsed = if brings_value { lane.lapsed(now) } else { Vec::new() };
             let next = lane.unpark(now);
-            Ok(Some(Commit { has_effect, was_in_backoff, change, lapsed, next }))
+            Ok(Some(Commit { has_effect, was_in_backoff, backoff, change, lapsed, next }))
         })
     }
 
     /// Publishes a commit, outside of the lock: answers the waiting callers, tells the eviction policy of the change,
     /// starts the next fetch of the key, counts and logs. Without a `result` the fetch brought a value that nobody
     /// waits for.
-    fn publish(&mut self, commit: Commit<C>, result: Option<FlightResult<C>>) {
+    pub(super) fn publish(&mut self, commit: Commit<C>, result: Option<FlightResult<C>>) {
         #[cfg(feature = "metrics")]
         let ended = self.ended(result.as_ref());
-        let Commit { has_effect, change, lapsed, next, .. } = commit;
-        let has_outcome = !matches!(result, Some(FlightResult::Lost | FlightResult::TimedOut));
+        let Commit { has_effect, backoff, change, lapsed, next, .. } = commit;
+        let has_outcome = result.as_ref().is_none_or(FlightResult::is_outcome);
+        self.end_lease(backoff);
         if has_outcome && !has_effect {
             events::count(&self.engine.counters.discarded);
         }
@@ -373,7 +442,7 @@ impl<C: Cacheable> Job<C> {
             None | Some(FlightResult::Value(_)) => Some(false),
             Some(FlightResult::Failed(_)) => Some(!self.error_is_answer),
             Some(FlightResult::Panicked(_) | FlightResult::TimedOut) => Some(true),
-            Some(FlightResult::Lost) => None,
+            Some(FlightResult::Lost | FlightResult::Consulted(_)) => None,
         }
     }
 
@@ -387,6 +456,8 @@ impl<C: Cacheable> Job<C> {
             Some(FlightResult::Panicked(_)) => "panic",
             Some(FlightResult::TimedOut) => "timeout",
             Some(FlightResult::Lost) => "lost",
+            // Not recorded: no body has run.
+            Some(FlightResult::Consulted(_)) => "shared",
         };
         let took = (self.progress == Progress::Begun).then(|| self.took());
         events::durations::FetchEnd { cache: self.engine.name(), outcome, took }

@@ -2,17 +2,46 @@
 
 use std::time::Duration;
 
+use super::Cacheable;
 use crate::base::sync::Arc;
 use crate::outcome::{Describe, Outcome, Sharing};
 use crate::rules::policy::Policy;
+#[cfg(feature = "shared")]
+use crate::tier::codec::Encoding;
 
 /// The name and options of a cache. The attribute or the builder makes it, and an engine is made from it.
-pub(crate) struct Definition<O: Outcome> {
+pub(crate) struct Definition<C: Cacheable> {
     pub(crate) name: &'static str,
     pub(crate) policy: Policy,
-    pub(crate) values: ValueOptions<O>,
-    pub(crate) share: Sharing<O::Error>,
-    pub(crate) describe: Describe<O::Error>,
+    pub(crate) values: ValueOptions<C::Outcome>,
+    pub(crate) share: Sharing<C::Error>,
+    pub(crate) describe: Describe<C::Error>,
+    /// With them its values are in the second tier too.
+    pub(crate) shared: Option<SharedOptions<C::OwnedKey, C::Value>>,
+}
+
+/// The options of a cache whose values are in the second tier, and how its keys and values become bytes.
+#[cfg(feature = "shared")]
+pub(crate) struct SharedOptions<K, V> {
+    /// The tier that was configured under this name, or the one without a name.
+    pub(crate) alias: Option<&'static str>,
+    /// Entries of another version are those of another cache.
+    pub(crate) version: u64,
+    /// Tells this cache from the others of its function, in every process that runs the same program.
+    pub(crate) instance: Option<&'static str>,
+    pub(crate) key: Encoding<K>,
+    pub(crate) value: Encoding<V>,
+}
+
+/// Without the feature there are none.
+#[cfg(not(feature = "shared"))]
+pub(crate) struct SharedOptions<K, V>(std::convert::Infallible, std::marker::PhantomData<fn() -> (K, V)>);
+
+#[cfg(not(feature = "shared"))]
+impl<K, V> SharedOptions<K, V> {
+    pub(crate) fn never(self) -> ! {
+        match self.0 {}
+    }
 }
 
 /// The options that are closures over a value or an error. To call one is to run user code.

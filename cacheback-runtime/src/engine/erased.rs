@@ -2,7 +2,8 @@
 
 use std::panic::RefUnwindSafe;
 
-use super::{Cacheable, Engine};
+use super::{Bump, Cacheable, Engine, Telling};
+use crate::base::sync::Arc;
 use crate::events::Stats;
 use crate::rules::policy::Policy;
 
@@ -17,6 +18,8 @@ pub(crate) trait ErasedCache: Send + Sync + RefUnwindSafe {
     fn len(&self) -> u64;
     fn invalidate_all(&self);
     fn clear(&self);
+    /// Tells the second tier of a change to all values.
+    fn tell_all(self: Arc<Self>, change: Bump) -> Telling;
 }
 
 impl<C: Cacheable> ErasedCache for Engine<C> {
@@ -41,5 +44,8 @@ impl<C: Cacheable> ErasedCache for Engine<C> {
     }
     fn clear(&self) {
         Engine::clear(self);
+    }
+    fn tell_all(self: Arc<Self>, change: Bump) -> Telling {
+        Engine::tell_all(&self, change)
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::chain;
-use super::{Cacheable, Engine, FlightOf, SourceOf, Target};
+use super::shared::{self, HeldLease};
+use super::{Cacheable, Engine, FlightOf, SourceOf, Target, chain};
 use crate::base::clock::{Moment, nanos};
-use crate::base::panics::{catch, catch_future};
+use crate::base::panics::{Panic, catch, catch_future};
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::{Handle, now_or_later, task};
 use crate::events;
@@ -28,11 +28,15 @@ pub(crate) struct Job<C: Cacheable> {
     pub(super) started: Moment,
     /// The breaker is open, and this fetch is the trial of the period.
     pub(super) is_trial: bool,
+    /// `refresh` has asked for it: no value of an earlier fetch will do.
+    pub(super) is_forced: bool,
     /// The body has returned an error that is no outage, but the answer of a healthy origin.
     pub(super) error_is_answer: bool,
     /// How many bodies have led to this fetch, each by invalidating the key of the next: see `chain`.
     pub(super) links: u32,
     pub(super) here: Here,
+    /// The right to fetch the key, from the second tier.
+    pub(super) lease: Option<HeldLease>,
     span: Span,
     /// Dropped last, because `settle` and `shutdown` wait until it is dropped.
     pub(super) live: Live,
@@ -43,6 +47,8 @@ pub(crate) struct Job<C: Cacheable> {
 pub(super) enum Progress {
     /// It has not begun: it is queued, parked or being started.
     Waiting,
+    /// The second tier is asked.
+    Asking,
     /// The body runs, or is about to.
     Begun,
     /// It has given its key back. Nothing is left for `Drop` to do.
@@ -64,9 +70,11 @@ impl<C: Cacheable> Job<C> {
             progress: Progress::Waiting,
             started: Moment::PAST,
             is_trial: false,
+            is_forced: false,
             error_is_answer: false,
             links: 0,
             here: here.clone(),
+            lease: None,
             span: Span::none(),
             live: here.executor.enlist(
                 here.process,
@@ -109,9 +117,11 @@ impl<C: Cacheable> Job<C> {
                 return;
             }
         }
-        events::count(&self.engine.counters.fetches);
-        events::count(&self.engine.counters.in_flight);
-        self.progress = Progress::Begun;
+        if self.engine.shared.is_some() {
+            self.progress = Progress::Asking;
+        } else {
+            self.begin_body();
+        }
         if let Some(permit) = &permit {
             permit.lasts_until(self.started.plus(nanos(timeout)));
         }
@@ -134,6 +144,13 @@ impl<C: Cacheable> Job<C> {
                 flight.drive_on(&handle, timeout, span, Box::pin(run_fetch(self, varied)));
             }
         }
+    }
+
+    /// The body runs, or is about to.
+    pub(super) fn begin_body(&mut self) {
+        events::count(&self.engine.counters.fetches);
+        events::count(&self.engine.counters.in_flight);
+        self.progress = Progress::Begun;
     }
 
     /// Starts the time-out of the claim. `false` if the body need not run: the flight was superseded while it waited,
@@ -188,21 +205,33 @@ async fn run_fetch<C: Cacheable>(mut job: Job<C>, varied: Option<Box<Policy>>) {
         events::fetch_moved(job.engine.name());
         job.here.handle = Handle::current();
     }
-    let mut body = catch_future(chain::linked(job.links.saturating_add(1), Arc::clone(&job.source).run()));
-    let returned = match now_or_later(&mut body).await {
-        Some(returned) => returned,
+    if job.engine.shared.is_some() {
+        return Box::pin(shared::run(job, varied)).await;
+    }
+    if let Some(returned) = job.run_body(varied.as_deref()).await {
+        let policy = varied.map_or(*job.engine.policy(), |varied| *varied);
+        job.complete(returned, &policy);
+    }
+}
+
+impl<C: Cacheable> Job<C> {
+    /// Runs the body within its limits. If it reaches one, the fetch is ended and there is no outcome.
+    pub(super) async fn run_body(&mut self, varied: Option<&Policy>) -> Option<Result<C::Return, Panic>> {
+        let links = self.links.saturating_add(1);
+        let mut body = catch_future(chain::linked(links, Arc::clone(&self.source).run()));
+        if let Some(returned) = now_or_later(&mut body).await {
+            return Some(returned);
+        }
         // Boxed, because it is large, and a body that is ready at once needs no timer.
-        None => match Box::pin(job.within_limits(&mut body, varied.as_deref())).await {
-            Ok(returned) => returned,
+        match Box::pin(self.within_limits(&mut body, varied)).await {
+            Ok(returned) => Some(returned),
             Err(over) => {
                 drop(body);
-                return over.end(&mut job);
+                over.end(self);
+                None
             }
-        },
-    };
-    drop(body);
-    let policy = varied.map_or(*job.engine.policy(), |varied| *varied);
-    job.complete(returned, &policy);
+        }
+    }
 }
 
 impl<C: Cacheable> Job<C> {
@@ -219,7 +248,7 @@ impl<C: Cacheable> Drop for Job<C> {
         match self.progress {
             Progress::Done => {}
             Progress::Waiting if self.is_released() => {}
-            Progress::Waiting | Progress::Begun => self.end_lost(),
+            Progress::Waiting | Progress::Asking | Progress::Begun => self.end_lost(),
         }
     }
 }

@@ -50,6 +50,7 @@ impl<C: Cacheable> Job<C> {
         // its own body has asked for the shutdown.
         self.flight.give_place_back();
         self.flight.lapse();
+        self.lapse_lease();
         self.start_parked();
         let mut is_late = limit.is_ok();
         loop {

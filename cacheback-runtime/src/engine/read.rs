@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::fetch::Job;
+use super::result::SharedValue;
 use super::wait::Fallback;
 use super::{
     Admission, Answer, Cacheable, CallKind, Engine, ErrorOf, Fetched, FlightResult, Peeked, SourceOf, Target,
@@ -10,9 +11,9 @@ use super::{
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
 use crate::base::tasks;
-use crate::events::Status;
+use crate::events::{Source, Status};
 use crate::executor::context::{self, Here};
-use crate::flight::{JoinOrClaim, NOTICE, Need, Start, Waiter};
+use crate::flight::{JoinOrClaim, NOTICE, Need, Purpose, Start, Waiter};
 use crate::rules::decide::{Decision, Facts, decide};
 use crate::rules::freshness::State;
 use crate::store::Content;
@@ -25,13 +26,36 @@ enum Want {
     Answer { waits_on_miss: Option<bool> },
     /// The outcome of a fetch.
     Outcome,
+    /// A look into the second tier, if nothing is stored here.
+    Look,
+}
+
+/// What a call knows of the second tier.
+pub(super) enum Consulted<V> {
+    /// Nothing yet.
+    NotYet,
+    /// It is not asked, or not once more.
+    Done,
+    /// It had this value.
+    Found(SharedValue<V>),
 }
 
 /// The state of a key as a caller finds it, under the key's lock.
 enum Found<'g, N> {
     Node(&'g N, Status),
+    /// The value that the call has found in the second tier.
+    Shared(Status),
     Nothing,
     Ask,
+}
+
+/// The facts about a flight that is to be started.
+struct With {
+    /// It is the trial of the breaker's period.
+    is_trial: bool,
+    /// `refresh` has asked for it.
+    is_forced: bool,
+    started: Moment,
 }
 
 /// The result of a caller's decision.
@@ -77,18 +101,21 @@ impl<C: Cacheable> Engine<C> {
         };
         let mut called = None;
         let mut losses = 0;
+        let mut consulted = Consulted::NotYet;
         loop {
             let here = self.here(losses);
             let now = Moment::now();
             let called = *called.get_or_insert(now);
-            let entered = self.enter(&here, target, source, Want::Answer { waits_on_miss }, now);
+            let want = Want::Answer { waits_on_miss };
+            let entered = self.enter(&here, target, source, want, &consulted, now);
             if entered.is_makeshift() && !tasks::has_budget() {
                 tasks::give_way().await;
             }
             let waiter = match entered {
-                Entered::Value(Answer { value, status, age }) => return self.answered(value, status, age),
+                Entered::Value(answer) => return self.answered(answer),
                 Entered::Error(error) => {
-                    return self.answered(C::join(Err(error.hand())), Status::Fresh, None);
+                    let (value, status) = (C::join(Err(error.hand())), Status::Fresh);
+                    return self.answered(Answer { value, status, age: None, source: Source::Local });
                 }
                 Entered::Empty => return self.empty(source),
                 Entered::Ask => {
@@ -112,20 +139,24 @@ impl<C: Cacheable> Engine<C> {
                 let Fetched { value, started } = fetched;
                 let tells_age = call != CallKind::Plain;
                 let age = tells_age.then(|| Duration::from_nanos(Moment::now().since(*started)));
-                return self.answered(C::join(Ok(value.clone())), Status::Fetched, age);
+                return self.fetched(Ok(value.clone()), age);
+            }
+            if let FlightResult::Consulted(found) = result {
+                consulted = found.clone().map_or(Consulted::Done, Consulted::Found);
+                continue;
             }
             if let Some(answer) = self.stored(target) {
                 return answer;
             }
             if matches!(result, FlightResult::TimedOut) {
                 if let Some(value) = source.empty() {
-                    return self.answered(value, Status::Empty, None);
+                    return self.answered(Answer::empty(value));
                 }
             }
             match self.fallback(result, &waiter, &mut losses) {
                 Fallback::Again => {}
                 Fallback::Gone => Box::pin(context::pause(NOTICE)).await,
-                Fallback::Error(error) => return self.answered(C::join(Err(error)), Status::Fetched, None),
+                Fallback::Error(error) => return self.fetched(Err(error), None),
                 Fallback::Panic(panic) => {
                     self.counters.answered(Status::Fetched);
                     panic.panic();
@@ -146,14 +177,20 @@ impl<C: Cacheable> Engine<C> {
         let mut losses = 0;
         loop {
             let here = self.here(losses);
-            let entered = self.enter(&here, target, source, Want::Outcome, Moment::now());
+            let entered = self.enter(&here, target, source, Want::Outcome, &Consulted::Done, Moment::now());
             let Entered::Wait(waiter) = entered else { continue };
             if waiter.is_within() {
                 self.waits_for_itself();
             }
             let Some(result) = self.wait_for(&waiter, None, &here).await else { continue };
-            if let FlightResult::Value(fetched) = result {
-                return C::join(Ok(fetched.value.clone()));
+            match result {
+                FlightResult::Value(fetched) => return C::join(Ok(fetched.value.clone())),
+                // Another process has just fetched it. (What a mere look finds may be old.)
+                FlightResult::Consulted(Some(found)) if waiter.is_for(Purpose::Fetch) => {
+                    return C::join(Ok(found.value.clone()));
+                }
+                FlightResult::Consulted(_) => continue,
+                _ => {}
             }
             match self.fallback(result, &waiter, &mut losses) {
                 Fallback::Again => {}
@@ -171,7 +208,7 @@ impl<C: Cacheable> Engine<C> {
         let value = node.value(now, &self.store.windows)?.clone();
         let times = node.times(&self.store.windows);
         let age = Duration::from_nanos(times.age(now));
-        Some(Peeked { value, age, fresh: times.state(now) == State::Fresh })
+        Some(Peeked { value, age, fresh: times.state(now) == State::Fresh, source: Source::Local })
     }
 
     /// Decides for a caller under the key's lock, and starts the fetch that the decision asks for.
@@ -181,22 +218,37 @@ impl<C: Cacheable> Engine<C> {
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
         want: Want,
+        consulted: &Consulted<C::Value>,
         now: Moment,
     ) -> Entered<C> {
         self.tidy(now);
         let mut unstarted = Vec::new();
         let windows = &self.store.windows;
+        let may_consult = matches!(consulted, Consulted::NotYet) && self.can_consult(here);
         let pins = self.store.pins();
-        let (found, joined, is_trial) = self.with_claims(target, |claims, known| {
+        let is_forced = matches!(want, Want::Outcome);
+        let (found, joined) = self.with_claims(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
             let mut facts = node.map_or(Facts::NONE, |node| node.facts(windows));
+            // Found by this call, and here no more, or never: it is served all the same.
+            let shared = match consulted {
+                Consulted::Found(found) if facts.is_missing(now) => {
+                    Some(found.times).filter(|times| times.state(now) != State::Missing)
+                }
+                _ => None,
+            };
+            facts.times = shared.or(facts.times);
             let is_missing = facts.is_missing(now);
             facts.broken_until = self.breaker.until(is_missing);
+            // A fetch asks the second tier itself.
+            facts.is_unsure = may_consult && !claims.lane(here.lane).is_for(Purpose::Fetch);
             let mut decision = match want {
                 Want::Outcome => Decision::FetchNow,
+                Want::Look if is_missing && facts.is_unsure => Decision::Consult,
+                Want::Look => return Ok((Found::Nothing, None)),
                 Want::Answer { waits_on_miss: Some(waits) } => decide(&facts, now, waits),
                 Want::Answer { waits_on_miss: None } if is_missing => {
-                    return Ok((Found::Ask, None, false));
+                    return Ok((Found::Ask, None));
                 }
                 Want::Answer { waits_on_miss: None } => decide(&facts, now, false),
             };
@@ -212,17 +264,24 @@ impl<C: Cacheable> Engine<C> {
                 facts.broken_until = Moment::NEVER;
                 decision = decide(&facts, now, false);
             }
-            let waits = decision == Decision::FetchNow;
+            let purpose = match decision {
+                Decision::Consult => Purpose::Consultation,
+                _ => Purpose::Fetch,
+            };
+            let waits = matches!(decision, Decision::FetchNow | Decision::Consult);
             // The node may have come in after `now` was read. Its fetch began before this one.
             let started = node.map_or(now, |node| now.max(node.started));
             let until = started.plus(nanos(self.policy().refresh_timeout));
             let need = match waits {
                 // A time-out that depends on the arguments is user code.
-                true => Some(Need::Awaited { runs_until: (!source.varies()).then_some(until) }),
+                true => {
+                    let is_known = purpose == Purpose::Consultation || !source.varies();
+                    Some(Need::Awaited { runs_until: is_known.then_some(until) })
+                }
                 false => decision.also_fetches().then_some(Need::Behind),
             };
             let joined = need.map(|need| {
-                let (epoch, new) = (self.store.epoch(), || self.new_flight(here));
+                let (epoch, new) = (self.store.epoch(), || self.new_flight(here).with_purpose(purpose));
                 claims.lane(here.lane).join_or_claim(now, epoch, need, new, &mut unstarted)
             });
             let no_refresh_until = match &joined {
@@ -234,45 +293,54 @@ impl<C: Cacheable> Engine<C> {
             if let (Some(node), Some(until)) = (node, no_refresh_until) {
                 node.set_no_refresh_until(until, windows);
             }
-            let found = match (decision, node) {
-                (Decision::Serve | Decision::ServeAndRefresh, Some(node)) => Found::Node(node, Status::Fresh),
-                (Decision::ServeStale | Decision::ServeStaleAndRefresh, Some(node)) => {
-                    Found::Node(node, Status::Stale)
-                }
-                (Decision::ServeError, Some(node)) => Found::Node(node, Status::Fresh),
+            let status = match decision {
+                Decision::Serve | Decision::ServeAndRefresh | Decision::ServeError => Some(Status::Fresh),
+                Decision::ServeStale | Decision::ServeStaleAndRefresh => Some(Status::Stale),
+                _ => None,
+            };
+            let found = match (status, node) {
+                (Some(status), _) if shared.is_some() => Found::Shared(status),
+                (Some(status), Some(node)) => Found::Node(node, status),
                 _ => Found::Nothing,
             };
-            Ok((found, joined.map(|joined| (joined, started)), admission == Admission::Trial))
+            let with = With { is_trial: admission == Admission::Trial, is_forced, started };
+            Ok((found, joined.map(|joined| (joined, with))))
         });
-        let waiter = joined
-            .and_then(|(joined, started)| self.dispatch(joined, here, target, source, is_trial, started));
+        let waiter = joined.and_then(|(joined, with)| self.dispatch(joined, here, target, source, with));
         self.drop_unstarted(here, unstarted);
         if let Some(waiter) = waiter {
             return Entered::Wait(waiter);
         }
-        match found {
-            Found::Ask => Entered::Ask,
-            Found::Nothing => Entered::Empty,
-            Found::Node(node, status) => match node.content() {
-                Content::Value(value, _) => {
-                    let age = Duration::from_nanos(now.since(node.started));
-                    Entered::Value(Answer { value: C::join(Ok(value.clone())), status, age: Some(age) })
-                }
+        let origin = match consulted {
+            Consulted::Found(_) => Source::Shared,
+            Consulted::NotYet | Consulted::Done => Source::Local,
+        };
+        let answer = |value: &C::Value, status, started| {
+            let (value, age) = (C::join(Ok(value.clone())), Duration::from_nanos(now.since(started)));
+            Entered::Value(Answer { value, status, age: Some(age), source: origin })
+        };
+        match (found, consulted) {
+            (Found::Ask, _) => Entered::Ask,
+            (Found::Node(node, status), _) => match node.content() {
+                Content::Value(value, _) => answer(value, status, node.started),
                 Content::Error(shared) => Entered::Error(Arc::clone(shared)),
                 Content::Nothing => Entered::Empty,
             },
+            (Found::Shared(status), Consulted::Found(found)) => {
+                answer(&found.value, status, found.times.started)
+            }
+            (Found::Nothing | Found::Shared(_), _) => Entered::Empty,
         }
     }
 
-    /// Starts the fetch that `joined` asks for, outside of the lock. Returns the caller's waiter, if it waits.
+    /// Starts the flight that `joined` asks for, outside of the lock. Returns the caller's waiter, if it waits.
     fn dispatch(
         self: &Arc<Self>,
         joined: JoinOrClaim<FlightResult<C>, Box<Job<C>>>,
         here: &Here,
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
-        is_trial: bool,
-        started: Moment,
+        with: With,
     ) -> Option<Waiter<FlightResult<C>>> {
         match joined {
             JoinOrClaim::Busy { .. } | JoinOrClaim::Crowded => {
@@ -294,9 +362,14 @@ impl<C: Cacheable> Engine<C> {
                 Some(waiter)
             }
             JoinOrClaim::Claimed { flight, waiter } => {
+                let purpose = flight.purpose;
                 let mut job = Job::new(self, here, target, source, flight);
-                (job.is_trial, job.started) = (is_trial, started);
+                (job.is_trial, job.is_forced, job.started) = (with.is_trial, with.is_forced, with.started);
                 match waiter {
+                    Some(waiter) if purpose == Purpose::Consultation => {
+                        job.begin_consultation();
+                        Some(waiter)
+                    }
                     Some(waiter) => {
                         job.begin(None);
                         Some(waiter)
@@ -322,25 +395,57 @@ impl<C: Cacheable> Engine<C> {
 
     /// The stored value as the answer, of any age within the retention.
     fn stored(&self, target: &Target<C::OwnedKey>) -> Option<Answer<C::Return>> {
-        let Peeked { value, age, fresh } = self.peek(target)?;
+        let Peeked { value, age, fresh, source } = self.peek(target)?;
         let status = if fresh { Status::Fresh } else { Status::Stale };
-        Some(self.answered(C::join(Ok(value)), status, Some(age)))
+        Some(self.answered(Answer { value: C::join(Ok(value)), status, age: Some(age), source }))
     }
 
     /// The answer of a cache without a body to run: the stored value of any age within the retention, else the empty
     /// value.
-    async fn without_a_fetch(&self, target: &Target<C::OwnedKey>, source: &SourceOf<C>) -> Answer<C::Return> {
+    async fn without_a_fetch(
+        self: &Arc<Self>,
+        target: &Target<C::OwnedKey>,
+        source: &SourceOf<C>,
+    ) -> Answer<C::Return> {
         let is_fresh = self.peek(target).is_some_and(|peeked| peeked.fresh);
         if !is_fresh && !tasks::has_budget() {
             tasks::give_way().await;
+        }
+        if self.shared.is_some() {
+            if let Some(answer) = Box::pin(self.looked_up(target, source)).await {
+                return self.answered(answer);
+            }
         }
         if let Some(answer) = self.stored(target) {
             return answer;
         }
         match source.empty() {
-            Some(value) => self.answered(value, Status::Empty, None),
+            Some(value) => self.answered(Answer::empty(value)),
             None => self.cannot_fetch(),
         }
+    }
+
+    /// The value of the second tier as the answer, if nothing is stored here.
+    async fn looked_up(
+        self: &Arc<Self>,
+        target: &Target<C::OwnedKey>,
+        source: &SourceOf<C>,
+    ) -> Option<Answer<C::Return>> {
+        let here = self.here(0);
+        let looked = self.enter(&here, target, source, Want::Look, &Consulted::NotYet, Moment::now());
+        let Entered::Wait(waiter) = looked else { return None };
+        let Some(FlightResult::Consulted(Some(found))) = self.wait_for(&waiter, None, &here).await else {
+            return None;
+        };
+        let now = Moment::now();
+        let status = match found.times.state(now) {
+            State::Fresh => Status::Fresh,
+            State::Stale | State::TooStale => Status::Stale,
+            State::Missing => return None,
+        };
+        let age = Some(Duration::from_nanos(found.times.age(now)));
+        let value = C::join(Ok(found.value.clone()));
+        Some(Answer { value, status, age, source: Source::Shared })
     }
 
     /// Panics: a body that awaits its own fetch would wait for ever.
@@ -356,11 +461,17 @@ impl<C: Cacheable> Engine<C> {
         let Some(value) = source.empty() else {
             unreachable!("`{}` has an empty value wherever a caller can be answered with one", self.name())
         };
-        self.answered(value, Status::Empty, None)
+        self.answered(Answer::empty(value))
     }
 
-    fn answered(&self, value: C::Return, status: Status, age: Option<Duration>) -> Answer<C::Return> {
-        self.counters.answered(status);
-        Answer { value, status, age }
+    /// The outcome of a fetch that the call waited for, as the answer.
+    fn fetched(&self, result: Result<C::Value, C::Error>, age: Option<Duration>) -> Answer<C::Return> {
+        let value = C::join(result);
+        self.answered(Answer { value, status: Status::Fetched, age, source: Source::Fetched })
+    }
+
+    fn answered(&self, answer: Answer<C::Return>) -> Answer<C::Return> {
+        self.counters.answered(answer.status);
+        answer
     }
 }

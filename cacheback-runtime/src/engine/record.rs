@@ -62,7 +62,7 @@ impl<C: Cacheable> Engine<C> {
     }
 
     /// The weight of a value. `None` if it is not to be stored, because it is too heavy or `weigh` panics.
-    fn weight(&self, value: &C::Value) -> Option<u32> {
+    pub(super) fn weight(&self, value: &C::Value) -> Option<u32> {
         let bytes = match catch(|| self.definition.values.weigh(value)) {
             Ok(bytes) => bytes,
             Err(panic) => {

@@ -6,7 +6,8 @@ use super::{Cacheable, ErrorOf};
 use crate::base::clock::Moment;
 use crate::base::panics::Panic;
 use crate::base::sync::Arc;
-use crate::events::Status;
+use crate::events::{Source, Status};
+use crate::rules::freshness::Times;
 
 /// The result of a flight, for the callers who wait for it.
 pub(crate) enum FlightResult<C: Cacheable> {
@@ -17,6 +18,8 @@ pub(crate) enum FlightResult<C: Cacheable> {
     TimedOut,
     /// The body did not end: its runtime was dropped, or a shutdown reached its limit.
     Lost,
+    /// The body did not run: the second tier has a value, or somebody is to decide again without one.
+    Consulted(Option<SharedValue<C::Value>>),
 }
 
 impl<C: Cacheable> FlightResult<C> {
@@ -25,6 +28,14 @@ impl<C: Cacheable> FlightResult<C> {
 }
 
 impl<C: Cacheable> FlightResult<C> {
+    /// Whether the body has run to its end.
+    pub(super) fn is_outcome(&self) -> bool {
+        match self {
+            Self::Value(_) | Self::Failed(_) | Self::Panicked(_) => true,
+            Self::Consulted(_) | Self::TimedOut | Self::Lost => false,
+        }
+    }
+
     /// The same result for another flight. Clones the value, which is user code.
     pub(super) fn copy(&self) -> Self {
         match self {
@@ -35,6 +46,7 @@ impl<C: Cacheable> FlightResult<C> {
             Self::Panicked(panic) => Self::Panicked(Arc::clone(panic)),
             Self::TimedOut => Self::TimedOut,
             Self::Lost => Self::Lost,
+            Self::Consulted(found) => Self::Consulted(found.clone()),
         }
     }
 }
@@ -45,11 +57,28 @@ pub(crate) struct Fetched<V> {
     pub(crate) started: Moment,
 }
 
+/// A value that was found in the second tier.
+#[derive(Clone)]
+pub(crate) struct SharedValue<V> {
+    pub(crate) value: V,
+    pub(crate) times: Times,
+    /// Its number there.
+    #[cfg(feature = "shared")]
+    pub(crate) id: u64,
+}
+
 /// The answer to a call.
 pub(crate) struct Answer<R> {
     pub(crate) value: R,
     pub(crate) status: Status,
     pub(crate) age: Option<Duration>,
+    pub(crate) source: Source,
+}
+
+impl<R> Answer<R> {
+    pub(super) fn empty(value: R) -> Self {
+        Self { value, status: Status::Empty, age: None, source: Source::Empty }
+    }
 }
 
 /// The kind of a call.
@@ -68,4 +97,5 @@ pub(crate) struct Peeked<V> {
     pub(crate) value: V,
     pub(crate) age: Duration,
     pub(crate) fresh: bool,
+    pub(crate) source: Source,
 }

@@ -1,16 +1,13 @@
 //! The source of an entry's values: a function with its arguments, or the closures of a cache object with a key.
 
-use std::future::Future;
 use std::panic::RefUnwindSafe;
-use std::pin::Pin;
 use std::time::Duration;
 
 use crate::base::sync::Arc;
+use crate::base::tasks::BoxFuture;
 use crate::engine::{Cacheable, Engine, Keyed, SourceOf, Target};
 use crate::outcome::Errors;
 use crate::rules::policy::Policy;
-
-pub(crate) type BoxFuture<R> = Pin<Box<dyn Future<Output = R> + Send>>;
 
 /// The source of one entry. Every method from [`vary`](Source::vary) on runs user code, and so does the future of
 /// [`run`](Source::run).

@@ -96,7 +96,8 @@ impl<C: Cacheable> Engine<C> {
                 // The task is driven: the body is slow, and goes on for the waiting callers.
                 Some(seen) if Moment::awake().since(seen) <= 3 * nanos(NOTICE) => {}
                 Some(_) => return,
-                None if until.is_some_and(|until| Moment::now() >= until) => return,
+                // The claim may have been renewed since.
+                None if waiter.lapses_at().is_some_and(|until| Moment::now() >= until) => return,
                 None => {}
             }
         }
@@ -112,8 +113,8 @@ impl<C: Cacheable> Engine<C> {
         match result {
             FlightResult::Failed(error) => Fallback::Error(error.hand()),
             FlightResult::Panicked(panic) => Fallback::Panic(panic.rethrown(self.name(), waiter.leads())),
-            // Not reached: the caller has returned the value.
-            FlightResult::Value(_) => Fallback::Again,
+            // Not reached: the caller has returned the value, or decides again.
+            FlightResult::Value(_) | FlightResult::Consulted(_) => Fallback::Again,
             FlightResult::TimedOut => {
                 let why = "the thread that waits for it blocks the only runtime that could drive it";
                 self.without_outcome(FetchErrorKind::TimedOut, why)

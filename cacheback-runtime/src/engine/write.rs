@@ -3,18 +3,25 @@
 use super::chain;
 use super::fetch::Job;
 use super::record::Record;
-use super::{Admission, Cacheable, Engine, NodeOf, SourceOf, Target};
+use super::shared::Message;
+use super::{Admission, Cacheable, Engine, NodeOf, SourceOf, Target, Telling};
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::task;
 use crate::events;
 use crate::executor::context::Here;
 use crate::flight::Succession;
+use crate::store::Node;
 
 impl<C: Cacheable> Engine<C> {
     /// Stores a value, fresh from now, with the lifetime that the options give it. As with a fetched value, one whose
     /// own lifetime is zero is not stored, and the older one is dropped.
-    pub(crate) fn set(&self, target: &Target<C::OwnedKey>, source: &SourceOf<C>, value: C::Value) {
+    pub(crate) fn set(
+        self: &Arc<Self>,
+        target: &Target<C::OwnedKey>,
+        source: &SourceOf<C>,
+        value: C::Value,
+    ) -> Telling {
         let here = Here::find(self.name());
         let varied = self.varied(source).unwrap_or_else(|panic| panic.rethrown(self.name(), true).panic());
         let policy = varied.as_deref().unwrap_or(self.policy());
@@ -23,16 +30,20 @@ impl<C: Cacheable> Engine<C> {
         self.tidy(now);
         let (record, not_stored) = self.record(target, value, now, policy, own);
         let Record { node, weight } = record;
+        let mut message = self.message_of_set(&here, target, &node);
         let mut node = Some(node);
         let pins = self.store.pins();
-        let (change, unstarted) = self.with_claims(target, |claims, known| {
+        let (change, unstarted, sent) = self.with_claims(target, |claims, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
-            Ok((self.store.put(&mut node, weight, self.store.epoch(), old, &pins), claims.supersede()))
+            let change = self.store.put(&mut node, weight, self.store.epoch(), old, &pins);
+            Ok((change, claims.supersede(), message.take().map(Message::send)))
         });
         drop(pins);
+        let added = change.added();
         self.store.carry_out(change);
         self.drop_unstarted(&here, unstarted);
         drop((node, not_stored));
+        self.telling(sent, target, added)
     }
 
     /// Ends the lifetime of a value now and starts one refresh, if there is a body to run and the breaker admits it. If
@@ -40,7 +51,11 @@ impl<C: Cacheable> Engine<C> {
     ///
     /// If the key's own body invalidates it, one re-run starts after that body. If the re-run invalidates it again,
     /// nothing is started.
-    pub(crate) fn invalidate(self: &Arc<Self>, target: &Target<C::OwnedKey>, source: &SourceOf<C>) {
+    pub(crate) fn invalidate(
+        self: &Arc<Self>,
+        target: &Target<C::OwnedKey>,
+        source: &SourceOf<C>,
+    ) -> Telling {
         let here = Here::find(self.name());
         let now = Moment::now();
         self.tidy(now);
@@ -51,14 +66,19 @@ impl<C: Cacheable> Engine<C> {
         let mut is_endless = links > chain::LONGEST;
         let windows = &self.store.windows;
         let pins = self.store.pins();
+        let mut message = self.message_of_invalidate(&here, target);
+        let (mut sent, mut held) = (None, None);
         let (unstarted, succession) = self.with_claims(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
+            sent = message.take().map(Message::send);
             let value = node.filter(|node| node.has_value(now, windows));
             if let Some(node) = node {
                 node.forget_error();
             }
-            if value.is_none() && !claims.is_claimed() {
-                return Ok((Vec::new(), None));
+            held = value.map(Node::id);
+            if value.is_none() && !claims.is_fetched() {
+                // What a look into the second tier brings is from before the invalidation.
+                return Ok((claims.supersede(), None));
             }
             if let Some(node) = value {
                 // A hit reads the recent time, which may lag behind `now`: the next hit is to see the cut already.
@@ -88,7 +108,7 @@ impl<C: Cacheable> Engine<C> {
                 }
                 return Ok((claims.supersede(), None));
             };
-            (next.is_trial, next.links) = (admission == Admission::Trial, links);
+            (next.is_trial, next.is_forced, next.links) = (admission == Admission::Trial, true, links);
             let unstarted = claims.supersede_others(here.lane);
             let succession = claims.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
             if let Some(node) = node {
@@ -110,6 +130,7 @@ impl<C: Cacheable> Engine<C> {
         if is_endless && !self.endless.swap(true, Ordering::Relaxed) {
             events::invalidates_itself(self.name());
         }
+        self.telling(sent, target, held)
     }
 
     /// Makes every value stale, and supersedes the fetches that run. Starts none.
@@ -130,24 +151,31 @@ impl<C: Cacheable> Engine<C> {
     }
 
     /// Removes the record of a key.
-    pub(crate) fn remove(&self, target: &Target<C::OwnedKey>) {
-        self.take_out(target, |_| ());
+    pub(crate) fn remove(self: &Arc<Self>, target: &Target<C::OwnedKey>) -> Telling {
+        self.take_out(target, |_| ()).1
     }
 
     /// Removes the record of a key and returns its value. Of all who take it at the same time, one gets it.
-    pub(crate) fn take(&self, target: &Target<C::OwnedKey>) -> Option<C::Value> {
+    pub(crate) fn take(self: &Arc<Self>, target: &Target<C::OwnedKey>) -> (Option<C::Value>, Telling) {
         let now = Moment::now();
-        self.take_out(target, |node| node.value(now, &self.store.windows).cloned())?
+        let (taken, telling) = self.take_out(target, |node| node.value(now, &self.store.windows).cloned());
+        (taken.flatten(), telling)
     }
 
     /// Removes the record of a key, and `reads` it after the lock. `None` if there is none, or somebody else has
     /// removed it at the same time.
-    fn take_out<R>(&self, target: &Target<C::OwnedKey>, reads: impl FnOnce(&NodeOf<C>) -> R) -> Option<R> {
+    fn take_out<R>(
+        self: &Arc<Self>,
+        target: &Target<C::OwnedKey>,
+        reads: impl FnOnce(&NodeOf<C>) -> R,
+    ) -> (Option<R>, Telling) {
         let here = Here::find(self.name());
+        let mut message = self.message_of_remove(&here, target);
         let pins = self.store.pins();
-        let (unstarted, taken) = self.with_claims(target, |claims, known| {
+        let (unstarted, taken, sent) = self.with_claims(target, |claims, known| {
             let old = self.store.resident(target.hash, known, &pins)?;
-            Ok((claims.supersede(), old.map(|old| (old, self.store.take(old)))))
+            let taken = old.map(|old| (old, self.store.take(old)));
+            Ok((claims.supersede(), taken, message.take().map(Message::send)))
         });
         let read = taken.and_then(|(old, change)| {
             let is_ours = change.has_removed();
@@ -156,7 +184,7 @@ impl<C: Cacheable> Engine<C> {
         });
         drop(pins);
         self.drop_unstarted(&here, unstarted);
-        read
+        (read, self.telling(sent, target, None))
     }
 
     /// Removes everything. Looks for the caller's runtime only if there are unstarted refreshes: a cache is cleared

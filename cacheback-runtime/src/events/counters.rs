@@ -190,6 +190,20 @@ counters! {
             /// Queued refreshes that were no longer needed when their turn came.
             skipped: counted;
         }
+        counter "cacheback_shared_reads_total": "Looks into the second tier, by what they found." {
+            /// Values that were taken over from the second tier.
+            shared_hits: counted, found = "value";
+            /// Looks into the second tier that found no value.
+            shared_misses: counted, found = "nothing";
+        }
+        counter "cacheback_shared_errors_total": "Operations of the second tier that were given no answer." {
+            /// Operations of the second tier that were given no answer: it was down, or too slow.
+            shared_errors: counted;
+        }
+        counter "cacheback_leases_lost_total": "Fetched values that the second tier refused." {
+            /// Fetched values that the second tier refused, because another process had changed the key meanwhile.
+            leases_lost: counted;
+        }
         counter "cacheback_evictions_total": "Entries that were dropped to stay within the bound." {
             /// Values that were dropped to stay within `capacity` or `max_bytes`.
             evicted: provided;

@@ -27,6 +27,12 @@
 //! | warn | `options contradict each other and were clamped` | `option`, `with`: names | once in ten seconds for a cache |
 //! | warn | ``a value is larger than `max_bytes`: not stored`` | `bytes`, `max_bytes` | once in ten seconds for a cache |
 //! | error | `` `weigh` panicked: the value is not stored`` | `panic` | each time |
+//! | info | `second tier connected` | `server`; no `function` | each time |
+//! | warn | `second tier lost: values are fetched without it` | `server`, `why`; no `function` | once an outage |
+//! | warn | `no second tier is configured: values stay in this process` | `alias` | once for a cache |
+//! | warn | `a key is not shared: its entry stays in this process` | `why` | once in ten seconds for a cache |
+//! | warn | `a value is not shared: it stays in this process` | `why` | once in ten seconds for a cache |
+//! | warn | `a value of the second tier cannot be read, and counts as missing` | `why` | once in ten seconds for a cache |
 //! | error | ``the `Drop` of a cached value panicked`` | no `function` either | each time |
 //!
 //! # The span of a fetch
@@ -143,6 +149,36 @@ pub(crate) fn value_too_heavy(function: &str, bytes: u64, max_bytes: u64) {
 
 pub(crate) fn weigh_panicked(function: &str, panic: &str) {
     tracing::error!(target: TARGET, function, panic, "`weigh` panicked: the value is not stored");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn no_tier(function: &str, alias: &str) {
+    tracing::warn!(target: TARGET, function, alias, "no second tier is configured: values stay in this process");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn key_not_shared(function: &str, why: &str) {
+    tracing::warn!(target: TARGET, function, why, "a key is not shared: its entry stays in this process");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn value_not_shared(function: &str, why: &str) {
+    tracing::warn!(target: TARGET, function, why, "a value is not shared: it stays in this process");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn value_unreadable(function: &str, why: &str) {
+    tracing::warn!(target: TARGET, function, why, "a value of the second tier cannot be read, and counts as missing");
+}
+
+#[cfg(feature = "redis")]
+pub(crate) fn tier_connected(server: &str) {
+    tracing::info!(target: TARGET, server, "second tier connected");
+}
+
+#[cfg(feature = "redis")]
+pub(crate) fn tier_lost(server: &str, why: &str) {
+    tracing::warn!(target: TARGET, server, why, "second tier lost: values are fetched without it");
 }
 
 /// Names no function: the store, which drops values, does not know of any.

@@ -156,7 +156,7 @@ impl Refresh for Numbered {
 /// longest queue makes room.
 #[test]
 fn waiting_refreshes_keep_their_order() {
-    let settings = Settings { max_refreshes: 1, max_waiting: 5, runtime: None };
+    let settings = Settings { max_refreshes: 1, max_waiting: 5, ..Settings::default() };
     let (executor, notes) = (Arc::new(Executor::new(settings, "a test")), Arc::new(Notes::default()));
     let order: Arc<[Mutex<Vec<u64>>; 2]> = Arc::default();
     notes.submit(&executor, 9, None);
@@ -306,7 +306,7 @@ async fn a_shutdown_reports_the_fetches_that_ended() {
 /// The process has a limit beside those of the functions, and the lower one counts.
 #[test]
 fn configured_limits() {
-    let settings = Settings { max_refreshes: 3, max_waiting: 4, runtime: None };
+    let settings = Settings { max_refreshes: 3, max_waiting: 4, ..Settings::default() };
     let (executor, notes) = (Arc::new(Executor::new(settings, "a test")), Arc::new(Notes::default()));
     for _ in 0..10 {
         notes.submit(&executor, 1, Some(2));
@@ -329,7 +329,7 @@ fn configured_limits() {
 
 #[test]
 fn a_queue_of_length_zero() {
-    let settings = Settings { max_refreshes: 1, max_waiting: 0, runtime: None };
+    let settings = Settings { max_refreshes: 1, max_waiting: 0, ..Settings::default() };
     let (executor, notes) = (Arc::new(Executor::new(settings, "a test")), Arc::new(Notes::default()));
     for function in [1, 1, 2, 3] {
         notes.submit(&executor, function, None);
@@ -413,7 +413,7 @@ fn closing_while_refreshes_come_and_go() {
     }
     const EACH: usize = 40;
     for round in 0..100 {
-        let settings = Settings { max_refreshes: 2, max_waiting: 20, runtime: None };
+        let settings = Settings { max_refreshes: 2, max_waiting: 20, ..Settings::default() };
         let executor = Arc::new(Executor::new(settings, "a test"));
         let ends = Arc::new([AtomicUsize::new(0), AtomicUsize::new(0)]);
         let (held, notes) = (Ticket::new(9), Arc::new(Notes::default()));

@@ -3,8 +3,8 @@
 
 use smallvec::SmallVec;
 
-use super::Flight;
 use super::waiter::Waiter;
+use super::{Flight, Purpose};
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::task;
@@ -146,9 +146,9 @@ impl<K: ?Sized, T, J> KeyClaims<K, T, J> {
         self.lanes.iter_mut().filter_map(|(_, lane)| lane.unpark(now)).collect()
     }
 
-    /// Whether a flight holds the key, in any lane.
-    pub(crate) fn is_claimed(&self) -> bool {
-        self.lanes.iter().any(|(_, lane)| lane.current.is_some())
+    /// Whether a fetch holds the key, in any lane.
+    pub(crate) fn is_fetched(&self) -> bool {
+        self.lanes.iter().any(|(_, lane)| lane.is_for(Purpose::Fetch))
     }
 
     /// Supersedes the flight that holds the key, in all lanes but one.
@@ -166,6 +166,11 @@ impl<T, J> Lane<T, J> {
     /// Whether a caller who needs a fetch finds no flight to join.
     pub(crate) fn is_free(&self, now: Moment, epoch: u64) -> bool {
         self.current.as_ref().is_none_or(|claim| claim.is_over(now, epoch))
+    }
+
+    /// Whether a flight for this purpose holds the key.
+    pub(crate) fn is_for(&self, purpose: Purpose) -> bool {
+        self.current.as_ref().is_some_and(|claim| claim.flight.purpose == purpose)
     }
 
     /// Whether a caller who does not wait starts a fetch.
@@ -280,11 +285,16 @@ impl<T, J> Lane<T, J> {
     /// Begins to run the body of a flight, whose claim lasts until `until`. `None` if the flight is not to run any
     /// more, as it was superseded while it waited.
     pub(crate) fn run(&mut self, flight: &Arc<Flight<T>>, until: Moment) -> Option<Standing> {
-        let run =
+        if self.holds(flight) && !self.is_put_off() {
+            return None;
+        }
+        self.renew(flight, until)
+    }
+
+    /// Lets the claim of a flight last until then. `None` if the flight is not here any more.
+    pub(crate) fn renew(&mut self, flight: &Arc<Flight<T>>, until: Moment) -> Option<Standing> {
+        let standing =
             if let Some(claim) = self.current.as_mut().filter(|claim| Arc::ptr_eq(&claim.flight, flight)) {
-                if matches!(claim.phase, Phase::Running { .. }) {
-                    return None;
-                }
                 claim.phase = Phase::Running { until };
                 Standing::Current
             } else {
@@ -293,7 +303,7 @@ impl<T, J> Lane<T, J> {
                 Standing::Superseded
             };
         flight.run_until(until);
-        Some(run)
+        Some(standing)
     }
 
     /// Ends a flight that is over or given up. `None` if it was not here any more.

@@ -67,6 +67,12 @@ impl Drive {
 }
 
 impl<T> Flight<T> {
+    /// The time-out of its claim begins anew.
+    #[cfg(feature = "shared")]
+    pub(crate) fn postpone(&self, timeout: Duration) {
+        self.drive.begin(Moment::awake(), nanos(timeout));
+    }
+
     /// Whether it runs on the library's own runtime instead of the one that it was handed to.
     pub(crate) fn was_moved(&self) -> bool {
         self.drive.was_moved()

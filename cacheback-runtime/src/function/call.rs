@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::instances::{Shared, arc_of};
 use crate::base::sync::Arc;
-use crate::engine::source::{BoundSource, BoxFuture, Source};
+use crate::base::tasks::BoxFuture;
+use crate::engine::source::{BoundSource, Source};
 use crate::engine::{Engine, Keyed, Of};
 use crate::key::{Form, KeyOver, KeyShape, Shape, Viewed};
 use crate::outcome::Outcome;

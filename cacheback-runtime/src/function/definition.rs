@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::call::{Call, KeyIsArgs, Lender, Lends, OfArguments, OwnArgs};
 use super::instance::Instantiation;
 use super::instances::Shared;
-use crate::engine::source::BoxFuture;
-use crate::engine::{Closure, Definition, Of, ValueOptions};
+use crate::base::tasks::BoxFuture;
+use crate::engine::{Closure, Definition, Of, SharedOptions, ValueOptions};
 use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Viewed};
 use crate::outcome::{Describe, Describes, Empty, Outcome, Shares, Sharing};
 use crate::rules::policy::Policy;
@@ -121,14 +121,19 @@ impl<A: Form, O: Outcome> Site<A, O> {
         self
     }
 
-    /// The cache of this instantiation, born here at its first use.
-    fn engine<K: KeyShape, I: Instantiation>(&mut self, at: I) -> Shared<Of<K, O>> {
+    /// The cache of this instantiation, born here at its first use. Only then `shared` is called, which may run user code.
+    fn engine<K: KeyShape, I: Instantiation>(
+        &mut self,
+        at: I,
+        shared: impl FnOnce() -> Option<SharedOptions<K::Owned, O::Value>>,
+    ) -> Shared<Of<K, O>> {
         at.slot().find_or_init::<Of<K, O>, I::Marker>(|name, policy| Definition {
             name,
             policy,
             values: std::mem::replace(&mut self.values, ValueOptions::NONE),
             share: self.share,
             describe: self.describe,
+            shared: shared(),
         })
     }
 
@@ -137,11 +142,12 @@ impl<A: Form, O: Outcome> Site<A, O> {
         mut self,
         at: I,
         key: Viewed<A, W>,
+        shared: impl FnOnce() -> Option<SharedOptions<A::Owned, O::Value>>,
     ) -> Call<A, A, O, KeyIsArgs>
     where
         A: KeyOver<W>,
     {
-        let engine = self.engine(at);
+        let engine = self.engine(at, shared);
         Call::new(engine, key, KeyIsArgs, self.arguments)
     }
 
@@ -151,11 +157,12 @@ impl<A: Form, O: Outcome> Site<A, O> {
         at: I,
         key: Viewed<K, W>,
         args: Viewed<A, X>,
+        shared: impl FnOnce() -> Option<SharedOptions<K::Owned, O::Value>>,
     ) -> Call<K, A, O, OwnArgs<A>>
     where
         A: ArgsOver<X>,
     {
-        let engine = self.engine(at);
+        let engine = self.engine(at, shared);
         Call::new(engine, key, OwnArgs(A::own(args.view)), self.arguments)
     }
 }

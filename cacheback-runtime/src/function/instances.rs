@@ -61,7 +61,7 @@ impl Instances {
     }
 
     /// Appends an instance of these types to the list, unless another thread has just done so.
-    pub(super) fn append<C: Cacheable, M: Marker>(&self, definition: Definition<C::Outcome>) -> &Instance {
+    pub(super) fn append<C: Cacheable, M: Marker>(&self, definition: Definition<C>) -> &Instance {
         let mut definition = Some(definition);
         let mut at = self;
         loop {

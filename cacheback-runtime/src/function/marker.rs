@@ -9,16 +9,31 @@ pub trait Marker: 'static {
     fn owner() -> Option<&'static str> {
         None
     }
+
+    /// Tells the instantiation from the others in every process that runs the same program; `None` for the only one. It is
+    /// made of the names of types, and these may change with the compiler.
+    #[cfg(feature = "shared")]
+    fn instance() -> Option<&'static str>;
 }
 
 /// The only instantiation of a function.
-impl Marker for () {}
+impl Marker for () {
+    #[cfg(feature = "shared")]
+    fn instance() -> Option<&'static str> {
+        None
+    }
+}
 
 /// A function with the generic arguments `G`.
 #[derive(Debug)]
 pub struct Generic<G>(PhantomData<fn() -> G>);
 
-impl<G: 'static> Marker for Generic<G> {}
+impl<G: 'static> Marker for Generic<G> {
+    #[cfg(feature = "shared")]
+    fn instance() -> Option<&'static str> {
+        Some(type_name::<G>())
+    }
+}
 
 /// A function of the type `S`, with further generic arguments `G`.
 #[derive(Debug)]
@@ -27,6 +42,11 @@ pub struct Method<S: ?Sized, G>(PhantomData<fn(&S)>, PhantomData<fn() -> G>);
 impl<S: ?Sized + 'static, G: 'static> Marker for Method<S, G> {
     fn owner() -> Option<&'static str> {
         Some(type_name::<S>())
+    }
+
+    #[cfg(feature = "shared")]
+    fn instance() -> Option<&'static str> {
+        Some(type_name::<(PhantomData<S>, G)>())
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Slot {
     policy: OnceCell<Policy>,
     instances: Instances,
     used: AtomicBool,
+    /// The alias of the second tier, if its values are in one.
+    tier: Option<Option<&'static str>>,
 }
 
 // The list of instances only grows, and its engines are unwind safe.
@@ -58,7 +60,20 @@ impl Slot {
             policy: OnceCell::new(),
             instances: Instances::new(),
             used: AtomicBool::new(false),
+            tier: None,
         }
+    }
+
+    /// The values are in the second tier of this alias, or in the one without an alias.
+    #[must_use]
+    pub const fn shared(mut self, alias: Option<&'static str>) -> Self {
+        self.tier = Some(alias);
+        self
+    }
+
+    /// The alias of the second tier, if its values are in one.
+    pub(crate) fn tier(&self) -> Option<Option<&'static str>> {
+        self.tier
     }
 
     pub(crate) fn name(&self) -> &'static str {
@@ -102,7 +117,7 @@ impl Slot {
     /// with the name and the options.
     pub(crate) fn find_or_init<C: Cacheable, M: Marker>(
         &'static self,
-        definition: impl FnOnce(&'static str, Policy) -> Definition<C::Outcome>,
+        definition: impl FnOnce(&'static str, Policy) -> Definition<C>,
     ) -> Shared<C> {
         self.instances.with(|instances| {
             let instance = instances.walk::<C, M>().unwrap_or_else(|end| {

@@ -79,6 +79,7 @@ impl Stage {
             values: ValueOptions::NONE,
             share: Sharing::Copied(|error: &&str| *error),
             describe: Describe::UNSEEN,
+            shared: None,
         };
         Self { engine: Engine::new(definition), versions: Arc::new(Versions::new()), calls: Arc::default() }
     }
@@ -175,7 +176,7 @@ impl Stage {
     }
 
     pub(super) fn take(&self, key: u64) -> Option<u64> {
-        self.engine.take(&self.target(key))
+        self.engine.take(&self.target(key)).0
     }
 
     pub(super) fn remove(&self, key: u64) {

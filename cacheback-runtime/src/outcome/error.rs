@@ -8,16 +8,41 @@ use crate::base::sync::Arc;
 
 /// Why a write (`set`, `invalidate`, `remove`, `clear`) or [`configure`](crate::configure()) failed.
 ///
-/// On the local tier no write of a value fails. The type is here so that a shared tier will change no call.
+/// In this process a write of a value does not fail. With a second tier a write fails if the tier could not be told of
+/// it ([`ErrorKind::Unreachable`]). The change holds in this process all the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Error {
+    kind: ErrorKind,
     message: String,
+}
+
+/// The kind of an [`Error`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The call cannot be done as it was written: the message says what to write.
+    Invalid,
+    /// The second tier could not be told, or has not answered. The change holds in this process. In the tier it may
+    /// have been made or not.
+    Unreachable,
 }
 
 impl Error {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { kind: ErrorKind::Invalid, message: message.into() }
+    }
+
+    #[cfg(feature = "shared")]
+    pub(crate) fn unreachable(cache: &str, why: &dyn fmt::Display) -> Self {
+        let message = format!("the second tier of `{cache}` could not be told of the change: {why}");
+        Self { kind: ErrorKind::Unreachable, message }
+    }
+
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
     }
 }
 
@@ -35,7 +60,7 @@ impl std::error::Error for Error {}
 pub enum FetchErrorKind {
     /// The function returned an `Err`.
     Error,
-    /// The function panicked. On the local tier the callers get this panic as a panic.
+    /// The function panicked. The callers get this panic as a panic.
     Panic,
     /// The fetch did not end within its `refresh_timeout`, because the thread of the caller blocks the only runtime
     /// that could drive it. (Otherwise a fetch goes on for the callers who wait for it.)

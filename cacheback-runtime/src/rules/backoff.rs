@@ -32,6 +32,11 @@ impl Backoff {
         Self { until: now.plus(UNSTORED), failures: 0, remembered: 0 }
     }
 
+    /// The back-off of another process, which shares the key.
+    pub(crate) fn of_others(until: Moment) -> Self {
+        Self { until, failures: 0, remembered: 0 }
+    }
+
     /// From this moment on nothing is remembered.
     pub(crate) fn forgotten_at(&self) -> Moment {
         self.until.plus(self.remembered)

@@ -16,6 +16,8 @@ pub(crate) struct Facts {
     pub(crate) broken_until: Moment,
     /// Until this moment a kept error answers callers who would wait.
     pub(crate) error_until: Moment,
+    /// The second tier may have a value, and was not asked yet.
+    pub(crate) is_unsure: bool,
 }
 
 impl Facts {
@@ -25,6 +27,7 @@ impl Facts {
         backoff_until: Moment::PAST,
         broken_until: Moment::PAST,
         error_until: Moment::PAST,
+        is_unsure: false,
     };
 
     /// Whether there is no value to serve.
@@ -56,6 +59,8 @@ pub(crate) enum Decision {
     ServeEmpty,
     /// The empty value, and a fetch.
     ServeEmptyAndFetch,
+    /// A look into the second tier, for which the caller waits. Then it decides again.
+    Consult,
 }
 
 impl Decision {
@@ -77,6 +82,7 @@ pub(crate) fn decide(facts: &Facts, now: Moment, waits_on_miss: bool) -> Decisio
         State::TooStale if !in_backoff => Decision::FetchNow,
         State::Stale | State::TooStale => Decision::ServeStale,
         State::Missing if waits_on_miss && now < facts.error_until => Decision::ServeError,
+        State::Missing if facts.is_unsure => Decision::Consult,
         State::Missing if waits_on_miss => Decision::FetchNow,
         State::Missing if !may_fetch || now < facts.error_until => Decision::ServeEmpty,
         State::Missing => Decision::ServeEmptyAndFetch,

@@ -7,6 +7,7 @@ use crate::rules::backoff::Backoff;
 use crate::rules::policy::Policy;
 
 /// How a fetch has ended.
+#[cfg_attr(not(feature = "shared"), allow(dead_code))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// With a value. The fetch began at `started`.
@@ -17,6 +18,13 @@ pub(crate) enum Ending {
     Failed { is_error: bool },
     /// Without an outcome: its runtime was dropped, or shut down.
     Lost,
+    /// With a value that the second tier has refused: another process has changed the key meanwhile.
+    Refused,
+    /// Without a run of the body: the second tier had a value that is newer than the one held here, whenever its fetch
+    /// began.
+    Found,
+    /// Without a run of the body: another process fetches the key, or is in back-off, until this moment.
+    LeftToOthers { until: Moment, is_backoff: bool },
 }
 
 /// The store's record of the key.
@@ -57,6 +65,8 @@ pub(crate) enum Effect {
     Record { backoff: Backoff, error_until: Option<Moment> },
     /// The key stays as it was, and is free.
     Release,
+    /// The key stays as it was, and a stale read starts no refresh until this moment.
+    KeepOff { until: Moment },
 }
 
 /// The effect of a fetch that has ended at `now`. `chance`, from 0 to 1, shortens a back-off.
@@ -89,7 +99,13 @@ pub(crate) fn effect(
             let kept = policy.cache_err.filter(|_| is_error);
             Effect::Record { backoff, error_until: kept.map(|time| now.plus(nanos(time))) }
         }
-        Ending::Lost => Effect::Release,
+        Ending::Lost | Ending::Refused => Effect::Release,
+        Ending::Found => Effect::Store,
+        // A key without a value has a record only of its back-off.
+        Ending::LeftToOthers { until, is_backoff: true } if held.value.is_none() => {
+            Effect::Record { backoff: Backoff::of_others(until), error_until: None }
+        }
+        Ending::LeftToOthers { until, .. } => Effect::KeepOff { until },
     }
 }
 
@@ -159,6 +175,28 @@ mod tests {
                     assert_eq!(effect_at(60, ending, held, fence), Effect::Discard, "{ending:?} {held:?}");
                 }
             }
+        }
+    }
+
+    /// The second tier compares values by their numbers: a value that it found replaces one whose fetch began later.
+    #[test]
+    fn the_second_tier_has_the_last_word() {
+        let (value, until) = (Held { value: Some(at(51)), failures: 2 }, at(65));
+        let keep_off = Effect::KeepOff { until };
+        let record = Effect::Record { backoff: Backoff::of_others(until), error_until: None };
+        let fetched = Ending::LeftToOthers { until, is_backoff: false };
+        let failed = Ending::LeftToOthers { until, is_backoff: true };
+        let table = [
+            (Ending::Found, Effect::Store, Effect::Store),
+            (Ending::Refused, Effect::Release, Effect::Release),
+            (fetched, keep_off, keep_off),
+            (failed, keep_off, record),
+        ];
+        for (ending, with_a_value, without) in table {
+            assert_eq!(effect_at(60, ending, value, HOLDS), with_a_value, "{ending:?}");
+            assert_eq!(effect_at(60, ending, NOTHING, HOLDS), without, "{ending:?}");
+            let superseded = Fence { holds_the_key: false, ..HOLDS };
+            assert_eq!(effect_at(60, ending, value, superseded), Effect::Discard, "{ending:?}");
         }
     }
 

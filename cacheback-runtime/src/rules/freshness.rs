@@ -100,6 +100,19 @@ impl Times {
         Self::of(started, 0, Windows { max_stale: 0, retention, ahead: 0 })
     }
 
+    /// The times of a value of the second tier that was `age` nanoseconds old at the moment `at`. If the clock was not
+    /// running yet when the value was fetched, the value counts as no older than the clock, and its spans end that much
+    /// earlier.
+    #[cfg(feature = "shared")]
+    pub(crate) fn of_shared(at: Moment, age: u64, lifetime: u64, retention: u64, windows: Windows) -> Self {
+        let known = age.min(at.to_bits().saturating_sub(1));
+        let left = |span: u64| span.saturating_sub(age - known);
+        let retention = left(retention.min(windows.retention));
+        let lifetime = left(lifetime).min(retention);
+        let ahead = if windows.ahead < lifetime { windows.ahead } else { lifetime / 2 };
+        Self::of(Moment::from_bits(at.to_bits() - known), lifetime, Windows { retention, ahead, ..windows })
+    }
+
     pub(crate) fn windows(&self) -> Windows {
         Windows { max_stale: self.max_stale, retention: self.retention, ahead: self.ahead }
     }
@@ -214,5 +227,37 @@ mod tests {
         for (jitter, chance, given, expected) in table {
             assert_eq!(lifetime(jitter, chance, given), Some(expected), "{jitter} {chance} {given:?}");
         }
+    }
+
+    /// Retention here 1,000, whatever the value's own is; stale until 50 past the lifetime; refreshed 10 ahead.
+    #[cfg(feature = "shared")]
+    #[test]
+    fn a_shared_value_is_as_old_here_as_there() {
+        let windows = Windows { max_stale: 50, retention: 1_000, ahead: 10 };
+        let (at, fresh, stale) = (Moment::from_bits(501), State::Fresh, State::Stale);
+        // The age of the value, its lifetime and its retention; and then its start here, and its state now, when it is 99
+        // older, and when it is 100 older.
+        let table = [
+            (0, 100, 2_000, 501, [fresh, fresh, stale]),
+            (50, 150, 2_000, 451, [fresh, fresh, stale]),
+            (500, 600, 2_000, 1, [fresh, fresh, stale]),
+            // Older than the clock.
+            (900, 1_000, 5_000, 1, [fresh, fresh, State::Missing]),
+            (800, 900, 5_000, 1, [fresh, fresh, stale]),
+            (9_000, 10_000, 20_000, 1, [State::Missing; 3]),
+            (300, 100, 2_000, 201, [State::TooStale; 3]),
+            (120, 100, 2_000, 381, [stale, State::TooStale, State::TooStale]),
+            (50, 500, 100, 451, [fresh, State::Missing, State::Missing]),
+        ];
+        for (age, lifetime, retention, started, states) in table {
+            let times = Times::of_shared(at, age, lifetime, retention, windows);
+            assert_eq!(times.started, Moment::from_bits(started), "{age}");
+            assert_eq!(
+                [0, 99, 100].map(|later| times.state(at.plus(later))),
+                states,
+                "{age} {lifetime} {retention}"
+            );
+        }
+        assert_eq!(Times::of_shared(at, 0, 8, 2_000, windows).ahead, 4);
     }
 }

@@ -82,6 +82,9 @@ struct More {
     /// The time after the back-off for which the number of failures is remembered, in nanoseconds.
     remembered: AtomicU64,
     failures: AtomicU32,
+    /// The number of the value in the second tier; zero if it has none.
+    #[cfg(feature = "shared")]
+    write_id: AtomicU64,
 }
 
 impl<K, V, X> Node<K, V, X> {
@@ -199,6 +202,8 @@ impl<K, V, X> Node<K, V, X> {
                 error_until: AtomicU64::new(0),
                 remembered: AtomicU64::new(0),
                 failures: AtomicU32::new(0),
+                #[cfg(feature = "shared")]
+                write_id: AtomicU64::new(0),
             })
         })
     }
@@ -214,6 +219,7 @@ impl<K, V, X> Node<K, V, X> {
             backoff_until: self.backoff_until(),
             broken_until: Moment::PAST,
             error_until: self.moment(|more| &more.error_until),
+            is_unsure: false,
         }
     }
 
@@ -285,6 +291,19 @@ impl<K, V, X> Node<K, V, X> {
             remembered: more.remembered.load(Ordering::Relaxed),
         };
         (backoff.failures > 0 && now < backoff.forgotten_at()).then_some(backoff)
+    }
+
+    /// The number of the value in the second tier, if it has one.
+    #[cfg(feature = "shared")]
+    pub(crate) fn write_id(&self) -> Option<u64> {
+        let id = self.more.get()?.write_id.load(Ordering::Relaxed);
+        (id > 0).then_some(id)
+    }
+
+    /// The value has this number in the second tier.
+    #[cfg(feature = "shared")]
+    pub(crate) fn set_write_id(&self, id: u64, standard: &Windows) {
+        self.more(standard).write_id.store(id, Ordering::Relaxed);
     }
 
     /// A stale read starts no refresh until then.

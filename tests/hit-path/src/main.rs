@@ -61,11 +61,11 @@ fn check(update: bool) -> Outcome<()> {
         Gate { limits: read_limits()?, loops: BTreeMap::new(), measured: BTreeMap::new(), over: Vec::new() };
     println!("instructions of a hit");
     for (kind, plain) in KINDS {
-        gate.measure("hit", kind, plain, HITS)?;
+        gate.measure("hit", kind, Some(plain), HITS)?;
     }
     println!("instructions of a fetch or a write");
-    for (kind, plain) in fetches::KINDS {
-        gate.measure("fetch", kind, plain, fetches::CALLS)?;
+    for (kind, plain, calls) in fetches::KINDS {
+        gate.measure("fetch", kind, plain, calls)?;
     }
     if update {
         let lines: String =
@@ -93,14 +93,17 @@ impl Gate {
         &mut self,
         command: &str,
         kind: &'static str,
-        plain: &'static str,
+        plain: Option<&'static str>,
         calls: [u32; 2],
     ) -> Outcome<()> {
-        let of_loop = match self.loops.get(plain) {
-            Some(of_loop) => *of_loop,
-            None => instructions(command, plain, calls)?,
+        let of_loop = match plain {
+            Some(plain) => match self.loops.get(plain) {
+                Some(of_loop) => *of_loop,
+                None => instructions(command, plain, calls)?,
+            },
+            None => 0.0,
         };
-        self.loops.insert(plain, of_loop);
+        self.loops.extend(plain.map(|plain| (plain, of_loop)));
         let of_call = instructions(command, kind, calls)? - of_loop;
         let limit = self.limits.get(kind).copied();
         println!("{kind:>28} {of_call:7.1}   limit {:>5}   loop {of_loop:5.1}", shown(limit));

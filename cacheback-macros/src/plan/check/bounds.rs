@@ -16,8 +16,6 @@ const BRING_NOTHING: &[&str] = &[
     "Borrow",
     "Debug",
     "Default",
-    "Deserialize",
-    "DeserializeOwned",
     "Display",
     "Fn",
     "FnMut",
@@ -30,7 +28,6 @@ const BRING_NOTHING: &[&str] = &[
     "Iterator",
     "PartialEq",
     "PartialOrd",
-    "Serialize",
     "Sized",
     "ToString",
     "TryFrom",
@@ -41,23 +38,36 @@ const BRING_NOTHING: &[&str] = &[
 /// The bounds that are needed, as they are written without an import.
 const TO_BE_KEPT: &[&str] = &["Clone", "Send", "Sync", "'static"];
 const TO_BE_A_KEY: &[&str] = &["Eq", "std::hash::Hash"];
+const TO_BE_SHARED: &[&str] = &["serde::Serialize", "serde::de::DeserializeOwned"];
+
+/// The use of a type parameter: more is needed if it is in the key, and if it is in the second tier.
+#[derive(Clone, Copy)]
+struct Use {
+    in_key: bool,
+    is_shared: bool,
+}
 
 /// Reports each argument, and the value, whose type is known to lack a bound that is needed.
-pub(in crate::plan) fn check(function: &Function, key: &Key, errors: &mut Errors) {
+pub(in crate::plan) fn check(function: &Function, key: &Key, is_shared: bool, errors: &mut Errors) {
     let generics = &function.sig.generics;
     for argument in &function.arguments {
         let in_key =
             key.parts.iter().any(|part| matches!(part, Part::Argument(index) if *index == argument.index));
-        check_argument(argument, in_key, generics, errors);
+        check_argument(argument, Use { in_key, is_shared: in_key && is_shared }, generics, errors);
     }
     let output = function.output.as_ref();
     let value = output.and_then(|ty| shape::parts_of_result(ty).map(|(value, _)| value).or(Some(ty)));
     if let Some((name, bounds)) = value.and_then(|ty| parameter(ty, generics)) {
-        if let Some(missing) = missing(&bounds, false) {
+        if let Some(missing) = missing(&bounds, Use { in_key: false, is_shared }) {
+            let why = if missing.iter().any(|bound| TO_BE_SHARED.contains(bound)) {
+                "a shared value is handed to many callers and sent as bytes"
+            } else {
+                "a cached value is handed to many callers"
+            };
             errors.on(
                 value,
                 format_args!(
-                    "`{name}` is not known to be {}: a cached value is handed to many callers\n\
+                    "`{name}` is not known to be {}: {why}\n\
                      write `{name}: {}`",
                     listed(&missing),
                     with(&bounds, &missing)
@@ -67,7 +77,7 @@ pub(in crate::plan) fn check(function: &Function, key: &Key, errors: &mut Errors
     }
 }
 
-fn check_argument(argument: &Argument, in_key: bool, generics: &Generics, errors: &mut Errors) {
+fn check_argument(argument: &Argument, used: Use, generics: &Generics, errors: &mut Errors) {
     let ty = shape::peel(&argument.ty);
     let (shown, colon, bounds) = match ty {
         Type::ImplTrait(opaque) => ("impl ".to_owned(), "", opaque.bounds.iter().collect()),
@@ -80,14 +90,17 @@ fn check_argument(argument: &Argument, in_key: bool, generics: &Generics, errors
             None => return,
         },
     };
-    let Some(missing) = missing(&bounds, in_key) else { return };
-    let why = if in_key {
+    let Some(missing) = missing(&bounds, used) else { return };
+    let lacks = |bounds: &[&str]| missing.iter().any(|bound| bounds.contains(bound));
+    let why = if lacks(TO_BE_SHARED) {
+        "a fetch owns its arguments, and a shared key is sent as bytes"
+    } else if used.in_key {
         "a fetch owns its arguments, and they tell entries apart"
     } else {
         "a fetch owns its arguments"
     };
     let skip = match &argument.name {
-        Some(name) if in_key && missing.iter().any(|bound| TO_BE_A_KEY.contains(bound)) => {
+        Some(name) if lacks(TO_BE_A_KEY) || lacks(TO_BE_SHARED) => {
             format!(", or leave `{name}` out of the key with `skip({name})`")
         }
         _ => String::new(),
@@ -125,7 +138,7 @@ fn parameter<'a>(ty: &Type, generics: &'a Generics) -> Option<(&'a Ident, Vec<&'
 }
 
 /// The bounds that are needed and not implied by `bounds`; `None` if there are none, or if that is not certain.
-fn missing(bounds: &[&TypeParamBound], in_key: bool) -> Option<Vec<&'static str>> {
+fn missing(bounds: &[&TypeParamBound], used: Use) -> Option<Vec<&'static str>> {
     let mut has = Vec::new();
     for bound in bounds {
         match bound {
@@ -138,14 +151,21 @@ fn missing(bounds: &[&TypeParamBound], in_key: bool) -> Option<Vec<&'static str>
                 "Sync" => has.push("Sync"),
                 "Eq" | "Ord" => has.push("Eq"),
                 "Hash" => has.push("std::hash::Hash"),
+                "Serialize" => has.push("serde::Serialize"),
+                "DeserializeOwned" => has.push("serde::de::DeserializeOwned"),
+                // For all lifetimes it is the same.
+                "Deserialize" if bound.lifetimes.is_some() => has.push("serde::de::DeserializeOwned"),
+                "Deserialize" => {}
                 name if BRING_NOTHING.contains(&name) => {}
                 _ => return None,
             },
             _ => return None,
         }
     }
-    let key = TO_BE_A_KEY.iter().filter(|_| in_key);
-    let missing: Vec<_> = key.chain(TO_BE_KEPT).copied().filter(|needed| !has.contains(needed)).collect();
+    let key = TO_BE_A_KEY.iter().filter(|_| used.in_key);
+    let shared = TO_BE_SHARED.iter().filter(|_| used.is_shared);
+    let needed = key.chain(TO_BE_KEPT).chain(shared).copied();
+    let missing: Vec<_> = needed.filter(|needed| !has.contains(needed)).collect();
     (!missing.is_empty()).then_some(missing)
 }
 

@@ -1,12 +1,14 @@
 //! Any cache, without its types.
 
 use std::fmt;
+use std::panic::AssertUnwindSafe;
 
+use crate::api::entry::told;
 #[cfg(feature = "metrics")]
 use crate::api::metrics;
 use crate::api::registry::{self, AnyCache};
 use crate::base::sync::Arc;
-use crate::engine::ErasedCache;
+use crate::engine::{Bump, ErasedCache};
 use crate::events::Stats;
 use crate::function::slot::Slot;
 use crate::outcome::error::Error;
@@ -90,16 +92,13 @@ impl CacheRef {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     ///
     /// # Cancellation
     ///
     /// All the work is done at the first poll.
     pub async fn invalidate(&self) -> Result<(), Error> {
-        for cache in self.0.all() {
-            cache.invalidate_all();
-        }
-        Ok(())
+        AssertUnwindSafe(change_all(self.0.clone(), Bump::Stale)).await
     }
 
     /// Removes every entry and ends every back-off.
@@ -109,17 +108,27 @@ impl CacheRef {
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     ///
     /// # Cancellation
     ///
     /// All the work is done at the first poll.
     pub async fn clear(&self) -> Result<(), Error> {
-        for cache in self.0.all() {
-            cache.clear();
-        }
-        Ok(())
+        AssertUnwindSafe(change_all(self.0.clone(), Bump::Gone)).await
     }
+}
+
+/// Changes all values of a cache, here and in the second tier.
+pub(super) async fn change_all(cache: AnyCache, change: Bump) -> Result<(), Error> {
+    // The second tier first, so that nobody brings a value back from there that has not changed.
+    let telling = cache.tell(change);
+    for cache in cache.all() {
+        match change {
+            Bump::Stale => cache.invalidate_all(),
+            Bump::Gone => cache.clear(),
+        }
+    }
+    told(telling).await
 }
 
 impl fmt::Debug for CacheRef {

@@ -12,11 +12,15 @@ use std::time::Duration;
 use super::closures::{Fetcher, KeyClosures, OverKey, Vary};
 use super::{Cache, Object, any};
 use crate::base::sync::Arc;
-use crate::engine::{Closure, Definition, Engine, ErasedCache, Of, ValueOptions};
+use crate::engine::{Closure, Definition, Engine, ErasedCache, Of, SharedOptions, ValueOptions};
+#[cfg(feature = "shared")]
+use crate::function::shared::{SharedKey, SharedValue};
 use crate::outcome::error::Error;
 use crate::outcome::weight::Weight;
 use crate::outcome::{Describe, Empty, Failure, Fallible, Outcome, Sharing, Value, Whole};
 use crate::rules::policy::{Eviction, Policy};
+#[cfg(feature = "shared")]
+use crate::tier::codec::Encoding;
 
 mod levels;
 use levels::Levels;
@@ -77,6 +81,8 @@ pub struct Draft<K, V, P, N> {
     policy: Policy,
     empty: Option<OverKey<K, V>>,
     vary: Option<Vary<K>>,
+    alias: Option<&'static str>,
+    version: u64,
     parts: P,
     needs: PhantomData<fn() -> N>,
 }
@@ -121,42 +127,67 @@ pub enum NeedsEmpty {}
 #[derive(Debug)]
 pub enum Settled {}
 
-/// The need for an empty value, before a fetcher is given.
+/// The values are in the second tier too, so keys and values have to become bytes.
+#[cfg(feature = "shared")]
+#[derive(Debug)]
+pub struct InTier<N>(PhantomData<fn() -> N>);
+
+/// The need for an empty value, and how it changes.
 pub trait Fetching {
     /// The need after a fetcher was given.
     type Needs;
+    /// The need after `empty` or `fetch_on_miss` was called.
+    type Settled;
 }
 impl Fetching for Closures {
     type Needs = NeedsEmpty;
+    type Settled = Settled;
 }
 impl Fetching for NeedsEmpty {
     type Needs = Self;
+    type Settled = Settled;
 }
 impl Fetching for Settled {
     type Needs = Self;
+    type Settled = Self;
+}
+#[cfg(feature = "shared")]
+impl<N: Fetching> Fetching for InTier<N> {
+    type Needs = InTier<N::Needs>;
+    type Settled = InTier<N::Settled>;
 }
 
-/// The empty value of a builder that was given none.
-pub trait Empties<O: Outcome> {
+/// The things that a builder makes when the types of its cache are known.
+pub trait Empties<K, O: Outcome> {
     /// The default value, if one is needed.
-    fn by_default<K>() -> Option<OverKey<K, O::Return>>;
-}
-impl<O: Outcome> Empties<O> for Closures {
-    fn by_default<K>() -> Option<OverKey<K, O::Return>> {
+    fn by_default() -> Option<OverKey<K, O::Return>> {
+        None
+    }
+    /// How keys and values become bytes, if they are shared.
+    fn encodings() -> Option<Encodings<K, O::Value>> {
         None
     }
 }
-impl<O: Outcome> Empties<O> for Settled {
-    fn by_default<K>() -> Option<OverKey<K, O::Return>> {
-        None
-    }
-}
-impl<O: Outcome> Empties<O> for NeedsEmpty
+impl<K, O: Outcome> Empties<K, O> for Closures {}
+impl<K, O: Outcome> Empties<K, O> for Settled {}
+impl<K, O: Outcome> Empties<K, O> for NeedsEmpty
 where
     O::Value: Empty,
 {
-    fn by_default<K>() -> Option<OverKey<K, O::Return>> {
+    fn by_default() -> Option<OverKey<K, O::Return>> {
         Some(Arc::new(|_| O::join(Ok(O::Value::empty()))))
+    }
+}
+#[cfg(feature = "shared")]
+impl<K: SharedKey, O: Outcome, N: Empties<K, O>> Empties<K, O> for InTier<N>
+where
+    O::Value: SharedValue,
+{
+    fn by_default() -> Option<OverKey<K, O::Return>> {
+        N::by_default()
+    }
+    fn encodings() -> Option<Encodings<K, O::Value>> {
+        Some(Encodings::new())
     }
 }
 
@@ -167,6 +198,8 @@ impl<K, V> CacheBuilder<K, V> {
             policy: Policy::default(),
             empty: None,
             vary: None,
+            alias: None,
+            version: 0,
             parts: Undecided(()),
             needs: PhantomData,
         })
@@ -284,20 +317,51 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
     pub fn empty(
         mut self,
         empty: impl Fn(&K) -> V + Send + Sync + 'static,
-    ) -> CacheBuilder<K, V, P, Settled> {
+    ) -> CacheBuilder<K, V, P, N::Settled>
+    where
+        N: Fetching,
+    {
         self.empty = Some(Arc::new(empty));
         self.with(|parts| parts)
     }
 
     /// Lets a caller wait for the fetch if nothing is cached. No empty value is needed then.
-    pub fn fetch_on_miss(mut self) -> CacheBuilder<K, V, P, Settled> {
+    pub fn fetch_on_miss(mut self) -> CacheBuilder<K, V, P, N::Settled>
+    where
+        N: Fetching,
+    {
         self.policy.fetch_on_miss = true;
         self.with(|parts| parts)
     }
 
+    /// Shares the values with all processes that have the same second tier
+    /// ([`Configure::shared`](crate::Configure::shared)), and in it the same [`name`](Self::name). Default: they stay in
+    /// this process.
+    ///
+    /// Keys and values have to be `Serialize` and `DeserializeOwned`; of a `Result` only the `Ok`.
+    #[cfg(feature = "shared")]
+    pub fn shared(self) -> CacheBuilder<K, V, P, InTier<N>> {
+        self.with(|parts| parts)
+    }
+
+    /// The same, in the tier of this alias ([`Configure::shared_as`](crate::Configure::shared_as)).
+    #[cfg(feature = "shared")]
+    pub fn shared_as(mut self, alias: &'static str) -> CacheBuilder<K, V, P, InTier<N>> {
+        self.alias = Some(alias);
+        self.with(|parts| parts)
+    }
+
+    /// Sets the version of the shared entries: those of another version count as missing. Default: 0.
+    #[cfg(feature = "shared")]
+    pub fn version(mut self, version: u64) -> Self {
+        self.version = version;
+        self
+    }
+
     fn with<Q, M>(self, parts: impl FnOnce(P) -> Q) -> CacheBuilder<K, V, Q, M> {
-        let Draft { name, policy, empty, vary, parts: old, needs: _ } = self.into_draft();
-        CacheBuilder::of(Draft { name, policy, empty, vary, parts: parts(old), needs: PhantomData })
+        let Draft { name, policy, empty, vary, alias, version, parts: old, needs: _ } = self.into_draft();
+        let parts = parts(old);
+        CacheBuilder::of(Draft { name, policy, empty, vary, alias, version, parts, needs: PhantomData })
     }
 }
 
@@ -397,7 +461,7 @@ impl<K, T: Value, E: Failure, S, N> OfResults<K, T, E, S, N> {
 
     /// Sets how an error is copied for each of the callers who wait for it, if it is not `Clone`.
     pub fn share_err(self, share: fn(&E) -> E) -> OfResults<K, T, E, ByClosure, N> {
-        self.with(|parts| Parts { share: Some(share), ..parts.shared() })
+        self.with(|parts| Parts { share: Some(share), ..parts.sharing() })
     }
 
     /// Tells whether an error says that the origin is down. Default: every error does.
@@ -478,7 +542,7 @@ where
     /// Returns an error if options contradict each other. It names all of them.
     pub fn build(self) -> Result<Cache<K, V>, Error>
     where
-        N: Empties<Whole<V>>,
+        N: Empties<K, Whole<V>>,
     {
         self.decided::<Whole<V>, ByCall>().build()
     }
@@ -495,7 +559,7 @@ where
     /// Returns an error if options contradict each other. It names all of them.
     pub fn build(self) -> Result<Cache<K, V>, Error>
     where
-        N: Empties<Whole<V>>,
+        N: Empties<K, Whole<V>>,
     {
         self.cache::<Whole<V>, _>(&self.parts, Sharing::Copied(V::clone), Describe::UNSEEN)
     }
@@ -514,7 +578,7 @@ where
     ) -> Result<Cache<K, Result<T, E>>, Error>
     where
         P: OfErrors<K, T, E, S>,
-        N: Empties<Fallible<T, E>>,
+        N: Empties<K, Fallible<T, E>>,
     {
         let parts = self.parts.of_errors();
         let sharing = parts.share.map(Sharing::Copied).or(sharing).unwrap_or(Sharing::Never);
@@ -549,7 +613,7 @@ where
         describe: Describe<O::Error>,
     ) -> Result<Cache<K, V>, Error>
     where
-        N: Empties<O>,
+        N: Empties<K, O>,
     {
         let mut policy = self.policy;
         let empty = self.empty.clone().or_else(N::by_default);
@@ -569,6 +633,12 @@ where
             _ => {}
         }
         let is_named = self.name.is_some();
+        let encodings = N::encodings();
+        if encodings.is_some() && !is_named {
+            contradiction(
+                "option `shared`: by its `name` the other processes know the cache, and it has none",
+            );
+        }
         let name = self.name.unwrap_or_else(std::any::type_name::<Cache<K, V>>);
         if !contradictions.is_empty() {
             return Err(Error::new(format!("cacheback: cache `{name}`: {}", contradictions.join("; "))));
@@ -578,12 +648,47 @@ where
         }
         let closures = KeyClosures { fetcher: parts.fetcher.clone(), empty, vary: self.vary.clone() };
         let values = parts.values.clone();
-        let engine = Engine::<Of<_, O>>::new(Definition { name, policy, values, share, describe });
+        let shared = encodings.map(|encodings| encodings.options(self.alias, self.version));
+        let engine = Engine::<Of<_, O>>::new(Definition { name, policy, values, share, describe, shared });
         if is_named {
             any::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
         }
         let hasher = engine.hasher();
         Ok(Cache::new(Arc::new(Object { engine, closures: Arc::new(closures), is_named }), hasher))
+    }
+}
+
+/// How keys and values of a shared cache become bytes.
+#[cfg(feature = "shared")]
+#[derive(Debug)]
+pub struct Encodings<K, V> {
+    key: Encoding<K>,
+    value: Encoding<V>,
+}
+/// Without the feature no cache is shared.
+#[cfg(not(feature = "shared"))]
+#[derive(Debug)]
+pub struct Encodings<K, V>(std::convert::Infallible, PhantomData<fn() -> (K, V)>);
+
+#[cfg(feature = "shared")]
+impl<K, V> Encodings<K, V> {
+    fn new() -> Self
+    where
+        K: SharedKey,
+        V: SharedValue,
+    {
+        Self { key: Encoding::of(), value: Encoding::of() }
+    }
+
+    fn options(self, alias: Option<&'static str>, version: u64) -> SharedOptions<K, V> {
+        let Self { key, value } = self;
+        SharedOptions { alias, version, instance: None, key, value }
+    }
+}
+#[cfg(not(feature = "shared"))]
+impl<K, V> Encodings<K, V> {
+    fn options(self, _: Option<&'static str>, _: u64) -> SharedOptions<K, V> {
+        match self.0 {}
     }
 }
 
@@ -611,7 +716,7 @@ impl<K, O: Outcome, S> Parts<K, O, S> {
     const NONE: Self = Self { fetcher: None, values: ValueOptions::NONE, share: None, shares: PhantomData };
 
     /// The same closures, with errors shared in another way.
-    fn shared<Q>(self) -> Parts<K, O, Q> {
+    fn sharing<Q>(self) -> Parts<K, O, Q> {
         let Self { fetcher, values, share, shares: _ } = self;
         Parts { fetcher, values, share, shares: PhantomData }
     }

@@ -4,7 +4,8 @@ use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
 use crate::base::sync::{Arc, Mutex, lock};
-use crate::engine::source::{BoundSource, BoxFuture, Source};
+use crate::base::tasks::BoxFuture;
+use crate::engine::source::{BoundSource, Source};
 use crate::engine::{Engine, Keyed, Of};
 use crate::key::{Argument, Key, ObjectKey};
 use crate::outcome::{Errors, Outcome};

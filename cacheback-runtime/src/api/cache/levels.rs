@@ -153,7 +153,7 @@ macro_rules! calls_that_may_fail {
             ///
             /// # Errors
             ///
-            /// None on the local tier.
+            /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
             pub fn invalidate<Q>(
                 &self,
                 key: &Q,
@@ -184,7 +184,8 @@ where
     ///
     /// # Errors
     ///
-    /// Returns an error for an `Err`, which is not stored. Otherwise none on the local tier.
+    /// Returns an error for an `Err`, which is not stored, and [`Unreachable`](crate::ErrorKind::Unreachable), if the
+    /// cache is shared and its tier could not be told.
     ///
     /// # Panics
     ///
@@ -284,7 +285,7 @@ where
     ///
     /// # Errors
     ///
-    /// None on the local tier.
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     pub fn invalidate<Q>(&self, key: &Q) -> impl Future<Output = Result<(), Error>> + Send + use<K, V, Q>
     where
         K: Borrow<Q>,
@@ -299,7 +300,8 @@ where
     ///
     /// # Errors
     ///
-    /// If `V` is a `Result`, returns an error for an `Err`, which is not stored. Otherwise none on the local tier.
+    /// If `V` is a `Result`, returns an error for an `Err`, which is not stored; and
+    /// [`Unreachable`](crate::ErrorKind::Unreachable), if the cache is shared and its tier could not be told.
     ///
     /// # Panics
     ///

@@ -63,6 +63,7 @@ fn an_open_breaker() {
         (ServeError, false),
         (ServeEmpty, false),
         (ServeEmptyAndFetch, true),
+        (Consult, false),
     ] {
         assert_eq!(decision.also_fetches(), in_background, "{decision:?}");
     }
@@ -180,4 +181,30 @@ fn times_follow_the_policy() {
     let open = Times::new(&Policy { max_stale: None, ..policy }, at(0), policy.lifetime);
     assert_eq!(open.state(at(199_999_999_999)), State::Stale);
     assert_eq!(open.state(at(200_000_000_000)), State::Missing);
+}
+
+/// The second tier is asked before a fetch or an empty answer, whatever keeps the key from being fetched. If there is
+/// something to serve, it is not asked.
+#[test]
+fn the_second_tier_is_asked_for_what_is_missing() {
+    for times in [None, Some(TIMES)] {
+        let missing = Facts { times, is_unsure: true, ..Facts::NONE };
+        for facts in [
+            missing,
+            Facts { backoff_until: Moment::NEVER, ..missing },
+            Facts { broken_until: Moment::NEVER, ..missing },
+        ] {
+            for waits in [false, true] {
+                assert_eq!(decide(&facts, at(200), waits), Consult, "{facts:?}");
+            }
+        }
+    }
+    for age in [0, 99, 100, 149, 150, 199] {
+        let sure = Facts { times: Some(TIMES), ..Facts::NONE };
+        let unsure = Facts { is_unsure: true, ..sure };
+        assert_eq!(decide(&unsure, at(age), true), decide(&sure, at(age), true), "age {age}");
+    }
+    let error = Facts { error_until: Moment::NEVER, is_unsure: true, ..Facts::NONE };
+    assert_eq!(decide(&error, at(0), true), ServeError);
+    assert_eq!(decide(&error, at(0), false), Consult);
 }

@@ -96,7 +96,7 @@ macro_rules! builds {
             /// Returns an error if options contradict each other. It names all of them.
             pub fn build(&self) -> Result<Cache<K, Result<T, $error>>, Error>
             where
-                N: Empties<Fallible<T, $error>>,
+                N: Empties<K, Fallible<T, $error>>,
             {
                 self.built_of_results($sharing, $describe)
             }
@@ -155,7 +155,7 @@ where
     pub fn build(&self) -> Result<Cache<K, Result<T, E>>, Error>
     where
         E: SharedSomehow,
-        N: Empties<Fallible<T, E>>,
+        N: Empties<K, Fallible<T, E>>,
     {
         self.built_of_results(None, Describe::UNSEEN)
     }

@@ -1,0 +1,275 @@
+//! The fetch of a shared key: the lease before its body, and the store after it.
+
+use std::time::Duration;
+
+use super::super::commit::{Arrival, Candidate, Origin};
+use super::super::fetch::Job;
+use super::super::{Cacheable, FlightResult};
+use super::{SharedKey, SharedValue};
+use crate::base::clock::{Moment, nanos};
+use crate::base::panics::{catch, catch_future};
+use crate::events;
+use crate::executor::context;
+use crate::flight::Standing as Claimed;
+use crate::rules::backoff::Backoff;
+use crate::rules::effect::Ending;
+use crate::rules::freshness::State;
+use crate::rules::policy::Policy;
+use crate::tier::{
+    Acquired, Change, Down, Lease, Payload, Release, Request, Standing, Stored, Token, WriteId, is_fresh,
+};
+
+/// The pauses between two looks after another process' fetch: from the first to the longest.
+const LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
+
+/// A lease. If it is dropped, another process may fetch at once.
+pub(in crate::engine) struct HeldLease {
+    shared: SharedKey,
+    token: Token,
+    /// `None` if the tier has given no answer: the lease may have been granted all the same.
+    granted: Option<Lease>,
+    has_ended: bool,
+}
+
+impl HeldLease {
+    /// A lease that is not asked for yet.
+    fn of(shared: SharedKey) -> Self {
+        Self { shared, token: Token::random(), granted: None, has_ended: true }
+    }
+
+    /// Asks for the lease. If the answer is lost, or not waited for, the lease may be ours.
+    async fn ask(
+        &mut self,
+        seen: Option<WriteId>,
+        ahead: Option<Duration>,
+        is_awaited: bool,
+    ) -> Result<Acquired, Down> {
+        let request = Request { token: self.token, seen, ahead, is_awaited, is_running: true };
+        self.has_ended = false;
+        let acquired = self.shared.tier.acquire(&self.shared.key, request).await;
+        match &acquired {
+            Ok(Acquired::Ours(lease)) => self.granted = Some(*lease),
+            Ok(Acquired::Theirs { .. } | Acquired::Newer(_)) => self.has_ended = true,
+            Err(_) => {}
+        }
+        acquired
+    }
+
+    /// Stores the value of the fetch. If the answer is lost, the value may be stored all the same.
+    async fn store(mut self, lease: Lease, payload: Payload) -> Result<Stored, Down> {
+        let stored = self.shared.tier.store(&self.shared.key, &lease, payload).await;
+        self.has_ended = matches!(stored, Ok(Stored::Yes(_)));
+        stored
+    }
+
+    /// Ends the lease of a fetch that brings no value.
+    fn end(mut self, release: Release) {
+        self.release(release);
+    }
+
+    fn release(&mut self, release: Release) {
+        if !std::mem::replace(&mut self.has_ended, true) {
+            self.shared.tier.release(&self.shared.key, self.token, release);
+        }
+    }
+}
+
+impl Drop for HeldLease {
+    fn drop(&mut self) {
+        self.release(Release::Free);
+    }
+}
+
+/// The task of a fetch of a shared key.
+pub(in crate::engine) async fn run<C: Cacheable>(mut job: Job<C>, varied: Option<Box<Policy>>) {
+    let policy = *varied.as_deref().unwrap_or(job.engine.policy());
+    // The key's `Eq` and `Clone` run in here, and may panic.
+    match catch_future(Box::pin(job.acquire(&policy))).await {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(panic) => return job.end_panicked(panic, &policy),
+    }
+    let Some(returned) = job.run_body(varied.as_deref()).await else { return };
+    let received = catch(|| job.receive(returned, &policy)).and_then(|received| received);
+    let ended = match received {
+        Ok(Some(mut arrival)) => match catch_future(Box::pin(job.store_there(&mut arrival))).await {
+            Ok(()) => catch(|| job.store(arrival, &policy)).and_then(|stored| stored),
+            Err(panic) => Err(panic),
+        },
+        Ok(None) => Ok(()),
+        Err(panic) => Err(panic),
+    };
+    if let Err(panic) = ended {
+        job.end_panicked(panic, &policy);
+    }
+}
+
+impl<C: Cacheable> Job<C> {
+    /// Gets the lease of the key, and begins the body. `false` if the fetch has ended instead: the tier has a fresh
+    /// value, or another process fetches one and nobody waits for it here.
+    async fn acquire(&mut self, policy: &Policy) -> bool {
+        let Some(shared) = self.engine.shared_key(&self.here, &self.target) else {
+            return self.begin_renewed(policy);
+        };
+        let mut seen = self.engine.write_id(&self.target).map(WriteId);
+        let mut lease = HeldLease::of(shared);
+        let [mut pause, longest] = LOOKS;
+        // A refresh that was asked for takes the value of no earlier fetch, but joins one that runs.
+        let mut ahead = (!self.is_forced).then_some(policy.refresh_ahead);
+        loop {
+            let (sent, is_awaited) = (Moment::now(), self.flight.waiting() > 0);
+            match lease.ask(seen, ahead, is_awaited).await {
+                Ok(Acquired::Ours(_)) => break,
+                Ok(Acquired::Newer(found)) => {
+                    seen = Some(found.id);
+                    let Standing { age, lifetime, .. } = found.standing;
+                    // By the tier's clock: here it may count as older by the time of the way.
+                    let is_fresh = ahead.is_some_and(|ahead| is_fresh(age, lifetime, ahead));
+                    let is_there =
+                        |found: &SharedValue<_>| found.times.state(Moment::now()) != State::Missing;
+                    match self.engine.decoded(&found, sent, policy).filter(is_there) {
+                        Some(found) if is_fresh => {
+                            events::count(&self.engine.counters.shared_hits);
+                            self.land(Some(found), policy);
+                            return false;
+                        }
+                        Some(_) => {}
+                        // It is to be replaced, however fresh it is there.
+                        None => ahead = None,
+                    }
+                }
+                Ok(Acquired::Theirs { left, is_backoff }) => {
+                    if self.leave_to_others(left, is_backoff, policy) {
+                        return false;
+                    }
+                    ahead = Some(policy.refresh_ahead);
+                    let look = pause.min(left).max(Duration::from_millis(1));
+                    context::timer(&self.here.handle, look).await;
+                    pause = (pause * 2).min(longest);
+                    if self.renew(policy).is_none() {
+                        self.land(None, policy);
+                        return false;
+                    }
+                }
+                Err(_) => {
+                    self.engine.tier_failed();
+                    break;
+                }
+            }
+        }
+        self.lease = Some(lease);
+        self.begin_renewed(policy)
+    }
+
+    /// Begins the body: its claim and its age count from here. `false` if it is not to run, as it was superseded and
+    /// nobody waits.
+    fn begin_renewed(&mut self, policy: &Policy) -> bool {
+        let now = Moment::now();
+        self.started = self.started.max(now);
+        let is_wanted = match self.renew(policy) {
+            Some(Claimed::Current) => true,
+            Some(Claimed::Superseded) => self.flight.waiting() > 0,
+            None => false,
+        };
+        if is_wanted {
+            self.begin_body();
+        } else {
+            self.land(None, policy);
+        }
+        is_wanted
+    }
+
+    /// Lets the claim of the fetch last for a whole time-out from now on. `None` if the flight is over.
+    fn renew(&self, policy: &Policy) -> Option<Claimed> {
+        let until = Moment::now().max(self.started).plus(nanos(policy.refresh_timeout));
+        let Self { engine, target, flight, here, .. } = self;
+        flight.postpone(policy.refresh_timeout);
+        let pins = engine.store.pins();
+        engine.with_claims(target, |claims, known| {
+            let node = engine.store.resident(target.hash, known, &pins)?;
+            let standing = claims.lane(here.lane).renew(flight, until);
+            if let (Some(Claimed::Current), Some(node)) = (standing, node) {
+                node.set_no_refresh_until(until, &engine.store.windows);
+            }
+            Ok(standing)
+        })
+    }
+
+    /// Ends the fetch, unless somebody waits for it: another process fetches the key or is in back-off, for so long at
+    /// least. Returns whether it has ended.
+    fn leave_to_others(&mut self, left: Duration, is_backoff: bool, policy: &Policy) -> bool {
+        // A fetch that ends early is to be noticed.
+        let left = if is_backoff { left } else { left.min(LOOKS[1]) };
+        let until = Moment::now().plus(nanos(left));
+        let ending = Ending::LeftToOthers { until, is_backoff };
+        let key = catch(|| C::copy_key(self.target.key())).ok();
+        let mut candidate = Candidate::Record { key, kept: None, ending };
+        let Some(commit) = self.commit(&mut candidate, policy, &|job, _, _| job.flight.waiting() == 0) else {
+            return false;
+        };
+        self.publish(commit, Some(FlightResult::Consulted(None)));
+        true
+    }
+
+    /// Stores the value of the body in the tier, before it is stored here. If the tier refuses it, it is not stored
+    /// here either.
+    async fn store_there(&mut self, arrival: &mut Arrival<C>) {
+        // Without an answer to the request there is nothing to compare the value with.
+        let Some(lease) = self.lease.take() else { return };
+        let Some(granted) = lease.granted else { return };
+        let Candidate::Node { node: Some(node), origin, .. } = &mut arrival.candidate else { return };
+        let windows = &self.engine.store.windows;
+        let now = Moment::now();
+        if !node.has_value(now, windows) {
+            // The value is not to be stored, and an older one is to go. That ends the lease, too.
+            let removed = Change::Remove { tombstone: self.engine.tombstone() };
+            if lease.shared.tier.write(&lease.shared.key, removed).await.is_err() {
+                self.engine.tier_failed();
+            }
+            return;
+        }
+        if !self.holds_the_key() {
+            return;
+        }
+        let payload = match self.engine.payload(node, &*lease.shared.tier) {
+            Ok(payload) => payload,
+            Err(why) => return self.engine.value_not_shared(&why),
+        };
+        match lease.store(granted, payload).await {
+            Ok(Stored::Yes(WriteId(id))) => node.set_write_id(id, windows),
+            Ok(Stored::Superseded) => {
+                events::count(&self.engine.counters.leases_lost);
+                *origin = Origin::Refused;
+            }
+            Err(_) => self.engine.tier_failed(),
+        }
+    }
+
+    /// Whether nothing has superseded the fetch.
+    fn holds_the_key(&self) -> bool {
+        let Self { engine, target, flight, here, .. } = self;
+        let epoch = engine.store.epoch();
+        engine.with_claims(target, |claims, _| {
+            Ok(claims.lane(here.lane).holds(flight) && flight.epoch() == epoch)
+        })
+    }
+
+    /// The claim of the fetch has lapsed, and another one may begin. The value of this one is still stored if nobody
+    /// else's is newer.
+    pub(in crate::engine) fn lapse_lease(&self) {
+        if let Some(HeldLease { shared, token, .. }) = &self.lease {
+            shared.tier.release(&shared.key, *token, Release::Free);
+        }
+    }
+
+    /// Tells the tier that the fetch has ended without a value that is stored there.
+    pub(in crate::engine) fn end_lease(&mut self, backoff: Option<Backoff>) {
+        let Some(lease) = self.lease.take() else { return };
+        lease.end(match backoff {
+            Some(Backoff { until, failures, .. }) => {
+                Release::BackOff { left: Duration::from_nanos(until.since(Moment::now())), failures }
+            }
+            None => Release::Free,
+        });
+    }
+}

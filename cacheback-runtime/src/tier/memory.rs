@@ -1,0 +1,327 @@
+//! A second tier in the memory of the process: the whole contract of a [`Tier`] without a server.
+//!
+//! `state` is the server as a state machine, `faults` are the ways in which it fails. This file is the way between
+//! them and the processes: the time, the leases that are extended, and replies that do not come.
+
+use std::fmt;
+use std::future::ready;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use super::{
+    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
+    Token, WireKey, WriteId,
+};
+use crate::base::clock::{Moment, nanos};
+use crate::base::sync::{Arc, AtomicBool, Mutex, Ordering, lock, step};
+use crate::base::tasks::{Handle, Id, first, sleep};
+
+pub(crate) mod faults;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use faults::{Answer, Faults, Link, Operation, Work};
+use state::{Name, State};
+
+/// A second tier in the memory of the process, for tests of shared functions (feature `test-util`).
+///
+/// It does what a server does, and needs none. Clones are the same tier: two runtimes with caches of their own
+/// ([`isolate`](crate::testing::isolate)) that are given clones of it are two processes of a fleet.
+///
+/// # Time
+///
+/// Ages are measured by the tier's own clock. It is the latest time that any runtime had when it used the tier, so that
+/// it also works if each runtime has a paused clock of its own.
+///
+/// A process has the lease of a key as long as it fetches it, because it extends the lease every two seconds. So it is
+/// here, if a test advances the clock by a minute in one step as well: leases are extended while the runtime that has
+/// taken them exists and the tier can be reached. The leases of a runtime that was dropped lapse after five seconds.
+///
+/// # Faults
+///
+/// Shared functions work without their tier, too. [`disconnect`](Self::disconnect) and [`hang`](Self::hang) show how.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// let tier = cacheback::shared::Memory::new();
+/// tier.disconnect();
+/// // ... calls of shared functions fetch for themselves ...
+/// tier.reconnect();
+/// ```
+#[derive(Clone)]
+pub struct Memory {
+    server: Arc<Mutex<Server>>,
+    timeout: Duration,
+    max_value_bytes: usize,
+}
+
+/// The state, and all that does not belong to a real server's.
+#[derive(Default)]
+struct Server {
+    state: State,
+    faults: Faults,
+    leases: Vec<Taken>,
+    /// The runtimes that have asked for a lease.
+    holders: Vec<(Id, Holder)>,
+    operations: u32,
+}
+
+/// A lease that a process has taken.
+struct Taken {
+    name: Name,
+    token: Token,
+    /// `None` for a thread outside of any runtime, which lives as long as the process.
+    holder: Option<Holder>,
+}
+
+/// A runtime that takes leases. It exists until a task on it is dropped.
+#[derive(Clone)]
+struct Holder(Arc<AtomicBool>);
+
+impl Holder {
+    fn exists(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Tells that a runtime has been dropped.
+struct Farewell(Holder);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::SeqCst);
+    }
+}
+
+/// So many operations after each other sweep once.
+const SWEEP: u32 = 256;
+
+impl Memory {
+    /// An empty tier.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            server: Arc::new(Mutex::new(Server::default())),
+            timeout: Duration::from_millis(100),
+            max_value_bytes: 1 << 20,
+        }
+    }
+
+    /// Sets how long an operation waits for an answer while the tier [hangs](Self::hang). Default: 100 ms.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets the longest value, in encoded bytes, that is shared. Default: 1 MiB (1,048,576 bytes).
+    #[must_use]
+    pub fn max_value_bytes(mut self, bytes: usize) -> Self {
+        self.max_value_bytes = bytes;
+        self
+    }
+
+    /// Takes the tier away from all clones: operations fail at once, as if the server had been stopped. It keeps all
+    /// values.
+    pub fn disconnect(&self) {
+        self.link(Link::Down);
+    }
+
+    /// Lets the tier answer nobody: an operation does nothing, and fails after the [time-out](Self::timeout), as if the
+    /// network swallowed all that is sent.
+    pub fn hang(&self) {
+        self.link(Link::Hanging);
+    }
+
+    /// Ends [`disconnect`](Self::disconnect) and [`hang`](Self::hang).
+    pub fn reconnect(&self) {
+        self.link(Link::Up);
+    }
+
+    fn link(&self, link: Link) {
+        let now = Moment::now();
+        let mut server = lock(&self.server);
+        // Leases are extended up to here, and not while there is no link. Those that have lapsed meanwhile are lost.
+        let now = server.begin(now);
+        server.faults.link = link;
+        server.state.sweep(now);
+    }
+
+    /// Begins an operation. It takes effect before this returns, unless a fault keeps it from that.
+    fn send<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        work: impl FnOnce(&mut Server, Moment) -> T + Send + 'static,
+    ) -> Reply<T> {
+        let (sender, answer) = oneshot::channel();
+        let now = Moment::now();
+        let mut server = lock(&self.server);
+        let now = server.begin(now);
+        server.faults.count(operation);
+        match server.faults.link {
+            Link::Down => return Box::pin(ready(Err(Down::Disconnected))),
+            // Nobody will send an answer.
+            Link::Hanging => drop(sender),
+            Link::Up => {
+                let deadline = now.plus(nanos(self.timeout));
+                let work: Work = Box::new(move |server, now| {
+                    // As the scripts of a real server do: what comes too late changes nothing.
+                    let answer = (now < deadline).then(|| work(server, now));
+                    Box::new(move || drop(answer.map(|answer| sender.send(answer))))
+                });
+                let answer = server.carry_out(operation, now, work);
+                drop(server);
+                answer.into_iter().for_each(|answer| answer());
+            }
+        }
+        Box::pin(within(self.timeout, answer))
+    }
+
+    /// The calling runtime, as the holder of leases.
+    fn holder(&self) -> Option<Holder> {
+        let runtime = Handle::try_current().ok()?;
+        let holder = Holder(Arc::new(AtomicBool::new(true)));
+        {
+            let mut server = lock(&self.server);
+            server.holders.retain(|(_, holder)| holder.exists());
+            let known = server.holders.iter().find(|(id, _)| *id == runtime.id());
+            if let Some((_, known)) = known {
+                return Some(known.clone());
+            }
+            server.holders.push((runtime.id(), holder.clone()));
+        }
+        let farewell = Farewell(holder.clone());
+        drop(runtime.spawn(async move {
+            let _farewell = farewell;
+            std::future::pending::<()>().await;
+        }));
+        Some(holder)
+    }
+}
+
+/// Waits for an answer. One that was given already needs no timer.
+async fn within<T>(timeout: Duration, mut answer: oneshot::Receiver<T>) -> Result<T, Down> {
+    // The answer is on its way.
+    step();
+    match answer.try_recv() {
+        Ok(answer) => return Ok(answer),
+        Err(oneshot::error::TryRecvError::Closed) => {
+            sleep(timeout).await;
+            return Err(Down::TimedOut);
+        }
+        Err(oneshot::error::TryRecvError::Empty) => {}
+    }
+    let mut limit = Box::pin(sleep(timeout));
+    match first(answer, &mut limit).await {
+        Ok(Ok(answer)) => Ok(answer),
+        // The answer was lost: nobody knows it.
+        Ok(Err(_)) => {
+            limit.await;
+            Err(Down::TimedOut)
+        }
+        Err(()) => Err(Down::TimedOut),
+    }
+}
+
+impl Server {
+    /// The time of an operation, before which everything has happened that happens by itself.
+    fn begin(&mut self, now: Moment) -> Moment {
+        let now = self.state.time(now);
+        if self.faults.extends() {
+            let state = &mut self.state;
+            self.leases.retain(|taken| {
+                let exists = taken.holder.as_ref().is_none_or(Holder::exists);
+                exists && state.extend(now, &taken.name, taken.token)
+            });
+        }
+        self.operations = self.operations.wrapping_add(1);
+        if self.operations % SWEEP == 0 {
+            self.state.sweep(now);
+        }
+        now
+    }
+
+    /// Returns the answer, which is to be handed over without the lock, unless a gate holds it or the operation.
+    fn carry_out(&mut self, operation: Operation, now: Moment, work: Work) -> Option<Answer> {
+        let work = self.faults.hold_before(operation, work)?;
+        let answer = work(self, now);
+        self.faults.hold_after(operation, answer)
+    }
+
+    fn acquire(&mut self, now: Moment, key: &WireKey, request: Request, holder: Option<Holder>) -> Acquired {
+        let answer = self.state.acquire(now, key, request);
+        if matches!(answer, Acquired::Ours(_)) {
+            let name = state::name(key);
+            // After a lost reply it is asked for again.
+            self.leases.retain(|taken| taken.token != request.token || taken.name != name);
+            self.leases.push(Taken { name, token: request.token, holder });
+        }
+        answer
+    }
+}
+
+impl Tier for Memory {
+    fn is_up(&self) -> bool {
+        !matches!(lock(&self.server).faults.link, Link::Down)
+    }
+
+    fn max_value_bytes(&self) -> usize {
+        self.max_value_bytes
+    }
+
+    fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {
+        let raw_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Ok(Packed { compression: 0, raw_len, bytes })
+    }
+
+    fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
+        let key = key.clone();
+        self.send(Operation::Read, move |server, now| server.state.read(now, &key, have))
+    }
+
+    fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
+        let (key, holder) = (key.clone(), self.holder());
+        self.send(Operation::Acquire, move |server, now| server.acquire(now, &key, request, holder))
+    }
+
+    fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {
+        let (key, lease) = (key.clone(), *lease);
+        self.send(Operation::Store, move |server, now| server.state.store(now, &key, &lease, value))
+    }
+
+    fn release(&self, key: &WireKey, token: Token, ending: Release) {
+        let key = key.clone();
+        let release = move |server: &mut Server, now| server.state.release(now, &key, token, ending);
+        drop(self.send(Operation::Release, release));
+    }
+
+    fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId> {
+        let key = key.clone();
+        self.send(Operation::Write, move |server, now| server.state.write(now, &key, change))
+    }
+
+    fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()> {
+        let scope = Arc::clone(scope);
+        self.send(Operation::Bump, move |server, now| server.state.bump(now, &scope, change))
+    }
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (keys, link) = {
+            let server = lock(&self.server);
+            (server.state.len(), server.faults.link)
+        };
+        f.debug_struct("Memory").field("link", &link).field("keys", &keys).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,432 @@
+//! Each rule of the state machine.
+
+use std::time::Duration;
+
+use crate::base::clock::{Moment, nanos};
+use crate::base::sync::Arc;
+use crate::tier::memory::state::{State, name};
+use crate::tier::{
+    Acquired, Bump, Change, Lease, Packed, Payload, Read, Release, Request, Scope, Standing, Stored, Token,
+    WireKey, WriteId,
+};
+
+const KEPT: Duration = Duration::from_secs(600);
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+fn key() -> WireKey {
+    let scope = Arc::new(Scope { name: "users".into(), instance: None });
+    WireKey { scope, hash: [1; 16], fingerprint: 1 }
+}
+
+/// A value of some age: fresh for 10 s, kept for 60.
+fn value(text: &str, age: u64) -> Payload {
+    let standing = Standing { age: secs(age), lifetime: secs(10), retention: secs(60) };
+    let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: text.into() };
+    Payload { packed, schema: 7, standing, took: Duration::ZERO }
+}
+
+/// A server, and a clock.
+struct World {
+    state: State,
+    now: Moment,
+    key: WireKey,
+}
+
+impl World {
+    fn new() -> Self {
+        Self { state: State::default(), now: Moment::from_bits(1 << 62), key: key() }
+    }
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now.plus(nanos(time));
+    }
+    fn read(&mut self) -> Read {
+        self.state.read(self.now, &self.key, None)
+    }
+    fn text(&mut self) -> Option<String> {
+        match self.read() {
+            Read::Found(found) => Some(String::from_utf8(found.bytes).unwrap()),
+            _ => None,
+        }
+    }
+    fn standing(&mut self) -> Standing {
+        match self.read() {
+            Read::Found(found) => found.standing,
+            other => panic!("{other:?}"),
+        }
+    }
+    fn ask(&mut self, request: Request) -> Acquired {
+        self.state.acquire(self.now, &self.key, request)
+    }
+    /// Asks for the lease to refresh what is there.
+    fn refresh(&mut self, token: u64) -> Acquired {
+        let seen = match self.read() {
+            Read::Found(found) => Some(found.id),
+            Read::Missing { tombstone } => tombstone,
+            Read::Unchanged(_) => None,
+        };
+        self.ask(Request { token: Token(token), seen, ahead: None, is_awaited: false, is_running: true })
+    }
+    fn lease(&mut self, token: u64) -> Lease {
+        match self.refresh(token) {
+            Acquired::Ours(lease) => lease,
+            other => panic!("{other:?}"),
+        }
+    }
+    fn await_lease(&mut self, token: u64) -> Acquired {
+        self.ask(Request {
+            token: Token(token),
+            seen: Some(WriteId(u64::MAX)),
+            ahead: None,
+            is_awaited: true,
+            is_running: true,
+        })
+    }
+    fn store(&mut self, lease: &Lease, text: &str) -> Stored {
+        self.state.store(self.now, &self.key, lease, value(text, 0))
+    }
+    fn write(&mut self, change: Change) -> WriteId {
+        self.state.write(self.now, &self.key, change)
+    }
+    fn set(&mut self, text: &str) -> WriteId {
+        self.write(Change::Set(value(text, 0)))
+    }
+    fn fail(&mut self, lease: &Lease, left: Duration) {
+        self.state.release(self.now, &self.key, lease.token, Release::BackOff { left, failures: 3 });
+    }
+    fn bump(&mut self, change: Bump) {
+        let scope = Arc::clone(&self.key.scope);
+        self.state.bump(self.now, &scope, change);
+    }
+    fn extend(&mut self, token: u64) -> bool {
+        self.state.extend(self.now, &name(&self.key), Token(token))
+    }
+}
+
+fn is_ours(answer: &Acquired) -> bool {
+    matches!(answer, Acquired::Ours(_))
+}
+
+#[test]
+fn a_value_is_read_until_its_retention_ends() {
+    let mut world = World::new();
+    assert_eq!(world.read(), Read::Missing { tombstone: None });
+    let id = world.write(Change::Set(value("a", 5)));
+    world.pass(secs(3));
+    assert_eq!(world.standing(), Standing { age: secs(8), lifetime: secs(10), retention: secs(60) });
+    let have = world.state.read(world.now, &world.key, Some(id));
+    assert_eq!(have, Read::Unchanged(world.standing()));
+    world.pass(secs(52) - Duration::from_nanos(1));
+    assert_eq!(world.text().as_deref(), Some("a"));
+    world.pass(Duration::from_nanos(1));
+    assert_eq!(world.read(), Read::Missing { tombstone: None });
+}
+
+#[test]
+fn another_key_with_the_same_hash_is_missing() {
+    let mut world = World::new();
+    let id = world.set("a");
+    world.key.fingerprint = 2;
+    assert_eq!(world.read(), Read::Missing { tombstone: Some(id) });
+    let lease = world.lease(1);
+    assert_eq!(lease.seen, Some(id));
+    assert!(matches!(world.store(&lease, "b"), Stored::Yes(_)));
+    assert_eq!(world.text().as_deref(), Some("b"));
+}
+
+#[test]
+fn numbers_follow_the_clock_and_always_grow() {
+    let mut world = World::new();
+    let first = world.set("a");
+    assert_eq!(first.0, world.now.to_bits() / 1_000);
+    assert_eq!(world.set("b").0, first.0 + 1);
+    assert_eq!(world.write(Change::Remove { tombstone: KEPT }).0, first.0 + 2);
+    assert_eq!(world.set("c").0, first.0 + 3, "over a tombstone");
+    world.state.flush();
+    assert_eq!(world.set("d").0, first.0 + 4, "after a flush, in the same instant");
+    world.write(Change::Remove { tombstone: Duration::ZERO });
+    assert_eq!(world.set("e").0, first.0 + 6, "after a tombstone that has ended");
+    world.pass(secs(1));
+    assert_eq!(world.set("f").0, first.0 + 1_000_000);
+}
+
+#[test]
+fn the_clock_never_goes_back() {
+    let mut world = World::new();
+    world.set("a");
+    let start = world.now;
+    world.pass(secs(4));
+    world.read();
+    world.now = start;
+    assert_eq!(world.standing().age, secs(4));
+}
+
+#[test]
+fn an_invalidated_value_keeps_its_bytes_and_is_stale() {
+    let mut world = World::new();
+    let before = world.set("a");
+    world.pass(secs(4));
+    let after = world.write(Change::Invalidate { tombstone: KEPT });
+    assert!(after > before);
+    world.pass(secs(2));
+    assert_eq!(world.standing(), Standing { age: secs(6), lifetime: secs(4), retention: secs(60) });
+    world.pass(secs(10));
+    world.write(Change::Invalidate { tombstone: KEPT });
+    assert_eq!(world.standing().lifetime, secs(4), "it is never made fresher");
+    assert_eq!(world.text().as_deref(), Some("a"));
+    world.pass(secs(44));
+    assert_eq!(world.read(), Read::Missing { tombstone: None });
+}
+
+#[test]
+fn a_tombstone_is_left_and_lasts_as_long_as_any_asked_for() {
+    for change in [Change::Invalidate { tombstone: secs(20) }, Change::Remove { tombstone: secs(20) }] {
+        let mut world = World::new();
+        let id = world.write(change.clone());
+        assert_eq!(world.read(), Read::Missing { tombstone: Some(id) });
+        assert_eq!(world.lease(1).seen, Some(id), "a tombstone is observed");
+        let id = world.write(Change::Remove { tombstone: secs(5) });
+        world.pass(secs(20) - Duration::from_nanos(1));
+        assert_eq!(world.read(), Read::Missing { tombstone: Some(id) });
+        world.pass(Duration::from_nanos(1));
+        assert_eq!(world.read(), Read::Missing { tombstone: None });
+    }
+    let mut world = World::new();
+    world.set("a");
+    let id = world.write(Change::Remove { tombstone: secs(20) });
+    assert_eq!(world.read(), Read::Missing { tombstone: Some(id) });
+}
+
+#[test]
+fn a_scope_turns_stale_or_is_gone() {
+    let mut world = World::new();
+    let id = world.set("a");
+    world.pass(secs(4));
+    world.bump(Bump::Stale);
+    world.pass(secs(1));
+    assert_eq!(world.standing(), Standing { age: secs(5), lifetime: secs(5), retention: secs(60) });
+    world.set("b");
+    assert_eq!(world.standing().lifetime, secs(10), "what was set since then is fresh");
+    world.bump(Bump::Gone);
+    assert_eq!(world.text(), None);
+    let lease = world.lease(1);
+    assert!(lease.seen > Some(id), "it is observed all the same");
+    assert!(matches!(world.store(&lease, "c"), Stored::Yes(_)));
+    assert_eq!((world.text().as_deref(), world.standing().lifetime), (Some("c"), secs(10)));
+    world.bump(Bump::Gone);
+    world.write(Change::Invalidate { tombstone: KEPT });
+    assert_eq!(world.text(), None, "an invalidation brings nothing back");
+}
+
+#[test]
+fn a_lease_keeps_others_off_for_five_seconds() {
+    let mut world = World::new();
+    let lease = world.lease(1);
+    assert_eq!(lease.seen, None);
+    world.pass(secs(2));
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(3), is_backoff: false });
+    assert_eq!(world.await_lease(2), Acquired::Theirs { left: secs(3), is_backoff: false });
+    assert!(is_ours(&world.refresh(1)), "its own token: the reply was lost");
+    world.pass(secs(5) - Duration::from_nanos(1));
+    assert!(!is_ours(&world.refresh(2)));
+    world.pass(Duration::from_nanos(1));
+    assert!(is_ours(&world.refresh(2)), "lapsed");
+}
+
+#[test]
+fn a_lease_is_extended_every_two_seconds() {
+    let mut world = World::new();
+    world.lease(1);
+    world.pass(secs(70));
+    assert!(world.extend(1));
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(5), is_backoff: false });
+    world.pass(secs(1));
+    assert!(world.extend(1) && !world.extend(2));
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(4), is_backoff: false });
+    world.set("a");
+    assert!(!world.extend(1), "void");
+    let lease = world.lease(1);
+    world.fail(&lease, secs(1));
+    world.pass(secs(1));
+    assert!(!world.extend(1), "a back-off is not extended");
+    assert!(is_ours(&world.refresh(2)));
+}
+
+#[test]
+fn a_queued_fetch_and_a_back_off_give_way_to_a_caller_who_waits() {
+    let mut world = World::new();
+    world.ask(Request { token: Token(1), seen: None, ahead: None, is_awaited: false, is_running: false });
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(5), is_backoff: false });
+    let Acquired::Ours(lease) = world.await_lease(3) else { panic!("a queued fetch gives way") };
+    assert!(!is_ours(&world.await_lease(4)), "a running one does not");
+    world.fail(&lease, secs(30));
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(30), is_backoff: true });
+    assert!(is_ours(&world.await_lease(4)));
+}
+
+#[test]
+fn a_lease_from_before_a_clear_is_void() {
+    for change in [Bump::Stale, Bump::Gone] {
+        let mut world = World::new();
+        let lease = world.lease(1);
+        world.bump(change);
+        assert!(is_ours(&world.refresh(2)));
+        assert_eq!(world.store(&lease, "old"), Stored::Superseded);
+        world.state.release(world.now, &world.key, lease.token, Release::Free);
+        assert!(!is_ours(&world.refresh(3)), "a release ends no lease of another");
+    }
+}
+
+#[test]
+fn a_newer_value_is_returned_and_no_lease_given() {
+    let mut world = World::new();
+    let old = world.set("a");
+    world.set("b");
+    for seen in [None, Some(old)] {
+        let request = Request { token: Token(1), seen, ahead: None, is_awaited: true, is_running: true };
+        let Acquired::Newer(found) = world.ask(request) else { panic!("{seen:?}") };
+        assert_eq!((found.bytes, found.schema), (b"b".to_vec(), 7));
+    }
+    let id = world.write(Change::Remove { tombstone: KEPT });
+    let request =
+        Request { token: Token(1), seen: Some(old), ahead: None, is_awaited: true, is_running: true };
+    let Acquired::Ours(lease) = world.ask(request) else { panic!("a tombstone is no value") };
+    assert_eq!(lease.seen, Some(id));
+}
+
+#[test]
+fn a_store_ends_its_lease() {
+    let mut world = World::new();
+    let lease = world.lease(1);
+    let Stored::Yes(id) = world.store(&lease, "a") else { panic!("nobody else has changed it") };
+    assert!(matches!(world.read(), Read::Found(found) if found.id == id && found.bytes == b"a"));
+    assert!(is_ours(&world.refresh(2)));
+}
+
+#[test]
+fn a_lapsed_fetch_is_stored_if_nobody_else_fetches() {
+    let mut world = World::new();
+    let lapsed = world.lease(1);
+    world.pass(secs(6));
+    let other = world.lease(2);
+    assert_eq!(world.store(&lapsed, "a"), Stored::Superseded, "another's running lease");
+    world.fail(&other, secs(30));
+    assert!(matches!(world.store(&lapsed, "a"), Stored::Yes(_)), "a back-off does not refuse");
+    assert!(is_ours(&world.refresh(3)), "and is over, for the origin answers");
+
+    let mut world = World::new();
+    let lapsed = world.lease(1);
+    world.pass(secs(6));
+    world.ask(Request { token: Token(2), seen: None, ahead: None, is_awaited: false, is_running: false });
+    assert_eq!(world.store(&lapsed, "a"), Stored::Superseded, "another's queued lease");
+    world.pass(secs(6));
+    assert!(matches!(world.store(&lapsed, "a"), Stored::Yes(_)));
+}
+
+#[test]
+fn a_store_over_another_value_than_the_observed_is_refused() {
+    let changes = [
+        Change::Set(value("set", 0)),
+        Change::Invalidate { tombstone: KEPT },
+        Change::Remove { tombstone: KEPT },
+    ];
+    for was_there in [false, true] {
+        for change in &changes {
+            let mut world = World::new();
+            if was_there {
+                world.set("before");
+            }
+            let lease = world.lease(1);
+            world.write(change.clone());
+            assert_eq!(world.store(&lease, "fetched"), Stored::Superseded, "{was_there} {change:?}");
+            assert_ne!(world.text().as_deref(), Some("fetched"));
+        }
+    }
+}
+
+#[test]
+fn a_store_over_nothing_is_refused_if_there_was_a_value() {
+    let mut world = World::new();
+    world.set("a");
+    let lease = world.lease(1);
+    world.state.flush();
+    assert_eq!(world.store(&lease, "b"), Stored::Superseded);
+    let lease = world.lease(2);
+    assert!(matches!(world.store(&lease, "b"), Stored::Yes(_)));
+}
+
+#[test]
+fn writes_void_fetches_and_back_offs_stay_for_an_invalidation_alone() {
+    let changes = [
+        (Change::Set(value("set", 0)), true),
+        (Change::Remove { tombstone: KEPT }, true),
+        (Change::Invalidate { tombstone: KEPT }, false),
+    ];
+    for (change, ends_back_off) in changes {
+        for is_running in [true, false] {
+            let mut world = World::new();
+            world.ask(Request { token: Token(1), seen: None, ahead: None, is_awaited: false, is_running });
+            world.write(change.clone());
+            assert!(is_ours(&world.refresh(2)), "{change:?}");
+        }
+        let mut world = World::new();
+        let lease = world.lease(1);
+        world.fail(&lease, secs(30));
+        world.write(change.clone());
+        assert_eq!(is_ours(&world.refresh(2)), ends_back_off, "{change:?}");
+    }
+}
+
+#[test]
+fn a_release_frees_the_key_or_leaves_a_back_off() {
+    let mut world = World::new();
+    let lease = world.lease(1);
+    world.state.release(world.now, &world.key, lease.token, Release::Free);
+    let lease = world.lease(2);
+    world.fail(&lease, secs(30));
+    world.pass(secs(10));
+    assert_eq!(world.refresh(3), Acquired::Theirs { left: secs(20), is_backoff: true });
+    world.pass(secs(20));
+    let lease = world.lease(3);
+    world.fail(&lease, Duration::ZERO);
+    world.lease(4);
+}
+
+#[test]
+fn a_sweep_drops_what_is_over_and_nothing_else() {
+    let mut world = World::new();
+    world.set("a");
+    world.pass(secs(60) - Duration::from_nanos(1));
+    world.state.sweep(world.now);
+    assert_eq!(world.state.len(), 1);
+    world.pass(Duration::from_nanos(1));
+    world.state.sweep(world.now);
+    assert_eq!(world.state.len(), 0);
+    world.lease(1);
+    world.state.sweep(world.now);
+    assert_eq!(world.state.len(), 1);
+    world.pass(secs(5));
+    world.state.sweep(world.now);
+    assert_eq!(world.state.len(), 0);
+}
+
+/// The limit of the rule: with nothing observed and nothing there, nobody can tell that there was a change meanwhile.
+#[test]
+fn a_change_that_the_server_has_lost_is_not_seen_by_a_store_over_nothing() {
+    let mut world = World::new();
+    let early = world.lease(1);
+    world.set("a");
+    world.state.flush();
+    assert!(matches!(world.store(&early, "b"), Stored::Yes(_)));
+
+    // The value of an older fetch was invalidated, and its retention has ended.
+    let mut world = World::new();
+    let early = world.lease(1);
+    world.pass(secs(6));
+    world.write(Change::Set(value("a", 50)));
+    world.write(Change::Invalidate { tombstone: KEPT });
+    world.pass(secs(10));
+    assert!(matches!(world.store(&early, "b"), Stored::Yes(_)));
+}

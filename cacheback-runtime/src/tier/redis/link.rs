@@ -1,0 +1,361 @@
+//! The link to the server: one connection for all operations, and a task that keeps it alive.
+//!
+//! As long as there is no connection, every operation fails at once. The connection is dropped on an error after which
+//! it cannot be used, and when most operations of a second time out, or all of some seconds: on one connection, a late
+//! answer makes all that follow it late. Then the task connects again, after pauses that double up to
+//! [`LONGEST_PAUSE`].
+//!
+//! It all runs on a runtime of its own, which no caller can stop or block. Operations are sent in the order of the
+//! calls.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value,
+};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use crate::base::process::{self, PerProcess};
+use crate::base::sync::Arc;
+use crate::base::sync::plain::{AtomicBool, AtomicI64, Mutex, Ordering, lock};
+use crate::events;
+use crate::tier::{Down, Reply};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// How long a connection may take to be made, but for the first one, for which callers wait.
+const CONNECTING: Duration = Duration::from_secs(2);
+/// An idle link is tried so often.
+const HEARTBEAT: Duration = Duration::from_secs(1);
+/// So many time-outs are a dead connection, if they are most of the operations of a second, or all of a longer time: an
+/// idle link has one operation a second.
+const TIMEOUTS: usize = 3;
+const SILENCE: Duration = Duration::from_secs(4);
+const BUCKET: Duration = Duration::from_millis(250);
+/// How many operations may wait for the connection to send them.
+const BUFFER: usize = 4096;
+
+/// The runtime of all links, with a thread of its own: no body of a user's runs there, and could block it.
+pub(super) fn runtime() -> &'static tokio::runtime::Runtime {
+    static RUNTIME: PerProcess<tokio::runtime::Runtime> = PerProcess::new();
+    RUNTIME.get_or_init(process::id(), || {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("cacheback-tier")
+            .enable_all()
+            .build()
+            .expect("cacheback: the system gives no thread to talk to the second tier on")
+    })
+}
+
+/// A command for the server.
+pub(super) enum Command {
+    One(Cmd),
+    Transaction(Pipeline),
+}
+
+/// An operation on its way.
+struct Order {
+    command: Command,
+    deadline: Instant,
+    answer: oneshot::Sender<Result<Value, Down>>,
+}
+
+/// The state of the link, as callers see it.
+struct State {
+    /// There is a connection, or the first one is just being made.
+    is_up: AtomicBool,
+    /// The server's clock less ours, in microseconds.
+    clock: AtomicI64,
+    /// When our clock began.
+    began: Instant,
+    /// The address of the server, without user and password.
+    address: String,
+}
+
+/// A link to the server. It is closed when the last clone is dropped.
+#[derive(Clone)]
+pub(super) struct Link {
+    orders: mpsc::UnboundedSender<Order>,
+    state: Arc<State>,
+    timeout: Duration,
+}
+
+impl Link {
+    /// Begins to connect. Each connection begins with the commands `first`: if one of them fails, so does the connection.
+    pub(super) fn open(client: Client, first: Vec<Cmd>, address: String, limit: Duration) -> Self {
+        let (orders, queue) = mpsc::unbounded_channel();
+        let state = Arc::new(State {
+            is_up: AtomicBool::new(true),
+            clock: AtomicI64::new(0),
+            began: Instant::now(),
+            address,
+        });
+        runtime().spawn(supervise(client, first, queue, Arc::clone(&state), limit));
+        Self { orders, state, timeout: limit }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state.is_up.load(Ordering::Acquire)
+    }
+
+    /// The time by the server's clock, in microseconds.
+    pub(super) fn server_time(&self) -> i64 {
+        let ours = i64::try_from(self.state.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        ours.saturating_add(self.state.clock.load(Ordering::Relaxed))
+    }
+
+    /// Corrects the server's clock, which said `now` just now.
+    pub(super) fn correct_clock(&self, now: i64) {
+        self.state.correct_clock(now);
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Sends a command. It is sent even if the answer is not waited for.
+    pub(super) fn send(&self, command: Command) -> Reply<Value> {
+        let (answer, answered) = oneshot::channel();
+        let deadline = Instant::now() + self.timeout;
+        if !self.is_up() || self.orders.send(Order { command, deadline, answer }).is_err() {
+            return Box::pin(async { Err(Down::Disconnected) });
+        }
+        Box::pin(async move { answered.await.unwrap_or(Err(Down::Disconnected)) })
+    }
+}
+
+impl State {
+    fn correct_clock(&self, now: i64) {
+        let ours = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
+        self.clock.store(now.saturating_sub(ours), Ordering::Relaxed);
+    }
+}
+
+/// How the operations of one connection have ended of late.
+#[derive(Default)]
+struct Health {
+    /// Operations that ended, and those of them that timed out, in each [`BUCKET`] of time.
+    recent: Mutex<VecDeque<(Instant, usize, usize)>>,
+    dead: Notify,
+}
+
+impl Health {
+    /// Notes how an operation has ended, and whether the connection can still be used.
+    fn note(&self, timed_out: bool) {
+        let now = Instant::now();
+        let mut recent = lock(&self.recent);
+        match recent.back_mut() {
+            Some((began, all, late)) if now - *began < BUCKET => {
+                *all += 1;
+                *late += usize::from(timed_out);
+            }
+            _ => recent.push_back((now, 1, usize::from(timed_out))),
+        }
+        while recent.front().is_some_and(|(began, ..)| now - *began > SILENCE) {
+            recent.pop_front();
+        }
+        if !timed_out {
+            return;
+        }
+        let of = |span: Duration| {
+            let ended = recent.iter().filter(move |(began, ..)| now - *began <= span);
+            ended.fold((0, 0), |(all, late), bucket| (all + bucket.1, late + bucket.2))
+        };
+        let ((all, late), (all_of_silence, late_of_silence)) = (of(Duration::from_secs(1)), of(SILENCE));
+        let is_dead = late >= TIMEOUTS && late * 2 > all
+            || late_of_silence >= TIMEOUTS && late_of_silence == all_of_silence;
+        drop(recent);
+        if is_dead {
+            self.dead.notify_one();
+        }
+    }
+}
+
+/// Keeps the link: connects, sends, and connects again.
+async fn supervise(
+    client: Client,
+    first: Vec<Cmd>,
+    mut queue: mpsc::UnboundedReceiver<Order>,
+    state: Arc<State>,
+    limit: Duration,
+) {
+    let (mut pause, mut is_first, mut is_told) = (FIRST_PAUSE, true, false);
+    loop {
+        let within = if is_first { limit } else { CONNECTING };
+        let connecting = timeout(within, connect(&client, &first, &state));
+        let connected = if is_first {
+            // Orders wait for the first connection, within their own time.
+            Some(connecting.await)
+        } else {
+            refuse_while(&mut queue, connecting).await
+        };
+        let Some(connected) = connected else { return };
+        is_first = false;
+        let why = match connected {
+            Ok(Ok(connection)) => {
+                state.is_up.store(true, Ordering::Release);
+                events::tier_connected(&state.address);
+                (pause, is_told) = (FIRST_PAUSE, false);
+                let Some(why) = serve(&connection, &mut queue, &state, limit).await else { return };
+                why
+            }
+            Ok(Err(error)) => said(&error),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        state.is_up.store(false, Ordering::Release);
+        if !std::mem::replace(&mut is_told, true) {
+            events::tier_lost(&state.address, &why);
+        }
+        // Half of the pause is left to chance, so that a fleet does not come back in one moment.
+        // And what the old connection has sent is past its deadline by then.
+        let until = pause.mul_f64(0.5 + fastrand::f64() / 2.0).max(limit);
+        if refuse_while(&mut queue, sleep(until)).await.is_none() {
+            return;
+        }
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Connects, learns the server's clock, and tries whether the user may do all that will be asked for.
+async fn connect(client: &Client, first: &[Cmd], state: &State) -> RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        .set_response_timeout(None)
+        .set_pipeline_buffer_size(BUFFER);
+    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+    // In one burst, so that a connection over a long way is soon made.
+    let mut pipeline = Pipeline::new();
+    pipeline.cmd("TIME");
+    for command in first {
+        pipeline.add_command(command.clone()).ignore();
+    }
+    let ((seconds, micros),): ((i64, i64),) = pipeline.query_async(&mut connection).await?;
+    state.correct_clock(seconds * 1_000_000 + micros);
+    Ok(connection)
+}
+
+/// Sends the orders until the connection is broken, and returns why. `None` if nobody can send any more.
+async fn serve(
+    connection: &MultiplexedConnection,
+    queue: &mut mpsc::UnboundedReceiver<Order>,
+    state: &Arc<State>,
+    limit: Duration,
+) -> Option<String> {
+    let (broken, mut whys) = mpsc::unbounded_channel();
+    let mut heartbeat = tokio::time::interval(HEARTBEAT);
+    let health = Arc::new(Health::default());
+    loop {
+        let order = tokio::select! {
+            biased;
+            () = health.dead.notified() => return Some("most operations timed out".to_owned()),
+            Some(why) = whys.recv() => return Some(why),
+            order = queue.recv() => order?,
+            _ = heartbeat.tick() => {
+                let (answer, said) = oneshot::channel();
+                tokio::spawn(note_time(Arc::clone(state), said));
+                Order { command: Command::One(redis::cmd("TIME")), deadline: Instant::now() + limit, answer }
+            }
+        };
+        let Order { command, deadline, answer } = order;
+        // Without tokio's budget, which could keep the command from being handed over.
+        let mut running = Box::pin(tokio::task::unconstrained(run(connection.clone(), command)));
+        // The first poll hands the command to the connection. So the commands keep their order, although the answers
+        // are waited for in tasks of their own.
+        if let std::task::Poll::Ready(done) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            end(done, answer, &health, &broken);
+            continue;
+        }
+        let (health, broken) = (Arc::clone(&health), broken.clone());
+        tokio::spawn(async move {
+            match timeout_at(deadline, running).await {
+                Ok(done) => end(done, answer, &health, &broken),
+                Err(_) => {
+                    health.note(true);
+                    let _ = answer.send(Err(Down::TimedOut));
+                }
+            }
+        });
+    }
+}
+
+/// Runs a command on the connection.
+async fn run(mut connection: MultiplexedConnection, command: Command) -> RedisResult<Value> {
+    match command {
+        Command::Transaction(pipeline) => pipeline.query_async(&mut connection).await,
+        Command::One(command) => connection.send_packed_command(&command).await,
+    }
+}
+
+/// Sets the server's clock by its own answer.
+async fn note_time(state: Arc<State>, said: oneshot::Receiver<Result<Value, Down>>) {
+    if let Ok(Ok(Value::Array(time))) = said.await {
+        let part = |at: usize| match time.get(at) {
+            Some(Value::BulkString(digits)) => std::str::from_utf8(digits).ok()?.parse::<i64>().ok(),
+            _ => None,
+        };
+        if let (Some(seconds), Some(micros)) = (part(0), part(1)) {
+            state.correct_clock(seconds * 1_000_000 + micros);
+        }
+    }
+}
+
+/// Ends an operation.
+fn end(
+    done: RedisResult<Value>,
+    answer: oneshot::Sender<Result<Value, Down>>,
+    health: &Health,
+    broken: &mpsc::UnboundedSender<String>,
+) {
+    health.note(false);
+    let answered = done.map_err(|error| {
+        if is_lost(&error) {
+            let _ = broken.send(said(&error));
+            return Down::Disconnected;
+        }
+        Down::Refused(said(&error))
+    });
+    let _ = answer.send(answered);
+}
+
+/// Whether the connection is of no use after this error: it is broken, or leads to a server that does not serve.
+fn is_lost(error: &RedisError) -> bool {
+    let serves_not = matches!(
+        error.kind(),
+        ErrorKind::Server(
+            // The scripts are loaded with each connection: sent in another way, one would be overtaken.
+            ServerErrorKind::NoScript
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::Moved
+                | ServerErrorKind::Ask
+                | ServerErrorKind::BusyLoading
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ClusterDown
+        )
+    );
+    serves_not || error.kind() == ErrorKind::Parse || error.is_io_error() || error.is_unrecoverable_error()
+}
+
+/// The text of an error. The client's errors do not show the address with its password.
+fn said(error: &RedisError) -> String {
+    error.to_string()
+}
+
+/// Refuses the orders that come as long as a future runs. `None` if nobody can send any more.
+async fn refuse_while<F: Future>(queue: &mut mpsc::UnboundedReceiver<Order>, future: F) -> Option<F::Output> {
+    let mut future = std::pin::pin!(future);
+    loop {
+        tokio::select! {
+            biased;
+            done = future.as_mut() => return Some(done),
+            order = queue.recv() => {
+                let _ = order?.answer.send(Err(Down::Disconnected));
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The scripts, by which the server changes a key in one step. `scripts/prelude.lua` is the beginning of all that
+//! concern one key.
+
+use redis::{Cmd, Script as Hashed, ToRedisArgs};
+
+use super::link::Command;
+
+/// A script, which the server knows by its hash.
+pub(super) struct Script {
+    code: &'static str,
+    hash: String,
+}
+
+/// All scripts.
+pub(super) struct Scripts {
+    pub(super) acquire: Script,
+    pub(super) store: Script,
+    pub(super) set: Script,
+    pub(super) invalidate: Script,
+    pub(super) release: Script,
+    pub(super) extend: Script,
+    pub(super) bump: Script,
+}
+
+macro_rules! on_one_key {
+    ($file:literal) => {
+        Script::new(concat!(include_str!("scripts/prelude.lua"), include_str!($file)))
+    };
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            acquire: on_one_key!("scripts/acquire.lua"),
+            store: on_one_key!("scripts/store.lua"),
+            set: on_one_key!("scripts/set.lua"),
+            invalidate: on_one_key!("scripts/invalidate.lua"),
+            release: on_one_key!("scripts/release.lua"),
+            extend: Script::new(include_str!("scripts/extend.lua")),
+            bump: Script::new(include_str!("scripts/bump.lua")),
+        }
+    }
+}
+
+impl Scripts {
+    /// The commands that make them known to the server.
+    pub(super) fn load(&self) -> Vec<Cmd> {
+        let Self { acquire, store, set, invalidate, release, extend, bump } = self;
+        let load = |script: &Script| {
+            let mut command = redis::cmd("SCRIPT");
+            command.arg("LOAD").arg(script.code);
+            command
+        };
+        [acquire, store, set, invalidate, release, extend, bump].map(load).into()
+    }
+}
+
+impl Script {
+    fn new(code: &'static str) -> Self {
+        Self { code, hash: Hashed::new(code).get_hash().to_owned() }
+    }
+
+    /// A call of the script.
+    pub(super) fn call(&self, keys: &[impl ToRedisArgs], args: &[Vec<u8>]) -> Command {
+        let mut command = redis::cmd("EVALSHA");
+        command.arg(&self.hash).arg(keys.len());
+        keys.iter().for_each(|key| {
+            command.arg(key);
+        });
+        args.iter().for_each(|arg| {
+            command.arg(&arg[..]);
+        });
+        Command::One(command)
+    }
+}

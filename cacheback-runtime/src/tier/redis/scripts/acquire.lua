@@ -1,0 +1,27 @@
+-- ARGV[3] token, [4] the number that the caller has seen, [5] '1': a caller waits, [6] the time of a lease in ms,
+-- [7] its state, [8] a value that is fresh for longer than so many ms is returned though it was seen ('': it is not).
+local is_fresh = false
+if is_value and ARGV[8] ~= '' then
+  local lifetime, retention, value_stale = struct.unpack('<I8I8I8', string.sub(head, 41, 64))
+  local left = redis.call('PTTL', KEYS[1])
+  local age = retention - left
+  local ahead = tonumber(ARGV[8])
+  if ahead >= lifetime then
+    ahead = lifetime / 2
+  end
+  is_fresh = left > 0 and age >= 0 and value_stale >= stale and age + ahead < lifetime
+end
+if is_value and (id > tonumber(ARGV[4]) or is_fresh) then
+  return { 'newer', stale, gone, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1]) }
+end
+if state and token ~= ARGV[3] then
+  local is_void = lease_stale < stale or lease_gone < gone
+  local gives_way = ARGV[5] == '1' and state ~= 'r'
+  if not is_void and not gives_way then
+    redis.call('SETRANGE', KEYS[2], 29, '\1')
+    return { 'theirs', stale, gone, redis.call('PTTL', KEYS[2]), state == 'b' and 1 or 0 }
+  end
+end
+local granted = ARGV[7] .. ARGV[3] .. struct.pack('<I8I8I4', stale, gone, failures or 0) .. '\0'
+redis.call('SET', KEYS[2], granted, 'PX', ARGV[6])
+return { 'ours', stale, gone, id }

@@ -1,0 +1,48 @@
+-- Shared by all scripts that concern one key.
+--
+-- KEYS[1] the envelope, KEYS[2] the lease, KEYS[3] the versions of the scope.
+-- ARGV[1] the deadline in server time (us): a script that was delivered later changes nothing.
+-- ARGV[2] the versions that the caller knows, which may have been lost here.
+--
+-- A lease: state (r running, q queued, b back-off) | token 8 | stale 8 | gone 8 | failures 4 | wanted 1.
+
+local TOMBSTONE, INVALIDATED = '\51', '\85'
+
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+if now > tonumber(ARGV[1]) then
+  return { 'late', now }
+end
+
+-- The versions of the scope: the higher ones of those here and those that the caller knows.
+local known_stale, known_gone = struct.unpack('<I8I8', ARGV[2])
+local stale, gone = 0, 0
+local versions = redis.call('GET', KEYS[3])
+if versions and #versions == 16 then
+  stale, gone = struct.unpack('<I8I8', versions)
+end
+if stale < known_stale or gone < known_gone then
+  stale, gone = math.max(stale, known_stale), math.max(gone, known_gone)
+  redis.call('SET', KEYS[3], struct.pack('<I8I8', stale, gone))
+end
+
+-- The envelope: its number (0: there is none), and whether it holds a value that is not gone.
+local id, is_value = 0, false
+local head = redis.call('GETRANGE', KEYS[1], 0, 83)
+if #head == 84 and string.sub(head, 1, 3) == 'CBK' then
+  id = struct.unpack('<I8', string.sub(head, 9, 16))
+  is_value = string.sub(head, 6, 6) ~= TOMBSTONE and struct.unpack('<I8', string.sub(head, 65, 72)) >= gone
+end
+local next_id = math.max(now, id + 1)
+
+local state, token, lease_stale, lease_gone, failures
+local lease = redis.call('GET', KEYS[2])
+if lease and #lease == 30 then
+  state, token = string.sub(lease, 1, 1), string.sub(lease, 2, 9)
+  lease_stale, lease_gone, failures = struct.unpack('<I8I8I4', string.sub(lease, 10, 29))
+end
+
+-- The bytes of an envelope with a number in them.
+local function numbered(envelope, number)
+  return string.sub(envelope, 1, 8) .. struct.pack('<I8', number) .. string.sub(envelope, 17)
+end

@@ -1,0 +1,11 @@
+-- ARGV[3] token, [4] the number that was there when the lease was given, [5] and [6] the versions then, [7] the time to
+-- live in ms, [8] the envelope.
+local is_held = (state == 'r' or state == 'q') and token ~= ARGV[3]
+local is_outdated = stale > tonumber(ARGV[5]) or gone > tonumber(ARGV[6])
+if is_held or is_outdated or id ~= tonumber(ARGV[4]) then
+  return { 'superseded', stale, gone }
+end
+redis.call('SET', KEYS[1], numbered(ARGV[8], next_id), 'PX', ARGV[7])
+-- Its own lease, or the back-off of another process, which a success ends.
+redis.call('DEL', KEYS[2])
+return { 'stored', stale, gone, next_id }

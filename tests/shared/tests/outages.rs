@@ -1,0 +1,140 @@
+//! A server that is killed, stopped, cut off or lies: a slower cache, and never an outage.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Fault, Origin, Process, Proxy, Server};
+
+/// The time-out of an operation, in milliseconds.
+const TIMEOUT: u64 = 100;
+
+fn process(origin: &Origin, url: &str) -> Process {
+    Process::start(origin, url, &[&format!("timeout={TIMEOUT}")])
+}
+
+/// Asks for new keys until the tier is used again. Returns how long that took.
+fn back(one: &mut Process, other: &mut Process) -> Duration {
+    let began = Instant::now();
+    for round in 0.. {
+        one.ask(&format!("get long back{round}"));
+        if other.ask(&format!("get long back{round}")).contains("Shared") {
+            return began.elapsed();
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "the tier is not used again");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    unreachable!("it is used again")
+}
+
+/// What callers see during an outage that `begin` brings about: what is cached is served as fast as ever, what is
+/// missing is fetched, and nobody waits longer than the time-outs of its operations.
+fn is_no_outage(name: &str, origin: &Origin, one: &mut Process, begin: impl FnOnce()) {
+    assert_eq!(one.ask(&format!("get long {name}")), "Fetched Fetched 1");
+    begin();
+    let spin = one.send(&format!("spin long {name} 1500"));
+    for call in 0..12 {
+        let answer = one.send(&format!("get long {name}{call}")).answer();
+        assert_eq!(answer.words, "Fetched Fetched 1", "{name}: what is missing is fetched");
+        // A look, a lease and a store, each within its time-out, and some time to run.
+        assert!(answer.took < Duration::from_millis(3 * TIMEOUT + 250), "{name}: {:?}", answer.took);
+    }
+    assert_eq!(origin.runs(name).len(), 1);
+    let spun = spin.answer().words;
+    let slowest: u64 = spun.split(' ').nth(1).unwrap().parse().unwrap();
+    assert!(slowest < 100_000, "{name}: a hit took {slowest} us");
+}
+
+#[test]
+fn a_killed_server() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &server.url()));
+    is_no_outage("killed", &origin, &mut one, || server.kill());
+    assert!(one.ask("set long a b").starts_with("Unreachable the second tier of "));
+    assert_eq!(one.ask("get long a"), "Fresh Local b", "the change holds here");
+    server.start_again();
+    let took = back(&mut one, &mut other);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_stopped_server() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &server.url()));
+    is_no_outage("stopped", &origin, &mut one, || server.stop());
+    server.go_on();
+    let took = back(&mut one, &mut other);
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn a_network_that_fails() {
+    let Some(server) = Server::start(&[]) else { return };
+    for fault in [Fault::Cut, Fault::BlackHole, Fault::Garbage] {
+        let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+        let [mut one, mut other] = [(); 2].map(|()| process(&origin, &proxy.url()));
+        let name = format!("{fault:?}").to_lowercase();
+        is_no_outage(&name, &origin, &mut one, || proxy.set(fault));
+        proxy.set(Fault::None);
+        if fault == Fault::BlackHole {
+            // What the black hole has swallowed is lost, and so is the connection.
+            proxy.set(Fault::Cut);
+            proxy.set(Fault::None);
+        }
+        server.connection().send_packed_command(&redis::cmd("FLUSHALL").get_packed_command()).unwrap();
+        let took = back(&mut one, &mut other);
+        assert!(took < Duration::from_secs(5), "{fault:?}: {took:?}");
+    }
+}
+
+/// A server that is slow, but within the time-out, is used.
+#[test]
+fn a_slow_server() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &proxy.url()));
+    proxy.set(Fault::Latency(20));
+    assert_eq!(one.ask("get long slow"), "Fetched Fetched 1");
+    assert_eq!(other.ask("get long slow"), "Fresh Shared 1");
+}
+
+/// A process that starts without a server works, and uses it when it is there.
+#[test]
+fn a_server_that_comes_later() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    server.kill();
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &server.url()));
+    assert_eq!(one.ask("get long early"), "Fetched Fetched 1");
+    server.start_again();
+    back(&mut one, &mut other);
+}
+
+/// After `FLUSHALL` local values answer, and what is fetched then is shared again.
+#[test]
+fn a_server_that_has_lost_all() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &server.url()));
+    assert_eq!(one.ask("get long a"), "Fetched Fetched 1");
+    redis::cmd("FLUSHALL").exec(&mut server.connection()).unwrap();
+    assert_eq!(one.ask("get long a"), "Fresh Local 1");
+    assert_eq!(other.ask("get long a"), "Fetched Fetched 2");
+    assert_eq!(origin.runs("a").len(), 2);
+}
+
+#[test]
+fn a_server_without_memory_takes_no_write() {
+    let Some(server) = Server::start(&["--maxmemory", "2mb", "--maxmemory-policy", "noeviction"]) else {
+        return;
+    };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &server.url()));
+    assert_eq!(one.ask("set long a old"), "ok");
+    redis::cmd("CONFIG").arg("SET").arg("maxmemory").arg("1").exec(&mut server.connection()).unwrap();
+    assert!(one.ask("set long a new").contains("Unreachable"));
+    assert_eq!(one.ask("get long a"), "Fresh Local new");
+    assert_eq!(other.ask("peek long a"), "none", "the older value is not taken for the new one");
+}

@@ -1,0 +1,211 @@
+//! What a call does with the tier, row by row, on a real server and with real processes.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{Origin, Process, Server};
+
+/// A server and two processes.
+fn fleet() -> Option<(Server, Origin, Process, Process)> {
+    let server = Server::start(&[])?;
+    let origin = Origin::start();
+    let [one, other] = [(); 2].map(|()| Process::start(&origin, &server.url(), &["timeout=1000"]));
+    Some((server, origin, one, other))
+}
+
+#[test]
+fn a_value_that_one_process_has_fetched_is_a_value_of_all() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    assert_eq!(one.ask("get long a"), "Fetched Fetched 1");
+    assert_eq!(other.ask("get long a"), "Fresh Shared 1");
+    assert_eq!(other.ask("get long a"), "Fresh Local 1");
+    assert_eq!(origin.runs("a").len(), 1);
+    assert_eq!(other.ask("stats long"), "fetches=0 hits=1 misses=0 errors=0 lost=0");
+}
+
+#[test]
+fn missing_here_and_stale_there_is_served_and_refreshed_once() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    one.ask("get short a");
+    std::thread::sleep(Duration::from_millis(1_200));
+    assert_eq!(other.ask("get short a"), "Stale Shared 1");
+    origin.began("a", 2);
+    // Stale here and newer there: it is taken over.
+    while one.ask("get short a") == "Stale Local 1" {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(one.ask("stats short"), "fetches=1 hits=1 misses=1 errors=0 lost=0");
+}
+
+#[test]
+fn missing_everywhere_is_empty_after_a_look() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    assert_eq!(one.ask("get empty a"), "Empty Empty ");
+    origin.began("a", 1);
+    while other.ask("get empty a") == "Empty Empty " {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(origin.runs("a").len(), 1);
+}
+
+#[test]
+fn whoever_waits_waits_for_the_fetch_of_another_process() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    origin.hold("a");
+    let fetching = one.send("get long a");
+    origin.began("a", 1);
+    let waiting = other.send("get long a");
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(!waiting.is_answered());
+    origin.release("a");
+    assert_eq!(fetching.answer().words, "Fetched Fetched 1");
+    assert_eq!(waiting.answer().words, "Fresh Shared 1");
+    assert_eq!(origin.runs("a").len(), 1);
+}
+
+/// A slow body loses nothing: its lease is extended.
+#[test]
+fn a_lease_lasts_as_long_as_its_fetch() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    origin.hold("a");
+    let fetching = one.send("get long a");
+    origin.began("a", 1);
+    let waiting = other.send("get long a");
+    std::thread::sleep(Duration::from_secs(8));
+    origin.release("a");
+    assert_eq!(fetching.answer().words, "Fetched Fetched 1");
+    assert_eq!(waiting.answer().words, "Fresh Shared 1");
+    assert_eq!(origin.runs("a").len(), 1);
+}
+
+/// A killed holder costs the time of its lease.
+#[test]
+fn the_lease_of_a_killed_process_lapses() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    origin.hold("a");
+    one.send("get long a");
+    origin.began("a", 1);
+    one.kill();
+    let waiting = other.send("get long a");
+    origin.began("a", 2);
+    let runs = origin.runs("a");
+    assert!(runs[1] - runs[0] < Duration::from_secs(6), "{:?}", runs[1] - runs[0]);
+    origin.release("a");
+    assert_eq!(waiting.answer().words, "Fetched Fetched 2");
+}
+
+/// A holder that was stopped comes back too late: its value is stored nowhere.
+#[test]
+fn the_value_of_a_stopped_process_comes_too_late() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    origin.hold("a");
+    let late = one.send("get long a");
+    origin.began("a", 1);
+    one.stop();
+    let waiting = other.send("get long a");
+    origin.began("a", 2);
+    origin.release("a");
+    assert_eq!(waiting.answer().words, "Fetched Fetched 2");
+    one.go_on();
+    assert_eq!(late.answer().words, "Fetched Fetched 1", "whoever waited is answered");
+    assert_eq!(other.ask("peek long a"), "true Local 2");
+    // Nobody here had it stored: what is there is served.
+    assert_eq!(one.ask("get long a"), "Fresh Shared 2");
+}
+
+#[test]
+fn a_failure_keeps_the_other_processes_off() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    one.ask("get short a");
+    other.ask("get short a");
+    std::thread::sleep(Duration::from_millis(1_200));
+    origin.fail(true);
+    assert_eq!(one.ask("get short a"), "Stale Local 1");
+    origin.began("a", 2);
+    std::thread::sleep(Duration::from_millis(100));
+    for _ in 0..10 {
+        assert_eq!(other.ask("get short a"), "Stale Local 1");
+    }
+    assert_eq!(origin.runs("a").len(), 2, "the other process keeps off");
+}
+
+#[test]
+fn writes_hold_there() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    assert_eq!(one.ask("set long a written"), "ok");
+    assert_eq!(other.ask("get long a"), "Fresh Shared written");
+    assert_eq!(one.ask("remove long a"), "ok");
+    assert_eq!(one.ask("peek long a"), "none");
+    assert_eq!(one.ask("get long a"), "Fetched Fetched 1");
+    assert_eq!(one.ask("set long b written"), "ok");
+    assert_eq!(one.ask("invalidate long b"), "ok");
+    assert_eq!(other.ask("peek long b"), "false Shared written");
+    origin.began("b", 1);
+    assert_eq!(one.ask("clear long"), "ok");
+    assert_eq!(other.ask("peek long b"), "none");
+    assert_eq!(one.ask("get long b"), format!("Fetched Fetched {}", origin.runs("b").len()));
+    assert_eq!(other.ask("peek long b"), format!("true Shared {}", origin.runs("b").len()));
+}
+
+/// A `set` in one process during the fetch of another is never overwritten by it.
+#[test]
+fn a_fetch_never_overwrites_the_write_of_another_process() {
+    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    for (key, write, there) in [
+        ("a", "set long a written", "true Shared written"),
+        ("b", "remove long b", "none"),
+        ("c", "clear long", "none"),
+    ] {
+        origin.hold(key);
+        let fetching = one.send(&format!("get long {key}"));
+        origin.began(key, 1);
+        assert_eq!(other.ask(write), "ok");
+        origin.release(key);
+        assert_eq!(fetching.answer().words, "Fetched Fetched 1");
+        assert_eq!(one.ask(&format!("peek long {key}")), there, "{write}");
+    }
+    assert_eq!(one.ask("stats long"), "fetches=3 hits=0 misses=3 errors=0 lost=3");
+}
+
+/// Two values of one key that are set in a row stand in that order.
+#[test]
+fn writes_of_one_process_keep_their_order() {
+    let Some((_server, _origin, mut one, mut other)) = fleet() else { return };
+    for round in 0..50 {
+        let writes: Vec<_> = (0..20).map(|write| one.send(&format!("set long a {round}.{write}"))).collect();
+        for write in writes {
+            assert_eq!(write.answer().words, "ok");
+        }
+        // Commands run side by side in the process, so that any of them may be the last; but both tiers agree on it.
+        let here = one.ask("peek long a").replace("Local ", "");
+        assert_eq!(other.ask("peek long a").replace("Shared ", ""), here);
+    }
+}
+
+/// One body a lifetime in the fleet: 3 processes, 20 keys, 8 lifetimes.
+#[test]
+fn one_fetch_a_lifetime_in_the_fleet() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut fleet: Vec<_> =
+        (0..3).map(|_| Process::start(&origin, &server.url(), &["timeout=1000"])).collect();
+    let keys: Vec<_> = (0..20).map(|key| format!("k{key}")).collect();
+    let spins: Vec<_> = fleet
+        .iter_mut()
+        .flat_map(|process| {
+            keys.iter().map(|key| process.send(&format!("spin short {key} 8000"))).collect::<Vec<_>>()
+        })
+        .collect();
+    for spin in spins {
+        spin.answer();
+    }
+    for key in &keys {
+        let runs = origin.runs(key);
+        assert!(runs.len() >= 7, "{key}: {} runs", runs.len());
+        for pair in runs.windows(2) {
+            let apart = pair[1] - pair[0];
+            assert!(apart >= Duration::from_millis(950), "{key}: two bodies {apart:?} apart");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The origin that all processes ask. Each run of a body is a connection to it.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+#[derive(Default)]
+struct State {
+    /// Each run, by its key, and when it began.
+    runs: Vec<(String, Instant)>,
+    /// Keys whose runs wait.
+    held: HashSet<String>,
+    failing: bool,
+}
+
+#[derive(Clone)]
+pub(crate) struct Origin {
+    state: Arc<(Mutex<State>, Condvar)>,
+    pub(crate) address: SocketAddr,
+}
+
+impl Origin {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let origin = Self { state: Arc::default(), address: listener.local_addr().unwrap() };
+        let answering = origin.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let origin = answering.clone();
+                thread::spawn(move || origin.answer(stream.unwrap()));
+            }
+        });
+        origin
+    }
+
+    /// Answers with the number of the run.
+    fn answer(&self, mut stream: TcpStream) {
+        let mut key = String::new();
+        if BufReader::new(&stream).read_line(&mut key).is_err() {
+            return;
+        }
+        let key = key.trim_end().to_owned();
+        let (lock, moved) = &*self.state;
+        let mut state = lock.lock().unwrap();
+        state.runs.push((key.clone(), Instant::now()));
+        let run = state.runs.iter().filter(|(own, _)| *own == key).count();
+        moved.notify_all();
+        while state.held.contains(&key) {
+            state = moved.wait(state).unwrap();
+        }
+        let answer = if state.failing { "failed\n".to_owned() } else { format!("ok {run}\n") };
+        drop(state);
+        // The process may be gone.
+        let _ = stream.write_all(answer.as_bytes());
+    }
+
+    /// Lets the runs of a key wait until they are released.
+    pub(crate) fn hold(&self, key: &str) {
+        self.state.0.lock().unwrap().held.insert(key.to_owned());
+    }
+
+    pub(crate) fn release(&self, key: &str) {
+        self.state.0.lock().unwrap().held.remove(key);
+        self.state.1.notify_all();
+    }
+
+    pub(crate) fn fail(&self, failing: bool) {
+        self.state.0.lock().unwrap().failing = failing;
+    }
+
+    /// When the runs of a key began.
+    pub(crate) fn runs(&self, key: &str) -> Vec<Instant> {
+        let state = self.state.0.lock().unwrap();
+        state.runs.iter().filter(|(own, _)| own == key).map(|(_, began)| *began).collect()
+    }
+
+    /// Waits until so many runs of a key have begun.
+    pub(crate) fn began(&self, key: &str, runs: usize) {
+        let (lock, moved) = &*self.state;
+        let mut state = lock.lock().unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while state.runs.iter().filter(|(own, _)| own == key).count() < runs {
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "run {runs} of {key} has not begun");
+            state = moved.wait_timeout(state, left).unwrap().0;
+        }
+    }
+}

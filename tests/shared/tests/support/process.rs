@@ -1,0 +1,127 @@
+//! A process of the fleet, and its answers.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Origin;
+
+type Answers = Arc<(Mutex<HashMap<u64, Answer>>, Condvar)>;
+
+/// The answer to a command.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) took: Duration,
+    pub(crate) words: String,
+}
+
+pub(crate) struct Process {
+    child: Child,
+    commands: ChildStdin,
+    answers: Answers,
+    next: u64,
+}
+
+/// A command that was sent.
+#[derive(Clone)]
+pub(crate) struct Sent {
+    id: u64,
+    answers: Answers,
+}
+
+impl Process {
+    pub(crate) fn start(origin: &Origin, server: &str, options: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cacheback-shared-tests"))
+            .arg(origin.address.to_string())
+            .arg(server)
+            .args(options)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let commands = child.stdin.take().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let answers = Answers::default();
+        let told = Arc::clone(&answers);
+        thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let mut words = line.splitn(3, ' ');
+                let mut number = || words.next().and_then(|word| word.parse().ok());
+                let (Some(id), Some(took)) = (number(), number()) else { continue };
+                let words = words.next().unwrap_or_default().to_owned();
+                told.0.lock().unwrap().insert(id, Answer { took: Duration::from_millis(took), words });
+                told.1.notify_all();
+            }
+        });
+        let process = Self { child, commands, answers, next: 1 };
+        assert_eq!(process.sent(0).answer().words, "ready");
+        process
+    }
+
+    fn sent(&self, id: u64) -> Sent {
+        Sent { id, answers: Arc::clone(&self.answers) }
+    }
+
+    /// Sends a command: `get long key`.
+    pub(crate) fn send(&mut self, command: &str) -> Sent {
+        let id = self.next;
+        self.next += 1;
+        writeln!(self.commands, "{id} {command}").unwrap();
+        self.sent(id)
+    }
+
+    /// Sends a command and waits for the answer.
+    pub(crate) fn ask(&mut self, command: &str) -> String {
+        self.send(command).answer().words
+    }
+
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub(crate) fn stop(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    pub(crate) fn go_on(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
+        #[allow(unsafe_code)]
+        // SAFETY: sends a signal to our own child, which is not waited for yet.
+        let sent = unsafe { libc::kill(pid, signal) };
+        assert_eq!(sent, 0);
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl Sent {
+    pub(crate) fn answer(&self) -> Answer {
+        let (lock, told) = &*self.answers;
+        let until = Instant::now() + Duration::from_secs(30);
+        let mut answers = lock.lock().unwrap();
+        loop {
+            if let Some(answer) = answers.get(&self.id) {
+                return answer.clone();
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "a command is not answered");
+            answers = told.wait_timeout(answers, left).unwrap().0;
+        }
+    }
+
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answers.0.lock().unwrap().contains_key(&self.id)
+    }
+}

@@ -1,0 +1,140 @@
+//! A Redis server of the test's own, on a free port of this machine and in a temporary folder.
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// The program, or another one that is as good: `CACHEBACK_REDIS_SERVER`.
+fn program() -> String {
+    std::env::var("CACHEBACK_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
+}
+
+/// Whether there is a server to test with. If there is none, says so once. With `CACHEBACK_NEEDS_SERVERS` that is an
+/// error.
+pub(crate) fn is_there() -> bool {
+    let there = Command::new(program()).arg("--version").output().is_ok_and(|output| output.status.success());
+    if !there {
+        static SAID: Once = Once::new();
+        let missing = format!("no `{}` on this machine: tests with a real server are skipped", program());
+        assert!(std::env::var_os("CACHEBACK_NEEDS_SERVERS").is_none(), "{missing}");
+        SAID.call_once(|| eprintln!("{missing}"));
+    }
+    there
+}
+
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) port: u16,
+    folder: TempDir,
+    options: Vec<String>,
+}
+
+impl Server {
+    /// A server, once it answers. `None` if there is no program to run.
+    pub(crate) fn start(options: &[&str]) -> Option<Self> {
+        if !is_there() {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
+        // Somebody else may take the port before the server does.
+        for _ in 0..10 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let mut child = spawn(port, &folder, &options);
+            if answers(port, &mut child) {
+                return Some(Self { child, port, folder, options });
+            }
+        }
+        panic!("`{}` does not start", program());
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Kills it, with all that it has.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Starts it again, on the same port.
+    pub(crate) fn start_again(&mut self) {
+        self.kill();
+        for _ in 0..50 {
+            self.child = spawn(self.port, &self.folder, &self.options);
+            if answers(self.port, &mut self.child) {
+                return;
+            }
+            sleep(Duration::from_millis(100));
+        }
+        panic!("the server does not start again");
+    }
+
+    /// Stops it, so that it answers nothing and closes nothing.
+    pub(crate) fn stop(&self) {
+        self.signal(libc::SIGSTOP);
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&self) {
+        self.signal(libc::SIGCONT);
+    }
+
+    fn signal(&self, signal: libc::c_int) {
+        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
+        #[allow(unsafe_code)]
+        // SAFETY: sends a signal to our own child, which is not waited for yet.
+        let sent = unsafe { libc::kill(pid, signal) };
+        assert_eq!(sent, 0);
+    }
+
+    /// A connection of the test's own.
+    pub(crate) fn connection(&self) -> redis::Connection {
+        redis::Client::open(self.url()).unwrap().get_connection().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
+    Command::new(program())
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+        .arg("--dir")
+        .arg(folder.path())
+        .args(options)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until it answers. `false` if it has ended instead.
+fn answers(port: u16, child: &mut Child) -> bool {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(10) {
+        if child.try_wait().unwrap().is_some() {
+            return false;
+        }
+        let pong = TcpStream::connect(("127.0.0.1", port)).and_then(|mut stream| {
+            stream.set_read_timeout(Some(Duration::from_secs(1)))?;
+            stream.write_all(b"PING\r\n")?;
+            let mut answer = [0; 1];
+            stream.read_exact(&mut answer)
+        });
+        if pong.is_ok() {
+            return true;
+        }
+        sleep(Duration::from_millis(20));
+    }
+    false
+}
