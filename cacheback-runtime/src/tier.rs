@@ -131,14 +131,14 @@ pub(crate) enum Read {
     /// There is no value. A tombstone, if a value was removed, has a number.
     Missing { tombstone: Option<WriteId> },
     /// The value that the caller has already.
-    Unchanged(Standing),
+    Unchanged(Ages),
     /// Another one.
     Found(Found),
 }
 
 /// How old a value is, by the tier's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct Ages {
     /// Since the start of its fetch, or its `set`.
     pub(crate) age: Duration,
     /// The age at which it turns stale. An invalidation cuts it.
@@ -157,7 +157,7 @@ pub(crate) fn is_fresh(age: Duration, lifetime: Duration, ahead: Duration) -> bo
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found {
     pub(crate) id: WriteId,
-    pub(crate) standing: Standing,
+    pub(crate) ages: Ages,
     /// The fingerprint of the types that it was made from.
     pub(crate) schema: u64,
     /// The encoded value.
@@ -239,7 +239,7 @@ pub(crate) struct Payload {
     pub(crate) packed: Packed,
     pub(crate) schema: u64,
     /// Its age is that since the start of the body.
-    pub(crate) standing: Standing,
+    pub(crate) ages: Ages,
     /// How long the body took.
     // The tier in memory does not keep it.
     #[cfg_attr(not(feature = "redis"), allow(dead_code))]

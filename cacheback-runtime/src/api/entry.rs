@@ -242,7 +242,8 @@ impl<R: Send + 'static> EntryInner<R> {
 
     /// Returns the cached value, fresh or stale, or `None` if nothing is cached.
     ///
-    /// It starts no fetch and changes no counter.
+    /// It starts no fetch and counts no call. If the cache is shared and nothing is cached here, it looks into the second
+    /// tier, and stores nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<R>>> + Send + use<R> {
         AssertUnwindSafe(peeked(self.ops()))
     }
@@ -268,8 +269,9 @@ impl<R: Send + 'static> EntryInner<R> {
 
     /// Removes the entry and returns its value, fresh or stale, or `None` if nothing is cached.
     ///
-    /// This is one step: of several callers who take the value at the same time, one gets it. Otherwise it does the
-    /// same as [`remove`](Entry::remove).
+    /// This is one step: of several callers who take the value at the same time, one gets it. (If the cache is shared,
+    /// that holds in each process: two processes may both have the value.) Otherwise it does the same as
+    /// [`remove`](Entry::remove).
     ///
     /// An earlier reader may hold a copy of the value. For a ticket that is good for one use, let all callers take it,
     /// and none read it. The ticket is lost if it is evicted.
@@ -320,7 +322,8 @@ async fn taken<R>(ops: Arc<dyn Ops<R>>) -> Option<R> {
 impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
     /// Returns the cached value, fresh or stale, or `None` if nothing is cached.
     ///
-    /// It starts no fetch and changes no counter.
+    /// It starts no fetch and counts no call. If the cache is shared and nothing is cached here, it looks into the second
+    /// tier, and stores nothing.
     pub fn peek(&self) -> impl Future<Output = Option<Snapshot<T>>> + Send + use<T, E> {
         let peeked = AssertUnwindSafe(peeked(self.ops()));
         async move {
@@ -349,8 +352,9 @@ impl<T: Send + 'static, E: Send + 'static> Entry<Result<T, E>> {
 
     /// Removes the entry and returns its value, fresh or stale, or `None` if nothing is cached.
     ///
-    /// This is one step: of several callers who take the value at the same time, one gets it. Otherwise it does the
-    /// same as [`remove`](Entry::remove).
+    /// This is one step: of several callers who take the value at the same time, one gets it. (If the cache is shared,
+    /// that holds in each process: two processes may both have the value.) Otherwise it does the same as
+    /// [`remove`](Entry::remove).
     ///
     /// An earlier reader may hold a copy of the value. For a ticket that is good for one use, let all callers take it,
     /// and none read it. The ticket is lost if it is evicted.

@@ -25,7 +25,7 @@ use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
 use crate::tier::codec::Unencodable;
 use crate::tier::schema;
 use crate::tier::wire_key::{Scope, WireKey, wire_key};
-use crate::tier::{Found, Payload, Standing, Tier};
+use crate::tier::{Ages, Found, Payload, Tier};
 
 mod consult;
 mod lease;
@@ -129,12 +129,12 @@ impl<C: Cacheable> Engine<C> {
         let packed = catch(|| tier.pack(bytes)).map_err(|panic| panic.message().to_owned())??;
         let times = node.times(&self.store.windows);
         let took = Duration::from_nanos(times.age(Moment::now()));
-        let standing = Standing {
+        let ages = Ages {
             age: took,
             lifetime: Duration::from_nanos(times.lifetime),
             retention: Duration::from_nanos(times.retention),
         };
-        Ok(Payload { packed, schema: shared.schema(), standing, took })
+        Ok(Payload { packed, schema: shared.schema(), ages, took })
     }
 
     /// Notes that a value stays in this process.
@@ -156,7 +156,7 @@ impl<C: Cacheable> Engine<C> {
         let why = if found.schema == shared.schema() {
             match catch(|| (shared.options.value.decode)(&found.bytes)) {
                 Ok(Ok(value)) => {
-                    let Standing { age, lifetime, retention } = found.standing;
+                    let Ages { age, lifetime, retention } = found.ages;
                     let [age, lifetime, retention] = [age, lifetime, retention].map(nanos);
                     let times = Times::of_shared(sent, age, lifetime, retention, Windows::of(policy));
                     return Some(SharedValue { value, times, id: found.id.0 });

@@ -18,8 +18,8 @@ use redis::{Client, ConnectionAddr, IntoConnectionInfo, Pipeline, Value};
 use super::compress::{self, Codec};
 use super::envelope::{self, Envelope, Header, Kind};
 use super::{
-    Acquired, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stamp,
-    Standing, Stored, Tier, Token, WireKey, WriteId,
+    Acquired, Ages, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
+    Stamp, Stored, Tier, Token, WireKey, WriteId,
 };
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
@@ -40,7 +40,7 @@ const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Redis or Valkey as the second tier, for [`Configure::shared`](crate::Configure::shared).
 ///
-/// It is told of the server by a URL, and connects when the configuration is applied. A server that is down, slow or
+/// It is told of the server by a URL, and begins to connect when it is handed to `configure()`. A server that is down, slow or
 /// gone is no outage: functions work as if they were not shared, and the link is made anew in the background.
 ///
 /// # Examples
@@ -144,7 +144,8 @@ impl Redis {
     pub(crate) fn open(self) -> Arc<dyn Tier> {
         let inner = Arc::new_cyclic(|me| Inner {
             scripts: Scripts::new(),
-            prefix: escaped(&self.prefix),
+            // With a colon in it, the prefix of one service could be that of another with the beginning of a name.
+            prefix: escaped(&self.prefix).replace(':', "%3A"),
             links: PerProcess::new(),
             versions: Mutex::default(),
             leases: Mutex::default(),
@@ -248,7 +249,7 @@ impl Tier for Connected {
             let Some(envelope) = bytes(envelope) else { return Ok(Read::Missing { tombstone: None }) };
             let number = envelope::write_id(&envelope);
             match inner.found(&key, &envelope, number_of(&left)?, stamp) {
-                Some(found) if have == Some(found.id) => Ok(Read::Unchanged(found.standing)),
+                Some(found) if have == Some(found.id) => Ok(Read::Unchanged(found.ages)),
                 Some(found) => Ok(Read::Found(found)),
                 None => Ok(Read::Missing { tombstone: number }),
             }
@@ -286,12 +287,9 @@ impl Tier for Connected {
                     let id = envelope::write_id(&envelope).ok_or_else(unexpected)?;
                     // One that cannot be read is shown as one of a schema that nobody has.
                     let unreadable = || {
-                        let standing = Standing {
-                            age: Duration::ZERO,
-                            lifetime: Duration::ZERO,
-                            retention: Duration::ZERO,
-                        };
-                        Found { id, standing, schema: UNREADABLE, bytes: Vec::new() }
+                        let ages =
+                            Ages { age: Duration::ZERO, lifetime: Duration::ZERO, retention: Duration::ZERO };
+                        Found { id, ages, schema: UNREADABLE, bytes: Vec::new() }
                     };
                     Ok(Acquired::Newer(inner.found(&key, &envelope, left, stamp).unwrap_or_else(unreadable)))
                 }
@@ -442,6 +440,18 @@ impl Inner {
         script: fn(&Scripts) -> &scripts::Script,
         args: Vec<Vec<u8>>,
     ) -> Reply<Answer> {
+        self.call_unless(key, script, args, |_| false)
+    }
+
+    /// The same. If it is late, because the server's clock has been set forward, it is sent once more, unless it
+    /// `is_outdated` by then.
+    fn call_unless(
+        self: &Arc<Self>,
+        key: &WireKey,
+        script: fn(&Scripts) -> &scripts::Script,
+        args: Vec<Vec<u8>>,
+        is_outdated: impl FnOnce(&Self) -> bool + Send + 'static,
+    ) -> Reply<Answer> {
         let first = self.send_call(key, script, &args);
         let (inner, key) = (Arc::clone(self), key.clone());
         Box::pin(async move {
@@ -449,7 +459,9 @@ impl Inner {
             if answer.word != "late" {
                 return Ok(answer);
             }
-            // The server's clock has been set forward since: the right one is known now.
+            if is_outdated(&inner) {
+                return Err(Down::TimedOut);
+            }
             let again = inner.send_call(&key, script, &args).await?;
             inner.answer(&key.scope, again)
         })
@@ -475,7 +487,7 @@ impl Inner {
         let _ = self.link().send(Command::Transaction(pipeline)).await;
     }
 
-    /// `again`: it was refused before, when the key had this number.
+    /// Sends a write. `again`: it was refused before, and left the key with this number.
     fn send_write(self: &Arc<Self>, key: &WireKey, change: &Change, again: Option<u64>) -> Reply<Answer> {
         let stamp = self.known(&key.scope);
         let (envelope, left) = match change {
@@ -495,20 +507,8 @@ impl Inner {
                 )
             }
         };
-        let first = self.send_call(key, script, &args);
-        let (inner, key) = (Arc::clone(self), key.clone());
-        Box::pin(async move {
-            let answer = inner.answer(&key.scope, first.await?)?;
-            if answer.word != "late" {
-                return Ok(answer);
-            }
-            // The server's clock has been set forward. Once more, if that overtakes no later write.
-            if inner.writes.load(Ordering::SeqCst) != written {
-                return Err(Down::TimedOut);
-            }
-            let again = inner.send_call(&key, script, &args).await?;
-            inner.answer(&key.scope, again)
-        })
+        // It is not to overtake a later write.
+        self.call_unless(key, script, args, move |inner| inner.writes.load(Ordering::SeqCst) != written)
     }
 
     /// The answer of a script. Its second and third items are the versions of the scope.
@@ -533,8 +533,8 @@ impl Inner {
 
     /// The envelope of a value, and its time to live in milliseconds.
     fn envelope(&self, key: &WireKey, value: Payload, stamp: Stamp) -> (Vec<u8>, u64) {
-        let Payload { packed, schema, standing, took } = value;
-        let retention = millis(standing.retention);
+        let Payload { packed, schema, ages, took } = value;
+        let retention = millis(ages.retention);
         let header = Header {
             kind: Kind::Value,
             encoding: envelope::MESSAGE_PACK,
@@ -543,14 +543,14 @@ impl Inner {
             key: key.fingerprint,
             schema,
             created_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
-            lifetime_ms: millis(standing.lifetime),
+            lifetime_ms: millis(ages.lifetime),
             retention_ms: retention,
             tags_stale: stamp.stale,
             tags_gone: stamp.gone,
             raw_len: packed.raw_len,
             compute_ms: u32::try_from(millis(took)).unwrap_or(u32::MAX),
         };
-        let left = retention.saturating_sub(millis(standing.age)).max(1);
+        let left = retention.saturating_sub(millis(ages.age)).max(1);
         (envelope::encode(&header, &packed.bytes), left)
     }
 
@@ -587,12 +587,12 @@ impl Inner {
         let is_outdated = header.tags_stale < stamp.stale;
         let age_ms = age.unwrap_or(header.lifetime_ms);
         let lifetime_ms = if is_outdated { header.lifetime_ms.min(age_ms) } else { header.lifetime_ms };
-        let standing = Standing {
+        let ages = Ages {
             age: envelope::from_ms(age_ms),
             lifetime: envelope::from_ms(lifetime_ms),
             retention: envelope::from_ms(header.retention_ms),
         };
-        Some(Found { id: header.write_id, standing, schema: header.schema, bytes })
+        Some(Found { id: header.write_id, ages, schema: header.schema, bytes })
     }
 }
 
@@ -614,7 +614,7 @@ async fn extend(inner: Weak<Inner>) {
     }
 }
 
-/// A name without braces and colons of its own, which have a meaning in keys.
+/// A name without braces of its own, which have a meaning in keys.
 fn escaped(name: &str) -> String {
     let mut escaped = String::with_capacity(name.len());
     for char in name.chars() {

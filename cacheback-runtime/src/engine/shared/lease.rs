@@ -10,13 +10,13 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
 use crate::events;
 use crate::executor::context;
-use crate::flight::Standing as Claimed;
+use crate::flight::Standing;
 use crate::rules::backoff::Backoff;
 use crate::rules::effect::Ending;
 use crate::rules::freshness::State;
 use crate::rules::policy::Policy;
 use crate::tier::{
-    Acquired, Change, Down, Lease, Payload, Release, Request, Standing, Stored, Token, WriteId, is_fresh,
+    Acquired, Ages, Change, Down, Lease, Payload, Release, Request, Stored, Token, WriteId, is_fresh,
 };
 
 /// The pauses between two looks after another process' fetch: from the first to the longest.
@@ -122,7 +122,7 @@ impl<C: Cacheable> Job<C> {
                 Ok(Acquired::Ours(_)) => break,
                 Ok(Acquired::Newer(found)) => {
                     seen = Some(found.id);
-                    let Standing { age, lifetime, .. } = found.standing;
+                    let Ages { age, lifetime, .. } = found.ages;
                     // By the tier's clock: here it may count as older by the time of the way.
                     let is_fresh = ahead.is_some_and(|ahead| is_fresh(age, lifetime, ahead));
                     let is_there =
@@ -167,8 +167,8 @@ impl<C: Cacheable> Job<C> {
         let now = Moment::now();
         self.started = self.started.max(now);
         let is_wanted = match self.renew(policy) {
-            Some(Claimed::Current) => true,
-            Some(Claimed::Superseded) => self.flight.waiting() > 0,
+            Some(Standing::Current) => true,
+            Some(Standing::Superseded) => self.flight.waiting() > 0,
             None => false,
         };
         if is_wanted {
@@ -180,7 +180,7 @@ impl<C: Cacheable> Job<C> {
     }
 
     /// Lets the claim of the fetch last for a whole time-out from now on. `None` if the flight is over.
-    fn renew(&self, policy: &Policy) -> Option<Claimed> {
+    fn renew(&self, policy: &Policy) -> Option<Standing> {
         let until = Moment::now().max(self.started).plus(nanos(policy.refresh_timeout));
         let Self { engine, target, flight, here, .. } = self;
         flight.postpone(policy.refresh_timeout);
@@ -188,7 +188,7 @@ impl<C: Cacheable> Job<C> {
         engine.with_claims(target, |claims, known| {
             let node = engine.store.resident(target.hash, known, &pins)?;
             let standing = claims.lane(here.lane).renew(flight, until);
-            if let (Some(Claimed::Current), Some(node)) = (standing, node) {
+            if let (Some(Standing::Current), Some(node)) = (standing, node) {
                 node.set_no_refresh_until(until, &engine.store.windows);
             }
             Ok(standing)

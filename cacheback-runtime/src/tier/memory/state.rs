@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
 use crate::tier::{
-    Acquired, Bump, Change, Found, Lease, Payload, Read, Release, Request, Scope, Stamp, Standing, Stored,
-    Token, WireKey, WriteId, is_fresh,
+    Acquired, Ages, Bump, Change, Found, Lease, Payload, Read, Release, Request, Scope, Stamp, Stored, Token,
+    WireKey, WriteId, is_fresh,
 };
 
 /// How long a lease lasts if nobody extends it.
@@ -115,7 +115,7 @@ impl Default for Checks {
 
 impl Envelope {
     fn new(payload: Payload, key: &WireKey, id: WriteId, stamp: Stamp, now: Moment) -> Self {
-        let Standing { age, lifetime, retention } = payload.standing;
+        let Ages { age, lifetime, retention } = payload.ages;
         Self {
             id,
             value: Some(Value {
@@ -145,17 +145,17 @@ impl Envelope {
             .filter(|value| value.fingerprint == key.fingerprint && self.stamp.gone >= scope.gone)
     }
 
-    fn standing(&self, scope: Stamp, now: Moment) -> Standing {
+    fn ages(&self, scope: Stamp, now: Moment) -> Ages {
         let age = now.since(self.born);
         let lifetime = if self.stamp.stale < scope.stale { self.lifetime.min(age) } else { self.lifetime };
         let [age, lifetime, retention] = [age, lifetime, self.retention].map(Duration::from_nanos);
-        Standing { age, lifetime, retention }
+        Ages { age, lifetime, retention }
     }
 
     fn found(&self, key: &WireKey, scope: Stamp, now: Moment) -> Option<Found> {
         let value = self.value(key, scope)?;
-        let standing = self.standing(scope, now);
-        Some(Found { id: self.id, standing, schema: value.schema, bytes: value.bytes.clone() })
+        let ages = self.ages(scope, now);
+        Some(Found { id: self.id, ages, schema: value.schema, bytes: value.bytes.clone() })
     }
 }
 
@@ -222,7 +222,7 @@ impl State {
             return Read::Missing { tombstone: Some(envelope.id) };
         }
         if have == Some(envelope.id) {
-            return Read::Unchanged(envelope.standing(at.scope, at.now));
+            return Read::Unchanged(envelope.ages(at.scope, at.now));
         }
         envelope.found(key, at.scope, at.now).map_or(Read::Missing { tombstone: None }, Read::Found)
     }
@@ -232,7 +232,7 @@ impl State {
         let at = self.at(key, now);
         let found = at.entry.envelope.as_ref().and_then(|envelope| envelope.found(key, at.scope, at.now));
         let is_wanted = |found: &Found| {
-            let Standing { age, lifetime, .. } = found.standing;
+            let Ages { age, lifetime, .. } = found.ages;
             Some(found.id) > seen || ahead.is_some_and(|ahead| is_fresh(age, lifetime, ahead))
         };
         if let Some(found) = found.filter(is_wanted) {

@@ -36,6 +36,7 @@ const HEARTBEAT: Duration = Duration::from_secs(1);
 /// idle link has one operation a second.
 const TIMEOUTS: usize = 3;
 const SILENCE: Duration = Duration::from_secs(4);
+/// Operations are counted together in spans of this length.
 const BUCKET: Duration = Duration::from_millis(250);
 /// How many operations may wait for the connection to send them.
 const BUFFER: usize = 4096;
@@ -78,8 +79,7 @@ struct State {
     address: String,
 }
 
-/// A link to the server. It is closed when the last clone is dropped.
-#[derive(Clone)]
+/// A link to the server. It is closed when it is dropped.
 pub(super) struct Link {
     orders: mpsc::UnboundedSender<Order>,
     state: Arc<State>,
@@ -212,8 +212,8 @@ async fn supervise(
         if !std::mem::replace(&mut is_told, true) {
             events::tier_lost(&state.address, &why);
         }
-        // Half of the pause is left to chance, so that a fleet does not come back in one moment.
-        // And what the old connection has sent is past its deadline by then.
+        // Half of the pause is left to chance, so that a fleet does not come back in one moment. The pause is no shorter
+        // than the time-out: what the old connection has sent is past its deadline then.
         let until = pause.mul_f64(0.5 + fastrand::f64() / 2.0).max(limit);
         if refuse_while(&mut queue, sleep(until)).await.is_none() {
             return;
@@ -222,7 +222,7 @@ async fn supervise(
     }
 }
 
-/// Connects, learns the server's clock, and tries whether the user may do all that will be asked for.
+/// Connects, learns the server's clock, and sends the first commands.
 async fn connect(client: &Client, first: &[Cmd], state: &State) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)

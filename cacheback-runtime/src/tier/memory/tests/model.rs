@@ -16,7 +16,7 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
 use crate::tier::memory::state::{Checks, LEASE, State, name};
 use crate::tier::{
-    Acquired, Bump, Change, Found, Lease, Packed, Payload, Read, Release, Request, Scope, Standing, Stored,
+    Acquired, Ages, Bump, Change, Found, Lease, Packed, Payload, Read, Release, Request, Scope, Stored,
     Token, WireKey, WriteId,
 };
 
@@ -80,9 +80,9 @@ struct Fleet {
 type Verdict = Result<(), String>;
 
 fn payload(step: u64, age: Duration, lifetime: Duration) -> Payload {
-    let standing = Standing { age, lifetime, retention: RETENTION };
+    let ages = Ages { age, lifetime, retention: RETENTION };
     let bytes = step.to_le_bytes().into();
-    Payload { packed: Packed { compression: 0, raw_len: 8, bytes }, schema: 0, standing, took: age }
+    Payload { packed: Packed { compression: 0, raw_len: 8, bytes }, schema: 0, ages, took: age }
 }
 
 /// The step at which a value was read from the origin.
@@ -195,7 +195,7 @@ impl Fleet {
                 known.gone
             ));
         }
-        if read < known.stale && found.standing.age < found.standing.lifetime {
+        if read < known.stale && found.ages.age < found.ages.lifetime {
             return Err(format!("a value of step {read} is fresh, and it was made stale at {}", known.stale));
         }
         Ok(())

@@ -6,7 +6,7 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
 use crate::tier::memory::state::{State, name};
 use crate::tier::{
-    Acquired, Bump, Change, Lease, Packed, Payload, Read, Release, Request, Scope, Standing, Stored, Token,
+    Acquired, Ages, Bump, Change, Lease, Packed, Payload, Read, Release, Request, Scope, Stored, Token,
     WireKey, WriteId,
 };
 
@@ -23,9 +23,9 @@ fn key() -> WireKey {
 
 /// A value of some age: fresh for 10 s, kept for 60.
 fn value(text: &str, age: u64) -> Payload {
-    let standing = Standing { age: secs(age), lifetime: secs(10), retention: secs(60) };
+    let ages = Ages { age: secs(age), lifetime: secs(10), retention: secs(60) };
     let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: text.into() };
-    Payload { packed, schema: 7, standing, took: Duration::ZERO }
+    Payload { packed, schema: 7, ages, took: Duration::ZERO }
 }
 
 /// A server, and a clock.
@@ -51,9 +51,9 @@ impl World {
             _ => None,
         }
     }
-    fn standing(&mut self) -> Standing {
+    fn ages(&mut self) -> Ages {
         match self.read() {
-            Read::Found(found) => found.standing,
+            Read::Found(found) => found.ages,
             other => panic!("{other:?}"),
         }
     }
@@ -115,9 +115,9 @@ fn a_value_is_read_until_its_retention_ends() {
     assert_eq!(world.read(), Read::Missing { tombstone: None });
     let id = world.write(Change::Set(value("a", 5)));
     world.pass(secs(3));
-    assert_eq!(world.standing(), Standing { age: secs(8), lifetime: secs(10), retention: secs(60) });
+    assert_eq!(world.ages(), Ages { age: secs(8), lifetime: secs(10), retention: secs(60) });
     let have = world.state.read(world.now, &world.key, Some(id));
-    assert_eq!(have, Read::Unchanged(world.standing()));
+    assert_eq!(have, Read::Unchanged(world.ages()));
     world.pass(secs(52) - Duration::from_nanos(1));
     assert_eq!(world.text().as_deref(), Some("a"));
     world.pass(Duration::from_nanos(1));
@@ -160,7 +160,7 @@ fn the_clock_never_goes_back() {
     world.pass(secs(4));
     world.read();
     world.now = start;
-    assert_eq!(world.standing().age, secs(4));
+    assert_eq!(world.ages().age, secs(4));
 }
 
 #[test]
@@ -171,10 +171,10 @@ fn an_invalidated_value_keeps_its_bytes_and_is_stale() {
     let after = world.write(Change::Invalidate { tombstone: KEPT });
     assert!(after > before);
     world.pass(secs(2));
-    assert_eq!(world.standing(), Standing { age: secs(6), lifetime: secs(4), retention: secs(60) });
+    assert_eq!(world.ages(), Ages { age: secs(6), lifetime: secs(4), retention: secs(60) });
     world.pass(secs(10));
     world.write(Change::Invalidate { tombstone: KEPT });
-    assert_eq!(world.standing().lifetime, secs(4), "it is never made fresher");
+    assert_eq!(world.ages().lifetime, secs(4), "it is never made fresher");
     assert_eq!(world.text().as_deref(), Some("a"));
     world.pass(secs(44));
     assert_eq!(world.read(), Read::Missing { tombstone: None });
@@ -206,15 +206,15 @@ fn a_scope_turns_stale_or_is_gone() {
     world.pass(secs(4));
     world.bump(Bump::Stale);
     world.pass(secs(1));
-    assert_eq!(world.standing(), Standing { age: secs(5), lifetime: secs(5), retention: secs(60) });
+    assert_eq!(world.ages(), Ages { age: secs(5), lifetime: secs(5), retention: secs(60) });
     world.set("b");
-    assert_eq!(world.standing().lifetime, secs(10), "what was set since then is fresh");
+    assert_eq!(world.ages().lifetime, secs(10), "what was set since then is fresh");
     world.bump(Bump::Gone);
     assert_eq!(world.text(), None);
     let lease = world.lease(1);
     assert!(lease.seen > Some(id), "it is observed all the same");
     assert!(matches!(world.store(&lease, "c"), Stored::Yes(_)));
-    assert_eq!((world.text().as_deref(), world.standing().lifetime), (Some("c"), secs(10)));
+    assert_eq!((world.text().as_deref(), world.ages().lifetime), (Some("c"), secs(10)));
     world.bump(Bump::Gone);
     world.write(Change::Invalidate { tombstone: KEPT });
     assert_eq!(world.text(), None, "an invalidation brings nothing back");

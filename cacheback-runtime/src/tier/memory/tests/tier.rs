@@ -9,8 +9,8 @@ use crate::base::sync::Arc;
 use crate::tier::memory::Memory;
 use crate::tier::memory::faults::{Operation, Place};
 use crate::tier::{
-    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Request, Scope, Standing, Stored,
-    Tier, Token, WireKey,
+    Acquired, Ages, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Request, Scope, Stored, Tier,
+    Token, WireKey,
 };
 
 fn secs(secs: u64) -> Duration {
@@ -23,9 +23,9 @@ fn key() -> WireKey {
 }
 
 fn value(text: &str) -> Payload {
-    let standing = Standing { age: Duration::ZERO, lifetime: secs(10), retention: secs(600) };
+    let ages = Ages { age: Duration::ZERO, lifetime: secs(10), retention: secs(600) };
     let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: text.into() };
-    Payload { packed, schema: 7, standing, took: Duration::ZERO }
+    Payload { packed, schema: 7, ages, took: Duration::ZERO }
 }
 
 fn set(text: &str) -> Change {
@@ -77,7 +77,7 @@ fn ages_are_by_the_clock_of_the_tier() {
     let Read::Found(found) = other.block_on(async { memory.read(&key(), None).await }).unwrap() else {
         panic!("it is there")
     };
-    assert!(found.standing.age >= secs(7), "{found:?}");
+    assert!(found.ages.age >= secs(7), "{found:?}");
 }
 
 #[tokio::test(start_paused = true)]
