@@ -138,3 +138,30 @@ fn a_server_without_memory_takes_no_write() {
     assert_eq!(one.ask("get long a"), "Fresh Local new");
     assert_eq!(other.ask("peek long a"), "none", "the older value is not taken for the new one");
 }
+
+/// The rights that the guide names are enough, and a user who lacks one works without the tier.
+#[test]
+fn a_user_with_few_rights() {
+    let Some(server) = Server::start(&[]) else { return };
+    let guide = include_str!("../../../src/guide/several_processes.md");
+    let rights = guide.split("**Rights**: `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+    for (name, rights, there) in [
+        ("all", rights.to_owned(), "Fresh Shared"),
+        ("few", rights.replace("+@scripting", ""), "Fetched Fetched"),
+    ] {
+        let mut user = redis::cmd("ACL");
+        user.arg("SETUSER").arg(name).arg("on").arg(">secret");
+        rights.split_whitespace().for_each(|right| {
+            user.arg(right);
+        });
+        user.exec(&mut server.connection()).unwrap();
+        let origin = Origin::start();
+        let url = server.url().replace("redis://", &format!("redis://{name}:secret@"));
+        let [mut one, mut other] = [(); 2].map(|()| process(&origin, &url));
+        assert!(one.ask(&format!("get long {name}")).starts_with("Fetched Fetched"));
+        assert!(other.ask(&format!("get long {name}")).starts_with(there), "{name}");
+        let told = one.ask("clear long");
+        assert_eq!(told == "ok", name == "all", "{told}");
+        assert!(!told.contains("secret"));
+    }
+}
