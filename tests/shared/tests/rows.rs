@@ -139,9 +139,11 @@ fn writes_hold_there() {
     assert_eq!(one.ask("peek long a"), "none");
     assert_eq!(one.ask("get long a"), "Fetched Fetched 1");
     assert_eq!(one.ask("set long b written"), "ok");
+    origin.hold("b");
     assert_eq!(one.ask("invalidate long b"), "ok");
-    assert_eq!(other.ask("peek long b"), "false Shared written");
     origin.began("b", 1);
+    assert_eq!(other.ask("peek long b"), "false Shared written");
+    origin.release("b");
     assert_eq!(one.ask("clear long"), "ok");
     assert_eq!(other.ask("peek long b"), "none");
     assert_eq!(one.ask("get long b"), format!("Fetched Fetched {}", origin.runs("b").len()));
