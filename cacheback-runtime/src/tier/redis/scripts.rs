@@ -4,6 +4,7 @@
 use redis::{Cmd, Script as Hashed, ToRedisArgs};
 
 use super::link::Command;
+use crate::tier::Stamp;
 
 /// A script, which the server knows by its hash.
 pub(super) struct Script {
@@ -72,4 +73,14 @@ impl Script {
         });
         Command::One(command)
     }
+}
+
+/// A number as an argument.
+pub(super) fn text(number: impl ToString) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+/// The versions of a scope as an argument.
+pub(super) fn stamp_bytes(stamp: Stamp) -> Vec<u8> {
+    [stamp.stale.to_le_bytes(), stamp.gone.to_le_bytes()].concat()
 }

@@ -1,0 +1,85 @@
+//! Values as the server keeps them: envelopes.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::settings::Redis;
+use crate::tier::envelope::{self, Envelope, Header, Kind};
+use crate::tier::{Ages, Found, Payload, Stamp, WireKey, WriteId, compress};
+
+/// No entry lives longer: the server's numbers of milliseconds are finite.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+pub(super) fn millis(time: Duration) -> u64 {
+    envelope::to_ms(time.min(LONGEST))
+}
+
+/// The envelope of a value, and its time to live in milliseconds.
+pub(super) fn envelope(key: &WireKey, value: Payload, stamp: Stamp) -> (Vec<u8>, u64) {
+    let Payload { packed, schema, ages, took } = value;
+    let retention = millis(ages.retention);
+    let header = Header {
+        kind: Kind::Value,
+        encoding: envelope::MESSAGE_PACK,
+        compression: packed.compression,
+        write_id: WriteId(0),
+        key: key.fingerprint,
+        schema,
+        created_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
+        lifetime_ms: millis(ages.lifetime),
+        retention_ms: retention,
+        tags_stale: stamp.stale,
+        tags_gone: stamp.gone,
+        raw_len: packed.raw_len,
+        compute_ms: u32::try_from(millis(took)).unwrap_or(u32::MAX),
+    };
+    let left = retention.saturating_sub(millis(ages.age)).max(1);
+    (envelope::encode(&header, &packed.bytes), left)
+}
+
+pub(super) fn tombstone(key: &WireKey, stamp: Stamp) -> Vec<u8> {
+    let header = Header {
+        kind: Kind::Tombstone,
+        encoding: envelope::MESSAGE_PACK,
+        compression: 0,
+        write_id: WriteId(0),
+        key: key.fingerprint,
+        schema: 0,
+        created_ms: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis),
+        lifetime_ms: 0,
+        retention_ms: 0,
+        tags_stale: stamp.stale,
+        tags_gone: stamp.gone,
+        raw_len: 0,
+        compute_ms: 0,
+    };
+    envelope::encode(&header, &[])
+}
+
+/// The value in an envelope that has so many milliseconds left to live. `None` if there is none, or it cannot be
+/// read.
+pub(super) fn found(
+    settings: &Redis,
+    key: &WireKey,
+    envelope: &[u8],
+    left: i64,
+    stamp: Stamp,
+) -> Option<Found> {
+    let Envelope { header, payload } =
+        envelope::decode(envelope, key.fingerprint, settings.max_value_bytes).ok()?;
+    if header.kind == Kind::Tombstone || header.tags_gone < stamp.gone {
+        return None;
+    }
+    let bytes =
+        compress::unpack(settings.codec.as_deref(), header.compression, header.raw_len, payload).ok()?;
+    // A time to live that cannot be is a sign of damage, or of a server that has lost it: the value is stale.
+    let age = u64::try_from(left).ok().and_then(|left| header.retention_ms.checked_sub(left));
+    let is_outdated = header.tags_stale < stamp.stale;
+    let age_ms = age.unwrap_or(header.lifetime_ms);
+    let lifetime_ms = if is_outdated { header.lifetime_ms.min(age_ms) } else { header.lifetime_ms };
+    let ages = Ages {
+        age: envelope::from_ms(age_ms),
+        lifetime: envelope::from_ms(lifetime_ms),
+        retention: envelope::from_ms(header.retention_ms),
+    };
+    Some(Found { id: header.write_id, ages, schema: header.schema, bytes })
+}
