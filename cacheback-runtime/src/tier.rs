@@ -252,6 +252,9 @@ pub(crate) enum Stored {
     Yes(WriteId),
     /// The key was changed, or another process has the lease.
     Superseded,
+    /// There is nothing, and the lease is gone. It may have lapsed, or the tier has lost the key, and with it a change
+    /// that nobody can see any more.
+    Unfenced,
 }
 
 /// How a fetch ended that brings no value to store.

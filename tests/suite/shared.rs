@@ -584,6 +584,23 @@ fn refresh_runs_the_body() {
     assert_eq!(looked_up!(other, waits::entry(&source, 1)), (2, Status::Fresh, cacheback::Source::Local));
 }
 
+/// It may join a fetch that takes over the value of another process, which was fetched before anybody asked for a refresh.
+#[test]
+fn a_refresh_that_joins_a_take_over_runs_the_body() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    other.run(|| waits(&source, 1));
+    wait(&processes, 20);
+    assert_eq!(one.run(|| waits::entry(&source, 1).refresh()), 2);
+    let (served, refreshed) = other.run(|| async {
+        // The stale value, and a refresh that would find the value of the first process.
+        let served = waits(&source, 1).await;
+        (served, waits::entry(&source, 1).refresh().await)
+    });
+    assert_eq!((served, refreshed), (1, 3));
+}
+
 #[cacheback(shared, lifetime = 10, refresh_ahead = 4, fetch_on_miss, skip(source))]
 async fn ahead(source: &Arc<Source>, key: u64) -> u64 {
     let _ = key;

@@ -10,7 +10,7 @@
 //! | `cacheback_refreshes_skipped_total` | counter | `cache` | refreshes that waited and were no longer needed |
 //! | `cacheback_shared_reads_total` | counter | `cache`, `found` | looks into the second tier, by what they found: a `value` or `nothing` |
 //! | `cacheback_shared_errors_total` | counter | `cache` | operations of the second tier that were given no answer: it was down, or too slow |
-//! | `cacheback_leases_lost_total` | counter | `cache` | fetched values that the second tier refused, because another process had changed the key meanwhile |
+//! | `cacheback_leases_lost_total` | counter | `cache` | fetched values that the second tier did not take: another process had changed the key meanwhile, or the right to fetch it was lost there |
 //! | `cacheback_evictions_total` | counter | `cache` | entries that were dropped to stay within the bound |
 //! | `cacheback_entries` | gauge | `cache` | values in the store |
 //! | `cacheback_fetches_in_flight` | gauge | `cache` | fetches that run |

@@ -185,8 +185,8 @@ impl<C: Cacheable> Engine<C> {
             let Some(result) = self.wait_for(&waiter, None, &here).await else { continue };
             match result {
                 FlightResult::Value(fetched) => return C::join(Ok(fetched.value.clone())),
-                // Another process has just fetched it. (What a mere look finds may be old.)
-                FlightResult::Consulted(Some(found)) if waiter.is_for(Purpose::Fetch) => {
+                // Another process has just fetched it. (What is merely found may be old.)
+                FlightResult::Consulted(Some(found)) if found.is_just_fetched => {
                     return C::join(Ok(found.value.clone()));
                 }
                 FlightResult::Consulted(_) => continue,

@@ -65,6 +65,8 @@ pub(crate) struct SharedValue<V> {
     /// Its number there.
     #[cfg(feature = "shared")]
     pub(crate) id: u64,
+    /// The fetch of another process has brought it, while this one waited for that.
+    pub(crate) is_just_fetched: bool,
 }
 
 /// The answer to a call.

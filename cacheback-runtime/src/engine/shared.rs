@@ -159,7 +159,7 @@ impl<C: Cacheable> Engine<C> {
                     let Ages { age, lifetime, retention } = found.ages;
                     let [age, lifetime, retention] = [age, lifetime, retention].map(nanos);
                     let times = Times::of_shared(sent, age, lifetime, retention, Windows::of(policy));
-                    return Some(SharedValue { value, times, id: found.id.0 });
+                    return Some(SharedValue { value, times, id: found.id.0, is_just_fetched: false });
                 }
                 Ok(Err(error)) => error.to_string(),
                 Err(panic) => panic.message().to_owned(),
@@ -180,7 +180,7 @@ impl<C: Cacheable> Engine<C> {
         target: &Target<C::OwnedKey>,
         found: &SharedValue<C::Value>,
     ) -> Record<NodeOf<C>> {
-        let SharedValue { value, times, id } = found;
+        let SharedValue { value, times, id, .. } = found;
         let Some(weight) = self.weight(value) else {
             let (key, now) = (C::copy_key(target.key()), Moment::now());
             let node = self.backoff_record(key, target.hash, Backoff::after_unstored(now), None, now);

@@ -200,8 +200,9 @@ counters! {
             /// Operations of the second tier that were given no answer: it was down, or too slow.
             shared_errors: counted;
         }
-        counter "cacheback_leases_lost_total": "Fetched values that the second tier refused." {
-            /// Fetched values that the second tier refused, because another process had changed the key meanwhile.
+        counter "cacheback_leases_lost_total": "Fetched values that the second tier did not take." {
+            /// Fetched values that the second tier did not take: another process had changed the key meanwhile, or the
+            /// right to fetch it was lost there.
             leases_lost: counted;
         }
         counter "cacheback_evictions_total": "Entries that were dropped to stay within the bound." {

@@ -1,6 +1,6 @@
 //! The callers who wait for a flight.
 
-use super::{Flight, Purpose};
+use super::Flight;
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, Ordering};
 use crate::base::tasks::{Id, task};
@@ -62,11 +62,6 @@ impl<T> Waiter<T> {
     /// Gives the flight's place among the refreshes back, as it has a caller now. Must not be called under a lock.
     pub(crate) fn give_place_back(&self) {
         self.flight.give_place_back();
-    }
-
-    /// Whether the flight has this purpose.
-    pub(crate) fn is_for(&self, purpose: Purpose) -> bool {
-        self.flight.purpose == purpose
     }
 
     /// Whether this call started the flight.

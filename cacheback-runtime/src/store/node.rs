@@ -303,7 +303,7 @@ impl<K, V, X> Node<K, V, X> {
     /// The value has this number in the second tier.
     #[cfg(feature = "shared")]
     pub(crate) fn set_write_id(&self, id: u64, standard: &Windows) {
-        self.more(standard).write_id.store(id, Ordering::Relaxed);
+        self.more(standard).write_id.fetch_max(id, Ordering::Relaxed);
     }
 
     /// A stale read starts no refresh until then.

@@ -177,6 +177,7 @@ impl Tier for Connected {
             match (&*word, &rest[..]) {
                 ("stored", [id]) => Ok(Stored::Yes(WriteId(number(id)?))),
                 ("superseded", _) => Ok(Stored::Superseded),
+                ("unfenced", _) => Ok(Stored::Unfenced),
                 _ => Err(unexpected()),
             }
         })

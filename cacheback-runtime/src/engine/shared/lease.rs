@@ -115,6 +115,7 @@ impl<C: Cacheable> Job<C> {
         let mut lease = HeldLease::of(shared);
         let [mut pause, longest] = LOOKS;
         // A refresh that was asked for takes the value of no earlier fetch, but joins one that runs.
+        let mut has_waited = false;
         let mut ahead = (!self.is_forced).then_some(policy.refresh_ahead);
         loop {
             let (sent, is_awaited) = (Moment::now(), self.flight.waiting() > 0);
@@ -128,7 +129,8 @@ impl<C: Cacheable> Job<C> {
                     let is_there =
                         |found: &SharedValue<_>| found.times.state(Moment::now()) != State::Missing;
                     match self.engine.decoded(&found, sent, policy).filter(is_there) {
-                        Some(found) if is_fresh => {
+                        Some(mut found) if is_fresh => {
+                            found.is_just_fetched = has_waited;
                             events::count(&self.engine.counters.shared_hits);
                             self.land(Some(found), policy);
                             return false;
@@ -142,7 +144,7 @@ impl<C: Cacheable> Job<C> {
                     if self.leave_to_others(left, is_backoff, policy) {
                         return false;
                     }
-                    ahead = Some(policy.refresh_ahead);
+                    (has_waited, ahead) = (true, Some(policy.refresh_ahead));
                     let look = pause.min(left).max(Duration::from_millis(1));
                     context::timer(&self.here.handle, look).await;
                     pause = (pause * 2).min(longest);
@@ -241,6 +243,8 @@ impl<C: Cacheable> Job<C> {
                 events::count(&self.engine.counters.leases_lost);
                 *origin = Origin::Refused;
             }
+            // It is a value of this process alone, as it would be without a tier.
+            Ok(Stored::Unfenced) => events::count(&self.engine.counters.leases_lost),
             Err(_) => self.engine.tier_failed(),
         }
     }

@@ -101,7 +101,7 @@ pub(super) struct Checks {
     pub(super) fence: bool,
     /// There is another value than the one that was there when the lease was given.
     pub(super) write_id: bool,
-    /// There is none any more.
+    /// There is none, and the lease is gone, which every change would have ended.
     pub(super) strict_miss: bool,
     /// The scope was changed.
     pub(super) stamp: bool,
@@ -259,14 +259,13 @@ impl State {
         let is_fetched = |held: &Held| held.is_fetch() && held.token != lease.token;
         let is_held = at.entry.lease.as_ref().is_some_and(is_fetched);
         let is_outdated = at.scope.stale > lease.stamp.stale || at.scope.gone > lease.stamp.gone;
-        let is_lost = at.id().is_none() && lease.seen.is_some();
         let is_changed = at.id().is_some() && at.id() != lease.seen;
-        if checks.fence && is_held
-            || checks.stamp && is_outdated
-            || checks.strict_miss && is_lost
-            || checks.write_id && is_changed
-        {
+        if checks.fence && is_held || checks.stamp && is_outdated || checks.write_id && is_changed {
             return Stored::Superseded;
+        }
+        let is_holder = at.entry.lease.as_ref().is_some_and(|held| held.token == lease.token);
+        if checks.strict_miss && at.id().is_none() && !is_holder {
+            return Stored::Unfenced;
         }
         let id = at.next_id();
         let stamp = if checks.stamp { lease.stamp } else { at.scope };

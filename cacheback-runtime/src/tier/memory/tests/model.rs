@@ -53,12 +53,8 @@ struct Known {
     /// The last step at which a value of before was made stale, and that at which it was removed or replaced.
     stale: u64,
     gone: u64,
-    /// The last step at which the server has lost the key.
-    lost: u64,
     /// The running lease, and its end.
     running: Option<(Token, Moment)>,
-    /// A value came in over a loss that nobody could see.
-    is_unsure: bool,
 }
 
 impl Known {
@@ -170,7 +166,6 @@ impl Fleet {
     fn flush(&mut self) {
         self.state.flush();
         for known in &mut self.known {
-            known.lost = self.step;
             known.running = None;
         }
     }
@@ -186,9 +181,6 @@ impl Fleet {
     /// Looks at a value that was found.
     fn found(&self, key: usize, found: &Found) -> Verdict {
         let (known, read) = (&self.known[key], read_at(found));
-        if known.is_unsure {
-            return Ok(());
-        }
         if read < known.gone {
             return Err(format!(
                 "a value of step {read} is there, and it was removed at step {}",
@@ -221,7 +213,6 @@ impl Fleet {
         let id = self.state.write(self.now, &self.keys[key], change);
         let known = &mut self.known[key];
         known.running = None;
-        known.is_unsure &= !is_gone;
         *(if is_gone { &mut known.gone } else { &mut known.stale }) = self.step;
         self.numbered(key, id)
     }
@@ -316,19 +307,7 @@ impl Fleet {
         let known = &mut self.known[key];
         let is_kept = age < RETENTION;
         if is_kept && fetch.step < known.changed() {
-            // A server that has lost a change and its lease cannot tell that there was one, if there was nothing before.
-            // An invalidated value ends with its retention as well, and leaves no tombstone.
-            let is_forgotten = known.lost >= known.changed() || known.gone <= fetch.step;
-            if lease.seen.is_some() || !is_forgotten {
-                return Err(format!(
-                    "stored: read at step {}, changed at step {}",
-                    fetch.step,
-                    known.changed()
-                ));
-            }
-            known.is_unsure = true;
-        } else {
-            known.is_unsure = false;
+            return Err(format!("stored: read at step {}, changed at step {}", fetch.step, known.changed()));
         }
         self.numbered(key, id)
     }

@@ -308,6 +308,7 @@ fn a_store_ends_its_lease() {
 #[test]
 fn a_lapsed_fetch_is_stored_if_nobody_else_fetches() {
     let mut world = World::new();
+    world.set("old");
     let lapsed = world.lease(1);
     world.pass(secs(6));
     let other = world.lease(2);
@@ -317,12 +318,34 @@ fn a_lapsed_fetch_is_stored_if_nobody_else_fetches() {
     assert!(is_ours(&world.refresh(3)), "and is over, for the origin answers");
 
     let mut world = World::new();
+    world.set("old");
     let lapsed = world.lease(1);
     world.pass(secs(6));
-    world.ask(Request { token: Token(2), seen: None, ahead: None, is_awaited: false, is_running: false });
+    let queued =
+        Request { token: Token(2), seen: lapsed.seen, ahead: None, is_awaited: false, is_running: false };
+    assert!(is_ours(&world.ask(queued)));
     assert_eq!(world.store(&lapsed, "a"), Stored::Superseded, "another's queued lease");
     world.pass(secs(6));
     assert!(matches!(world.store(&lapsed, "a"), Stored::Yes(_)));
+}
+
+/// There is nothing to compare its value with: a change and its tombstone may have been lost.
+#[test]
+fn a_fetch_of_a_key_that_had_nothing_is_stored_under_its_own_lease_alone() {
+    let mut world = World::new();
+    let lapsed = world.lease(1);
+    world.pass(secs(6));
+    assert_eq!(world.store(&lapsed, "a"), Stored::Unfenced, "no lease");
+    let other = world.lease(2);
+    world.fail(&other, secs(30));
+    assert_eq!(world.store(&lapsed, "a"), Stored::Unfenced, "a back-off of another");
+    assert!(!is_ours(&world.refresh(3)), "which goes on");
+
+    let mut world = World::new();
+    let held = world.lease(1);
+    world.write(Change::Remove { tombstone: KEPT });
+    world.state.flush();
+    assert_eq!(world.store(&held, "removed"), Stored::Unfenced);
 }
 
 #[test]
@@ -347,12 +370,12 @@ fn a_store_over_another_value_than_the_observed_is_refused() {
 }
 
 #[test]
-fn a_store_over_nothing_is_refused_if_there_was_a_value() {
+fn a_fetch_from_before_a_loss_is_not_stored_over_nothing() {
     let mut world = World::new();
     world.set("a");
     let lease = world.lease(1);
     world.state.flush();
-    assert_eq!(world.store(&lease, "b"), Stored::Superseded);
+    assert_eq!(world.store(&lease, "b"), Stored::Unfenced);
     let lease = world.lease(2);
     assert!(matches!(world.store(&lease, "b"), Stored::Yes(_)));
 }
@@ -412,14 +435,14 @@ fn a_sweep_drops_what_is_over_and_nothing_else() {
     assert_eq!(world.state.len(), 0);
 }
 
-/// The limit of the rule: with nothing observed and nothing there, nobody can tell that there was a change meanwhile.
+/// With nothing there, only the holder of the lease can tell that there was no change meanwhile.
 #[test]
-fn a_change_that_the_server_has_lost_is_not_seen_by_a_store_over_nothing() {
+fn a_change_that_the_server_has_lost_keeps_older_fetches_out() {
     let mut world = World::new();
     let early = world.lease(1);
     world.set("a");
     world.state.flush();
-    assert!(matches!(world.store(&early, "b"), Stored::Yes(_)));
+    assert_eq!(world.store(&early, "b"), Stored::Unfenced);
 
     // The value of an older fetch was invalidated, and its retention has ended.
     let mut world = World::new();
@@ -428,5 +451,5 @@ fn a_change_that_the_server_has_lost_is_not_seen_by_a_store_over_nothing() {
     world.write(Change::Set(value("a", 50)));
     world.write(Change::Invalidate { tombstone: KEPT });
     world.pass(secs(10));
-    assert!(matches!(world.store(&early, "b"), Stored::Yes(_)));
+    assert_eq!(world.store(&early, "b"), Stored::Unfenced);
 }

@@ -2,8 +2,13 @@
 -- live in ms, [8] the envelope.
 local is_held = (state == 'r' or state == 'q') and token ~= ARGV[3]
 local is_outdated = stale > tonumber(ARGV[5]) or gone > tonumber(ARGV[6])
-if is_held or is_outdated or id ~= tonumber(ARGV[4]) then
+local is_changed = id ~= 0 and id ~= tonumber(ARGV[4])
+if is_held or is_outdated or is_changed then
   return { 'superseded', stale, gone }
+end
+if id == 0 and token ~= ARGV[3] then
+  -- Every change ends the lease. There may have been one that was lost, with its tombstone.
+  return { 'unfenced', stale, gone }
 end
 redis.call('SET', KEYS[1], numbered(ARGV[8], next_id), 'PX', ARGV[7])
 -- Its own lease, or the back-off of another process, which a success ends.
