@@ -11,6 +11,7 @@
 //!
 //! How to run them, and how to repeat one run: `tests/README.md`.
 
+mod fleet;
 mod origin;
 mod stage;
 
@@ -20,6 +21,7 @@ mod lapses;
 mod moves;
 mod queue;
 mod reads;
+mod shared;
 mod trials;
 mod writes;
 

@@ -24,7 +24,7 @@ pub(crate) mod codec;
 pub(crate) mod compress;
 #[cfg(any(feature = "redis", test))]
 pub(crate) mod envelope;
-#[cfg(feature = "test-util")]
+#[cfg(any(feature = "test-util", all(test, cacheback_shuttle)))]
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;

@@ -15,7 +15,10 @@ use crate::base::shims::tasks;
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicU64, Ordering};
 use crate::engine::source::Source;
-use crate::engine::{Answer, CallKind, Definition, Engine, ErasedCache, Keyed, Target, ValueOptions};
+use crate::engine::{
+    Answer, Bump, CallKind, Definition, Engine, ErasedCache, Keyed, SharedOptions, Target, Telling,
+    ValueOptions,
+};
 use crate::events::{Stats, Status};
 use crate::executor::Settings;
 use crate::executor::context::{scenario, settle};
@@ -35,6 +38,13 @@ impl Keyed<(Number,)> for Owned {
     }
 }
 
+/// Waits until the second tier was told of a write, or could not be.
+fn told(telling: Telling) {
+    if let Some(telling) = telling {
+        let _ = block_on(telling);
+    }
+}
+
 /// Waits for all tasks.
 pub(super) fn join<T, const N: usize>(tasks: [JoinHandle<T>; N]) -> [T; N] {
     tasks.map(|task| task.join().unwrap_or_else(|_| panic!("a task has panicked")))
@@ -46,6 +56,18 @@ pub(super) struct Stage {
     pub(super) versions: Arc<Versions>,
     /// How many calls were answered.
     calls: Arc<AtomicU64>,
+}
+
+/// Begins a scenario, with a new clock, runtime and executor.
+pub(super) fn begin(settings: Settings) {
+    tasks::reset();
+    scenario::begin(settings);
+}
+
+/// Ends it.
+pub(super) fn end() {
+    scenario::end();
+    tasks::reset();
 }
 
 /// A stored value.
@@ -62,8 +84,16 @@ impl Stage {
     }
 
     pub(super) fn with(options: impl FnOnce(&mut Policy), settings: Settings) -> Self {
-        tasks::reset();
-        scenario::begin(settings);
+        begin(settings);
+        Self::of(options, None, Arc::new(Versions::new()))
+    }
+
+    /// A cache of this origin. `shared`: its values are in the second tier of the settings.
+    pub(super) fn of(
+        options: impl FnOnce(&mut Policy),
+        shared: Option<SharedOptions<(Number,), u64>>,
+        versions: Arc<Versions>,
+    ) -> Self {
         let mut policy = Policy {
             lifetime: LIFETIME,
             retention: RETENTION,
@@ -79,9 +109,9 @@ impl Stage {
             values: ValueOptions::NONE,
             share: Sharing::Copied(|error: &&str| *error),
             describe: Describe::UNSEEN,
-            shared: None,
+            shared,
         };
-        Self { engine: Engine::new(definition), versions: Arc::new(Versions::new()), calls: Arc::default() }
+        Self { engine: Engine::new(definition), versions, calls: Arc::default() }
     }
 
     /// The same, with a stale value of version 1 for each of these keys.
@@ -164,27 +194,38 @@ impl Stage {
     }
 
     pub(super) fn set(&self, key: u64, version: u64) {
-        self.engine.set(&self.target(key), &self.source(key), version);
+        told(self.engine.set(&self.target(key), &self.source(key), version));
     }
 
     pub(super) fn invalidate(&self, key: u64) {
-        self.engine.invalidate(&self.target(key), &self.source(key));
+        told(self.engine.invalidate(&self.target(key), &self.source(key)));
     }
 
     pub(super) fn invalidate_all(&self) {
         self.engine.invalidate_all();
+        told(Arc::clone(&self.engine).tell_all(Bump::Stale));
     }
 
     pub(super) fn take(&self, key: u64) -> Option<u64> {
-        self.engine.take(&self.target(key)).0
+        let (taken, telling) = self.engine.take(&self.target(key));
+        told(telling);
+        taken
     }
 
     pub(super) fn remove(&self, key: u64) {
-        self.engine.remove(&self.target(key));
+        told(self.engine.remove(&self.target(key)));
     }
 
     pub(super) fn clear(&self) {
         self.engine.clear();
+        told(Arc::clone(&self.engine).tell_all(Bump::Gone));
+    }
+
+    /// The value in the second tier. Nothing is stored here.
+    pub(super) fn peek_there(&self, key: u64) -> Option<Stored> {
+        let peeking = self.engine.peek_there(self.target(key), self.source(key))?;
+        let peeked = block_on(peeking)?;
+        Some(Stored { version: peeked.value, fresh: peeked.fresh })
     }
 
     /// Opens the breaker, as a series of failed fetches would. Its first trial is due within a second.
@@ -211,10 +252,16 @@ impl Stage {
         scenario::executor().assert_at_rest();
     }
 
-    /// Ends a scenario: [settles](Stage::settle), and asserts that these keys can be fetched again. No remainder may
-    /// prevent that, and no claim lapses meanwhile.
+    /// Ends a scenario: [settles](Stage::settle), and asserts that these keys can be fetched again.
     pub(super) fn end(self, keys: &[u64]) {
         self.settle();
+        self.assert_not_stuck(keys);
+        drop(self);
+        end();
+    }
+
+    /// Asserts that these keys can be fetched again. No remainder may prevent that, and no claim lapses meanwhile.
+    pub(super) fn assert_not_stuck(&self, keys: &[u64]) {
         // Past every lifetime and every back-off.
         tasks::advance(TIMEOUT / 2);
         self.versions.act(&[]);
@@ -227,8 +274,5 @@ impl Stage {
             assert_eq!(stored, Some(Stored { version: newer, fresh: true }), "{key} is stuck");
         }
         self.settle();
-        drop(self);
-        scenario::end();
-        tasks::reset();
     }
 }

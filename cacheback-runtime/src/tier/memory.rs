@@ -3,6 +3,8 @@
 //! `state` is the server as a state machine, `faults` are the ways in which it fails. This file is the way between
 //! them and the processes: the time, the leases that are extended, and replies that do not come.
 
+#![cfg_attr(all(test, cacheback_shuttle), allow(dead_code, unreachable_pub))] // Scenarios use a part of it.
+
 use std::fmt;
 use std::future::ready;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use crate::base::tasks::{Handle, Id, first, sleep};
 
 pub(crate) mod faults;
 mod state;
-#[cfg(test)]
+#[cfg(all(test, not(cacheback_shuttle)))]
 mod tests;
 
 use faults::{Answer, Faults, Link, Operation, Work};
@@ -181,6 +183,14 @@ impl Memory {
         Box::pin(within(self.timeout, answer))
     }
 
+    /// From now on nobody extends this lease, whether or not its end is told.
+    fn forget(&self, token: Token) {
+        let now = Moment::now();
+        let mut server = lock(&self.server);
+        server.begin(now);
+        server.leases.retain(|taken| taken.token != token);
+    }
+
     /// The calling runtime, as the holder of leases.
     fn holder(&self) -> Option<Holder> {
         let runtime = Handle::try_current().ok()?;
@@ -290,11 +300,13 @@ impl Tier for Memory {
 
     fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {
         let (key, lease) = (key.clone(), *lease);
+        self.forget(lease.token);
         self.send(Operation::Store, move |server, now| server.state.store(now, &key, &lease, value))
     }
 
     fn release(&self, key: &WireKey, token: Token, ending: Release) {
         let key = key.clone();
+        self.forget(token);
         let release = move |server: &mut Server, now| server.state.release(now, &key, token, ending);
         drop(self.send(Operation::Release, release));
     }

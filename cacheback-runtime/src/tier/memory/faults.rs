@@ -145,6 +145,14 @@ impl Memory {
         lock(&self.server).faults.counts[operation as usize]
     }
 
+    /// How many fetches have the lease of their key.
+    pub(crate) fn leases(&self) -> usize {
+        let now = Moment::now();
+        let mut server = lock(&self.server);
+        let now = server.begin(now);
+        server.state.leases(now)
+    }
+
     /// Loses all values, tombstones and leases, as `FLUSHALL` does.
     pub(crate) fn flush_all(&self) {
         lock(&self.server).state.flush();

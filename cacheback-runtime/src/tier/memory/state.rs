@@ -356,6 +356,14 @@ impl State {
         }
     }
 
+    /// The number of leases of fetches.
+    #[allow(dead_code)] // For the library's own tests.
+    pub(super) fn leases(&mut self, now: Moment) -> usize {
+        self.sweep(now);
+        let held = |entry: &&Entry| entry.lease.as_ref().is_some_and(Held::is_fetch);
+        self.keys.values().filter(held).count()
+    }
+
     /// The number of keys that have a value, a tombstone or a lease.
     pub(super) fn len(&self) -> usize {
         self.keys.len()
