@@ -8,7 +8,9 @@ use super::explore;
 use super::fleet::{Fleet, Process::One, Process::Other};
 use super::origin::Act;
 use super::stage::{Stage, Stored, TIMEOUT};
-use crate::base::shims::tasks::advance;
+use crate::base::shims::tasks::{abort_all, advance};
+use crate::tier::memory::faults::Operation::{Acquire, Store};
+use crate::tier::memory::faults::Place;
 
 const NEWER: Stored = Stored { version: 2, fresh: true };
 
@@ -167,6 +169,27 @@ fn a_claim_lapses_and_another_process_fetches() {
         fleet.settle();
         let newest = fleet.there(1).map(|stored| stored.version);
         assert_eq!(newest, Some(fleet.versions.runs(1)), "the value of the last fetch");
+        fleet.end(&[1]);
+    });
+}
+
+/// The runtimes of both processes are dropped as one asks for the lease, fetches or stores, and before the tier has
+/// answered. Nobody has the lease afterwards.
+#[test]
+fn a_fetch_with_a_lease_is_lost() {
+    explore(|| {
+        let fleet = Fleet::new();
+        let gate = fleet.tier.close(if thread_rng().r#gen() { Acquire } else { Store }, Place::Answer);
+        let callers = [One, Other].map(|process| fleet.spawn(process, |process| process.get(1)));
+        let fault = fleet.spawn(One, |_| {
+            abort_all();
+            gate.open();
+        });
+        fleet.pass_until_ended(3);
+        fault.join().unwrap();
+        for caller in callers {
+            assert_eq!(caller.join().unwrap(), Ok(1));
+        }
         fleet.end(&[1]);
     });
 }
