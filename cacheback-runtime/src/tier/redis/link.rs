@@ -288,7 +288,7 @@ async fn serve(
 async fn run(mut connection: MultiplexedConnection, command: Command) -> RedisResult<Value> {
     match command {
         Command::Transaction(pipeline) => pipeline.query_async(&mut connection).await,
-        Command::One(command) => connection.send_packed_command(&command).await,
+        Command::One(command) => command.query_async(&mut connection).await,
     }
 }
 
