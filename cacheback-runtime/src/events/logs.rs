@@ -29,6 +29,7 @@
 //! | error | `` `weigh` panicked: the value is not stored`` | `panic` | each time |
 //! | info | `second tier connected` | `server`; no `function` | each time |
 //! | warn | `second tier lost: values are fetched without it` | `server`, `why`; no `function` | once an outage |
+//! | warn | `second tier refuses an operation` | `server`, `why`; no `function` | once in ten seconds |
 //! | warn | `no second tier is configured: values stay in this process` | `alias` | once for a cache |
 //! | warn | `a key is not shared: its entry stays in this process` | `why` | once in ten seconds for a cache |
 //! | warn | `a value is not shared: it stays in this process` | `why` | once in ten seconds for a cache |
@@ -179,6 +180,11 @@ pub(crate) fn tier_connected(server: &str) {
 #[cfg(feature = "redis")]
 pub(crate) fn tier_lost(server: &str, why: &str) {
     tracing::warn!(target: TARGET, server, why, "second tier lost: values are fetched without it");
+}
+
+#[cfg(feature = "redis")]
+pub(crate) fn tier_refuses(server: &str, why: &str) {
+    tracing::warn!(target: TARGET, server, why, "second tier refuses an operation");
 }
 
 /// Names no function: the store, which drops values, does not know of any.

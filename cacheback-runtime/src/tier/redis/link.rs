@@ -20,10 +20,11 @@ use redis::{
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use crate::base::clock::Moment;
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, AtomicI64, Mutex, Ordering, lock};
-use crate::events;
+use crate::events::{self, RateLimit};
 use crate::tier::{Down, Reply};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -77,6 +78,8 @@ struct State {
     began: Instant,
     /// The address of the server, without user and password.
     address: String,
+    /// Of the log line that the server refuses operations.
+    refusals: RateLimit,
 }
 
 /// A link to the server. It is closed when it is dropped.
@@ -95,6 +98,7 @@ impl Link {
             clock: AtomicI64::new(0),
             began: Instant::now(),
             address,
+            refusals: RateLimit::default(),
         });
         runtime().spawn(supervise(client, first, queue, Arc::clone(&state), limit));
         Self { orders, state, timeout: limit }
@@ -268,13 +272,13 @@ async fn serve(
         // The first poll hands the command to the connection. So the commands keep their order, although the answers
         // are waited for in tasks of their own.
         if let std::task::Poll::Ready(done) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            end(done, answer, &health, &broken);
+            end(done, answer, state, &health, &broken);
             continue;
         }
-        let (health, broken) = (Arc::clone(&health), broken.clone());
+        let (state, health, broken) = (Arc::clone(state), Arc::clone(&health), broken.clone());
         tokio::spawn(async move {
             match timeout_at(deadline, running).await {
-                Ok(done) => end(done, answer, &health, &broken),
+                Ok(done) => end(done, answer, &state, &health, &broken),
                 Err(_) => {
                     health.note(true);
                     let _ = answer.send(Err(Down::TimedOut));
@@ -309,6 +313,7 @@ async fn note_time(state: Arc<State>, said: oneshot::Receiver<Result<Value, Down
 fn end(
     done: RedisResult<Value>,
     answer: oneshot::Sender<Result<Value, Down>>,
+    state: &State,
     health: &Health,
     broken: &mpsc::UnboundedSender<String>,
 ) {
@@ -318,7 +323,11 @@ fn end(
             let _ = broken.send(said(&error));
             return Down::Disconnected;
         }
-        Down::Refused(said(&error))
+        let why = said(&error);
+        if state.refusals.passes(Moment::now()) {
+            events::tier_refuses(&state.address, &why);
+        }
+        Down::Refused(why)
     });
     let _ = answer.send(answered);
 }
