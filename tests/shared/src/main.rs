@@ -1,72 +1,31 @@
 //! One process of a fleet. It takes commands from its standard input, a line each, and answers each with a line.
 //!
 //! A line is `id command function key value`; the answer is `id milliseconds` and the words of the outcome. Commands run
-//! side by side. A function asks the origin of the test, to which each run of its body is a connection.
+//! side by side. What it logs are lines that begin with `log`.
 
+use std::io::Write;
 use std::process::exit;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use cacheback::shared::Redis;
-use cacheback::{Entry, cacheback};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, stdin};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+use tokio::sync::Mutex;
 
-static ORIGIN: OnceLock<String> = OnceLock::new();
+mod functions;
+use functions::{Herd, ORIGIN, cache, entry, look_up};
 
-/// Asks the origin for the value of a key.
-async fn ask(key: &str) -> Result<String, String> {
-    let origin = ORIGIN.get().ok_or("there is no origin")?;
-    let mut stream = TcpStream::connect(origin).await.map_err(|error| error.to_string())?;
-    stream.write_all(format!("{key}\n").as_bytes()).await.map_err(|error| error.to_string())?;
-    let mut answer = String::new();
-    BufReader::new(stream).read_line(&mut answer).await.map_err(|error| error.to_string())?;
-    match answer.trim_end().split_once(' ') {
-        Some(("ok", value)) => Ok(value.to_owned()),
-        _ => Err(format!("the origin said {answer:?}")),
-    }
-}
+/// The callers that were gathered last.
+static HERD: Mutex<Option<Herd>> = Mutex::const_new(None);
 
-/// Fresh for a second; callers wait on a miss.
-#[cacheback(shared, lifetime = 1, fetch_on_miss)]
-async fn short(key: &str) -> Result<String, String> {
-    ask(key).await
-}
-
-/// Fresh for ten minutes; callers wait on a miss.
-#[cacheback(shared, lifetime = 600, fetch_on_miss)]
-async fn long(key: &str) -> Result<String, String> {
-    ask(key).await
-}
-
-/// Fresh for ten minutes; callers are answered at once.
-#[cacheback(shared, lifetime = 600)]
-async fn empty(key: &str) -> Result<String, String> {
-    ask(key).await
-}
-
-/// Of another type than `long`, under its name.
-#[cacheback(shared, name = "cacheback_shared_tests::long", version = 2, lifetime = 600, fetch_on_miss)]
-async fn renewed(key: &str) -> Result<String, String> {
-    ask(key).await
-}
-
-fn entry(function: &str, key: &str) -> Entry<Result<String, String>> {
-    match function {
-        "short" => short::entry(key),
-        "long" => long::entry(key),
-        "empty" => empty::entry(key),
-        "renewed" => renewed::entry(key),
-        _ => panic!("there is no function {function}"),
+fn told(told: Result<(), cacheback::Error>) -> String {
+    match told {
+        Ok(()) => "ok".to_owned(),
+        Err(error) => format!("{:?} {error}", error.kind()),
     }
 }
 
 /// The words of an outcome.
 async fn outcome(command: &str, function: &str, key: &str, value: &str) -> String {
-    let told = |told: Result<(), cacheback::Error>| match told {
-        Ok(()) => "ok".to_owned(),
-        Err(error) => format!("{:?} {error}", error.kind()),
-    };
     let entry = || entry(function, key);
     match command {
         "get" => {
@@ -78,37 +37,60 @@ async fn outcome(command: &str, function: &str, key: &str, value: &str) -> Strin
             Some(peeked) => format!("{} {:?} {}", peeked.fresh, peeked.source, peeked.value),
             None => "none".to_owned(),
         },
+        // A call of a function whose value is no text.
+        "look" => {
+            let (status, source) = look_up(function, key).await;
+            format!("{status:?} {source:?}")
+        }
         "set" => told(entry().set(value.to_owned()).await),
+        // Two values, of which the second is set before the first is answered.
+        "sets" => {
+            let (first, second) = value.split_once(' ').unwrap_or_default();
+            let (one, other) = (entry(), entry());
+            let (first, second) =
+                tokio::join!(biased; one.set(first.to_owned()), other.set(second.to_owned()));
+            format!("{} {}", told(first), told(second))
+        }
         "invalidate" => told(entry().invalidate().await),
         "remove" => told(entry().remove().await),
-        "clear" => told(
-            match function {
-                "short" => short::cache(),
-                "long" => long::cache(),
-                _ => empty::cache(),
-            }
-            .clear()
-            .await,
-        ),
-        // Calls as fast as they are answered, for so many milliseconds: their number and the slowest.
+        "clear" => told(cache(function).clear().await),
+        // Waits until no fetch is under way.
+        "settle" => {
+            cacheback::settle().await;
+            "settled".to_owned()
+        }
+        // Calls that are all under way, and then their answers.
+        "gather" => {
+            *HERD.lock().await = Some(Herd::gather(function, key, value.parse().unwrap_or(0)).await);
+            "gathered".to_owned()
+        }
+        "answers" => {
+            let herd = HERD.lock().await.take();
+            let answers = herd.expect("callers were gathered").answers().await;
+            answers
+                .iter()
+                .map(|(answer, callers)| format!("{callers} {answer}"))
+                .collect::<Vec<_>>()
+                .join(", ")
+        }
+        // Calls for so many milliseconds, with a pause of so many between them: their number and the slowest.
         "spin" => {
-            let until = Instant::now() + Duration::from_millis(value.parse().unwrap_or(1_000));
+            let mut times = value.split(' ').map(|time| Duration::from_millis(time.parse().unwrap_or(1)));
+            let (lasts, pause) =
+                (times.next().unwrap_or_default(), times.next().unwrap_or(Duration::from_millis(1)));
+            let until = Instant::now() + lasts;
             let (mut calls, mut slowest, mut last) = (0_u64, Duration::ZERO, String::new());
             while Instant::now() < until {
                 let called = Instant::now();
                 last = entry().lookup().await.value.unwrap_or_else(|error| format!("error {error}"));
                 slowest = slowest.max(called.elapsed());
                 calls += 1;
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::time::sleep(pause).await;
             }
             format!("{calls} {} {last}", slowest.as_micros())
         }
         "stats" => {
-            let stats = match function {
-                "short" => short::cache().stats(),
-                "long" => long::cache().stats(),
-                _ => empty::cache().stats(),
-            };
+            let stats = cache(function).stats();
             format!(
                 "fetches={} hits={} misses={} errors={} lost={}",
                 stats.fetches, stats.shared_hits, stats.shared_misses, stats.shared_errors, stats.leases_lost
@@ -118,11 +100,26 @@ async fn outcome(command: &str, function: &str, key: &str, value: &str) -> Strin
     }
 }
 
+/// The standard output, as lines that begin with `log`.
+struct Log;
+
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        print!("log {}", String::from_utf8_lossy(line));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [origin, server, options @ ..] = &arguments[..] else { panic!("origin, server, options") };
     ORIGIN.get_or_init(|| origin.clone());
+    tracing_subscriber::fmt().with_writer(|| Log).with_ansi(false).without_time().init();
     let mut redis = match Redis::new(server) {
         Ok(redis) => redis,
         Err(error) => {

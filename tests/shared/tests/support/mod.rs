@@ -2,6 +2,10 @@
 
 #![allow(dead_code, unused_imports)] // Each file of tests uses its own part.
 
+use std::time::{Duration, Instant};
+
+pub(crate) mod commands;
+pub(crate) mod envelope;
 pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod proxy;
@@ -11,3 +15,18 @@ pub(crate) use origin::Origin;
 pub(crate) use process::Process;
 pub(crate) use proxy::{Fault, Proxy};
 pub(crate) use server::Server;
+
+/// Whether the long forms of the tests are asked for: `CACHEBACK_LONG=1`.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("CACHEBACK_LONG").is_some()
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < until, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

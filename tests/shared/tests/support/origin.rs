@@ -1,6 +1,6 @@
 //! The origin that all processes ask. Each run of a body is a connection to it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
@@ -13,6 +13,8 @@ struct State {
     runs: Vec<(String, Instant)>,
     /// Keys whose runs wait.
     held: HashSet<String>,
+    /// Runs that wait no longer, by key and number, and whether they fail.
+    ended: HashMap<(String, usize), bool>,
     failing: bool,
 }
 
@@ -48,10 +50,12 @@ impl Origin {
         state.runs.push((key.clone(), Instant::now()));
         let run = state.runs.iter().filter(|(own, _)| *own == key).count();
         moved.notify_all();
-        while state.held.contains(&key) {
+        let place = (key, run);
+        while state.held.contains(&place.0) && !state.ended.contains_key(&place) {
             state = moved.wait(state).unwrap();
         }
-        let answer = if state.failing { "failed\n".to_owned() } else { format!("ok {run}\n") };
+        let fails = state.ended.get(&place).copied().unwrap_or(state.failing);
+        let answer = if fails { "failed\n".to_owned() } else { format!("ok {run}\n") };
         drop(state);
         // The process may be gone.
         let _ = stream.write_all(answer.as_bytes());
@@ -64,6 +68,12 @@ impl Origin {
 
     pub(crate) fn release(&self, key: &str) {
         self.state.0.lock().unwrap().held.remove(key);
+        self.state.1.notify_all();
+    }
+
+    /// Lets one run of a held key end, or fail.
+    pub(crate) fn end(&self, key: &str, run: usize, fails: bool) {
+        self.state.0.lock().unwrap().ended.insert((key.to_owned(), run), fails);
         self.state.1.notify_all();
     }
 

@@ -7,9 +7,10 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Origin;
+use super::{Origin, is_long, wait_until};
 
 type Answers = Arc<(Mutex<HashMap<u64, Answer>>, Condvar)>;
+type Logs = Arc<Mutex<Vec<String>>>;
 
 /// The answer to a command.
 #[derive(Clone, Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Process {
     child: Child,
     commands: ChildStdin,
     answers: Answers,
+    logs: Logs,
     next: u64,
 }
 
@@ -34,20 +36,51 @@ pub(crate) struct Sent {
 
 impl Process {
     pub(crate) fn start(origin: &Origin, server: &str, options: &[&str]) -> Self {
+        Self::start_in(&[], origin, server, options)
+    }
+
+    /// A process with these variables in its environment.
+    pub(crate) fn start_in(
+        environment: &[(&str, &str)],
+        origin: &Origin,
+        server: &str,
+        options: &[&str],
+    ) -> Self {
+        let (process, words) = Self::begin(environment, origin, server, options);
+        assert_eq!(words, "ready");
+        process
+    }
+
+    /// Why a process does not start.
+    pub(crate) fn refusal(origin: &Origin, server: &str) -> String {
+        Self::begin(&[], origin, server, &[]).1
+    }
+
+    fn begin(
+        environment: &[(&str, &str)],
+        origin: &Origin,
+        server: &str,
+        options: &[&str],
+    ) -> (Self, String) {
         let mut child = Command::new(env!("CARGO_BIN_EXE_cacheback-shared-tests"))
             .arg(origin.address.to_string())
             .arg(server)
             .args(options)
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let commands = child.stdin.take().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let answers = Answers::default();
-        let told = Arc::clone(&answers);
+        let (answers, logs) = (Answers::default(), Logs::default());
+        let (told, logged) = (Arc::clone(&answers), Arc::clone(&logs));
         thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
+                if let Some(log) = line.strip_prefix("log ") {
+                    logged.lock().unwrap().push(log.to_owned());
+                    continue;
+                }
                 let mut words = line.splitn(3, ' ');
                 let mut number = || words.next().and_then(|word| word.parse().ok());
                 let (Some(id), Some(took)) = (number(), number()) else { continue };
@@ -56,9 +89,9 @@ impl Process {
                 told.1.notify_all();
             }
         });
-        let process = Self { child, commands, answers, next: 1 };
-        assert_eq!(process.sent(0).answer().words, "ready");
-        process
+        let process = Self { child, commands, answers, logs, next: 1 };
+        let words = process.sent(0).answer().words;
+        (process, words)
     }
 
     fn sent(&self, id: u64) -> Sent {
@@ -76,6 +109,18 @@ impl Process {
     /// Sends a command and waits for the answer.
     pub(crate) fn ask(&mut self, command: &str) -> String {
         self.send(command).answer().words
+    }
+
+    /// The lines that it has logged with these words in them.
+    pub(crate) fn logged(&self, words: &str) -> Vec<String> {
+        self.logs.lock().unwrap().iter().filter(|line| line.contains(words)).cloned().collect()
+    }
+
+    /// Waits until it has logged a line with these words.
+    #[track_caller]
+    pub(crate) fn logs(&self, words: &str) -> String {
+        wait_until(&format!("{words:?} is not logged"), || !self.logged(words).is_empty());
+        self.logged(words).remove(0)
     }
 
     pub(crate) fn kill(&mut self) {
@@ -107,9 +152,10 @@ impl Drop for Process {
 }
 
 impl Sent {
+    #[track_caller]
     pub(crate) fn answer(&self) -> Answer {
         let (lock, told) = &*self.answers;
-        let until = Instant::now() + Duration::from_secs(30);
+        let until = Instant::now() + Duration::from_secs(if is_long() { 120 } else { 30 });
         let mut answers = lock.lock().unwrap();
         loop {
             if let Some(answer) = answers.get(&self.id) {

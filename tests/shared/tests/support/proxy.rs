@@ -1,11 +1,13 @@
-//! A proxy before the server, which makes the network fail, and counts what goes through it.
+//! A proxy before the server, which makes the network fail, and sees what goes through it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::commands::{Begun, Commands, Operation};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -18,14 +20,27 @@ pub(crate) enum Fault {
     Latency(u64),
     /// Answers are other bytes.
     Garbage,
+    /// Answers come byte by byte, with so many milliseconds after each.
+    Drip(u64),
+    /// Answers are held back for as long as this lasts.
+    Hold,
 }
 
 struct State {
     fault: Mutex<Fault>,
-    open: Mutex<Vec<TcpStream>>,
-    /// Commands by their names would need a parser: these are the bursts of bytes from the clients, and their bytes.
-    bursts: AtomicU64,
-    sent: AtomicU64,
+    connections: Mutex<Vec<Arc<Connection>>>,
+    commands: Mutex<Commands>,
+    /// The name of the operation whose answer is to be lost.
+    lost: Mutex<Option<&'static str>>,
+}
+
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+    /// Its requests are on the way, and arrive later: even if the client has closed it.
+    is_stalled: AtomicBool,
+    /// Its next answer is lost, and it is closed.
+    is_doomed: AtomicBool,
 }
 
 pub(crate) struct Proxy {
@@ -39,28 +54,25 @@ impl Proxy {
         let own = listener.local_addr().unwrap().port();
         let state = Arc::new(State {
             fault: Mutex::new(Fault::None),
-            open: Mutex::default(),
-            bursts: AtomicU64::new(0),
-            sent: AtomicU64::new(0),
+            connections: Mutex::default(),
+            commands: Mutex::default(),
+            lost: Mutex::default(),
         });
         let serving = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if *serving.fault.lock().unwrap() == Fault::Cut {
+                if serving.fault() == Fault::Cut {
                     continue;
                 }
                 let server = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)));
                 let Ok(server) = server else { continue };
-                serving
-                    .open
-                    .lock()
-                    .unwrap()
-                    .extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
-                let (to, from) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                let (is_stalled, is_doomed) = Default::default();
+                let connection = Arc::new(Connection { client, server, is_stalled, is_doomed });
+                serving.connections.lock().unwrap().push(Arc::clone(&connection));
+                let (state, carried) = (Arc::clone(&serving), Arc::clone(&connection));
+                thread::spawn(move || state.carry_requests(&carried));
                 let state = Arc::clone(&serving);
-                thread::spawn(move || pump(client, server, &state, true));
-                let state = Arc::clone(&serving);
-                thread::spawn(move || pump(from, to, &state, false));
+                thread::spawn(move || state.carry_answers(&connection));
             }
         });
         Self { state, port: own }
@@ -73,45 +85,131 @@ impl Proxy {
     pub(crate) fn set(&self, fault: Fault) {
         *self.state.fault.lock().unwrap() = fault;
         if fault == Fault::Cut {
-            for stream in self.state.open.lock().unwrap().drain(..) {
-                let _ = stream.shutdown(Shutdown::Both);
-            }
+            self.state.connections.lock().unwrap().iter().for_each(|connection| connection.close());
         }
     }
 
-    /// Bursts of bytes that clients have sent: with one command at a time, round trips.
-    pub(crate) fn bursts(&self) -> u64 {
-        self.state.bursts.load(Ordering::SeqCst)
+    /// How many connections were made.
+    pub(crate) fn connections(&self) -> usize {
+        self.state.connections.lock().unwrap().len()
+    }
+
+    /// The operations since the last call, but for those that keep a connection.
+    pub(crate) fn operations(&self) -> Vec<Operation> {
+        self.state.commands.lock().unwrap().take()
+    }
+
+    /// The names of those operations.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.operations().into_iter().map(|operation| operation.name).collect()
+    }
+
+    /// The next operation of this name is carried out, and its answer is lost with the connection.
+    pub(crate) fn lose_the_answer_to(&self, operation: &'static str) {
+        *self.state.lost.lock().unwrap() = Some(operation);
+    }
+
+    /// What is sent on the present connections does not arrive until it is [delivered](Self::deliver).
+    pub(crate) fn stall(&self) {
+        let connections = self.state.connections.lock().unwrap();
+        connections.iter().for_each(|connection| connection.is_stalled.store(true, Ordering::SeqCst));
+    }
+
+    /// Delivers what has stalled.
+    pub(crate) fn deliver(&self) {
+        let connections = self.state.connections.lock().unwrap();
+        connections.iter().for_each(|connection| connection.is_stalled.store(false, Ordering::SeqCst));
     }
 }
 
-/// Carries bytes from one side to the other.
-fn pump(mut from: TcpStream, mut to: TcpStream, state: &State, is_request: bool) {
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-            Err(_) => break,
-        };
-        if is_request {
-            state.bursts.fetch_add(1, Ordering::SeqCst);
-            state.sent.fetch_add(read as u64, Ordering::SeqCst);
-        }
-        let fault = *state.fault.lock().unwrap();
-        match fault {
-            Fault::BlackHole => continue,
-            Fault::Latency(millis) if !is_request => thread::sleep(Duration::from_millis(millis)),
-            Fault::Garbage if !is_request => {
-                buffer[..read].iter_mut().for_each(|byte| *byte = byte.wrapping_add(77));
-            }
-            _ => {}
-        }
-        if to.write_all(&buffer[..read]).is_err() {
-            break;
-        }
+impl Connection {
+    fn close(&self) {
+        let _ = self.client.shutdown(Shutdown::Both);
+        let _ = self.server.shutdown(Shutdown::Both);
     }
-    let _ = to.shutdown(Shutdown::Both);
-    let _ = from.shutdown(Shutdown::Both);
+}
+
+impl State {
+    fn fault(&self) -> Fault {
+        *self.fault.lock().unwrap()
+    }
+
+    fn carry_requests(&self, connection: &Connection) {
+        let (mut from, mut to) = (&connection.client, &connection.server);
+        // It looks now and then whether what has stalled is to be delivered.
+        from.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let (mut buffer, mut stalled, mut begun) = (vec![0; 64 * 1024], Vec::new(), Begun::default());
+        loop {
+            let read = match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => &buffer[..read],
+                Err(error) if is_for_now(error.kind()) => &[],
+                Err(_) => break,
+            };
+            if self.fault() == Fault::BlackHole {
+                continue;
+            }
+            let named = self.commands.lock().unwrap().note(&mut begun, read);
+            let mut lost = self.lost.lock().unwrap();
+            if lost.is_some_and(|lost| named.iter().any(|name| name == lost)) {
+                *lost = None;
+                connection.is_doomed.store(true, Ordering::SeqCst);
+            }
+            drop(lost);
+            stalled.extend_from_slice(read);
+            if connection.is_stalled.load(Ordering::SeqCst) {
+                continue;
+            }
+            if to.write_all(&std::mem::take(&mut stalled)).is_err() {
+                break;
+            }
+        }
+        while connection.is_stalled.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(1));
+        }
+        let _ = to.write_all(&stalled);
+        let _ = to.shutdown(Shutdown::Write);
+        let _ = from.shutdown(Shutdown::Both);
+    }
+
+    fn carry_answers(&self, connection: &Connection) {
+        let (mut from, mut to) = (&connection.server, &connection.client);
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let read = match from.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => &mut buffer[..read],
+                Err(error) if is_for_now(error.kind()) => continue,
+                Err(_) => break,
+            };
+            if connection.is_doomed.load(Ordering::SeqCst) {
+                break;
+            }
+            match self.fault() {
+                Fault::BlackHole => continue,
+                Fault::Latency(millis) => thread::sleep(Duration::from_millis(millis)),
+                Fault::Garbage => read.iter_mut().for_each(|byte| *byte = byte.wrapping_add(77)),
+                _ => {}
+            }
+            while self.fault() == Fault::Hold {
+                thread::sleep(Duration::from_millis(1));
+            }
+            let mut rest = &*read;
+            while let (Fault::Drip(millis), [first, others @ ..]) = (self.fault(), rest) {
+                thread::sleep(Duration::from_millis(millis));
+                if to.write_all(&[*first]).is_err() {
+                    break;
+                }
+                rest = others;
+            }
+            if to.write_all(rest).is_err() {
+                break;
+            }
+        }
+        connection.close();
+    }
+}
+
+fn is_for_now(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Interrupted | ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }

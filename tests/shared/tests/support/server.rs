@@ -32,22 +32,30 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     folder: TempDir,
     options: Vec<String>,
+    environment: Vec<(String, String)>,
 }
 
 impl Server {
     /// A server, once it answers. `None` if there is no program to run.
     pub(crate) fn start(options: &[&str]) -> Option<Self> {
+        Self::start_in(&[], options)
+    }
+
+    /// A server with these variables in its environment.
+    pub(crate) fn start_in(environment: &[(&str, &str)], options: &[&str]) -> Option<Self> {
         if !is_there() {
             return None;
         }
         let folder = tempfile::tempdir().unwrap();
         let options: Vec<_> = options.iter().map(|option| (*option).to_owned()).collect();
+        let environment: Vec<_> =
+            environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         // Somebody else may take the port before the server does.
         for _ in 0..10 {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let mut child = spawn(port, &folder, &options);
+            let mut child = spawn(port, &folder, &options, &environment);
             if answers(port, &mut child) {
-                return Some(Self { child, port, folder, options });
+                return Some(Self { child, port, folder, options, environment });
             }
         }
         panic!("`{}` does not start", program());
@@ -67,7 +75,7 @@ impl Server {
     pub(crate) fn start_again(&mut self) {
         self.kill();
         for _ in 0..50 {
-            self.child = spawn(self.port, &self.folder, &self.options);
+            self.child = spawn(self.port, &self.folder, &self.options, &self.environment);
             if answers(self.port, &mut self.child) {
                 return;
             }
@@ -98,6 +106,28 @@ impl Server {
     pub(crate) fn connection(&self) -> redis::Connection {
         redis::Client::open(self.url()).unwrap().get_connection().unwrap()
     }
+
+    /// Runs a command, of words without blanks.
+    pub(crate) fn run<T: redis::FromRedisValue>(&self, command: &str) -> T {
+        let mut words = command.split(' ');
+        let mut run = redis::cmd(words.next().unwrap_or_default());
+        words.for_each(|word| {
+            run.arg(word);
+        });
+        run.query(&mut self.connection()).unwrap()
+    }
+
+    /// The only key of a pattern.
+    pub(crate) fn only(&self, pattern: &str) -> String {
+        let keys: Vec<String> = self.run(&format!("KEYS {pattern}"));
+        let [key] = <[String; 1]>::try_from(keys).unwrap_or_else(|keys| panic!("{pattern}: {keys:?}"));
+        key
+    }
+
+    /// Makes a user, who may do everything.
+    pub(crate) fn add_user(&self, name: &str, password: &str) {
+        self.run::<()>(&format!("ACL SETUSER {name} on >{password} ~* &* +@all"));
+    }
 }
 
 impl Drop for Server {
@@ -106,8 +136,9 @@ impl Drop for Server {
     }
 }
 
-fn spawn(port: u16, folder: &TempDir, options: &[String]) -> Child {
+fn spawn(port: u16, folder: &TempDir, options: &[String], environment: &[(String, String)]) -> Child {
     Command::new(program())
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
         .arg("--dir")
         .arg(folder.path())

@@ -1,0 +1,40 @@
+//! The envelopes in the server, and what others make of them. Their layout stands in `cacheback-runtime`'s
+//! `tier/envelope.rs`, and is the same for ever.
+
+use twox_hash::XxHash3_64;
+
+use super::Server;
+
+pub(crate) const VERSION: usize = 3;
+pub(crate) const KIND: usize = 5;
+pub(crate) const WRITE_ID: usize = 8;
+pub(crate) const CREATED_MS: usize = 32;
+const LIFETIME_MS: usize = 40;
+pub(crate) const RAW_LEN: usize = 72;
+const SUM: usize = 76;
+pub(crate) const HEADER: usize = 84;
+
+const SEED: u64 = 0x6361_6368_6562_636b;
+
+/// Changes the only envelope of the server, and sums it anew.
+pub(crate) fn change(server: &Server, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut connection = server.connection();
+    let key = server.only("cb1:v:*");
+    let mut bytes: Vec<u8> = redis::cmd("GET").arg(&key).query(&mut connection).unwrap();
+    assert_eq!(bytes[SUM..SUM + 4], sum(&bytes), "envelopes are summed otherwise");
+    change(&mut bytes);
+    let sum = sum(&bytes);
+    bytes[SUM..SUM + 4].copy_from_slice(&sum);
+    redis::cmd("SET").arg(&key).arg(bytes).arg("KEEPTTL").exec(&mut connection).unwrap();
+}
+
+/// The sum covers all but the fields that the server changes, and itself.
+fn sum(envelope: &[u8]) -> [u8; 4] {
+    let (header, payload) = envelope.split_at(HEADER);
+    let mut fixed = header.to_vec();
+    for (at, length) in [(KIND, 1), (WRITE_ID, 8), (LIFETIME_MS, 8), (SUM, 4)] {
+        fixed[at..at + length].fill(0);
+    }
+    let seed = XxHash3_64::oneshot_with_seed(SEED, &fixed);
+    (XxHash3_64::oneshot_with_seed(seed, payload) as u32).to_le_bytes()
+}
