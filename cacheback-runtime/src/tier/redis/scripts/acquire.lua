@@ -15,11 +15,14 @@ if is_value and (id > tonumber(ARGV[4]) or is_fresh) then
   return { 'newer', stale, gone, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1]) }
 end
 if state and token ~= ARGV[3] then
-  local is_void = lease_stale < stale or lease_gone < gone
+  local left = redis.call('PTTL', KEYS[2])
+  -- With more time left than a lease has it is one from before the server's clock was set back.
+  local is_from_later = state ~= 'b' and left > 2 * tonumber(ARGV[6])
+  local is_void = lease_stale < stale or lease_gone < gone or is_from_later
   local gives_way = ARGV[5] == '1' and state ~= 'r'
   if not is_void and not gives_way then
     redis.call('SETRANGE', KEYS[2], 29, '\1')
-    return { 'theirs', stale, gone, redis.call('PTTL', KEYS[2]), state == 'b' and 1 or 0 }
+    return { 'theirs', stale, gone, left, state == 'b' and 1 or 0 }
   end
 end
 local granted = ARGV[7] .. ARGV[3] .. struct.pack('<I8I8I4', stale, gone, failures or 0) .. '\0'
