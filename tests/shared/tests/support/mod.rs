@@ -4,13 +4,16 @@
 
 use std::time::{Duration, Instant};
 
+pub(crate) mod clock;
 pub(crate) mod commands;
 pub(crate) mod envelope;
 pub(crate) mod origin;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod server;
+pub(crate) mod tls;
 
+pub(crate) use clock::Clock;
 pub(crate) use origin::Origin;
 pub(crate) use process::Process;
 pub(crate) use proxy::{Fault, Proxy};

@@ -27,6 +27,19 @@ pub(crate) fn is_there() -> bool {
     there
 }
 
+/// Whether the server knows TLS. If not, says so. Of the one that is taken by default that is an error.
+pub(crate) fn knows_tls() -> bool {
+    let missing = format!("`{}` knows no TLS: tests of it are skipped", program());
+    // Without a certificate it ends at once, and says what it lacks.
+    let lacking = Command::new(program()).args(["--port", "0", "--tls-port", "1"]).output().unwrap();
+    let knows = String::from_utf8_lossy(&lacking.stdout).contains("No tls-cert-file configured");
+    if !knows {
+        assert!(std::env::var_os("CACHEBACK_REDIS_SERVER").is_some(), "{missing}");
+        eprintln!("{missing}");
+    }
+    knows
+}
+
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
@@ -167,5 +180,7 @@ fn answers(port: u16, child: &mut Child) -> bool {
         }
         sleep(Duration::from_millis(20));
     }
+    let _ = child.kill();
+    let _ = child.wait();
     false
 }
