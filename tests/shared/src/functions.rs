@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use cacheback::{CacheRef, Entry, Source, Status, cacheback};
 use serde::ser::SerializeSeq;
@@ -12,11 +13,12 @@ use tokio::net::TcpStream;
 
 pub(crate) static ORIGIN: OnceLock<String> = OnceLock::new();
 
-/// Asks the origin for the value of a key.
+/// Asks the origin for the value of a key, and tells it when the body began.
 async fn ask(key: &str) -> Result<String, String> {
+    let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let origin = ORIGIN.get().ok_or("there is no origin")?;
     let mut stream = TcpStream::connect(origin).await.map_err(|error| error.to_string())?;
-    stream.write_all(format!("{key}\n").as_bytes()).await.map_err(|error| error.to_string())?;
+    stream.write_all(format!("{key} {began}\n").as_bytes()).await.map_err(|error| error.to_string())?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).await.map_err(|error| error.to_string())?;
     match answer.trim_end().split_once(' ') {

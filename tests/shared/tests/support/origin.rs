@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 #[derive(Default)]
 struct State {
-    /// Each run, by its key, and when it began.
-    runs: Vec<(String, Instant)>,
+    /// Each run, by its key, and when it began, since 1970.
+    runs: Vec<(String, Duration)>,
     /// Keys whose runs wait.
     held: HashSet<String>,
     /// Runs that wait no longer, by key and number, and whether they fail.
@@ -40,14 +40,16 @@ impl Origin {
 
     /// Answers with the number of the run.
     fn answer(&self, mut stream: TcpStream) {
-        let mut key = String::new();
-        if BufReader::new(&stream).read_line(&mut key).is_err() {
+        let mut line = String::new();
+        if BufReader::new(&stream).read_line(&mut line).is_err() {
             return;
         }
-        let key = key.trim_end().to_owned();
+        // The process may have been killed.
+        let Some((key, began)) = line.trim_end().split_once(' ') else { return };
+        let (key, began) = (key.to_owned(), Duration::from_micros(began.parse().unwrap()));
         let (lock, moved) = &*self.state;
         let mut state = lock.lock().unwrap();
-        state.runs.push((key.clone(), Instant::now()));
+        state.runs.push((key.clone(), began));
         let run = state.runs.iter().filter(|(own, _)| *own == key).count();
         moved.notify_all();
         let place = (key, run);
@@ -81,10 +83,13 @@ impl Origin {
         self.state.0.lock().unwrap().failing = failing;
     }
 
-    /// When the runs of a key began.
-    pub(crate) fn runs(&self, key: &str) -> Vec<Instant> {
+    /// When the runs of a key began, since 1970 and by the clock of this machine.
+    pub(crate) fn runs(&self, key: &str) -> Vec<Duration> {
         let state = self.state.0.lock().unwrap();
-        state.runs.iter().filter(|(own, _)| own == key).map(|(_, began)| *began).collect()
+        let mut runs: Vec<_> =
+            state.runs.iter().filter(|(own, _)| own == key).map(|(_, began)| *began).collect();
+        runs.sort_unstable();
+        runs
     }
 
     /// Waits until so many runs of a key have begun.
