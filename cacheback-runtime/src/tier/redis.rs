@@ -330,9 +330,10 @@ impl Inner {
 
     async fn delete(&self, key: &WireKey) {
         let Names { value, lease, .. } = self.prefix.names(key);
-        let mut pipeline = Pipeline::new();
-        pipeline.atomic().cmd("DEL").arg(value).arg(lease);
-        let _ = self.link().send(Command::Transaction(pipeline)).await;
+        let mut delete = redis::cmd("DEL");
+        // No transaction: a server without memory refuses those.
+        delete.arg(value).arg(lease);
+        let _ = self.link().send(Command::One(delete)).await;
     }
 
     /// Sends a write. `again`: it was refused before, and left the key with this number.
