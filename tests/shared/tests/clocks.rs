@@ -5,7 +5,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::{Clock, Origin, Process};
+use support::{Clock, Origin, Process, envelope};
 
 #[test]
 fn a_server_whose_clock_is_set_by_an_hour() {
@@ -42,6 +42,24 @@ fn a_server_whose_clock_is_set_by_an_hour() {
         assert_eq!(patient(&mut third, &format!("peek long {new}")), "none", "{offset}");
         assert_eq!(one.logged("WARN"), [""; 0], "{offset}");
     }
+}
+
+/// A value that is written after the clock was set back is the newer one, although the clock says an earlier time.
+#[test]
+fn a_write_after_the_clock_was_set_back() {
+    let Some((clock, server)) = Clock::start() else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| Process::start(&origin, &server.url(), &["timeout=1000"]));
+    assert_eq!(one.ask("get short a"), "Fetched Fetched 1");
+    std::thread::sleep(Duration::from_millis(1_100));
+    let number = envelope::number(&server);
+    clock.set(-3_600);
+    assert_eq!(other.ask("set short a new"), "ok");
+    assert!(envelope::number(&server) > number, "numbers grow with each change");
+    assert_eq!(one.ask("get short a"), "Stale Local 1");
+    one.ask("settle");
+    assert_eq!(one.ask("peek short a"), "true Local new");
+    assert_eq!(origin.runs("a").len(), 1);
 }
 
 /// A lease from before the step keeps others off no longer than any other.

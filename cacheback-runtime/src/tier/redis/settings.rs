@@ -35,8 +35,9 @@ pub struct Redis {
 
 impl Redis {
     /// A server by its URL: `redis://host:port/database`, `redis+unix:///path/to/socket?db=0`, or, with the feature
-    /// `redis-tls`, `rediss://..`. User and password stand before the host: `redis://user:password@host/`. Neither is
-    /// ever logged.
+    /// `redis-tls`, `rediss://..`. User and password stand before the host: `redis://user:password@host/`; for a socket
+    /// they are `&user=..&pass=..`. Neither is ever logged. `rediss://` trusts the CAs of the system, or those of the
+    /// file in `SSL_CERT_FILE`.
     ///
     /// # Errors
     ///

@@ -16,6 +16,13 @@ pub(crate) const HEADER: usize = 84;
 
 const SEED: u64 = 0x6361_6368_6562_636b;
 
+/// The number of the only envelope of the server.
+pub(crate) fn number(server: &Server) -> u64 {
+    let bytes: Vec<u8> =
+        redis::cmd("GET").arg(server.only("cb1:v:*")).query(&mut server.connection()).unwrap();
+    u64::from_le_bytes(bytes[WRITE_ID..WRITE_ID + 8].try_into().unwrap())
+}
+
 /// Changes the only envelope of the server, and sums it anew.
 pub(crate) fn change(server: &Server, change: impl FnOnce(&mut Vec<u8>)) {
     let mut connection = server.connection();

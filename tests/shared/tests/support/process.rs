@@ -107,6 +107,7 @@ impl Process {
     }
 
     /// Sends a command and waits for the answer.
+    #[track_caller]
     pub(crate) fn ask(&mut self, command: &str) -> String {
         self.send(command).answer().words
     }
