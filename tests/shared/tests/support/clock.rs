@@ -3,10 +3,11 @@
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tempfile::TempDir;
 
-use super::Server;
+use super::{Server, wait_until};
 
 /// The clock of one server.
 pub(crate) struct Clock {
@@ -35,8 +36,15 @@ impl Clock {
     }
 
     /// Sets it to the time and these seconds.
-    pub(crate) fn set(&self, seconds: i64) {
+    #[track_caller]
+    pub(crate) fn set(&self, server: &Server, seconds: i64) {
         let file = File::options().write(true).open(self.folder.path().join("seconds")).unwrap();
         file.write_all_at(&seconds.to_ne_bytes(), 0).unwrap();
+        // Valkey asks for the time once a millisecond.
+        wait_until("the server has another clock", || {
+            let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+            let (there, _) = server.run::<(i64, i64)>("TIME");
+            (there - here.cast_signed() - seconds).abs() < 60
+        });
     }
 }
