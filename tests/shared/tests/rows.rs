@@ -208,7 +208,7 @@ fn one_fetch_a_lifetime_in_the_fleet() {
     let spins: Vec<_> = fleet
         .iter_mut()
         .flat_map(|process| {
-            let spin = |key| format!("spin short {key} {}000 20", lifetimes);
+            let spin = |key| format!("spin short {key} {lifetimes}000 20");
             keys.iter().map(|key| process.send(&spin(key))).collect::<Vec<_>>()
         })
         .collect();
