@@ -46,16 +46,16 @@ fn a_server_whose_certificate_is_not_trusted() {
         let (origin, proxy) = (Origin::start(), Proxy::before(port));
         let file = trusted.display().to_string();
         let url = format!("rediss://user:secret@127.0.0.1:{}/", proxy.port);
-        let mut one = Process::start_in(&[("SSL_CERT_FILE", &*file)], &origin, &url, &["timeout=1000"]);
+        let mut one = Process::start_in(&[("SSL_CERT_FILE", &*file)], &origin, &url, &["timeout=2000"]);
         let line = one.logs("second tier lost");
         assert!(line.contains(why), "{line}");
         for call in 0..10 {
             let answer = one.send(&format!("get long {call}")).answer();
             assert_eq!(answer.words, "Fetched Fetched 1");
-            assert!(answer.took < Duration::from_millis(900), "{:?}", answer.took);
+            assert!(answer.took < Duration::from_millis(1_000), "{:?}", answer.took);
         }
         assert!(one.ask("set long a b").starts_with("Unreachable "));
-        wait_until("it tries again", || proxy.connections() >= 3);
+        wait_until("it tries again", || proxy.connections() >= 2);
         assert_eq!(one.logged("").len(), 1, "{:?}", one.logged(""));
         assert!(!line.contains("secret"));
     }
