@@ -36,8 +36,8 @@ pub(super) enum Consulted<V> {
     NotYet,
     /// It is not asked, or not once more.
     Done,
-    /// It had this value.
-    Found(SharedValue<V>),
+    /// It had this value. (Boxed, because few calls have one, and each call that waits has room for it.)
+    Found(Box<SharedValue<V>>),
 }
 
 /// The state of a key as a caller finds it, under the key's lock.
@@ -103,36 +103,39 @@ impl<C: Cacheable> Engine<C> {
         let mut losses = 0;
         let mut consulted = Consulted::NotYet;
         loop {
-            let here = self.here(losses);
-            let now = Moment::now();
-            let called = *called.get_or_insert(now);
-            let want = Want::Answer { waits_on_miss };
-            let entered = self.enter(&here, target, source, want, &consulted, now);
-            if entered.is_makeshift() && !tasks::has_budget() {
-                tasks::give_way().await;
-            }
-            let waiter = match entered {
-                Entered::Value(answer) => return self.answered(answer),
-                Entered::Error(error) => {
-                    let (value, status) = (C::join(Err(error.hand())), Status::Fresh);
-                    return self.answered(Answer { value, status, age: None, source: Source::Local });
+            // A block, so that a call has room for nothing else while it waits.
+            let (waiter, limit, caller) = {
+                let here = self.here(losses);
+                let now = Moment::now();
+                let called = *called.get_or_insert(now);
+                let want = Want::Answer { waits_on_miss };
+                let entered = self.enter(&here, target, source, want, &consulted, now);
+                if entered.is_makeshift() && !tasks::has_budget() {
+                    tasks::give_way().await;
                 }
-                Entered::Empty => return self.empty(source),
-                Entered::Ask => {
-                    let waits = source.waits_on_miss().is_some_and(|waits| waits());
-                    waits_on_miss = Some(waits);
-                    continue;
+                let waiter = match entered {
+                    Entered::Value(answer) => return self.answered(answer),
+                    Entered::Error(error) => {
+                        let (value, status) = (C::join(Err(error.hand())), Status::Fresh);
+                        return self.answered(Answer { value, status, age: None, source: Source::Local });
+                    }
+                    Entered::Empty => return self.empty(source),
+                    Entered::Ask => {
+                        let waits = source.waits_on_miss().is_some_and(|waits| waits());
+                        waits_on_miss = Some(waits);
+                        continue;
+                    }
+                    Entered::Wait(waiter) => waiter,
+                };
+                if waiter.is_within() {
+                    return self.stored(target).unwrap_or_else(|| self.waits_for_itself());
                 }
-                Entered::Wait(waiter) => waiter,
+                // The limit is that of the whole call, even if its first fetch was lost.
+                let left =
+                    |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
+                (waiter, source.wait().or(self.policy().wait).map(left), here.caller)
             };
-            if waiter.is_within() {
-                return self.stored(target).unwrap_or_else(|| self.waits_for_itself());
-            }
-            // The limit is that of the whole call, even if its first fetch was lost.
-            let left =
-                |limit: Duration| limit.saturating_sub(Duration::from_nanos(Moment::now().since(called)));
-            let limit = source.wait().or(self.policy().wait).map(left);
-            let Some(result) = self.wait_for(&waiter, limit, &here).await else {
+            let Some(result) = self.wait_for(&waiter, limit, &caller).await else {
                 return self.stored(target).unwrap_or_else(|| self.empty(source));
             };
             if let FlightResult::Value(fetched) = result {
@@ -142,7 +145,8 @@ impl<C: Cacheable> Engine<C> {
                 return self.fetched(Ok(value.clone()), age);
             }
             if let FlightResult::Consulted(found) = result {
-                consulted = found.clone().map_or(Consulted::Done, Consulted::Found);
+                let found = found.clone().map(Box::new);
+                consulted = found.map_or(Consulted::Done, Consulted::Found);
                 continue;
             }
             if let Some(answer) = self.stored(target) {
@@ -182,7 +186,7 @@ impl<C: Cacheable> Engine<C> {
             if waiter.is_within() {
                 self.waits_for_itself();
             }
-            let Some(result) = self.wait_for(&waiter, None, &here).await else { continue };
+            let Some(result) = self.wait_for(&waiter, None, &here.caller).await else { continue };
             match result {
                 FlightResult::Value(fetched) => return C::join(Ok(fetched.value.clone())),
                 // Another process has just fetched it. (What is merely found may be old.)
@@ -434,7 +438,8 @@ impl<C: Cacheable> Engine<C> {
         let here = self.here(0);
         let looked = self.enter(&here, target, source, Want::Look, &Consulted::NotYet, Moment::now());
         let Entered::Wait(waiter) = looked else { return None };
-        let Some(FlightResult::Consulted(Some(found))) = self.wait_for(&waiter, None, &here).await else {
+        let Some(FlightResult::Consulted(Some(found))) = self.wait_for(&waiter, None, &here.caller).await
+        else {
             return None;
         };
         let now = Moment::now();

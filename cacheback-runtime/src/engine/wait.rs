@@ -10,7 +10,7 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::panics::Rethrown;
 use crate::base::tasks::{Handle, task};
 use crate::events;
-use crate::executor::context::{self, Here};
+use crate::executor::context;
 use crate::flight::{NOTICE, Waiter};
 use crate::outcome::Sharing;
 use crate::outcome::error::{FetchError, FetchErrorKind};
@@ -37,17 +37,17 @@ pub(super) enum Fallback<E> {
 }
 
 impl<C: Cacheable> Engine<C> {
-    /// Waits for a flight, for `limit` at the longest. `None` if the limit has run out.
+    /// Waits for a flight on the caller's runtime, for `limit` at the longest. `None` if the limit has run out.
     pub(super) async fn wait_for<'s>(
         &self,
         waiter: &'s Waiter<FlightResult<C>>,
         limit: Option<Duration>,
-        here: &Here,
+        caller: &Handle,
     ) -> Option<&'s FlightResult<C>> {
         // Boxed, because timers are large and few callers need one.
-        let is_elsewhere = waiter.runs_elsewhere(here.caller.id());
-        let mut deserted = is_elsewhere.then(|| Box::pin(self.deserted(waiter, &here.caller)));
-        let mut timer = limit.map(|limit| Box::pin(context::timer(&here.caller, limit)));
+        let is_elsewhere = waiter.runs_elsewhere(caller.id());
+        let mut deserted = is_elsewhere.then(|| Box::pin(self.deserted(waiter, caller)));
+        let mut timer = limit.map(|limit| Box::pin(context::timer(caller, limit)));
         let mut ended = pin!(waiter.result());
         let mut yields = YIELDS;
         poll_fn(|context| {
@@ -60,7 +60,7 @@ impl<C: Cacheable> Engine<C> {
             if timer.as_mut().is_some_and(|timer| timer.as_mut().poll(context).is_ready()) {
                 return Poll::Ready(None);
             }
-            if waiter.is_stranded(here.caller.id()) {
+            if waiter.is_stranded(caller.id()) {
                 if yields == 0 {
                     return Poll::Ready(Some(self.stranded(is_elsewhere)));
                 }

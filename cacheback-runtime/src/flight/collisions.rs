@@ -17,7 +17,7 @@ pub(crate) struct KnownKeys<K: ?Sized> {
     /// By the numbers of the nodes.
     nodes: Known,
     /// The keys of `keys`, so that nothing else gets their addresses.
-    held: Vec<Arc<K>>,
+    held: SmallVec<[Arc<K>; 1]>,
 }
 
 /// The results of comparisons, in the order of their numbers: with a poor `Hash` there may be many.
@@ -64,7 +64,7 @@ impl<K: ?Sized> KnownKeys<K> {
         if let Some(id) = node {
             nodes.0.push((id, true));
         }
-        Self { me, keys: Known::default(), nodes, held: Vec::new() }
+        Self { me, keys: Known::default(), nodes, held: SmallVec::new() }
     }
 
     pub(crate) fn me(&self) -> &Arc<K> {
