@@ -28,8 +28,11 @@ pub(crate) mod envelope;
 pub(crate) mod memory;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
+mod round_trips;
 pub(crate) mod schema;
+pub(crate) mod status;
 pub(crate) mod wire_key;
+use status::TierStatus;
 pub(crate) use wire_key::{Scope, WireKey};
 
 /// The number of a change of a key in the tier. A later change of the key has a greater one.
@@ -69,6 +72,9 @@ impl fmt::Display for Down {
 pub(crate) trait Tier: Send + Sync + 'static {
     /// Whether it can be asked. If not, every operation fails at once.
     fn is_up(&self) -> bool;
+
+    /// Its state as this process sees it, without an alias. Costs some microseconds.
+    fn status(&self) -> TierStatus;
 
     /// The longest encoded value that it takes, in bytes.
     fn max_value_bytes(&self) -> usize;
@@ -110,6 +116,15 @@ impl Tiers {
 
     pub(crate) fn get(&self, alias: Option<&str>) -> Option<&Arc<dyn Tier>> {
         self.0.iter().find(|(own, _)| own.as_deref() == alias).map(|(_, tier)| tier)
+    }
+
+    /// The state of each.
+    pub(crate) fn status(&self) -> Vec<TierStatus> {
+        let status = |(alias, tier): &Named| TierStatus {
+            alias: alias.as_deref().map(str::to_owned),
+            ..tier.status()
+        };
+        self.0.iter().map(status).collect()
     }
 
     /// An alias that two tiers have.

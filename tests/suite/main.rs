@@ -40,6 +40,7 @@ mod serde;
 mod shared;
 mod shared_errors;
 mod shared_forms;
+mod shared_status;
 mod shutdown;
 mod single_flight;
 mod states;

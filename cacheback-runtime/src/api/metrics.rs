@@ -17,10 +17,17 @@
 //! | `cacheback_breaker_trips_total` | counter | `cache` | times that the breaker opened |
 //! | `cacheback_breakers_open` | gauge | `cache` | breakers that are open |
 //! | `cacheback_fetch_duration_seconds` | histogram | `cache`, `outcome` | how long bodies ran, by outcome: `value`, `error`, `panic`, `timeout`, or `lost` with the runtime or at the limit of a shutdown |
+//! | `cacheback_tier_connected` | gauge | `tier` | 1 if there is a connection to the second tier, else 0 |
+//! | `cacheback_tier_operations_total` | counter | `tier` | operations that were asked of the second tier |
+//! | `cacheback_tier_failures_total` | counter | `tier`, `outcome` | operations of the second tier that failed: `error`, or `timeout` |
+//! | `cacheback_tier_round_trip_seconds` | gauge | `tier`, `quantile` | round trips to the second tier in the last minute: `0.5` is their median, `0.99` the time that 99 of 100 did not exceed; NaN if there was none |
 //!
 //! The label `cache` is the path of the function, or the name that the function or cache was given. Caches of the same
 //! name are added up. Caches that were dropped still count, so that a counter never goes back. A
 //! [`Cache`](crate::Cache) without a name is left out. The number of series does not depend on the number of keys.
+//!
+//! The label `tier` is the alias of a second tier, or `default` for the one without. Its numbers are those of
+//! `cacheback::shared::status()`.
 //!
 //! # When the numbers are published
 //!
@@ -58,6 +65,9 @@ use crate::api::registry;
 use crate::events::{Kind, Row, SERIES, Stats, durations};
 use crate::executor::housekeeper;
 
+#[cfg(feature = "shared")]
+mod tiers;
+
 /// The target of the counters and gauges, by which a recorder may filter.
 const TARGET: &str = "cacheback_runtime::metrics";
 
@@ -67,7 +77,7 @@ pub(crate) fn record_regularly() {
     ONCE.call_once(|| housekeeper::also(record));
 }
 
-/// Publishes the counters of every cache of the process.
+/// Publishes the counters of every cache of the process, and the state of every second tier.
 ///
 /// It can be called at any time and by several threads at once: counters only grow, so no call sets a number back. It
 /// counts the entries of each cache one by one, and does not block. It takes some microseconds for each cache and some
@@ -94,6 +104,8 @@ pub fn record() {
     for (cache, stats) in sums {
         publish(cache, &stats);
     }
+    #[cfg(feature = "shared")]
+    tiers::publish();
 }
 
 fn publish(cache: &'static str, stats: &Stats) {
@@ -116,6 +128,8 @@ fn describe() {
             Kind::Gauge => describe_gauge!(series.name, series.about),
         }
     }
+    #[cfg(feature = "shared")]
+    tiers::describe();
     describe_histogram!(durations::NAME, Unit::Seconds, "How long bodies ran, by what came of them.");
 }
 
@@ -128,25 +142,31 @@ mod tests {
     fn the_table_lists_every_series() {
         let page = include_str!("metrics.rs").lines().filter_map(|line| line.strip_prefix("//! | "));
         let mut listed = page.filter(|row| row.starts_with('`'));
-        let mut next_is = |name: &str, kind: &str, labels: &[(&str, &str)]| {
+        let mut next_is = |name: &str, kind: &str, of: &str, labels: &[(&str, &str)]| {
             let label = labels.first().map_or_else(String::new, |(label, _)| format!(", `{label}`"));
-            let start = format!("`{name}` | {kind} | `cache`{label} |");
+            let start = format!("`{name}` | {kind} | `{of}`{label} |");
             let row = listed.next().expect("a row for each series");
             assert!(row.starts_with(&start), "{row:?} is not of {start:?}");
             for (_, value) in labels {
                 assert!(row.contains(&format!("`{value}`")), "{row:?} lacks {value:?}");
             }
         };
+        let kind = |kind| match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+        };
         for series in SERIES {
-            let kind = match series.kind {
-                Kind::Counter => "counter",
-                Kind::Gauge => "gauge",
-            };
             let labels: Vec<_> = series.rows.iter().filter_map(|row| row.label).collect();
-            next_is(series.name, kind, &labels);
+            next_is(series.name, kind(series.kind), "cache", &labels);
         }
         let outcomes = ["value", "error", "panic", "timeout", "lost"].map(|outcome| ("outcome", outcome));
-        next_is(durations::NAME, "histogram", &outcomes);
-        assert_eq!(listed.next(), None, "a row without a series");
+        next_is(durations::NAME, "histogram", "cache", &outcomes);
+        #[cfg(feature = "shared")]
+        for series in tiers::SERIES {
+            let labels: Vec<_> = series.rows.iter().filter_map(|row| row.label).collect();
+            next_is(series.name, kind(series.kind), "tier", &labels);
+        }
+        let rest = listed.filter(|row| cfg!(feature = "shared") || !row.starts_with("`cacheback_tier_"));
+        assert_eq!(rest.count(), 0, "a row without a series");
     }
 }

@@ -30,10 +30,8 @@ use runtime as scope;
 #[cfg(all(test, cacheback_shuttle, not(feature = "test-util")))]
 use scenario as scope;
 
-#[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
-pub(crate) use scope::executor;
-pub(crate) use scope::queue_version;
 use scope::{ItsExecutor, lane_of};
+pub(crate) use scope::{executor, queue_version};
 
 /// The surroundings of a call.
 #[derive(Clone)]

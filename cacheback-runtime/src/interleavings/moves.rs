@@ -9,7 +9,7 @@ use super::origin::{Act, EMPTY};
 use super::stage::{Stage, TIMEOUT, join};
 use crate::api::shutdown::shutdown;
 use crate::base::shims::tasks::{abort_all, advance};
-use crate::executor::context::scenario::executor;
+use crate::executor::context::executor;
 
 /// Longer than a runtime may take to take up a fetch.
 const LONG_ENOUGH: Duration = Duration::from_secs(6);
@@ -17,7 +17,7 @@ const LONG_ENOUGH: Duration = Duration::from_secs(6);
 /// A round of the housekeeper. It moves a fetch that was handed over and that no task has taken up.
 fn tend() {
     advance(LONG_ENOUGH);
-    executor().tend();
+    executor().unwrap().tend();
 }
 
 /// Either the task or the housekeeper takes the fetch. It runs once, and both callers are answered.

@@ -249,7 +249,7 @@ impl Stage {
         assert!((0..KEYS as u64).all(|key| self.versions.live(key) == 0), "a body lives");
         assert_eq!(self.stats().calls(), self.calls.load(Ordering::SeqCst), "a call was not counted once");
         self.engine.assert_at_rest();
-        scenario::executor().assert_at_rest();
+        scenario::executor().unwrap().assert_at_rest();
     }
 
     /// Ends a scenario: [settles](Stage::settle), and asserts that these keys can be fetched again.

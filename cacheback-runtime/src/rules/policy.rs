@@ -92,16 +92,16 @@ pub enum Eviction {
 
 /// Durations as seconds, in floating point.
 #[cfg(feature = "serde")]
-mod seconds {
+pub(crate) mod seconds {
     use std::time::Duration;
 
     use serde::{Serialize, Serializer};
 
-    pub(super) fn of<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn of<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         duration.as_secs_f64().serialize(serializer)
     }
 
-    pub(super) fn of_limit<S: Serializer>(
+    pub(crate) fn of_limit<S: Serializer>(
         limit: &Option<Duration>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {

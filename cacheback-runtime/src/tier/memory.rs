@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::status::{Meter, TierStatus};
 use super::{
     Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
     Token, WireKey, WriteId,
@@ -59,6 +60,19 @@ pub struct Memory {
     server: Arc<Mutex<Server>>,
     timeout: Duration,
     max_value_bytes: usize,
+    process: Arc<Process>,
+}
+
+/// The tier as one process has it.
+struct Process {
+    opened: Moment,
+    meter: Meter,
+}
+
+impl Process {
+    fn new(now: Moment) -> Arc<Self> {
+        Arc::new(Self { opened: now, meter: Meter::default() })
+    }
 }
 
 /// The state, and all that does not belong to a real server's.
@@ -110,7 +124,13 @@ impl Memory {
             server: Arc::new(Mutex::new(Server::default())),
             timeout: Duration::from_millis(100),
             max_value_bytes: 1 << 20,
+            process: Process::new(Moment::PAST),
         }
+    }
+
+    pub(crate) fn open(self) -> Arc<dyn Tier> {
+        let now = lock(&self.server).state.time(Moment::now());
+        Arc::new(Self { process: Process::new(now), ..self })
     }
 
     /// Sets how long an operation waits for an answer while the tier [hangs](Self::hang). Default: 100 ms.
@@ -149,7 +169,7 @@ impl Memory {
         let mut server = lock(&self.server);
         // Leases are extended up to here, and not while there is no link. Those that have lapsed meanwhile are lost.
         let now = server.begin(now);
-        server.faults.link = link;
+        server.faults.set(link, now);
         server.state.sweep(now);
     }
 
@@ -161,11 +181,13 @@ impl Memory {
     ) -> Reply<T> {
         let (sender, answer) = oneshot::channel();
         let now = Moment::now();
+        let call = Call { process: Arc::clone(&self.process), sent: now };
+        self.process.meter.begin();
         let mut server = lock(&self.server);
         let now = server.begin(now);
         server.faults.count(operation);
         match server.faults.link {
-            Link::Down => return Box::pin(ready(Err(Down::Disconnected))),
+            Link::Down => return Box::pin(ready(call.end(Err(Down::Disconnected)))),
             // Nobody will send an answer.
             Link::Hanging => drop(sender),
             Link::Up => {
@@ -180,7 +202,8 @@ impl Memory {
                 answer.into_iter().for_each(|answer| answer());
             }
         }
-        Box::pin(within(self.timeout, answer))
+        let answer = within(self.timeout, answer);
+        Box::pin(async move { call.end(answer.await) })
     }
 
     /// From now on nobody extends this lease, whether or not its end is told.
@@ -210,6 +233,21 @@ impl Memory {
             std::future::pending::<()>().await;
         }));
         Some(holder)
+    }
+}
+
+/// An operation, until it ends. One whose reply is dropped has no end.
+struct Call {
+    process: Arc<Process>,
+    sent: Moment,
+}
+
+impl Call {
+    fn end<T>(self, answer: Result<T, Down>) -> Result<T, Down> {
+        let now = Moment::now();
+        let took = Duration::from_nanos(now.since(self.sent));
+        self.process.meter.end(answer.as_ref().err(), took, now);
+        answer
     }
 }
 
@@ -277,6 +315,16 @@ impl Server {
 impl Tier for Memory {
     fn is_up(&self) -> bool {
         !matches!(lock(&self.server).faults.link, Link::Down)
+    }
+
+    fn status(&self) -> TierStatus {
+        let now = Moment::now();
+        let mut server = lock(&self.server);
+        let since = server.faults.changed().max(self.process.opened);
+        let since = Duration::from_nanos(server.state.time(now).since(since));
+        let connected = server.faults.link != Link::Down;
+        drop(server);
+        self.process.meter.status(connected, since, now)
     }
 
     fn max_value_bytes(&self) -> usize {

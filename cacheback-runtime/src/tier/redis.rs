@@ -12,6 +12,7 @@ use redis::{Pipeline, Value};
 
 use super::compress::{self, Codec};
 use super::envelope;
+use super::status::TierStatus;
 use super::{
     Acquired, Ages, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
     Stamp, Stored, Tier, Token, WireKey, WriteId,
@@ -27,7 +28,7 @@ mod scripts;
 mod settings;
 mod values;
 use answer::{Answer, bytes, number, number_of, stamp_of, unexpected};
-use link::{Command, Link};
+use link::{Command, Link, Server};
 use names::{Names, Prefix};
 use scripts::{Scripts, stamp_bytes, text};
 pub use settings::Redis;
@@ -75,6 +76,10 @@ struct Inner {
 impl Tier for Connected {
     fn is_up(&self) -> bool {
         self.0.link().is_up()
+    }
+
+    fn status(&self) -> TierStatus {
+        self.0.link().status()
     }
 
     fn max_value_bytes(&self) -> usize {
@@ -254,7 +259,12 @@ impl Inner {
             // A child does not hold the leases of its parent.
             lock(&self.leases).clear();
             link::runtime().spawn(extend(Weak::clone(&self.me)));
-            Link::open(client.clone(), self.scripts.load(), address.clone(), *timeout)
+            Link::open(Server {
+                client: client.clone(),
+                first: self.scripts.load(),
+                address: address.clone(),
+                limit: *timeout,
+            })
         })
     }
 

@@ -96,6 +96,21 @@ async fn outcome(command: &str, function: &str, key: &str, value: &str) -> Strin
                 stats.fetches, stats.shared_hits, stats.shared_misses, stats.shared_errors, stats.leases_lost
             )
         }
+        // The state of the tier: its times in microseconds, those of round trips 0 if there was none.
+        "status" => {
+            let [tier] = &cacheback::shared::status()[..] else { panic!("there is one tier") };
+            let micros = |time: Option<Duration>| time.unwrap_or_default().as_micros();
+            format!(
+                "connected={} since={} p50={} p99={} operations={} errors={} timeouts={}",
+                tier.connected,
+                tier.since.as_micros(),
+                micros(tier.round_trip_p50),
+                micros(tier.round_trip_p99),
+                tier.operations,
+                tier.errors,
+                tier.timeouts
+            )
+        }
         _ => panic!("there is no command {command}"),
     }
 }

@@ -9,9 +9,14 @@ use crate::executor::{Executor, testing};
 
 pub(crate) type ItsExecutor = Arc<Executor>;
 
+/// The executor of the calling runtime, or of its isolation, if it was used or configured.
+pub(crate) fn executor() -> Option<Arc<Executor>> {
+    with_place(calling_runtime().id(), |place| place.get().map(Arc::clone))
+}
+
 /// The version of the queue that a call's refresh would come into, if there is one.
 pub(crate) fn queue_version() -> Option<u64> {
-    with_place(calling_runtime().id(), |place| Some(place.get()?.queue_version()))
+    Some(executor()?.queue_version())
 }
 
 pub(super) fn lane_of(runtime: Id) -> LaneId {

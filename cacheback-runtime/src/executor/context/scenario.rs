@@ -25,13 +25,14 @@ pub(crate) fn end() {
     drop(EXECUTOR.take());
 }
 
-pub(crate) fn executor() -> Arc<Executor> {
-    EXECUTOR.with_borrow(|place| place.get().map(Arc::clone)).expect("a scenario has begun")
+/// The executor of the scenario, once it has begun.
+pub(crate) fn executor() -> Option<Arc<Executor>> {
+    EXECUTOR.with_borrow(|place| place.get().map(Arc::clone))
 }
 
 /// The version of the queue that a call's refresh would come into.
 pub(crate) fn queue_version() -> Option<u64> {
-    Some(executor().queue_version())
+    Some(executor()?.queue_version())
 }
 
 pub(super) fn lane_of(_: Id) -> LaneId {

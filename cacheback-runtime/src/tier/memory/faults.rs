@@ -43,9 +43,10 @@ pub(crate) enum Place {
     Answer,
 }
 
-#[derive(Default)]
 pub(super) struct Faults {
     pub(super) link: Link,
+    /// The moment of the last connection or disconnection.
+    changed: Moment,
     are_leases_left: bool,
     counts: [usize; 6],
     gates: Vec<Arc<Closed>>,
@@ -63,7 +64,25 @@ enum Held {
     Answer(Answer),
 }
 
+impl Default for Faults {
+    fn default() -> Self {
+        let (link, changed) = (Link::default(), Moment::PAST);
+        Self { link, changed, are_leases_left: false, counts: [0; 6], gates: Vec::new() }
+    }
+}
+
 impl Faults {
+    pub(super) fn set(&mut self, link: Link, now: Moment) {
+        if (self.link == Link::Down) != (link == Link::Down) {
+            self.changed = now;
+        }
+        self.link = link;
+    }
+
+    pub(super) fn changed(&self) -> Moment {
+        self.changed
+    }
+
     pub(super) fn count(&mut self, operation: Operation) {
         self.counts[operation as usize] += 1;
     }

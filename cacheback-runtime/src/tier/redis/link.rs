@@ -20,11 +20,12 @@ use redis::{
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::base::clock::Moment;
+use crate::base::clock::{Moment, nanos};
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, AtomicI64, Mutex, Ordering, lock};
 use crate::events::{self, RateLimit};
+use crate::tier::status::{Meter, TierStatus};
 use crate::tier::{Down, Reply};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -61,11 +62,47 @@ pub(super) enum Command {
     Transaction(Pipeline),
 }
 
-/// An operation on its way.
+impl From<Cmd> for Command {
+    fn from(command: Cmd) -> Self {
+        Self::One(command)
+    }
+}
+
+/// A server, and how it is spoken to.
+pub(super) struct Server {
+    pub(super) client: Client,
+    /// Each connection begins with these commands.
+    pub(super) first: Vec<Cmd>,
+    pub(super) address: String,
+    /// The time that an operation may take.
+    pub(super) limit: Duration,
+}
+
+/// A command on its way.
 struct Order {
     command: Command,
     deadline: Instant,
+    caller: Caller,
+}
+
+/// Who has sent a command.
+struct Caller {
     answer: oneshot::Sender<Result<Value, Down>>,
+    sent: std::time::Instant,
+    /// It is not the link itself.
+    is_operation: bool,
+}
+
+impl Caller {
+    fn end(self, answer: Result<Value, Down>, state: &State) {
+        let (took, now) = (self.sent.elapsed(), state.now());
+        if self.is_operation {
+            state.meter.end(answer.as_ref().err(), took, now);
+        } else if answer.is_ok() {
+            state.meter.note(took, now);
+        }
+        let _ = self.answer.send(answer);
+    }
 }
 
 /// The state of the link, as callers see it.
@@ -76,6 +113,10 @@ struct State {
     clock: AtomicI64,
     /// When our clock began.
     began: Instant,
+    /// Whether there is a connection, and since when.
+    connected: Mutex<(bool, Moment)>,
+    opened: std::time::Instant,
+    meter: Meter,
     /// The address of the server, without user and password.
     address: String,
     /// Of the log line that the server refuses operations.
@@ -90,22 +131,31 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Begins to connect. Each connection begins with the commands `first`: if one of them fails, so does the connection.
-    pub(super) fn open(client: Client, first: Vec<Cmd>, address: String, limit: Duration) -> Self {
+    /// Begins to connect.
+    pub(super) fn open(server: Server) -> Self {
         let (orders, queue) = mpsc::unbounded_channel();
         let state = Arc::new(State {
             is_up: AtomicBool::new(true),
             clock: AtomicI64::new(0),
             began: Instant::now(),
-            address,
+            connected: Mutex::new((false, Moment::PAST)),
+            opened: std::time::Instant::now(),
+            meter: Meter::default(),
+            address: server.address.clone(),
             refusals: RateLimit::default(),
         });
-        runtime().spawn(supervise(client, first, queue, Arc::clone(&state), limit));
-        Self { orders, state, timeout: limit }
+        let timeout = server.limit;
+        runtime().spawn(supervise(server, queue, Arc::clone(&state)));
+        Self { orders, state, timeout }
     }
 
     pub(super) fn is_up(&self) -> bool {
         self.state.is_up.load(Ordering::Acquire)
+    }
+
+    pub(super) fn status(&self) -> TierStatus {
+        let (now, (connected, since)) = (self.state.now(), *lock(&self.state.connected));
+        self.state.meter.status(connected, Duration::from_nanos(now.since(since)), now)
     }
 
     /// The time by the server's clock, in microseconds.
@@ -124,17 +174,34 @@ impl Link {
     }
 
     /// Sends a command. It is sent even if the answer is not waited for.
-    pub(super) fn send(&self, command: Command) -> Reply<Value> {
+    pub(super) fn send(&self, command: impl Into<Command>) -> Reply<Value> {
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + self.timeout;
-        if !self.is_up() || self.orders.send(Order { command, deadline, answer }).is_err() {
-            return Box::pin(async { Err(Down::Disconnected) });
+        let caller = Caller { answer, sent: std::time::Instant::now(), is_operation: true };
+        self.state.meter.begin();
+        if !self.is_up() {
+            caller.end(Err(Down::Disconnected), &self.state);
+        } else if let Err(unsent) = self.orders.send(Order { command: command.into(), deadline, caller }) {
+            unsent.0.caller.end(Err(Down::Disconnected), &self.state);
         }
         Box::pin(async move { answered.await.unwrap_or(Err(Down::Disconnected)) })
     }
 }
 
 impl State {
+    /// The time of the meter, which no test pauses.
+    fn now(&self) -> Moment {
+        Moment::from_bits(nanos(self.opened.elapsed()))
+    }
+
+    fn set_connected(&self, connected: bool) {
+        self.is_up.store(connected, Ordering::Release);
+        let mut state = lock(&self.connected);
+        if state.0 != connected {
+            *state = (connected, self.now());
+        }
+    }
+
     fn correct_clock(&self, now: i64) {
         let ours = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
         self.clock.store(now.saturating_sub(ours), Ordering::Relaxed);
@@ -182,28 +249,23 @@ impl Health {
 }
 
 /// Keeps the link: connects, sends, and connects again.
-async fn supervise(
-    client: Client,
-    first: Vec<Cmd>,
-    mut queue: mpsc::UnboundedReceiver<Order>,
-    state: Arc<State>,
-    limit: Duration,
-) {
+async fn supervise(server: Server, mut queue: mpsc::UnboundedReceiver<Order>, state: Arc<State>) {
+    let limit = server.limit;
     let (mut pause, mut is_first, mut is_told) = (FIRST_PAUSE, true, false);
     loop {
         let within = if is_first { limit } else { CONNECTING };
-        let connecting = timeout(within, connect(&client, &first, &state));
+        let connecting = timeout(within, connect(&server, &state));
         let connected = if is_first {
             // Orders wait for the first connection, within their own time.
             Some(connecting.await)
         } else {
-            refuse_while(&mut queue, connecting).await
+            refuse_while(&mut queue, &state, connecting).await
         };
         let Some(connected) = connected else { return };
         is_first = false;
         let why = match connected {
             Ok(Ok(connection)) => {
-                state.is_up.store(true, Ordering::Release);
+                state.set_connected(true);
                 events::tier_connected(&state.address);
                 (pause, is_told) = (FIRST_PAUSE, false);
                 let Some(why) = serve(&connection, &mut queue, &state, limit).await else { return };
@@ -212,14 +274,14 @@ async fn supervise(
             Ok(Err(error)) => said(&error),
             Err(_) => "no answer in time".to_owned(),
         };
-        state.is_up.store(false, Ordering::Release);
+        state.set_connected(false);
         if !std::mem::replace(&mut is_told, true) {
             events::tier_lost(&state.address, &why);
         }
         // Half of the pause is left to chance, so that a fleet does not come back in one moment. The pause is no shorter
         // than the time-out: what the old connection has sent is past its deadline then.
         let until = pause.mul_f64(0.5 + fastrand::f64() / 2.0).max(limit);
-        if refuse_while(&mut queue, sleep(until)).await.is_none() {
+        if refuse_while(&mut queue, &state, sleep(until)).await.is_none() {
             return;
         }
         pause = (pause * 2).min(LONGEST_PAUSE);
@@ -227,7 +289,8 @@ async fn supervise(
 }
 
 /// Connects, learns the server's clock, and sends the first commands.
-async fn connect(client: &Client, first: &[Cmd], state: &State) -> RedisResult<MultiplexedConnection> {
+async fn connect(server: &Server, state: &State) -> RedisResult<MultiplexedConnection> {
+    let Server { client, first, .. } = server;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         .set_response_timeout(None)
@@ -263,25 +326,26 @@ async fn serve(
             _ = heartbeat.tick() => {
                 let (answer, said) = oneshot::channel();
                 tokio::spawn(note_time(Arc::clone(state), said));
-                Order { command: Command::One(redis::cmd("TIME")), deadline: Instant::now() + limit, answer }
+                let caller = Caller { answer, sent: std::time::Instant::now(), is_operation: false };
+                Order { command: redis::cmd("TIME").into(), deadline: Instant::now() + limit, caller }
             }
         };
-        let Order { command, deadline, answer } = order;
+        let Order { command, deadline, caller } = order;
         // Without tokio's budget, which could keep the command from being handed over.
         let mut running = Box::pin(tokio::task::unconstrained(run(connection.clone(), command)));
         // The first poll hands the command to the connection. So the commands keep their order, although the answers
         // are waited for in tasks of their own.
         if let std::task::Poll::Ready(done) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            end(done, answer, state, &health, &broken);
+            end(done, caller, state, &health, &broken);
             continue;
         }
         let (state, health, broken) = (Arc::clone(state), Arc::clone(&health), broken.clone());
         tokio::spawn(async move {
             match timeout_at(deadline, running).await {
-                Ok(done) => end(done, answer, &state, &health, &broken),
+                Ok(done) => end(done, caller, &state, &health, &broken),
                 Err(_) => {
                     health.note(true);
-                    let _ = answer.send(Err(Down::TimedOut));
+                    caller.end(Err(Down::TimedOut), &state);
                 }
             }
         });
@@ -312,7 +376,7 @@ async fn note_time(state: Arc<State>, said: oneshot::Receiver<Result<Value, Down
 /// Ends an operation.
 fn end(
     done: RedisResult<Value>,
-    answer: oneshot::Sender<Result<Value, Down>>,
+    caller: Caller,
     state: &State,
     health: &Health,
     broken: &mpsc::UnboundedSender<String>,
@@ -329,7 +393,7 @@ fn end(
         }
         Down::Refused(why)
     });
-    let _ = answer.send(answered);
+    caller.end(answered, state);
 }
 
 /// Whether the connection is of no use after this error: it is broken, or leads to a server that does not serve.
@@ -356,14 +420,18 @@ fn said(error: &RedisError) -> String {
 }
 
 /// Refuses the orders that come as long as a future runs. `None` if nobody can send any more.
-async fn refuse_while<F: Future>(queue: &mut mpsc::UnboundedReceiver<Order>, future: F) -> Option<F::Output> {
+async fn refuse_while<F: Future>(
+    queue: &mut mpsc::UnboundedReceiver<Order>,
+    state: &State,
+    future: F,
+) -> Option<F::Output> {
     let mut future = std::pin::pin!(future);
     loop {
         tokio::select! {
             biased;
             done = future.as_mut() => return Some(done),
             order = queue.recv() => {
-                let _ = order?.answer.send(Err(Down::Disconnected));
+                order?.caller.end(Err(Down::Disconnected), state);
             }
         }
     }

@@ -1,0 +1,96 @@
+//! `shared::status()` over a real server.
+
+mod support;
+
+use std::collections::HashMap;
+
+use support::{Fault, Origin, Process, Proxy, Server};
+
+/// The numbers of a process' tier by their names, `connected` as 0 or 1.
+fn status(process: &mut Process) -> HashMap<String, u64> {
+    let told = process.ask("status").replace("true", "1").replace("false", "0");
+    let numbers = told.split(' ').map(|word| word.split_once('=').unwrap());
+    numbers.map(|(name, number)| (name.to_owned(), number.parse().unwrap())).collect()
+}
+
+#[test]
+fn a_tier_that_is_used_and_lost_and_found() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut process = Process::start(&origin, &server.url(), &["timeout=1000"]);
+    process.logs("second tier connected");
+    let idle = status(&mut process);
+    assert_eq!((idle["connected"], idle["operations"], idle["errors"], idle["timeouts"]), (1, 0, 0, 0));
+    // A look, a lease and a store.
+    assert_eq!(process.ask("get long a"), "Fetched Fetched 1");
+    for _ in 0..100 {
+        assert_eq!(process.ask("get long a"), "Fresh Local 1");
+    }
+    let used = status(&mut process);
+    assert_eq!((used["connected"], used["operations"], used["errors"], used["timeouts"]), (1, 3, 0, 0));
+    assert!(0 < used["p50"] && used["p50"] <= used["p99"], "{used:?}");
+    assert!(used["since"] > idle["since"], "the same state: {used:?}");
+
+    server.kill();
+    process.logs("second tier lost");
+    let before = used["since"];
+    let lost = status(&mut process);
+    assert_eq!((lost["connected"], lost["operations"]), (0, 3), "{lost:?}");
+    assert!(process.ask("set long a b").starts_with("Unreachable"));
+    let lost = status(&mut process);
+    assert_eq!((lost["operations"], lost["errors"]), (4, 1), "{lost:?}");
+    assert!(lost["p50"] > 0, "those of the last minute: {lost:?}");
+
+    server.start_again();
+    while status(&mut process)["connected"] == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert!(before > 0);
+    assert_eq!(process.ask("set long a c"), "ok");
+    let found = status(&mut process);
+    assert_eq!((found["operations"], found["errors"]), (5, 1), "{found:?}");
+}
+
+/// The state lasts from its beginning, and begins anew when it changes.
+#[test]
+fn a_tier_that_was_never_there() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    server.kill();
+    let origin = Origin::start();
+    let mut process = Process::start(&origin, &server.url(), &[]);
+    process.logs("second tier lost");
+    let down = status(&mut process);
+    assert_eq!((down["connected"], down["p50"], down["p99"]), (0, 0, 0), "{down:?}");
+    std::thread::sleep(std::time::Duration::from_millis(1_500));
+    let still = status(&mut process)["since"];
+    assert!(still >= 1_500_000, "{still}");
+    server.start_again();
+    loop {
+        let now = status(&mut process);
+        if now["connected"] == 1 {
+            break assert!(now["since"] < still + 1_500_000);
+        }
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+/// A round trip takes as long as the way does. An operation without an answer counts with the time that it had.
+#[test]
+fn round_trips_are_measured() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    proxy.set(Fault::Latency(20));
+    let mut process = Process::start(&origin, &proxy.url(), &["timeout=200"]);
+    for key in 0..10 {
+        assert_eq!(process.ask(&format!("get long k{key}")), "Fetched Fetched 1");
+    }
+    let slow = status(&mut process);
+    assert!(slow["p50"] >= 20_000, "{slow:?}");
+    assert_eq!((slow["operations"], slow["timeouts"]), (30, 0), "{slow:?}");
+    server.stop();
+    assert!(process.ask("set long a b").starts_with("Unreachable"));
+    server.go_on();
+    let late = status(&mut process);
+    assert_eq!((late["operations"], late["errors"]), (31, 0), "{late:?}");
+    assert!(late["timeouts"] >= 1 && late["p99"] >= 200_000, "{late:?}");
+}
