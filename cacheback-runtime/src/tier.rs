@@ -175,9 +175,14 @@ pub(crate) struct Found {
     pub(crate) ages: Ages,
     /// The fingerprint of the types that it was made from.
     pub(crate) schema: u64,
+    /// How long its fetch took.
+    pub(crate) took: Duration,
     /// The encoded value.
     pub(crate) bytes: Vec<u8>,
 }
+
+/// The schema of a value that cannot be read.
+pub(crate) const UNREADABLE: u64 = 0;
 
 /// A request for the lease of a key.
 #[derive(Clone, Copy, Debug)]
@@ -256,8 +261,6 @@ pub(crate) struct Payload {
     /// Its age is that since the start of the body.
     pub(crate) ages: Ages,
     /// How long the body took.
-    // The tier in memory does not keep it.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
     pub(crate) took: Duration,
 }
 

@@ -27,10 +27,12 @@ use crate::tier::schema;
 use crate::tier::wire_key::{Scope, WireKey, wire_key};
 use crate::tier::{Ages, Found, Payload, Tier};
 
+mod advice;
 mod consult;
 mod lease;
 mod tell;
 pub(crate) use crate::tier::Bump;
+use advice::Advice;
 pub(super) use lease::{HeldLease, run};
 pub(super) use tell::Message;
 pub(crate) use tell::{Telling, tell};
@@ -47,6 +49,7 @@ pub(super) struct Shared<C: Cacheable> {
     unshared: RateLimit,
     /// Of the log line that a value from the tier cannot be read.
     unreadable: RateLimit,
+    advice: Advice,
 }
 
 /// The key of an entry, with the tier that it is shared through.
@@ -65,6 +68,7 @@ impl<C: Cacheable> Shared<C> {
             without_tier: AtomicBool::new(false),
             unshared: RateLimit::default(),
             unreadable: RateLimit::default(),
+            advice: Advice::default(),
         }
     }
 
@@ -151,8 +155,15 @@ impl<C: Cacheable> Engine<C> {
 
     /// A value from the tier, which was asked for at `sent`. `None` if it is of another schema, or cannot be decoded.
     /// Runs user code.
-    fn decoded(&self, found: &Found, sent: Moment, policy: &Policy) -> Option<SharedValue<C::Value>> {
+    fn decoded(
+        &self,
+        found: &Found,
+        sent: Moment,
+        policy: &Policy,
+        tier: &dyn Tier,
+    ) -> Option<SharedValue<C::Value>> {
         let shared = self.shared.as_ref()?;
+        self.advise(shared, found, sent, policy, tier);
         let why = if found.schema == shared.schema() {
             match catch(|| (shared.options.value.decode)(&found.bytes)) {
                 Ok(Ok(value)) => {

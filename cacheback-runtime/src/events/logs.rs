@@ -28,13 +28,23 @@
 //! | warn | ``a value is larger than `max_bytes`: not stored`` | `bytes`, `max_bytes` | once in ten seconds for a cache |
 //! | error | `` `weigh` panicked: the value is not stored`` | `panic` | each time |
 //! | info | `second tier connected` | `server`; no `function` | each time |
-//! | warn | `second tier lost: values are fetched without it` | `server`, `why`; no `function` | once an outage |
+//! | warn | `second tier lost: values are fetched without it` | `server`, `why`; no `function` | once an outage, and once if the user lacks a right |
 //! | warn | `second tier refuses an operation` | `server`, `why`; no `function` | once in ten seconds |
 //! | warn | `no second tier is configured: values stay in this process` | `alias` | once for a cache |
 //! | warn | `a key is not shared: its entry stays in this process` | `why` | once in ten seconds for a cache |
 //! | warn | `a value is not shared: it stays in this process` | `why` | once in ten seconds for a cache |
 //! | warn | `a value of the second tier cannot be read, and counts as missing` | `why` | once in ten seconds for a cache |
+//! | warn | `there are keys of others in the database of the second tier, ..` | `server`; no `function` | once |
+//! | warn | ``the `maxmemory-policy` of the second tier drops ..`` | `server`, `policy`; no `function` | once |
+//! | warn | `the second tier is kept in snapshots alone: ..` | `server`; no `function` | once |
+//! | debug | `second tier examined` | `server`, `shows_settings`; no `function` | once |
+//! | warn | `a value of the second tier is stale when it arrives: ..` | `round_trip_us` | once for a cache |
+//! | warn | ``another process has fetched for longer than `refresh_timeout` allows here: ..`` | `took_ms` | once for a cache |
+//! | warn | `there are values of another shape in the second tier: ..` | | once for a cache |
 //! | error | ``the `Drop` of a cached value panicked`` | no `function` either | each time |
+//!
+//! The last warnings are advice, and end with what to do: when a process has connected to a server for the first time,
+//! the server's settings are looked at, as far as the user may see them.
 //!
 //! # The span of a fetch
 //!
@@ -185,6 +195,90 @@ pub(crate) fn tier_lost(server: &str, why: &str) {
 #[cfg(feature = "redis")]
 pub(crate) fn tier_refuses(server: &str, why: &str) {
     tracing::warn!(target: TARGET, server, why, "second tier refuses an operation");
+}
+
+/// A setting of a server that is not good for a second tier.
+#[cfg(feature = "redis")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TierAdvice {
+    /// No prefix was given, and the database is not ours alone.
+    NoPrefix,
+    /// A policy takes any key when memory is full.
+    EvictsAll(String),
+    /// A policy takes keys with a time to live, as leases are.
+    EvictsLeases(String),
+    /// There are snapshots, and no log of changes.
+    SnapshotsAlone,
+}
+
+#[cfg(feature = "redis")]
+pub(crate) fn tier_advice(server: &str, advice: TierAdvice) {
+    match advice {
+        TierAdvice::NoPrefix => tracing::warn!(
+            target: TARGET,
+            server,
+            "there are keys of others in the database of the second tier, and no prefix was given: write \
+             `.prefix(\"..\")`, so that services with functions of the same name keep apart"
+        ),
+        TierAdvice::EvictsAll(policy) => tracing::warn!(
+            target: TARGET,
+            server,
+            policy,
+            "the `maxmemory-policy` of the second tier drops any key when its memory is full, so that keys are fetched \
+             twice, and cleared values may come back: set it to `noeviction`"
+        ),
+        TierAdvice::EvictsLeases(policy) => tracing::warn!(
+            target: TARGET,
+            server,
+            policy,
+            "the `maxmemory-policy` of the second tier drops leases when its memory is full, so that keys are fetched \
+             twice: set it to `noeviction`"
+        ),
+        TierAdvice::SnapshotsAlone => tracing::warn!(
+            target: TARGET,
+            server,
+            "the second tier is kept in snapshots alone: after a crash of the server, values that were removed since \
+             the last one are back: turn `appendonly` on, or the snapshots off with `save \"\"`"
+        ),
+    }
+}
+
+/// The server was asked for its settings.
+#[cfg(feature = "redis")]
+pub(crate) fn tier_examined(server: &str, shows_settings: bool) {
+    tracing::debug!(target: TARGET, server, shows_settings, "second tier examined");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn stale_on_arrival(function: &str, round_trip: Duration) {
+    let round_trip_us = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+    tracing::warn!(
+        target: TARGET,
+        function,
+        round_trip_us,
+        "a value of the second tier is stale when it arrives: set a `lifetime` that is longer than a round trip, or do \
+         without `shared`"
+    );
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn refresh_timeout_too_short(function: &str, took: Duration) {
+    tracing::warn!(
+        target: TARGET,
+        function,
+        took_ms = millis(took),
+        "another process has fetched for longer than `refresh_timeout` allows here: set a longer one"
+    );
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn shape_without_version(function: &str) {
+    tracing::warn!(
+        target: TARGET,
+        function,
+        "there are values of another shape in the second tier: set a `version`, and a higher one with each change of \
+         the shape, because not every change can be seen"
+    );
 }
 
 /// Names no function: the store, which drops values, does not know of any.

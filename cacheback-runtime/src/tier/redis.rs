@@ -15,18 +15,21 @@ use super::envelope;
 use super::status::TierStatus;
 use super::{
     Acquired, Ages, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
-    Stamp, Stored, Tier, Token, WireKey, WriteId,
+    Stamp, Stored, Tier, Token, UNREADABLE, WireKey, WriteId,
 };
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
 
+mod advisor;
 mod answer;
 mod link;
 mod names;
+mod rights;
 mod scripts;
 mod settings;
 mod values;
+use advisor::Advisor;
 use answer::{Answer, bytes, number, number_of, stamp_of, unexpected};
 use link::{Command, Link, Server};
 use names::{Names, Prefix};
@@ -42,7 +45,7 @@ impl Redis {
     pub(crate) fn open(self) -> Arc<dyn Tier> {
         let inner = Arc::new_cyclic(|me| Inner {
             scripts: Scripts::new(),
-            prefix: Prefix::new(&self.prefix),
+            prefix: Prefix::new(self.prefix_or_default()),
             links: PerProcess::new(),
             versions: Mutex::default(),
             leases: Mutex::default(),
@@ -152,7 +155,7 @@ impl Tier for Connected {
                     let unreadable = || {
                         let ages =
                             Ages { age: Duration::ZERO, lifetime: Duration::ZERO, retention: Duration::ZERO };
-                        Found { id, ages, schema: UNREADABLE, bytes: Vec::new() }
+                        Found { id, ages, schema: UNREADABLE, took: Duration::ZERO, bytes: Vec::new() }
                     };
                     Ok(Acquired::Newer(
                         values::found(&inner.settings, &key, &envelope, left, stamp)
@@ -248,9 +251,6 @@ impl Tier for Connected {
     }
 }
 
-/// The schema of a value whose envelope cannot be read.
-const UNREADABLE: u64 = 0;
-
 impl Inner {
     /// The link of this process: a forked child makes one of its own.
     fn link(&self) -> &Link {
@@ -259,11 +259,16 @@ impl Inner {
             // A child does not hold the leases of its parent.
             lock(&self.leases).clear();
             link::runtime().spawn(extend(Weak::clone(&self.me)));
+            let mut first = self.scripts.load();
+            first.extend(rights::trial(&self.scripts, &self.prefix));
+            let prefix = self.settings.prefix.is_none().then(|| self.prefix.clone());
+            let advisor = Advisor::new(address.clone(), prefix);
             Link::open(Server {
                 client: client.clone(),
-                first: self.scripts.load(),
+                first,
                 address: address.clone(),
                 limit: *timeout,
+                advisor: Some(advisor),
             })
         })
     }

@@ -51,6 +51,23 @@ async fn patient(key: &str) -> Result<String, String> {
     ask(key).await
 }
 
+/// Fresh for less time than a slow round trip takes.
+#[cacheback(shared, lifetime = "10ms", fetch_on_miss)]
+async fn brief(key: &str) -> Result<String, String> {
+    ask(key).await
+}
+
+/// Shares the values of `long`, and has less patience.
+#[cacheback(
+    shared,
+    name = "cacheback_shared_tests::functions::long",
+    refresh_timeout = "50ms",
+    fetch_on_miss
+)]
+async fn hasty(key: &str) -> Result<String, String> {
+    ask(key).await
+}
+
 /// A newer version of `long`, under its name.
 #[cacheback(
     shared,
@@ -156,7 +173,7 @@ macro_rules! functions {
     };
 }
 
-functions! { short long empty patient renewed; nested unsendable by_set }
+functions! { short long empty patient brief hasty renewed; nested unsendable by_set }
 
 /// Calls a function whose value is no text.
 pub(crate) async fn look_up(function: &str, key: &str) -> (Status, Source) {

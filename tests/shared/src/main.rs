@@ -134,7 +134,8 @@ async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [origin, server, options @ ..] = &arguments[..] else { panic!("origin, server, options") };
     ORIGIN.get_or_init(|| origin.clone());
-    tracing_subscriber::fmt().with_writer(|| Log).with_ansi(false).without_time().init();
+    let log = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
+    log.with_writer(|| Log).with_ansi(false).without_time().init();
     let mut redis = match Redis::new(server) {
         Ok(redis) => redis,
         Err(error) => {

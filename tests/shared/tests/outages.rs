@@ -4,7 +4,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Fault, Origin, Process, Proxy, Server};
+use support::{Fault, Origin, Process, Proxy, Server, rights};
 
 /// The time-out of an operation, in milliseconds.
 const TIMEOUT: u64 = 100;
@@ -184,27 +184,18 @@ fn a_server_without_memory_takes_no_write() {
 #[test]
 fn a_user_with_few_rights() {
     let Some(server) = Server::start(&[]) else { return };
-    let guide = include_str!("../../../src/guide/several_processes.md");
-    let rights = guide.split("**Rights**: `").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
-    let rights: Vec<_> = rights.split_whitespace().collect();
+    let rights: Vec<_> = rights().split_whitespace().collect();
     // All of them, and without one of them each.
     for (number, lacking) in std::iter::once(None).chain(rights.iter().map(Some)).enumerate() {
         let name = format!("user{number}");
-        let mut user = redis::cmd("ACL");
-        user.arg("SETUSER").arg(&name).arg("on").arg(">secret");
-        rights.iter().filter(|right| Some(*right) != lacking).for_each(|right| {
-            user.arg(right);
-        });
-        user.exec(&mut server.connection()).unwrap();
+        let granted: Vec<_> = rights.iter().filter(|right| Some(*right) != lacking).copied().collect();
+        let url = server.user(&name, &granted.join(" "));
         let origin = Origin::start();
-        let url = server.url().replace("redis://", &format!("redis://{name}:secret@"));
         let [mut one, mut other] = [(); 2].map(|()| process(&origin, &url));
         assert!(one.ask(&format!("get long {name}")).starts_with("Fetched Fetched"));
         let (answer, told) = (other.ask(&format!("get long {name}")), one.ask("clear long"));
         match lacking {
             None => assert_eq!((&*answer, &*told), ("Fresh Shared 1", "ok")),
-            // Without transactions there are no looks, and the rest may do.
-            Some(&("+multi" | "+exec")) => assert!(answer.starts_with('F'), "{answer}"),
             Some(_) => {
                 assert_eq!(answer, "Fetched Fetched 2", "without {lacking:?}");
                 assert!(told.starts_with("Unreachable "), "without {lacking:?}: {told}");

@@ -107,7 +107,7 @@ impl<C: Cacheable> Engine<C> {
         let shared = self.shared_key(here, target)?;
         let sent = Moment::now();
         match shared.tier.read(&shared.key, None).await {
-            Ok(Read::Found(found)) => self.decoded(&found, sent, policy),
+            Ok(Read::Found(found)) => self.decoded(&found, sent, policy, &*shared.tier),
             Ok(Read::Missing { .. } | Read::Unchanged(_)) => None,
             Err(_) => {
                 self.tier_failed();

@@ -128,7 +128,8 @@ impl<C: Cacheable> Job<C> {
                     let is_fresh = ahead.is_some_and(|ahead| is_fresh(age, lifetime, ahead));
                     let is_there =
                         |found: &SharedValue<_>| found.times.state(Moment::now()) != State::Missing;
-                    match self.engine.decoded(&found, sent, policy).filter(is_there) {
+                    let tier = &*lease.shared.tier;
+                    match self.engine.decoded(&found, sent, policy, tier).filter(is_there) {
                         Some(mut found) if is_fresh => {
                             found.is_just_fetched = has_waited;
                             events::count(&self.engine.counters.shared_hits);

@@ -71,6 +71,7 @@ struct Envelope {
 struct Value {
     bytes: Vec<u8>,
     schema: u64,
+    took: Duration,
     /// That of its key. Another key with the same hash is another key.
     fingerprint: u64,
 }
@@ -121,6 +122,7 @@ impl Envelope {
             value: Some(Value {
                 bytes: payload.packed.bytes,
                 schema: payload.schema,
+                took: payload.took,
                 fingerprint: key.fingerprint,
             }),
             born: Moment::from_bits(now.to_bits().saturating_sub(nanos(age))),
@@ -155,7 +157,8 @@ impl Envelope {
     fn found(&self, key: &WireKey, scope: Stamp, now: Moment) -> Option<Found> {
         let value = self.value(key, scope)?;
         let ages = self.ages(scope, now);
-        Some(Found { id: self.id, ages, schema: value.schema, bytes: value.bytes.clone() })
+        let Value { schema, took, bytes, .. } = value;
+        Some(Found { id: self.id, ages, schema: *schema, took: *took, bytes: bytes.clone() })
     }
 }
 

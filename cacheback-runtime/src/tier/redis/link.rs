@@ -5,6 +5,9 @@
 //! answer makes all that follow it late. Then the task connects again, after pauses that double up to
 //! [`LONGEST_PAUSE`].
 //!
+//! A new connection is used when the scripts are known to the server, and the user has the rights for them. The first
+//! one is also looked at by the [`Advisor`].
+//!
 //! It all runs on a runtime of its own, which no caller can stop or block. Operations are sent in the order of the
 //! calls.
 
@@ -20,6 +23,8 @@ use redis::{
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
+use super::advisor::Advisor;
+use super::rights;
 use crate::base::clock::{Moment, nanos};
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
@@ -30,7 +35,7 @@ use crate::tier::{Down, Reply};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How long a connection may take to be made, but for the first one, for which callers wait.
+/// How long a connection may take to be made, but for the first one, for which callers wait; and the advisor, too.
 const CONNECTING: Duration = Duration::from_secs(2);
 /// An idle link is tried so often.
 const HEARTBEAT: Duration = Duration::from_secs(1);
@@ -76,6 +81,8 @@ pub(super) struct Server {
     pub(super) address: String,
     /// The time that an operation may take.
     pub(super) limit: Duration,
+    /// Until it has been asked.
+    pub(super) advisor: Option<Advisor>,
 }
 
 /// A command on its way.
@@ -248,10 +255,29 @@ impl Health {
     }
 }
 
+/// Why a connection was lost, or could not be made.
+struct Loss {
+    why: String,
+    /// It is for want of a right, which is named.
+    names_right: bool,
+}
+
+impl Loss {
+    fn new(why: &str) -> Self {
+        Self { why: why.to_owned(), names_right: false }
+    }
+
+    fn of(error: &RedisError) -> Self {
+        Self { why: said(error), names_right: rights::missing(error).is_some() }
+    }
+}
+
 /// Keeps the link: connects, sends, and connects again.
-async fn supervise(server: Server, mut queue: mpsc::UnboundedReceiver<Order>, state: Arc<State>) {
+async fn supervise(mut server: Server, mut queue: mpsc::UnboundedReceiver<Order>, state: Arc<State>) {
     let limit = server.limit;
-    let (mut pause, mut is_first, mut is_told) = (FIRST_PAUSE, true, false);
+    let (mut pause, mut is_first) = (FIRST_PAUSE, true);
+    // What was logged of this outage: anything, and the right that is missing.
+    let mut told = (false, false);
     loop {
         let within = if is_first { limit } else { CONNECTING };
         let connecting = timeout(within, connect(&server, &state));
@@ -263,20 +289,25 @@ async fn supervise(server: Server, mut queue: mpsc::UnboundedReceiver<Order>, st
         };
         let Some(connected) = connected else { return };
         is_first = false;
-        let why = match connected {
+        let loss = match connected {
             Ok(Ok(connection)) => {
                 state.set_connected(true);
                 events::tier_connected(&state.address);
-                (pause, is_told) = (FIRST_PAUSE, false);
-                let Some(why) = serve(&connection, &mut queue, &state, limit).await else { return };
-                why
+                if let Some(advisor) = server.advisor.take() {
+                    tokio::spawn(advisor.advise(connection.clone(), CONNECTING));
+                }
+                (pause, told) = (FIRST_PAUSE, (false, false));
+                let Some(loss) = serve(&connection, &mut queue, &state, limit).await else { return };
+                loss
             }
-            Ok(Err(error)) => said(&error),
-            Err(_) => "no answer in time".to_owned(),
+            Ok(Err(error)) => Loss::of(&error),
+            Err(_) => Loss::new("no answer in time"),
         };
         state.set_connected(false);
-        if !std::mem::replace(&mut is_told, true) {
-            events::tier_lost(&state.address, &why);
+        // An outage is told of once, but a right that is missing is not kept back because of an error before.
+        if !told.0 || loss.names_right && !told.1 {
+            events::tier_lost(&state.address, &loss.why);
+            told = (true, loss.names_right);
         }
         // Half of the pause is left to chance, so that a fleet does not come back in one moment. The pause is no shorter
         // than the time-out: what the old connection has sent is past its deadline then.
@@ -288,7 +319,8 @@ async fn supervise(server: Server, mut queue: mpsc::UnboundedReceiver<Order>, st
     }
 }
 
-/// Connects, learns the server's clock, and sends the first commands.
+/// Connects, learns the server's clock, and sends the first commands. An error among their answers is one of the
+/// connection if it would be of no use, and else no matter: a server without memory can be read, for example.
 async fn connect(server: &Server, state: &State) -> RedisResult<MultiplexedConnection> {
     let Server { client, first, .. } = server;
     let config = AsyncConnectionConfig::new()
@@ -300,9 +332,25 @@ async fn connect(server: &Server, state: &State) -> RedisResult<MultiplexedConne
     let mut pipeline = Pipeline::new();
     pipeline.cmd("TIME");
     for command in first {
-        pipeline.add_command(command.clone()).ignore();
+        pipeline.add_command(command.clone());
     }
-    let ((seconds, micros),): ((i64, i64),) = pipeline.query_async(&mut connection).await?;
+    let answers = match connection.send_packed_commands(&pipeline, 0, 1 + first.len()).await {
+        Ok(answers) => answers,
+        Err(error) => {
+            // A server that wants a password closes the connection at a long command, and says so at a short one.
+            let mut another = client.get_multiplexed_async_connection_with_config(&config).await?;
+            redis::cmd("TIME").exec_async(&mut another).await?;
+            return Err(error);
+        }
+    };
+    let mut time = None;
+    for answer in answers {
+        match answer.extract_error() {
+            Err(error) if is_lost(&error) => return Err(error),
+            answer => time = time.or(Some(answer)),
+        }
+    }
+    let (seconds, micros): (i64, i64) = redis::from_redis_value(time.unwrap_or(Ok(Value::Nil))?)?;
     state.correct_clock(seconds * 1_000_000 + micros);
     Ok(connection)
 }
@@ -313,15 +361,15 @@ async fn serve(
     queue: &mut mpsc::UnboundedReceiver<Order>,
     state: &Arc<State>,
     limit: Duration,
-) -> Option<String> {
-    let (broken, mut whys) = mpsc::unbounded_channel();
+) -> Option<Loss> {
+    let (broken, mut losses) = mpsc::unbounded_channel();
     let mut heartbeat = tokio::time::interval(HEARTBEAT);
     let health = Arc::new(Health::default());
     loop {
         let order = tokio::select! {
             biased;
-            () = health.dead.notified() => return Some("most operations timed out".to_owned()),
-            Some(why) = whys.recv() => return Some(why),
+            () = health.dead.notified() => return Some(Loss::new("most operations timed out")),
+            Some(loss) = losses.recv() => return Some(loss),
             order = queue.recv() => order?,
             _ = heartbeat.tick() => {
                 let (answer, said) = oneshot::channel();
@@ -379,12 +427,12 @@ fn end(
     caller: Caller,
     state: &State,
     health: &Health,
-    broken: &mpsc::UnboundedSender<String>,
+    broken: &mpsc::UnboundedSender<Loss>,
 ) {
     health.note(false);
     let answered = done.map_err(|error| {
         if is_lost(&error) {
-            let _ = broken.send(said(&error));
+            let _ = broken.send(Loss::of(&error));
             return Down::Disconnected;
         }
         let why = said(&error);
@@ -411,12 +459,16 @@ fn is_lost(error: &RedisError) -> bool {
                 | ServerErrorKind::ClusterDown
         )
     );
-    serves_not || error.kind() == ErrorKind::Parse || error.is_io_error() || error.is_unrecoverable_error()
+    serves_not
+        || rights::missing(error).is_some()
+        || error.kind() == ErrorKind::Parse
+        || error.is_io_error()
+        || error.is_unrecoverable_error()
 }
 
 /// The text of an error. The client's errors do not show the address with its password.
 fn said(error: &RedisError) -> String {
-    error.to_string()
+    rights::missing(error).unwrap_or_else(|| error.to_string())
 }
 
 /// Refuses the orders that come as long as a future runs. `None` if nobody can send any more.

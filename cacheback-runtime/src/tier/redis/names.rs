@@ -4,7 +4,7 @@
 //! `cb1:l:{prefix:name:h}` the lease of its key. The braces let both lie in one slot of a cluster. `cb1:t:prefix:name`
 //! holds the versions of a function.
 
-use crate::tier::{Scope, WireKey};
+use crate::tier::{Scope, Token, WireKey};
 
 /// The names of an entry's keys.
 pub(super) struct Names {
@@ -14,6 +14,7 @@ pub(super) struct Names {
 }
 
 /// The escaped prefix of all keys.
+#[derive(Clone)]
 pub(super) struct Prefix(String);
 
 impl Prefix {
@@ -24,6 +25,24 @@ impl Prefix {
 
     pub(super) fn versions(&self, scope: &Scope) -> String {
         format!("cb1:t:{}:{}", self.0, escaped(&scope.name))
+    }
+
+    /// Names that no function has: in theirs a `%` has digits after it.
+    pub(super) fn trial(&self, token: Token) -> Names {
+        let (prefix, Token(token)) = (&self.0, token);
+        Names {
+            value: format!("cb1:v:{{{prefix}:%trial:{token:016x}}}"),
+            lease: format!("cb1:l:{{{prefix}:%trial:{token:016x}}}"),
+            versions: format!("cb1:t:{prefix}:%trial"),
+        }
+    }
+
+    /// Whether a key begins as one with this prefix does, of whatever kind.
+    pub(super) fn is_of(&self, key: &[u8]) -> bool {
+        let Some(kind_and_rest) = key.strip_prefix(b"cb1:") else { return false };
+        let mut parts = kind_and_rest.splitn(3, |byte| *byte == b':');
+        let prefix = parts.nth(1).map(|prefix| prefix.strip_prefix(b"{").unwrap_or(prefix));
+        prefix == Some(self.0.as_bytes()) && parts.next().is_some()
     }
 
     pub(super) fn names(&self, key: &WireKey) -> Names {
@@ -49,4 +68,32 @@ fn escaped(name: &str) -> String {
         }
     }
     escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::sync::Arc;
+
+    #[test]
+    fn a_key_is_told_from_those_of_another_prefix() {
+        let (own, other) = (Prefix::new("a:{b}"), Prefix::new("a"));
+        let scope = Arc::new(Scope { name: "b:c".into(), instance: None });
+        let key = WireKey { scope, hash: [0; 16], fingerprint: 0 };
+        for prefix in [&own, &other] {
+            for Names { value, lease, versions } in [prefix.names(&key), prefix.trial(Token(1))] {
+                for name in [value, lease, versions] {
+                    assert!(prefix.is_of(name.as_bytes()), "{name}");
+                    assert_eq!(
+                        [&own, &other].iter().filter(|prefix| prefix.is_of(name.as_bytes())).count(),
+                        1
+                    );
+                }
+            }
+        }
+        for foreign in ["", "a", "cb1:", "cb1:v", "cb1:v:{a", "cb1:v:a", "cb2:v:{a:b:00}", "cb1:v:{ab:c:00}"]
+        {
+            assert!(!other.is_of(foreign.as_bytes()), "{foreign}");
+        }
+    }
 }

@@ -3,7 +3,6 @@
 
 use redis::{Cmd, Script as Hashed, ToRedisArgs};
 
-use super::link::Command;
 use crate::tier::Stamp;
 
 /// A script, which the server knows by its hash.
@@ -44,15 +43,24 @@ impl Scripts {
 }
 
 impl Scripts {
+    fn all(&self) -> [&Script; 7] {
+        let Self { acquire, store, set, invalidate, release, extend, bump } = self;
+        [acquire, store, set, invalidate, release, extend, bump]
+    }
+
+    #[cfg(test)]
+    pub(super) fn hashes(&self) -> [&str; 7] {
+        self.all().map(|script| &*script.hash)
+    }
+
     /// The commands that make them known to the server.
     pub(super) fn load(&self) -> Vec<Cmd> {
-        let Self { acquire, store, set, invalidate, release, extend, bump } = self;
         let load = |script: &Script| {
             let mut command = redis::cmd("SCRIPT");
             command.arg("LOAD").arg(script.code);
             command
         };
-        [acquire, store, set, invalidate, release, extend, bump].map(load).into()
+        self.all().map(load).into()
     }
 }
 
@@ -62,7 +70,7 @@ impl Script {
     }
 
     /// A call of the script.
-    pub(super) fn call(&self, keys: &[impl ToRedisArgs], args: &[Vec<u8>]) -> Command {
+    pub(super) fn call(&self, keys: &[impl ToRedisArgs], args: &[Vec<u8>]) -> Cmd {
         let mut command = redis::cmd("EVALSHA");
         command.arg(&self.hash).arg(keys.len());
         keys.iter().for_each(|key| {
@@ -71,7 +79,7 @@ impl Script {
         args.iter().for_each(|arg| {
             command.arg(&arg[..]);
         });
-        Command::One(command)
+        command
     }
 }
 

@@ -14,6 +14,10 @@ use crate::tier::compress::Codec;
 /// It is told of the server by a URL, and begins to connect when it is handed to `configure()`. A server that is down, slow or
 /// gone is no outage: functions work as if they were not shared, and the link is made anew in the background.
 ///
+/// With each connection the commands and scripts are tried out on keys of their own. If the user lacks a right for them,
+/// the tier is down, and the log names the right once. At the first connection, the log also warns once of settings of
+/// the server that do not suit a second tier, as far as the user may see them (`CONFIG GET`, `INFO`).
+///
 /// # Examples
 ///
 /// ```no_run
@@ -27,7 +31,8 @@ use crate::tier::compress::Codec;
 pub struct Redis {
     pub(super) client: Client,
     pub(super) address: String,
-    pub(super) prefix: String,
+    /// `None` if none was given.
+    pub(super) prefix: Option<String>,
     pub(super) timeout: Duration,
     pub(super) max_value_bytes: usize,
     pub(super) codec: Option<Box<dyn Codec>>,
@@ -77,7 +82,7 @@ impl Redis {
         Ok(Self {
             client,
             address,
-            prefix: "cacheback".to_owned(),
+            prefix: None,
             timeout: Duration::from_millis(100),
             max_value_bytes: 1 << 20,
             codec: None,
@@ -85,8 +90,10 @@ impl Redis {
     }
 
     /// Sets the beginning of all keys, by which services that use one database keep apart. Default: `cacheback`.
+    ///
+    /// If none is given, and there are keys of others in the database, a warning is logged once.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = prefix.into();
+        self.prefix = Some(prefix.into());
         self
     }
 
@@ -114,12 +121,18 @@ impl Redis {
     }
 }
 
+impl Redis {
+    pub(super) fn prefix_or_default(&self) -> &str {
+        self.prefix.as_deref().unwrap_or("cacheback")
+    }
+}
+
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, prefix, timeout, max_value_bytes, .. } = self;
+        let Self { address, timeout, max_value_bytes, .. } = self;
         f.debug_struct("Redis")
             .field("address", address)
-            .field("prefix", prefix)
+            .field("prefix", &self.prefix_or_default())
             .field("timeout", timeout)
             .field("max_value_bytes", max_value_bytes)
             .finish_non_exhaustive()

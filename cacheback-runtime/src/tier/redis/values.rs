@@ -81,5 +81,6 @@ pub(super) fn found(
         lifetime: envelope::from_ms(lifetime_ms),
         retention: envelope::from_ms(header.retention_ms),
     };
-    Some(Found { id: header.write_id, ages, schema: header.schema, bytes })
+    let took = Duration::from_millis(header.compute_ms.into());
+    Some(Found { id: header.write_id, ages, schema: header.schema, took, bytes })
 }

@@ -23,7 +23,8 @@ const SCRIPTS: [(&str, &str); 7] = [
 ];
 
 /// They make a connection, or keep it.
-const KEEPING: [&str; 6] = ["AUTH", "CLIENT", "SCRIPT", "SELECT", "TIME", "extend"];
+const KEEPING: [&str; 10] =
+    ["AUTH", "CLIENT", "SCRIPT", "SELECT", "TIME", "extend", "trial", "CONFIG", "INFO", "SCAN"];
 
 /// The operations of all connections.
 #[derive(Default)]
@@ -72,6 +73,8 @@ impl Commands {
                 self.scripts.insert(redis::Script::new(code).get_hash().to_owned(), name);
                 "SCRIPT".to_owned()
             }
+            // It has keys of its own.
+            words if words.iter().any(|word| word.contains(":%trial")) => "trial".to_owned(),
             ["EVALSHA", hash, ..] => (*self.scripts.get(*hash)?).to_owned(),
             [name, ..] => (*name).to_owned(),
             [] => return None,

@@ -17,7 +17,7 @@ pub(crate) use clock::Clock;
 pub(crate) use origin::Origin;
 pub(crate) use process::Process;
 pub(crate) use proxy::{Fault, Proxy};
-pub(crate) use server::Server;
+pub(crate) use server::{Server, rights};
 
 /// Whether the long forms of the tests are asked for: `CACHEBACK_LONG=1`.
 pub(crate) fn is_long() -> bool {

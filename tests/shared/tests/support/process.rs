@@ -124,6 +124,13 @@ impl Process {
         self.logged(words).remove(0)
     }
 
+    /// Its warnings, once the server of the first connection was looked at.
+    #[track_caller]
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.logs("second tier examined");
+        self.logged("WARN")
+    }
+
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -40,6 +40,12 @@ pub(crate) fn knows_tls() -> bool {
     knows
 }
 
+/// The rights of a user as the guide has them.
+pub(crate) fn rights() -> &'static str {
+    let guide = include_str!("../../../../src/guide/several_processes.md");
+    guide.split("**Rights**: `").nth(1).and_then(|rest| rest.split('`').next()).unwrap()
+}
+
 pub(crate) struct Server {
     child: Child,
     pub(crate) port: u16,
@@ -113,6 +119,12 @@ impl Server {
         // SAFETY: sends a signal to our own child, which is not waited for yet.
         let sent = unsafe { libc::kill(pid, signal) };
         assert_eq!(sent, 0);
+    }
+
+    /// A user with the password `secret` and these rights, and the URL for it.
+    pub(crate) fn user(&self, name: &str, rights: &str) -> String {
+        self.run::<()>(&format!("ACL SETUSER {name} reset on >secret {rights}"));
+        self.url().replace("redis://", &format!("redis://{name}:secret@"))
     }
 
     /// A connection of the test's own.
