@@ -18,6 +18,8 @@ use crate::executor::{Ticket, housekeeper};
 use crate::flight::collisions::{KeyRef, KnownKeys, Uncompared};
 use crate::flight::{Flight, Flights, KeyClaims, Lane, Start};
 use crate::key::KeyOver;
+#[cfg(feature = "shared")]
+use crate::key::KeyShape;
 use crate::outcome::shared_error::Shareable;
 use crate::rules::freshness::Windows;
 use crate::rules::policy::Policy;
@@ -115,6 +117,7 @@ impl<C: Cacheable> Engine<C> {
             cut_lifetime: AtomicBool::new(false),
             swept: AtomicU64::new(Moment::now().to_bits()),
         });
+        engine.introduce();
         housekeeper::watch(engine.number, &engine);
         engine
     }
@@ -134,6 +137,14 @@ impl<C: Cacheable> Engine<C> {
     {
         let mut hasher = self.hasher.build_hasher();
         <C::Key>::hash(view, &mut hasher);
+        hasher.finish()
+    }
+
+    /// The hash of an owned key.
+    #[cfg(feature = "shared")]
+    fn hash_owned(&self, key: &C::OwnedKey) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        <C::Key>::hash_owned(key, &mut hasher);
         hasher.finish()
     }
 

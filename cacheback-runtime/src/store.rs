@@ -56,6 +56,9 @@ pub(crate) struct Store<K, V, X> {
     records: OnceLock<Part<K, V, X>>,
     /// Nodes with a lower number were cleared. Readers pass over those that are still in the index.
     floor: AtomicU64,
+    /// Nodes with a lower number are passed over by hits: they were cleared, or are [suspect](Self::suspect_all). Never
+    /// below the floor.
+    trusted: AtomicU64,
     /// Grows each time that a part of the capacity was put in, and with each `clear`; and wraps. The eviction policy is
     /// told of the first hit of a node in each generation.
     generation: AtomicU32,
@@ -140,6 +143,7 @@ where
             values,
             records: OnceLock::new(),
             floor: AtomicU64::new(0),
+            trusted: AtomicU64::new(0),
             generation: AtomicU32::new(0),
             generations: eviction::generations(eviction),
             inserted: AtomicU64::new(0),
@@ -349,23 +353,37 @@ where
     /// The pin that keeps `node` alive keeps evicted nodes alive until after this call, too.
     #[inline]
     pub(crate) fn admits(&self, node: &Node<K, V, X>, last_touch: &Generation) -> bool {
-        // Acquire: whoever sees the generation that a `clear` began also sees its floor.
+        // Acquire: whoever sees the generation that a `clear` began also sees what it trusts.
         let generation = self.generation.load(Ordering::Acquire);
         last_touch.is(generation) || self.touch(node, last_touch, generation)
     }
 
-    /// The first hit of a node in a generation. Returns whether the node is still to be served: a `clear` begins a
-    /// generation, so that the other hits need not look at the floor.
+    /// The first hit of a node in a generation. Returns whether the node is still to be served: what makes nodes
+    /// untrusted begins a generation, so that the other hits need not look at their numbers.
     #[cold]
     #[inline(never)]
     fn touch(&self, node: &Node<K, V, X>, last_touch: &Generation, generation: u32) -> bool {
-        let is_cleared = node.id() < self.floor.load(Ordering::Acquire);
-        if !is_cleared {
+        let is_trusted = self.trusts(node);
+        if is_trusted {
             last_touch.set(generation);
             self.values.capacity.eviction.touch(node.place());
             self.reclaim_evicted();
         }
-        !is_cleared
+        is_trusted
+    }
+
+    /// Whether a node came in after everything was [suspected](Self::suspect_all) the last time.
+    pub(crate) fn trusts(&self, node: &Node<K, V, X>) -> bool {
+        node.id() >= self.trusted.load(Ordering::Acquire)
+    }
+
+    /// Makes every node suspect, in one step: hits pass over them. To be trusted again, a node is put in anew.
+    #[cfg(feature = "shared")]
+    pub(crate) fn suspect_all(&self) {
+        let below = index::id(self.serial.fetch_add(1, Ordering::SeqCst));
+        self.trusted.fetch_max(below, Ordering::SeqCst);
+        // After that: see `admits`.
+        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Counts a value that is put in. Returns the generation that it belongs to.
@@ -400,6 +418,7 @@ where
         let epoch = self.epoch.fetch_add(1, Ordering::SeqCst) + 1;
         let floor = index::id(self.serial.fetch_add(1, Ordering::SeqCst));
         self.floor.fetch_max(floor, Ordering::SeqCst);
+        self.trusted.fetch_max(floor, Ordering::SeqCst);
         // After the floor: see `admits`.
         self.generation.fetch_add(1, Ordering::Release);
         (epoch, floor)

@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::Weak;
 use std::time::Duration;
 
 use crate::base::sync::Arc;
@@ -26,6 +27,7 @@ pub(crate) mod compress;
 pub(crate) mod envelope;
 #[cfg(any(feature = "test-util", all(test, cacheback_shuttle)))]
 pub(crate) mod memory;
+pub(crate) mod messages;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod round_trips;
@@ -33,6 +35,7 @@ pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod wire_key;
 use status::TierStatus;
+use messages::Coherence;
 pub(crate) use wire_key::{Scope, WireKey};
 
 /// The number of a change of a key in the tier. A later change of the key has a greater one.
@@ -96,6 +99,10 @@ pub(crate) trait Tier: Send + Sync + 'static {
 
     /// Changes a key from outside of any fetch. Leases of the key are void afterwards.
     fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId>;
+
+    /// From now on tells a cache of the changes of its scope that other processes make. It is never told under a lock
+    /// of the caller's.
+    fn listen(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>);
 
     /// Changes all keys of a scope at once. Leases of them are void afterwards.
     fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()>;

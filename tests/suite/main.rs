@@ -3,6 +3,8 @@
 #[macro_use]
 #[path = "../support/assert_stats.rs"]
 mod assert_stats;
+#[macro_use]
+mod fleet;
 mod support;
 
 mod assertions;
@@ -14,6 +16,7 @@ mod breaker;
 mod capacity;
 mod catalogue;
 mod clock;
+mod coherence;
 mod coming_from_elsewhere;
 mod configure;
 mod contradicting_options;

@@ -293,7 +293,8 @@ async fn peeked<R>(ops: Arc<dyn Ops<R>>) -> Option<Snapshot<R>> {
         tasks::give_way().await;
         peeked = Arc::clone(&ops).peek();
     }
-    if peeked.is_none() {
+    // What is stored here may be missing, or known to have been changed elsewhere.
+    if !is_fresh(&peeked) {
         if let Some(looking) = ops.peek_there() {
             return looking.await;
         }

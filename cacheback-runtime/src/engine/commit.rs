@@ -344,7 +344,7 @@ impl<C: Cacheable> Job<C> {
         let mut record = None;
         let chance = fastrand::f64();
         let pins = store.pins();
-        engine.with_claims(target, |claims, known| {
+        let commit = engine.with_claims(target, |claims, known| {
             let node = store.resident(target.hash, known, &pins)?;
             let lane = claims.lane(here.lane);
             if !may_end(self, lane, now) {
@@ -395,7 +395,11 @@ impl<C: Cacheable> Job<C> {
             let lapsed = if brings_value { lane.lapsed(now) } else { Vec::new() };
             let next = lane.unpark(now);
             Ok(Some(Commit { has_effect, was_in_backoff, backoff, change, lapsed, next }))
-        })
+        });
+        if let Some(node) = commit.as_ref().and_then(|commit| commit.change.added()) {
+            engine.doubt_if_outdated(target, node, self.before);
+        }
+        commit
     }
 
     /// Publishes a commit, outside of the lock: answers the waiting callers, tells the eviction policy of the change,

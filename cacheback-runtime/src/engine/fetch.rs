@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::shared::{self, HeldLease};
+use super::shared::{self, Before, HeldLease};
 use super::{Cacheable, Engine, FlightOf, SourceOf, Target, chain};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{Panic, catch, catch_future};
@@ -37,6 +37,8 @@ pub(crate) struct Job<C: Cacheable> {
     pub(super) here: Here,
     /// The right to fetch the key, from the second tier.
     pub(super) lease: Option<HeldLease>,
+    /// What this process had been told of when the value was read.
+    pub(super) before: Option<Before>,
     span: Span,
     /// Dropped last, because `settle` and `shutdown` wait until it is dropped.
     pub(super) live: Live,
@@ -75,6 +77,7 @@ impl<C: Cacheable> Job<C> {
             links: 0,
             here: here.clone(),
             lease: None,
+            before: None,
             span: Span::none(),
             live: here.executor.enlist(
                 here.process,

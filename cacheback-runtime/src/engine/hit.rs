@@ -68,6 +68,9 @@ impl<C: Cacheable> Engine<C> {
     /// is as full as when it refused the last refresh of this key.
     #[inline(never)]
     fn status_if_refused(&self, node: &NodeOf<C>, now: Moment) -> Option<Status> {
+        if Self::is_doubted(node) {
+            return None;
+        }
         if now < self.breaker.until(false) {
             return node.status(now, &self.store.windows);
         }

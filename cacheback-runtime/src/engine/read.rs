@@ -212,7 +212,8 @@ impl<C: Cacheable> Engine<C> {
         let value = node.value(now, &self.store.windows)?.clone();
         let times = node.times(&self.store.windows);
         let age = Duration::from_nanos(times.age(now));
-        Some(Peeked { value, age, fresh: times.state(now) == State::Fresh, source: Source::Local })
+        let fresh = times.state(now) == State::Fresh && !self.is_suspect_to_all(node);
+        Some(Peeked { value, age, fresh, source: Source::Local })
     }
 
     /// Decides for a caller under the key's lock, and starts the fetch that the decision asks for.
@@ -246,9 +247,13 @@ impl<C: Cacheable> Engine<C> {
             facts.broken_until = self.breaker.until(is_missing);
             // A fetch asks the second tier itself.
             facts.is_unsure = may_consult && !claims.lane(here.lane).is_for(Purpose::Fetch);
+            facts.is_suspect = node.is_some_and(|node| self.is_suspect(here, node));
+            if facts.is_suspect && !is_missing {
+                facts.is_unsure &= self.may_look();
+            }
             let mut decision = match want {
                 Want::Outcome => Decision::FetchNow,
-                Want::Look if is_missing && facts.is_unsure => Decision::Consult,
+                Want::Look if (is_missing || facts.is_suspect) && facts.is_unsure => Decision::Consult,
                 Want::Look => return Ok((Found::Nothing, None)),
                 Want::Answer { waits_on_miss: Some(waits) } => decide(&facts, now, waits),
                 Want::Answer { waits_on_miss: None } if is_missing => {

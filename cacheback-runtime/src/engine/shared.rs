@@ -7,6 +7,7 @@
 //! The tier can fail in any way, and no caller fails with it: without an answer everything goes on as in a cache that
 //! is not shared.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use super::record::Record;
@@ -23,16 +24,20 @@ use crate::rules::freshness::{Times, Windows};
 use crate::rules::policy::Policy;
 use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
 use crate::tier::codec::Unencodable;
+use crate::tier::messages::Coherence;
 use crate::tier::schema;
 use crate::tier::wire_key::{Scope, WireKey, wire_key};
 use crate::tier::{Ages, Found, Payload, Tier};
 
 mod advice;
+mod coherence;
 mod consult;
 mod lease;
 mod tell;
 pub(crate) use crate::tier::Bump;
 use advice::Advice;
+pub(super) use coherence::Before;
+use coherence::Told;
 pub(super) use lease::{HeldLease, run};
 pub(super) use tell::Message;
 pub(crate) use tell::{Telling, tell};
@@ -50,6 +55,9 @@ pub(super) struct Shared<C: Cacheable> {
     /// Of the log line that a value from the tier cannot be read.
     unreadable: RateLimit,
     advice: Advice,
+    told: Told,
+    /// The engine, which is told of messages.
+    engine: OnceLock<Weak<dyn Coherence>>,
 }
 
 /// The key of an entry, with the tier that it is shared through.
@@ -69,6 +77,8 @@ impl<C: Cacheable> Shared<C> {
             unshared: RateLimit::default(),
             unreadable: RateLimit::default(),
             advice: Advice::default(),
+            told: Told::default(),
+            engine: OnceLock::new(),
         }
     }
 
@@ -83,11 +93,22 @@ impl<C: Cacheable> Shared<C> {
 }
 
 impl<C: Cacheable> Engine<C> {
+    /// Lets the engine be told of messages.
+    pub(super) fn introduce(self: &Arc<Self>) {
+        if let Some(shared) = &self.shared {
+            let engine: Weak<dyn Coherence> = Arc::downgrade(self) as _;
+            let _ = shared.engine.set(engine);
+        }
+    }
+
     /// The tier of this cache, for a call from `here`. `None` if the cache is not shared, or no tier was configured.
     fn tier(&self, here: &Here) -> Option<(&Shared<C>, Arc<dyn Tier>)> {
         let shared = self.shared.as_ref()?;
         match here.executor.tiers.get(shared.options.alias) {
-            Some(tier) => Some((shared, Arc::clone(tier))),
+            Some(tier) => {
+                shared.listen(tier);
+                Some((shared, Arc::clone(tier)))
+            }
             None => {
                 if !shared.without_tier.swap(true, Ordering::Relaxed) {
                     events::no_tier(self.name(), shared.options.alias.unwrap_or_default());

@@ -24,6 +24,9 @@ impl<C: Cacheable> Shared<C> {
 /// No key has a lease.
 pub(super) struct HeldLease(Infallible);
 
+/// Nobody tells of anything.
+pub(super) type Before = Infallible;
+
 /// Nobody is told of a write.
 pub(crate) type Telling = Option<BoxFuture<Result<(), Error>>>;
 pub(super) struct Message(Infallible);
@@ -61,6 +64,32 @@ impl<C: Cacheable> Engine<C> {
             None => false,
         }
     }
+
+    #[inline]
+    pub(super) fn introduce(&self) {}
+
+    #[inline]
+    pub(super) fn is_doubted(_: &NodeOf<C>) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn is_suspect(&self, _: &Here, _: &NodeOf<C>) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn is_suspect_to_all(&self, _: &NodeOf<C>) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn may_look(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(super) fn doubt_if_outdated(&self, _: &Target<C::OwnedKey>, _: u64, _: Option<Before>) {}
 
     #[inline]
     pub(crate) fn peek_there(

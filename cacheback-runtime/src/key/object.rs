@@ -1,5 +1,6 @@
 //! The key of a cache object.
 
+use std::hash::{Hash, Hasher};
 use std::marker::PhantomData;
 
 use super::{Argument, Form, Key, KeyShape, Shape};
@@ -17,6 +18,9 @@ impl<K: Argument> Shape for ObjectKey<K> {
     }
 }
 impl<K: Argument + Key> KeyShape for ObjectKey<K> {
+    fn hash_owned<H: Hasher>(owned: &K, state: &mut H) {
+        Hash::hash(owned, state);
+    }
     fn equal(a: &K, b: &K) -> bool {
         a == b
     }

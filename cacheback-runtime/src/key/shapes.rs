@@ -20,6 +20,9 @@ impl<T: Argument> Shape for Val<T> {
     }
 }
 impl<T: Argument + Key> KeyShape for Val<T> {
+    fn hash_owned<H: Hasher>(owned: &T, state: &mut H) {
+        Hash::hash(owned, state);
+    }
     fn equal(a: &T, b: &T) -> bool {
         a == b
     }
@@ -57,6 +60,9 @@ impl<T: ?Sized + Borrowed> Shape for Ref<T> {
     }
 }
 impl<T: ?Sized + Borrowed + Key> KeyShape for Ref<T> {
+    fn hash_owned<H: Hasher>(owned: &T::Owned, state: &mut H) {
+        Hash::hash(Borrow::<T>::borrow(owned), state);
+    }
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         *Borrow::<T>::borrow(a) == *Borrow::<T>::borrow(b)
     }
@@ -94,6 +100,9 @@ impl<T: Receiver> Shape for This<T> {
     }
 }
 impl<T: Receiver + Key> KeyShape for This<T> {
+    fn hash_owned<H: Hasher>(owned: &T, state: &mut H) {
+        Hash::hash(owned, state);
+    }
     fn equal(a: &T, b: &T) -> bool {
         a == b
     }
@@ -131,6 +140,9 @@ impl<T: ?Sized + Borrowed> Shape for CowOf<T> {
     }
 }
 impl<T: ?Sized + Borrowed + Key> KeyShape for CowOf<T> {
+    fn hash_owned<H: Hasher>(owned: &T::Owned, state: &mut H) {
+        Ref::<T>::hash_owned(owned, state);
+    }
     fn equal(a: &T::Owned, b: &T::Owned) -> bool {
         Ref::<T>::equal(a, b)
     }
@@ -168,6 +180,9 @@ impl<S: Shape> Shape for Nested<S> {
     }
 }
 impl<S: KeyShape> KeyShape for Nested<S> {
+    fn hash_owned<H: Hasher>(owned: &S::Owned, state: &mut H) {
+        S::hash_owned(owned, state);
+    }
     fn equal(a: &S::Owned, b: &S::Owned) -> bool {
         S::equal(a, b)
     }
@@ -205,6 +220,12 @@ impl<S: Shape> Shape for Slice<S> {
     }
 }
 impl<S: KeyShape> KeyShape for Slice<S> {
+    fn hash_owned<H: Hasher>(owned: &Self::Owned, state: &mut H) {
+        state.write_usize(owned.len());
+        for part in owned {
+            S::hash_owned(part, state);
+        }
+    }
     fn equal(a: &Self::Owned, b: &Self::Owned) -> bool {
         a.len() == b.len() && a.iter().zip(b).all(|(a, b)| S::equal(a, b))
     }
@@ -241,6 +262,12 @@ impl<S: Shape> Shape for Option<S> {
     }
 }
 impl<S: KeyShape> KeyShape for Option<S> {
+    fn hash_owned<H: Hasher>(owned: &Self::Owned, state: &mut H) {
+        state.write_u8(u8::from(owned.is_some()));
+        if let Some(part) = owned {
+            S::hash_owned(part, state);
+        }
+    }
     fn equal(a: &Self::Owned, b: &Self::Owned) -> bool {
         match (a, b) {
             (Some(a), Some(b)) => S::equal(a, b),

@@ -22,6 +22,9 @@ fn check<A: KeyOver<W>, W: Copy>(this: W, other: W) {
     assert!(!A::equal(&owned, &A::own(other)));
     assert_eq!(hash_of::<A, W>(&state, this), hash_of::<A, W>(&state, this));
     assert_ne!(hash_of::<A, W>(&state, this), hash_of::<A, W>(&state, other));
+    let mut hasher = state.build_hasher();
+    A::hash_owned(&owned, &mut hasher);
+    assert_eq!(hasher.finish(), hash_of::<A, W>(&state, this), "the owned form");
 }
 
 #[test]

@@ -37,6 +37,10 @@ macro_rules! tuples {
         }
         impl<$($S: KeyShape),*> KeyShape for ($($S,)*) {
             #[allow(unused_variables)]
+            fn hash_owned<HH: Hasher>(owned: &Self::Owned, state: &mut HH) {
+                $($S::hash_owned(&owned.$i, state);)*
+            }
+            #[allow(unused_variables)]
             fn equal(a: &Self::Owned, b: &Self::Owned) -> bool {
                 true $(&& $S::equal(&a.$i, &b.$i))*
             }

@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) error_until: Moment,
     /// The second tier may have a value, and was not asked yet.
     pub(crate) is_unsure: bool,
+    /// Another process may have changed the value, and the second tier could tell.
+    pub(crate) is_suspect: bool,
 }
 
 impl Facts {
@@ -28,6 +30,7 @@ impl Facts {
         broken_until: Moment::PAST,
         error_until: Moment::PAST,
         is_unsure: false,
+        is_suspect: false,
     };
 
     /// Whether there is no value to serve.
@@ -76,6 +79,9 @@ pub(crate) fn decide(facts: &Facts, now: Moment, waits_on_miss: bool) -> Decisio
     // The breaker refuses no caller who waits.
     let may_fetch = !in_backoff && now >= facts.broken_until;
     match facts.state(now) {
+        State::Fresh if facts.is_suspect && facts.is_unsure => Decision::Consult,
+        // Nobody knows whether it is to be refreshed.
+        State::Fresh if facts.is_suspect => Decision::ServeStale,
         State::Fresh if !may_fetch || !facts.times.is_some_and(|times| times.due(now)) => Decision::Serve,
         State::Fresh => Decision::ServeAndRefresh,
         State::Stale if may_fetch => Decision::ServeStaleAndRefresh,

@@ -85,6 +85,9 @@ struct More {
     /// The number of the value in the second tier; zero if it has none.
     #[cfg(feature = "shared")]
     write_id: AtomicU64,
+    /// The number of another process' change of the key, which may be a later one; zero if nobody has told of one.
+    #[cfg(feature = "shared")]
+    doubted_by: AtomicU64,
 }
 
 impl<K, V, X> Node<K, V, X> {
@@ -163,6 +166,10 @@ impl<K, V, X> Node<K, V, X> {
     #[inline]
     pub(crate) fn status_without_refresh(&self, now: Moment) -> Option<Status> {
         let more = self.more.get()?;
+        #[cfg(feature = "shared")]
+        if more.doubted_by.load(Ordering::Relaxed) != 0 {
+            return None;
+        }
         if now.to_bits() >= more.no_refresh_until.load(Ordering::Relaxed) {
             return None;
         }
@@ -204,6 +211,8 @@ impl<K, V, X> Node<K, V, X> {
                 failures: AtomicU32::new(0),
                 #[cfg(feature = "shared")]
                 write_id: AtomicU64::new(0),
+                #[cfg(feature = "shared")]
+                doubted_by: AtomicU64::new(0),
             })
         })
     }
@@ -220,6 +229,7 @@ impl<K, V, X> Node<K, V, X> {
             broken_until: Moment::PAST,
             error_until: self.moment(|more| &more.error_until),
             is_unsure: false,
+            is_suspect: false,
         }
     }
 
@@ -304,6 +314,30 @@ impl<K, V, X> Node<K, V, X> {
     #[cfg(feature = "shared")]
     pub(crate) fn set_write_id(&self, id: u64, standard: &Windows) {
         self.more(standard).write_id.fetch_max(id, Ordering::Relaxed);
+    }
+
+    /// Another process has changed the key, by the change of this number (zero: nobody knows it): hits pass over the
+    /// value from now on.
+    #[cfg(feature = "shared")]
+    pub(crate) fn doubt(&self, by: u64, standard: &Windows) {
+        let by = if by == 0 { u64::MAX } else { by };
+        self.more(standard).doubted_by.fetch_max(by, Ordering::Relaxed);
+        self.fresh_until.store(Moment::PAST.to_bits(), Ordering::Release);
+    }
+
+    /// The value is from the change of this number: no earlier one is a reason to doubt it. Under the key's lock.
+    #[cfg(feature = "shared")]
+    pub(crate) fn trust(&self, id: u64, standard: &Windows) {
+        let Some(more) = self.more.get().filter(|_| self.is_doubted()) else { return };
+        if more.doubted_by.load(Ordering::Relaxed) <= id {
+            more.doubted_by.store(0, Ordering::Relaxed);
+            self.fresh_until.store(self.times(standard).fast_path_until().to_bits(), Ordering::Release);
+        }
+    }
+
+    #[cfg(feature = "shared")]
+    pub(crate) fn is_doubted(&self) -> bool {
+        self.more.get().is_some_and(|more| more.doubted_by.load(Ordering::Relaxed) != 0)
     }
 
     /// A stale read starts no refresh until then.

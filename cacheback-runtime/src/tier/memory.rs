@@ -7,18 +7,21 @@
 
 use std::fmt;
 use std::future::ready;
+use std::sync::Weak;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::status::{Meter, TierStatus};
+use super::messages::{Coherence, Listeners, Message};
 use super::{
     Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
     Token, WireKey, WriteId,
 };
 use crate::base::clock::{Moment, nanos};
+use crate::base::sync::plain::Serial;
 use crate::base::sync::{Arc, AtomicBool, Mutex, Ordering, lock, step};
-use crate::base::tasks::{Handle, Id, first, sleep};
+use crate::base::tasks::{Handle, Id, first, own_runtime, sleep};
 
 pub(crate) mod faults;
 mod state;
@@ -65,13 +68,16 @@ pub struct Memory {
 
 /// The tier as one process has it.
 struct Process {
+    /// By which it knows its own messages.
+    number: u64,
     opened: Moment,
     meter: Meter,
 }
 
 impl Process {
     fn new(now: Moment) -> Arc<Self> {
-        Arc::new(Self { opened: now, meter: Meter::default() })
+        static PROCESSES: Serial = Serial::new();
+        Arc::new(Self { number: PROCESSES.next(), opened: now, meter: Meter::default() })
     }
 }
 
@@ -83,7 +89,24 @@ struct Server {
     leases: Vec<Taken>,
     /// The runtimes that have asked for a lease.
     holders: Vec<(Id, Holder)>,
+    /// The processes that listen to messages.
+    inboxes: Vec<Inbox>,
     operations: u32,
+}
+
+/// The messages for a process, in their order.
+struct Inbox {
+    process: u64,
+    sender: mpsc::UnboundedSender<Post>,
+    listeners: Arc<Listeners>,
+}
+
+/// What a process is told.
+#[derive(Clone)]
+enum Post {
+    Message(Message),
+    /// Messages may have been lost.
+    Lost,
 }
 
 /// A lease that a process has taken.
@@ -162,7 +185,14 @@ impl Memory {
     /// Ends [`disconnect`](Self::disconnect) and [`hang`](Self::hang).
     pub fn reconnect(&self) {
         self.link(Link::Up);
+        self.lose_track();
     }
+
+    /// Each process is told that it may have missed messages, as after a lost connection.
+    fn lose_track(&self) {
+        lock(&self.server).post(&Post::Lost);
+    }
+
 
     fn link(&self, link: Link) {
         let now = Moment::now();
@@ -192,9 +222,11 @@ impl Memory {
             Link::Hanging => drop(sender),
             Link::Up => {
                 let deadline = now.plus(nanos(self.timeout));
+                let process = self.process.number;
                 let work: Work = Box::new(move |server, now| {
                     // As the scripts of a real server do: what comes too late changes nothing.
                     let answer = (now < deadline).then(|| work(server, now));
+                    server.publish(process);
                     Box::new(move || drop(answer.map(|answer| sender.send(answer))))
                 });
                 let answer = server.carry_out(operation, now, work);
@@ -276,6 +308,43 @@ async fn within<T>(timeout: Duration, mut answer: oneshot::Receiver<T>) -> Resul
 }
 
 impl Server {
+    /// Sends the messages of an operation of this process.
+    fn publish(&mut self, origin: u64) {
+        for (scope, content) in std::mem::take(&mut self.state.outbox) {
+            if !self.faults.loses_messages {
+                self.post(&Post::Message(Message { origin, scope, content }));
+            }
+        }
+    }
+
+    /// Posts something to each process. A process whose runtime was dropped is forgotten.
+    fn post(&mut self, post: &Post) {
+        self.inboxes.retain(|inbox| inbox.sender.send(post.clone()).is_ok());
+    }
+
+    /// The listeners of a process. They are told in a task of the calling runtime.
+    fn listeners(&mut self, process: u64) -> Arc<Listeners> {
+        if let Some(inbox) =
+            self.inboxes.iter().find(|inbox| inbox.process == process && !inbox.sender.is_closed())
+        {
+            return Arc::clone(&inbox.listeners);
+        }
+        let (sender, mut posts) = mpsc::unbounded_channel();
+        let listeners = Arc::new(Listeners::default());
+        let told = Arc::clone(&listeners);
+        self.inboxes.push(Inbox { process, sender, listeners: Arc::clone(&listeners) });
+        let runtime = Handle::try_current().unwrap_or_else(|_| own_runtime().clone());
+        drop(runtime.spawn(async move {
+            while let Some(post) = posts.recv().await {
+                match post {
+                    Post::Message(message) => told.tell(&message, process),
+                    Post::Lost => told.untrusted(),
+                }
+            }
+        }));
+        listeners
+    }
+
     /// The time of an operation, before which everything has happened that happens by itself.
     fn begin(&mut self, now: Moment) -> Moment {
         let now = self.state.time(now);
@@ -362,6 +431,11 @@ impl Tier for Memory {
     fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId> {
         let key = key.clone();
         self.send(Operation::Write, move |server, now| server.state.write(now, &key, change))
+    }
+
+    fn listen(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>) {
+        let listeners = lock(&self.server).listeners(self.process.number);
+        listeners.add(scope, listener);
     }
 
     fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()> {

@@ -227,6 +227,8 @@ impl Tier for Connected {
         })
     }
 
+    fn listen(&self, _: &Arc<Scope>, _: Weak<dyn super::messages::Coherence>) {}
+
     fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()> {
         let inner = Arc::clone(&self.0);
         let which = match change {

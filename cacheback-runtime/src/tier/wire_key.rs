@@ -25,6 +25,8 @@ pub(crate) struct WireKey {
     pub(crate) hash: [u8; 16],
     /// A second fingerprint, by another function. It is kept beside the value and compared at each read.
     pub(crate) fingerprint: u64,
+    /// The encoded arguments.
+    pub(crate) args: Arc<[u8]>,
 }
 
 /// Begins what is hashed, so that no other hash of the same bytes is a key. A new format of keys gets a new one.
@@ -41,7 +43,7 @@ impl WireKey {
         let mut hash = [0; 16];
         hash.copy_from_slice(&digest[..16]);
         let fingerprint = XxHash3_64::oneshot_with_seed(SEED, &preimage);
-        Self { scope: Arc::clone(scope), hash, fingerprint }
+        Self { scope: Arc::clone(scope), hash, fingerprint, args: args.into() }
     }
 
     /// The hash as 32 lowercase hexadecimal digits.

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::super::commit::{Candidate, Origin};
+use super::super::commit::{Candidate, Commit, Origin};
 use super::super::fetch::{Job, Progress};
 use super::super::record::Record;
-use super::super::{Cacheable, FlightResult, Peeked, SourceOf};
+use super::super::{Cacheable, FlightResult, NodeOf, Peeked, SourceOf};
 use super::{Engine, SharedValue, Target};
 use crate::base::clock::Moment;
 use crate::base::panics::catch;
@@ -19,9 +19,11 @@ use crate::base::tasks::{BoxFuture, task};
 use crate::events::{self, Source};
 use crate::executor::context::Here;
 use crate::flight::Purpose;
-use crate::rules::freshness::State;
+use crate::rules::backoff::Backoff;
+use crate::rules::freshness::{State, Times};
 use crate::rules::policy::Policy;
-use crate::tier::Read;
+use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
+use crate::tier::{Read, WriteId};
 
 impl<C: Cacheable> Job<C> {
     /// Begins a consultation.
@@ -35,17 +37,11 @@ impl<C: Cacheable> Job<C> {
     /// Ends a flight whose body does not run: stores the value of the tier, if there is one, and lets the waiting
     /// callers decide again.
     pub(super) fn land(&mut self, found: Option<SharedValue<C::Value>>, policy: &Policy) {
-        let landed = catch(|| {
-            let mut candidate = match &found {
-                Some(found) => {
-                    let Record { node, weight } = self.engine.shared_record(&self.target, found);
-                    let started = Moment::PAST;
-                    Candidate::Node { node: Some(node), weight, started, origin: Origin::Tier }
-                }
-                None => Candidate::Nothing,
-            };
-            self.commit(&mut candidate, policy, &|_, _, _| true)
-        });
+        let record = match &found {
+            Some(found) => catch(|| Some(self.engine.shared_record(&self.target, found))),
+            None => Ok(None),
+        };
+        let landed = record.and_then(|record| catch(|| self.commit_found(record, policy)));
         match landed {
             Ok(Some(commit)) => self.publish(commit, Some(FlightResult::Consulted(found))),
             // The user's types panic: whoever waits for a fetch is to know, and not to ask again.
@@ -55,21 +51,95 @@ impl<C: Cacheable> Job<C> {
             Ok(None) | Err(_) => self.end_without_commit(FlightResult::Consulted(None)),
         }
     }
+
+    /// Ends a look that has found no other value: from now on this record stands here.
+    fn end_look(&mut self, record: Option<Record<NodeOf<C>>>, policy: &Policy) {
+        match catch(|| self.commit_found(record, policy)) {
+            Ok(Some(commit)) => self.publish(commit, Some(FlightResult::Consulted(None))),
+            Ok(None) | Err(_) => self.end_without_commit(FlightResult::Consulted(None)),
+        }
+    }
+
+    fn commit_found(&self, record: Option<Record<NodeOf<C>>>, policy: &Policy) -> Option<Commit<C>> {
+        let mut candidate = match record {
+            Some(Record { node, weight }) => {
+                Candidate::Node { node: Some(node), weight, started: Moment::PAST, origin: Origin::Tier }
+            }
+            None => Candidate::Nothing,
+        };
+        self.commit(&mut candidate, policy, &|_, _, _| true)
+    }
 }
 
 /// The task of a consultation.
 async fn consult<C: Cacheable>(mut job: Job<C>) {
     job.flight.begins_in(task::id());
-    let policy = job.engine.policy_of(&job.source);
-    let found = job.engine.look_there(&job.here, &job.target, &policy).await;
-    let counters = &job.engine.counters;
-    events::count(if found.is_some() { &counters.shared_hits } else { &counters.shared_misses });
-    job.land(found, &policy);
+    let engine = Arc::clone(&job.engine);
+    let policy = engine.policy_of(&job.source);
+    let Some(shared) = &engine.shared else { return };
+    job.before = Some(shared.told.before(job.target.hash));
+    let held = catch(|| engine.held_here(&job.target)).ok().flatten();
+    let _look = held.is_some().then(|| shared.told.look());
+    let have = held.as_ref().and_then(Held::number);
+    let counters = &engine.counters;
+    match engine.look_there(&job.here, &job.target, &policy, have).await {
+        Looked::Found(found) => {
+            events::count(&counters.shared_hits);
+            job.land(Some(found), &policy);
+        }
+        // What is held here is what is there, or was: a value that the tier has lost is no reason to fetch it.
+        Looked::Unchanged | Looked::Missing { tombstone: None } if held.is_some() => {
+            job.end_look(held.map(|held| held.record), &policy);
+        }
+        Looked::Missing { tombstone: Some(_) } if held.is_some() => {
+            events::count(&counters.shared_misses);
+            job.end_look(catch(|| engine.nothing_here(&job.target)).ok(), &policy);
+        }
+        Looked::Unchanged | Looked::Missing { .. } | Looked::Unreadable => {
+            events::count(&counters.shared_misses);
+            job.land(None, &policy);
+        }
+        Looked::NoAnswer => job.land(None, &policy),
+    }
+}
+
+/// What a look into the second tier has shown.
+pub(super) enum Looked<V> {
+    Found(SharedValue<V>),
+    /// The value that is stored here.
+    Unchanged,
+    Missing {
+        tombstone: Option<WriteId>,
+    },
+    /// Another value, which is none for this process.
+    Unreadable,
+    /// The tier has not answered, or the key is not shared.
+    NoAnswer,
+}
+
+/// A copy of the value that is stored here.
+struct Held<N> {
+    /// As one that is trusted.
+    record: Record<N>,
+    times: Times,
+    /// The one that is stored is doubted, or suspect.
+    is_marked: bool,
+}
+
+impl<K, V: Clone, X> Held<Node<K, V, X>> {
+    /// Its number in the tier.
+    fn number(&self) -> Option<WriteId> {
+        self.record.node.write_id().map(WriteId)
+    }
+
+    fn value(&self) -> Option<V> {
+        self.record.node.cached().map(|(value, _)| value.clone())
+    }
 }
 
 impl<C: Cacheable> Engine<C> {
-    /// Looks at the value of the second tier, and stores nothing. `None` if there is no tier to ask, or the value is
-    /// stored here.
+    /// Looks at the value of the second tier, and stores nothing. `None` if there is no tier to ask, or if a value is
+    /// stored here that nobody doubts.
     pub(crate) fn peek_there(
         self: &Arc<Self>,
         target: Target<C::OwnedKey>,
@@ -78,17 +148,34 @@ impl<C: Cacheable> Engine<C> {
         // Before it looks for the caller's runtime, which a cache that is not shared may not have.
         self.shared.as_ref()?;
         let here = Here::find(self.name());
-        if !self.can_consult(&here) || self.peek(&target).is_some() {
+        if !self.can_consult(&here) || self.peek(&target).is_some_and(|peeked| peeked.fresh) {
+            return None;
+        }
+        let held = self.held_here(&target);
+        if held.as_ref().is_some_and(|held| !held.is_marked) {
             return None;
         }
         let engine = Arc::clone(self);
         Some(Box::pin(async move {
             let policy = engine.policy_of(&source);
-            let SharedValue { value, times, .. } = engine.look_there(&here, &target, &policy).await?;
-            let now = Moment::now();
-            let (age, state) = (Duration::from_nanos(times.age(now)), times.state(now));
-            let fresh = state == State::Fresh;
-            (state != State::Missing).then_some(Peeked { value, age, fresh, source: Source::Shared })
+            let have = held.as_ref().and_then(Held::number);
+            let of = |value, times: Times, source| {
+                let now = Moment::now();
+                let (age, state) = (Duration::from_nanos(times.age(now)), times.state(now));
+                let fresh = state == State::Fresh;
+                (state != State::Missing).then_some(Peeked { value, age, fresh, source })
+            };
+            match (engine.look_there(&here, &target, &policy, have).await, held) {
+                (Looked::Found(found), _) => of(found.value, found.times, Source::Shared),
+                (Looked::Missing { tombstone: Some(_) }, _) | (_, None) => None,
+                (Looked::Unchanged | Looked::Missing { .. }, Some(held)) => {
+                    of(held.value()?, held.times, Source::Local)
+                }
+                (Looked::Unreadable | Looked::NoAnswer, Some(held)) => {
+                    let peeked = of(held.value()?, held.times, Source::Local)?;
+                    Some(Peeked { fresh: false, ..peeked })
+                }
+            }
         }))
     }
 
@@ -97,22 +184,53 @@ impl<C: Cacheable> Engine<C> {
         self.varied(source).ok().flatten().map_or(*self.policy(), |varied| *varied)
     }
 
-    /// The value of the second tier, of any age within its retention.
-    pub(super) async fn look_there(
+    /// Looks at the value of the second tier, of any age within its retention. `have` is the one that is stored here.
+    async fn look_there(
         &self,
         here: &Here,
         target: &Target<C::OwnedKey>,
         policy: &Policy,
-    ) -> Option<SharedValue<C::Value>> {
-        let shared = self.shared_key(here, target)?;
+        have: Option<WriteId>,
+    ) -> Looked<C::Value> {
+        let Some(shared) = self.shared_key(here, target) else { return Looked::NoAnswer };
         let sent = Moment::now();
-        match shared.tier.read(&shared.key, None).await {
-            Ok(Read::Found(found)) => self.decoded(&found, sent, policy, &*shared.tier),
-            Ok(Read::Missing { .. } | Read::Unchanged(_)) => None,
+        match shared.tier.read(&shared.key, have).await {
+            Ok(Read::Found(found)) => {
+                self.decoded(&found, sent, policy, &*shared.tier).map_or(Looked::Unreadable, Looked::Found)
+            }
+            Ok(Read::Unchanged(_)) => Looked::Unchanged,
+            Ok(Read::Missing { tombstone }) => Looked::Missing { tombstone },
             Err(_) => {
                 self.tier_failed();
-                None
+                Looked::NoAnswer
             }
         }
+    }
+
+    /// The value that is stored here, with all that is needed to store it once more. Clones key and value, which is user
+    /// code.
+    fn held_here(&self, target: &Target<C::OwnedKey>) -> Option<Held<NodeOf<C>>> {
+        let windows = &self.store.windows;
+        let pin = self.store.pin();
+        let held = self.store.find(target.hash, |key| C::is_same_key(key, target.key()), &pin)?;
+        let (now, times) = (Moment::now(), held.times(windows));
+        let value = held.value(now, windows)?.clone();
+        let weight = self.weight(&value)?;
+        let content = Content::Value(value, Generation::default());
+        let node = Node::new(C::copy_key(target.key()), target.hash, times, windows, content);
+        if let Some(id) = held.write_id() {
+            node.set_write_id(id, windows);
+        }
+        if let Some(backoff) = held.remembered_backoff(now) {
+            node.set_backoff(backoff, windows);
+        }
+        Some(Held { record: Record { node, weight }, times, is_marked: self.is_marked(held) })
+    }
+
+    /// The record of a key whose value is gone. Clones the key, which is user code.
+    fn nothing_here(&self, target: &Target<C::OwnedKey>) -> Record<NodeOf<C>> {
+        let now = Moment::now();
+        let (key, over) = (C::copy_key(target.key()), Backoff::of_others(now));
+        Record { node: self.backoff_record(key, target.hash, over, None, now), weight: RECORD_WEIGHT }
     }
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 use super::super::commit::{Arrival, Candidate, Origin};
 use super::super::fetch::Job;
 use super::super::{Cacheable, FlightResult};
-use super::{SharedKey, SharedValue};
+use super::{Shared, SharedKey, SharedValue};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
+use crate::base::sync::Arc;
+use crate::base::tasks::first;
 use crate::events;
 use crate::executor::context;
 use crate::flight::Standing;
@@ -117,7 +119,13 @@ impl<C: Cacheable> Job<C> {
         // A refresh that was asked for takes the value of no earlier fetch, but joins one that runs.
         let mut has_waited = false;
         let mut ahead = (!self.is_forced).then_some(policy.refresh_ahead);
+        let engine = Arc::clone(&self.engine);
+        let Some(Shared { told, .. }) = &engine.shared else { return self.begin_renewed(policy) };
+        let hash = self.target.hash;
         loop {
+            // Before the request: a message that comes meanwhile is not slept through.
+            let news = Box::pin(told.news(hash));
+            self.before = Some(told.before(hash));
             let (sent, is_awaited) = (Moment::now(), self.flight.waiting() > 0);
             match lease.ask(seen, ahead, is_awaited).await {
                 Ok(Acquired::Ours(_)) => break,
@@ -147,7 +155,7 @@ impl<C: Cacheable> Job<C> {
                     }
                     (has_waited, ahead) = (true, Some(policy.refresh_ahead));
                     let look = pause.min(left).max(Duration::from_millis(1));
-                    context::timer(&self.here.handle, look).await;
+                    let _ = first(Box::pin(context::timer(&self.here.handle, look)), news).await;
                     pause = (pause * 2).min(longest);
                     if self.renew(policy).is_none() {
                         self.land(None, policy);

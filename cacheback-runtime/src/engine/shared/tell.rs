@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::{Cacheable, Engine, NodeOf, Target};
 use super::SharedKey;
+use crate::base::panics::catch;
 use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 use crate::events;
@@ -89,14 +90,13 @@ impl<C: Cacheable> Engine<C> {
         target: &Target<C::OwnedKey>,
         node: Option<u64>,
     ) -> Telling {
-        let (sent, engine, hash) = (sent?, Arc::clone(self), target.hash);
+        let (sent, engine, target) = (sent?, Arc::clone(self), target.clone());
         Some(Box::pin(async move {
             match sent.await {
                 Ok(WriteId(id)) => {
                     if let Some(node) = node {
-                        engine
-                            .store
-                            .with_node(hash, node, |node| node.set_write_id(id, &engine.store.windows));
+                        // The user's `Eq` runs in here.
+                        let _ = catch(|| engine.number(&target, node, id));
                     }
                     Ok(())
                 }

@@ -48,6 +48,7 @@ pub(super) struct Faults {
     /// The moment of the last connection or disconnection.
     changed: Moment,
     are_leases_left: bool,
+    pub(super) loses_messages: bool,
     counts: [usize; 6],
     gates: Vec<Arc<Closed>>,
 }
@@ -175,6 +176,17 @@ impl Memory {
     /// Loses all values, tombstones and leases, as `FLUSHALL` does.
     pub(crate) fn flush_all(&self) {
         lock(&self.server).state.flush();
+    }
+
+    /// From now on no message arrives, until the processes are told that they may have missed some.
+    pub(crate) fn lose_messages(&self) {
+        lock(&self.server).faults.loses_messages = true;
+    }
+
+    /// Messages arrive again, and each process is told that it may have missed some.
+    pub(crate) fn deliver_messages(&self) {
+        lock(&self.server).faults.loses_messages = false;
+        self.lose_track();
     }
 
     /// From now on nobody extends a lease, as if each process that has one was stopped. The leases lapse within five

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
+use crate::tier::messages::{Content, News};
 use crate::tier::{
     Acquired, Ages, Bump, Change, Found, Lease, Payload, Read, Release, Request, Scope, Stamp, Stored, Token,
     WireKey, WriteId, is_fresh,
@@ -28,13 +29,15 @@ pub(super) struct State {
     /// Numbers below this one were given to changes that are forgotten by now. On a real server time has passed since
     /// then. A paused clock may stand still, and numbers are to grow all the same.
     floor: u64,
+    /// The messages of the last operation, which are still to be sent.
+    pub(super) outbox: Vec<(Arc<Scope>, Content)>,
     checks: Checks,
 }
 
 impl Default for State {
     fn default() -> Self {
         let (keys, scopes) = (HashMap::new(), HashMap::new());
-        Self { keys, scopes, clock: Moment::PAST, floor: 1, checks: Checks::default() }
+        Self { keys, scopes, clock: Moment::PAST, floor: 1, outbox: Vec::new(), checks: Checks::default() }
     }
 }
 
@@ -86,6 +89,8 @@ struct Held {
     failures: u32,
     since: Moment,
     until: Moment,
+    /// Another process has asked for it.
+    is_wanted: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -241,10 +246,11 @@ impl State {
         if let Some(found) = found.filter(is_wanted) {
             return Acquired::Newer(found);
         }
-        if let Some(held) = at.entry.lease.as_ref().filter(|held| held.token != token) {
+        if let Some(held) = at.entry.lease.as_mut().filter(|held| held.token != token) {
             let is_void = held.stamp != at.scope;
             let gives_way = is_awaited && held.phase != Phase::Running;
             if !is_void && !gives_way {
+                held.is_wanted = true;
                 let left = Duration::from_nanos(held.until.since(at.now));
                 return Acquired::Theirs { left, is_backoff: held.phase == Phase::BackOff };
             }
@@ -252,7 +258,8 @@ impl State {
         let failures = at.entry.lease.as_ref().map_or(0, |held| held.failures);
         let phase = if is_running { Phase::Running } else { Phase::Queued };
         let (since, until) = (at.now, at.now.plus(nanos(LEASE)));
-        at.entry.lease = Some(Held { phase, token, stamp: at.scope, failures, since, until });
+        at.entry.lease =
+            Some(Held { phase, token, stamp: at.scope, failures, since, until, is_wanted: false });
         Acquired::Ours(Lease { token, seen: at.id(), stamp: at.scope })
     }
 
@@ -271,9 +278,14 @@ impl State {
             return Stored::Unfenced;
         }
         let id = at.next_id();
+        // Nobody else has an older value, or waits for this one: then nobody is told.
+        let is_news = at.id().is_some() || at.entry.lease.as_ref().is_some_and(|held| held.is_wanted);
         let stamp = if checks.stamp { lease.stamp } else { at.scope };
         at.entry.envelope = Some(Envelope::new(value, key, id, stamp, at.now));
         at.entry.lease = None;
+        if is_news {
+            self.publish(key, id);
+        }
         Stored::Yes(id)
     }
 
@@ -314,7 +326,13 @@ impl State {
                 entry.lease = None;
             }
         }
+        self.publish(key, id);
         id
+    }
+
+    fn publish(&mut self, key: &WireKey, id: WriteId) {
+        let news = News { args: Arc::clone(&key.args), id };
+        self.outbox.push((Arc::clone(&key.scope), Content::Changed(news)));
     }
 
     pub(super) fn bump(&mut self, now: Moment, scope: &Scope, change: Bump) {
@@ -325,7 +343,9 @@ impl State {
             Bump::Gone => &mut stamp.gone,
         };
         *version = micros(now).max(*version + 1);
-        self.scopes.insert(Arc::new(scope.clone()), stamp);
+        let scope = Arc::new(scope.clone());
+        self.scopes.insert(Arc::clone(&scope), stamp);
+        self.outbox.push((scope, Content::Bumped(change)));
     }
 
     /// Extends a lease as its holder has done every two seconds since it was given, even if its time is over for one

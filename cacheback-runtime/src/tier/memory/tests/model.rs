@@ -93,6 +93,7 @@ impl Fleet {
             scope: Arc::clone(&scope),
             hash: [number as u8; 16],
             fingerprint: number as u64,
+            args: [number as u8].into(),
         };
         Self {
             rng: Rng::with_seed(seed),

@@ -18,7 +18,7 @@ fn secs(secs: u64) -> Duration {
 
 fn key() -> WireKey {
     let scope = Arc::new(Scope { name: "users".into(), instance: None });
-    WireKey { scope, hash: [1; 16], fingerprint: 1 }
+    WireKey { scope, hash: [1; 16], fingerprint: 1, args: [1].into() }
 }
 
 /// A value of some age: fresh for 10 s, kept for 60.

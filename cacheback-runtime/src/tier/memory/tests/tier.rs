@@ -19,7 +19,7 @@ fn secs(secs: u64) -> Duration {
 
 fn key() -> WireKey {
     let scope = Arc::new(Scope { name: "users".into(), instance: None });
-    WireKey { scope, hash: [1; 16], fingerprint: 1 }
+    WireKey { scope, hash: [1; 16], fingerprint: 1, args: [1].into() }
 }
 
 fn value(text: &str) -> Payload {

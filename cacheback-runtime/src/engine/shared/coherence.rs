@@ -1,0 +1,221 @@
+//! Coherence: what this process does when another one has changed something.
+//!
+//! A message *marks* the value that is stored here, and fetches nothing: the value is *doubted*. If messages may have been
+//! lost, all values are *suspect*. The next reader of either looks into the tier, and then the value is trusted again, or
+//! replaced, or gone. Hits do not find what is doubted or suspect, and cost nothing more for that.
+
+use std::sync::Weak;
+
+use super::super::target::Lone;
+use super::super::{Cacheable, Engine, NodeOf, Target};
+use super::{Shared, Tier};
+use crate::base::panics::catch;
+use crate::base::sync::{Arc, AtomicU64, Mutex, Notify, Ordering, lock};
+use crate::executor::context::Here;
+use crate::tier::Bump;
+use crate::tier::messages::{Coherence, News};
+
+/// So many looks at suspect values may be under way at once. Further callers get the value as a stale one.
+const LOOKS: u64 = 64;
+/// Messages are counted apart for as many groups of keys.
+const GROUPS: usize = 64;
+
+/// What this process was told of.
+pub(super) struct Told {
+    groups: Box<[Group]>,
+    /// How often everything became suspect.
+    epoch: AtomicU64,
+    /// How many looks at suspect values are under way.
+    looks: AtomicU64,
+    /// The tier whose messages are listened to.
+    tier: Mutex<Option<Weak<dyn Tier>>>,
+}
+
+#[derive(Default)]
+struct Group {
+    messages: AtomicU64,
+    /// The greatest number of a change.
+    latest: AtomicU64,
+    /// Wakes those who wait for the fetch of another process.
+    arrived: Notify,
+}
+
+/// What this process had been told of, before it read something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::engine) struct Before {
+    messages: u64,
+    epoch: u64,
+}
+
+/// A look at a suspect value.
+pub(super) struct Look<'a>(&'a AtomicU64);
+
+impl Drop for Look<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self {
+            groups: std::iter::repeat_with(Group::default).take(GROUPS).collect(),
+            epoch: AtomicU64::new(0),
+            looks: AtomicU64::new(0),
+            tier: Mutex::default(),
+        }
+    }
+}
+
+impl Told {
+    fn group(&self, hash: u64) -> &Group {
+        // Not the bits that the index uses.
+        &self.groups[(hash >> 32) as usize % GROUPS]
+    }
+
+    pub(super) fn before(&self, hash: u64) -> Before {
+        Before {
+            messages: self.group(hash).messages.load(Ordering::SeqCst),
+            epoch: self.epoch.load(Ordering::SeqCst),
+        }
+    }
+
+    /// Whether a value with this number, which was read after `before`, may have been changed since.
+    fn is_outdated(&self, hash: u64, before: Before, id: Option<u64>) -> bool {
+        let group = self.group(hash);
+        let now = self.before(hash);
+        now.epoch != before.epoch
+            || now.messages != before.messages && Some(group.latest.load(Ordering::SeqCst)) > id
+    }
+
+    fn note(&self, hash: u64, id: u64) {
+        let group = self.group(hash);
+        // The number first: see `is_outdated`.
+        group.latest.fetch_max(id, Ordering::SeqCst);
+        group.messages.fetch_add(1, Ordering::SeqCst);
+        group.arrived.notify_waiters();
+    }
+
+    /// Completes with the next message, from now on, that may concern a key of this hash.
+    pub(super) fn news(&self, hash: u64) -> impl Future<Output = ()> + Send + '_ {
+        self.group(hash).arrived.notified()
+    }
+
+    /// Begins a look at a suspect value. `None`: too many are under way.
+    pub(super) fn look(&self) -> Option<Look<'_>> {
+        let look = Look(&self.looks);
+        (self.looks.fetch_add(1, Ordering::AcqRel) < LOOKS).then_some(look)
+    }
+}
+
+impl<C: Cacheable> Shared<C> {
+    /// Listens to the messages of this tier.
+    pub(super) fn listen(&self, tier: &Arc<dyn Tier>) {
+        let mut listening = lock(&self.told.tier);
+        let is_same =
+            listening.as_ref().is_some_and(|own| std::ptr::addr_eq(own.as_ptr(), Arc::as_ptr(tier)));
+        if let (false, Some(engine)) = (is_same, self.engine.get()) {
+            *listening = Some(Arc::downgrade(tier));
+            tier.listen(&self.scope, Weak::clone(engine));
+        }
+    }
+}
+
+impl<C: Cacheable> Engine<C> {
+    /// Whether another process has changed this value.
+    pub(in crate::engine) fn is_doubted(node: &NodeOf<C>) -> bool {
+        node.is_doubted()
+    }
+
+    /// Whether another process may have changed this value, as far as the tier can tell.
+    pub(in crate::engine) fn is_suspect(&self, here: &Here, node: &NodeOf<C>) -> bool {
+        self.is_marked(node) && self.can_consult(here)
+    }
+
+    /// The same, for a call of any runtime.
+    pub(in crate::engine) fn is_suspect_to_all(&self, node: &NodeOf<C>) -> bool {
+        self.is_marked(node) && self.can_consult(&Here::find(self.name()))
+    }
+
+    /// Whether a value is doubted, or suspect.
+    pub(super) fn is_marked(&self, node: &NodeOf<C>) -> bool {
+        node.is_doubted() || !self.store.trusts(node)
+    }
+
+    /// Whether one more look at a suspect value may begin.
+    pub(in crate::engine) fn may_look(&self) -> bool {
+        self.shared.as_ref().is_some_and(|shared| shared.told.looks.load(Ordering::Acquire) < LOOKS)
+    }
+
+    /// Doubts a node that has just come in, if its value was changed since it was read.
+    pub(in crate::engine) fn doubt_if_outdated(
+        &self,
+        target: &Target<C::OwnedKey>,
+        node: u64,
+        before: Option<Before>,
+    ) {
+        let (Some(shared), Some(before)) = (&self.shared, before) else { return };
+        self.store.with_node(target.hash, node, |node| {
+            if shared.told.is_outdated(target.hash, before, node.write_id()) {
+                node.doubt(0, &self.store.windows);
+            }
+        });
+    }
+
+    /// The answer to a write has come: the node has this number, and is not to be doubted for the message of it.
+    pub(super) fn number(&self, target: &Target<C::OwnedKey>, node: u64, id: u64) {
+        let windows = &self.store.windows;
+        // Under the key's lock, as messages are.
+        self.with_claims(target, |_, _| {
+            self.store.with_node(target.hash, node, |node| {
+                node.set_write_id(id, windows);
+                node.trust(id, windows);
+            });
+            Ok(())
+        });
+    }
+}
+
+impl<C: Cacheable> Coherence for Engine<C> {
+    fn changed(&self, news: &News) {
+        let Some(shared) = &self.shared else { return };
+        let Ok(Ok(key)) = catch(|| (shared.options.key.decode)(&news.args)) else {
+            // Of another version of the key's type, which no entry here has.
+            return;
+        };
+        let target = self.target_of(key);
+        shared.told.note(target.hash, news.id.0);
+        let pins = self.store.pins();
+        self.with_claims(&target, |_, known| {
+            let node = self.store.resident(target.hash, known, &pins)?;
+            if let Some(node) = node.filter(|node| node.write_id() != Some(news.id.0)) {
+                node.doubt(news.id.0, &self.store.windows);
+            }
+            Ok(())
+        });
+    }
+
+    fn bumped(&self, change: Bump) {
+        match change {
+            Bump::Stale => self.invalidate_all(),
+            Bump::Gone => self.clear(),
+        }
+    }
+
+    fn untrusted(&self) {
+        let Some(shared) = &self.shared else { return };
+        // The epoch first: what is put in from here on is looked at again.
+        shared.told.epoch.fetch_add(1, Ordering::SeqCst);
+        self.store.suspect_all();
+        shared.told.groups.iter().for_each(|group| group.arrived.notify_waiters());
+    }
+}
+
+impl<C: Cacheable> Engine<C> {
+    /// A key by itself. Runs the user's `Hash` and `Eq`.
+    fn target_of(&self, key: C::OwnedKey) -> Target<C::OwnedKey> {
+        let hash = self.hash_owned(&key);
+        let node = self.node_of(hash, |own| C::is_same_key(own, &key));
+        Target::new(hash, Arc::new(Lone(key)), node)
+    }
+}

@@ -1,0 +1,259 @@
+//! What one process changes, the others do not serve as fresh any more.
+
+use std::sync::Arc;
+
+use cacheback::{Cache, Status, cacheback};
+
+use crate::fleet::{Process, fleet, hear, wait};
+use crate::support::{Source, secs};
+
+use cacheback::Source::{Fetched, Local, Shared};
+
+/// Waits on a miss.
+#[cacheback(shared, lifetime = 600, fetch_on_miss, skip(source))]
+async fn waits(source: &Arc<Source>, key: &str) -> u64 {
+    let _ = key;
+    source.number().await
+}
+
+/// Both processes have the value of the first fetch.
+fn both_have(source: &Arc<Source>, processes: &[Process; 2]) {
+    for process in processes {
+        assert_eq!(process.run(|| waits(source, "a")), 1);
+    }
+    assert_eq!(looked_up!(processes[1], waits::entry(source, "a")), (1, Status::Fresh, Local));
+}
+
+fn reads(process: &Process) -> u64 {
+    process.run(|| async {
+        let stats = waits::cache().stats();
+        stats.shared_hits + stats.shared_misses
+    })
+}
+
+#[test]
+fn a_value_that_was_set_elsewhere_is_taken_over_by_the_next_reader() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    both_have(&source, &processes);
+    let before = reads(other);
+    one.run(|| waits::entry(&source, "a").set(70)).unwrap();
+    hear(&processes);
+    assert_eq!(reads(other), before, "a message fetches nothing");
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (70, Status::Fresh, Shared));
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (70, Status::Fresh, Local));
+    assert_eq!(looked_up!(one, waits::entry(&source, "a")), (70, Status::Fresh, Local));
+    assert_eq!((reads(other), source.runs()), (before + 1, 1));
+}
+
+#[test]
+fn a_value_that_was_removed_elsewhere_is_gone() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    both_have(&source, &processes);
+    one.run(|| waits::entry(&source, "a").remove()).unwrap();
+    hear(&processes);
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (2, Status::Fetched, Fetched));
+    assert_eq!(looked_up!(one, waits::entry(&source, "a")), (2, Status::Fresh, Shared));
+}
+
+#[test]
+fn a_value_that_was_invalidated_elsewhere_is_stale() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    both_have(&source, &processes);
+    let source = &Source::gated();
+    one.run(|| waits::entry(source, "a").invalidate()).unwrap();
+    hear(&processes);
+    assert_eq!(source.runs(), 1, "the process that invalidates it fetches");
+    assert_eq!(looked_up!(other, waits::entry(source, "a")), (1, Status::Stale, Shared));
+    assert_eq!(looked_up!(other, waits::entry(source, "a")), (1, Status::Stale, Local));
+    source.release_all();
+    hear(&processes);
+    // That fetch is news, too.
+    assert_eq!(looked_up!(other, waits::entry(source, "a")), (1, Status::Stale, Local));
+    assert_eq!(looked_up!(other, waits::entry(source, "a")), (1, Status::Fresh, Local));
+    assert_eq!(source.runs(), 1);
+}
+
+#[test]
+fn a_cache_that_was_cleared_or_invalidated_elsewhere_is_here_too() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    both_have(&source, &processes);
+    one.run(|| async { waits::cache().invalidate().await }).unwrap();
+    hear(&processes);
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (1, Status::Stale, Local));
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (2, Status::Fresh, Local));
+    one.run(|| async { waits::cache().clear().await }).unwrap();
+    hear(&processes);
+    assert_eq!(other.run(|| waits::entry(&source, "a").peek()), None);
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (3, Status::Fetched, Fetched));
+    // A process does not hear of its own `clear` once more.
+    hear(&processes);
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (3, Status::Fresh, Local));
+    assert_eq!(looked_up!(one, waits::entry(&source, "a")), (3, Status::Fresh, Shared));
+}
+
+/// What a process has written itself stays on its fast path.
+#[test]
+fn nobody_looks_for_its_own_writes() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, _] = &processes;
+    let source = Source::open();
+    one.run(|| waits(&source, "a"));
+    let before = reads(one);
+    for value in [70, 71] {
+        one.run(|| waits::entry(&source, "a").set(value)).unwrap();
+        hear(&processes);
+        assert_eq!(looked_up!(one, waits::entry(&source, "a")), (value, Status::Fresh, Local));
+    }
+    one.run(|| waits::entry(&source, "a").invalidate()).unwrap();
+    hear(&processes);
+    assert_eq!(looked_up!(one, waits::entry(&source, "a")), (2, Status::Fresh, Local));
+    assert_eq!(reads(one), before);
+}
+
+/// It is told by the fetch of the other process that it is over, long before its next look is due.
+#[test]
+fn whoever_waits_is_woken_by_the_message() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::gated();
+    let call = |process: &Process| {
+        let source = Arc::clone(&source);
+        process.spawn(async move {
+            let called = tokio::time::Instant::now();
+            (waits(&source, "a").await, called.elapsed())
+        })
+    };
+    let fetching = call(one);
+    let waiting = call(other);
+    // It has looked several times by now, and its next look is half a second away.
+    wait(&processes, 3);
+    source.release_all();
+    assert_eq!(one.run(|| fetching).unwrap(), (1, secs(3)));
+    assert_eq!(other.run(|| waiting).unwrap(), (1, secs(3)));
+    assert_eq!(source.runs(), 1);
+}
+
+/// After a lost connection, nobody knows which messages were missed. One look for each value tells.
+#[test]
+fn after_an_outage_a_value_is_looked_at_before_it_is_trusted() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [_, other] = &processes;
+    let source = Source::open();
+    both_have(&source, &processes);
+    memory.disconnect();
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (1, Status::Fresh, Local));
+    memory.reconnect();
+    hear(&processes);
+    let before = reads(other);
+    for _ in 0..3 {
+        assert_eq!(looked_up!(other, waits::entry(&source, "a")), (1, Status::Fresh, Local));
+    }
+    assert_eq!((reads(other), source.runs()), (before, 1), "the same value, and no body runs");
+    // Nobody answers: the value may be an old one.
+    memory.disconnect();
+    memory.reconnect();
+    hear(&processes);
+    memory.hang();
+    for _ in 0..2 {
+        assert_eq!(looked_up!(other, waits::entry(&source, "a")), (1, Status::Stale, Local));
+    }
+    // It is known to be down: there is nothing to be asked.
+    memory.disconnect();
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (1, Status::Fresh, Local));
+    assert_eq!(source.runs(), 1);
+}
+
+/// `peek` starts no fetch and stores nothing, but it shows no value as fresh that another process has changed.
+#[test]
+fn peek_looks_at_what_it_doubts() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    let peeked = |process: &Process| {
+        let peeked = process.run(|| waits::entry(&source, "a").peek());
+        peeked.map(|peeked| (peeked.value, peeked.fresh, peeked.source))
+    };
+    both_have(&source, &processes);
+    one.run(|| waits::entry(&source, "a").set(70)).unwrap();
+    hear(&processes);
+    for _ in 0..2 {
+        assert_eq!(peeked(other), Some((70, true, Shared)));
+    }
+    memory.hang();
+    assert_eq!(peeked(other), Some((1, false, Local)));
+    memory.disconnect();
+    assert_eq!(peeked(other), Some((1, true, Local)), "nobody can be asked");
+    memory.reconnect();
+    hear(&processes);
+    assert_eq!(peeked(one), Some((70, true, Local)));
+    one.run(|| waits::entry(&source, "a").remove()).unwrap();
+    hear(&processes);
+    assert_eq!((peeked(one), peeked(other)), (None, None));
+    assert_eq!(source.runs(), 1);
+}
+
+/// Looks are few at a time. Further callers are answered at once, and nothing is fetched.
+#[test]
+fn a_reconnect_starts_no_stampede() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [_, other] = &processes;
+    let source = Source::open();
+    let keys: Vec<String> = (0..500).map(|key| key.to_string()).collect();
+    for key in &keys {
+        other.run(|| waits(&source, key));
+    }
+    memory.disconnect();
+    memory.reconnect();
+    hear(&processes);
+    memory.hang();
+    let calls: Vec<_> = keys
+        .iter()
+        .map(|key| {
+            let (source, key) = (Arc::clone(&source), key.clone());
+            other.spawn(async move {
+                let called = tokio::time::Instant::now();
+                let lookup = waits::entry(&source, &key).lookup().await;
+                (lookup.status, called.elapsed().is_zero())
+            })
+        })
+        .collect();
+    let answers: Vec<_> = calls.into_iter().map(|call| other.run(|| call).unwrap()).collect();
+    assert!(answers.iter().all(|(status, _)| *status == Status::Stale), "{answers:?}");
+    assert_eq!(answers.iter().filter(|(_, at_once)| !at_once).count(), 64, "so many have looked");
+    assert_eq!(source.runs(), 500);
+    memory.reconnect();
+    hear(&processes);
+    for key in &keys {
+        assert_eq!(looked_up!(other, waits::entry(&source, key)).1, Status::Fresh);
+    }
+    assert_eq!(source.runs(), 500);
+}
+
+/// The keys of an object are known by its name.
+#[test]
+fn an_object_hears_of_the_changes_of_its_name() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let cache = |process: &Process, name: &'static str| {
+        let made = process.run(|| async {
+            Cache::<String, u64>::builder().name(name).lifetime(secs(600)).shared().build()
+        });
+        made.unwrap()
+    };
+    let caches = [cache(one, "users"), cache(other, "users"), cache(other, "teams")];
+    one.run(|| caches[0].set("a", 1)).unwrap();
+    other.run(|| caches[2].set("a", 5)).unwrap();
+    assert_eq!(other.run(|| caches[1].get("a")), 1);
+    one.run(|| caches[0].set("a", 2)).unwrap();
+    hear(&processes);
+    assert_eq!(other.run(|| caches[1].get("a")), 2);
+    assert_eq!(other.run(|| caches[2].get("a")), 5);
+}
