@@ -15,6 +15,7 @@ mod fleet;
 mod origin;
 mod stage;
 
+mod coherence;
 mod ends;
 mod eviction;
 mod lapses;

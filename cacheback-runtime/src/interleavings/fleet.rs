@@ -42,15 +42,18 @@ impl Fleet {
     pub(super) fn with(options: impl Fn(&mut Policy)) -> Self {
         let tier = Memory::new();
         let mut settings = Settings::default();
-        settings.tiers.add(None, Arc::new(tier.clone()));
+        // A runtime has one executor here, for all processes. Each knows the tier by an alias of its own.
+        const PROCESSES: [&str; 3] = ["one", "other", "third"];
+        for alias in PROCESSES {
+            settings.tiers.add(Some(alias), Arc::new(tier.clone().of_a_process()));
+        }
         stage::begin(settings);
         let versions = Arc::new(Versions::new());
-        let process = || {
+        let [one, other, third] = PROCESSES.map(|alias| {
             let (key, value) = (Encoding::<(Number,)>::of(), Encoding::of());
-            let shared = SharedOptions { alias: None, version: 0, instance: None, key, value };
+            let shared = SharedOptions { alias: Some(alias), version: 0, instance: None, key, value };
             Stage::of(&options, Some(shared), Arc::clone(&versions))
-        };
-        let [one, other, third] = [process(), process(), process()];
+        });
         Self { tier, one, other, versions, third, ended: Arc::default() }
     }
 
@@ -93,10 +96,20 @@ impl Fleet {
         self.third.peek_there(key)
     }
 
-    /// Waits for all fetches, and asserts the invariants of both processes. Nobody has a lease.
+    /// Waits until every message was read.
+    pub(super) fn hear(&self) {
+        while self.tier.unread() > 0 {
+            thread::yield_now();
+        }
+    }
+
+    /// Waits for all fetches and messages, and asserts the invariants of both processes. Nobody has a lease.
     pub(super) fn settle(&self) {
+        // A `clear` that was heard of may be under way.
+        self.hear();
         self.one.settle();
         self.other.settle();
+        self.hear();
         assert_eq!(self.tier.leases(), 0, "a lease was not given back");
     }
 

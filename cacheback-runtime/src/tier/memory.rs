@@ -20,7 +20,7 @@ use super::{
 };
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::plain::Serial;
-use crate::base::sync::{Arc, AtomicBool, Mutex, Ordering, lock, step};
+use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, lock, step};
 use crate::base::tasks::{Handle, Id, first, own_runtime, sleep};
 
 pub(crate) mod faults;
@@ -99,6 +99,8 @@ struct Inbox {
     process: u64,
     sender: mpsc::UnboundedSender<Post>,
     listeners: Arc<Listeners>,
+    /// How many posts it has not read yet.
+    unread: Arc<AtomicUsize>,
 }
 
 /// What a process is told.
@@ -319,7 +321,10 @@ impl Server {
 
     /// Posts something to each process. A process whose runtime was dropped is forgotten.
     fn post(&mut self, post: &Post) {
-        self.inboxes.retain(|inbox| inbox.sender.send(post.clone()).is_ok());
+        self.inboxes.retain(|inbox| {
+            inbox.unread.fetch_add(1, Ordering::SeqCst);
+            inbox.sender.send(post.clone()).is_ok()
+        });
     }
 
     /// The listeners of a process. They are told in a task of the calling runtime.
@@ -331,8 +336,9 @@ impl Server {
         }
         let (sender, mut posts) = mpsc::unbounded_channel();
         let listeners = Arc::new(Listeners::default());
-        let told = Arc::clone(&listeners);
-        self.inboxes.push(Inbox { process, sender, listeners: Arc::clone(&listeners) });
+        let unread = Arc::new(AtomicUsize::new(0));
+        let (told, left) = (Arc::clone(&listeners), Arc::clone(&unread));
+        self.inboxes.push(Inbox { process, sender, listeners: Arc::clone(&listeners), unread });
         let runtime = Handle::try_current().unwrap_or_else(|_| own_runtime().clone());
         drop(runtime.spawn(async move {
             while let Some(post) = posts.recv().await {
@@ -340,6 +346,7 @@ impl Server {
                     Post::Message(message) => told.tell(&message, process),
                     Post::Lost => told.untrusted(),
                 }
+                left.fetch_sub(1, Ordering::SeqCst);
             }
         }));
         listeners

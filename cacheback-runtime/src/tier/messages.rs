@@ -10,8 +10,9 @@ use crate::base::sync::plain::{Mutex, lock};
 
 /// A cache that is told of the changes of other processes.
 pub(crate) trait Coherence: Send + Sync {
-    /// A key was changed.
-    fn changed(&self, news: &News);
+    /// A key was changed. `is_own`: by this process itself, which has made its changes of the key in the order of their
+    /// numbers.
+    fn changed(&self, news: &News, is_own: bool);
     /// All keys were changed.
     fn bumped(&self, change: Bump);
     /// Messages may have been lost: any value from before may be an old one.
@@ -63,7 +64,9 @@ impl Listeners {
         for (listening, listener) in self.named(&scope.name) {
             match content {
                 // A panic of the user's code makes no other cache deaf.
-                Content::Changed(news) if listening == *scope => drop(catch(|| listener.changed(news))),
+                Content::Changed(news) if listening == *scope => {
+                    drop(catch(|| listener.changed(news, *origin == own)));
+                }
                 Content::Bumped(change) if *origin != own => drop(catch(|| listener.bumped(*change))),
                 Content::Changed(_) | Content::Bumped(_) => {}
             }

@@ -177,7 +177,7 @@ impl<C: Cacheable> Engine<C> {
 }
 
 impl<C: Cacheable> Coherence for Engine<C> {
-    fn changed(&self, news: &News) {
+    fn changed(&self, news: &News, is_own: bool) {
         let Some(shared) = &self.shared else { return };
         let Ok(Ok(key)) = catch(|| (shared.options.key.decode)(&news.args)) else {
             // Of another version of the key's type, which no entry here has.
@@ -188,7 +188,12 @@ impl<C: Cacheable> Coherence for Engine<C> {
         let pins = self.store.pins();
         self.with_claims(&target, |_, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
-            if let Some(node) = node.filter(|node| node.write_id() != Some(news.id.0)) {
+            let is_known = |node: &NodeOf<C>| {
+                let (known, told) = (node.write_id(), Some(news.id.0));
+                // A server that has lost a key, and whose clock was set back, gives lower numbers to later changes.
+                known == told || is_own && known > told
+            };
+            if let Some(node) = node.filter(|node| !is_known(node)) {
                 node.doubt(news.id.0, &self.store.windows);
             }
             Ok(())

@@ -5,7 +5,7 @@
 
 use super::{Memory, Server};
 use crate::base::clock::Moment;
-use crate::base::sync::{Arc, Mutex, lock};
+use crate::base::sync::{Arc, Mutex, Ordering, lock};
 
 /// An operation of a tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,6 +176,12 @@ impl Memory {
     /// Loses all values, tombstones and leases, as `FLUSHALL` does.
     pub(crate) fn flush_all(&self) {
         lock(&self.server).state.flush();
+    }
+
+    /// How many messages were sent and not read yet.
+    pub(crate) fn unread(&self) -> usize {
+        let server = lock(&self.server);
+        server.inboxes.iter().map(|inbox| inbox.unread.load(Ordering::SeqCst)).sum()
     }
 
     /// From now on no message arrives, until the processes are told that they may have missed some.

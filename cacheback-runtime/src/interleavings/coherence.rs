@@ -1,0 +1,132 @@
+//! Messages of one process, as the other one reads, stores and looks.
+
+use super::explore;
+use super::fleet::{Fleet, Process::One, Process::Other};
+use super::stage::{Stage, Stored};
+
+/// Once all messages were read, nothing older than version 2 is fresh in a process, and a call gets version 2.
+fn assert_agrees(fleet: &Fleet, process: &Stage) {
+    fleet.settle();
+    let here = process.peek(1);
+    assert!(here.is_none_or(|stored| stored.version == 2 || !stored.fresh), "{here:?} is fresh");
+    assert_eq!(process.get(1), Ok(2));
+    fleet.settle();
+    assert_eq!(process.peek(1), Some(Stored { version: 2, fresh: true }));
+}
+
+/// One process takes a value over, and another sets a newer one meanwhile: before the read, after it, or as the value
+/// is put in.
+#[test]
+fn a_message_between_a_read_and_its_insertion() {
+    explore(|| {
+        let fleet = Fleet::new();
+        fleet.other.set(1, 1);
+        fleet.hear();
+        let reader = fleet.spawn(One, |process| process.get(1));
+        let writer = fleet.spawn(Other, |process| process.set(1, 2));
+        assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
+        writer.join().unwrap();
+        assert_agrees(&fleet, &fleet.one);
+        fleet.end(&[1]);
+    });
+}
+
+/// The same, as it fetches.
+#[test]
+fn a_message_between_a_body_and_its_insertion() {
+    explore(|| {
+        let fleet = Fleet::new().stale(1);
+        let reader = fleet.spawn(One, |process| process.get(1));
+        let writer = fleet.spawn(Other, |process| {
+            process.versions.write(2);
+            process.set(1, 2);
+        });
+        assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
+        writer.join().unwrap();
+        fleet.settle();
+        // The value may be stale here: then the first call has it refreshed.
+        let _ = fleet.one.get(1);
+        assert_agrees(&fleet, &fleet.one);
+        fleet.end(&[1]);
+    });
+}
+
+/// The message is lost, and the process is told that some were, as it reads the value.
+#[test]
+fn a_loss_of_messages_during_a_look() {
+    explore(|| {
+        let fleet = Fleet::new();
+        fleet.other.set(1, 1);
+        fleet.hear();
+        fleet.tier.lose_messages();
+        let reader = fleet.spawn(One, |process| process.get(1));
+        let tier = fleet.tier.clone();
+        let writer = fleet.spawn(Other, move |process| {
+            process.set(1, 2);
+            tier.deliver_messages();
+        });
+        assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
+        writer.join().unwrap();
+        assert_agrees(&fleet, &fleet.one);
+        fleet.end(&[1]);
+    });
+}
+
+/// A suspect value is looked at, and is to be trusted again, as it is changed.
+#[test]
+fn a_message_as_a_value_is_trusted_again() {
+    explore(|| {
+        let fleet = Fleet::new();
+        fleet.other.set(1, 1);
+        let _ = fleet.one.get(1);
+        fleet.tier.deliver_messages();
+        fleet.hear();
+        let reader = fleet.spawn(One, |process| process.get(1));
+        let writer = fleet.spawn(Other, |process| process.set(1, 2));
+        assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
+        writer.join().unwrap();
+        assert_agrees(&fleet, &fleet.one);
+        fleet.end(&[1]);
+    });
+}
+
+/// Both set the key. They agree on the later value in the tier, whichever that is.
+#[test]
+fn two_processes_set_a_key() {
+    explore(|| {
+        let fleet = Fleet::new();
+        let writers = [(One, 1), (Other, 2)]
+            .map(|(process, version)| fleet.spawn(process, move |process| process.set(1, version)));
+        writers.into_iter().for_each(|writer| writer.join().unwrap());
+        fleet.settle();
+        let there = fleet.there(1);
+        for process in [&fleet.one, &fleet.other] {
+            assert_eq!(process.get(1).ok(), there.map(|stored| stored.version));
+            fleet.settle();
+            assert_eq!(process.peek(1), there);
+        }
+        fleet.end(&[1]);
+    });
+}
+
+/// A process looks at a suspect value as another removes it.
+#[test]
+fn a_look_against_remove_elsewhere() {
+    explore(|| {
+        let fleet = Fleet::new();
+        fleet.other.set(1, 1);
+        let _ = fleet.one.get(1);
+        fleet.tier.deliver_messages();
+        fleet.hear();
+        let reader = fleet.spawn(One, |process| process.get(1));
+        let writer = fleet.spawn(Other, |process| {
+            process.versions.write(2);
+            process.remove(1);
+        });
+        fleet.pass_until_ended(2);
+        assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
+        writer.join().unwrap();
+        assert_agrees(&fleet, &fleet.one);
+        fleet.end(&[1]);
+    });
+}
