@@ -193,6 +193,14 @@ pub(crate) fn tier_lost(server: &str, why: &str) {
 }
 
 #[cfg(feature = "redis")]
+pub(crate) fn tier_deaf(server: &str, why: &str) {
+    tracing::warn!(
+        target: TARGET, server, why,
+        "second tier tells of no changes: values are looked at there every few seconds"
+    );
+}
+
+#[cfg(feature = "redis")]
 pub(crate) fn tier_refuses(server: &str, why: &str) {
     tracing::warn!(target: TARGET, server, why, "second tier refuses an operation");
 }

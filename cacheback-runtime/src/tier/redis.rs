@@ -13,6 +13,7 @@ use redis::{Pipeline, Value};
 use super::compress::{self, Codec};
 use super::envelope;
 use super::status::TierStatus;
+use super::messages::{Coherence, Listeners};
 use super::{
     Acquired, Ages, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
     Stamp, Stored, Tier, Token, UNREADABLE, WireKey, WriteId,
@@ -24,10 +25,12 @@ use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
 mod advisor;
 mod answer;
 mod link;
+mod messages;
 mod names;
 mod rights;
 mod scripts;
 mod settings;
+mod subscription;
 mod values;
 use advisor::Advisor;
 use answer::{Answer, bytes, number, number_of, stamp_of, unexpected};
@@ -50,6 +53,7 @@ impl Redis {
             versions: Mutex::default(),
             leases: Mutex::default(),
             writes: AtomicU64::new(0),
+            listeners: Arc::default(),
             me: Weak::clone(me),
             settings: self,
         });
@@ -66,7 +70,9 @@ struct Inner {
     settings: Redis,
     scripts: Scripts,
     prefix: Prefix,
-    links: PerProcess<Link>,
+    links: PerProcess<(Link, u64)>,
+    /// The caches that are told of messages.
+    listeners: Arc<Listeners>,
     /// The highest versions that were seen of each scope.
     versions: Mutex<HashMap<Arc<Scope>, Stamp>>,
     /// The leases of this process, by their tokens, with their names.
@@ -178,6 +184,7 @@ impl Tier for Connected {
             text(lease.stamp.gone),
             text(left),
             envelope,
+            inner.message(key),
         ];
         let asked = inner.call(key, |scripts| &scripts.store, args.to_vec());
         Box::pin(async move {
@@ -227,7 +234,9 @@ impl Tier for Connected {
         })
     }
 
-    fn listen(&self, _: &Arc<Scope>, _: Weak<dyn super::messages::Coherence>) {}
+    fn listen(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>) {
+        self.0.listeners.add(scope, listener);
+    }
 
     fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()> {
         let inner = Arc::clone(&self.0);
@@ -237,7 +246,9 @@ impl Tier for Connected {
         };
         let scope = Arc::clone(scope);
         let send = move |inner: &Inner, scope: &Arc<Scope>| {
-            let args = [inner.deadline(), stamp_bytes(inner.known(scope)), which.into()];
+            let channel = inner.prefix.channel().into_bytes();
+            let message = messages::bumped(inner.origin(), scope, change);
+            let args = [inner.deadline(), stamp_bytes(inner.known(scope)), channel, which.into(), message];
             inner.link().send(inner.scripts.bump.call(&[inner.prefix.versions(scope)], &args))
         };
         let first = send(&inner, &scope);
@@ -253,25 +264,51 @@ impl Tier for Connected {
     }
 }
 
+/// The tier, as a task of one process sees it.
+struct Connection {
+    inner: Arc<Inner>,
+    origin: u64,
+}
+
+impl Connection {
+    /// `None` if the tier is gone, or this is a child of that process.
+    fn of(inner: &Weak<Inner>, process: u32) -> Option<Self> {
+        let inner = inner.upgrade().filter(|_| process::id() == process)?;
+        let origin = inner.origin();
+        Some(Self { inner, origin })
+    }
+}
+
 impl Inner {
-    /// The link of this process: a forked child makes one of its own.
     fn link(&self) -> &Link {
+        &self.of_this_process().0
+    }
+
+    /// The number by which this process knows its own messages.
+    fn origin(&self) -> u64 {
+        self.of_this_process().1
+    }
+
+    /// The link of this process, and its number: a forked child makes its own.
+    fn of_this_process(&self) -> &(Link, u64) {
         self.links.get_or_init(process::id(), || {
             let Redis { client, address, timeout, .. } = &self.settings;
             // A child does not hold the leases of its parent.
             lock(&self.leases).clear();
             link::runtime().spawn(extend(Weak::clone(&self.me)));
+            link::runtime().spawn(subscription::subscribe(Weak::clone(&self.me), process::id()));
             let mut first = self.scripts.load();
             first.extend(rights::trial(&self.scripts, &self.prefix));
             let prefix = self.settings.prefix.is_none().then(|| self.prefix.clone());
             let advisor = Advisor::new(address.clone(), prefix);
-            Link::open(Server {
+            let link = Link::open(Server {
                 client: client.clone(),
                 first,
                 address: address.clone(),
                 limit: *timeout,
                 advisor: Some(advisor),
-            })
+            });
+            (link, Token::random().0)
         })
     }
 
@@ -339,10 +376,16 @@ impl Inner {
         args: &[Vec<u8>],
     ) -> Reply<Value> {
         let names = self.prefix.names(key);
-        let mut all = vec![self.deadline(), stamp_bytes(self.known(&key.scope))];
+        let channel = self.prefix.channel().into_bytes();
+        let mut all = vec![self.deadline(), stamp_bytes(self.known(&key.scope)), channel];
         all.extend_from_slice(args);
         let keys = [names.value, names.lease, names.versions];
         self.link().send(script(&self.scripts).call(&keys, &all))
+    }
+
+    /// The message of a change of a key.
+    fn message(&self, key: &WireKey) -> Vec<u8> {
+        messages::changed(self.origin(), &key.scope, &key.args)
     }
 
     async fn delete(&self, key: &WireKey) {
@@ -364,12 +407,14 @@ impl Inner {
         };
         let written = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
         let (script, args): (fn(&Scripts) -> &scripts::Script, _) = match change {
-            Change::Invalidate { .. } => (|scripts| &scripts.invalidate, vec![text(left), envelope]),
+            Change::Invalidate { .. } => {
+                (|scripts| &scripts.invalidate, vec![text(left), envelope, self.message(key)])
+            }
             Change::Set(_) | Change::Remove { .. } => {
                 let again = again.map_or_else(Vec::new, text);
                 (
                     |scripts| &scripts.set,
-                    vec![text(stamp.stale), text(stamp.gone), text(left), envelope, again],
+                    vec![text(stamp.stale), text(stamp.gone), text(left), envelope, again, self.message(key)],
                 )
             }
         };

@@ -33,10 +33,10 @@ use crate::events::{self, RateLimit};
 use crate::tier::status::{Meter, TierStatus};
 use crate::tier::{Down, Reply};
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// How long a connection may take to be made, but for the first one, for which callers wait; and the advisor, too.
-const CONNECTING: Duration = Duration::from_secs(2);
+pub(super) const CONNECTING: Duration = Duration::from_secs(2);
 /// An idle link is tried so often.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// So many time-outs are a dead connection, if they are most of the operations of a second, or all of a longer time: an

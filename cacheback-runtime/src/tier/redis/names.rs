@@ -2,7 +2,7 @@
 //!
 //! With `h` for the hash of the arguments, `cb1:v:{prefix:name:h}` is the envelope of a value, and
 //! `cb1:l:{prefix:name:h}` the lease of its key. The braces let both lie in one slot of a cluster. `cb1:t:prefix:name`
-//! holds the versions of a function.
+//! holds the versions of a function, and `cb1:bp:prefix` is the channel of messages.
 
 use crate::tier::{Scope, Token, WireKey};
 
@@ -21,6 +21,11 @@ impl Prefix {
     pub(super) fn new(prefix: &str) -> Self {
         // With a colon in it, the prefix of one service could be that of another with the beginning of a name.
         Self(escaped(prefix).replace(':', "%3A"))
+    }
+
+    /// The channel of all messages.
+    pub(super) fn channel(&self) -> String {
+        format!("cb1:bp:{}", self.0)
     }
 
     pub(super) fn versions(&self, scope: &Scope) -> String {

@@ -1,30 +1,30 @@
--- ARGV[3] token, [4] the number that the caller has seen, [5] '1': a caller waits, [6] the time of a lease in ms,
--- [7] its state, [8] a value that is fresh for longer than so many ms is returned though it was seen ('': it is not).
+-- ARGV[4] token, [5] the number that the caller has seen, [6] '1': a caller waits, [7] the time of a lease in ms,
+-- [8] its state, [9] a value that is fresh for longer than so many ms is returned though it was seen ('': it is not).
 local is_fresh = false
-if is_value and ARGV[8] ~= '' then
+if is_value and ARGV[9] ~= '' then
   local lifetime, retention, value_stale = struct.unpack('<I8I8I8', string.sub(head, 41, 64))
   local left = redis.call('PTTL', KEYS[1])
   local age = retention - left
-  local ahead = tonumber(ARGV[8])
+  local ahead = tonumber(ARGV[9])
   if ahead >= lifetime then
     ahead = lifetime / 2
   end
   is_fresh = left > 0 and age >= 0 and value_stale >= stale and age + ahead < lifetime
 end
-if is_value and (id > tonumber(ARGV[4]) or is_fresh) then
+if is_value and (id > tonumber(ARGV[5]) or is_fresh) then
   return { 'newer', stale, gone, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1]) }
 end
-if state and token ~= ARGV[3] then
+if state and token ~= ARGV[4] then
   local left = redis.call('PTTL', KEYS[2])
   -- With more time left than a lease has it is one from before the server's clock was set back.
-  local is_from_later = state ~= 'b' and left > 2 * tonumber(ARGV[6])
+  local is_from_later = state ~= 'b' and left > 2 * tonumber(ARGV[7])
   local is_void = lease_stale < stale or lease_gone < gone or is_from_later
-  local gives_way = ARGV[5] == '1' and state ~= 'r'
+  local gives_way = ARGV[6] == '1' and state ~= 'r'
   if not is_void and not gives_way then
     redis.call('SETRANGE', KEYS[2], 29, '\1')
     return { 'theirs', stale, gone, left, state == 'b' and 1 or 0 }
   end
 end
-local granted = ARGV[7] .. ARGV[3] .. struct.pack('<I8I8I4', stale, gone, failures or 0) .. '\0'
-redis.call('SET', KEYS[2], granted, 'PX', ARGV[6])
+local granted = ARGV[8] .. ARGV[4] .. struct.pack('<I8I8I4', stale, gone, failures or 0) .. '\0'
+redis.call('SET', KEYS[2], granted, 'PX', ARGV[7])
 return { 'ours', stale, gone, id }

@@ -1,4 +1,5 @@
--- KEYS[1] the versions of a scope; ARGV[1] the deadline, [2] the versions that the caller knows, [3] which one grows.
+-- KEYS[1] the versions of a scope; ARGV[1] the deadline, [2] the versions that the caller knows, [3] the channel of messages, [4] which one grows,
+-- [5] the message.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 if now > tonumber(ARGV[1]) then
@@ -10,10 +11,11 @@ if versions and #versions == 16 then
   local stored_stale, stored_gone = struct.unpack('<I8I8', versions)
   stale, gone = math.max(stale, stored_stale), math.max(gone, stored_gone)
 end
-if ARGV[3] == 'gone' then
+if ARGV[4] == 'gone' then
   gone = math.max(now, gone + 1)
 else
   stale = math.max(now, stale + 1)
 end
 redis.call('SET', KEYS[1], struct.pack('<I8I8', stale, gone))
+redis.pcall('PUBLISH', ARGV[3], ARGV[5])
 return { 'bumped', stale, gone }

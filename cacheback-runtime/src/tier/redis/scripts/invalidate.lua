@@ -1,4 +1,4 @@
--- ARGV[3] the least time to live of a tombstone in ms, [4] the envelope of a tombstone.
+-- ARGV[4] the least time to live of a tombstone in ms, [5] the envelope of a tombstone, [6] the message.
 local left = redis.call('PTTL', KEYS[1])
 if is_value then
   local lifetime, retention = struct.unpack('<I8I8', string.sub(head, 41, 56))
@@ -10,9 +10,10 @@ if is_value then
   redis.call('SETRANGE', KEYS[1], 8, struct.pack('<I8', next_id))
   redis.call('SETRANGE', KEYS[1], 40, struct.pack('<I8', math.min(lifetime, age)))
 else
-  redis.call('SET', KEYS[1], numbered(ARGV[4], next_id), 'PX', string.format('%.0f', math.max(left, tonumber(ARGV[3]))))
+  redis.call('SET', KEYS[1], numbered(ARGV[5], next_id), 'PX', string.format('%.0f', math.max(left, tonumber(ARGV[4]))))
 end
 if state == 'r' or state == 'q' then
   redis.call('DEL', KEYS[2])
 end
+publish(ARGV[6], next_id)
 return { 'stored', stale, gone, next_id }

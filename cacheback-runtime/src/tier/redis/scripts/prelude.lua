@@ -3,6 +3,7 @@
 -- KEYS[1] the envelope, KEYS[2] the lease, KEYS[3] the versions of the scope.
 -- ARGV[1] the deadline in server time (us): a script that was delivered later changes nothing.
 -- ARGV[2] the versions that the caller knows, which may have been lost here.
+-- ARGV[3] the channel of messages.
 --
 -- A lease: state (r running, q queued, b back-off) | token 8 | stale 8 | gone 8 | failures 4 | wanted 1.
 
@@ -45,4 +46,9 @@ end
 -- The bytes of an envelope with a number in them.
 local function numbered(envelope, number)
   return string.sub(envelope, 1, 8) .. struct.pack('<I8', number) .. string.sub(envelope, 17)
+end
+
+-- Tells all processes of a change. A user without the right to the channel changes the key all the same.
+local function publish(message, number)
+  redis.pcall('PUBLISH', ARGV[3], string.sub(message, 1, 10) .. struct.pack('<I8', number) .. string.sub(message, 19))
 end

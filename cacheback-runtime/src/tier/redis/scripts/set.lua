@@ -1,23 +1,25 @@
--- ARGV[3] and [4] the versions in the envelope, [5] the time to live in ms, [6] the envelope: a value, or a tombstone,
--- [7] the number that an earlier try has left ('': this is the first).
-if ARGV[7] ~= '' and id ~= tonumber(ARGV[7]) then
+-- ARGV[4] and [5] the versions in the envelope, [6] the time to live in ms, [7] the envelope: a value, or a tombstone,
+-- [8] the number that an earlier try has left ('': this is the first), [9] the message.
+if ARGV[8] ~= '' and id ~= tonumber(ARGV[8]) then
   -- Somebody else has written since, and that stands.
   return { 'stored', stale, gone, id }
 end
-local is_tombstone = string.sub(ARGV[6], 6, 6) == TOMBSTONE
-local left = tonumber(ARGV[5])
+local is_tombstone = string.sub(ARGV[7], 6, 6) == TOMBSTONE
+local left = tonumber(ARGV[6])
 if is_tombstone and string.sub(head, 6, 6) == TOMBSTONE then
   left = math.max(left, redis.call('PTTL', KEYS[1]))
 end
 left = string.format('%.0f', left)
-if not is_tombstone and (stale ~= tonumber(ARGV[3]) or gone ~= tonumber(ARGV[4])) then
+if not is_tombstone and (stale ~= tonumber(ARGV[4]) or gone ~= tonumber(ARGV[5])) then
   -- The envelope would count as outdated. The older value is gone at once, as its writer may not come back. (The sum of
   -- this envelope is wrong, so it reads as nothing that has a number.)
-  local nothing = string.sub(ARGV[6], 1, 5) .. TOMBSTONE .. string.sub(ARGV[6], 7, 84)
+  local nothing = string.sub(ARGV[7], 1, 5) .. TOMBSTONE .. string.sub(ARGV[7], 7, 84)
   redis.call('SET', KEYS[1], numbered(nothing, next_id), 'PX', left)
   redis.call('DEL', KEYS[2])
+  publish(ARGV[9], next_id)
   return { 'versions', stale, gone, next_id }
 end
-redis.call('SET', KEYS[1], numbered(ARGV[6], next_id), 'PX', left)
+redis.call('SET', KEYS[1], numbered(ARGV[7], next_id), 'PX', left)
 redis.call('DEL', KEYS[2])
+publish(ARGV[9], next_id)
 return { 'stored', stale, gone, next_id }

@@ -1,16 +1,20 @@
--- ARGV[3] token, [4] the number that was there when the lease was given, [5] and [6] the versions then, [7] the time to
--- live in ms, [8] the envelope.
-local is_held = (state == 'r' or state == 'q') and token ~= ARGV[3]
-local is_outdated = stale > tonumber(ARGV[5]) or gone > tonumber(ARGV[6])
-local is_changed = id ~= 0 and id ~= tonumber(ARGV[4])
+-- ARGV[4] token, [5] the number that was there when the lease was given, [6] and [7] the versions then, [8] the time to
+-- live in ms, [9] the envelope, [10] the message.
+local is_held = (state == 'r' or state == 'q') and token ~= ARGV[4]
+local is_outdated = stale > tonumber(ARGV[6]) or gone > tonumber(ARGV[7])
+local is_changed = id ~= 0 and id ~= tonumber(ARGV[5])
 if is_held or is_outdated or is_changed then
   return { 'superseded', stale, gone }
 end
-if id == 0 and token ~= ARGV[3] then
+if id == 0 and token ~= ARGV[4] then
   -- Every change ends the lease. There may have been one that was lost, with its tombstone.
   return { 'unfenced', stale, gone }
 end
-redis.call('SET', KEYS[1], numbered(ARGV[8], next_id), 'PX', ARGV[7])
+redis.call('SET', KEYS[1], numbered(ARGV[9], next_id), 'PX', ARGV[8])
 -- Its own lease, or the back-off of another process, which a success ends.
 redis.call('DEL', KEYS[2])
+-- Nobody else has an older value, or waits for this one: then nobody is told.
+if id ~= 0 or lease and string.sub(lease, 30, 30) == '\1' then
+  publish(ARGV[10], next_id)
+end
 return { 'stored', stale, gone, next_id }

@@ -1,0 +1,108 @@
+//! The subscription: a connection of its own, on which the server tells of the changes of all processes.
+//!
+//! A connection that looks alive may be deaf. So each process sends itself an *echo* every two seconds, on the way that all
+//! messages go: if none comes back, the connection is dropped. After each new subscription, and for as long as there is none
+//! although the server can be asked, everything that was stored before is suspect.
+
+use std::future::poll_fn;
+use std::sync::Weak;
+use std::time::Duration;
+
+use futures_core::Stream;
+use redis::RedisResult;
+use redis::aio::PubSub;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+
+use super::link::{CONNECTING, Command, FIRST_PAUSE, LONGEST_PAUSE};
+use super::messages::{self, Received};
+use super::{Connection, Inner};
+use crate::base::sync::Arc;
+use crate::events;
+
+/// How often an echo is sent.
+const ECHO: Duration = Duration::from_secs(2);
+/// Without a subscription, everything becomes suspect so often.
+const SUSPECT: Duration = Duration::from_secs(5);
+
+/// Keeps the subscription of a process, as long as the tier lives.
+pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
+    let (mut pause, mut is_told) = (FIRST_PAUSE, false);
+    let mut suspected = Instant::now();
+    loop {
+        let Some(connection) = Connection::of(&inner, process) else { return };
+        let why = match timeout(CONNECTING, connection.subscribed()).await {
+            Ok(Ok(subscribed)) => {
+                (pause, is_told) = (FIRST_PAUSE, false);
+                drop(connection);
+                suspected = Instant::now();
+                match listen(&inner, process, subscribed).await {
+                    Some(why) => why,
+                    None => return,
+                }
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        let Some(connection) = Connection::of(&inner, process) else { return };
+        // While the link is lost as well, that has been said.
+        if connection.inner.link().is_up() && !std::mem::replace(&mut is_told, true) {
+            events::tier_deaf(&connection.inner.settings.address, &why);
+        }
+        if suspected.elapsed() >= SUSPECT {
+            suspected = Instant::now();
+            connection.suspect();
+        }
+        drop(connection);
+        sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+impl Connection {
+    async fn subscribed(&self) -> RedisResult<PubSub> {
+        let mut subscribed = self.inner.settings.client.get_async_pubsub().await?;
+        subscribed.subscribe(self.inner.prefix.channel()).await?;
+        // What was changed before this moment, nobody has told this process of.
+        self.suspect();
+        Ok(subscribed)
+    }
+
+    fn suspect(&self) {
+        if self.inner.link().is_up() {
+            self.inner.listeners.untrusted();
+        }
+    }
+}
+
+/// Reads messages until the connection is lost, and returns why. `None` if the tier is gone.
+async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option<String> {
+    let (_sink, mut messages) = subscribed.split();
+    let mut echoes = interval(ECHO);
+    echoes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut heard = Instant::now();
+    loop {
+        let message = tokio::select! {
+            biased;
+            _ = echoes.tick() => None,
+            message = poll_fn(|context| std::pin::Pin::new(&mut messages).poll_next(context)) => Some(message),
+        };
+        let Connection { inner, origin } = Connection::of(inner, process)?;
+        match message {
+            None => {
+                let limit = inner.settings.timeout;
+                if heard.elapsed() > 2 * ECHO + limit && inner.link().is_up() {
+                    return Some("no message came back that this process has sent to itself".to_owned());
+                }
+                let mut echo = redis::cmd("PUBLISH");
+                echo.arg(inner.prefix.channel()).arg(messages::echo(origin));
+                drop(inner.link().send(Command::One(echo)));
+            }
+            Some(None) => return Some("the connection was closed".to_owned()),
+            Some(Some(message)) => match messages::read(message.get_payload_bytes()) {
+                Some(Received::Echo(own)) if own == origin => heard = Instant::now(),
+                Some(Received::Message(message)) => Arc::clone(&inner.listeners).tell(&message, origin),
+                Some(Received::Echo(_)) | None => {}
+            },
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! What one process changes, the others do not serve as fresh any more: over a real server, whose messages arrive, or do
+//! not.
+
+mod support;
+
+use std::time::{Duration, Instant};
+
+use support::{Origin, Process, Server, wait_until};
+
+/// After lost messages, a change is noticed within so long, and the time-out of an operation.
+const BOUND: Duration = Duration::from_secs(4);
+const TIMEOUT: Duration = Duration::from_millis(1_000);
+
+fn fleet(server: &Server, origin: &Origin) -> [Process; 2] {
+    let options = [&*format!("timeout={}", TIMEOUT.as_millis())];
+    [(); 2].map(|()| Process::start(origin, &server.url(), &options))
+}
+
+/// Both processes have the first value of a key.
+fn both_have(key: &str, [one, other]: &mut [Process; 2]) {
+    assert_eq!(one.ask(&format!("get long {key}")), "Fetched Fetched 1");
+    assert_eq!(other.ask(&format!("get long {key}")), "Fresh Shared 1");
+}
+
+/// Asks until the answer is another than this one.
+fn when_not(process: &mut Process, command: &str, old: &str) -> String {
+    let mut answer = String::new();
+    wait_until(command, || {
+        answer = process.ask(command);
+        answer != old
+    });
+    answer
+}
+
+#[test]
+fn changes_are_seen_by_the_processes_that_have_the_value() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut fleet = fleet(&server, &origin);
+    wait_until("both listen", || server.run::<Vec<String>>("PUBSUB NUMSUB cb1:bp:cacheback")[1] == "2");
+    for (key, change, first) in [
+        ("a", "set long a written", "Fresh Shared written"),
+        ("b", "remove long b", "Fetched Fetched 2"),
+        ("c", "clear long", "Fetched Fetched 2"),
+    ] {
+        both_have(key, &mut fleet);
+        let [one, other] = &mut fleet;
+        assert_eq!(other.ask(&format!("get long {key}")), "Fresh Local 1");
+        assert_eq!(one.ask(change), "ok");
+        assert_eq!(when_not(other, &format!("get long {key}"), "Fresh Local 1"), first, "{change}");
+    }
+    origin.hold("d");
+    origin.release("d");
+    both_have("d", &mut fleet);
+    origin.hold("d");
+    let [one, other] = &mut fleet;
+    assert_eq!(one.ask("invalidate long d"), "ok");
+    origin.began("d", 2);
+    assert_eq!(when_not(other, "get long d", "Fresh Local 1"), "Stale Shared 1");
+    origin.release("d");
+    // The refresh of the one is news for the other.
+    assert_eq!(when_not(other, "get long d", "Stale Local 1"), "Fresh Local 2");
+    assert_eq!(origin.runs("d").len(), 2);
+}
+
+/// The connection for messages is cut again and again, alone, as values are changed.
+#[test]
+fn a_change_is_noticed_although_its_message_is_lost() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut fleet = fleet(&server, &origin);
+    both_have("a", &mut fleet);
+    let [one, other] = &mut fleet;
+    for round in 0..20 {
+        server.run::<i64>("CLIENT KILL TYPE pubsub");
+        assert_eq!(one.ask(&format!("set long a {round}")), "ok");
+        let changed = Instant::now();
+        let (local, shared) = (format!("Fresh Local {round}"), format!("Fresh Shared {round}"));
+        wait_until("the change", || [&local, &shared].contains(&&other.ask("get long a")));
+        assert!(changed.elapsed() < BOUND + TIMEOUT, "{round}: after {:?}", changed.elapsed());
+    }
+    assert_eq!(origin.runs("a").len(), 1);
+}
+
+/// A user without the right to the channel is told so, once, and finds changes all the same.
+#[test]
+fn a_user_without_the_channel_looks_every_few_seconds() {
+    let Some(server) = Server::start(&[]) else { return };
+    server.run::<()>("ACL SETUSER quiet on >secret ~cb1:* resetchannels +@all");
+    let origin = Origin::start();
+    let url = server.url().replace("redis://", "redis://quiet:secret@");
+    let mut fleet = [(); 2].map(|()| Process::start(&origin, &url, &["timeout=1000"]));
+    both_have("a", &mut fleet);
+    let [one, other] = &mut fleet;
+    other.logs("second tier tells of no changes");
+    for round in 0..2 {
+        assert_eq!(one.ask(&format!("set long a {round}")), "ok");
+        let changed = Instant::now();
+        let (local, shared) = (format!("Fresh Local {round}"), format!("Fresh Shared {round}"));
+        wait_until("the change", || [&local, &shared].contains(&&other.ask("get long a")));
+        // Five seconds, and a pause between two tries.
+        assert!(changed.elapsed() < Duration::from_secs(8) + TIMEOUT, "{:?}", changed.elapsed());
+    }
+    assert_eq!(other.logged("second tier tells of no changes").len(), 1);
+    assert_eq!(origin.runs("a").len(), 1);
+}
+
+/// After an outage every value is looked at once, and no body runs for one that has not changed.
+#[test]
+fn after_an_outage_values_are_looked_at_and_not_fetched() {
+    let Some(mut server) = Server::start(&["--save", "3600 1", "--dbfilename", "kept.rdb"]) else { return };
+    let origin = Origin::start();
+    let mut fleet = fleet(&server, &origin);
+    both_have("a", &mut fleet);
+    let [one, other] = &mut fleet;
+    server.run::<()>("SAVE");
+    server.kill();
+    assert_eq!(other.ask("get long a"), "Fresh Local 1");
+    server.start_again();
+    let listening = || server.run::<Vec<String>>("PUBSUB NUMSUB cb1:bp:cacheback")[1] == "2";
+    wait_until("both listen", listening);
+    for process in [one, other] {
+        let before = process.ask("stats long");
+        for _ in 0..3 {
+            assert_eq!(process.ask("get long a"), "Fresh Local 1");
+        }
+        assert_eq!(process.ask("stats long"), before);
+    }
+    assert_eq!(origin.runs("a").len(), 1);
+}
