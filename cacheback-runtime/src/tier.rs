@@ -34,8 +34,8 @@ mod round_trips;
 pub(crate) mod schema;
 pub(crate) mod status;
 pub(crate) mod wire_key;
-use status::TierStatus;
 use messages::Coherence;
+use status::TierStatus;
 pub(crate) use wire_key::{Scope, WireKey};
 
 /// The number of a change of a key in the tier. A later change of the key has a greater one.

@@ -247,7 +247,9 @@ impl<C: Cacheable> Engine<C> {
             facts.broken_until = self.breaker.until(is_missing);
             // A fetch asks the second tier itself.
             facts.is_unsure = may_consult && !claims.lane(here.lane).is_for(Purpose::Fetch);
-            facts.is_suspect = node.is_some_and(|node| self.is_suspect(here, node));
+            // A call that has just found the value there need not look once more, even if a message has come meanwhile.
+            let has_found = matches!(consulted, Consulted::Found(_));
+            facts.is_suspect = !has_found && node.is_some_and(|node| self.is_suspect(here, node));
             if facts.is_suspect && !is_missing {
                 facts.is_unsure &= self.may_look();
             }

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::status::{Meter, TierStatus};
 use super::messages::{Coherence, Listeners, Message};
+use super::status::{Meter, TierStatus};
 use super::{
     Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
     Token, WireKey, WriteId,
@@ -194,7 +194,6 @@ impl Memory {
     fn lose_track(&self) {
         lock(&self.server).post(&Post::Lost);
     }
-
 
     fn link(&self, link: Link) {
         let now = Moment::now();

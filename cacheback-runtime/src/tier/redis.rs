@@ -12,8 +12,8 @@ use redis::{Pipeline, Value};
 
 use super::compress::{self, Codec};
 use super::envelope;
-use super::status::TierStatus;
 use super::messages::{Coherence, Listeners};
+use super::status::TierStatus;
 use super::{
     Acquired, Ages, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
     Stamp, Stored, Tier, Token, UNREADABLE, WireKey, WriteId,

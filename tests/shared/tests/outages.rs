@@ -42,7 +42,8 @@ fn is_no_outage(name: &str, origin: &Origin, one: &mut Process, begin: impl FnOn
     assert_eq!(origin.runs(name).len(), 1);
     let spun = spin.answer().words;
     let slowest: u64 = spun.split(' ').nth(1).unwrap().parse().unwrap();
-    assert!(slowest < 100_000, "{name}: a hit took {slowest} us");
+    // Messages may have been lost: then a look comes before the value, within the time-out of an operation.
+    assert!(slowest < 1_000 * TIMEOUT + 50_000, "{name}: a hit took {slowest} us");
 }
 
 #[test]

@@ -5,10 +5,12 @@
 //! replaced, or gone. Hits do not find what is doubted or suspect, and cost nothing more for that.
 
 use std::sync::Weak;
+use std::time::Duration;
 
 use super::super::target::Lone;
 use super::super::{Cacheable, Engine, NodeOf, Target};
 use super::{Shared, Tier};
+use crate::base::clock::{Moment, nanos};
 use crate::base::panics::catch;
 use crate::base::sync::{Arc, AtomicU64, Mutex, Notify, Ordering, lock};
 use crate::executor::context::Here;
@@ -17,6 +19,8 @@ use crate::tier::messages::{Coherence, News};
 
 /// So many looks at suspect values may be under way at once. Further callers get the value as a stale one.
 const LOOKS: u64 = 64;
+/// After a look without an answer there are none for so long.
+const REST: Duration = Duration::from_secs(1);
 /// Messages are counted apart for as many groups of keys.
 const GROUPS: usize = 64;
 
@@ -27,6 +31,8 @@ pub(super) struct Told {
     epoch: AtomicU64,
     /// How many looks at suspect values are under way.
     looks: AtomicU64,
+    /// A look has got no answer: until this moment nobody else looks.
+    rests_until: AtomicU64,
     /// The tier whose messages are listened to.
     tier: Mutex<Option<Weak<dyn Tier>>>,
 }
@@ -62,6 +68,7 @@ impl Default for Told {
             groups: std::iter::repeat_with(Group::default).take(GROUPS).collect(),
             epoch: AtomicU64::new(0),
             looks: AtomicU64::new(0),
+            rests_until: AtomicU64::new(Moment::PAST.to_bits()),
             tier: Mutex::default(),
         }
     }
@@ -101,10 +108,20 @@ impl Told {
         self.group(hash).arrived.notified()
     }
 
-    /// Begins a look at a suspect value. `None`: too many are under way.
-    pub(super) fn look(&self) -> Option<Look<'_>> {
-        let look = Look(&self.looks);
-        (self.looks.fetch_add(1, Ordering::AcqRel) < LOOKS).then_some(look)
+    /// Begins a look at a suspect value.
+    pub(super) fn look(&self) -> Look<'_> {
+        self.looks.fetch_add(1, Ordering::AcqRel);
+        Look(&self.looks)
+    }
+
+    /// A look at a suspect value has got no answer: further callers do not wait for one.
+    pub(super) fn rest(&self) {
+        self.rests_until.store(Moment::now().plus(nanos(REST)).to_bits(), Ordering::Release);
+    }
+
+    fn may_look(&self) -> bool {
+        self.looks.load(Ordering::Acquire) < LOOKS
+            && Moment::now().to_bits() >= self.rests_until.load(Ordering::Acquire)
     }
 }
 
@@ -144,7 +161,7 @@ impl<C: Cacheable> Engine<C> {
 
     /// Whether one more look at a suspect value may begin.
     pub(in crate::engine) fn may_look(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.told.looks.load(Ordering::Acquire) < LOOKS)
+        self.shared.as_ref().is_some_and(|shared| shared.told.may_look())
     }
 
     /// Doubts a node that has just come in, if its value was changed since it was read.

@@ -99,7 +99,12 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
             events::count(&counters.shared_misses);
             job.land(None, &policy);
         }
-        Looked::NoAnswer => job.land(None, &policy),
+        Looked::NoAnswer => {
+            if held.is_some() {
+                shared.told.rest();
+            }
+            job.land(None, &policy);
+        }
     }
 }
 

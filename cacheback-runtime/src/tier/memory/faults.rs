@@ -68,7 +68,14 @@ enum Held {
 impl Default for Faults {
     fn default() -> Self {
         let (link, changed) = (Link::default(), Moment::PAST);
-        Self { link, changed, are_leases_left: false, counts: [0; 6], gates: Vec::new() }
+        Self {
+            link,
+            changed,
+            are_leases_left: false,
+            loses_messages: false,
+            counts: [0; 6],
+            gates: Vec::new(),
+        }
     }
 }
 

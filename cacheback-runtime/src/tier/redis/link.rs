@@ -165,6 +165,10 @@ impl Link {
         self.state.meter.status(connected, Duration::from_nanos(now.since(since)), now)
     }
 
+    pub(super) fn is_connected(&self) -> bool {
+        lock(&self.state.connected).0
+    }
+
     /// The time by the server's clock, in microseconds.
     pub(super) fn server_time(&self) -> i64 {
         let ours = i64::try_from(self.state.began.elapsed().as_micros()).unwrap_or(i64::MAX);

@@ -84,7 +84,7 @@ mod tests {
     fn a_key_is_told_from_those_of_another_prefix() {
         let (own, other) = (Prefix::new("a:{b}"), Prefix::new("a"));
         let scope = Arc::new(Scope { name: "b:c".into(), instance: None });
-        let key = WireKey { scope, hash: [0; 16], fingerprint: 0 };
+        let key = WireKey { scope, hash: [0; 16], fingerprint: 0, args: [].into() };
         for prefix in [&own, &other] {
             for Names { value, lease, versions } in [prefix.names(&key), prefix.trial(Token(1))] {
                 for name in [value, lease, versions] {

@@ -14,7 +14,7 @@ use crate::base::sync::Arc;
 use crate::tier::{Ages, Packed, Payload, Scope, Stamp, Token, WireKey};
 
 /// The rights that a user needs, as `ACL SETUSER` takes them. The guide has the same line.
-const NEEDED: &str = "~cb1:* +@read +@write +@scripting +time +multi +exec";
+const NEEDED: &str = "~cb1:* &cb1:* +@read +@write +@scripting +time +multi +exec +publish +subscribe";
 
 /// The milliseconds that a key of the trial lasts if it is not deleted.
 const LASTS: u64 = 1_000;
@@ -43,11 +43,14 @@ pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
         command("EXEC", &[]),
     ]);
     trial.extend(delete());
+    // A channel that nobody listens to. Without the right to publish, the scripts do all that they have to.
+    let nobody = || value.clone().into_bytes();
+    let message = || vec![0; 18];
     let names = [&value, &lease, &versions];
     let (holder, stamp) = (token.0.to_le_bytes().to_vec(), Stamp::default());
     let (envelope, _) = values::envelope(&key(), payload(), stamp);
     let on_one_key = |args: &[Vec<u8>]| {
-        let mut all = vec![text(i64::MAX), stamp_bytes(stamp)];
+        let mut all = vec![text(i64::MAX), stamp_bytes(stamp), nobody()];
         all.extend_from_slice(args);
         all
     };
@@ -55,18 +58,21 @@ pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
         let args = [holder.clone(), text(0), text(1), text(LASTS), b"r".to_vec(), ahead];
         scripts.acquire.call(&names, &on_one_key(&args))
     };
-    let store = [holder.clone(), text(0), text(0), text(0), text(LASTS), envelope.clone()];
-    let set = [text(0), text(0), text(LASTS), envelope.clone(), Vec::new()];
+    let store = [holder.clone(), text(0), text(0), text(0), text(LASTS), envelope.clone(), message()];
+    let set = [text(0), text(0), text(LASTS), envelope.clone(), Vec::new(), message()];
     trial.extend([
         acquire(Vec::new()),
         scripts.extend.call(&[&lease], &[text(LASTS), holder.clone()]),
         scripts.store.call(&names, &on_one_key(&store)),
         // The value is there: it is returned.
         acquire(text(0)),
-        scripts.invalidate.call(&names, &on_one_key(&[text(LASTS), envelope])),
+        scripts.invalidate.call(&names, &on_one_key(&[text(LASTS), envelope, message()])),
         scripts.set.call(&names, &on_one_key(&set)),
         scripts.release.call(&names, &on_one_key(&[holder.clone(), text(LASTS), text(1)])),
-        scripts.bump.call(&[&versions], &[text(i64::MAX), stamp_bytes(stamp), b"stale".to_vec()]),
+        scripts.bump.call(
+            &[&versions],
+            &[text(i64::MAX), stamp_bytes(stamp), nobody(), b"stale".to_vec(), message()],
+        ),
     ]);
     trial.extend(delete());
     trial
@@ -75,7 +81,7 @@ pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
 /// A key that no function has.
 fn key() -> WireKey {
     let scope = Arc::new(Scope { name: "".into(), instance: None });
-    WireKey { scope, hash: [0; 16], fingerprint: 0 }
+    WireKey { scope, hash: [0; 16], fingerprint: 0, args: [].into() }
 }
 
 /// A value without any bytes.

@@ -30,6 +30,11 @@ pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
     let mut suspected = Instant::now();
     loop {
         let Some(connection) = Connection::of(&inner, process) else { return };
+        if !connection.inner.link().is_connected() {
+            drop(connection);
+            sleep(FIRST_PAUSE).await;
+            continue;
+        }
         let why = match timeout(CONNECTING, connection.subscribed()).await {
             Ok(Ok(subscribed)) => {
                 (pause, is_told) = (FIRST_PAUSE, false);
@@ -44,8 +49,8 @@ pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
             Err(_) => "no answer in time".to_owned(),
         };
         let Some(connection) = Connection::of(&inner, process) else { return };
-        // While the link is lost as well, that has been said.
-        if connection.inner.link().is_up() && !std::mem::replace(&mut is_told, true) {
+        // If the link is lost as well, that is said.
+        if connection.inner.link().is_connected() && !std::mem::replace(&mut is_told, true) {
             events::tier_deaf(&connection.inner.settings.address, &why);
         }
         if suspected.elapsed() >= SUSPECT {
@@ -68,7 +73,7 @@ impl Connection {
     }
 
     fn suspect(&self) {
-        if self.inner.link().is_up() {
+        if self.inner.link().is_connected() {
             self.inner.listeners.untrusted();
         }
     }
@@ -90,7 +95,7 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option
         match message {
             None => {
                 let limit = inner.settings.timeout;
-                if heard.elapsed() > 2 * ECHO + limit && inner.link().is_up() {
+                if heard.elapsed() > 2 * ECHO + limit && inner.link().is_connected() {
                     return Some("no message came back that this process has sent to itself".to_owned());
                 }
                 let mut echo = redis::cmd("PUBLISH");

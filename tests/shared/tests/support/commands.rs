@@ -23,8 +23,20 @@ const SCRIPTS: [(&str, &str); 7] = [
 ];
 
 /// They make a connection, or keep it.
-const KEEPING: [&str; 10] =
-    ["AUTH", "CLIENT", "SCRIPT", "SELECT", "TIME", "extend", "trial", "CONFIG", "INFO", "SCAN"];
+const KEEPING: [&str; 12] = [
+    "AUTH",
+    "CLIENT",
+    "CONFIG",
+    "INFO",
+    "PUBLISH",
+    "SCAN",
+    "SCRIPT",
+    "SELECT",
+    "SUBSCRIBE",
+    "TIME",
+    "extend",
+    "trial",
+];
 
 /// The operations of all connections.
 #[derive(Default)]
