@@ -69,7 +69,9 @@ fn a_lost_answer_to_acquire() {
     let answer = other.send("get long a").answer();
     assert_eq!(answer.words, "Fetched Fetched 2");
     assert!(answer.took < Duration::from_secs(3), "it waited for the lease: {:?}", answer.took);
-    assert_eq!(one.ask("get long a"), "Fresh Local 1");
+    // It may have looked since, as it has connected anew.
+    let here = one.ask("get long a");
+    assert!(["Fresh Local 1", "Fresh Shared 2"].contains(&&*here), "{here}");
 }
 
 /// A time-out means unknown: what was stored is there, although the process never heard of it.

@@ -229,7 +229,6 @@ impl<C: Cacheable> Coherence for Engine<C> {
         // The epoch first: what is put in from here on is looked at again.
         shared.told.epoch.fetch_add(1, Ordering::SeqCst);
         self.store.suspect_all();
-        shared.told.groups.iter().for_each(|group| group.arrived.notify_waiters());
     }
 }
 

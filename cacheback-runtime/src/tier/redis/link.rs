@@ -186,13 +186,22 @@ impl Link {
 
     /// Sends a command. It is sent even if the answer is not waited for.
     pub(super) fn send(&self, command: impl Into<Command>) -> Reply<Value> {
+        self.state.meter.begin();
+        self.hand_over(command.into(), true)
+    }
+
+    /// Sends a command that is no operation of the tier.
+    pub(super) fn send_own(&self, command: impl Into<Command>) {
+        drop(self.hand_over(command.into(), false));
+    }
+
+    fn hand_over(&self, command: Command, is_operation: bool) -> Reply<Value> {
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + self.timeout;
-        let caller = Caller { answer, sent: std::time::Instant::now(), is_operation: true };
-        self.state.meter.begin();
+        let caller = Caller { answer, sent: std::time::Instant::now(), is_operation };
         if !self.is_up() {
             caller.end(Err(Down::Disconnected), &self.state);
-        } else if let Err(unsent) = self.orders.send(Order { command: command.into(), deadline, caller }) {
+        } else if let Err(unsent) = self.orders.send(Order { command, deadline, caller }) {
             unsent.0.caller.end(Err(Down::Disconnected), &self.state);
         }
         Box::pin(async move { answered.await.unwrap_or(Err(Down::Disconnected)) })

@@ -13,7 +13,7 @@ use redis::RedisResult;
 use redis::aio::PubSub;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use super::link::{CONNECTING, Command, FIRST_PAUSE, LONGEST_PAUSE};
+use super::link::{CONNECTING, FIRST_PAUSE, LONGEST_PAUSE};
 use super::messages::{self, Received};
 use super::{Connection, Inner};
 use crate::base::sync::Arc;
@@ -100,7 +100,7 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option
                 }
                 let mut echo = redis::cmd("PUBLISH");
                 echo.arg(inner.prefix.channel()).arg(messages::echo(origin));
-                drop(inner.link().send(Command::One(echo)));
+                inner.link().send_own(echo);
             }
             Some(None) => return Some("the connection was closed".to_owned()),
             Some(Some(message)) => match messages::read(message.get_payload_bytes()) {
