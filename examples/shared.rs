@@ -187,8 +187,10 @@ fn both() -> anyhow::Result<()> {
         one.ask("one", "get games")?;
         two.ask("two", "get games")?;
     }
-    one.ask("one", "remove games")?;
+    println!("Process two has the games in memory. A message tells it that they were removed.");
     two.ask("two", "get games")?;
-    println!("Process two had the games in memory: it is not told yet that they were removed.");
+    one.ask("one", "remove games")?;
+    std::thread::sleep(Duration::from_millis(100));
+    two.ask("two", "get games")?;
     Ok(())
 }
