@@ -130,3 +130,34 @@ fn a_look_against_remove_elsewhere() {
         fleet.end(&[1]);
     });
 }
+
+/// The message of a change of all keys is lost, and the process is told that some were.
+#[test]
+fn a_lost_message_of_a_change_of_all_keys() {
+    for change in [Stage::invalidate_all, Stage::clear] {
+        explore(move || {
+            let fleet = Fleet::new();
+            fleet.other.set(1, 1);
+            let _ = fleet.one.get(1);
+            fleet.hear();
+            fleet.tier.lose_messages();
+            let tier = fleet.tier.clone();
+            let writer = fleet.spawn(Other, move |process| {
+                process.versions.write(2);
+                change(process);
+                tier.deliver_messages();
+            });
+            let reader = fleet.spawn(One, |process| process.get(1));
+            fleet.pass_until_ended(2);
+            assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
+            writer.join().unwrap();
+            fleet.settle();
+            let here = fleet.one.peek(1);
+            assert!(here.is_none_or(|stored| stored.version == 2 || !stored.fresh), "{here:?} is fresh");
+            // A stale value is served once more, and refreshed.
+            let _ = fleet.one.get(1);
+            assert_agrees(&fleet, &fleet.one);
+            fleet.end(&[1]);
+        });
+    }
+}

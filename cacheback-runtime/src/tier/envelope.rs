@@ -169,6 +169,25 @@ pub(crate) fn encode(header: &Header, payload: &[u8]) -> Vec<u8> {
 
 /// Reads an envelope of the key with this fingerprint, whose value has no more than `limit` bytes. Allocates nothing.
 pub(crate) fn decode(bytes: &[u8], key: u64, limit: usize) -> Result<Envelope<'_>, Broken> {
+    let (header, payload) = split(bytes)?;
+    if u32_at(header, SUM) != sum(header, payload) {
+        return Err(Broken::Damaged);
+    }
+    let header = fields(header, key)?;
+    if header.raw_len as usize > limit {
+        return Err(Broken::TooBig { raw_len: header.raw_len, limit });
+    }
+    Ok(Envelope { header, payload })
+}
+
+/// Reads a header whose payload was not sent, so that its sum cannot be checked.
+#[cfg(feature = "redis")]
+pub(crate) fn header(bytes: &[u8], key: u64) -> Result<Header, Broken> {
+    fields(split(bytes)?.0, key)
+}
+
+/// Header and payload.
+fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), Broken> {
     version(bytes)?;
     if bytes.len() < HEADER {
         return Err(Broken::Truncated);
@@ -177,19 +196,15 @@ pub(crate) fn decode(bytes: &[u8], key: u64, limit: usize) -> Result<Envelope<'_
     if header_len < HEADER {
         return Err(Broken::Damaged);
     }
-    let (header, payload) = bytes.split_at_checked(header_len).ok_or(Broken::Truncated)?;
-    if u32_at(header, SUM) != sum(header, payload) {
-        return Err(Broken::Damaged);
-    }
+    bytes.split_at_checked(header_len).ok_or(Broken::Truncated)
+}
+
+fn fields(header: &[u8], key: u64) -> Result<Header, Broken> {
     let kind = Kind::of(header[KIND]).ok_or(Broken::UnknownKind(header[KIND]))?;
     if u64_at(header, KEY) != key {
         return Err(Broken::OtherKey);
     }
-    let raw_len = u32_at(header, RAW_LEN);
-    if raw_len as usize > limit {
-        return Err(Broken::TooBig { raw_len, limit });
-    }
-    let header = Header {
+    Ok(Header {
         kind,
         encoding: header[ENCODING],
         compression: header[COMPRESSION],
@@ -201,10 +216,9 @@ pub(crate) fn decode(bytes: &[u8], key: u64, limit: usize) -> Result<Envelope<'_
         retention_ms: u64_at(header, RETENTION_MS),
         tags_stale: u64_at(header, TAGS_STALE),
         tags_gone: u64_at(header, TAGS_GONE),
-        raw_len,
+        raw_len: u32_at(header, RAW_LEN),
         compute_ms: u32_at(header, COMPUTE_MS),
-    };
-    Ok(Envelope { header, payload })
+    })
 }
 
 /// The number of an envelope, whether or not the rest of it can be read: it stands at this place in every version.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Weak;
 use std::time::Duration;
 
-use redis::{Pipeline, Value};
+use redis::Value;
 
 use super::compress::{self, Codec};
 use super::envelope;
@@ -34,7 +34,7 @@ mod subscription;
 mod values;
 use advisor::Advisor;
 use answer::{Answer, bytes, number, number_of, stamp_of, unexpected};
-use link::{Command, Link, Server};
+use link::{Link, Server};
 use names::{Names, Prefix};
 use scripts::{Scripts, stamp_bytes, text};
 pub use settings::Redis;
@@ -101,17 +101,9 @@ impl Tier for Connected {
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
         let inner = Arc::clone(&self.0);
-        let names = inner.prefix.names(key);
-        let mut pipeline = Pipeline::new();
-        pipeline
-            .atomic()
-            .cmd("PTTL")
-            .arg(&names.value)
-            .cmd("GET")
-            .arg(&names.value)
-            .cmd("GET")
-            .arg(&names.versions);
-        let answered = inner.link().send(Command::Transaction(pipeline));
+        let Names { value, versions, .. } = inner.prefix.names(key);
+        let known = text(have.map_or(0, |WriteId(id)| id));
+        let answered = inner.link().send(inner.scripts.read.call(&[value, versions], &[known]));
         let key = key.clone();
         Box::pin(async move {
             let Value::Array(answer) = answered.await? else { return Err(unexpected()) };
@@ -119,12 +111,14 @@ impl Tier for Connected {
             let stamp =
                 inner.learn(&key.scope, bytes(versions).as_deref().and_then(stamp_of).unwrap_or_default());
             let Some(envelope) = bytes(envelope) else { return Ok(Read::Missing { tombstone: None }) };
-            let number = envelope::write_id(&envelope);
-            match values::found(&inner.settings, &key, &envelope, number_of(&left)?, stamp) {
-                Some(found) if have == Some(found.id) => Ok(Read::Unchanged(found.ages)),
-                Some(found) => Ok(Read::Found(found)),
-                None => Ok(Read::Missing { tombstone: number }),
+            let (number, left) = (envelope::write_id(&envelope), number_of(&left)?);
+            if have.is_some() && number == have {
+                // The header alone.
+                let ages = values::unchanged(&key, &envelope, left, stamp);
+                return Ok(ages.map_or(Read::Missing { tombstone: number }, Read::Unchanged));
             }
+            let found = values::found(&inner.settings, &key, &envelope, left, stamp);
+            Ok(found.map_or(Read::Missing { tombstone: number }, Read::Found))
         })
     }
 
@@ -393,7 +387,7 @@ impl Inner {
         let mut delete = redis::cmd("DEL");
         // No transaction: a server without memory refuses those.
         delete.arg(value).arg(lease);
-        let _ = self.link().send(Command::One(delete)).await;
+        let _ = self.link().send(delete).await;
     }
 
     /// Sends a write. `again`: it was refused before, and left the key with this number.

@@ -174,7 +174,9 @@ fn a_server_without_memory_takes_no_write() {
     let origin = Origin::start();
     let [mut one, mut other] = [(); 2].map(|()| process(&origin, &server.url()));
     assert_eq!(one.ask("set long a old"), "ok");
+    assert_eq!(one.ask("set long kept there"), "ok");
     server.run::<()>("CONFIG SET maxmemory 1");
+    assert_eq!(other.ask("peek long kept"), "true Shared there", "what is there can be read");
     let told = one.ask("set long a new");
     assert!(told.starts_with("Unreachable ") && told.contains("OOM"), "{told}");
     assert_eq!(one.ask("get long a"), "Fresh Local new");

@@ -178,7 +178,12 @@ fn a_fetch_never_overwrites_the_write_of_another_process() {
         assert_eq!(fetching.answer().words, "Fetched Fetched 1");
         assert_eq!(one.ask(&format!("peek long {key}")), there, "{write}");
     }
-    assert_eq!(one.ask("stats long"), "fetches=3 hits=0 misses=3 errors=0 lost=3");
+    // Of the `clear` it may hear before it stores.
+    let stats = one.ask("stats long");
+    assert!(
+        ["2", "3"].map(|lost| format!("fetches=3 hits=0 misses=3 errors=0 lost={lost}")).contains(&stats),
+        "{stats}"
+    );
 }
 
 /// Two values of one key that are set in a row stand in that order.

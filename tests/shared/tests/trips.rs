@@ -27,6 +27,7 @@ fn each_answer_has_its_round_trips() {
     let Some(server) = Server::start(&[]) else { return };
     let origin = Origin::start();
     let [mut one, mut other] = [(); 2].map(|()| process(&server, &origin, 2_000));
+    server.tells(2);
     assert_eq!(trips(&mut one, "get long a", "Fetched Fetched 1"), ["read", "acquire", "store"]);
     assert!(trips(&mut one, "get long a", "Fresh Local 1").is_empty());
     assert!(trips(&mut one, "peek long a", "true Local 1").is_empty());
@@ -38,6 +39,15 @@ fn each_answer_has_its_round_trips() {
     assert_eq!(trips(&mut one, "remove long a", "ok"), ["set"]);
     assert_eq!(trips(&mut one, "invalidate long a", "ok"), ["invalidate"]);
     assert_eq!(trips(&mut one, "clear long", "ok"), ["bump"]);
+    // The refresh after an invalidation takes no earlier value, so it asks for none.
+    assert_eq!(trips(&mut one, "get long b", "Fetched Fetched 1"), ["read", "acquire", "store"]);
+    assert_eq!(trips(&mut one, "invalidate long b", "ok"), ["invalidate", "acquire", "store"]);
+    // What another process has changed is looked at once.
+    assert_eq!(trips(&mut other, "get long b", "Fresh Shared 2"), ["read"]);
+    assert_eq!(trips(&mut one, "set long b written", "ok"), ["set"]);
+    wait_until("the message", || other.1.ask("get long b") != "Fresh Local 2");
+    assert_eq!(other.1.ask("get long b"), "Fresh Local written");
+    assert_eq!(other.0.names(), ["read"]);
 }
 
 #[test]
@@ -45,6 +55,7 @@ fn a_refresh_is_two_round_trips_and_one_for_the_processes_that_do_not_fetch() {
     let Some(server) = Server::start(&[]) else { return };
     let origin = Origin::start();
     let [mut one, mut other] = [(); 2].map(|()| process(&server, &origin, 2_000));
+    server.tells(2);
     one.1.ask("get short a");
     other.1.ask("get short a");
     std::thread::sleep(Duration::from_millis(1_100));

@@ -23,7 +23,7 @@ use crate::rules::backoff::Backoff;
 use crate::rules::freshness::{State, Times};
 use crate::rules::policy::Policy;
 use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
-use crate::tier::{Read, WriteId};
+use crate::tier::{Ages, Read, WriteId};
 
 impl<C: Cacheable> Job<C> {
     /// Begins a consultation.
@@ -82,20 +82,38 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
     let _look = held.is_some().then(|| shared.told.look());
     let have = held.as_ref().and_then(Held::number);
     let counters = &engine.counters;
-    match engine.look_there(&job.here, &job.target, &policy, have).await {
+    let looked = engine.look_there(&job.here, &job.target, &policy, have).await;
+    match looked {
         Looked::Found(found) => {
             events::count(&counters.shared_hits);
             job.land(Some(found), &policy);
         }
         // What is held here is what is there, or was: a value that the tier has lost is no reason to fetch it.
-        Looked::Unchanged | Looked::Missing { tombstone: None } if held.is_some() => {
-            job.end_look(held.map(|held| held.record), &policy);
+        Looked::Unchanged { .. } | Looked::Missing { tombstone: None } if held.is_some() => {
+            let record = held.map(|held| held.record);
+            if let (Looked::Unchanged { is_fresh: false }, Some(Record { node, .. })) = (&looked, &record) {
+                // All values of the function were invalidated.
+                node.cut_lifetime(Moment::recent().min(Moment::now()), &engine.store.windows);
+            }
+            job.end_look(record, &policy);
+        }
+        // A process of another version has changed it. Until the value here would have turned stale by itself it is
+        // served as a stale one, or the two versions would fetch it again and again, each for itself.
+        Looked::Unreadable if held.is_some() => {
+            events::count(&counters.shared_misses);
+            let record = held.map(|Held { record, times, .. }| {
+                let windows = &engine.store.windows;
+                record.node.cut_lifetime(Moment::recent().min(Moment::now()), windows);
+                record.node.set_no_refresh_until(times.started.plus(times.lifetime), windows);
+                record
+            });
+            job.end_look(record, &policy);
         }
         Looked::Missing { tombstone: Some(_) } if held.is_some() => {
             events::count(&counters.shared_misses);
             job.end_look(catch(|| engine.nothing_here(&job.target)).ok(), &policy);
         }
-        Looked::Unchanged | Looked::Missing { .. } | Looked::Unreadable => {
+        Looked::Unchanged { .. } | Looked::Missing { .. } | Looked::Unreadable => {
             events::count(&counters.shared_misses);
             job.land(None, &policy);
         }
@@ -111,8 +129,10 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
 /// What a look into the second tier has shown.
 pub(super) enum Looked<V> {
     Found(SharedValue<V>),
-    /// The value that is stored here.
-    Unchanged,
+    /// The value that is stored here. By the tier's clock it may be stale.
+    Unchanged {
+        is_fresh: bool,
+    },
     Missing {
         tombstone: Option<WriteId>,
     },
@@ -173,10 +193,10 @@ impl<C: Cacheable> Engine<C> {
             match (engine.look_there(&here, &target, &policy, have).await, held) {
                 (Looked::Found(found), _) => of(found.value, found.times, Source::Shared),
                 (Looked::Missing { tombstone: Some(_) }, _) | (_, None) => None,
-                (Looked::Unchanged | Looked::Missing { .. }, Some(held)) => {
+                (Looked::Unchanged { is_fresh: true } | Looked::Missing { .. }, Some(held)) => {
                     of(held.value()?, held.times, Source::Local)
                 }
-                (Looked::Unreadable | Looked::NoAnswer, Some(held)) => {
+                (Looked::Unchanged { .. } | Looked::Unreadable | Looked::NoAnswer, Some(held)) => {
                     let peeked = of(held.value()?, held.times, Source::Local)?;
                     Some(Peeked { fresh: false, ..peeked })
                 }
@@ -203,7 +223,7 @@ impl<C: Cacheable> Engine<C> {
             Ok(Read::Found(found)) => {
                 self.decoded(&found, sent, policy, &*shared.tier).map_or(Looked::Unreadable, Looked::Found)
             }
-            Ok(Read::Unchanged(_)) => Looked::Unchanged,
+            Ok(Read::Unchanged(Ages { age, lifetime, .. })) => Looked::Unchanged { is_fresh: age < lifetime },
             Ok(Read::Missing { tombstone }) => Looked::Missing { tombstone },
             Err(_) => {
                 self.tier_failed();

@@ -113,7 +113,9 @@ impl<C: Cacheable> Job<C> {
         let Some(shared) = self.engine.shared_key(&self.here, &self.target) else {
             return self.begin_renewed(policy);
         };
-        let mut seen = self.engine.write_id(&self.target).map(WriteId);
+        let known = self.engine.write_id(&self.target).map(WriteId);
+        // A refresh that was asked for takes no earlier value, so it need not be shown one.
+        let mut seen = if self.is_forced { Some(WriteId(u64::MAX)) } else { known };
         let mut lease = HeldLease::of(shared);
         let [mut pause, longest] = LOOKS;
         // A refresh that was asked for takes the value of no earlier fetch, but joins one that runs.
@@ -152,6 +154,9 @@ impl<C: Cacheable> Job<C> {
                 Ok(Acquired::Theirs { left, is_backoff }) => {
                     if self.leave_to_others(left, is_backoff, policy) {
                         return false;
+                    }
+                    if ahead.is_none() {
+                        seen = known;
                     }
                     (has_waited, ahead) = (true, Some(policy.refresh_ahead));
                     let look = pause.min(left).max(Duration::from_millis(1));

@@ -61,18 +61,6 @@ pub(super) fn runtime() -> &'static tokio::runtime::Runtime {
     })
 }
 
-/// A command for the server.
-pub(super) enum Command {
-    One(Cmd),
-    Transaction(Pipeline),
-}
-
-impl From<Cmd> for Command {
-    fn from(command: Cmd) -> Self {
-        Self::One(command)
-    }
-}
-
 /// A server, and how it is spoken to.
 pub(super) struct Server {
     pub(super) client: Client,
@@ -87,7 +75,7 @@ pub(super) struct Server {
 
 /// A command on its way.
 struct Order {
-    command: Command,
+    command: Cmd,
     deadline: Instant,
     caller: Caller,
 }
@@ -185,17 +173,17 @@ impl Link {
     }
 
     /// Sends a command. It is sent even if the answer is not waited for.
-    pub(super) fn send(&self, command: impl Into<Command>) -> Reply<Value> {
+    pub(super) fn send(&self, command: Cmd) -> Reply<Value> {
         self.state.meter.begin();
-        self.hand_over(command.into(), true)
+        self.hand_over(command, true)
     }
 
     /// Sends a command that is no operation of the tier.
-    pub(super) fn send_own(&self, command: impl Into<Command>) {
-        drop(self.hand_over(command.into(), false));
+    pub(super) fn send_own(&self, command: Cmd) -> Reply<Value> {
+        self.hand_over(command, false)
     }
 
-    fn hand_over(&self, command: Command, is_operation: bool) -> Reply<Value> {
+    fn hand_over(&self, command: Cmd, is_operation: bool) -> Reply<Value> {
         let (answer, answered) = oneshot::channel();
         let deadline = Instant::now() + self.timeout;
         let caller = Caller { answer, sent: std::time::Instant::now(), is_operation };
@@ -388,7 +376,7 @@ async fn serve(
                 let (answer, said) = oneshot::channel();
                 tokio::spawn(note_time(Arc::clone(state), said));
                 let caller = Caller { answer, sent: std::time::Instant::now(), is_operation: false };
-                Order { command: redis::cmd("TIME").into(), deadline: Instant::now() + limit, caller }
+                Order { command: redis::cmd("TIME"), deadline: Instant::now() + limit, caller }
             }
         };
         let Order { command, deadline, caller } = order;
@@ -414,11 +402,8 @@ async fn serve(
 }
 
 /// Runs a command on the connection.
-async fn run(mut connection: MultiplexedConnection, command: Command) -> RedisResult<Value> {
-    match command {
-        Command::Transaction(pipeline) => pipeline.query_async(&mut connection).await,
-        Command::One(command) => command.query_async(&mut connection).await,
-    }
+async fn run(mut connection: MultiplexedConnection, command: Cmd) -> RedisResult<Value> {
+    command.query_async(&mut connection).await
 }
 
 /// Sets the server's clock by its own answer.
@@ -444,6 +429,10 @@ fn end(
 ) {
     health.note(false);
     let answered = done.map_err(|error| {
+        // Without the rights for messages all operations go on.
+        if !caller.is_operation && rights::missing(&error).is_some() {
+            return Down::Refused(said(&error));
+        }
         if is_lost(&error) {
             let _ = broken.send(Loss::of(&error));
             return Down::Disconnected;

@@ -14,7 +14,7 @@ use crate::base::sync::Arc;
 use crate::tier::{Ages, Packed, Payload, Scope, Stamp, Token, WireKey};
 
 /// The rights that a user needs, as `ACL SETUSER` takes them. The guide has the same line.
-const NEEDED: &str = "~cb1:* &cb1:* +@read +@write +@scripting +time +multi +exec +publish +subscribe";
+const NEEDED: &str = "~cb1:* &cb1:* +@read +@write +@scripting +time +publish +subscribe";
 
 /// The milliseconds that a key of the trial lasts if it is not deleted.
 const LASTS: u64 = 1_000;
@@ -38,9 +38,7 @@ pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
         command("PEXPIRE", &[&value, &lasts]),
         command("PTTL", &[&value]),
         command("GETRANGE", &[&value, "0", "4"]),
-        command("MULTI", &[]),
         command("GET", &[&value]),
-        command("EXEC", &[]),
     ]);
     trial.extend(delete());
     // A channel that nobody listens to. Without the right to publish, the scripts do all that they have to.
@@ -61,6 +59,7 @@ pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
     let store = [holder.clone(), text(0), text(0), text(0), text(LASTS), envelope.clone(), message()];
     let set = [text(0), text(0), text(LASTS), envelope.clone(), Vec::new(), message()];
     trial.extend([
+        scripts.read.call(&[&value, &versions], &[text(0)]),
         acquire(Vec::new()),
         scripts.extend.call(&[&lease], &[text(LASTS), holder.clone()]),
         scripts.store.call(&names, &on_one_key(&store)),

@@ -13,6 +13,7 @@ pub(super) struct Script {
 
 /// All scripts.
 pub(super) struct Scripts {
+    pub(super) read: Script,
     pub(super) acquire: Script,
     pub(super) store: Script,
     pub(super) set: Script,
@@ -31,6 +32,7 @@ macro_rules! on_one_key {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
+            read: Script::new(include_str!("scripts/read.lua")),
             acquire: on_one_key!("scripts/acquire.lua"),
             store: on_one_key!("scripts/store.lua"),
             set: on_one_key!("scripts/set.lua"),
@@ -43,13 +45,13 @@ impl Scripts {
 }
 
 impl Scripts {
-    fn all(&self) -> [&Script; 7] {
-        let Self { acquire, store, set, invalidate, release, extend, bump } = self;
-        [acquire, store, set, invalidate, release, extend, bump]
+    fn all(&self) -> [&Script; 8] {
+        let Self { read, acquire, store, set, invalidate, release, extend, bump } = self;
+        [read, acquire, store, set, invalidate, release, extend, bump]
     }
 
     #[cfg(test)]
-    pub(super) fn hashes(&self) -> [&str; 7] {
+    pub(super) fn hashes(&self) -> [&str; 8] {
         self.all().map(|script| &*script.hash)
     }
 

@@ -1,10 +1,10 @@
 //! The subscription: a connection of its own, on which the server tells of the changes of all processes.
 //!
 //! A connection that looks alive may be deaf. So each process sends itself an *echo* every two seconds, on the way that all
-//! messages go: if none comes back, the connection is dropped. After each new subscription, and for as long as there is none
-//! although the server can be asked, everything that was stored before is suspect.
+//! messages go: if none comes back, the connection is dropped. With the first echo of each new subscription, and every five
+//! seconds for as long as there is none although the server can be asked, everything that was stored before is suspect.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -16,8 +16,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use super::link::{CONNECTING, FIRST_PAUSE, LONGEST_PAUSE};
 use super::messages::{self, Received};
 use super::{Connection, Inner};
-use crate::base::sync::Arc;
 use crate::events;
+use crate::tier::{Down, Reply};
 
 /// How often an echo is sent.
 const ECHO: Duration = Duration::from_secs(2);
@@ -26,24 +26,24 @@ const SUSPECT: Duration = Duration::from_secs(5);
 
 /// Keeps the subscription of a process, as long as the tier lives.
 pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
-    let (mut pause, mut is_told) = (FIRST_PAUSE, false);
+    let (mut pause, mut is_told, mut is_first) = (FIRST_PAUSE, false, true);
     let mut suspected = Instant::now();
     loop {
         let Some(connection) = Connection::of(&inner, process) else { return };
-        if !connection.inner.link().is_connected() {
+        // At first both connect at once.
+        if !connection.inner.link().is_connected() && !std::mem::replace(&mut is_first, false) {
             drop(connection);
             sleep(FIRST_PAUSE).await;
             continue;
         }
         let why = match timeout(CONNECTING, connection.subscribed()).await {
             Ok(Ok(subscribed)) => {
-                (pause, is_told) = (FIRST_PAUSE, false);
                 drop(connection);
-                suspected = Instant::now();
-                match listen(&inner, process, subscribed).await {
-                    Some(why) => why,
-                    None => return,
+                let Some(end) = listen(&inner, process, subscribed).await else { return };
+                if end.has_heard {
+                    (pause, is_told, suspected) = (FIRST_PAUSE, false, Instant::now());
                 }
+                end.why
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
@@ -67,8 +67,6 @@ impl Connection {
     async fn subscribed(&self) -> RedisResult<PubSub> {
         let mut subscribed = self.inner.settings.client.get_async_pubsub().await?;
         subscribed.subscribe(self.inner.prefix.channel()).await?;
-        // What was changed before this moment, nobody has told this process of.
-        self.suspect();
         Ok(subscribed)
     }
 
@@ -79,33 +77,56 @@ impl Connection {
     }
 }
 
-/// Reads messages until the connection is lost, and returns why. `None` if the tier is gone.
-async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option<String> {
+/// The end of a subscription.
+struct End {
+    why: String,
+    /// An echo had come back.
+    has_heard: bool,
+}
+
+/// Reads messages until the connection is lost. `None` if the tier is gone.
+async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option<End> {
     let (_sink, mut messages) = subscribed.split();
     let mut echoes = interval(ECHO);
     echoes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut heard = Instant::now();
+    let (mut heard, mut has_heard) = (Instant::now(), false);
+    let mut echoed: Reply<_> = Box::pin(pending());
+    let end = |why: &str, has_heard| Some(End { why: why.to_owned(), has_heard });
     loop {
         let message = tokio::select! {
             biased;
+            answer = echoed.as_mut() => {
+                echoed = Box::pin(pending());
+                match answer {
+                    Err(Down::Refused(why)) => return end(&why, has_heard),
+                    _ => continue,
+                }
+            }
             _ = echoes.tick() => None,
             message = poll_fn(|context| std::pin::Pin::new(&mut messages).poll_next(context)) => Some(message),
         };
-        let Connection { inner, origin } = Connection::of(inner, process)?;
+        let connection = Connection::of(inner, process)?;
+        let Connection { inner, origin } = &connection;
         match message {
             None => {
                 let limit = inner.settings.timeout;
                 if heard.elapsed() > 2 * ECHO + limit && inner.link().is_connected() {
-                    return Some("no message came back that this process has sent to itself".to_owned());
+                    return end("no message came back that this process has sent to itself", has_heard);
                 }
                 let mut echo = redis::cmd("PUBLISH");
-                echo.arg(inner.prefix.channel()).arg(messages::echo(origin));
-                inner.link().send_own(echo);
+                echo.arg(inner.prefix.channel()).arg(messages::echo(*origin));
+                echoed = inner.link().send_own(echo);
             }
-            Some(None) => return Some("the connection was closed".to_owned()),
+            Some(None) => return end("the connection was closed", has_heard),
             Some(Some(message)) => match messages::read(message.get_payload_bytes()) {
-                Some(Received::Echo(own)) if own == origin => heard = Instant::now(),
-                Some(Received::Message(message)) => Arc::clone(&inner.listeners).tell(&message, origin),
+                Some(Received::Echo(own)) if own == *origin => {
+                    heard = Instant::now();
+                    if !std::mem::replace(&mut has_heard, true) {
+                        // What was changed before this moment, nobody may have told this process of.
+                        connection.suspect();
+                    }
+                }
+                Some(Received::Message(message)) => inner.listeners.tell(&message, *origin),
                 Some(Received::Echo(_)) | None => {}
             },
         }

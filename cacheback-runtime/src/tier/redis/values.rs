@@ -55,6 +55,26 @@ pub(super) fn tombstone(key: &WireKey, stamp: Stamp) -> Vec<u8> {
     envelope::encode(&header, &[])
 }
 
+/// The ages of a value that the caller has already, by the header of its envelope. `None` if it is gone.
+pub(super) fn unchanged(key: &WireKey, envelope: &[u8], left: i64, stamp: Stamp) -> Option<Ages> {
+    let header = envelope::header(envelope, key.fingerprint).ok()?;
+    (header.kind != Kind::Tombstone && header.tags_gone >= stamp.gone).then(|| ages(&header, left, stamp))
+}
+
+/// The ages of a value that has so many milliseconds left to live.
+fn ages(header: &Header, left: i64, stamp: Stamp) -> Ages {
+    // A time to live that cannot be is a sign of damage, or of a server that has lost it: the value is stale.
+    let age = u64::try_from(left).ok().and_then(|left| header.retention_ms.checked_sub(left));
+    let is_outdated = header.tags_stale < stamp.stale;
+    let age_ms = age.unwrap_or(header.lifetime_ms);
+    let lifetime_ms = if is_outdated { header.lifetime_ms.min(age_ms) } else { header.lifetime_ms };
+    Ages {
+        age: envelope::from_ms(age_ms),
+        lifetime: envelope::from_ms(lifetime_ms),
+        retention: envelope::from_ms(header.retention_ms),
+    }
+}
+
 /// The value in an envelope that has so many milliseconds left to live. `None` if there is none, or it cannot be
 /// read.
 pub(super) fn found(
@@ -71,16 +91,7 @@ pub(super) fn found(
     }
     let bytes =
         compress::unpack(settings.codec.as_deref(), header.compression, header.raw_len, payload).ok()?;
-    // A time to live that cannot be is a sign of damage, or of a server that has lost it: the value is stale.
-    let age = u64::try_from(left).ok().and_then(|left| header.retention_ms.checked_sub(left));
-    let is_outdated = header.tags_stale < stamp.stale;
-    let age_ms = age.unwrap_or(header.lifetime_ms);
-    let lifetime_ms = if is_outdated { header.lifetime_ms.min(age_ms) } else { header.lifetime_ms };
-    let ages = Ages {
-        age: envelope::from_ms(age_ms),
-        lifetime: envelope::from_ms(lifetime_ms),
-        retention: envelope::from_ms(header.retention_ms),
-    };
+    let ages = ages(&header, left, stamp);
     let took = Duration::from_millis(header.compute_ms.into());
     Some(Found { id: header.write_id, ages, schema: header.schema, took, bytes })
 }

@@ -12,7 +12,8 @@ pub(crate) struct Operation {
 }
 
 /// The scripts, by the ends of their sources.
-const SCRIPTS: [(&str, &str); 7] = [
+const SCRIPTS: [(&str, &str); 8] = [
+    ("read", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/read.lua")),
     ("acquire", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/acquire.lua")),
     ("store", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/store.lua")),
     ("set", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/set.lua")),

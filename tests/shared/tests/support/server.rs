@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::wait_until;
+
 /// The program, or another one that is as good: `CACHEBACK_REDIS_SERVER`.
 fn program() -> String {
     std::env::var("CACHEBACK_REDIS_SERVER").unwrap_or_else(|_| "redis-server".to_owned())
@@ -82,6 +84,12 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Waits until so many processes are told of changes.
+    pub(crate) fn tells(&self, processes: usize) {
+        let listening = || self.run::<Vec<String>>("PUBSUB NUMSUB cb1:bp:cacheback")[1].parse();
+        wait_until("all listen", || listening() == Ok(processes));
     }
 
     /// Kills it, with all that it has.
