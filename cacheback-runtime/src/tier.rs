@@ -238,6 +238,8 @@ pub(crate) struct Lease {
     /// The value or tombstone that was there.
     pub(crate) seen: Option<WriteId>,
     pub(crate) stamp: Stamp,
+    /// The fetch is to replace a value that other processes may have too, whether or not it is there.
+    pub(crate) renews: bool,
 }
 
 /// The versions of a scope, when a value of it was fetched. With a lower version than the scope has now, a value is stale

@@ -201,6 +201,8 @@ fn peek_looks_at_what_it_doubts() {
     assert_eq!(peeked(other), Some((1, true, Local)), "nobody can be asked");
     memory.reconnect();
     hear(&processes);
+    // After a look without an answer there is none for a second.
+    wait(&processes, 1);
     assert_eq!(peeked(one), Some((70, true, Local)));
     one.run(|| waits::entry(&source, "a").remove()).unwrap();
     hear(&processes);
@@ -222,23 +224,26 @@ fn a_reconnect_starts_no_stampede() {
     memory.reconnect();
     hear(&processes);
     memory.hang();
-    let calls: Vec<_> = keys
-        .iter()
-        .map(|key| {
-            let (source, key) = (Arc::clone(&source), key.clone());
-            other.spawn(async move {
+    // All of them ask before any task has run.
+    let answers: Vec<_> = other.run(|| async {
+        let mut calls = tokio::task::JoinSet::new();
+        for key in keys.clone() {
+            let source = Arc::clone(&source);
+            calls.spawn(async move {
                 let called = tokio::time::Instant::now();
                 let lookup = waits::entry(&source, &key).lookup().await;
                 (lookup.status, called.elapsed().is_zero())
-            })
-        })
-        .collect();
-    let answers: Vec<_> = calls.into_iter().map(|call| other.run(|| call).unwrap()).collect();
+            });
+        }
+        calls.join_all().await
+    });
     assert!(answers.iter().all(|(status, _)| *status == Status::Stale), "{answers:?}");
     assert_eq!(answers.iter().filter(|(_, at_once)| !at_once).count(), 64, "so many have looked");
     assert_eq!(source.runs(), 500);
     memory.reconnect();
     hear(&processes);
+    // After a look without an answer there is none for a second.
+    wait(&processes, 1);
     for key in &keys {
         assert_eq!(looked_up!(other, waits::entry(&source, key)).1, Status::Fresh);
     }
@@ -264,4 +269,91 @@ fn an_object_hears_of_the_changes_of_its_name() {
     hear(&processes);
     assert_eq!(other.run(|| caches[1].get("a")), 2);
     assert_eq!(other.run(|| caches[2].get("a")), 5);
+}
+
+/// Two keys that differ in a part which is not encoded.
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+struct Partly {
+    sent: u64,
+    #[serde(skip)]
+    kept: u64,
+}
+
+#[cacheback(shared, lifetime = 600, fetch_on_miss, skip(source))]
+async fn of_partly(source: &Arc<Source>, key: Partly) -> u64 {
+    let _ = key;
+    source.number().await
+}
+
+/// There is nobody to ask about a key that stays in its process, and that is no reason to ask nobody about the others.
+#[test]
+fn a_key_that_is_not_shared_is_trusted_at_once() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    let alone = || Partly { sent: 1, kept: 1 };
+    let shared = || Partly { sent: 2, kept: 0 };
+    other.run(|| of_partly(&source, alone()));
+    other.run(|| of_partly(&source, shared()));
+    memory.disconnect();
+    memory.reconnect();
+    hear(&processes);
+    assert_eq!(looked_up!(other, of_partly::entry(&source, alone())), (1, Status::Fresh, Local));
+    one.run(|| of_partly::entry(&source, shared()).set(70)).unwrap();
+    hear(&processes);
+    assert_eq!(looked_up!(other, of_partly::entry(&source, shared())), (70, Status::Fresh, Shared));
+}
+
+#[cacheback(shared, lifetime = 600, cache_err = 600, fetch_on_miss, skip(source))]
+async fn fails(source: &Arc<Source>) -> Result<u64, String> {
+    source.run().await
+}
+
+#[test]
+fn a_kept_error_gives_way_to_what_another_process_has_set() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    source.fail(true);
+    for _ in 0..2 {
+        other.run(|| fails(&source)).unwrap_err();
+    }
+    assert_eq!(source.runs(), 1);
+    one.run(|| fails::entry(&source).set(70)).unwrap();
+    hear(&processes);
+    assert_eq!(other.run(|| fails(&source)), Ok(70));
+}
+
+/// A value that cannot be sent is removed there, and stands here: also after its own message, and after an outage.
+#[test]
+fn a_value_that_cannot_be_sent_is_not_lost_here() {
+    let memory = cacheback::shared::Memory::new().max_value_bytes(100);
+    let processes = [(); 1].map(|()| Process::new(|configure| configure.shared(memory.clone())));
+    let [one] = &processes;
+    let cache =
+        one.run(|| async { Cache::<u64, Vec<u8>>::builder().name("large").shared().build().unwrap() });
+    let is_there = || one.run(|| cache.get(&1)).len() == 1_000;
+    one.run(|| cache.set(&1, vec![7; 1_000])).unwrap();
+    hear(&processes);
+    assert!(is_there());
+    memory.disconnect();
+    memory.reconnect();
+    hear(&processes);
+    assert!(is_there());
+    // Nobody waits for the answer.
+    drop(one.run(|| async { cache.set(&1, vec![8; 1_000]) }));
+    hear(&processes);
+    assert!(is_there());
+}
+
+/// A value that another process has taken is not handed out once more.
+#[test]
+fn a_value_is_taken_by_one_process() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    both_have(&source, &processes);
+    assert_eq!(one.run(|| waits::entry(&source, "a").take()), Some(1));
+    hear(&processes);
+    assert_eq!(other.run(|| waits::entry(&source, "a").take()), None);
 }

@@ -304,7 +304,10 @@ async fn peeked<R>(ops: Arc<dyn Ops<R>>) -> Option<Snapshot<R>> {
 
 /// If there is no value, the caller may be polling for one: others get their turn to run.
 async fn taken<R>(ops: Arc<dyn Ops<R>>) -> Option<R> {
-    let there = match Arc::clone(&ops).peek_there() {
+    let is_here = Arc::clone(&ops).peek().is_some();
+    let looking = Arc::clone(&ops).peek_there();
+    let is_looked_at = looking.is_some();
+    let there = match looking {
         Some(looking) => looking.await,
         None => None,
     };
@@ -316,7 +319,13 @@ async fn taken<R>(ops: Arc<dyn Ops<R>>) -> Option<R> {
     if taken.is_none() && !tasks::has_budget() {
         tasks::give_way().await;
     }
-    taken.or(there.map(|there| there.value))
+    let there = there.map(|there| there.value);
+    match taken {
+        // Another process has changed it, and may have taken it.
+        Some(_) if is_looked_at => there,
+        None if is_here => None,
+        taken => taken.or(there),
+    }
 }
 
 /// For a function that returns a `Result<T, E>`, the stored value is the `T`.

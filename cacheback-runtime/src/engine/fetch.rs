@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::shared::{self, Before, HeldLease};
+use super::shared::{self, Before, HeldLease, Look};
 use super::{Cacheable, Engine, FlightOf, SourceOf, Target, chain};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{Panic, catch, catch_future};
@@ -39,6 +39,8 @@ pub(crate) struct Job<C: Cacheable> {
     pub(super) lease: Option<HeldLease>,
     /// What this process had been told of when the value was read.
     pub(super) before: Option<Before>,
+    /// It looks at a suspect value.
+    pub(super) look: Option<Look>,
     span: Span,
     /// Dropped last, because `settle` and `shutdown` wait until it is dropped.
     pub(super) live: Live,
@@ -78,6 +80,7 @@ impl<C: Cacheable> Job<C> {
             here: here.clone(),
             lease: None,
             before: None,
+            look: None,
             span: Span::none(),
             live: here.executor.enlist(
                 here.process,

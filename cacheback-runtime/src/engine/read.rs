@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::fetch::Job;
 use super::result::SharedValue;
+use super::shared::Look;
 use super::wait::Fallback;
 use super::{
     Admission, Answer, Cacheable, CallKind, Engine, ErrorOf, Fetched, FlightResult, Peeked, SourceOf, Target,
@@ -228,6 +229,7 @@ impl<C: Cacheable> Engine<C> {
     ) -> Entered<C> {
         self.tidy(now);
         let mut unstarted = Vec::new();
+        let mut look = None;
         let windows = &self.store.windows;
         let may_consult = matches!(consulted, Consulted::NotYet) && self.can_consult(here);
         let pins = self.store.pins();
@@ -250,8 +252,9 @@ impl<C: Cacheable> Engine<C> {
             // A call that has just found the value there need not look once more, even if a message has come meanwhile.
             let has_found = matches!(consulted, Consulted::Found(_));
             facts.is_suspect = !has_found && node.is_some_and(|node| self.is_suspect(here, node));
-            if facts.is_suspect && !is_missing {
-                facts.is_unsure &= self.may_look();
+            if facts.is_suspect && facts.is_unsure && !is_missing {
+                look = look.take().or_else(|| self.begin_look());
+                facts.is_unsure = look.is_some();
             }
             let mut decision = match want {
                 Want::Outcome => Decision::FetchNow,
@@ -317,7 +320,8 @@ impl<C: Cacheable> Engine<C> {
             let with = With { is_trial: admission == Admission::Trial, is_forced, started };
             Ok((found, joined.map(|joined| (joined, with))))
         });
-        let waiter = joined.and_then(|(joined, with)| self.dispatch(joined, here, target, source, with));
+        let waiter =
+            joined.and_then(|(joined, with)| self.dispatch(joined, here, target, source, with, look));
         self.drop_unstarted(here, unstarted);
         if let Some(waiter) = waiter {
             return Entered::Wait(waiter);
@@ -352,6 +356,7 @@ impl<C: Cacheable> Engine<C> {
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
         with: With,
+        look: Option<Look>,
     ) -> Option<Waiter<FlightResult<C>>> {
         match joined {
             JoinOrClaim::Busy { .. } | JoinOrClaim::Crowded => {
@@ -378,6 +383,7 @@ impl<C: Cacheable> Engine<C> {
                 (job.is_trial, job.is_forced, job.started) = (with.is_trial, with.is_forced, with.started);
                 match waiter {
                     Some(waiter) if purpose == Purpose::Consultation => {
+                        job.look = look;
                         job.begin_consultation();
                         Some(waiter)
                     }

@@ -24,8 +24,9 @@ impl<C: Cacheable> Shared<C> {
 /// No key has a lease.
 pub(super) struct HeldLease(Infallible);
 
-/// Nobody tells of anything.
+/// Nobody tells of anything, and nothing is suspect.
 pub(super) type Before = Infallible;
+pub(super) type Look = Infallible;
 
 /// Nobody is told of a write.
 pub(crate) type Telling = Option<BoxFuture<Result<(), Error>>>;
@@ -84,8 +85,8 @@ impl<C: Cacheable> Engine<C> {
     }
 
     #[inline]
-    pub(super) fn may_look(&self) -> bool {
-        false
+    pub(super) fn begin_look(&self) -> Option<Look> {
+        None
     }
 
     #[inline]

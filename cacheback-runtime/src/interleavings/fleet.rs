@@ -45,7 +45,7 @@ impl Fleet {
         // A runtime has one executor here, for all processes. Each knows the tier by an alias of its own.
         const PROCESSES: [&str; 3] = ["one", "other", "third"];
         for alias in PROCESSES {
-            settings.tiers.add(Some(alias), Arc::new(tier.clone().of_a_process()));
+            settings.tiers.add(Some(alias), tier.clone().open());
         }
         stage::begin(settings);
         let versions = Arc::new(Versions::new());

@@ -48,6 +48,11 @@ pub(crate) struct Listeners(Mutex<HashMap<Arc<str>, Vec<Listener>>>);
 
 type Listener = (Arc<Scope>, Weak<dyn Coherence>);
 
+/// Tells a cache something. It may be dropped here: a panic of the user's code makes no other cache deaf.
+fn tell(listener: Arc<dyn Coherence>, told: impl FnOnce(&dyn Coherence)) {
+    drop(catch(move || told(&*listener)));
+}
+
 impl Listeners {
     /// Adds a cache. It is forgotten when it is dropped.
     pub(crate) fn add(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>) {
@@ -63,12 +68,13 @@ impl Listeners {
         let Message { origin, scope, content } = message;
         for (listening, listener) in self.named(&scope.name) {
             match content {
-                // A panic of the user's code makes no other cache deaf.
                 Content::Changed(news) if listening == *scope => {
-                    drop(catch(|| listener.changed(news, *origin == own)));
+                    tell(listener, |listener| listener.changed(news, *origin == own));
                 }
-                Content::Bumped(change) if *origin != own => drop(catch(|| listener.bumped(*change))),
-                Content::Changed(_) | Content::Bumped(_) => {}
+                Content::Bumped(change) if *origin != own => {
+                    tell(listener, |listener| listener.bumped(*change))
+                }
+                Content::Changed(_) | Content::Bumped(_) => tell(listener, |_| {}),
             }
         }
     }
@@ -77,7 +83,7 @@ impl Listeners {
     pub(crate) fn untrusted(&self) {
         let all: Vec<_> =
             lock(&self.0).values().flatten().filter_map(|(_, listener)| listener.upgrade()).collect();
-        all.iter().for_each(|listener| listener.untrusted());
+        all.into_iter().for_each(|listener| tell(listener, |listener| listener.untrusted()));
     }
 
     fn named(&self, name: &str) -> Vec<(Arc<Scope>, Arc<dyn Coherence>)> {

@@ -124,6 +124,7 @@ impl Tier for Connected {
 
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
         let Request { token, seen, ahead, is_awaited, is_running } = request;
+        let had = seen;
         let args = [
             token.0.to_le_bytes().to_vec(),
             text(seen.map_or(0, |WriteId(id)| id)),
@@ -141,7 +142,7 @@ impl Tier for Connected {
                 ("ours", 1) => {
                     let seen = Some(number(&rest[0])?).filter(|id| *id > 0).map(WriteId);
                     lock(&inner.leases).insert(token, inner.prefix.names(&key).lease);
-                    Ok(Acquired::Ours(Lease { token, seen, stamp }))
+                    Ok(Acquired::Ours(Lease { token, seen, stamp, renews: had.is_some() }))
                 }
                 ("theirs", 2) => {
                     let left = Duration::from_millis(number(&rest[0]).unwrap_or_default());
@@ -179,6 +180,7 @@ impl Tier for Connected {
             text(left),
             envelope,
             inner.message(key),
+            text(u8::from(lease.renews)),
         ];
         let asked = inner.call(key, |scripts| &scripts.store, args.to_vec());
         Box::pin(async move {

@@ -30,7 +30,7 @@ pub(super) struct Told {
     /// How often everything became suspect.
     epoch: AtomicU64,
     /// How many looks at suspect values are under way.
-    looks: AtomicU64,
+    looks: Arc<AtomicU64>,
     /// A look has got no answer: until this moment nobody else looks.
     rests_until: AtomicU64,
     /// The tier whose messages are listened to.
@@ -54,9 +54,9 @@ pub(in crate::engine) struct Before {
 }
 
 /// A look at a suspect value.
-pub(super) struct Look<'a>(&'a AtomicU64);
+pub(in crate::engine) struct Look(Arc<AtomicU64>);
 
-impl Drop for Look<'_> {
+impl Drop for Look {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
@@ -67,7 +67,7 @@ impl Default for Told {
         Self {
             groups: std::iter::repeat_with(Group::default).take(GROUPS).collect(),
             epoch: AtomicU64::new(0),
-            looks: AtomicU64::new(0),
+            looks: Arc::new(AtomicU64::new(0)),
             rests_until: AtomicU64::new(Moment::PAST.to_bits()),
             tier: Mutex::default(),
         }
@@ -108,20 +108,18 @@ impl Told {
         self.group(hash).arrived.notified()
     }
 
-    /// Begins a look at a suspect value.
-    pub(super) fn look(&self) -> Look<'_> {
-        self.looks.fetch_add(1, Ordering::AcqRel);
-        Look(&self.looks)
+    /// Begins a look at a suspect value. `None`: too many are under way, or the last has got no answer.
+    fn look(&self) -> Option<Look> {
+        if Moment::now().to_bits() < self.rests_until.load(Ordering::Acquire) {
+            return None;
+        }
+        let look = Look(Arc::clone(&self.looks));
+        (self.looks.fetch_add(1, Ordering::AcqRel) < LOOKS).then_some(look)
     }
 
     /// A look at a suspect value has got no answer: further callers do not wait for one.
     pub(super) fn rest(&self) {
         self.rests_until.store(Moment::now().plus(nanos(REST)).to_bits(), Ordering::Release);
-    }
-
-    fn may_look(&self) -> bool {
-        self.looks.load(Ordering::Acquire) < LOOKS
-            && Moment::now().to_bits() >= self.rests_until.load(Ordering::Acquire)
     }
 }
 
@@ -159,9 +157,9 @@ impl<C: Cacheable> Engine<C> {
         node.is_doubted() || !self.store.trusts(node)
     }
 
-    /// Whether one more look at a suspect value may begin.
-    pub(in crate::engine) fn may_look(&self) -> bool {
-        self.shared.as_ref().is_some_and(|shared| shared.told.may_look())
+    /// Begins a look at a suspect value. `None`: there are too many, or nobody answers.
+    pub(in crate::engine) fn begin_look(&self) -> Option<Look> {
+        self.shared.as_ref()?.told.look()
     }
 
     /// Doubts a node that has just come in, if its value was changed since it was read.
@@ -182,6 +180,8 @@ impl<C: Cacheable> Engine<C> {
     /// The answer to a write has come: the node has this number, and is not to be doubted for the message of it.
     pub(super) fn number(&self, target: &Target<C::OwnedKey>, node: u64, id: u64) {
         let windows = &self.store.windows;
+        // Nodes are dropped after the lock.
+        let _pins = self.store.pins();
         // Under the key's lock, as messages are.
         self.with_claims(target, |_, _| {
             self.store.with_node(target.hash, node, |node| {
@@ -207,10 +207,16 @@ impl<C: Cacheable> Coherence for Engine<C> {
             let node = self.store.resident(target.hash, known, &pins)?;
             let is_known = |node: &NodeOf<C>| {
                 let (known, told) = (node.write_id(), Some(news.id.0));
+                if is_own && known.is_none() {
+                    // The answer to its write is still to come, or was lost.
+                    node.set_write_id(news.id.0, &self.store.windows);
+                    return true;
+                }
                 // A server that has lost a key, and whose clock was set back, gives lower numbers to later changes.
                 known == told || is_own && known > told
             };
             if let Some(node) = node.filter(|node| !is_known(node)) {
+                node.forget_error();
                 node.doubt(news.id.0, &self.store.windows);
             }
             Ok(())

@@ -79,7 +79,6 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
     let Some(shared) = &engine.shared else { return };
     job.before = Some(shared.told.before(job.target.hash));
     let held = catch(|| engine.held_here(&job.target)).ok().flatten();
-    let _look = held.is_some().then(|| shared.told.look());
     let have = held.as_ref().and_then(Held::number);
     let counters = &engine.counters;
     let looked = engine.look_there(&job.here, &job.target, &policy, have).await;
@@ -89,7 +88,9 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
             job.land(Some(found), &policy);
         }
         // What is held here is what is there, or was: a value that the tier has lost is no reason to fetch it.
-        Looked::Unchanged { .. } | Looked::Missing { tombstone: None } if held.is_some() => {
+        Looked::Unchanged { .. } | Looked::NotShared | Looked::Missing { tombstone: None }
+            if held.is_some() =>
+        {
             let record = held.map(|held| held.record);
             if let (Looked::Unchanged { is_fresh: false }, Some(Record { node, .. })) = (&looked, &record) {
                 // All values of the function were invalidated.
@@ -109,7 +110,11 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
             });
             job.end_look(record, &policy);
         }
-        Looked::Missing { tombstone: Some(_) } if held.is_some() => {
+        // The tombstone that its own write has left, as the value cannot be sent.
+        Looked::Missing { tombstone } if held.is_some() && tombstone == have => {
+            job.end_look(held.map(|held| held.record), &policy);
+        }
+        Looked::Missing { .. } if held.is_some() => {
             events::count(&counters.shared_misses);
             job.end_look(catch(|| engine.nothing_here(&job.target)).ok(), &policy);
         }
@@ -117,6 +122,7 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
             events::count(&counters.shared_misses);
             job.land(None, &policy);
         }
+        Looked::NotShared => job.land(None, &policy),
         Looked::NoAnswer => {
             if held.is_some() {
                 shared.told.rest();
@@ -138,7 +144,8 @@ pub(super) enum Looked<V> {
     },
     /// Another value, which is none for this process.
     Unreadable,
-    /// The tier has not answered, or the key is not shared.
+    /// The key stays in this process, or there is no tier.
+    NotShared,
     NoAnswer,
 }
 
@@ -177,11 +184,14 @@ impl<C: Cacheable> Engine<C> {
             return None;
         }
         let held = self.held_here(&target);
-        if held.as_ref().is_some_and(|held| !held.is_marked) {
+        // Also if too many look already, or nobody answers.
+        let look = held.as_ref().map(|held| self.begin_look().filter(|_| held.is_marked));
+        if matches!(look, Some(None)) {
             return None;
         }
         let engine = Arc::clone(self);
         Some(Box::pin(async move {
+            let _look = look;
             let policy = engine.policy_of(&source);
             let have = held.as_ref().and_then(Held::number);
             let of = |value, times: Times, source| {
@@ -192,11 +202,16 @@ impl<C: Cacheable> Engine<C> {
             };
             match (engine.look_there(&here, &target, &policy, have).await, held) {
                 (Looked::Found(found), _) => of(found.value, found.times, Source::Shared),
-                (Looked::Missing { tombstone: Some(_) }, _) | (_, None) => None,
-                (Looked::Unchanged { is_fresh: true } | Looked::Missing { .. }, Some(held)) => {
-                    of(held.value()?, held.times, Source::Local)
-                }
-                (Looked::Unchanged { .. } | Looked::Unreadable | Looked::NoAnswer, Some(held)) => {
+                (_, None) => None,
+                (Looked::Missing { tombstone: Some(id) }, Some(_)) if have != Some(id) => None,
+                (
+                    Looked::Unchanged { is_fresh: true } | Looked::Missing { .. } | Looked::NotShared,
+                    Some(held),
+                ) => of(held.value()?, held.times, Source::Local),
+                (looked @ (Looked::Unchanged { .. } | Looked::Unreadable | Looked::NoAnswer), Some(held)) => {
+                    if let (Looked::NoAnswer, Some(shared)) = (looked, &engine.shared) {
+                        shared.told.rest();
+                    }
                     let peeked = of(held.value()?, held.times, Source::Local)?;
                     Some(Peeked { fresh: false, ..peeked })
                 }
@@ -217,7 +232,7 @@ impl<C: Cacheable> Engine<C> {
         policy: &Policy,
         have: Option<WriteId>,
     ) -> Looked<C::Value> {
-        let Some(shared) = self.shared_key(here, target) else { return Looked::NoAnswer };
+        let Some(shared) = self.shared_key(here, target) else { return Looked::NotShared };
         let sent = Moment::now();
         match shared.tier.read(&shared.key, have).await {
             Ok(Read::Found(found)) => {

@@ -260,7 +260,7 @@ impl State {
         let (since, until) = (at.now, at.now.plus(nanos(LEASE)));
         at.entry.lease =
             Some(Held { phase, token, stamp: at.scope, failures, since, until, is_wanted: false });
-        Acquired::Ours(Lease { token, seen: at.id(), stamp: at.scope })
+        Acquired::Ours(Lease { token, seen: at.id(), stamp: at.scope, renews: seen.is_some() })
     }
 
     pub(super) fn store(&mut self, now: Moment, key: &WireKey, lease: &Lease, value: Payload) -> Stored {
@@ -279,7 +279,8 @@ impl State {
         }
         let id = at.next_id();
         // Nobody else has an older value, or waits for this one: then nobody is told.
-        let is_news = at.id().is_some() || at.entry.lease.as_ref().is_some_and(|held| held.is_wanted);
+        let is_news =
+            lease.renews || at.id().is_some() || at.entry.lease.as_ref().is_some_and(|held| held.is_wanted);
         let stamp = if checks.stamp { lease.stamp } else { at.scope };
         at.entry.envelope = Some(Envelope::new(value, key, id, stamp, at.now));
         at.entry.lease = None;

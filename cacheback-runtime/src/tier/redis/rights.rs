@@ -56,7 +56,8 @@ pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
         let args = [holder.clone(), text(0), text(1), text(LASTS), b"r".to_vec(), ahead];
         scripts.acquire.call(&names, &on_one_key(&args))
     };
-    let store = [holder.clone(), text(0), text(0), text(0), text(LASTS), envelope.clone(), message()];
+    let store =
+        [holder.clone(), text(0), text(0), text(0), text(LASTS), envelope.clone(), message(), text(0)];
     let set = [text(0), text(0), text(LASTS), envelope.clone(), Vec::new(), message()];
     trial.extend([
         scripts.read.call(&[&value, &versions], &[text(0)]),

@@ -1,8 +1,8 @@
 //! The subscription: a connection of its own, on which the server tells of the changes of all processes.
 //!
 //! A connection that looks alive may be deaf. So each process sends itself an *echo* every two seconds, on the way that all
-//! messages go: if none comes back, the connection is dropped. With the first echo of each new subscription, and every five
-//! seconds for as long as there is none although the server can be asked, everything that was stored before is suspect.
+//! messages go: if none comes back, the connection is dropped. When it is lost, with the first echo of each new one, and
+//! every two seconds for as long as there is none, everything that was stored before is suspect.
 
 use std::future::{pending, poll_fn};
 use std::sync::Weak;
@@ -17,17 +17,18 @@ use super::link::{CONNECTING, FIRST_PAUSE, LONGEST_PAUSE};
 use super::messages::{self, Received};
 use super::{Connection, Inner};
 use crate::events;
+use crate::tier::messages::Content;
 use crate::tier::{Down, Reply};
 
 /// How often an echo is sent.
 const ECHO: Duration = Duration::from_secs(2);
 /// Without a subscription, everything becomes suspect so often.
-const SUSPECT: Duration = Duration::from_secs(5);
+const SUSPECT: Duration = Duration::from_secs(2);
 
 /// Keeps the subscription of a process, as long as the tier lives.
 pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
     let (mut pause, mut is_told, mut is_first) = (FIRST_PAUSE, false, true);
-    let mut suspected = Instant::now();
+    let mut suspected = None;
     loop {
         let Some(connection) = Connection::of(&inner, process) else { return };
         // At first both connect at once.
@@ -41,7 +42,9 @@ pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
                 drop(connection);
                 let Some(end) = listen(&inner, process, subscribed).await else { return };
                 if end.has_heard {
-                    (pause, is_told, suspected) = (FIRST_PAUSE, false, Instant::now());
+                    (pause, is_told) = (FIRST_PAUSE, false);
+                    // Messages may have been lost for some seconds already.
+                    suspected = None;
                 }
                 end.why
             }
@@ -53,9 +56,9 @@ pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
         if connection.inner.link().is_connected() && !std::mem::replace(&mut is_told, true) {
             events::tier_deaf(&connection.inner.settings.address, &why);
         }
-        if suspected.elapsed() >= SUSPECT {
-            suspected = Instant::now();
-            connection.suspect();
+        if suspected.is_none_or(|suspected: Instant| suspected.elapsed() >= SUSPECT) {
+            suspected = Some(Instant::now());
+            connection.inner.listeners.untrusted();
         }
         drop(connection);
         sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
@@ -68,12 +71,6 @@ impl Connection {
         let mut subscribed = self.inner.settings.client.get_async_pubsub().await?;
         subscribed.subscribe(self.inner.prefix.channel()).await?;
         Ok(subscribed)
-    }
-
-    fn suspect(&self) {
-        if self.inner.link().is_connected() {
-            self.inner.listeners.untrusted();
-        }
     }
 }
 
@@ -89,7 +86,7 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option
     let (_sink, mut messages) = subscribed.split();
     let mut echoes = interval(ECHO);
     echoes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut heard, mut has_heard) = (Instant::now(), false);
+    let (mut is_heard, mut has_heard) = (true, false);
     let mut echoed: Reply<_> = Box::pin(pending());
     let end = |why: &str, has_heard| Some(End { why: why.to_owned(), has_heard });
     loop {
@@ -105,14 +102,14 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option
             _ = echoes.tick() => None,
             message = poll_fn(|context| std::pin::Pin::new(&mut messages).poll_next(context)) => Some(message),
         };
-        let connection = Connection::of(inner, process)?;
-        let Connection { inner, origin } = &connection;
+        let Connection { inner, origin } = &Connection::of(inner, process)?;
         match message {
             None => {
-                let limit = inner.settings.timeout;
-                if heard.elapsed() > 2 * ECHO + limit && inner.link().is_connected() {
+                // The one of two seconds ago. (If it could not be sent, the link is lost.)
+                if !is_heard && inner.link().is_connected() {
                     return end("no message came back that this process has sent to itself", has_heard);
                 }
+                is_heard = false;
                 let mut echo = redis::cmd("PUBLISH");
                 echo.arg(inner.prefix.channel()).arg(messages::echo(*origin));
                 echoed = inner.link().send_own(echo);
@@ -120,13 +117,19 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option
             Some(None) => return end("the connection was closed", has_heard),
             Some(Some(message)) => match messages::read(message.get_payload_bytes()) {
                 Some(Received::Echo(own)) if own == *origin => {
-                    heard = Instant::now();
+                    is_heard = true;
                     if !std::mem::replace(&mut has_heard, true) {
                         // What was changed before this moment, nobody may have told this process of.
-                        connection.suspect();
+                        inner.listeners.untrusted();
                     }
                 }
-                Some(Received::Message(message)) => inner.listeners.tell(&message, *origin),
+                Some(Received::Message(message)) => match message.content {
+                    Content::Changed(_) => inner.listeners.tell(&message, *origin),
+                    // All entries of a cache: meanwhile another thread does this one's work.
+                    Content::Bumped(_) => {
+                        tokio::task::block_in_place(|| inner.listeners.tell(&message, *origin));
+                    }
+                },
                 Some(Received::Echo(_)) | None => {}
             },
         }

@@ -1,5 +1,6 @@
 -- ARGV[4] token, [5] the number that was there when the lease was given, [6] and [7] the versions then, [8] the time to
--- live in ms, [9] the envelope, [10] the message.
+-- live in ms, [9] the envelope, [10] the message, [11] '1': others may have an older
+-- value though it is not here.
 local is_held = (state == 'r' or state == 'q') and token ~= ARGV[4]
 local is_outdated = stale > tonumber(ARGV[6]) or gone > tonumber(ARGV[7])
 local is_changed = id ~= 0 and id ~= tonumber(ARGV[5])
@@ -14,7 +15,7 @@ redis.call('SET', KEYS[1], numbered(ARGV[9], next_id), 'PX', ARGV[8])
 -- Its own lease, or the back-off of another process, which a success ends.
 redis.call('DEL', KEYS[2])
 -- Nobody else has an older value, or waits for this one: then nobody is told.
-if id ~= 0 or lease and string.sub(lease, 30, 30) == '\1' then
+if id ~= 0 or ARGV[11] == '1' or lease and string.sub(lease, 30, 30) == '\1' then
   publish(ARGV[10], next_id)
 end
 return { 'stored', stale, gone, next_id }
