@@ -14,10 +14,10 @@ if not is_tombstone and (stale ~= tonumber(ARGV[3]) or gone ~= tonumber(ARGV[4])
   -- The envelope would count as outdated. The older value is gone at once, as its writer may not come back. (The sum of
   -- this envelope is wrong, so it reads as nothing that has a number.)
   local nothing = string.sub(ARGV[6], 1, 5) .. TOMBSTONE .. string.sub(ARGV[6], 7, 84)
-  redis.call('SET', KEYS[1], numbered(nothing, next_id), 'PX', left)
+  put(nothing, next_id, left)
   redis.call('DEL', KEYS[2])
   return { 'versions', stale, gone, next_id }
 end
-redis.call('SET', KEYS[1], numbered(ARGV[6], next_id), 'PX', left)
+put(ARGV[6], next_id, left)
 redis.call('DEL', KEYS[2])
 return { 'stored', stale, gone, next_id }

@@ -10,7 +10,7 @@ if id == 0 and token ~= ARGV[3] then
   -- Every change ends the lease. There may have been one that was lost, with its tombstone.
   return { 'unfenced', stale, gone }
 end
-redis.call('SET', KEYS[1], numbered(ARGV[8], next_id), 'PX', ARGV[7])
+put(ARGV[8], next_id, ARGV[7])
 -- Its own lease, or the back-off of another process, which a success ends.
 redis.call('DEL', KEYS[2])
 return { 'stored', stale, gone, next_id }
