@@ -31,6 +31,7 @@ mod generic;
 mod hitbox;
 mod lists;
 mod ours;
+pub(crate) mod shared;
 pub(crate) mod stale;
 pub(crate) mod tail;
 pub(crate) mod waiters;

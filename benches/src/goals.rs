@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use crate::contenders::shared::Case;
 use crate::contenders::{
     CACHED, CONCURRENT_CACHED, FIBRE, HITBOX, MOKA_FUTURE, OURS, OURS_TINY_LFU, QUICK, UNIT,
 };
 use crate::figure::Figures;
-use crate::loads::{build, counts, hit_ratio, hits, instructions, stale, tail};
+use crate::loads::{build, counts, hit_ratio, hits, instructions, shared, stale, tail};
 use crate::plot::{count, number};
 
 /// A figure that has to stay at or below its bounds.
@@ -88,6 +89,14 @@ fn list(figures: &Figures) -> Vec<Goal<'_>> {
         let percentile = |metric| figures.get("tail", tail::CASE, name, metric);
         Some(percentile(tail::P99_9)? / percentile(tail::P50)?)
     };
+    // With what goes on besides, such as heartbeats.
+    let trips = |text, kind: Case, number: f64| Goal {
+        text,
+        load: shared::NAME,
+        must: Some(number + 0.02),
+        aim: number + 0.02,
+        measured: figures.get(shared::NAME, &shared::case(kind.name(), 1), OURS, shared::TRIPS),
+    };
     let built = |name, metric| figures.get("build", build::CASE, name, metric);
     vec![
         timed("hot key, 1 thread, x moka `get`", "hot", 1, UNIT, 0.14, 0.11),
@@ -142,6 +151,10 @@ fn list(figures: &Figures) -> Vec<Goal<'_>> {
             aim: 1.0,
             measured: spread(OURS).zip(spread(UNIT)).map(|(ours, theirs)| ours / theirs),
         },
+        trips("round trips of a hit of a shared function", Case::Local, 0.0),
+        trips("round trips of a shared hit", Case::Shared, 1.0),
+        trips("round trips of a shared refresh", Case::Refresh, 2.0),
+        trips("round trips of a shared miss", Case::Cold, 3.0),
         Goal {
             text: "memory an entry, x moka",
             load: "memory",

@@ -15,6 +15,7 @@ pub(crate) mod hits;
 pub(crate) mod instructions;
 mod memory;
 mod misses;
+pub(crate) mod shared;
 pub(crate) mod stale;
 pub(crate) mod tail;
 mod waiters;
@@ -42,6 +43,7 @@ pub(crate) const LOADS: &[Load] = &[
     Load { name: "stale", parts: stale::parts, run: stale::run },
     Load { name: "tail", parts: tail::parts, run: tail::run },
     Load { name: "waiters", parts: waiters::parts, run: waiters::run },
+    Load { name: shared::NAME, parts: shared::parts, run: shared::run },
     Load { name: "memory", parts: memory::parts, run: memory::run },
     Load { name: "allocations", parts: allocations::parts, run: allocations::run },
     Load { name: "hit-ratio", parts: hit_ratio::parts, run: hit_ratio::run },

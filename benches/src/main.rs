@@ -21,6 +21,7 @@ mod process;
 mod report;
 mod run;
 mod runner;
+mod server;
 mod stats;
 mod zipf;
 

@@ -48,7 +48,8 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
     }
 }
 
-fn cpu_time() -> Duration {
+/// The CPU time of this process.
+pub(super) fn cpu_time() -> Duration {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock exists on every Unix, and the pointer is to our own timespec.
     let done = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };

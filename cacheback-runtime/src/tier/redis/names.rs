@@ -4,6 +4,8 @@
 //! `cb1:l:{prefix:name:h}` the lease of its key. The braces let both lie in one slot of a cluster. `cb1:t:prefix:name`
 //! holds the versions of a function, and `cb1:bp:prefix` is the channel of messages.
 
+use std::borrow::Cow;
+
 use crate::tier::{Scope, Token, WireKey};
 
 /// The names of an entry's keys.
@@ -62,7 +64,10 @@ impl Prefix {
 }
 
 /// A name without braces of its own, which have a meaning in keys.
-fn escaped(name: &str) -> String {
+fn escaped(name: &str) -> Cow<'_, str> {
+    if !name.contains(['%', '{', '}']) {
+        return Cow::Borrowed(name);
+    }
     let mut escaped = String::with_capacity(name.len());
     for char in name.chars() {
         match char {
@@ -72,13 +77,21 @@ fn escaped(name: &str) -> String {
             char => escaped.push(char),
         }
     }
-    escaped
+    Cow::Owned(escaped)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::sync::Arc;
+
+    #[test]
+    fn braces_are_escaped_and_no_two_names_become_one() {
+        assert_eq!(escaped("shop::price<u8>"), "shop::price<u8>");
+        assert_eq!(escaped("a{b}c%7B"), "a%7Bb%7Dc%257B");
+        let names = ["a{", "a%7B", "a%257B"].map(escaped);
+        assert!(names[0] != names[1] && names[1] != names[2] && names[0] != names[2]);
+    }
 
     #[test]
     fn a_key_is_told_from_those_of_another_prefix() {

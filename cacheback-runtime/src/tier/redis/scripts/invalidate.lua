@@ -10,7 +10,7 @@ if is_value then
   redis.call('SETRANGE', KEYS[1], 8, struct.pack('<I8', next_id))
   redis.call('SETRANGE', KEYS[1], 40, struct.pack('<I8', math.min(lifetime, age)))
 else
-  redis.call('SET', KEYS[1], numbered(ARGV[5], next_id), 'PX', string.format('%.0f', math.max(left, tonumber(ARGV[4]))))
+  put(ARGV[5], next_id, string.format('%.0f', math.max(left, tonumber(ARGV[4]))))
 end
 if state == 'r' or state == 'q' then
   redis.call('DEL', KEYS[2])

@@ -43,9 +43,10 @@ if lease and #lease == 30 then
   lease_stale, lease_gone, failures = struct.unpack('<I8I8I4', string.sub(lease, 10, 29))
 end
 
--- The bytes of an envelope with a number in them.
-local function numbered(envelope, number)
-  return string.sub(envelope, 1, 8) .. struct.pack('<I8', number) .. string.sub(envelope, 17)
+-- Puts an envelope, with a number in it. It is patched in there, as each string that is made here is a copy of the value.
+local function put(envelope, number, left)
+  redis.call('SET', KEYS[1], envelope, 'PX', left)
+  redis.call('SETRANGE', KEYS[1], 8, struct.pack('<I8', number))
 end
 
 -- Tells all processes of a change. A user without the right to the channel changes the key all the same.

@@ -14,12 +14,12 @@ if not is_tombstone and (stale ~= tonumber(ARGV[4]) or gone ~= tonumber(ARGV[5])
   -- The envelope would count as outdated. The older value is gone at once, as its writer may not come back. (The sum of
   -- this envelope is wrong, so it reads as nothing that has a number.)
   local nothing = string.sub(ARGV[7], 1, 5) .. TOMBSTONE .. string.sub(ARGV[7], 7, 84)
-  redis.call('SET', KEYS[1], numbered(nothing, next_id), 'PX', left)
+  put(nothing, next_id, left)
   redis.call('DEL', KEYS[2])
   publish(ARGV[9], next_id)
   return { 'versions', stale, gone, next_id }
 end
-redis.call('SET', KEYS[1], numbered(ARGV[7], next_id), 'PX', left)
+put(ARGV[7], next_id, left)
 redis.call('DEL', KEYS[2])
 publish(ARGV[9], next_id)
 return { 'stored', stale, gone, next_id }

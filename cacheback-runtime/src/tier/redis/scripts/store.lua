@@ -11,7 +11,7 @@ if id == 0 and token ~= ARGV[4] then
   -- Every change ends the lease. There may have been one that was lost, with its tombstone.
   return { 'unfenced', stale, gone }
 end
-redis.call('SET', KEYS[1], numbered(ARGV[9], next_id), 'PX', ARGV[8])
+put(ARGV[9], next_id, ARGV[8])
 -- Its own lease, or the back-off of another process, which a success ends.
 redis.call('DEL', KEYS[2])
 -- Nobody else has an older value, or waits for this one: then nobody is told.
