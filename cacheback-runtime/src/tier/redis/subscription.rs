@@ -51,17 +51,19 @@ pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        let Some(connection) = Connection::of(&inner, process) else { return };
-        // If the link is lost as well, that is said.
-        if connection.inner.link().is_connected() && !std::mem::replace(&mut is_told, true) {
-            events::tier_deaf(&connection.inner.settings.address, &why);
-        }
-        if suspected.is_none_or(|suspected: Instant| suspected.elapsed() >= SUSPECT) {
-            suspected = Some(Instant::now());
-            connection.inner.listeners.untrusted();
-        }
-        drop(connection);
+        // If the server is gone, the link has noticed it by then.
         sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        let Some(Connection { inner, .. }) = Connection::of(&inner, process) else { return };
+        // If the link is lost as well, that is said, and there is nobody to ask.
+        if inner.link().is_connected() {
+            if !std::mem::replace(&mut is_told, true) {
+                events::tier_deaf(&inner.settings.address, &why);
+            }
+            if suspected.is_none_or(|suspected: Instant| suspected.elapsed() >= SUSPECT) {
+                suspected = Some(Instant::now());
+                inner.listeners.untrusted();
+            }
+        }
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
