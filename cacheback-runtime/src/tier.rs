@@ -152,6 +152,8 @@ impl fmt::Debug for Tiers {
 pub(crate) enum Read {
     /// There is no value. A tombstone, if a value was removed, has a number.
     Missing { tombstone: Option<WriteId> },
+    /// There is none since all values of the scope were removed. What is left of it has a number.
+    Cleared(WriteId),
     /// The value that the caller has already.
     Unchanged(Ages),
     /// Another one.

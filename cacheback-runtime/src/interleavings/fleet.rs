@@ -118,6 +118,7 @@ impl Fleet {
         self.settle();
         for process in [&self.one, &self.other] {
             process.assert_not_stuck(keys);
+            self.hear();
         }
         self.settle();
         drop(self);

@@ -115,7 +115,11 @@ impl Tier for Connected {
             if have.is_some() && number == have {
                 // The header alone.
                 let ages = values::unchanged(&key, &envelope, left, stamp);
-                return Ok(ages.map_or(Read::Missing { tombstone: number }, Read::Unchanged));
+                return Ok(match (ages, number) {
+                    (Some(ages), _) => Read::Unchanged(ages),
+                    (None, Some(id)) => Read::Cleared(id),
+                    (None, None) => Read::Missing { tombstone: None },
+                });
             }
             let found = values::found(&inner.settings, &key, &envelope, left, stamp);
             Ok(found.map_or(Read::Missing { tombstone: number }, Read::Found))

@@ -114,11 +114,11 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
         Looked::Missing { tombstone } if held.is_some() && tombstone == have => {
             job.end_look(held.map(|held| held.record), &policy);
         }
-        Looked::Missing { .. } if held.is_some() => {
+        Looked::Missing { .. } | Looked::Cleared if held.is_some() => {
             events::count(&counters.shared_misses);
             job.end_look(catch(|| engine.nothing_here(&job.target)).ok(), &policy);
         }
-        Looked::Unchanged { .. } | Looked::Missing { .. } | Looked::Unreadable => {
+        Looked::Unchanged { .. } | Looked::Missing { .. } | Looked::Cleared | Looked::Unreadable => {
             events::count(&counters.shared_misses);
             job.land(None, &policy);
         }
@@ -142,6 +142,7 @@ pub(super) enum Looked<V> {
     Missing {
         tombstone: Option<WriteId>,
     },
+    Cleared,
     /// Another value, which is none for this process.
     Unreadable,
     /// The key stays in this process, or there is no tier.
@@ -202,7 +203,7 @@ impl<C: Cacheable> Engine<C> {
             };
             match (engine.look_there(&here, &target, &policy, have).await, held) {
                 (Looked::Found(found), _) => of(found.value, found.times, Source::Shared),
-                (_, None) => None,
+                (_, None) | (Looked::Cleared, _) => None,
                 (Looked::Missing { tombstone: Some(id) }, Some(_)) if have != Some(id) => None,
                 (
                     Looked::Unchanged { is_fresh: true } | Looked::Missing { .. } | Looked::NotShared,
@@ -240,6 +241,7 @@ impl<C: Cacheable> Engine<C> {
             }
             Ok(Read::Unchanged(Ages { age, lifetime, .. })) => Looked::Unchanged { is_fresh: age < lifetime },
             Ok(Read::Missing { tombstone }) => Looked::Missing { tombstone },
+            Ok(Read::Cleared(_)) => Looked::Cleared,
             Err(_) => {
                 self.tier_failed();
                 Looked::NoAnswer

@@ -227,7 +227,13 @@ impl State {
         let at = self.at(key, now);
         let Some(envelope) = &at.entry.envelope else { return Read::Missing { tombstone: None } };
         if envelope.value(key, at.scope).is_none() {
-            return Read::Missing { tombstone: Some(envelope.id) };
+            let is_cleared =
+                envelope.value.as_ref().is_some_and(|value| value.fingerprint == key.fingerprint);
+            return if is_cleared {
+                Read::Cleared(envelope.id)
+            } else {
+                Read::Missing { tombstone: Some(envelope.id) }
+            };
         }
         if have == Some(envelope.id) {
             return Read::Unchanged(envelope.ages(at.scope, at.now));

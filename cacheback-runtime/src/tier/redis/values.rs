@@ -55,7 +55,8 @@ pub(super) fn tombstone(key: &WireKey, stamp: Stamp) -> Vec<u8> {
     envelope::encode(&header, &[])
 }
 
-/// The ages of a value that the caller has already, by the header of its envelope. `None` if it is gone.
+/// The ages of a value that the caller has already, by the header of its envelope. `None` if it was
+/// cleared.
 pub(super) fn unchanged(key: &WireKey, envelope: &[u8], left: i64, stamp: Stamp) -> Option<Ages> {
     let header = envelope::header(envelope, key.fingerprint).ok()?;
     (header.kind != Kind::Tombstone && header.tags_gone >= stamp.gone).then(|| ages(&header, left, stamp))

@@ -255,6 +255,7 @@ impl Fleet {
         let seen = match self.state.read(self.now, &self.keys[key], None) {
             Read::Found(found) if self.chance(90) => Some(found.id),
             Read::Missing { tombstone } => tombstone,
+            Read::Cleared(id) => Some(id),
             _ => None,
         };
         let (is_awaited, is_running) = (self.chance(30), self.chance(90));

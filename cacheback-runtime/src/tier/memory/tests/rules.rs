@@ -65,6 +65,7 @@ impl World {
         let seen = match self.read() {
             Read::Found(found) => Some(found.id),
             Read::Missing { tombstone } => tombstone,
+            Read::Cleared(id) => Some(id),
             Read::Unchanged(_) => None,
         };
         self.ask(Request { token: Token(token), seen, ahead: None, is_awaited: false, is_running: true })
