@@ -72,7 +72,7 @@ impl Listeners {
                     tell(listener, |listener| listener.changed(news, *origin == own));
                 }
                 Content::Bumped(change) if *origin != own => {
-                    tell(listener, |listener| listener.bumped(*change))
+                    tell(listener, |listener| listener.bumped(*change));
                 }
                 Content::Changed(_) | Content::Bumped(_) => tell(listener, |_| {}),
             }
