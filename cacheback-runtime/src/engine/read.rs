@@ -213,7 +213,7 @@ impl<C: Cacheable> Engine<C> {
         let value = node.value(now, &self.store.windows)?.clone();
         let times = node.times(&self.store.windows);
         let age = Duration::from_nanos(times.age(now));
-        let fresh = times.state(now) == State::Fresh && !self.is_suspect_to_all(node);
+        let fresh = times.state(now) == State::Fresh && !self.is_suspect(node);
         Some(Peeked { value, age, fresh, source: Source::Local })
     }
 
@@ -231,7 +231,8 @@ impl<C: Cacheable> Engine<C> {
         let mut unstarted = Vec::new();
         let mut look = None;
         let windows = &self.store.windows;
-        let may_consult = matches!(consulted, Consulted::NotYet) && self.can_consult(here);
+        let can_consult = self.can_consult(here);
+        let may_consult = can_consult && matches!(consulted, Consulted::NotYet);
         let pins = self.store.pins();
         let is_forced = matches!(want, Want::Outcome);
         let (found, joined) = self.with_claims(target, |claims, known| {
@@ -251,7 +252,7 @@ impl<C: Cacheable> Engine<C> {
             facts.is_unsure = may_consult && !claims.lane(here.lane).is_for(Purpose::Fetch);
             // A call that has just found the value there need not look once more, even if a message has come meanwhile.
             let has_found = matches!(consulted, Consulted::Found(_));
-            facts.is_suspect = !has_found && node.is_some_and(|node| self.is_suspect(here, node));
+            facts.is_suspect = can_consult && !has_found && node.is_some_and(|node| self.is_marked(node));
             if facts.is_suspect && facts.is_unsure && !is_missing {
                 look = look.take().or_else(|| self.begin_look());
                 facts.is_unsure = look.is_some();

@@ -75,12 +75,12 @@ impl<C: Cacheable> Engine<C> {
     }
 
     #[inline]
-    pub(super) fn is_suspect(&self, _: &Here, _: &NodeOf<C>) -> bool {
+    pub(super) fn is_marked(&self, _: &NodeOf<C>) -> bool {
         false
     }
 
     #[inline]
-    pub(super) fn is_suspect_to_all(&self, _: &NodeOf<C>) -> bool {
+    pub(super) fn is_suspect(&self, _: &NodeOf<C>) -> bool {
         false
     }
 

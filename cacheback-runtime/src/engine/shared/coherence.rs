@@ -142,18 +142,13 @@ impl<C: Cacheable> Engine<C> {
         node.is_doubted()
     }
 
-    /// Whether another process may have changed this value, as far as the tier can tell.
-    pub(in crate::engine) fn is_suspect(&self, here: &Here, node: &NodeOf<C>) -> bool {
-        self.is_marked(node) && self.can_consult(here)
-    }
-
-    /// The same, for a call of any runtime.
-    pub(in crate::engine) fn is_suspect_to_all(&self, node: &NodeOf<C>) -> bool {
+    /// Whether another process may have changed this value, and the tier could tell.
+    pub(in crate::engine) fn is_suspect(&self, node: &NodeOf<C>) -> bool {
         self.is_marked(node) && self.can_consult(&Here::find(self.name()))
     }
 
     /// Whether a value is doubted, or suspect.
-    pub(super) fn is_marked(&self, node: &NodeOf<C>) -> bool {
+    pub(in crate::engine) fn is_marked(&self, node: &NodeOf<C>) -> bool {
         node.is_doubted() || !self.store.trusts(node)
     }
 
