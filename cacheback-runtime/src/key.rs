@@ -72,7 +72,7 @@ pub trait Shape: Form {
 
 /// The shape of a key, or of a part of one: its owned form tells entries apart.
 pub trait KeyShape: Shape {
-    /// Hashes an owned form, as [`KeyPart::hash`] hashes what it was made from.
+    /// Hashes an owned form, with the same result as what it was made from.
     fn hash_owned<H: Hasher>(owned: &Self::Owned, state: &mut H);
     /// Whether two owned forms are the same key.
     fn equal(a: &Self::Owned, b: &Self::Owned) -> bool;
