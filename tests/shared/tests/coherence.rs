@@ -104,7 +104,7 @@ fn a_user_without_the_channel_looks_every_few_seconds() {
                     let changed = Instant::now();
                     let news = ["Local", "Shared"].map(|from| format!("Fresh {from} {round}"));
                     wait_until("the change", || news.contains(&other.ask(&format!("get long {key}"))));
-                    // Five seconds, and a pause between two tries.
+                    // Two seconds, and a pause between two tries.
                     assert!(changed.elapsed() < Duration::from_secs(8) + TIMEOUT, "{:?}", changed.elapsed());
                 }
                 assert_eq!(other.logged("second tier tells of no changes").len(), 1, "without {lacking}");

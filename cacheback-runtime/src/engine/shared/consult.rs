@@ -185,11 +185,12 @@ impl<C: Cacheable> Engine<C> {
             return None;
         }
         let held = self.held_here(&target);
-        // Also if too many look already, or nobody answers.
-        let look = held.as_ref().map(|held| self.begin_look().filter(|_| held.is_marked));
-        if matches!(look, Some(None)) {
-            return None;
-        }
+        let look = match &held {
+            None => None,
+            Some(held) if !held.is_marked => return None,
+            // If too many look already, or nobody answers, the value is shown as it is.
+            Some(_) => Some(self.begin_look()?),
+        };
         let engine = Arc::clone(self);
         Some(Box::pin(async move {
             let _look = look;

@@ -208,3 +208,25 @@ fn the_second_tier_is_asked_for_what_is_missing() {
     assert_eq!(decide(&error, at(0), true), ServeError);
     assert_eq!(decide(&error, at(0), false), Consult);
 }
+
+/// A value that another process may have changed is looked at if it would be served as fresh. If nobody can be asked once
+/// more, it counts as stale, and nothing is fetched for it.
+#[test]
+fn a_suspect_value() {
+    let asks = Facts { times: Some(TIMES), is_suspect: true, is_unsure: true, ..Facts::NONE };
+    let has_asked = Facts { is_unsure: false, ..asks };
+    for (age, first, then) in [
+        (0, Consult, ServeStale),
+        (90, Consult, ServeStale),
+        (99, Consult, ServeStale),
+        (100, ServeStaleAndRefresh, ServeStaleAndRefresh),
+        (150, FetchNow, FetchNow),
+        (200, Consult, ServeEmptyAndFetch),
+    ] {
+        assert_eq!(
+            (decide(&asks, at(age), false), decide(&has_asked, at(age), false)),
+            (first, then),
+            "{age}"
+        );
+    }
+}

@@ -1,8 +1,8 @@
 //! The subscription: a connection of its own, on which the server tells of the changes of all processes.
 //!
 //! A connection that looks alive may be deaf. So each process sends itself an *echo* every two seconds, on the way that all
-//! messages go: if none comes back, the connection is dropped. When it is lost, with the first echo of each new one, and
-//! every two seconds for as long as there is none, everything that was stored before is suspect.
+//! messages go: if none comes back, the connection is dropped. Everything that was stored before is suspect with the first
+//! echo of each new connection. While there is none, but the server can be asked, it is so every few seconds.
 
 use std::future::{pending, poll_fn};
 use std::sync::Weak;
@@ -22,7 +22,7 @@ use crate::tier::{Down, Reply};
 
 /// How often an echo is sent.
 const ECHO: Duration = Duration::from_secs(2);
-/// Without a subscription, everything becomes suspect so often.
+/// Without a subscription, everything becomes suspect no more often than this.
 const SUSPECT: Duration = Duration::from_secs(2);
 
 /// Keeps the subscription of a process, as long as the tier lives.
