@@ -12,10 +12,13 @@
 //! 10. [Tests of code that calls cached functions](testing)
 //! 11. [Operations: limits, numbers, logs and shutdown](operations)
 //! 12. [More than one process](several_processes)
-//! 13. [The cost of a call](costs)
-//! 14. [Limits: requirements, and things that the library does not do](limits)
-//! 15. [Coming from another cache](coming_from)
-//! 16. [When not to use it](when_not)
+//! 13. [One machine: a file as the second tier](one_machine)
+//! 14. [Refreshes in worker processes](workers)
+//! 15. [How far it goes](how_far)
+//! 16. [The cost of a call](costs)
+//! 17. [Limits: requirements, and things that the library does not do](limits)
+//! 18. [Coming from another cache](coming_from)
+//! 19. [When not to use it](when_not)
 
 #[doc = include_str!("guide/first_call.md")]
 pub mod first_call {}
@@ -52,6 +55,14 @@ pub mod operations {}
 
 #[doc = include_str!("guide/several_processes.md")]
 pub mod several_processes {}
+
+#[doc = include_str!("guide/one_machine.md")]
+pub mod one_machine {}
+#[doc = include_str!("guide/how_far.md")]
+pub mod how_far {}
+
+#[doc = include_str!("guide/workers.md")]
+pub mod workers {}
 
 #[doc = include_str!("guide/costs.md")]
 pub mod costs {}

@@ -11,6 +11,8 @@
 #![doc = "[operations]: guide::operations"]
 #![doc = "[web_service]: guide::web_service"]
 #![doc = "[several_processes]: guide::several_processes"]
+#![doc = "[one_machine]: guide::one_machine"]
+#![doc = "[workers]: guide::workers"]
 #![doc = "[costs]: guide::costs"]
 #![doc = "[limits]: guide::limits"]
 #![doc = "[coming_from]: guide::coming_from"]
@@ -35,13 +37,16 @@ pub use cacheback_runtime::{
 #[doc(inline)]
 pub use cacheback_runtime::metrics;
 
-#[cfg(any(feature = "redis", feature = "test-util"))]
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "test-util"))]
 #[doc(inline)]
 pub use cacheback_runtime::shared;
 
 #[cfg(feature = "test-util")]
 #[doc(inline)]
 pub use cacheback_runtime::testing;
+
+#[cfg(feature = "worker")]
+pub use cacheback_runtime::{Served, Worked, Worker, worker};
 
 #[doc(hidden)]
 pub use cacheback_runtime::__private;

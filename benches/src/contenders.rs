@@ -26,6 +26,7 @@ macro_rules! polled {
 
 pub(crate) mod background;
 mod cachekit;
+pub(crate) mod disk;
 mod functions;
 mod generic;
 mod hitbox;

@@ -10,6 +10,8 @@ mod allocations;
 pub(crate) mod background;
 pub(crate) mod build;
 pub(crate) mod counts;
+pub(crate) mod disk;
+pub(crate) mod fleet;
 pub(crate) mod hit_ratio;
 pub(crate) mod hits;
 pub(crate) mod instructions;
@@ -44,6 +46,8 @@ pub(crate) const LOADS: &[Load] = &[
     Load { name: "tail", parts: tail::parts, run: tail::run },
     Load { name: "waiters", parts: waiters::parts, run: waiters::run },
     Load { name: shared::NAME, parts: shared::parts, run: shared::run },
+    Load { name: disk::NAME, parts: disk::parts, run: disk::run },
+    Load { name: fleet::NAME, parts: fleet::parts, run: fleet::run },
     Load { name: "memory", parts: memory::parts, run: memory::run },
     Load { name: "allocations", parts: allocations::parts, run: allocations::run },
     Load { name: "hit-ratio", parts: hit_ratio::parts, run: hit_ratio::run },

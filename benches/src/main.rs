@@ -22,6 +22,7 @@ mod report;
 mod run;
 mod runner;
 mod server;
+mod simulation;
 mod stats;
 mod zipf;
 

@@ -64,8 +64,14 @@ pub(crate) fn bars(
     Ok(())
 }
 
-/// A line for each contender: ns, over numbers of this kind.
-pub(crate) fn curves(path: &Path, title: &str, over: &str, lines: &[Line<'_>]) -> Result<(), Failure> {
+/// A line for each contender, in this unit, over numbers of this kind.
+pub(crate) fn curves(
+    path: &Path,
+    title: &str,
+    unit: &str,
+    over: &str,
+    lines: &[Line<'_>],
+) -> Result<(), Failure> {
     let points = || lines.iter().flat_map(|line| &line.1);
     if points().next().is_none() {
         return Err("nothing was measured".into());
@@ -88,7 +94,7 @@ pub(crate) fn curves(path: &Path, title: &str, over: &str, lines: &[Line<'_>]) -
         .configure_mesh()
         .light_line_style(WHITE)
         .x_desc(over)
-        .y_desc("ns")
+        .y_desc(unit)
         .x_label_formatter(&|value| count(*value))
         .y_label_formatter(&|value| count(*value))
         .draw()?;
@@ -145,7 +151,7 @@ mod tests {
     fn without_figures_there_is_no_plot() {
         let path = Path::new("never-written.svg");
         assert!(bars(path, "", "", &[("a", 0.0, true)]).is_err());
-        assert!(curves(path, "", "", &[("a", Vec::new(), true)]).is_err());
+        assert!(curves(path, "", "", "", &[("a", Vec::new(), true)]).is_err());
     }
 
     #[test]

@@ -11,8 +11,10 @@ use crate::figure::Figures;
 use crate::loads::{Load, background, build, counts, hit_ratio, hits, instructions, shared, tail};
 use crate::plan::Plan;
 use crate::plot::{self, count, number};
-use crate::{goals, machine, server};
+use crate::{goals, loads, machine, server};
 
+mod disk;
+mod fleet;
 mod tables;
 use tables::{bars, code, columns, draw, ends, load, ratio, ratios, shown, threads};
 
@@ -41,7 +43,7 @@ impl Facts<'_> {
 }
 
 /// The packages whose versions the report names.
-const PEERS: [&str; 13] = [
+const PEERS: [&str; 15] = [
     "cacheback",
     "moka",
     "quick_cache",
@@ -55,6 +57,8 @@ const PEERS: [&str; 13] = [
     "cachekit-rs",
     "papaya",
     "redis",
+    "redb",
+    "rusqlite",
 ];
 
 /// Returns the text. The plots are written to `plots/` in the folder.
@@ -92,6 +96,12 @@ pub(crate) fn write(figures: &Figures, folder: &Path, facts: &Facts<'_>) -> Stri
     }
     if figures.has(shared::NAME) {
         shared_section(&mut text, figures, folder);
+    }
+    if figures.has(loads::disk::NAME) {
+        disk::section(&mut text, figures, folder);
+    }
+    if figures.has(loads::fleet::NAME) {
+        fleet::section(&mut text, figures, folder);
     }
     if figures.has("memory") {
         memory_section(&mut text, figures, folder, facts);
@@ -177,10 +187,10 @@ fn goals_section(text: &mut String, figures: &Figures, facts: &Facts<'_>) {
 fn hits_section(text: &mut String, figures: &Figures, folder: &Path) {
     let _ = write!(
         text,
-        "## hits\n\nEvery read hits. Bounded caches have room for {} entries. `hot` reads one of 100,000 keys again and \
-         again. `zipf 10k` draws from 10,000 keys with an exponent of 0.99. With several threads every thread reads, \
-         and a time is that of one read of one thread. Each cell is the ratio to {UNIT}, with ns a read in \
-         brackets.\n",
+        "## hits\n\nEvery read hits, and each cache has read the keys of the load once before. Bounded caches have room \
+         for {} entries. `hot` reads one of 100,000 keys again and again. `zipf 10k` draws from 10,000 keys with an \
+         exponent of 0.99. With several threads every thread reads, and a time is that of one read of one thread. \
+         Each cell is the ratio to {UNIT}, with ns a read in brackets.\n",
         number(ROOMY as f64)
     );
     let cases = figures.cases("hits");
@@ -251,6 +261,7 @@ fn growth(text: &mut String, figures: &Figures, folder: &Path) {
         plot::curves(
             &folder.join("plots").join(file),
             "zipf, 1 thread: time of a hit by entries",
+            "ns",
             "entries",
             &lines,
         ),
@@ -396,7 +407,7 @@ fn tail_section(text: &mut String, figures: &Figures, folder: &Path) {
         .collect();
     let file = "tail.svg";
     let title = "single hits while refreshes and evictions go on: one hit in so many takes longer than this";
-    draw(text, plot::curves(&folder.join("plots").join(file), title, "one hit in", &lines), file);
+    draw(text, plot::curves(&folder.join("plots").join(file), title, "ns", "one hit in", &lines), file);
 }
 
 fn counts_section(text: &mut String, figures: &Figures, folder: &Path) {
@@ -498,8 +509,8 @@ fn shared_section(text: &mut String, figures: &Figures, folder: &Path) {
          of which each round trip is one; the commands, those inside of scripts and transactions among them; and the bytes \
          that it received and sent. With {} callers: the CPU time of this process and of the server, in us. All of it \
          includes what goes on besides the calls, such as the heartbeat of {OURS}, one command a second.\n\nBecause of this \
-         load, {OURS} is built with the feature `redis` in all of them. That costs a hit nothing, and a miss some 2 % more \
-         instructions.\n\n{GUARANTEES}",
+         load, {OURS} is built with the feature `redis` in all of them, and because of `disk` with `sqlite`. That costs a hit \
+         nothing, and a miss some 2 % more instructions.\n\n{GUARANTEES}",
         server::version().map_or_else(String::new, |version| format!(" ({version})")),
         shared::CALLERS[1],
     );

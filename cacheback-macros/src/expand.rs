@@ -13,6 +13,7 @@ mod key;
 mod lints;
 mod paths;
 mod policy;
+mod queue;
 mod shared;
 mod stand_in;
 #[cfg(test)]
@@ -48,6 +49,8 @@ struct Place {
     slot: TokenStream,
     /// The path of the function that holds the body, if there is one.
     body: TokenStream,
+    /// The path of the function that says how a queued function's arguments reach a worker, if there is one.
+    carriers: TokenStream,
 }
 
 /// A plan and what its tokens share.

@@ -205,13 +205,15 @@ use crate::plan::Plan;
 /// | [`eviction`](#eviction) | `"lru"` or `"tiny_lfu"` | `"lru"` |
 /// | [`shared`](#shared) | flag, or `= "name of a tier"` | off |
 /// | [`version`](#version) | whole number | 0 |
+/// | [`queue`](#queue) | flag, or `= "name of a queue"` | off |
+/// | [`queue_fallback`](#queue_fallback) | `bool` | `true` |
 /// | [`name`](#name) | string | path of the function |
 /// | [`in_impl`](#in_impl) | flag | seen by a receiver or `Self` |
 /// | [`handle`](#handle) | `false`, or another name | name of the function |
 /// | [`crate`](#crate) | path | `::cacheback` |
 ///
-/// The options `queue`, `tags` and `batch` are planned, and not in this version. "Arguments" are the receiver too: an
-/// expression may use `self`.
+/// The options `tags` and `batch` are planned, and not in this version. "Arguments" are the receiver too: an expression
+/// may use `self`.
 ///
 /// ## `lifetime`
 ///
@@ -587,7 +589,7 @@ use crate::plan::Plan;
 /// `Result` the `Ok`. A hit in memory is the same as without `shared`. The name of the function is a part of the shared
 /// key, and so are the type of a method and the type arguments of a generic function, as
 /// [`type_name`](std::any::type_name) has them: the compiler may name them otherwise in another version. Needs the
-/// feature `redis`, or for tests `test-util`, which has a tier in memory. Default: off.
+/// feature `redis` or `sqlite`, or for tests `test-util`, which has a tier in memory. Default: off.
 ///
 /// ```
 /// # use cacheback::cacheback;
@@ -613,6 +615,42 @@ use crate::plan::Plan;
 /// // 2: the rate is in per mille, and was in per cent.
 /// #[cacheback(lifetime = "1h", shared, version = 2)]
 /// async fn tax_rate(country: &str) -> u32 { tax::rate(country).await }
+/// ```
+///
+/// ## `queue`
+///
+/// Refreshes that nobody waits for, that after `invalidate()` among them, run in worker processes
+/// (`cacheback::worker()`, feature `worker`), which take them from a queue of the second tier. `queue` alone is the
+/// queue `default`. A call that waits still fetches in its own process, and so does a refresh if no worker was seen in
+/// the last 15 seconds: see
+/// [`queue_fallback`](#queue_fallback). Needs [`shared`](#shared), and a handle.
+///
+/// Arguments that are not [skipped](#skip) are sent to the worker, and are `Serialize + DeserializeOwned` in their owned
+/// form. Skipped ones, and a skipped `self`, are the worker's own (`Worker::provide`). A generic function cannot be
+/// queued. Default: off.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # use std::sync::Arc;
+/// # pub struct Db;
+/// # impl Db { async fn sum(&self, _: &str) -> u64 { 0 } }
+/// #[cacheback(lifetime = "10m", shared, queue = "reports", skip(db))]
+/// async fn sales(db: &Arc<Db>, region: &str) -> u64 { db.sum(region).await }
+/// ```
+///
+/// ## `queue_fallback`
+///
+/// Whether a refresh that no worker takes runs in the process that asks for it: if no worker of the function was seen in
+/// the last 15 seconds, 10,000 of its jobs wait already, or the queue gives no answer. The log says so, once a minute.
+/// With `false` the value stays stale instead, up to its `max_stale`: then a call waits, and fetches. Needs
+/// [`queue`](#queue). Default: `true`.
+///
+/// ```
+/// # use cacheback::cacheback;
+/// # mod warehouse { pub async fn total<T: Default>(_: u16) -> T { T::default() } }
+/// // A query that no web process is to run.
+/// #[cacheback(lifetime = "1h", shared, queue, queue_fallback = false)]
+/// async fn turnover(year: u16) -> u64 { warehouse::total(year).await }
 /// ```
 ///
 /// ## `name`

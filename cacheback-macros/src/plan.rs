@@ -25,7 +25,7 @@ use self::expression::Names;
 pub(crate) use self::instances::{Instances, Parameter};
 use self::key::Key;
 pub(crate) use self::settings::{Assignment, Closure, Setting, Settings};
-pub(crate) use self::shared::Shared;
+pub(crate) use self::shared::{Queue, Shared};
 use crate::error::Errors;
 use crate::function::attrs::{self, Attributes};
 use crate::function::place::Place;
@@ -109,6 +109,7 @@ pub(crate) fn make(
     let in_impl = options.in_impl.is_some() || function.says_self;
     let companion = companion::choose(&options, &function, in_impl);
     let instances = instances::choose(parameters, in_impl, &companion);
+    check::queue::check(&options, &companion, &instances, errors);
     let docs = attrs.documented.then(|| docs::section(&options, &companion, &function));
     // With an unreadable option about, one of these may have been meant by it.
     let is_placed = !options.may_mean(&["handle", "in_impl", "crate"]);

@@ -21,6 +21,11 @@ pub use crate::rules::policy::{Eviction, Policy};
 
 // The bounds of generated code, so that the compiler names them by a path that its reader has.
 #[cfg(feature = "shared")]
+pub use crate::function::queued::{
+    AnyArgs, Carried, CarriedPart, Carrier, Carriers, Missing, Provided, Provisions, QueuedArgument, Rest,
+    carried, carried_part, carry, provided,
+};
+#[cfg(feature = "shared")]
 pub use crate::function::shared::{
     Encoded, SharedKey, SharedParts, SharedSite, SharedValue, shared_part, shared_parts,
 };
@@ -31,6 +36,8 @@ pub use crate::outcome::{Empty, Failure, Value};
 
 use crate::api::cache::{self, CacheRef};
 use crate::api::entry::Entry;
+#[cfg(feature = "shared")]
+use crate::api::serve::ServedFunction;
 use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 use crate::engine::Of;
@@ -41,6 +48,8 @@ use crate::outcome::Outcome;
 
 /// The traits whose methods are found on a [`Probe`] or a [`Computed`]: which of them are used depends on the types.
 pub mod probes {
+    #[cfg(feature = "shared")]
+    pub use crate::function::queued::{CarriesPart as _, RefusesPart as _};
     #[cfg(feature = "shared")]
     pub use crate::function::shared::{EncodedKey as _, RefusedKey as _};
     pub use crate::key::{BorrowedPart as _, NestedPart as _};
@@ -58,7 +67,8 @@ pub const fn seconds(seconds: u64) -> Duration {
 
 /// The answer to a call, if there is one at once and nothing is to be started.
 // Inlined, once for each cached function: a copy shared by functions of the same types costs each call 20 instructions.
-#[inline(always)]
+// (Not in a build that is not optimised: there it would only take the compiler longer.)
+#[cfg_attr(not(debug_assertions), inline(always))]
 #[must_use]
 pub fn hit<A: KeyOver<W>, O: Outcome, I: Instantiation, W: Copy>(
     at: I,
@@ -86,6 +96,9 @@ type Boxed<R> = AssertUnwindSafe<BoxFuture<R>>;
 impl<R> Future for Wait<R> {
     type Output = R;
 
+    // Out of line: each cached function would have a copy.
+    #[cold]
+    #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
         match &mut self.0 {
             Some(wait) => wait.0.as_mut().poll(context),
@@ -225,6 +238,27 @@ pub fn shared_entry_of<A: KeyOver<W>, F: ArgsOver<X>, O: Outcome, I: Instantiati
 ) -> Entry<O::Return> {
     cache::list_function(at.slot());
     Entry::new(Arc::new(site.site().with(at, key, args, || Some(shared.options::<I::Marker>()))))
+}
+
+/// The handle of all caches of a function whose refreshes workers run. A worker makes the entry of its arguments.
+#[cfg(feature = "shared")]
+#[must_use]
+pub fn queued_cache<I: Instantiation, C: Carriers, R: Send + 'static>(
+    at: I,
+    queue: &'static str,
+    version: fn() -> u64,
+    carriers: C,
+    entry: fn(&AnyArgs) -> Entry<R>,
+) -> CacheRef {
+    CacheRef::of_queued_function(at.slot(), ServedFunction::new(at, queue, version, carriers, entry))
+}
+
+/// Lends arguments that a worker owns.
+#[cfg(feature = "shared")]
+#[must_use]
+pub fn lend<A: Shape>(_: PhantomData<A>, owned: &AnyArgs) -> A::Lease<'_> {
+    let Some(owned) = owned.downcast_ref() else { unreachable!("they are those of the function") };
+    A::lease(owned)
 }
 
 /// The shape of an argument whose type has no name.

@@ -7,5 +7,9 @@ pub(crate) mod entry;
 pub mod metrics;
 pub(crate) mod registry;
 #[cfg(feature = "shared")]
+pub(crate) mod serve;
+#[cfg(feature = "shared")]
 pub mod shared;
 pub(crate) mod shutdown;
+#[cfg(feature = "worker")]
+pub(crate) mod worker;

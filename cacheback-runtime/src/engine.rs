@@ -55,8 +55,12 @@ pub(crate) use erased::ErasedCache;
 use fetch::Job;
 pub(crate) use result::{Answer, CallKind, Peeked};
 use result::{Fetched, FlightResult};
+#[cfg(feature = "worker")]
+pub(crate) use shared::Cut;
 use shared::Shared;
 pub(crate) use shared::{Bump, Telling, tell};
+#[cfg(feature = "shared")]
+pub(crate) use shared::{Order, Queued, Verdict};
 pub(crate) use target::{Keyed, Target};
 
 type ErrorOf<C> = Arc<Shareable<<C as Cacheable>::Error>>;
@@ -107,7 +111,7 @@ impl<C: Cacheable> Engine<C> {
             hasher: Seeded::default(),
             store: Store::new(Limit::of(&policy), policy.eviction, Windows::of(&policy)),
             flights: Flights::new(),
-            counters: Counters::default(),
+            counters: Counters::new(),
             breaker: Breaker::new(),
             refusals: RateLimit::default(),
             clamps: RateLimit::default(),
@@ -138,6 +142,12 @@ impl<C: Cacheable> Engine<C> {
         let mut hasher = self.hasher.build_hasher();
         <C::Key>::hash(view, &mut hasher);
         hasher.finish()
+    }
+
+    /// The hash of a key that came with a job.
+    #[cfg(feature = "worker")]
+    pub(crate) fn hash_of(&self, key: &C::OwnedKey) -> u64 {
+        self.hash_owned(key)
     }
 
     /// The hash of an owned key.

@@ -58,8 +58,17 @@ pub(crate) struct RateLimit(AtomicU64);
 
 impl RateLimit {
     pub(crate) fn passes(&self, now: Moment) -> bool {
+        self.passes_each(10_000_000_000, now)
+    }
+
+    #[cfg(feature = "shared")]
+    pub(crate) fn passes_each_minute(&self, now: Moment) -> bool {
+        self.passes_each(60_000_000_000, now)
+    }
+
+    fn passes_each(&self, nanos: u64, now: Moment) -> bool {
         let last = self.0.load(Ordering::Relaxed);
-        let due = last == 0 || now.since(Moment::from_bits(last)) >= 10_000_000_000;
+        let due = last == 0 || now.since(Moment::from_bits(last)) >= nanos;
         due && self.0.compare_exchange(last, now.to_bits(), Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 }

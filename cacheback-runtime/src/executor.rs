@@ -203,6 +203,26 @@ impl Executor {
         }
     }
 
+    /// Completes when the second tiers were told of all changes.
+    #[cfg(feature = "shared")]
+    pub(crate) async fn deliver_changes(&self) {
+        self.tiers.deliver_all().await;
+    }
+
+    #[cfg(not(feature = "shared"))]
+    pub(crate) async fn deliver_changes(&self) {}
+
+    /// How many changes the second tiers were not told of yet.
+    #[cfg(feature = "shared")]
+    pub(crate) fn undelivered(&self) -> u64 {
+        self.tiers.status().iter().map(|tier| tier.pending).sum()
+    }
+
+    #[cfg(not(feature = "shared"))]
+    pub(crate) fn undelivered(&self) -> u64 {
+        0
+    }
+
     /// Takes away the places of refreshes whose claim has lapsed, and hands them out again. Unless their runtime is
     /// stalled, their own timers give them back before.
     pub(crate) fn reclaim(self: &Arc<Self>, now: Moment) {

@@ -4,6 +4,7 @@
 //! flight that holds the key. They are found and changed under the lock of their shard, and no user code runs there.
 
 use std::collections::HashMap;
+use std::task::Waker;
 
 use smallvec::SmallVec;
 
@@ -48,14 +49,19 @@ pub(crate) struct Flight<T> {
     /// Whether it may have a place, so that not every caller who joins takes that lock.
     has_place: AtomicBool,
     result: OnceLock<T>,
+    /// Wakes the caller who has started it, if that waits: nearly always the only one.
+    leader: Mutex<Option<Waker>>,
+    /// Wakes the others who wait.
     done: Notify,
+    /// Whether there were any.
+    is_joined: AtomicBool,
     waiting: AtomicUsize,
     /// After its claim has lapsed: when its task last showed that it runs, by the [awake](Moment::awake) clock. Zero
     /// before.
     seen: AtomicU64,
     abandoned: Notify,
     /// The task that its body runs in.
-    task: OnceLock<task::Id>,
+    task: Mutex<Option<task::Id>>,
     /// Its body has asked for a shutdown, which does not end it.
     exempt: AtomicBool,
     /// It was asked for by the body of an earlier fetch of its key.
@@ -74,11 +80,13 @@ impl<T> Flight<T> {
             place: Mutex::default(),
             has_place: AtomicBool::new(false),
             result: OnceLock::new(),
+            leader: Mutex::default(),
             done: Notify::new(),
+            is_joined: AtomicBool::new(false),
             waiting: AtomicUsize::new(0),
             seen: AtomicU64::new(0),
             abandoned: Notify::new(),
-            task: OnceLock::new(),
+            task: Mutex::default(),
             exempt: AtomicBool::new(false),
             rerun: AtomicBool::new(false),
             drive: Drive::default(),
@@ -134,6 +142,18 @@ impl<T> Flight<T> {
     /// Answers all callers who wait. The first result stands.
     pub(crate) fn complete(&self, result: T) {
         if self.result.set(result).is_ok() {
+            self.wake_waiters();
+        }
+    }
+
+    /// Wakes all callers who wait.
+    fn wake_waiters(&self) {
+        let leader = lock(&self.leader).take();
+        if let Some(leader) = leader {
+            leader.wake();
+        }
+        // A caller who joins says so before it looks for the result, which was set before this.
+        if self.is_joined.load(Ordering::SeqCst) {
             self.done.notify_waiters();
         }
     }
@@ -164,7 +184,7 @@ impl<T> Flight<T> {
 
     /// Notes that its body is about to run in this task.
     pub(crate) fn begins_in(&self, task: task::Id) {
-        let _ = self.task.set(task);
+        lock(&self.task).get_or_insert(task);
     }
 }
 
@@ -176,7 +196,7 @@ impl<T: Send + Sync + 'static> Fetch for Flight<T> {
         self.waiting() > 0
     }
     fn runs_in(&self, task: task::Id) -> bool {
-        self.task.get() == Some(&task)
+        *lock(&self.task) == Some(task)
     }
     fn exempt(&self) {
         self.exempt.store(true, Ordering::SeqCst);
@@ -337,7 +357,7 @@ fn claims_of<K: ?Sized, T, J>(
     claims: &mut SameHash<K, T, J>,
     known: &KnownKeys<K>,
 ) -> Result<usize, Uncompared<K>> {
-    let mut unknown = SmallVec::new();
+    let mut unknown = Vec::new();
     for (at, claims) in claims.iter().enumerate() {
         match known.is_same_key(&claims.key) {
             Some(true) => return Ok(at),
@@ -345,8 +365,8 @@ fn claims_of<K: ?Sized, T, J>(
             None => unknown.push(KeyRef::Key(Arc::clone(&claims.key))),
         }
     }
-    if let Some(uncompared) = Uncompared::among(unknown) {
-        return Err(uncompared);
+    if !unknown.is_empty() {
+        return Err(Uncompared(unknown));
     }
     claims.push(KeyClaims::open(Arc::clone(known.me())));
     Ok(claims.len() - 1)

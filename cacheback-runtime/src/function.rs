@@ -6,6 +6,8 @@ pub(crate) mod instance;
 mod instances;
 pub(crate) mod marker;
 #[cfg(feature = "shared")]
+pub(crate) mod queued;
+#[cfg(feature = "shared")]
 pub(crate) mod shared;
 pub(crate) mod slot;
 pub(crate) mod span;

@@ -22,8 +22,11 @@ mod lapses;
 mod moves;
 mod queue;
 mod reads;
+mod recovery;
 mod shared;
 mod trials;
+#[cfg(feature = "worker")]
+mod workers;
 mod writes;
 
 use std::env;

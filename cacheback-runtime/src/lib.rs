@@ -20,6 +20,9 @@ mod tier;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation;
 
 pub use api::cache::{Cache, CacheBuilder, CacheRef, caches};
 pub use api::configure::{Configure, configure};
@@ -29,6 +32,8 @@ pub use api::metrics;
 #[cfg(feature = "shared")]
 pub use api::shared;
 pub use api::shutdown::{Shutdown, shutdown};
+#[cfg(feature = "worker")]
+pub use api::worker::{Served, Worked, Worker, worker};
 pub use events::{Source, Stats, Status, logs};
 pub use executor::context::settle;
 #[cfg(feature = "test-util")]

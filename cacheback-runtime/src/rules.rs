@@ -5,3 +5,5 @@ pub(crate) mod decide;
 pub(crate) mod effect;
 pub(crate) mod freshness;
 pub(crate) mod policy;
+#[cfg(feature = "shared")]
+pub(crate) mod queue;

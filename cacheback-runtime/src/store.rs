@@ -25,8 +25,6 @@
 use std::cell::{OnceCell, RefCell};
 use std::mem::needs_drop;
 
-use smallvec::SmallVec;
-
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, AtomicU32, AtomicU64, OnceLock, Ordering};
 use crate::flight::collisions::{KeyRef, KnownKeys, Uncompared};
@@ -216,6 +214,11 @@ where
         node.value_key().is_some_and(same).then_some(node)
     }
 
+    /// Whether each value that was ever put in was the first at its hash, so that no other need be looked for.
+    pub(crate) fn has_only_first(&self) -> bool {
+        self.values.index.has_only_first()
+    }
+
     /// Finds the node of a key in either part, under the key's lock. Runs no user code: `Err` lists nodes whose keys
     /// are to be compared first.
     pub(crate) fn resident<'p, 's, Q: ?Sized>(
@@ -224,7 +227,7 @@ where
         known: &KnownKeys<Q>,
         pins: &'p Pins<'s, K, V, X>,
     ) -> Result<Option<&'p Node<K, V, X>>, Uncompared<Q>> {
-        let unknown = RefCell::new(SmallVec::new());
+        let unknown = RefCell::new(Vec::new());
         let is = |node: &Node<K, V, X>| {
             let same = known.is_same_node(node.id());
             if same.is_none() && node.hash() == hash {
@@ -238,10 +241,8 @@ where
             let (records, pinned) = self.pinned_records(pins)?;
             records.index.find(hash, floor, is, pinned)
         });
-        match (found, Uncompared::among(unknown.into_inner())) {
-            (None, Some(uncompared)) => Err(uncompared),
-            (found, _) => Ok(found),
-        }
+        let unknown = unknown.into_inner();
+        if found.is_some() || unknown.is_empty() { Ok(found) } else { Err(Uncompared(unknown)) }
     }
 
     /// Whether the node of this number has the key that `same` looks for. `None` if the node is gone. Runs user code.
@@ -460,6 +461,22 @@ where
     ) -> impl Iterator<Item = &'p Node<K, V, X>> {
         let records = self.pinned_records(pins).map(|(_, records)| records.keys());
         pins.values.keys().chain(records.into_iter().flatten())
+    }
+
+    /// Those that a reader can find.
+    #[cfg(feature = "shared")]
+    pub(crate) fn found<'p, 's>(
+        &'s self,
+        pins: &'p Pins<'s, K, V, X>,
+    ) -> impl Iterator<Item = &'p Node<K, V, X>> {
+        let floor = self.floor.load(Ordering::Acquire);
+        self.nodes(pins).filter(move |node| node.id() >= floor)
+    }
+
+    /// About how many values there are.
+    #[cfg(feature = "shared")]
+    pub(crate) fn nodes_about(&self) -> u64 {
+        self.values.index.nodes()
     }
 
     /// Removes a node. Calls moka: never call it under a lock.

@@ -10,31 +10,51 @@
 //!
 //! Ages are measured by the tier's clock alone: no clock of any process takes part.
 
+#![cfg_attr(
+    not(any(feature = "redis", feature = "simulation", feature = "sqlite", feature = "test-util")),
+    allow(dead_code) // There is no tier that would do it.
+)]
+
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Weak;
 use std::time::Duration;
 
+use crate::base::clock::Moment;
 use crate::base::sync::Arc;
-use crate::base::tasks::BoxFuture;
+use crate::base::tasks::{BoxFuture, Handle};
 
 pub(crate) mod codec;
 // In a build for its tests alone, nobody exports what is public there.
-#[cfg(any(feature = "redis", test))]
-#[cfg_attr(not(feature = "redis"), allow(unreachable_pub))]
+#[cfg(any(feature = "redis", feature = "sqlite", test))]
+#[cfg_attr(not(any(feature = "redis", feature = "sqlite")), allow(unreachable_pub))]
 pub(crate) mod compress;
-#[cfg(any(feature = "redis", test))]
+#[cfg(any(feature = "redis", feature = "sqlite", test))]
 pub(crate) mod envelope;
-#[cfg(any(feature = "test-util", all(test, cacheback_shuttle)))]
+#[cfg(any(feature = "simulation", feature = "sqlite", feature = "test-util", all(test, cacheback_shuttle)))]
+mod fencing;
+pub(crate) mod late;
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+mod life;
+#[cfg(any(feature = "test-util", feature = "simulation", all(test, cacheback_shuttle)))]
 pub(crate) mod memory;
 pub(crate) mod messages;
+pub(crate) mod probe;
+pub(crate) mod queue;
+pub(crate) mod recovery;
 #[cfg(feature = "redis")]
 pub(crate) mod redis;
 mod round_trips;
 pub(crate) mod schema;
+#[cfg(feature = "sqlite")]
+pub(crate) mod sqlite;
 pub(crate) mod status;
 pub(crate) mod wire_key;
+use late::{Delivered, Late};
 use messages::Coherence;
+use probe::Probe;
+use queue::Queue;
+use recovery::Recovering;
 use status::TierStatus;
 pub(crate) use wire_key::{Scope, WireKey};
 
@@ -54,7 +74,7 @@ pub(crate) enum Down {
     TimedOut,
     /// The tier has answered with an error.
     // The one in memory never does.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "redis", feature = "sqlite")), allow(dead_code))]
     Refused(String),
 }
 
@@ -75,6 +95,18 @@ impl fmt::Display for Down {
 pub(crate) trait Tier: Send + Sync + 'static {
     /// Whether it can be asked. If not, every operation fails at once.
     fn is_up(&self) -> bool;
+
+    /// The connection that there is, or was.
+    fn contact(&self) -> Contact;
+
+    /// Completes when there is another connection than the one of this number. It keeps nothing of the tier alive.
+    fn reconnected(&self, since: u64) -> BoxFuture<()>;
+
+    /// Where its own tasks run.
+    fn runtime(&self) -> Handle;
+
+    /// The longest time that an operation takes.
+    fn timeout(&self) -> Duration;
 
     /// Its state as this process sees it, without an alias. Costs some microseconds.
     fn status(&self) -> TierStatus;
@@ -100,64 +132,164 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// Changes a key from outside of any fetch. Leases of the key are void afterwards.
     fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId>;
 
+    /// Changes a key by a change that was made some time ago, and yields to what was written since. If nobody can tell
+    /// which of two values is the later one, the key has none afterwards.
+    fn deliver(&self, key: &WireKey, change: Change, late: Late) -> Reply<Delivered>;
+
     /// From now on tells a cache of the changes of its scope that other processes make. It is never told under a lock
     /// of the caller's.
     fn listen(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>);
 
-    /// Changes all keys of a scope at once. Leases of them are void afterwards.
-    fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()>;
+    /// Changes all keys of a scope at once, by a change that was made at this moment of the process's clock. Leases of them
+    /// are void afterwards.
+    fn bump(&self, scope: &Arc<Scope>, change: Bump, at: Moment) -> Reply<()>;
+
+    /// Its queue for the refreshes that workers run, if it has one.
+    fn queue(&self) -> Option<&dyn Queue> {
+        None
+    }
+}
+
+/// A connection to a tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Contact {
+    /// Each has another one than the one before.
+    pub(crate) number: u64,
+    /// How long ago the last one was lost.
+    pub(crate) lost: Duration,
 }
 
 /// The tiers that were configured, by their aliases.
 #[derive(Clone, Default)]
-pub(crate) struct Tiers(Vec<Named>);
+pub(crate) struct Tiers {
+    all: Vec<Named>,
+    /// The queue of all of them, if it is not each one's own.
+    jobs: Option<Arc<dyn Queue>>,
+    /// How the traces of refreshes go on in workers.
+    pub(crate) traces: Option<queue::Traces>,
+}
 
 /// A tier with its alias.
-type Named = (Option<Box<str>>, Arc<dyn Tier>);
+#[derive(Clone)]
+struct Named {
+    alias: Option<Box<str>>,
+    tier: Arc<dyn Tier>,
+    recovering: Arc<Recovering>,
+}
+
+impl Named {
+    fn new(alias: Option<Box<str>>, recovering: Recovering) -> Self {
+        let recovering = Arc::new(recovering);
+        Self { alias, tier: Arc::clone(&recovering) as _, recovering }
+    }
+}
 
 impl Tiers {
     /// Adds a tier. The one without an alias is for caches that name none.
     pub(crate) fn add(&mut self, alias: Option<&str>, tier: Arc<dyn Tier>) {
-        self.0.push((alias.map(Into::into), tier));
+        let recovering = Recovering::over(tier, self.jobs.as_ref().map(Arc::clone));
+        self.all.push(Named::new(alias.map(Into::into), recovering));
+    }
+
+    /// Puts the jobs of all tiers on this queue.
+    pub(crate) fn set_jobs(&mut self, jobs: Arc<dyn Queue>) {
+        for own in &mut self.all {
+            *own = Named::new(own.alias.take(), own.recovering.with_jobs(&jobs));
+        }
+        self.jobs = Some(jobs);
+    }
+
+    /// All queues, with the aliases of their tiers.
+    pub(crate) fn queues(&self) -> Vec<(Option<&str>, &dyn Queue)> {
+        match &self.jobs {
+            Some(jobs) => vec![(None, &**jobs)],
+            None => self.all().filter_map(|(alias, tier)| Some((alias, tier.queue()?))).collect(),
+        }
     }
 
     pub(crate) fn get(&self, alias: Option<&str>) -> Option<&Arc<dyn Tier>> {
-        self.0.iter().find(|(own, _)| own.as_deref() == alias).map(|(_, tier)| tier)
+        self.all.iter().find(|own| own.alias.as_deref() == alias).map(|own| &own.tier)
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Option<&str>, &Arc<dyn Tier>)> {
+        self.all.iter().map(|own| (own.alias.as_deref(), &own.tier))
     }
 
     /// The state of each.
     pub(crate) fn status(&self) -> Vec<TierStatus> {
-        let status = |(alias, tier): &Named| TierStatus {
-            alias: alias.as_deref().map(str::to_owned),
-            ..tier.status()
-        };
-        self.0.iter().map(status).collect()
+        let status =
+            |own: &Named| TierStatus { alias: own.alias.as_deref().map(str::to_owned), ..own.tier.status() };
+        self.all.iter().map(status).collect()
+    }
+
+    /// Looks at so many of the values of each tier that hits serve.
+    pub(crate) async fn probe(&self, most: usize) -> Probe {
+        let mut sum = Probe::default();
+        for own in &self.all {
+            let Probe { probed, outdated } = own.recovering.probe(most).await;
+            sum.probed += probed;
+            sum.outdated += outdated;
+        }
+        sum
+    }
+
+    /// Completes when each was told of all changes.
+    pub(crate) async fn deliver_all(&self) {
+        recovery::all(self.all.iter().map(|own| own.recovering.deliver_all()).collect()).await;
     }
 
     /// An alias that two tiers have.
     pub(crate) fn twice(&self) -> Option<Option<&str>> {
-        let aliases = || self.0.iter().map(|(alias, _)| alias.as_deref());
+        let aliases = || self.all.iter().map(|own| own.alias.as_deref());
         aliases().find(|alias| aliases().filter(|other| other == alias).count() > 1)
     }
 }
 
 impl fmt::Debug for Tiers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(alias, _)| alias)).finish()
+        f.debug_list().entries(self.all.iter().map(|own| &own.alias)).finish()
     }
 }
 
 /// The answer to a read.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Read {
-    /// There is no value. A tombstone, if a value was removed, has a number.
-    Missing { tombstone: Option<WriteId> },
+pub(crate) enum Read<F = Found> {
+    /// There is no value, but perhaps a tombstone, if one was removed.
+    Missing { tombstone: Option<Tombstone>, bumped: Bumped },
     /// There is none since all values of the scope were removed. What is left of it has a number.
     Cleared(WriteId),
     /// The value that the caller has already.
     Unchanged(Ages),
     /// Another one.
-    Found(Found),
+    Found(F),
+}
+
+impl<F> Read<F> {
+    #[cfg_attr(not(any(feature = "sqlite", feature = "test-util")), allow(dead_code))]
+    pub(crate) fn map<G>(self, found: impl FnOnce(F) -> G) -> Read<G> {
+        match self {
+            Self::Missing { tombstone, bumped } => Read::Missing { tombstone, bumped },
+            Self::Cleared(id) => Read::Cleared(id),
+            Self::Unchanged(ages) => Read::Unchanged(ages),
+            Self::Found(value) => Read::Found(found(value)),
+        }
+    }
+}
+
+/// How long ago, by the tier's clock, all values of the scope were changed. `None`: never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bumped {
+    pub(crate) stale: Option<Duration>,
+    pub(crate) gone: Option<Duration>,
+}
+
+/// What is left of a value that was removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tombstone {
+    pub(crate) id: WriteId,
+    /// How long ago that was, or the last change of all values, by the tier's clock. `None`: nobody can tell.
+    pub(crate) written: Option<Duration>,
 }
 
 /// How old a value is, by the tier's clock.
@@ -181,6 +313,8 @@ pub(crate) fn is_fresh(age: Duration, lifetime: Duration, ahead: Duration) -> bo
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Found {
     pub(crate) id: WriteId,
+    /// How long ago it was changed, or all values were, by the tier's clock. `None`: nobody can tell.
+    pub(crate) written: Option<Duration>,
     pub(crate) ages: Ages,
     /// The fingerprint of the types that it was made from.
     pub(crate) schema: u64,
@@ -206,8 +340,11 @@ pub(crate) struct Request {
     pub(crate) ahead: Option<Duration>,
     /// A caller waits for the fetch: a queued fetch and a back-off of another process do not keep it from the lease.
     pub(crate) is_awaited: bool,
-    /// The fetch is about to run. Otherwise it is queued for a worker.
+    /// The fetch is about to run. Otherwise it is queued for a worker, and nobody extends its lease.
     pub(crate) is_running: bool,
+    /// The lease of a queued fetch, which this one is to run in its place. It is given only if that one still waits, or
+    /// has lapsed and the value is the one that the caller has seen.
+    pub(crate) job: Option<Token>,
 }
 
 /// Identifies a lease: drawn at random, so that no two processes choose the same.
@@ -224,13 +361,24 @@ impl Token {
 
 /// The answer to a request for a lease.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Acquired {
+pub(crate) enum Acquired<F = Found> {
     /// The caller is to fetch. The tier extends the lease until it is stored or released.
     Ours(Lease),
-    /// Another process fetches the key or is in back-off, for so long at least.
-    Theirs { left: Duration, is_backoff: bool },
+    /// Another process fetches the key, has queued it or is in back-off, for so long at least.
+    Theirs { left: Duration, is_backoff: bool, queued: Option<Token> },
     /// There is a newer value than the one that the caller has seen.
-    Newer(Found),
+    Newer(F),
+}
+
+impl<F> Acquired<F> {
+    #[cfg_attr(not(any(feature = "sqlite", feature = "test-util")), allow(dead_code))]
+    pub(crate) fn map<G>(self, found: impl FnOnce(F) -> G) -> Acquired<G> {
+        match self {
+            Self::Ours(lease) => Acquired::Ours(lease),
+            Self::Theirs { left, is_backoff, queued } => Acquired::Theirs { left, is_backoff, queued },
+            Self::Newer(value) => Acquired::Newer(found(value)),
+        }
+    }
 }
 
 /// The right to fetch a key, and the state of the key when it was given: a value is stored only if that has not changed.
@@ -256,12 +404,13 @@ pub(crate) struct Stamp {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Packed {
     /// What was done with the bytes; zero: nothing.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "redis", feature = "sqlite")), allow(dead_code))]
     pub(crate) compression: u8,
     /// How many they were before.
-    #[cfg_attr(not(feature = "redis"), allow(dead_code))]
+    #[cfg_attr(not(any(feature = "redis", feature = "sqlite")), allow(dead_code))]
     pub(crate) raw_len: u32,
-    pub(crate) bytes: Vec<u8>,
+    /// Shared, as a change may have to be sent once more.
+    pub(crate) bytes: Arc<Vec<u8>>,
 }
 
 /// A value on its way into the tier.
@@ -269,10 +418,49 @@ pub(crate) struct Packed {
 pub(crate) struct Payload {
     pub(crate) packed: Packed,
     pub(crate) schema: u64,
-    /// Its age is that since the start of the body.
+    /// At the moment `at`. Its age is that since the start of the body.
     pub(crate) ages: Ages,
+    /// By this process's clock. The tier is told the age as the value is sent, and not before: whatever happens between
+    /// the two, a value is never taken for younger than it is.
+    pub(crate) at: Moment,
     /// How long the body took.
     pub(crate) took: Duration,
+}
+
+impl Payload {
+    /// The same after so long.
+    // A server does the same in its own language.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "test-util", test)), allow(dead_code))]
+    pub(crate) fn aged(mut self, span: Duration) -> Self {
+        self.ages.age = self.ages.age.saturating_add(span);
+        self
+    }
+}
+
+impl Change {
+    /// The moment at which its value has the age that it says.
+    pub(crate) fn at(&self) -> Option<Moment> {
+        match self {
+            Self::Set(value) => Some(value.at),
+            Self::Invalidate { .. } | Self::Remove { .. } => None,
+        }
+    }
+
+    /// The same after so long.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "test-util", test)), allow(dead_code))]
+    pub(crate) fn aged(self, span: Duration) -> Self {
+        match self {
+            Self::Set(value) => Self::Set(value.aged(span)),
+            change => change,
+        }
+    }
+
+    /// The same, with the age that its value has at another moment.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "test-util", test)), allow(dead_code))]
+    pub(crate) fn aged_until(self, at: Moment) -> Self {
+        let waited = self.at().map_or(0, |before| at.since(before));
+        self.aged(Duration::from_nanos(waited))
+    }
 }
 
 /// The answer to a store.

@@ -35,6 +35,7 @@ const _: () = {
     all::<Stats>();
     all::<Status>();
     all::<Shutdown>();
+    all::<cacheback::shared::ServerStatus>();
     all::<cacheback::shared::TierStatus>();
     built::<CacheBuilder<u64, u64>>();
     built::<Configure>();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use cacheback::shared::status;
 use cacheback::{Cache, Status, cacheback};
 
 use crate::fleet::{Process, fleet, hear, wait};
@@ -26,7 +27,7 @@ fn both_have(source: &Arc<Source>, processes: &[Process; 2]) {
 
 /// How many operations of the tier the process has begun.
 fn operations(process: &Process) -> u64 {
-    process.run(|| async { cacheback::shared::status()[0].operations })
+    process.run(|| async { status()[0].operations })
 }
 
 #[test]
@@ -141,6 +142,32 @@ fn whoever_waits_is_woken_by_the_message() {
     assert_eq!(source.runs(), 1);
 }
 
+/// As it is fetched, messages are lost: it may have been changed, and it has not been as far as anybody knows.
+#[test]
+fn a_value_that_came_in_as_messages_were_lost_is_fresh_while_nobody_can_be_asked() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [one, _] = &processes;
+    let source = Source::gated();
+    let call = {
+        let source = Arc::clone(&source);
+        one.spawn(async move { waits(&source, "a").await })
+    };
+    memory.disconnect();
+    memory.reconnect();
+    hear(&processes);
+    source.release_all();
+    assert_eq!(one.run(|| call).unwrap(), 1);
+    memory.disconnect();
+    assert_eq!(looked_up!(one, waits::entry(&source, "a")), (1, Status::Fresh, Local));
+    memory.reconnect();
+    hear(&processes);
+    let before = operations(one);
+    for _ in 0..2 {
+        assert_eq!(looked_up!(one, waits::entry(&source, "a")), (1, Status::Fresh, Local));
+    }
+    assert_eq!((operations(one), source.runs()), (before + 1, 1), "one look");
+}
+
 /// After a lost connection, nobody knows which messages were missed. One look for each value tells.
 #[test]
 fn after_an_outage_a_value_is_looked_at_before_it_is_trusted() {
@@ -179,6 +206,21 @@ fn after_an_outage_a_value_is_looked_at_before_it_is_trusted() {
     assert_eq!(source.runs(), 1);
 }
 
+/// The message has come, and then the tier is gone: what it is now nobody can say, but it is not what it was.
+#[test]
+fn a_value_that_was_changed_before_an_outage_is_stale() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    both_have(&source, &processes);
+    one.run(|| waits::entry(&source, "a").remove()).unwrap();
+    hear(&processes);
+    memory.disconnect();
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (1, Status::Stale, Local));
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (2, Status::Fresh, Local));
+    assert_eq!(source.runs(), 2);
+}
+
 /// `peek` starts no fetch and stores nothing, but it shows no value as fresh that another process has changed.
 #[test]
 fn peek_looks_at_what_it_doubts() {
@@ -198,7 +240,7 @@ fn peek_looks_at_what_it_doubts() {
     memory.hang();
     assert_eq!(peeked(other), Some((1, false, Local)));
     memory.disconnect();
-    assert_eq!(peeked(other), Some((1, true, Local)), "nobody can be asked");
+    assert_eq!(peeked(other), Some((1, false, Local)), "nobody can be asked, but it was changed");
     memory.reconnect();
     hear(&processes);
     // After a look without an answer there is none for a second.
@@ -208,6 +250,68 @@ fn peek_looks_at_what_it_doubts() {
     hear(&processes);
     assert_eq!((peeked(one), peeked(other)), (None, None));
     assert_eq!(source.runs(), 1);
+}
+
+/// What is to be looked at is counted, until it was.
+#[test]
+fn suspects_are_counted() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    let reads = |key: &'static str| other.run(|| waits(&source, key));
+    let counted = || {
+        let [tier] = other.run(|| async { status() }).try_into().unwrap();
+        (tier.messages, tier.losses, tier.suspects)
+    };
+    for key in ["a", "b", "c"] {
+        reads(key);
+    }
+    assert_eq!(counted(), (0, 0, 0));
+    memory.disconnect();
+    memory.reconnect();
+    hear(&processes);
+    assert_eq!(counted(), (0, 1, 3));
+    reads("a");
+    assert_eq!(counted(), (0, 1, 2));
+    // What another process has changed is one of them, too.
+    one.run(|| waits::entry(&source, "a").set(70)).unwrap();
+    hear(&processes);
+    assert_eq!(counted(), (1, 1, 3));
+    for key in ["a", "b", "c"] {
+        reads(key);
+    }
+    assert_eq!(counted(), (1, 1, 0));
+    other.run(|| async { waits::cache().clear().await }).unwrap();
+    assert_eq!(counted(), (2, 1, 0), "its own change of all keys comes back, and says nothing new");
+}
+
+/// A probe finds what hits serve as the tier has it, or its message is on the way.
+#[test]
+fn a_probe_finds_nothing_outdated() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    let probe = || {
+        let probe = other.run(|| cacheback::shared::probe(2));
+        (probe.probed, probe.outdated)
+    };
+    assert_eq!(probe(), (0, 0));
+    for key in ["a", "b", "c"] {
+        other.run(|| waits(&source, key));
+    }
+    assert_eq!(probe(), (2, 0));
+    assert_eq!(other.run(|| cacheback::shared::probe(10)).probed, 3);
+    // It is asked before the message is heard.
+    one.run(|| waits::entry(&source, "a").set(70)).unwrap();
+    assert_eq!(other.run(|| cacheback::shared::probe(10)).outdated, 0);
+    // Those that no hit would serve are not looked at.
+    one.run(|| waits::entry(&source, "b").set(70)).unwrap();
+    hear(&processes);
+    assert_eq!(probe(), (1, 0));
+    memory.disconnect();
+    assert_eq!(probe(), (0, 0));
+    let [tier] = other.run(|| async { status() }).try_into().unwrap();
+    assert_eq!((tier.probed, tier.outdated), (9, 0));
 }
 
 /// Looks are few at a time. Further callers are answered at once, and nothing is fetched.
@@ -239,6 +343,8 @@ fn a_reconnect_starts_no_stampede() {
     });
     assert!(answers.iter().all(|(status, _)| *status == Status::Stale), "{answers:?}");
     assert_eq!(answers.iter().filter(|(_, at_once)| !at_once).count(), 64, "so many have looked");
+    let refused = other.run(|| async { waits::cache().stats().looks_refused });
+    assert!(refused >= 500 - 64, "the others have not: {refused}");
     assert_eq!(source.runs(), 500);
     memory.reconnect();
     hear(&processes);

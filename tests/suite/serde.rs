@@ -81,7 +81,8 @@ async fn stats_are_read_as_they_are_written() {
             "hits": 1, "stale": 0, "empty": 1, "waited": 0, "fetches": 1, "errors": 0, "panics": 0, "timeouts": 0,
             "discarded": 0, "refused": 0, "skipped": 0, "evicted": 0, "entries": 1, "in_flight": 0,
             "breaker_trips": 0, "breakers_open": 0,
-            "shared_hits": 0, "shared_misses": 0, "shared_errors": 0, "leases_lost": 0,
+            "shared_hits": 0, "shared_misses": 0, "shared_errors": 0, "looks_refused": 0, "leases_lost": 0,
+            "queued": 0, "queue_fallbacks": 0,
         })
     );
     assert_eq!(from_value::<Stats>(written).unwrap(), stats);

@@ -117,7 +117,7 @@ async fn round_trips_are_those_of_the_last_minute() {
     );
     advance(secs(30)).await;
     tier.hang();
-    plain::entry(1).set(1).await.unwrap_err();
+    assert_eq!(plain::entry(99).peek().await, None);
     tier.reconnect();
     let late = only();
     assert_eq!(late.round_trip_p50, fast.round_trip_p50);
@@ -182,7 +182,9 @@ async fn a_state_is_written_with_its_durations_in_seconds() {
     advance(millis(1_500)).await;
     let idle = json!({
         "alias": "sessions", "connected": true, "since": 1.5, "round_trip_p50": null, "round_trip_p99": null,
-        "operations": 0, "errors": 0, "timeouts": 0,
+        "operations": 0, "errors": 0, "timeouts": 0, "pending": 0, "recovered": 0, "yielded": 0, "overflowed": 0,
+        "messages": 0, "message_age_p50": null, "message_age_p99": null, "losses": 0, "suspects": 0, "probed": 0,
+        "outdated": 0, "servers": [],
     });
     assert_eq!(to_value(only()).unwrap(), idle);
     session(1).await;
@@ -220,8 +222,26 @@ async fn the_state_of_each_tier_is_on_the_page_of_metrics() {
             r#"failures_total{tier="default",outcome="timeout"} 1"#,
             r#"failures_total{tier="sessions",outcome="error"} 2"#,
             r#"failures_total{tier="sessions",outcome="timeout"} 0"#,
+            r#"late_changes_total{tier="default",outcome="overflowed"} 0"#,
+            r#"late_changes_total{tier="default",outcome="recovered"} 0"#,
+            r#"late_changes_total{tier="default",outcome="yielded"} 0"#,
+            r#"late_changes_total{tier="sessions",outcome="overflowed"} 0"#,
+            r#"late_changes_total{tier="sessions",outcome="recovered"} 0"#,
+            r#"late_changes_total{tier="sessions",outcome="yielded"} 0"#,
+            r#"message_losses_total{tier="default"} 0"#,
+            r#"message_losses_total{tier="sessions"} 0"#,
+            r#"messages_total{tier="default"} 1"#,
+            r#"messages_total{tier="sessions"} 0"#,
             r#"operations_total{tier="default"} 2"#,
             r#"operations_total{tier="sessions"} 2"#,
+            r#"pending_changes{tier="default"} 1"#,
+            r#"pending_changes{tier="sessions"} 0"#,
+            r#"probed_total{tier="default",found="current"} 0"#,
+            r#"probed_total{tier="default",found="outdated"} 0"#,
+            r#"probed_total{tier="sessions",found="current"} 0"#,
+            r#"probed_total{tier="sessions",found="outdated"} 0"#,
+            r#"suspect_entries{tier="default"} 0"#,
+            r#"suspect_entries{tier="sessions"} 0"#,
         ]
     );
     let number = |tier: &str, quantile: &str| -> f64 {

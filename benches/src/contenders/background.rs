@@ -13,6 +13,8 @@ use crate::case::Value;
 use crate::run;
 
 const MOKA_SPAWNED: &str = "moka sync, insert in a spawned task";
+/// moka's default policy may refuse a new key, which a reader would then wait for in vain.
+const MOKA_LRU_SPAWNED: &str = "moka sync with LRU, insert in a spawned task";
 const SPAWN: &str = "no cache: a spawned task";
 
 /// The lower bound: a task that sets a flag, and a caller who looks for it.
@@ -25,7 +27,7 @@ pub(crate) fn misses() -> Vec<Maker<u64>> {
     vec![
         Maker { name: UNIT, make: generic::moka_sync::<u64, [u8; 16]> },
         Maker { name: MOKA_FUTURE, make: generic::moka_future::<u64, [u8; 16]> },
-        Maker { name: MOKA_SPAWNED, make: moka_spawned_miss },
+        Maker { name: MOKA_LRU_SPAWNED, make: moka_spawned_miss },
         Maker { name: OURS, make: miss },
         floor(),
     ]
@@ -89,7 +91,10 @@ fn moka_spawned(setup: Setup<'_, u64>) -> Contender<u64> {
 }
 
 fn moka_spawned_miss(setup: Setup<'_, u64>) -> Contender<u64> {
-    let cache: moka::sync::Cache<u64, [u8; 16]> = moka::sync::Cache::new(setup.capacity);
+    let cache: moka::sync::Cache<u64, [u8; 16]> = moka::sync::Cache::builder()
+        .max_capacity(setup.capacity)
+        .eviction_policy(moka::policy::EvictionPolicy::lru())
+        .build();
     for &key in setup.keys {
         cache.insert(key, Value::make());
     }

@@ -33,7 +33,7 @@ const CACHEKIT: &str = "cachekit-rs, #[cachekit] redis";
 
 /// How long values are fresh in the part in which they are refreshed: a second, the unit in which some count.
 pub(crate) const FRESH: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_secs(86_400);
+pub(super) const DAY: Duration = Duration::from_secs(86_400);
 /// How many values an in-process level in front of the server has room for: fewer than there are keys, but for those of
 /// [`Case::Local`].
 pub(crate) const ROOM: u64 = 1_000;
@@ -67,18 +67,18 @@ impl Case {
 /// A value of some 1,050 bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, CacheableResponse)]
 pub(crate) struct Page {
-    number: u64,
+    pub(super) number: u64,
     title: String,
     body: String,
 }
 
 /// The body of every function.
-async fn page(number: u64) -> Page {
+pub(super) async fn page(number: u64) -> Page {
     Page { number, title: format!("page {number}"), body: "b".repeat(1_000) }
 }
 
 /// Calls it with each of the keys, one after another, and returns the nanoseconds of each call.
-type Calls = Box<dyn Fn(Vec<u64>) -> BoxFuture<'static, Histogram<u64>>>;
+pub(crate) type Calls = Box<dyn Fn(Vec<u64>) -> BoxFuture<'static, Histogram<u64>>>;
 
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
@@ -127,7 +127,7 @@ impl Subject {
     }
 }
 
-fn calls<F: Future<Output = Page> + Send + 'static>(
+pub(super) fn calls<F: Future<Output = Page> + Send + 'static>(
     call: impl Fn(u64) -> F + Clone + Send + Sync + 'static,
 ) -> Calls {
     Box::new(move |keys| Box::pin(timed(keys, call.clone())))
@@ -176,7 +176,7 @@ async fn ours_renewed(key: u64) -> Page {
     page(key).await
 }
 
-fn ours(case: Case, url: &str) -> Subject {
+pub(crate) fn ours(case: Case, url: &str) -> Subject {
     let redis = cacheback::shared::Redis::new(url).expect("a URL");
     cacheback::configure().shared(redis).apply().expect("the first configuration");
     // A stale value is answered at once, and its refresh is joined.

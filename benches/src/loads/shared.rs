@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 
 use super::waiters::cpu_time;
-use crate::contenders::shared::{self, Case, FRESH, PLAIN, ROOM, Subject};
+use crate::contenders::shared::{self, Calls, Case, FRESH, PLAIN, ROOM, Subject};
 use crate::figure::Sink;
 use crate::plan::Plan;
 use crate::process;
@@ -33,7 +33,7 @@ pub(crate) const CPU: &str = "cpu";
 pub(crate) const OWN_CPU: &str = "own cpu";
 
 /// How long the work goes on that no caller waits for.
-const AFTERWARDS: Duration = Duration::from_millis(10);
+pub(super) const AFTERWARDS: Duration = Duration::from_millis(10);
 
 /// The name of the case for this number of callers.
 pub(crate) fn case(part: &str, callers: usize) -> String {
@@ -158,20 +158,60 @@ impl Keys {
     }
 }
 
+/// The CPU time that the server needs for a call, in seconds: that of each round.
+pub(super) fn cpu_of_a_call(
+    runtime: &Runtime,
+    subject: &Subject,
+    kind: Case,
+    callers: usize,
+    plan: &Plan,
+    server: &mut Server,
+) -> Vec<f64> {
+    let mut keys = Keys::of(kind, plan);
+    slice(runtime, subject, keys.all(), callers, server);
+    (0..plan.rounds)
+        .map(|_| {
+            let of_round = keys.next_round();
+            if kind == Case::Refresh {
+                thread::sleep(FRESH.mul_f64(1.2));
+            }
+            let keys: Vec<u64> = of_round.concat().concat();
+            slice(runtime, subject, &keys, callers, server).counts.cpu / keys.len() as f64
+        })
+        .collect()
+}
+
 /// Calls a subject with the keys, which the callers share out among themselves.
 fn slice(runtime: &Runtime, subject: &Subject, keys: &[u64], callers: usize, server: &mut Server) -> Slice {
-    // In turn, so that the keys that are called last are the last ones.
-    let share = |first: usize| keys.iter().skip(first).step_by(callers).copied().collect::<Vec<u64>>();
-    let shares: Vec<Vec<u64>> = (0..callers).map(share).collect();
     // The second question is answered with what the first one has cost.
     let question = {
         let first = server.counts();
         server.counts() - first
     };
     let (before, own) = (server.counts(), cpu_time());
-    let (wall, times) = runtime.block_on(async {
+    let (wall, times) = call(runtime, &subject.calls, keys, callers, async {});
+    // What goes on after a call belongs to it, and not to the next subject.
+    thread::sleep(AFTERWARDS);
+    let own = cpu_time() - own;
+    let counts = server.counts() - before - question;
+    Slice { wall, times, counts, own }
+}
+
+/// Calls with the keys, which the callers share out among themselves, and awaits what comes `afterwards`. Returns how long
+/// all of it has taken, and the times of the single calls.
+pub(super) fn call(
+    runtime: &Runtime,
+    calls: &Calls,
+    keys: &[u64],
+    callers: usize,
+    afterwards: impl Future<Output = ()>,
+) -> (Duration, Histogram<u64>) {
+    // In turn, so that the keys that are called last are the last ones.
+    let share = |first: usize| keys.iter().skip(first).step_by(callers).copied().collect::<Vec<u64>>();
+    let shares: Vec<Vec<u64>> = (0..callers).map(share).collect();
+    runtime.block_on(async {
         let start = Instant::now();
-        let callers: Vec<_> = shares.into_iter().map(|keys| tokio::spawn((subject.calls)(keys))).collect();
+        let callers: Vec<_> = shares.into_iter().map(|keys| tokio::spawn(calls(keys))).collect();
         let mut times = None;
         for caller in callers {
             let of_one = caller.await.expect("a caller who is answered");
@@ -180,13 +220,9 @@ fn slice(runtime: &Runtime, subject: &Subject, keys: &[u64], callers: usize, ser
                 Some(all) => *all += of_one,
             }
         }
+        afterwards.await;
         (start.elapsed(), times.expect("a caller"))
-    });
-    // What goes on after a call belongs to it, and not to the next subject.
-    thread::sleep(AFTERWARDS);
-    let own = cpu_time() - own;
-    let counts = server.counts() - before - question;
-    Slice { wall, times, counts, own }
+    })
 }
 
 fn report(part: &str, subjects: &[Subject], slices: &[[Vec<Slice>; 2]], sink: Sink) {

@@ -20,7 +20,11 @@ impl Expansion<'_> {
         let function = &plan.sig.ident;
         let companion_type = self.companion_type(&companion);
 
-        let place = Place { slot: quote!(Self::__cacheback_slot), body: quote!(Self::__cacheback_body) };
+        let place = Place {
+            slot: quote!(Self::__cacheback_slot),
+            body: quote!(Self::__cacheback_body),
+            carriers: quote!(Self::__cacheback_carriers),
+        };
         let turbofish = self.turbofish();
         let held = self.held();
         let hit = self.hit(&quote!(#companion::__cacheback_slot), &held);
@@ -36,7 +40,9 @@ impl Expansion<'_> {
         });
         let function = if is_hidden { quote!(Self::__cacheback_function) } else { quote!(#function) };
         let entry = self.entry_function(&Ident::new("entry", Span::call_site()), &function, &place);
-        let cache = self.cache_function(&Ident::new("cache", Span::call_site()), &place);
+        let cache_name = Ident::new("cache", Span::call_site());
+        let cache = self.cache_function(&cache_name, &quote!(Self::entry), &place);
+        let carriers = self.carriers("__cacheback_carriers");
 
         quote! {
             #wrapper
@@ -52,6 +58,8 @@ impl Expansion<'_> {
                 #shown
 
                 #entry
+
+                #carriers
 
                 #cache
             }
@@ -82,21 +90,31 @@ impl Expansion<'_> {
 
     /// The method, and beside it functions that hold the rest.
     pub(super) fn beside_a_method(&self, methods: &Methods) -> TokenStream {
-        let Methods { entry, cache, slot, body } = methods;
+        let Methods { entry, cache, slot, body, carriers } = methods;
         let shown = |ident: &Ident| Ident::new(&ident.to_string(), self.here);
         let (entry, cache) = (shown(entry), shown(cache));
         let cfgs = &self.plan.attrs.companion;
         let function = &self.plan.sig.ident;
 
-        let place = Place { slot: quote!(Self::#slot), body: quote!(Self::#body) };
+        let place =
+            Place { slot: quote!(Self::#slot), body: quote!(Self::#body), carriers: quote!(Self::#carriers) };
         let turbofish = self.turbofish();
         let held = self.held();
         let hit = self.hit(&place.slot, &held);
         let wrapper = self.wrapper(quote!(), hit, quote!(Self::#entry #turbofish (#(#held),*)));
         let slot = self.slot(&slot.to_string());
         let body = self.body(&body.to_string());
+        let served = quote!(Self::#entry);
         let entry = self.entry_function(&entry, &quote!(Self::#function), &place);
-        let cache = self.cache_function(&cache, &place);
+        let cache = self.cache_function(&cache, &served, &place);
+        let carriers = self.carriers(&carriers.to_string()).map(|carriers| {
+            quote! {
+                #(#cfgs)*
+                #[doc(hidden)]
+                #[allow(dead_code)]
+                #carriers
+            }
+        });
         // The compiler tells of all dead code in an `impl` at once, unless its level differs, and tells nothing if some of
         // it stands in code that is not the user's. At a level of their own these silence nobody else. What is allowed
         // counts as used, with all that it uses: that may be the body, but not the entry, which uses the function.
@@ -122,6 +140,8 @@ impl Expansion<'_> {
             #unless_said
             #entry
 
+            #carriers
+
             #(#cfgs)*
             #own_level
             #cache
@@ -130,7 +150,11 @@ impl Expansion<'_> {
 
     /// The function alone, with everything inside of it.
     pub(super) fn alone(&self) -> TokenStream {
-        let place = Place { slot: quote!(__cacheback_slot), body: quote!(__cacheback_body) };
+        let place = Place {
+            slot: quote!(__cacheback_slot),
+            body: quote!(__cacheback_body),
+            carriers: quote!(__cacheback_carriers),
+        };
         let slot = self.slot("__cacheback_slot");
         let body = self.body("__cacheback_body");
         let held = self.held();
@@ -140,17 +164,19 @@ impl Expansion<'_> {
     }
 
     /// The public function that gives the whole cache.
-    fn cache_function(&self, name: &Ident, place: &Place) -> TokenStream {
+    fn cache_function(&self, name: &Ident, entry: &TokenStream, place: &Place) -> TokenStream {
         let vis = companion_vis(&self.plan.vis);
         let docs = format!(" The cache of {}.", self.link());
         let krate = self.paths.krate(self.here);
         let slot = &place.slot;
         let cache = if self.plan.in_impl { quote!(cache_of_method::<Self>) } else { quote!(cache) };
+        let cache =
+            self.queued_cache(entry, place).unwrap_or_else(|| quote!(#krate::__private::#cache(#slot())));
         quote! {
             #[doc = #docs]
             #[must_use]
             #vis fn #name() -> #krate::CacheRef {
-                #krate::__private::#cache(#slot())
+                #cache
             }
         }
     }

@@ -62,6 +62,9 @@ impl Expansion<'_> {
         if !settings.has_closure("share_err") {
             add(at_output, "share", quote_spanned!(at_error=> (&__cacheback_probe).__cacheback_share()));
         }
+        if let Some(queue) = plan.shared.as_ref().and_then(|shared| shared.queue.as_ref()) {
+            add(located(queue.at), "queued", self.carry(place));
+        }
         match &plan.empty {
             Empty::Default => add(at_output, "empty_default", quote!()),
             Empty::Written(expr) => add(located(expr.expr.span()), "empty", self.over_arguments(expr)),

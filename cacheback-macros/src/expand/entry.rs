@@ -23,9 +23,11 @@ impl Expansion<'_> {
         let imports = self.imports();
         let computed = self.computed();
         let entry = self.entry(place, &self.public_names());
+        // Cold, or the compiler puts a copy of it into the wrapper, which is itself copied to where it is called.
         quote! {
             #[doc = #docs]
             #[must_use]
+            #[cold]
             #lints
             #(#attrs)*
             #vis fn #name #generics (#parameters) -> #krate::Entry<#output> #clause {

@@ -26,18 +26,22 @@ impl Expansion<'_> {
         if let Some(alias) = &shared.alias {
             add(located(shared.at), "alias", quote_spanned!(alias.span()=> #alias));
         }
-        match &shared.version {
-            Some(Setting::Fixed(version, at)) => {
-                let version = self.literal(*version, located(*at));
-                add(located(*at), "version", quote_spanned!(located(*at)=> || #version));
-            }
-            Some(Setting::Expr(version)) => {
-                let at = located(version.expr.span());
-                let version = self.evaluated(version);
-                add(at, "version", quote_spanned!(at=> || #version));
-            }
-            None => {}
+        if let Some((version, at)) = self.version(shared) {
+            add(at, "version", version);
+        }
+        if let Some(queue) = &shared.queue {
+            let name = &queue.name;
+            add(located(queue.at), "queue", quote_spanned!(name.span()=> #name));
         }
         tokens
+    }
+
+    /// The version, as a closure, and where it stands.
+    pub(super) fn version(&self, shared: &Shared) -> Option<(TokenStream, Span)> {
+        let (version, at) = match shared.version.as_ref()? {
+            Setting::Fixed(version, at) => (self.literal(*version, located(*at)), located(*at)),
+            Setting::Expr(version) => (self.evaluated(version), located(version.expr.span())),
+        };
+        Some((quote_spanned!(at=> || #version), at))
     }
 }

@@ -30,7 +30,7 @@ fn readme() {
         "async fn user_tweets(username: &str) -> Vec<String> { twitter::timeline(username).await }",
     );
     expect_file!["snapshots/readme.rs"].assert_eq(&readme);
-    assert!(readme.lines().count() <= 58, "{}", readme.lines().count());
+    assert!(readme.lines().count() <= 59, "{}", readme.lines().count());
 }
 
 #[test]
@@ -172,6 +172,24 @@ fn shared_method() {
         "shared = \"sessions\", version = SCHEMA, skip(self), key = (name.trim(), ids), fetch_on_miss",
         "async fn rows<T: Row>(&self, name: &str, ids: &[&str]) -> Result<Vec<T>, Error> { self.db.rows(name, ids).await }",
         &expect_file!["snapshots/shared_method.rs"],
+    );
+}
+
+#[test]
+fn queued() {
+    check(
+        "lifetime = 600, shared, queue, skip(db)",
+        "async fn sales(db: &Db, region: &str, years: &[u16]) -> Vec<u64> { db.sales(region, years).await }",
+        &expect_file!["snapshots/queued.rs"],
+    );
+}
+
+#[test]
+fn queued_method() {
+    check(
+        "shared, version = SCHEMA, queue = \"reports\", queue_fallback = false, key = (self.tenant, name.trim())",
+        "pub async fn rows(&self, name: &str, (page, size): (u32, u32)) -> Vec<Row> { self.db.rows(name, page, size).await }",
+        &expect_file!["snapshots/queued_method.rs"],
     );
 }
 

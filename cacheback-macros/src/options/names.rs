@@ -9,7 +9,6 @@ use crate::error::text::{listed, nearest};
 
 /// Options that are planned, and what to do without them in this version.
 const PLANNED: &[(&str, &str)] = &[
-    ("queue", "leave it out: refreshes run in this process"),
     (
         "tags",
         "leave it out: `entry(..).invalidate()` is for one entry, `cache().clear()` for all of a function",

@@ -266,13 +266,36 @@ pub(super) fn shared(name: &Ident, form: Form) -> syn::Result<Option<LitStr>> {
     shared_if(HAS_SECOND_TIER, name, form)
 }
 
+/// A flag, or the name of a queue.
+pub(super) fn queue(name: &Ident, form: Form) -> syn::Result<Option<LitStr>> {
+    if let Form::Flag = form {
+        return Ok(None);
+    }
+    let expr = form.expr(name)?;
+    match literal(&expr) {
+        Some((Lit::Str(text), false)) if !text.value().trim().is_empty() && text.suffix().is_empty() => {
+            Ok(Some(text.clone()))
+        }
+        Some((Lit::Str(_), false)) => refuse(
+            expr.span(),
+            format!("the name of a queue cannot be empty\nwrite just `{name}` for the queue `default`"),
+        ),
+        _ => refuse(
+            expr.span(),
+            format!(
+                "`{name}` is a flag or takes the name of a queue\nwrite `{name}`, or `{name} = \"reports\"`"
+            ),
+        ),
+    }
+}
+
 pub(super) fn shared_if(has_second_tier: bool, name: &Ident, form: Form) -> syn::Result<Option<LitStr>> {
     if !has_second_tier {
         return refuse(
             name.span(),
             format!(
                 "`{name}` needs a second tier\n\
-                 enable the feature `redis` of `cacheback` (for tests, `test-util` brings one in memory), or leave \
+                 enable the feature `redis` or `sqlite` of `cacheback` (for tests, `test-util` brings one in memory), or leave \
                  `{name}` out"
             ),
         );

@@ -146,6 +146,8 @@ table! {
     eviction:          Value<Eviction>,  read::eviction,        Constant(Plain),      "`\"lru\"`";
     shared:            Option<LitStr>,   read::shared,          Special,              "off";
     version:           Value<u64>,       read::count,           Special,              "0";
+    queue:             Option<LitStr>,   read::queue,           Special,              "off";
+    queue_fallback:    Value<bool>,      read::boolean,         Constant(Plain),      "`true`";
     name:              LitStr,           read::text,            Special,              "path of the function";
     in_impl:           (),               read::flag,            Generation,           "seen by a receiver or `Self`";
     handle:            Handle,           read::handle,          Generation,           "name of the function";

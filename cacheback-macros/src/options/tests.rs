@@ -504,12 +504,52 @@ fn shared_is_a_flag_or_the_name_of_a_tier() {
 }
 
 #[test]
+fn queue_is_a_flag_or_the_name_of_a_queue() {
+    for (args, name) in [("shared, queue", None), ("shared, queue = \"reports\"", Some("reports"))] {
+        let (options, errors) = options(args);
+        assert_eq!(errors, "", "{args}");
+        let queue = options.queue.map(|given| given.value.map(|name| name.value()));
+        assert_eq!(queue, Some(name.map(str::to_owned)), "{args}");
+    }
+    let cases = [
+        "shared, queue = \"\"",
+        "shared, queue = true",
+        "shared, queue = reports",
+        "shared, queue(reports)",
+        "shared, queue, queue_fallback",
+        "shared, queue, queue_fallback = \"no\"",
+    ];
+    refused(
+        &cases,
+        &expect![[r#"
+            shared, queue = ""
+            [""] the name of a queue cannot be empty / write just `queue` for the queue `default`
+
+            shared, queue = true
+            [true] `queue` is a flag or takes the name of a queue / write `queue`, or `queue = "reports"`
+
+            shared, queue = reports
+            [reports] `queue` is a flag or takes the name of a queue / write `queue`, or `queue = "reports"`
+
+            shared, queue(reports)
+            [queue] `queue` takes its value after `=` / write `queue = reports`
+
+            shared, queue, queue_fallback
+            [queue_fallback] `queue_fallback` has no value / write `queue_fallback = ..`
+
+            shared, queue, queue_fallback = "no"
+            ["no"] `queue_fallback` takes a `bool` / write `queue_fallback = false`
+        "#]],
+    );
+}
+
+#[test]
 fn without_a_tier_shared_names_the_feature_that_brings_one() {
     for form in ["", "= \"sessions\"", "= 5"] {
         let read = |raw: Raw| read::shared_if(false, &raw.name, raw.form);
         let read = parse_option.parse2(crate::tests::tokens(&format!("shared {form}"))).and_then(read);
         let error = read.err().map(|error| error.to_string()).unwrap_or_default();
-        let first = "`shared` needs a second tier\nenable the feature `redis` of `cacheback`";
+        let first = "`shared` needs a second tier\nenable the feature `redis` or `sqlite` of `cacheback`";
         assert!(error.starts_with(first), "{error}");
     }
 }
@@ -544,7 +584,6 @@ fn names_that_are_none() {
         "ignore(user)",
         "fallback = Vec::new()",
         "map_err = |e| e",
-        "queue = \"slow\"",
         "tags = [user]",
         "batch(ids)",
     ];
@@ -631,9 +670,6 @@ fn names_that_are_none() {
 
             map_err = |e| e
             [map_err] `map_err` is not an option of `cacheback` / write `share_err = ..`
-
-            queue = "slow"
-            [queue] `queue` is planned, and not available in this version / leave it out: refreshes run in this process
 
             tags = [user]
             [tags] `tags` is planned, and not available in this version / leave it out: `entry(..).invalidate()` is for one entry, `cache().clear()` for all of a function

@@ -2,6 +2,7 @@
 //! the rest once it is known.
 
 pub(super) mod bounds;
+pub(super) mod queue;
 
 use std::time::Duration;
 

@@ -23,6 +23,7 @@ pub(crate) struct Methods {
     pub(crate) cache: Ident,
     pub(crate) slot: Ident,
     pub(crate) body: Ident,
+    pub(crate) carriers: Ident,
 }
 
 /// The items beside `function`.
@@ -43,5 +44,6 @@ pub(super) fn choose(options: &Options, function: &Function, in_impl: bool) -> C
         // In the `impl` of a trait the compiler says that this is none of its methods: that is all the user sees.
         slot: format_ident!("__cacheback_{ident}_slot_in_a_trait_impl_write_handle_false"),
         body: format_ident!("__cacheback_{ident}_body"),
+        carriers: format_ident!("__cacheback_{ident}_carriers"),
     })
 }

@@ -21,6 +21,8 @@ pub(crate) struct Key {
     pub(crate) parts: Vec<Part>,
     /// The arguments that computed parts call by their names.
     pub(crate) named: Vec<usize>,
+    /// The arguments that the user has skipped.
+    pub(crate) skipped: Vec<usize>,
 }
 
 /// One part of the key.
@@ -53,12 +55,12 @@ impl Key {
 pub(crate) fn choose(options: &Options, function: &Function, errors: &mut Errors) -> Key {
     let arguments = &function.arguments;
     let skipped = options.skip.as_ref().map(|skip| check_skip(skip, arguments, errors)).unwrap_or_default();
-    let key = match &options.key {
+    let mut key = match &options.key {
         Some(key) => written(&key.value, &skipped, arguments, errors),
         None => {
             let unskipped = |index: &usize| !skipped.contains(index);
             let parts = (0..arguments.len()).filter(unskipped).map(Part::Argument).collect();
-            Key { parts, named: Vec::new() }
+            Key { parts, ..Key::default() }
         }
     };
     check_receiver(options, &key, &skipped, arguments, errors);
@@ -68,6 +70,7 @@ pub(crate) fn choose(options: &Options, function: &Function, errors: &mut Errors
             _ => {}
         }
     }
+    key.skipped = skipped;
     key
 }
 

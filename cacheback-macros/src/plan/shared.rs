@@ -15,6 +15,22 @@ pub(crate) struct Shared {
     /// The name of the tier, if it is another than the one without a name.
     pub(crate) alias: Option<LitStr>,
     pub(crate) version: Option<Setting>,
+    pub(crate) queue: Option<Queue>,
+}
+
+/// The queue for refreshes that workers run.
+pub(crate) struct Queue {
+    /// At the option.
+    pub(crate) at: Span,
+    pub(crate) name: LitStr,
+}
+
+impl Queue {
+    fn of(options: &Options) -> Option<Self> {
+        let queue = options.queue.as_ref()?;
+        let at = queue.name.span();
+        Some(Self { at, name: queue.value.clone().unwrap_or_else(|| LitStr::new("default", at)) })
+    }
 }
 
 /// The second tier under `options`, if there is one.
@@ -27,5 +43,5 @@ pub(super) fn choose(options: &Options, names: &Names, errors: &mut Errors) -> O
         };
         settings::constant(&version.name, value, names, errors)
     });
-    Some(Shared { at: shared.name.span(), alias: shared.value.clone(), version })
+    Some(Shared { at: shared.name.span(), alias: shared.value.clone(), version, queue: Queue::of(options) })
 }

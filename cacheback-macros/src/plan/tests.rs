@@ -109,6 +109,42 @@ fn contradictions() {
 }
 
 #[test]
+fn what_no_worker_could_run_is_told() {
+    let cases =
+        ["queue", "queue = \"reports\"", "shared, queue_fallback = false", "shared, queue, handle = false"];
+    refused(
+        &cases,
+        &expect![[r#"
+            queue
+            [queue] `queue` needs `shared`: the queue is in the second tier, and the value comes back through it / write `shared` too, or remove `queue`
+
+            queue = "reports"
+            [queue] `queue` needs `shared`: the queue is in the second tier, and the value comes back through it / write `shared` too, or remove `queue`
+
+            shared, queue_fallback = false
+            [queue_fallback] `queue_fallback` is about refreshes that workers run, and this function has none / write `queue` too, or remove `queue_fallback`
+
+            shared, queue, handle = false
+            [handle] a worker serves a function by its handle, which `handle = false` leaves out / remove it, or let this function call a queued one that has a handle
+        "#]],
+    );
+    for function in [
+        "async fn f<T: Row>(id: u64) -> Vec<T> {}",
+        "async fn f<const N: usize>(id: u64) -> [u8; N] {}",
+        "async fn f(id: impl Id) -> u64 {}",
+    ] {
+        let told = errors("shared, queue", function);
+        assert!(told.contains("[queue] a worker has to know all types of a function"), "{told}");
+    }
+    for args in
+        ["shared, queue, queue_fallback = false", "shard, queue", "shared, que, queue_fallback = false"]
+    {
+        let told = errors(args, FUNCTION);
+        assert!(!told.contains("queue]") && !told.contains("queue_fallback]"), "{args}: {told}");
+    }
+}
+
+#[test]
 fn what_a_caller_gets_when_wait_runs_out_is_written() {
     let cases = [
         ("fetch_on_miss, wait = 5", "Vec<u8>"),

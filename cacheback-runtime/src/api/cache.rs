@@ -9,6 +9,8 @@ use std::sync::Weak;
 
 use crate::api::entry::{Entry, Snapshot};
 use crate::api::registry::{self, AnyCache};
+#[cfg(feature = "worker")]
+use crate::api::serve::Serve;
 use crate::base::hash::Seeded;
 use crate::base::panics::catch;
 use crate::base::sync::{Arc, Mutex};
@@ -23,6 +25,8 @@ mod any;
 mod builder;
 mod closures;
 mod levels;
+#[cfg(feature = "worker")]
+mod served;
 use any::change_all;
 pub(crate) use any::list_function;
 pub use any::{CacheRef, caches};
@@ -106,6 +110,9 @@ trait Typed<K, V>: Send + Sync + RefUnwindSafe {
     fn entry(&self, hash: u64, key: K, call: PerCall<V>) -> Entry<V>;
     fn engine(&self) -> Arc<dyn ErasedCache>;
     fn erased(&self) -> &dyn ErasedCache;
+    /// Itself, for a worker.
+    #[cfg(feature = "worker")]
+    fn served(self: Arc<Self>) -> Arc<dyn Serve>;
 }
 
 struct Object<K: Argument + Key, O: Outcome> {
@@ -213,6 +220,12 @@ impl<K, V> Cache<K, V> {
         self.object.erased().policy()
     }
 
+    /// The cache, for a worker.
+    #[cfg(feature = "worker")]
+    pub(crate) fn served(&self) -> Arc<dyn Serve> {
+        Arc::clone(&self.object).served()
+    }
+
     /// Returns a reference to the same cache without its types.
     #[must_use]
     pub fn handle(&self) -> CacheRef {
@@ -243,6 +256,10 @@ impl<K: Argument + Key, O: Outcome> Typed<K, O::Return> for Object<K, O> {
     }
     fn erased(&self) -> &dyn ErasedCache {
         &*self.engine
+    }
+    #[cfg(feature = "worker")]
+    fn served(self: Arc<Self>) -> Arc<dyn Serve> {
+        self
     }
 }
 

@@ -1,11 +1,18 @@
 //! The configuration of the executor, which comes before its first use.
 
 #[cfg(feature = "shared")]
-use crate::api::shared::Tier;
+use tracing::Span;
+
+#[cfg(feature = "shared")]
+use crate::api::shared::{Queue, Tier};
+#[cfg(feature = "shared")]
+use crate::base::sync::Arc;
 use crate::base::tasks::Handle;
 use crate::executor::Settings;
 use crate::executor::context;
 use crate::outcome::error::Error;
+#[cfg(feature = "shared")]
+use crate::tier::queue::{Custom, Traces};
 
 /// Starts to configure the executor, which runs the fetches of all cached functions and caches.
 ///
@@ -130,6 +137,62 @@ impl Configure {
     #[cfg(feature = "shared")]
     pub fn shared_as(mut self, alias: &str, tier: impl Tier) -> Self {
         self.settings.tiers.add(Some(alias), tier.__cacheback_open().0);
+        self
+    }
+
+    /// Sets the queue for the jobs of workers, of all functions with the option `queue`. Default: the queue of each
+    /// function's second tier.
+    ///
+    /// Values and leases stay in the second tier. All processes have to be given the same queue: those that answer
+    /// requests, and the workers.
+    ///
+    /// # Examples
+    ///
+    /// See [`shared::Queue`](Queue).
+    #[cfg(feature = "shared")]
+    pub fn queue(mut self, queue: impl Queue) -> Self {
+        self.settings.tiers.set_jobs(Arc::new(Custom::new(queue)));
+        self
+    }
+
+    /// Lets the trace of a refresh go on in the [worker](crate::worker()) that runs it. Default: the span of a job has
+    /// no connection to the process that has enqueued it.
+    ///
+    /// Spans end at the bounds of a process. If a layer of `tracing` gives them a context that does not, as that of
+    /// `tracing-opentelemetry` does, `context` returns the one of a span as text, and the job carries it. In the worker,
+    /// `follow` is given the span of the job and that text, and lets the one follow from the other. All processes
+    /// should be given both.
+    ///
+    /// `context` is called once for each job, with the span `fetch` of its refresh, and `follow` once for each job with
+    /// a context, with the span `fetch` of the worker. Both are called in tasks of their own, for which nobody waits.
+    /// A context of more than 1 KiB is not carried.
+    ///
+    /// # Panics
+    ///
+    /// A panic in one of them is caught. The job has no context then, and is run all the same.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # mod cacheback { pub use cacheback_runtime::*; }
+    /// # // Stand-ins for `tracing-opentelemetry`.
+    /// # fn traceparent(_: &tracing::Span) -> Option<String> { None }
+    /// # fn add_link(_: &tracing::Span, _: &str) {}
+    /// cacheback::configure()
+    ///     .shared(cacheback::shared::Memory::new())
+    ///     // With `tracing-opentelemetry`, these are a few lines of your own: the first injects `span.context()` into a
+    ///     // carrier and takes its `traceparent`, the second extracts it again for `span.add_link(..)`.
+    ///     .trace_jobs(|span| traceparent(span), |span, context| add_link(span, context))
+    ///     .apply()?;
+    /// # Ok::<(), cacheback::Error>(())
+    /// ```
+    #[cfg(feature = "shared")]
+    pub fn trace_jobs(
+        mut self,
+        context: impl Fn(&Span) -> Option<String> + Send + Sync + 'static,
+        follow: impl Fn(&Span, &str) + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.tiers.traces = Some(Traces::new(context, follow));
         self
     }
 

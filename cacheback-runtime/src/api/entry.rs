@@ -10,6 +10,8 @@ use crate::base::sync::Arc;
 use crate::base::tasks::{self, BoxFuture};
 use crate::engine::source::BoundSource;
 use crate::engine::{Answer, Cacheable, CallKind, Peeked, Telling};
+#[cfg(feature = "shared")]
+use crate::engine::{Order, Verdict};
 use crate::events::{Source, Status};
 use crate::outcome::Outcome;
 use crate::outcome::error::Error;
@@ -97,6 +99,9 @@ trait Ops<R>: Send + Sync + RefUnwindSafe {
     fn remove(self: Arc<Self>) -> Telling;
     /// Removes the stored value and returns it, as the function would return it.
     fn take(self: Arc<Self>) -> (Option<R>, Telling);
+    /// Runs a job of a worker.
+    #[cfg(feature = "shared")]
+    fn work(self: Arc<Self>, order: Order) -> BoxFuture<Verdict>;
     fn name(&self) -> &'static str;
 }
 
@@ -136,6 +141,10 @@ impl<B: BoundSource> Ops<ReturnOf<B>> for B {
         let (taken, telling) = self.engine().take(&self.target());
         (taken.map(|value| B::C::join(Ok(value))), telling)
     }
+    #[cfg(feature = "shared")]
+    fn work(self: Arc<Self>, order: Order) -> BoxFuture<Verdict> {
+        self.engine().work(self.target(), self.source(), order)
+    }
     fn name(&self) -> &'static str {
         self.engine().name()
     }
@@ -162,6 +171,12 @@ impl<R: 'static> Entry<R> {
     /// The answer to a plain call.
     pub(crate) fn call(self) -> BoxFuture<R> {
         self.0.ops.call()
+    }
+
+    /// Runs a job of a worker.
+    #[cfg(feature = "shared")]
+    pub(crate) fn into_work(self, order: Order) -> BoxFuture<Verdict> {
+        self.0.ops.work(order)
     }
 }
 

@@ -6,11 +6,14 @@
 //! | `cacheback_fetches_total` | counter | `cache` | runs of the function's body that were started |
 //! | `cacheback_fetch_failures_total` | counter | `cache`, `outcome` | fetches that failed: `error`, `panic` or `timeout` |
 //! | `cacheback_fetches_discarded_total` | counter | `cache` | fetches whose outcome was not stored, because the key changed meanwhile |
-//! | `cacheback_refreshes_refused_total` | counter | `cache` | refreshes that were refused: too many were waiting, or it was shut down |
+//! | `cacheback_refreshes_refused_total` | counter | `cache` | refreshes that were refused: too many were waiting, it was shut down, or, with `queue_fallback = false`, no worker could be given them |
 //! | `cacheback_refreshes_skipped_total` | counter | `cache` | refreshes that waited and were no longer needed |
 //! | `cacheback_shared_reads_total` | counter | `cache`, `found` | looks into the second tier, by what they found: a `value` or `nothing` |
 //! | `cacheback_shared_errors_total` | counter | `cache` | operations of the second tier that were given no answer: it was down, or too slow |
+//! | `cacheback_looks_refused_total` | counter | `cache` | times that a suspect value was served as a stale one, without a look: too many looks were under way, or the last one had got no answer |
 //! | `cacheback_leases_lost_total` | counter | `cache` | fetched values that the second tier did not take: another process had changed the key meanwhile, or the right to fetch it was lost there |
+//! | `cacheback_refreshes_queued_total` | counter | `cache` | refreshes that were handed to a worker (option `queue`) |
+//! | `cacheback_queue_fallbacks_total` | counter | `cache` | refreshes that were to be handed to a worker and ran here: there was none, its queue was full or out of reach |
 //! | `cacheback_evictions_total` | counter | `cache` | entries that were dropped to stay within the bound |
 //! | `cacheback_entries` | gauge | `cache` | values in the store |
 //! | `cacheback_fetches_in_flight` | gauge | `cache` | fetches that run |
@@ -20,7 +23,19 @@
 //! | `cacheback_tier_connected` | gauge | `tier` | 1 if there is a connection to the second tier, else 0 |
 //! | `cacheback_tier_operations_total` | counter | `tier` | operations that were asked of the second tier |
 //! | `cacheback_tier_failures_total` | counter | `tier`, `outcome` | operations of the second tier that failed: `error`, or `timeout` |
+//! | `cacheback_tier_pending_changes` | gauge | `tier` | changes that the second tier was not told of yet |
+//! | `cacheback_tier_late_changes_total` | counter | `tier`, `outcome` | changes that the second tier could not be told of when they were made: `recovered` later, `yielded` to a later change of another process, or `overflowed`, when all values of the function were made stale or removed in their place |
+//! | `cacheback_tier_messages_total` | counter | `tier` | messages of changes that have arrived |
+//! | `cacheback_tier_message_losses_total` | counter | `tier` | times that messages may have been lost, so that all values became suspect: with each connection, and now and then while no messages arrive |
+//! | `cacheback_tier_suspect_entries` | gauge | `tier` | values that are to be looked at before a hit serves them |
+//! | `cacheback_tier_probed_total` | counter | `tier`, `found` | values that probes have looked at, by what they were found to be: `current`, or `outdated` for longer than it takes until a change is known |
+//! | `cacheback_tier_message_age_seconds` | gauge | `tier`, `quantile` | ages of the messages of the last minute at their arrival: `0.5` is their median, `0.99` the age that 99 of 100 did not exceed; NaN if there was none |
 //! | `cacheback_tier_round_trip_seconds` | gauge | `tier`, `quantile` | round trips to the second tier in the last minute: `0.5` is their median, `0.99` the time that 99 of 100 did not exceed; NaN if there was none |
+//! | `cacheback_queue_length` | gauge | `tier`, `queue`, `cache`, `version` | jobs that wait for a worker |
+//! | `cacheback_queue_oldest_seconds` | gauge | `tier`, `queue`, `cache`, `version` | how long the oldest of them has waited; 0 if there is none |
+//! | `cacheback_queue_under_way` | gauge | `tier`, `queue`, `cache`, `version` | jobs that were taken by a worker and have not ended |
+//! | `cacheback_queue_workers` | gauge | `tier`, `queue`, `cache`, `version` | workers that serve the function |
+//! | `cacheback_queue_jobs_total` | counter | `tier`, `queue`, `cache`, `version`, `outcome` | jobs that have ended: `done`, `failed`, or `dropped` because they were not needed any more or could not be run |
 //!
 //! The label `cache` is the path of the function, or the name that the function or cache was given. Caches of the same
 //! name are added up. Caches that were dropped still count, so that a counter never goes back. A
@@ -28,6 +43,9 @@
 //!
 //! The label `tier` is the alias of a second tier, or `default` for the one without. Its numbers are those of
 //! `cacheback::shared::status()`.
+//!
+//! The numbers of queues are those of `cacheback::shared::queues()`, and belong to the whole fleet. Each process that is
+//! a worker (feature `worker`) asks for them every five seconds, and publishes what it was told last.
 //!
 //! # When the numbers are published
 //!
@@ -65,6 +83,8 @@ use crate::api::registry;
 use crate::events::{Kind, Row, SERIES, Stats, durations};
 use crate::executor::housekeeper;
 
+#[cfg(feature = "worker")]
+pub(crate) mod queues;
 #[cfg(feature = "shared")]
 mod tiers;
 
@@ -106,6 +126,8 @@ pub fn record() {
     }
     #[cfg(feature = "shared")]
     tiers::publish();
+    #[cfg(feature = "worker")]
+    queues::publish();
 }
 
 fn publish(cache: &'static str, stats: &Stats) {
@@ -130,6 +152,8 @@ fn describe() {
     }
     #[cfg(feature = "shared")]
     tiers::describe();
+    #[cfg(feature = "worker")]
+    queues::describe();
     describe_histogram!(durations::NAME, Unit::Seconds, "How long bodies ran, by what came of them.");
 }
 
@@ -166,7 +190,18 @@ mod tests {
             let labels: Vec<_> = series.rows.iter().filter_map(|row| row.label).collect();
             next_is(series.name, kind(series.kind), "tier", &labels);
         }
-        let rest = listed.filter(|row| cfg!(feature = "shared") || !row.starts_with("`cacheback_tier_"));
+        #[cfg(feature = "worker")]
+        for series in queues::SERIES {
+            let labels: Vec<_> = series.rows.iter().filter_map(|row| row.label).collect();
+            next_is(series.name, kind(series.kind), "tier`, `queue`, `cache`, `version", &labels);
+        }
+        let is_left_out = |row: &&str| {
+            !cfg!(feature = "shared") && row.starts_with("`cacheback_tier_")
+                || !cfg!(feature = "worker")
+                    && row.starts_with("`cacheback_queue_")
+                    && row.contains("`version`")
+        };
+        let rest = listed.filter(|row| !is_left_out(row));
         assert_eq!(rest.count(), 0, "a row without a series");
     }
 }

@@ -4,14 +4,21 @@ use std::fmt;
 
 use crate::base::sync::Arc;
 use crate::executor::context;
+use crate::outcome::error::Error;
 use crate::tier;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "sqlite"))]
 pub use crate::tier::compress::Codec;
-#[cfg(feature = "test-util")]
+#[cfg(any(feature = "test-util", feature = "simulation"))]
 pub use crate::tier::memory::Memory;
+pub use crate::tier::probe::Probe;
+pub use crate::tier::queue::{
+    CustomQueue as Queue, DeadJob, Delivery, Ended, Line, LineState, QueueError, QueueStatus, Room,
+};
 #[cfg(feature = "redis")]
 pub use crate::tier::redis::Redis;
-pub use crate::tier::status::TierStatus;
+#[cfg(feature = "sqlite")]
+pub use crate::tier::sqlite::{ByteCount, Sqlite};
+pub use crate::tier::status::{ServerStatus, TierStatus};
 
 /// A second tier, which [`Configure::shared`](crate::Configure::shared) takes. It is implemented by the types of this
 /// module alone.
@@ -20,7 +27,8 @@ pub trait Tier: sealed::Opens + fmt::Debug + Send + Sync + 'static {}
 /// The state of every second tier that was [configured](crate::configure()), for health pages: whether it is connected,
 /// since when, and how fast it answers. Without a tier the list is empty.
 ///
-/// It asks no server and does not block: it takes some microseconds for each tier. It is no use of the executor, so
+/// It asks no server and does not block: it takes some microseconds for each tier, and, while values are
+/// [suspect](TierStatus::suspects), some tens of microseconds for each cache. It is no use of the executor, so
 /// that `configure()` may still follow. A tier that is not connected is no outage: functions work without it, and their
 /// origin gets the fetches of each process.
 ///
@@ -36,6 +44,10 @@ pub trait Tier: sealed::Opens + fmt::Debug + Send + Sync + 'static {}
 ///     let name = tier.alias.as_deref().unwrap_or("default");
 ///     let state = if tier.connected { "connected" } else { "down" };
 ///     println!("{name}: {state} for {:?}, median {:?}", tier.since, tier.round_trip_p50);
+///     // Of a cluster some masters may be down.
+///     for server in tier.servers.iter().filter(|server| !server.connected) {
+///         println!("{} is down for {:?}", server.address, server.since);
+///     }
 /// }
 /// # assert!(cacheback::shared::status()[0].connected);
 /// # Ok::<(), cacheback::Error>(())
@@ -43,6 +55,88 @@ pub trait Tier: sealed::Opens + fmt::Debug + Send + Sync + 'static {}
 #[must_use]
 pub fn status() -> Vec<TierStatus> {
     context::executor().map(|executor| executor.tiers.status()).unwrap_or_default()
+}
+
+/// Looks whether the values that hits serve here are those of the second tiers: draws so many of each tier at random,
+/// and asks the tier for their numbers.
+///
+/// What another process has changed is served by no hit after one message, or, if messages are lost, after 4 s and the
+/// tier's time-out. If the tier has a later value, it is asked once more after that time, and half a second. If a hit
+/// still serves the older one as fresh, that one is *outdated*: this is logged, and counted by [`status`] and the
+/// metrics, and the next call looks.
+///
+/// So this shows in production, on your own network, whether the promise is kept. There should be none, with one
+/// exception: if the tier drops values, because its memory is full or somebody has emptied it, another process may
+/// fetch them again. That changes nothing, and is told to nobody: who has the earlier value serves it for its lifetime.
+///
+/// It takes a round trip, and only if a value was changed in the last few seconds, or is outdated, the time above. Call
+/// it now and then, from a task: a hundred values each minute cost the server what some refreshes do. To draw them, it
+/// passes over all entries once, on the calling thread: a million of them take some tenths of a second.
+///
+/// A value that the tier has lost is not outdated, nor is one that was fetched while it was away. While there is no
+/// connection, nothing is looked at, and what was seen before a new one does not count.
+///
+/// # Cancellation
+///
+/// The future can be dropped at any time. What it has looked at is not counted then.
+///
+/// # Panics
+///
+/// On a thread outside of any tokio runtime, for a tier in memory.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// cacheback::configure().shared(cacheback::shared::Memory::new()).apply()?;
+/// let probe = cacheback::shared::probe(100).await;
+/// assert_eq!(probe.outdated, 0);
+/// # Ok::<(), cacheback::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn probe(most: usize) -> Probe {
+    let tiers = context::executor().map(|executor| executor.tiers.clone()).unwrap_or_default();
+    tiers.probe(most).await
+}
+
+/// The queues of all second tiers that were [configured](crate::configure()), with the jobs of each function: how many
+/// wait, for how long, and for how many workers. A function is listed as soon as a worker has served it.
+///
+/// It asks each tier once, or the [queue of your own](crate::Configure::queue). A tier without a queue has no lines.
+///
+/// # Errors
+///
+/// [`Unreachable`](crate::ErrorKind::Unreachable), if a tier has given no answer.
+///
+/// # Cancellation
+///
+/// The future can be dropped at any time.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// cacheback::configure().shared(cacheback::shared::Memory::new()).apply()?;
+/// for queue in cacheback::shared::queues().await? {
+///     println!("{}: {} jobs for {} workers", queue.function, queue.length, queue.workers);
+/// }
+/// # Ok::<(), cacheback::Error>(())
+/// # }).unwrap();
+/// ```
+pub async fn queues() -> Result<Vec<QueueStatus>, Error> {
+    let tiers = context::executor().map(|executor| executor.tiers.clone()).unwrap_or_default();
+    let mut queues = Vec::new();
+    for (alias, queue) in tiers.queues() {
+        let lines = queue.status().await.map_err(|down| {
+            let alias = alias.unwrap_or("default");
+            Error::no_answer(format!("the queues of the second tier `{alias}` could not be asked: {down}"))
+        })?;
+        let of_tier = |line| QueueStatus { tier: alias.map(str::to_owned), ..line };
+        queues.extend(lines.into_iter().map(of_tier));
+    }
+    Ok(queues)
 }
 
 pub(crate) mod sealed {
@@ -74,11 +168,20 @@ impl sealed::Opens for Redis {
 #[cfg(feature = "redis")]
 impl Tier for Redis {}
 
-#[cfg(feature = "test-util")]
+#[cfg(feature = "sqlite")]
+impl sealed::Opens for Sqlite {
+    fn __cacheback_open(self) -> sealed::Opened {
+        sealed::Opened(self.open_tier())
+    }
+}
+#[cfg(feature = "sqlite")]
+impl Tier for Sqlite {}
+
+#[cfg(any(feature = "test-util", feature = "simulation"))]
 impl sealed::Opens for Memory {
     fn __cacheback_open(self) -> sealed::Opened {
         sealed::Opened(self.open())
     }
 }
-#[cfg(feature = "test-util")]
+#[cfg(any(feature = "test-util", feature = "simulation"))]
 impl Tier for Memory {}

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use crate::base::tasks::{first, task};
+use crate::events;
 use crate::executor::context::{self, Here};
 
 /// How long an aborted fetch has to end. A body that blocks its thread ends later, or never.
@@ -30,6 +31,9 @@ pub struct Shutdown {
 /// - refreshes are refused and counted ([`Stats::refused`](crate::Stats::refused)), including those in the queue;
 /// - stale and empty values are still served at once;
 /// - calls that wait still fetch, and the shutdown waits for their fetches, too.
+///
+/// Changes that a second tier could not be told of yet go first: the shutdown waits for them, too, also while the tier is
+/// down. What is left at the limit is lost, and the log says so.
 ///
 /// When the limit is reached, each fetch that no caller waits for is aborted: its body is dropped at the point at which
 /// it awaits, and its key is given back without a back-off. A fetch that callers wait for goes on, but the shutdown
@@ -78,9 +82,19 @@ pub async fn shutdown(limit: Duration) -> Shutdown {
     // Before refreshes are refused, so that every fetch that ends from here on is reported.
     let watch = here.executor.begin_shutdown(task::try_id());
     here.executor.close();
-    if !within(limit, &here, watch.all_over()).await {
+    // Fetches may change something, too.
+    let all_over = async {
+        here.executor.deliver_changes().await;
+        watch.all_over().await;
+        here.executor.deliver_changes().await;
+    };
+    if !within(limit, &here, all_over).await {
         watch.reach_limit();
         within(NOTICE, &here, watch.all_aborted()).await;
+    }
+    let undelivered = here.executor.undelivered();
+    if undelivered > 0 {
+        events::changes_lost(undelivered);
     }
     let (finished, aborted) = watch.report();
     Shutdown { finished, aborted }

@@ -22,6 +22,8 @@ pub(crate) use crate::base::shims::sync::{
 /// Types that a model checker does not replace: for counters that no decision reads, and for statics, which outlive a
 /// run.
 pub(crate) mod plain {
+    #[cfg(feature = "sqlite")]
+    pub(crate) use std::sync::Condvar;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
     pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 

@@ -135,9 +135,10 @@ impl<C: Cacheable> Job<C> {
     #[inline]
     fn prepare(&self, value: C::Value, policy: &Policy) -> Result<Arrival<C>, Panic> {
         let started = self.started;
-        let lifetime = catch(|| self.engine.definition.values.lifetime_for(&value))?;
-        let (record, not_stored) =
-            catch(|| self.engine.record(&self.target, value, started, policy, lifetime))?;
+        let (record, not_stored) = catch(|| {
+            let lifetime = self.engine.definition.values.lifetime_for(&value);
+            self.engine.record(&self.target, value, started, policy, lifetime)
+        })?;
         let Record { node, weight } = record;
         let fetched = not_stored.map(|value| Fetched { value, started });
         Ok(Arrival {
@@ -279,6 +280,7 @@ impl<C: Cacheable> Job<C> {
         #[cfg(feature = "metrics")]
         let ended = self.ended(Some(&result));
         let failed = self.has_failed(Some(&result));
+        self.judge(Some(&result), false);
         self.engine.flights.evict(self.target.hash, &self.flight);
         self.mark_done(!matches!(result, FlightResult::Lost));
         self.flight.complete(result);
@@ -342,7 +344,8 @@ impl<C: Cacheable> Job<C> {
         let now = Moment::now();
         // Out here, so that a record that is not put in is dropped after the lock.
         let mut record = None;
-        let chance = fastrand::f64();
+        // Only a failure needs it.
+        let chance = if matches!(candidate, Candidate::Record { .. }) { fastrand::f64() } else { 0.0 };
         let pins = store.pins();
         let commit = engine.with_claims(target, |claims, known| {
             let node = store.resident(target.hash, known, &pins)?;
@@ -397,7 +400,7 @@ impl<C: Cacheable> Job<C> {
             Ok(Some(Commit { has_effect, was_in_backoff, backoff, change, lapsed, next }))
         });
         if let Some(node) = commit.as_ref().and_then(|commit| commit.change.added()) {
-            engine.doubt_if_outdated(target, node, self.before);
+            engine.mark_if_outdated(target, node, self.before);
         }
         commit
     }
@@ -415,6 +418,7 @@ impl<C: Cacheable> Job<C> {
             events::count(&self.engine.counters.discarded);
         }
         let failed = self.has_failed(result.as_ref());
+        self.judge(result.as_ref(), has_effect);
         self.mark_done(!matches!(result, Some(FlightResult::Lost)));
         if let Some(result) = result {
             for flight in lapsed.iter().filter(|flight| flight.result().is_none()) {

@@ -29,6 +29,8 @@ pub(crate) struct SharedOptions<K, V> {
     pub(crate) version: u64,
     /// Tells this cache from the others of its function, in every process that runs the same program.
     pub(crate) instance: Option<&'static str>,
+    /// The queue for refreshes that nobody waits for, if workers run them.
+    pub(crate) queue: Option<&'static str>,
     pub(crate) key: Encoding<K>,
     pub(crate) value: Encoding<V>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::shared::{self, Before, HeldLease, Look};
+use super::shared::{self, Before, HeldLease, HeldOrder, Look};
 use super::{Cacheable, Engine, FlightOf, SourceOf, Target, chain};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{Panic, catch, catch_future};
@@ -37,11 +37,13 @@ pub(crate) struct Job<C: Cacheable> {
     pub(super) here: Here,
     /// The right to fetch the key, from the second tier.
     pub(super) lease: Option<HeldLease>,
+    /// The job of a worker that it runs.
+    pub(super) order: Option<HeldOrder>,
     /// What this process had been told of when the value was read.
     pub(super) before: Option<Before>,
     /// It looks at a suspect value.
     pub(super) look: Option<Look>,
-    span: Span,
+    pub(super) span: Span,
     /// Dropped last, because `settle` and `shutdown` wait until it is dropped.
     pub(super) live: Live,
 }
@@ -79,6 +81,7 @@ impl<C: Cacheable> Job<C> {
             links: 0,
             here: here.clone(),
             lease: None,
+            order: None,
             before: None,
             look: None,
             span: Span::none(),
@@ -119,6 +122,7 @@ impl<C: Cacheable> Job<C> {
             self.started = Moment::now();
             if !self.claim(timeout) {
                 events::count(&self.engine.counters.skipped);
+                self.is_unneeded();
                 self.progress = Progress::Done;
                 return;
             }
@@ -172,7 +176,8 @@ impl<C: Cacheable> Job<C> {
             let windows = &engine.store.windows;
             let fresh =
                 node.is_some_and(|node| node.has_value(now, windows) && !node.times(windows).due(now));
-            if fresh && flight.waiting() == 0 && lane.holds(flight) {
+            // Whether a job is still needed is known to the second tier.
+            if fresh && self.order.is_none() && flight.waiting() == 0 && lane.holds(flight) {
                 lane.end(flight);
                 return Ok(false);
             }

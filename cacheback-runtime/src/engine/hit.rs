@@ -9,7 +9,7 @@ use crate::key::KeyOver;
 
 impl<C: Cacheable> Engine<C> {
     /// The answer to a hit; `None` if the call is to take the long way, as an entry.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn look<W: Copy>(&self, view: W) -> Option<C::Return>
     where
         C::Key: KeyOver<W>,
@@ -20,7 +20,7 @@ impl<C: Cacheable> Engine<C> {
 
     /// The same for a key that was hashed already. If the first node at its hash is of another key, `deeper` is called.
     // `deeper` is a parameter for the sake of the optimiser: it saves 20 instructions of each hit.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     pub(crate) fn look_hashed(
         &self,
         hash: u64,
@@ -43,13 +43,16 @@ impl<C: Cacheable> Engine<C> {
         hash: u64,
         same: impl Fn(&C::OwnedKey) -> bool + Copy,
     ) -> Option<C::Value> {
+        if self.store.has_only_first() {
+            return None;
+        }
         let pin = self.store.pin();
         let node = self.store.find(hash, same, &pin)?;
         self.fast_path_value(node)
     }
 
     /// The value of a node, counted, if its reader has no fetch to start.
-    #[inline(always)]
+    #[cfg_attr(not(debug_assertions), inline(always))]
     fn fast_path_value(&self, node: &NodeOf<C>) -> Option<C::Value> {
         let (value, last_touch) = node.cached()?;
         if !self.store.admits(node, last_touch) {
@@ -68,7 +71,7 @@ impl<C: Cacheable> Engine<C> {
     /// is as full as when it refused the last refresh of this key.
     #[inline(never)]
     fn status_if_refused(&self, node: &NodeOf<C>, now: Moment) -> Option<Status> {
-        if Self::is_doubted(node) {
+        if Self::has_mark(node) {
             return None;
         }
         if now < self.breaker.until(false) {

@@ -40,7 +40,7 @@ impl<C: Cacheable> Job<C> {
         let elapsed = Duration::from_nanos(Moment::now().since(self.started));
         let left = policy.refresh_timeout.saturating_sub(elapsed);
         let mut timer = pin!(context::timer(&self.here.handle, left));
-        let shutdown = pin!(executor.limit_reached());
+        let shutdown = pin!(self.cut_off());
         // The time-out (`Ok`), or the limit of a shutdown (`Err`).
         let limit = match first(later(&mut *body), pin!(first(timer.as_mut(), shutdown))).await {
             Ok(returned) => return Ok(returned),

@@ -237,6 +237,10 @@ impl<C: Cacheable> Engine<C> {
         let is_forced = matches!(want, Want::Outcome);
         let (found, joined) = self.with_claims(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
+            if let Some(node) = node.filter(|node| !can_consult && Self::is_doubted(node)) {
+                // It was changed elsewhere, and nobody can say what it is now.
+                node.cut_lifetime(Moment::recent().min(now), windows);
+            }
             let mut facts = node.map_or(Facts::NONE, |node| node.facts(windows));
             // Found by this call, and here no more, or never: it is served all the same.
             let shared = match consulted {

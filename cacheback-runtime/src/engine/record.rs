@@ -47,7 +47,8 @@ impl<C: Cacheable> Engine<C> {
     ) -> (Record<NodeOf<C>>, Option<C::Value>) {
         let key = C::copy_key(target.key());
         let own = OwnTimes { lifetime, retention: self.definition.values.retention_for(&value) };
-        let times = freshness(policy, own, started, fastrand::f64());
+        let chance = if policy.jitter > 0.0 { fastrand::f64() } else { 0.0 };
+        let times = freshness(policy, own, started, chance);
         let Some((times, weight)) = times.and_then(|times| Some((times, self.weight(&value)?))) else {
             let now = Moment::now();
             let node = self.backoff_record(key, target.hash, Backoff::after_unstored(now), None, now);

@@ -32,15 +32,24 @@ use crate::tier::{Ages, Found, Payload, Tier};
 mod advice;
 mod coherence;
 mod consult;
+mod held;
 mod lease;
+mod offer;
+mod queued;
 mod tell;
+mod work;
 pub(crate) use crate::tier::Bump;
 use advice::Advice;
 use coherence::Told;
 pub(super) use coherence::{Before, Look};
-pub(super) use lease::{HeldLease, run};
+pub(super) use held::HeldLease;
+pub(super) use lease::run;
 pub(super) use tell::Message;
 pub(crate) use tell::{Telling, tell};
+#[cfg(feature = "worker")]
+pub(crate) use work::Cut;
+pub(super) use work::HeldOrder;
+pub(crate) use work::{Order, Queued, Verdict};
 
 /// What a cache has besides its options if it is shared.
 pub(super) struct Shared<C: Cacheable> {
@@ -54,6 +63,12 @@ pub(super) struct Shared<C: Cacheable> {
     unshared: RateLimit,
     /// Of the log line that a value from the tier cannot be read.
     unreadable: RateLimit,
+    /// It was logged that the tier has no queue.
+    without_queue: AtomicBool,
+    /// Of the log line that a refresh is not put on a queue.
+    unqueued: RateLimit,
+    /// Of the log line that no worker takes refreshes.
+    kept: RateLimit,
     advice: Advice,
     told: Told,
     /// The engine, which is told of messages.
@@ -76,6 +91,9 @@ impl<C: Cacheable> Shared<C> {
             without_tier: AtomicBool::new(false),
             unshared: RateLimit::default(),
             unreadable: RateLimit::default(),
+            without_queue: AtomicBool::new(false),
+            unqueued: RateLimit::default(),
+            kept: RateLimit::default(),
             advice: Advice::default(),
             told: Told::default(),
             engine: OnceLock::new(),
@@ -152,14 +170,14 @@ impl<C: Cacheable> Engine<C> {
             return Err(format!("it has {} bytes, and the tier takes {most}", bytes.len()));
         }
         let packed = catch(|| tier.pack(bytes)).map_err(|panic| panic.message().to_owned())??;
-        let times = node.times(&self.store.windows);
-        let took = Duration::from_nanos(times.age(Moment::now()));
+        let (times, at) = (node.times(&self.store.windows), Moment::now());
+        let took = Duration::from_nanos(times.age(at));
         let ages = Ages {
             age: took,
             lifetime: Duration::from_nanos(times.lifetime),
             retention: Duration::from_nanos(times.retention),
         };
-        Ok(Payload { packed, schema: shared.schema(), ages, took })
+        Ok(Payload { packed, schema: shared.schema(), ages, at, took })
     }
 
     /// Notes that a value stays in this process.

@@ -18,6 +18,11 @@ pub(crate) trait Source<C: Cacheable>: Send + Sync + 'static {
     }
     /// Runs the body once. Its panics are panics of the future.
     fn run(self: Arc<Self>) -> BoxFuture<C::Return>;
+    /// The arguments of a job, each encoded, or why they cannot be. `None`: the key is all.
+    #[cfg(feature = "shared")]
+    fn carried(&self) -> Option<Result<Vec<Vec<u8>>, String>> {
+        None
+    }
     /// How errors are told from values and described, if only this call knows it.
     fn errors(&self) -> Option<Errors<C::Return>> {
         None

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use super::fetch::Job;
-use super::{Cacheable, Engine, NodeOf, Peeked, SharedOptions, SourceOf, Target};
+use super::{Cacheable, Engine, FlightResult, NodeOf, Peeked, SharedOptions, SourceOf, Target};
 use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 use crate::executor::context::Here;
@@ -23,6 +23,9 @@ impl<C: Cacheable> Shared<C> {
 
 /// No key has a lease.
 pub(super) struct HeldLease(Infallible);
+
+/// No fetch is a worker's job.
+pub(super) type HeldOrder = Infallible;
 
 /// Nobody tells of anything, and nothing is suspect.
 pub(super) type Before = Infallible;
@@ -48,6 +51,16 @@ impl<C: Cacheable> Job<C> {
 
     #[inline]
     pub(super) fn lapse_lease(&self) {}
+
+    pub(super) async fn cut_off(&self) {
+        self.here.executor.limit_reached().await;
+    }
+
+    #[inline]
+    pub(super) fn judge(&mut self, _: Option<&FlightResult<C>>, _: bool) {}
+
+    #[inline]
+    pub(super) fn is_unneeded(&mut self) {}
 
     #[inline]
     pub(super) fn end_lease(&mut self, _: Option<Backoff>) {
@@ -75,6 +88,11 @@ impl<C: Cacheable> Engine<C> {
     }
 
     #[inline]
+    pub(super) fn has_mark(_: &NodeOf<C>) -> bool {
+        false
+    }
+
+    #[inline]
     pub(super) fn is_marked(&self, _: &NodeOf<C>) -> bool {
         false
     }
@@ -90,7 +108,7 @@ impl<C: Cacheable> Engine<C> {
     }
 
     #[inline]
-    pub(super) fn doubt_if_outdated(&self, _: &Target<C::OwnedKey>, _: u64, _: Option<Before>) {}
+    pub(super) fn mark_if_outdated(&self, _: &Target<C::OwnedKey>, _: u64, _: Option<Before>) {}
 
     #[inline]
     pub(crate) fn peek_there(

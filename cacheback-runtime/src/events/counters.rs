@@ -68,7 +68,6 @@ macro_rules! counters {
         [$($provided:ident;)+]
     ) => {
         /// What one cache counts itself.
-        #[derive(Default)]
         pub(crate) struct Counters {
             /// Calls that were answered, by [`column()`].
             answered: Stripes<STATUSES>,
@@ -82,6 +81,12 @@ macro_rules! counters {
         }
 
         impl Counters {
+            /// All of them, at zero.
+            // Not generic and not inlined, so that no cache brings this code along.
+            pub(crate) fn new() -> Self {
+                Self { answered: Stripes::default(), $($counted: AtomicU64::new(0),)+ }
+            }
+
             pub(crate) fn snapshot(&self, provided: Provided) -> Stats {
                 Stats {
                     $($answered: self.answered.sum(column(Status::$status)),)+
@@ -181,9 +186,10 @@ counters! {
             discarded: counted;
         }
         counter "cacheback_refreshes_refused_total":
-            "Refreshes that were refused: too many were waiting, or it was shut down."
+            "Refreshes that were refused: too many were waiting, it was shut down, or no worker took them."
         {
-            /// Refreshes that the executor refused: too many were waiting, or it was shut down.
+            /// Refreshes that were refused: too many were waiting, it was shut down, or, with `queue_fallback = false`,
+            /// no worker could be given them.
             refused: counted;
         }
         counter "cacheback_refreshes_skipped_total": "Refreshes that waited and were no longer needed." {
@@ -200,10 +206,24 @@ counters! {
             /// Operations of the second tier that were given no answer: it was down, or too slow.
             shared_errors: counted;
         }
+        counter "cacheback_looks_refused_total": "Suspect values that were served as stale ones, without a look." {
+            /// Times that a suspect value was not looked at, and was served as a stale one: 64 looks were under way, or
+            /// the last one had got no answer.
+            looks_refused: counted;
+        }
         counter "cacheback_leases_lost_total": "Fetched values that the second tier did not take." {
             /// Fetched values that the second tier did not take: another process had changed the key meanwhile, or the
             /// right to fetch it was lost there.
             leases_lost: counted;
+        }
+        counter "cacheback_refreshes_queued_total": "Refreshes that were handed to a worker." {
+            /// Refreshes that were handed to a worker (option `queue`).
+            queued: counted;
+        }
+        counter "cacheback_queue_fallbacks_total": "Refreshes that were to be handed to a worker, and ran here." {
+            /// Refreshes that were to be handed to a worker and ran here: there was none, its queue was full or out of
+            /// reach.
+            queue_fallbacks: counted;
         }
         counter "cacheback_evictions_total": "Entries that were dropped to stay within the bound." {
             /// Values that were dropped to stay within `capacity` or `max_bytes`.
@@ -234,7 +254,7 @@ mod tests {
 
     #[test]
     fn every_status_has_a_counter_of_its_own() {
-        let counters = Counters::default();
+        let counters = Counters::new();
         for (status, times) in
             [(Status::Fresh, 1), (Status::Stale, 2), (Status::Empty, 3), (Status::Fetched, 4)]
         {
@@ -246,7 +266,7 @@ mod tests {
 
     #[test]
     fn threads_are_counted_together() {
-        let counters = Counters::default();
+        let counters = Counters::new();
         std::thread::scope(|scope| {
             for _ in 0..12 {
                 scope.spawn(|| (0..1000).for_each(|_| counters.answered(Status::Fresh)));

@@ -27,9 +27,18 @@
 //! | warn | `options contradict each other and were clamped` | `option`, `with`: names | once in ten seconds for a cache |
 //! | warn | ``a value is larger than `max_bytes`: not stored`` | `bytes`, `max_bytes` | once in ten seconds for a cache |
 //! | error | `` `weigh` panicked: the value is not stored`` | `panic` | each time |
-//! | info | `second tier connected` | `server`; no `function` | each time |
+//! | info | `second tier connected` | `server`; no `function` | each time, and for each server of a cluster |
 //! | warn | `second tier lost: values are fetched without it` | `server`, `why`; no `function` | once an outage, and once if the user lacks a right |
+//! | warn | `server of the second tier's cluster lost: its values are fetched without it` | `server`, `why`; no `function` | likewise, for each server |
+//! | warn | `second tier tells of no changes: values are looked at there every few seconds` | `server`, `why`; no `function` | once, until it tells of them again |
+//! | debug | `messages of the second tier may have been lost: values are looked at before they are trusted again` | no `function` | each time |
+//! | warn | `messages of the second tier arrive late` | `age_ms`; no `function` | once in ten seconds |
+//! | warn | `the second tier has a later value than the one that is served as fresh` | `for_ms`: for longer than this | each time that a probe finds one |
 //! | warn | `second tier refuses an operation` | `server`, `why`; no `function` | once in ten seconds |
+//! | warn | `second tier was not told of changes: they wait until it is back` | `waiting`: so many; no `function` | once in ten seconds |
+//! | info | `second tier was told of the changes that waited` | `delivered`; `yielded`: others were changed again meanwhile; no `function` | each time |
+//! | warn | `too many changes wait for the second tier: ..` | | once an outage |
+//! | warn | `shut down before the second tier was told of changes` | `waiting`: so many; no `function` | each time |
 //! | warn | `no second tier is configured: values stay in this process` | `alias` | once for a cache |
 //! | warn | `a key is not shared: its entry stays in this process` | `why` | once in ten seconds for a cache |
 //! | warn | `a value is not shared: it stays in this process` | `why` | once in ten seconds for a cache |
@@ -41,6 +50,15 @@
 //! | warn | `a value of the second tier is stale when it arrives: ..` | `round_trip_us` | once for a cache |
 //! | warn | ``another process has fetched for longer than `refresh_timeout` allows here: ..`` | `took_ms` | once for a cache |
 //! | warn | `there are values of another shape in the second tier: ..` | | once for a cache |
+//! | warn | `refreshes are not handed to workers, and run in this process` | `why` | once a minute for a cache |
+//! | warn | `refreshes are not handed to workers, and values stay stale` | `why` | once a minute for a cache |
+//! | warn | `the second tier has no queue for workers: refreshes run in this process` | `queue`: its name | once for a cache |
+//! | warn | `a refresh is not put on its queue, and runs in this process` | `why` | once in ten seconds for a cache |
+//! | info | `worker started` | `worker`, `functions`: how many; no `function` | each time |
+//! | info | `worker ended` | `worker`, `done`, `failed`, `dropped`; no `function` | each time |
+//! | warn | `the queue gives no answer: the worker tries again` | `worker`, `why`; no `function` | once an outage |
+//! | warn | `a job cannot be run, and was dropped` | `why` | each time |
+//! | error | `a job has ended its worker three times, and was dropped` | `deliveries` | each time |
 //! | error | ``the `Drop` of a cached value panicked`` | no `function` either | each time |
 //!
 //! The last warnings are advice, and end with what to do: when a process has connected to a server for the first time,
@@ -51,7 +69,9 @@
 //! Each fetch has a span `fetch` of the level info with the field `function`, and everything that its body logs is
 //! inside it. The span has no parent, because a fetch may outlive the caller that started it; it *follows from* the
 //! span of that caller. The caller opens the span, and it is entered while the body runs: a refresh that waits for a
-//! place has not entered it yet, and a refresh that is refused or no longer needed never does.
+//! place has not entered it yet, and a refresh that is refused or no longer needed never does. The job of a worker has
+//! such a span too, which may follow from that of the process that has enqueued it: see
+//! [`Configure::trace_jobs`](crate::Configure::trace_jobs), with a second tier.
 //!
 //! Without a subscriber a fetch has no span, and finding that out takes some 140 instructions of the 21,000 of a miss.
 //! A hit opens no span.
@@ -182,14 +202,71 @@ pub(crate) fn value_unreadable(function: &str, why: &str) {
     tracing::warn!(target: TARGET, function, why, "a value of the second tier cannot be read, and counts as missing");
 }
 
-#[cfg(feature = "redis")]
+#[cfg(feature = "shared")]
+pub(crate) fn no_queue(function: &str, queue: &str) {
+    tracing::warn!(
+        target: TARGET,
+        function,
+        queue,
+        "the second tier has no queue for workers: refreshes run in this process"
+    );
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn job_not_made(function: &str, why: &str) {
+    tracing::warn!(target: TARGET, function, why, "a refresh is not put on its queue, and runs in this process");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn kept_here(function: &str, why: &str) {
+    tracing::warn!(target: TARGET, function, why, "refreshes are not handed to workers, and run in this process");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn stays_stale(function: &str, why: &str) {
+    tracing::warn!(target: TARGET, function, why, "refreshes are not handed to workers, and values stay stale");
+}
+
+#[cfg(feature = "worker")]
+pub(crate) fn worker_started(worker: &str, functions: usize) {
+    tracing::info!(target: TARGET, worker, functions, "worker started");
+}
+
+#[cfg(feature = "worker")]
+pub(crate) fn worker_ended(worker: &str, done: u64, failed: u64, dropped: u64) {
+    tracing::info!(target: TARGET, worker, done, failed, dropped, "worker ended");
+}
+
+#[cfg(feature = "worker")]
+pub(crate) fn worker_waits(worker: &str, why: &str) {
+    tracing::warn!(target: TARGET, worker, why, "the queue gives no answer: the worker tries again");
+}
+
+#[cfg(feature = "worker")]
+pub(crate) fn job_dropped(function: &str, why: &str) {
+    tracing::warn!(target: TARGET, function, why, "a job cannot be run, and was dropped");
+}
+
+#[cfg(feature = "worker")]
+pub(crate) fn job_buried(function: &str, deliveries: u32) {
+    tracing::error!(target: TARGET, function, deliveries, "a job has ended its worker three times, and was dropped");
+}
+
+#[cfg(any(feature = "redis", feature = "sqlite"))]
 pub(crate) fn tier_connected(server: &str) {
     tracing::info!(target: TARGET, server, "second tier connected");
 }
 
-#[cfg(feature = "redis")]
-pub(crate) fn tier_lost(server: &str, why: &str) {
-    tracing::warn!(target: TARGET, server, why, "second tier lost: values are fetched without it");
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+pub(crate) fn tier_lost(server: &str, is_of_cluster: bool, why: &str) {
+    if is_of_cluster {
+        tracing::warn!(
+            target: TARGET, server, why,
+            "server of the second tier's cluster lost: its values are fetched without it"
+        );
+    } else {
+        tracing::warn!(target: TARGET, server, why, "second tier lost: values are fetched without it");
+    }
 }
 
 #[cfg(feature = "redis")]
@@ -200,7 +277,30 @@ pub(crate) fn tier_deaf(server: &str, why: &str) {
     );
 }
 
-#[cfg(feature = "redis")]
+#[cfg(feature = "shared")]
+pub(crate) fn messages_lost() {
+    tracing::debug!(
+        target: TARGET,
+        "messages of the second tier may have been lost: values are looked at before they are trusted again"
+    );
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn messages_late(age: Duration) {
+    tracing::warn!(target: TARGET, age_ms = millis(age), "messages of the second tier arrive late");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn value_outdated(function: &str, span: Duration) {
+    tracing::warn!(
+        target: TARGET,
+        function,
+        for_ms = millis(span),
+        "the second tier has a later value than the one that is served as fresh"
+    );
+}
+
+#[cfg(any(feature = "redis", feature = "sqlite"))]
 pub(crate) fn tier_refuses(server: &str, why: &str) {
     tracing::warn!(target: TARGET, server, why, "second tier refuses an operation");
 }
@@ -255,6 +355,29 @@ pub(crate) fn tier_advice(server: &str, advice: TierAdvice) {
 #[cfg(feature = "redis")]
 pub(crate) fn tier_examined(server: &str, shows_settings: bool) {
     tracing::debug!(target: TARGET, server, shows_settings, "second tier examined");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn changes_wait(waiting: usize) {
+    tracing::warn!(target: TARGET, waiting, "second tier was not told of changes: they wait until it is back");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn changes_delivered(delivered: u64, yielded: u64) {
+    tracing::info!(target: TARGET, delivered, yielded, "second tier was told of the changes that waited");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn changes_overflowed(function: &str) {
+    tracing::warn!(
+        target: TARGET,
+        function,
+        "too many changes wait for the second tier: all values of the function will be stale or gone there"
+    );
+}
+
+pub(crate) fn changes_lost(waiting: u64) {
+    tracing::warn!(target: TARGET, waiting, "shut down before the second tier was told of changes");
 }
 
 #[cfg(feature = "shared")]

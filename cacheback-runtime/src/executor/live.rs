@@ -1,9 +1,6 @@
 //! The live fetches: `settle` and `shutdown` wait for them, and a shutdown ends them.
 
-use std::collections::HashMap;
-
 use super::{Executor, Ticket};
-use crate::base::hash::Numbered;
 use crate::base::panics::catch;
 use crate::base::process;
 use crate::base::sync::{Arc, AtomicBool, Mutex, MutexGuard, Notify, Ordering, lock};
@@ -25,6 +22,9 @@ pub(crate) trait Fetch: Send + Sync {
     fn tend(&self);
 }
 
+/// For so many fetches there is always room, once as many have lived.
+const FEW: usize = 1024;
+
 #[derive(Default)]
 pub(super) struct LiveFetches {
     state: Mutex<Fetches>,
@@ -39,10 +39,13 @@ pub(super) struct LiveFetches {
 struct Fetches {
     /// The process of these fetches; zero before the first.
     process: u32,
-    /// By the number of the ticket, with those in the queue.
-    fetches: HashMap<u64, Arc<dyn Fetch>, Numbered>,
-    /// How many of them each runtime has.
-    runtimes: HashMap<Id, usize, Numbered>,
+    /// All of them, with those in the queue, each with the number of its ticket. The places of those that have ended are
+    /// taken again.
+    fetches: Vec<Option<(u64, Arc<dyn Fetch>)>>,
+    /// The free places among them.
+    free: Vec<usize>,
+    /// How many of them each runtime has. Nearly always there are few.
+    runtimes: Vec<(Id, usize)>,
     /// A shutdown waits for all of them.
     shutting_down: bool,
     ended: EndedFetches,
@@ -60,6 +63,8 @@ pub(crate) struct Live {
     executor: Arc<Executor>,
     runtime: Id,
     number: u64,
+    /// Its place among the fetches.
+    at: usize,
     /// The fetch came to an end by itself.
     pub(crate) finished: bool,
 }
@@ -83,15 +88,18 @@ impl Executor {
         fetch: Arc<dyn Fetch>,
     ) -> Live {
         let mut state = self.live.of_process(process);
-        state.fetches.insert(ticket.number, fetch);
-        *state.runtimes.entry(runtime).or_default() += 1;
+        let at = state.add(ticket.number, fetch);
+        match state.of_runtime(runtime) {
+            Some(of_runtime) => state.runtimes[of_runtime].1 += 1,
+            None => state.runtimes.push((runtime, 1)),
+        }
         drop(state);
-        Live { executor: Arc::clone(self), runtime, number: ticket.number, finished: false }
+        Live { executor: Arc::clone(self), runtime, number: ticket.number, at, finished: false }
     }
 
     /// Waits until no fetch of these runtimes runs or waits to run.
     pub(crate) async fn settle(&self, runtimes: &[Id]) {
-        let settled = |state: &Fetches| !runtimes.iter().any(|runtime| state.runtimes.contains_key(runtime));
+        let settled = |state: &Fetches| runtimes.iter().all(|runtime| state.of_runtime(*runtime).is_none());
         self.live.wait_until(settled).await;
     }
 
@@ -99,7 +107,7 @@ impl Executor {
     pub(crate) fn begin_shutdown(self: &Arc<Self>, task: Option<task::Id>) -> ShutdownWait {
         let mut state = self.live.of_process(process::id());
         state.shutting_down = true;
-        let own = task.and_then(|task| state.fetches.values().find(|fetch| fetch.runs_in(task)));
+        let own = task.and_then(|task| state.all().find(|fetch| fetch.runs_in(task)));
         if let Some(own) = own {
             own.exempt();
             // Other shutdowns that were asked for by bodies need not wait for this fetch any more.
@@ -123,13 +131,13 @@ impl Executor {
     /// Whether any fetch lives.
     #[cfg(not(any(feature = "test-util", all(test, cacheback_shuttle))))]
     pub(crate) fn has_fetches(&self) -> bool {
-        !lock(&self.live.state).fetches.is_empty()
+        !lock(&self.live.state).runtimes.is_empty()
     }
 
     /// Helps on the fetches whose runtime is stalled.
     #[cfg(not(feature = "test-util"))]
     pub(crate) fn tend(&self) {
-        let fetches: Vec<_> = lock(&self.live.state).fetches.values().cloned().collect();
+        let fetches: Vec<_> = lock(&self.live.state).all().cloned().collect();
         for fetch in fetches {
             // User code may panic here. That ends this fetch and nothing else.
             let _ = catch(|| {
@@ -154,6 +162,7 @@ impl LiveFetches {
         }
         state.process = process;
         let parents = std::mem::take(&mut state.fetches);
+        state.free.clear();
         state.runtimes.clear();
         drop(state);
         let _ = catch(|| drop(parents));
@@ -175,7 +184,7 @@ impl LiveFetches {
 impl LiveFetches {
     pub(super) fn is_empty(&self) -> bool {
         let state = lock(&self.state);
-        state.fetches.is_empty() && state.runtimes.is_empty()
+        state.all().next().is_none() && state.runtimes.is_empty()
     }
 }
 
@@ -184,7 +193,7 @@ impl ShutdownWait {
     /// for a shutdown: they would wait for each other.
     pub(crate) async fn all_over(&self) {
         let ended = |fetch: &Arc<dyn Fetch>| self.within && fetch.is_exempt();
-        self.executor.live.wait_until(|state| state.fetches.values().all(ended)).await;
+        self.executor.live.wait_until(|state| state.all().all(ended)).await;
     }
 
     /// Aborts every fetch that nobody waits for, now and from now on.
@@ -211,12 +220,47 @@ impl ShutdownWait {
 }
 
 impl Fetches {
+    fn all(&self) -> impl Iterator<Item = &Arc<dyn Fetch>> {
+        self.fetches.iter().flatten().map(|(_, fetch)| fetch)
+    }
+
+    /// The place of a runtime that has fetches.
+    fn of_runtime(&self, runtime: Id) -> Option<usize> {
+        self.runtimes.iter().position(|(other, _)| *other == runtime)
+    }
+
+    /// Adds a fetch, and returns its place.
+    fn add(&mut self, number: u64, fetch: Arc<dyn Fetch>) -> usize {
+        let fetch = Some((number, fetch));
+        match self.free.pop() {
+            Some(at) => {
+                self.fetches[at] = fetch;
+                at
+            }
+            None => {
+                self.fetches.push(fetch);
+                self.fetches.len() - 1
+            }
+        }
+    }
+
+    /// Removes a fetch. A child has forgotten its parent's fetches, and has others in their places.
+    fn remove(&mut self, at: usize, number: u64) -> Option<Arc<dyn Fetch>> {
+        let (_, fetch) = self.fetches.get_mut(at)?.take_if(|(other, _)| *other == number)?;
+        self.free.push(at);
+        // After a flood the room is given back.
+        if self.free.len() == self.fetches.len() && self.free.len() > FEW {
+            (self.fetches, self.free) = Default::default();
+        }
+        Some(fetch)
+    }
+
     /// How many fetches are to be aborted and still live: their bodies run and nobody waits for them. A fetch that has
     /// not begun ends as it begins.
     fn stragglers(&self) -> u64 {
         let straggles =
             |fetch: &&Arc<dyn Fetch>| fetch.has_begun() && !fetch.is_awaited() && !fetch.is_exempt();
-        self.fetches.values().filter(straggles).count() as u64
+        self.all().filter(straggles).count() as u64
     }
 }
 
@@ -224,18 +268,18 @@ impl Drop for Live {
     fn drop(&mut self) {
         let live = &self.executor.live;
         let mut state = lock(&live.state);
-        let fetch = state.fetches.remove(&self.number);
+        let fetch = state.remove(self.at, self.number);
         if fetch.as_ref().is_some_and(|fetch| fetch.has_begun()) {
             let ended = if self.finished { &mut state.ended.finished } else { &mut state.ended.aborted };
             *ended += 1;
         }
         let mut notify = state.shutting_down;
         // It is `None` in a child that has forgotten its parent's fetches.
-        let of_runtime = fetch.as_ref().and_then(|_| state.runtimes.get_mut(&self.runtime));
-        if let Some(fetches) = of_runtime {
-            *fetches -= 1;
-            if *fetches == 0 {
-                state.runtimes.remove(&self.runtime);
+        let of_runtime = fetch.as_ref().and_then(|_| state.of_runtime(self.runtime));
+        if let Some(at) = of_runtime {
+            state.runtimes[at].1 -= 1;
+            if state.runtimes[at].1 == 0 {
+                state.runtimes.swap_remove(at);
                 notify = true;
             }
         }

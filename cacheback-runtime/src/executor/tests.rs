@@ -271,6 +271,19 @@ async fn settle_waits_for_the_fetches_of_its_runtimes() {
     settled.await.unwrap();
 }
 
+/// A forked child forgets its parent's fetches. Its own have their places, and outlive them.
+#[tokio::test]
+async fn the_fetches_of_a_parent_are_forgotten_and_no_others_with_them() {
+    let (executor, here) = (executor(), Handle::current().id());
+    let enlist = |process| executor.enlist(process, here, Ticket::new(1), Arc::new(Told::default()) as _);
+    let parents = [enlist(1), enlist(1)];
+    let own = enlist(2);
+    drop(parents);
+    assert!(!executor.live.is_empty());
+    drop(own);
+    executor.assert_at_rest();
+}
+
 /// Each end of a fetch is counted once, from the beginning of the shutdown. Fetches that do not notice the limit are
 /// counted too.
 #[tokio::test]

@@ -5,27 +5,34 @@
 //! result, it gives up and returns the [`Uncompared`] keys. Outside the lock these are compared by the user's `Eq`, and
 //! the work is done again.
 
-use smallvec::SmallVec;
-
 use crate::base::sync::Arc;
 
 /// A key, and which others of its hash are the same key. Nearly always there is one other at most.
 pub(crate) struct KnownKeys<K: ?Sized> {
     me: Arc<K>,
+    /// The number of its own node, if that was found already.
+    node: Option<u64>,
     /// By the addresses of the keys.
     keys: Known,
     /// By the numbers of the nodes.
     nodes: Known,
     /// The keys of `keys`, so that nothing else gets their addresses.
-    held: SmallVec<[Arc<K>; 1]>,
+    held: Vec<Arc<K>>,
 }
 
 /// The results of comparisons, in the order of their numbers: with a poor `Hash` there may be many.
 // Without the type of the key, so that no cache brings code of its own to sort them.
-#[derive(Default)]
-struct Known(SmallVec<[(u64, bool); 1]>);
+struct Known(Vec<(u64, bool)>);
 
 impl Known {
+    const fn nothing() -> Self {
+        Self(Vec::new())
+    }
+
+    fn add(&mut self, id: u64, same: bool) {
+        self.0.push((id, same));
+    }
+
     fn get(&self, id: u64) -> Option<bool> {
         let at = self.0.binary_search_by_key(&id, |(known, _)| *known).ok()?;
         Some(self.0[at].1)
@@ -45,26 +52,15 @@ pub(crate) enum KeyRef<K: ?Sized> {
     Node(u64),
 }
 
-/// Keys of the same hash that have not been compared yet.
+/// Keys of the same hash that have not been compared yet. They should be all that were found at once: with a poor `Hash`
+/// there may be many, and the work is done again for each time.
 #[derive(Debug)]
-pub(crate) struct Uncompared<K: ?Sized>(SmallVec<[KeyRef<K>; 1]>);
-
-impl<K: ?Sized> Uncompared<K> {
-    /// These keys; `None` if there are none. They should be all that were found at once: with a poor `Hash` there may
-    /// be many, and the work is done again for each call.
-    pub(crate) fn among(keys: SmallVec<[KeyRef<K>; 1]>) -> Option<Self> {
-        (!keys.is_empty()).then_some(Self(keys))
-    }
-}
+pub(crate) struct Uncompared<K: ?Sized>(pub(crate) Vec<KeyRef<K>>);
 
 impl<K: ?Sized> KnownKeys<K> {
     /// A key, and the number of its node if that was found already.
     pub(crate) fn new(me: Arc<K>, node: Option<u64>) -> Self {
-        let mut nodes = Known::default();
-        if let Some(id) = node {
-            nodes.0.push((id, true));
-        }
-        Self { me, keys: Known::default(), nodes, held: SmallVec::new() }
+        Self { me, node, keys: Known::nothing(), nodes: Known::nothing(), held: Vec::new() }
     }
 
     pub(crate) fn me(&self) -> &Arc<K> {
@@ -81,7 +77,7 @@ impl<K: ?Sized> KnownKeys<K> {
 
     /// Whether the node of this number has the same key; `None` if they have not been compared. Runs no user code.
     pub(crate) fn is_same_node(&self, id: u64) -> Option<bool> {
-        self.nodes.get(id)
+        if self.node == Some(id) { Some(true) } else { self.nodes.get(id) }
     }
 
     /// Compares the key with others. `compare` returns `None` for a node that is gone by now. It runs the user's `Eq`,
@@ -95,10 +91,10 @@ impl<K: ?Sized> KnownKeys<K> {
             let Some(same) = compare(&self.me, &other) else { continue };
             match other {
                 KeyRef::Key(key) => {
-                    self.keys.0.push((address(&key), same));
+                    self.keys.add(address(&key), same);
                     self.held.push(key);
                 }
-                KeyRef::Node(id) => self.nodes.0.push((id, same)),
+                KeyRef::Node(id) => self.nodes.add(id, same),
             }
         }
         self.keys.sort();
@@ -112,8 +108,6 @@ fn address<K: ?Sized>(key: &Arc<K>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use smallvec::smallvec;
-
     use super::*;
 
     #[test]
@@ -128,14 +122,14 @@ mod tests {
         let (same, other) = (Arc::new(1), Arc::new(2));
         for (key, expected) in [(&same, true), (&other, false)] {
             assert_eq!(known.is_same_key(key), None);
-            let uncompared = Uncompared::among(smallvec![KeyRef::Key(Arc::clone(key))]).unwrap();
+            let uncompared = Uncompared(vec![KeyRef::Key(Arc::clone(key))]);
             known.compare(uncompared, compare);
             assert_eq!(known.is_same_key(key), Some(expected));
         }
         assert_eq!([&same, &other].map(|key| known.is_same_key(key)), [Some(true), Some(false)]);
         assert_eq!([8, 9, 10].map(|id| known.is_same_node(id)), [None; 3]);
         let nodes = [9, 3, 10, 8].map(KeyRef::Node).into_iter().collect();
-        known.compare(Uncompared::among(nodes).unwrap(), compare);
+        known.compare(Uncompared(nodes), compare);
         assert_eq!([3, 7, 8, 9].map(|id| known.is_same_node(id) == Some(true)), [false, true, true, false]);
         assert_eq!([3, 9].map(|id| known.is_same_node(id)), [Some(false); 2]);
         assert_eq!(known.is_same_node(10), None, "a node that is gone stays unknown");

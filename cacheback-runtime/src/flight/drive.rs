@@ -121,6 +121,12 @@ fn hand(flight: Arc<dyn Driven>, handle: &Handle, timeout: u64, run: Run) {
     drop(handle.spawn(Task(flight).run()));
 }
 
+/// Spawns the whole run of a fetch. Not generic, so that no cache brings a task of its own.
+#[cfg(not(feature = "test-util"))]
+fn spawn(handle: &Handle, run: Run) {
+    drop(handle.spawn(run));
+}
+
 impl<T: Send + Sync + 'static> Flight<T> {
     /// Hands the fetch to a runtime, to run in `span`. If the runtime is gone, the fetch is dropped at once.
     pub(crate) fn drive_on(self: &Arc<Self>, handle: &Handle, timeout: Duration, span: Span, run: Run) {
@@ -143,7 +149,7 @@ impl<T> Flight<T> {
         } else if self.drive.stalls.fetch_add(1, Ordering::SeqCst) > 0 {
             // Only from the second time on: if the whole process was stopped, its runtimes have had a second to run
             // since.
-            self.done.notify_waiters();
+            self.wake_waiters();
         }
     }
 
@@ -163,7 +169,7 @@ impl<T> Flight<T> {
         let Some(Handed { run, timeout, .. }) = self.drive.take() else { return false };
         self.drive.begin(Moment::awake(), timeout);
         self.drive.moved.store(true, Ordering::SeqCst);
-        drop(own.spawn(run));
+        spawn(own, run);
         true
     }
 }

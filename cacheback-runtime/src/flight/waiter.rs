@@ -1,8 +1,11 @@
 //! The callers who wait for a flight.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+
 use super::Flight;
 use crate::base::clock::Moment;
-use crate::base::sync::{Arc, Ordering};
+use crate::base::sync::{Arc, Ordering, lock};
 use crate::base::tasks::{Id, task};
 use crate::executor::Fetch;
 
@@ -16,11 +19,17 @@ impl<T> Waiter<T> {
     /// Joins a flight. Called only under the lock of the key's claims, which hold the flight.
     pub(super) fn join(flight: &Arc<Flight<T>>, leads: bool) -> Self {
         flight.waiting.fetch_add(1, Ordering::SeqCst);
+        if !leads {
+            flight.is_joined.store(true, Ordering::SeqCst);
+        }
         Self { flight: Arc::clone(flight), leads }
     }
 
     /// Waits for the result of the flight.
     pub(crate) async fn result(&self) -> &T {
+        if self.leads {
+            return poll_fn(|context| self.poll_as_leader(context)).await;
+        }
         loop {
             let done = self.flight.done.notified();
             if let Some(result) = self.flight.result() {
@@ -28,6 +37,18 @@ impl<T> Waiter<T> {
             }
             done.await;
         }
+    }
+
+    /// The leader leaves its waker, for which a lock and a place are enough.
+    fn poll_as_leader(&self, context: &Context<'_>) -> Poll<&T> {
+        if let Some(result) = self.flight.result() {
+            return Poll::Ready(result);
+        }
+        let waker = context.waker().clone();
+        let older = lock(&self.flight.leader).replace(waker);
+        drop(older);
+        // A result that came before the waker has not woken it.
+        self.flight.result().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Whether the flight's own body waits for it, in the flight's own task.
@@ -72,6 +93,10 @@ impl<T> Waiter<T> {
 
 impl<T> Drop for Waiter<T> {
     fn drop(&mut self) {
+        if self.leads && self.flight.result().is_none() {
+            let waker = lock(&self.flight.leader).take();
+            drop(waker);
+        }
         let last = self.flight.waiting.fetch_sub(1, Ordering::SeqCst) == 1;
         if last && self.flight.seen.load(Ordering::SeqCst) > 0 {
             self.flight.abandoned.notify_one();

@@ -4,6 +4,8 @@ use std::panic::RefUnwindSafe;
 use std::time::Duration;
 
 use super::instances::{Shared, arc_of};
+#[cfg(feature = "shared")]
+use super::queued::AnyArgs;
 use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 use crate::engine::source::{BoundSource, Source};
@@ -22,7 +24,16 @@ pub(super) struct OfArguments<A: Form, O: Outcome> {
     pub(super) vary: Option<fn(&dyn Lends<A>, &mut Policy)>,
     pub(super) fetch_on_miss: Option<Over<A, bool>>,
     pub(super) wait: Option<Over<A, Duration>>,
+    #[cfg_attr(not(feature = "shared"), allow(dead_code))]
+    pub(super) carry: Option<Carry>,
 }
+
+/// Makes the bytes of a job's arguments.
+#[cfg(feature = "shared")]
+type Carry = fn(&AnyArgs) -> Result<Vec<Vec<u8>>, String>;
+/// Without a second tier there are no workers.
+#[cfg(not(feature = "shared"))]
+type Carry = std::convert::Infallible;
 
 /// The arguments `F` of a fetch whose key is `A`.
 pub(crate) trait OwnedArgs<A: Shape, F: Shape>: Send + Sync + 'static {
@@ -132,6 +143,10 @@ impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Lends<F> for Call<A,
 impl<A: KeyShape, F: Shape, O: Outcome, G: OwnedArgs<A, F>> Source<Of<A, O>> for Call<A, F, O, G> {
     fn run(self: Arc<Self>) -> BoxFuture<O::Return> {
         (self.does.body)(Lender(self))
+    }
+    #[cfg(feature = "shared")]
+    fn carried(&self) -> Option<Result<Vec<Vec<u8>>, String>> {
+        self.does.carry.map(|carry| carry(self.args()))
     }
     fn varies(&self) -> bool {
         self.does.vary.is_some()

@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::call::{Call, KeyIsArgs, Lender, Lends, OfArguments, OwnArgs};
 use super::instance::Instantiation;
 use super::instances::Shared;
+#[cfg(feature = "shared")]
+use super::queued::AnyArgs;
 use crate::base::tasks::BoxFuture;
 use crate::engine::{Closure, Definition, Of, SharedOptions, ValueOptions};
 use crate::key::{ArgsOver, Form, KeyOver, KeyShape, Viewed};
@@ -27,7 +29,14 @@ impl<A: Form, O: Outcome> Site<A, O> {
     #[must_use]
     pub fn new(_: PhantomData<A>, _: O, body: fn(Lender<A>) -> BoxFuture<O::Return>) -> Self {
         Self {
-            arguments: OfArguments { body, empty: None, vary: None, fetch_on_miss: None, wait: None },
+            arguments: OfArguments {
+                body,
+                empty: None,
+                vary: None,
+                fetch_on_miss: None,
+                wait: None,
+                carry: None,
+            },
             values: ValueOptions::NONE,
             share: Sharing::Never,
             describe: Describe::UNSEEN,
@@ -90,6 +99,14 @@ impl<A: Form, O: Outcome> Site<A, O> {
     #[must_use]
     pub fn wait(mut self, wait: fn(&dyn Lends<A>) -> Duration) -> Self {
         self.arguments.wait = Some(wait);
+        self
+    }
+
+    /// Workers run its refreshes, with arguments that become bytes in this way.
+    #[cfg(feature = "shared")]
+    #[must_use]
+    pub fn queued(mut self, carry: fn(&AnyArgs) -> Result<Vec<Vec<u8>>, String>) -> Self {
+        self.arguments.carry = Some(carry);
         self
     }
 

@@ -96,6 +96,7 @@ impl<T> std::fmt::Debug for Encoded<T> {
 pub struct SharedSite<K, V> {
     alias: Option<&'static str>,
     version: fn() -> u64,
+    queue: Option<&'static str>,
     key: Encoding<K>,
     value: Encoding<V>,
 }
@@ -105,7 +106,7 @@ impl<K, V> SharedSite<K, V> {
     where
         V: Serialize + DeserializeOwned,
     {
-        Self { alias: None, version: || 0, key: key.0, value: Encoding::of() }
+        Self { alias: None, version: || 0, queue: None, key: key.0, value: Encoding::of() }
     }
 
     /// The values are in the tier of this name.
@@ -122,10 +123,17 @@ impl<K, V> SharedSite<K, V> {
         self
     }
 
+    /// Workers run the refreshes that nobody waits for, from the queue of this name.
+    #[must_use]
+    pub fn queue(mut self, queue: &'static str) -> Self {
+        self.queue = Some(queue);
+        self
+    }
+
     /// The options of the cache with the marker `M`. Runs user code.
     pub(crate) fn options<M: Marker>(self) -> SharedOptions<K, V> {
-        let Self { alias, version, key, value } = self;
-        SharedOptions { alias, version: version(), instance: M::instance(), key, value }
+        let Self { alias, version, queue, key, value } = self;
+        SharedOptions { alias, version: version(), instance: M::instance(), queue, key, value }
     }
 }
 

@@ -19,7 +19,8 @@ use crate::rules::policy::Policy;
 pub struct Slot {
     name: Name,
     options: fn(&mut Policy),
-    policy: OnceCell<Policy>,
+    /// Boxed: it is large, and read only where an entry is made for the first time, or shown.
+    policy: OnceCell<Box<Policy>>,
     instances: Instances,
     used: AtomicBool,
     /// The alias of the second tier, if its values are in one.
@@ -99,7 +100,7 @@ impl Slot {
         let checked = self.policy.get_or_try_init(|| {
             let mut policy = Policy::default();
             (self.options)(&mut policy);
-            policy.checked()
+            policy.checked().map(Box::new)
         });
         match checked {
             Ok(policy) => policy,

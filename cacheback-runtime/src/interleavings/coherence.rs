@@ -31,7 +31,7 @@ fn a_message_between_a_read_and_its_insertion() {
     });
 }
 
-/// The same, as it fetches.
+/// A value is fetched, and another process sets a newer one as it is put in.
 #[test]
 fn a_message_between_a_body_and_its_insertion() {
     explore(|| {

@@ -11,6 +11,7 @@ use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicU64, Ordering};
 use crate::engine::SharedOptions;
 use crate::executor::Settings;
+use crate::executor::context::scenario;
 use crate::rules::policy::Policy;
 use crate::tier::codec::Encoding;
 use crate::tier::memory::Memory;
@@ -22,6 +23,8 @@ pub(super) struct Fleet {
     pub(super) versions: Arc<Versions>,
     /// It has nothing in memory, and sees what a third process would find.
     third: Stage,
+    /// Hands its refreshes to the others, if these are workers.
+    pub(super) web: Option<Stage>,
     /// How many tasks have ended.
     ended: Arc<AtomicU64>,
 }
@@ -40,29 +43,47 @@ impl Fleet {
     }
 
     pub(super) fn with(options: impl Fn(&mut Policy)) -> Self {
+        Self::of(options, None)
+    }
+
+    /// Processes whose refreshes are put on a queue, with a third one that is no worker.
+    pub(super) fn queued() -> Self {
+        Self::of(|_| {}, Some("jobs"))
+    }
+
+    fn of(options: impl Fn(&mut Policy), queue: Option<&'static str>) -> Self {
         let tier = Memory::new();
         let mut settings = Settings::default();
         // A runtime has one executor here, for all processes. Each knows the tier by an alias of its own.
-        const PROCESSES: [&str; 3] = ["one", "other", "third"];
-        for alias in PROCESSES {
+        const PROCESSES: [&str; 4] = ["one", "other", "third", "web"];
+        let processes = &PROCESSES[..if queue.is_some() { 4 } else { 3 }];
+        for alias in processes {
             settings.tiers.add(Some(alias), tier.clone().open());
         }
         stage::begin(settings);
         let versions = Arc::new(Versions::new());
-        let [one, other, third] = PROCESSES.map(|alias| {
+        let mut stages = processes.iter().map(|alias| {
             let (key, value) = (Encoding::<(Number,)>::of(), Encoding::of());
-            let shared = SharedOptions { alias: Some(alias), version: 0, instance: None, key, value };
+            let shared = SharedOptions { alias: Some(alias), version: 0, instance: None, queue, key, value };
             Stage::of(&options, Some(shared), Arc::clone(&versions))
         });
-        Self { tier, one, other, versions, third, ended: Arc::default() }
+        let [one, other, third] = [(); 3].map(|()| stages.next().expect("three processes"));
+        let web = stages.next();
+        drop(stages);
+        Self { tier, one, other, versions, third, web, ended: Arc::default() }
     }
 
     /// The same, with a stale value of version 1 in the tier and in both processes.
     pub(super) fn stale(self, key: u64) -> Self {
         self.one.set(key, 1);
         let _ = self.other.get(key);
+        let _ = self.web.as_ref().map(|web| web.get(key));
         tasks::advance(stage::LIFETIME);
         self
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &Stage> {
+        [&self.one, &self.other].into_iter().chain(&self.web)
     }
 
     /// Does `work` in a new task of a process.
@@ -91,6 +112,15 @@ impl Fleet {
         }
     }
 
+    /// Lets time pass until the tier was told of all changes.
+    pub(super) fn deliver(&self) {
+        while scenario::executor().is_some_and(|executor| executor.undelivered() > 0) {
+            tasks::advance(Duration::from_millis(50));
+            thread::yield_now();
+        }
+        self.hear();
+    }
+
     /// What a process finds that has nothing in memory.
     pub(super) fn there(&self, key: u64) -> Option<Stored> {
         self.third.peek_there(key)
@@ -103,12 +133,13 @@ impl Fleet {
         }
     }
 
-    /// Waits for all fetches and messages, and asserts the invariants of both processes. Nobody has a lease.
+    /// Waits for all fetches, deliveries and messages, and asserts the invariants of both processes. Nobody has a lease.
     pub(super) fn settle(&self) {
-        // A `clear` that was heard of may be under way.
-        self.hear();
-        self.one.settle();
-        self.other.settle();
+        // A `clear` that was heard of may be under way, or is still to be told.
+        self.deliver();
+        for process in self.processes() {
+            process.settle();
+        }
         self.hear();
         assert_eq!(self.tier.leases(), 0, "a lease was not given back");
     }
@@ -116,7 +147,7 @@ impl Fleet {
     /// Ends a scenario: [settles](Self::settle), and asserts that these keys can be fetched again in each process.
     pub(super) fn end(self, keys: &[u64]) {
         self.settle();
-        for process in [&self.one, &self.other] {
+        for process in self.processes() {
             process.assert_not_stuck(keys);
             self.hear();
         }

@@ -52,7 +52,7 @@ pub(super) fn join<T, const N: usize>(tasks: [JoinHandle<T>; N]) -> [T; N] {
 
 #[derive(Clone)]
 pub(super) struct Stage {
-    engine: Arc<Engine<Types>>,
+    pub(super) engine: Arc<Engine<Types>>,
     pub(super) versions: Arc<Versions>,
     /// How many calls were answered.
     calls: Arc<AtomicU64>,
@@ -132,13 +132,13 @@ impl Stage {
         thread::spawn(move || work(&stage))
     }
 
-    fn target(&self, key: u64) -> Target<(Number,)> {
+    pub(super) fn target(&self, key: u64) -> Target<(Number,)> {
         let key = Number(key);
         let (hash, node) = self.engine.locate((&key,));
         Target::new(hash, Arc::new(Owned((key,))), node)
     }
 
-    fn source(&self, key: u64) -> Arc<dyn Source<Types>> {
+    pub(super) fn source(&self, key: u64) -> Arc<dyn Source<Types>> {
         Arc::new(Scripted { versions: Arc::clone(&self.versions), key })
     }
 
@@ -202,8 +202,9 @@ impl Stage {
     }
 
     pub(super) fn invalidate_all(&self) {
+        let telling = Arc::clone(&self.engine).tell_all(Bump::Stale);
         self.engine.invalidate_all();
-        told(Arc::clone(&self.engine).tell_all(Bump::Stale));
+        told(telling);
     }
 
     pub(super) fn take(&self, key: u64) -> Option<u64> {
@@ -217,8 +218,9 @@ impl Stage {
     }
 
     pub(super) fn clear(&self) {
+        let telling = Arc::clone(&self.engine).tell_all(Bump::Gone);
         self.engine.clear();
-        told(Arc::clone(&self.engine).tell_all(Bump::Gone));
+        told(telling);
     }
 
     /// The value in the second tier. Nothing is stored here.

@@ -9,7 +9,7 @@ use crate::base::sync::Arc;
 /// Why a write (`set`, `invalidate`, `remove`, `clear`) or [`configure`](crate::configure()) failed.
 ///
 /// In this process a write of a value does not fail. With a second tier a write fails if the tier could not be told of
-/// it ([`ErrorKind::Unreachable`]). The change holds in this process all the same.
+/// it ([`ErrorKind::Unreachable`]). The change holds in this process all the same, and the tier is told of it later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Error {
@@ -23,8 +23,8 @@ pub struct Error {
 pub enum ErrorKind {
     /// The call cannot be done as it was written: the message says what to write.
     Invalid,
-    /// The second tier could not be told, or has not answered. The change holds in this process. In the tier it may
-    /// have been made or not.
+    /// The second tier could not be told or asked, or has not answered. A change holds in this process. In the tier it may
+    /// have been made or not: the tier is told of it (once more) when it is back, so it need not be made again.
     Unreachable,
 }
 
@@ -37,6 +37,11 @@ impl Error {
     pub(crate) fn unreachable(cache: &str, why: &dyn fmt::Display) -> Self {
         let message = format!("the second tier of `{cache}` could not be told of the change: {why}");
         Self { kind: ErrorKind::Unreachable, message }
+    }
+
+    #[cfg(feature = "shared")]
+    pub(crate) fn no_answer(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Unreachable, message: message.into() }
     }
 
     /// The kind of the error.

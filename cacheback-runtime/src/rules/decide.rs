@@ -80,6 +80,12 @@ pub(crate) fn decide(facts: &Facts, now: Moment, waits_on_miss: bool) -> Decisio
     let may_fetch = !in_backoff && now >= facts.broken_until;
     match facts.state(now) {
         State::Fresh if facts.is_suspect && facts.is_unsure => Decision::Consult,
+        // Where no stale value is served without waiting, the caller waits. A fetch asks the second tier first.
+        State::Fresh
+            if facts.is_suspect && !in_backoff && facts.times.is_some_and(|times| times.max_stale == 0) =>
+        {
+            Decision::FetchNow
+        }
         // Nobody knows whether it is to be refreshed.
         State::Fresh if facts.is_suspect => Decision::ServeStale,
         State::Fresh if !may_fetch || !facts.times.is_some_and(|times| times.due(now)) => Decision::Serve,

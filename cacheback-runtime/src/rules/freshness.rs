@@ -65,7 +65,8 @@ pub(crate) fn freshness(policy: &Policy, own: OwnTimes, started: Moment, chance:
     if policy.jitter > 0.0 && !lifetime.is_zero() {
         lifetime = Duration::from_nanos(shortened(nanos(lifetime), policy.jitter * chance).max(1));
     }
-    Some(Times::new(&Policy { retention, ..*policy }, started, lifetime))
+    let windows = Windows { retention: nanos(retention), ..Windows::of(policy) };
+    Some(Times::new(windows, started, lifetime))
 }
 
 /// The state of an entry at some moment.
@@ -82,9 +83,8 @@ impl Times {
     ///
     /// A lifetime past the retention ends with it. If the lifetime is no longer than `refresh_ahead`, every hit would
     /// ask for a refresh: instead, only hits in its second half do.
-    pub(crate) fn new(policy: &Policy, started: Moment, lifetime: Duration) -> Self {
-        let lifetime = nanos(lifetime.min(policy.retention));
-        let windows = Windows::of(policy);
+    pub(crate) fn new(windows: Windows, started: Moment, lifetime: Duration) -> Self {
+        let lifetime = nanos(lifetime).min(windows.retention);
         let ahead = if windows.ahead < lifetime { windows.ahead } else { lifetime / 2 };
         Self::of(started, lifetime, Windows { ahead, ..windows })
     }

@@ -53,6 +53,9 @@ pub struct Policy {
     pub breaker: bool,
     /// How many refreshes of this function may run at once; `None`: as many as the executor allows. Default: `None`.
     pub max_refreshes: Option<usize>,
+    /// Whether a refresh that no worker takes runs in the process that asks for it. It matters to a function with
+    /// `queue` alone. Default: `true`.
+    pub queue_fallback: bool,
     /// How long an `Err` answers waiting callers if no value exists; `None`: not at all. Default: `None`.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub cache_err: Option<Duration>,
@@ -122,6 +125,7 @@ impl Default for Policy {
             max_backoff: 60 * SECOND,
             breaker: true,
             max_refreshes: None,
+            queue_fallback: true,
             cache_err: None,
             jitter: 0.0,
             capacity: 10_000,

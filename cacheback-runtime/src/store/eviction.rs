@@ -63,11 +63,11 @@ pub(super) fn policy(
 /// LRU needs eight: hit ratios are within a tenth of a point of those with every hit told. TinyLFU is told of all misses,
 /// so it must not miss the hits that compete with them. If keys are asked for in turn, and a tenth more of them than
 /// there is room for, a generation of an eighth lasts longer than a turn, and costs up to eight points. One of a
-/// sixteenth costs none.
+/// sixteenth costs up to half a point, and one of a sixty-fourth hardly any.
 pub(super) fn generations(eviction: Eviction) -> u64 {
     match eviction {
         Eviction::Lru => 8,
-        Eviction::TinyLfu => 16,
+        Eviction::TinyLfu => 64,
     }
 }
 

@@ -40,8 +40,8 @@ pub(super) struct Index<K, V, X> {
     map: Map<K, V, X>,
     /// The number of nodes; one more while a node is being replaced.
     nodes: AtomicU64,
-    /// The highest rank that any node has had.
-    deepest: AtomicU32,
+    /// One more than the highest rank that any node has had; zero as long as no two nodes have had the same hash.
+    ranks: AtomicU32,
     /// A removed node is dropped with its batch, and not at once: nobody can see the difference.
     waits_for_batch: bool,
 }
@@ -76,7 +76,7 @@ impl<K, V, X> Index<K, V, X> {
             .resize_mode(ResizeMode::Blocking)
             .build();
         let waits_for_batch = !owns && size_of::<Node<K, V, X>>() <= SMALL;
-        Self { map, nodes: AtomicU64::new(0), deepest: AtomicU32::new(0), waits_for_batch }
+        Self { map, nodes: AtomicU64::new(0), ranks: AtomicU32::new(0), waits_for_batch }
     }
 
     #[inline]
@@ -125,7 +125,16 @@ impl<K, V, X> Index<K, V, X> {
             step();
             pin.get_key_value(&Search { at: hash, is }).map(|(node, ())| node)
         };
-        at_the_hash().or_else(|| self.find_deeper(hash, is, pin))
+        at_the_hash().or_else(|| {
+            // Mostly there are no others.
+            let ranks = self.ranks.load(Ordering::Acquire);
+            if ranks > 1 { self.find_deeper(hash, ranks, is, pin) } else { None }
+        })
+    }
+
+    /// Whether no two nodes have had the same hash: what [`find_first`](Index::find_first) does not find is not there.
+    pub(super) fn has_only_first(&self) -> bool {
+        self.ranks.load(Ordering::Acquire) == 0
     }
 
     /// Some node at the hash itself, where all nodes lie but those that found a crowd there. It is nearly always the
@@ -147,11 +156,11 @@ impl<K, V, X> Index<K, V, X> {
     fn find_deeper<'g>(
         &self,
         hash: u64,
+        ranks: u32,
         is: impl Fn(&Node<K, V, X>) -> bool + Copy,
         pin: &'g Pinned<'_, K, V, X>,
     ) -> Option<&'g Node<K, V, X>> {
-        let deepest = self.deepest.load(Ordering::Acquire);
-        (1..=deepest).find_map(|rank| {
+        (1..ranks).find_map(|rank| {
             step();
             let found = pin.get_key_value(&Search { at: at(hash, rank), is });
             found.map(|(node, ())| node)
@@ -188,15 +197,21 @@ impl<K, V, X> Index<K, V, X> {
         pin: &Pinned<'_, K, V, X>,
     ) -> Option<Inserted> {
         let hash = node.as_ref()?.at;
-        let rank = match replaced {
-            Some(replaced) => rank(replaced.id),
-            None => (0..RANKS).find(|rank| Self::count_at(at(hash, *rank), pin) < CROWD)?,
+        let (rank, others) = match replaced {
+            Some(replaced) => (rank(replaced.id), 0),
+            None => {
+                let mut others = (0..RANKS).map(|rank| (rank, Self::count_at(at(hash, rank), pin)));
+                others.find(|(_, others)| *others < CROWD)?
+            }
         };
         let mut node = node.take()?;
         (node.at, node.id) = (at(hash, rank), id(serial) + u64::from(rank));
         node.number = replaced.map_or(PlaceNumber::new(node.id), |replaced| replaced.number.taken_over());
         let (own, place) = (node.node_ref(), node.place());
-        self.deepest.fetch_max(rank, Ordering::AcqRel);
+        // Before the node is there: a reader who sees it is to see this as well.
+        if rank > 0 || others > 0 {
+            self.ranks.fetch_max(rank + 1, Ordering::AcqRel);
+        }
         self.nodes.fetch_add(1, Ordering::Relaxed);
         step();
         let has_replaced = pin.insert(node, ()).is_some();

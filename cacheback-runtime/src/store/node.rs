@@ -67,6 +67,10 @@ pub(crate) struct Node<K, V, X> {
     more: OnceBox<More>,
 }
 
+/// In the place of a change's number: there may have been one.
+#[cfg(feature = "shared")]
+const SUSPECT: u64 = 1;
+
 /// The fields that most nodes never need.
 struct More {
     windows: Windows,
@@ -85,7 +89,8 @@ struct More {
     /// The number of the value in the second tier; zero if it has none.
     #[cfg(feature = "shared")]
     write_id: AtomicU64,
-    /// The number of another process' change of the key, which may be a later one; zero if nobody has told of one.
+    /// The number of another process' change of the key, which may be a later one; [`SUSPECT`] if there may be one, and
+    /// zero if nobody has told of any.
     #[cfg(feature = "shared")]
     doubted_by: AtomicU64,
 }
@@ -325,6 +330,13 @@ impl<K, V, X> Node<K, V, X> {
         self.fresh_until.store(Moment::PAST.to_bits(), Ordering::Release);
     }
 
+    /// Another process may have changed the key: hits pass over the value from now on.
+    #[cfg(feature = "shared")]
+    pub(crate) fn suspect(&self, standard: &Windows) {
+        self.more(standard).doubted_by.fetch_max(SUSPECT, Ordering::Relaxed);
+        self.fresh_until.store(Moment::PAST.to_bits(), Ordering::Release);
+    }
+
     /// The value is from the change of this number: no earlier one is a reason to doubt it. Under the key's lock.
     #[cfg(feature = "shared")]
     pub(crate) fn trust(&self, id: u64, standard: &Windows) {
@@ -335,8 +347,15 @@ impl<K, V, X> Node<K, V, X> {
         }
     }
 
+    /// Whether another process has changed the key.
     #[cfg(feature = "shared")]
     pub(crate) fn is_doubted(&self) -> bool {
+        self.more.get().is_some_and(|more| more.doubted_by.load(Ordering::Relaxed) > SUSPECT)
+    }
+
+    /// Whether another process has changed the key, or may have.
+    #[cfg(feature = "shared")]
+    pub(crate) fn is_marked(&self) -> bool {
         self.more.get().is_some_and(|more| more.doubted_by.load(Ordering::Relaxed) != 0)
     }
 

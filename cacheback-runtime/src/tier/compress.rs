@@ -7,6 +7,7 @@ use lz4_flex::block;
 
 use super::Packed;
 use crate::base::panics::catch;
+use crate::base::sync::Arc;
 
 /// Transforms the bytes of values on their way into the second tier, and back: to encrypt them, say, or to compress
 /// them by an algorithm of your own. It takes the place of the compression that is built in.
@@ -126,16 +127,16 @@ pub(crate) fn pack(codec: Option<&dyn Codec>, raw: Vec<u8>) -> Result<Packed, Un
             return Err(Unpackable::ReservedId(compression));
         }
         let bytes = called(|| codec.encode(raw))?;
-        return Ok(Packed { compression, raw_len, bytes });
+        return Ok(Packed { compression, raw_len, bytes: Arc::new(bytes) });
     }
     if raw.len() > SMALL {
         let bytes = block::compress(&raw);
         // At least a fifth less.
         if bytes.len() <= raw.len() - raw.len() / 5 {
-            return Ok(Packed { compression: LZ4, raw_len, bytes });
+            return Ok(Packed { compression: LZ4, raw_len, bytes: Arc::new(bytes) });
         }
     }
-    Ok(Packed { compression: PLAIN, raw_len, bytes: raw })
+    Ok(Packed { compression: PLAIN, raw_len, bytes: Arc::new(raw) })
 }
 
 /// Calls the user's codec. A panic is an error of it.

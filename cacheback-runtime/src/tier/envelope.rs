@@ -222,6 +222,7 @@ fn fields(header: &[u8], key: u64) -> Result<Header, Broken> {
 }
 
 /// The number of an envelope, whether or not the rest of it can be read: it stands at this place in every version.
+#[cfg(any(feature = "redis", test))]
 pub(crate) fn write_id(bytes: &[u8]) -> Option<WriteId> {
     let is_ours = !matches!(version(bytes), Err(Broken::Foreign));
     (is_ours && bytes.len() >= WRITE_ID + 8).then(|| WriteId(u64_at(bytes, WRITE_ID)))
@@ -268,6 +269,7 @@ pub(crate) fn to_ms(duration: Duration) -> u64 {
 }
 
 /// A duration as it was written by [`to_ms`].
+#[cfg(any(feature = "redis", test))]
 pub(crate) fn from_ms(ms: u64) -> Duration {
     if ms == u64::MAX { Duration::MAX } else { Duration::from_millis(ms) }
 }

@@ -3,7 +3,8 @@
 //! `state` is the server as a state machine, `faults` are the ways in which it fails. This file is the way between
 //! them and the processes: the time, the leases that are extended, and replies that do not come.
 
-#![cfg_attr(all(test, cacheback_shuttle), allow(dead_code, unreachable_pub))] // Scenarios use a part of it.
+// Scenarios and simulations use a part of it.
+#![cfg_attr(any(all(test, cacheback_shuttle), not(feature = "test-util")), allow(dead_code, unreachable_pub))]
 
 use std::fmt;
 use std::future::ready;
@@ -12,19 +13,23 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::late::{Delivered, Late, Lateness};
 use super::messages::{Coherence, Listeners, Message};
+use super::queue::Queue;
+use super::queue::state::Queues;
 use super::status::{Meter, TierStatus};
 use super::{
-    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
-    Token, WireKey, WriteId,
+    Acquired, Bump, Change, Contact, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
+    Stored, Tier, Token, WireKey, WriteId,
 };
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::plain::Serial;
-use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Ordering, lock, step};
-use crate::base::tasks::{Handle, Id, first, own_runtime, sleep};
+use crate::base::sync::{Arc, AtomicBool, AtomicUsize, Mutex, Notify, Ordering, lock, step};
+use crate::base::tasks::{BoxFuture, Handle, Id, first, own_runtime, sleep};
 
 pub(crate) mod faults;
-mod state;
+mod queue;
+pub(crate) mod state;
 #[cfg(all(test, not(cacheback_shuttle)))]
 mod tests;
 
@@ -64,6 +69,10 @@ pub struct Memory {
     timeout: Duration,
     max_value_bytes: usize,
     process: Arc<Process>,
+    /// There is a connection again.
+    back: Arc<Notify>,
+    /// Notified when there are jobs.
+    jobs: Arc<Notify>,
 }
 
 /// The tier as one process has it.
@@ -91,6 +100,7 @@ struct Server {
     holders: Vec<(Id, Holder)>,
     /// The processes that listen to messages.
     inboxes: Vec<Inbox>,
+    queues: Queues,
     operations: u32,
 }
 
@@ -150,6 +160,8 @@ impl Memory {
             timeout: Duration::from_millis(100),
             max_value_bytes: 1 << 20,
             process: Process::new(Moment::PAST),
+            back: Arc::default(),
+            jobs: Arc::default(),
         }
     }
 
@@ -202,6 +214,8 @@ impl Memory {
         let now = server.begin(now);
         server.faults.set(link, now);
         server.state.sweep(now);
+        drop(server);
+        self.back.notify_waiters();
     }
 
     /// Begins an operation. It takes effect before this returns, unless a fault keeps it from that.
@@ -210,12 +224,25 @@ impl Memory {
         operation: Operation,
         work: impl FnOnce(&mut Server, Moment) -> T + Send + 'static,
     ) -> Reply<T> {
+        self.send_made(operation, None, move |server, now, _| work(server, now))
+    }
+
+    /// The same with a change that was `made` at this moment of the process's clock: `work` is told how long ago that is.
+    fn send_made<T: Send + 'static>(
+        &self,
+        operation: Operation,
+        made: Option<Moment>,
+        work: impl FnOnce(&mut Server, Moment, Duration) -> T + Send + 'static,
+    ) -> Reply<T> {
         let (sender, answer) = oneshot::channel();
-        let now = Moment::now();
-        let call = Call { process: Arc::clone(&self.process), sent: now };
         self.process.meter.begin();
         let mut server = lock(&self.server);
+        // Under the lock: nobody moves the server's clock between this reading and the operation.
+        let now = Moment::now();
+        let call = Call { process: Arc::clone(&self.process), sent: now };
+        let age = made.map_or(0, |made| now.since(made));
         let now = server.begin(now);
+        let made = Moment::from_bits(now.to_bits().saturating_sub(age));
         server.faults.count(operation);
         match server.faults.link {
             Link::Down => return Box::pin(ready(call.end(Err(Down::Disconnected)))),
@@ -226,7 +253,8 @@ impl Memory {
                 let process = self.process.number;
                 let work: Work = Box::new(move |server, now| {
                     // As the scripts of a real server do: what comes too late changes nothing.
-                    let answer = (now < deadline).then(|| work(server, now));
+                    let age = Duration::from_nanos(now.since(made));
+                    let answer = (now < deadline).then(|| work(server, now, age));
                     server.publish(process);
                     Box::new(move || drop(answer.map(|answer| sender.send(answer))))
                 });
@@ -327,7 +355,8 @@ impl Server {
     }
 
     /// The listeners of a process. They are told in a task of the calling runtime.
-    fn listeners(&mut self, process: u64) -> Arc<Listeners> {
+    fn listeners(&mut self, of: &Arc<Process>) -> Arc<Listeners> {
+        let process = of.number;
         if let Some(inbox) =
             self.inboxes.iter().find(|inbox| inbox.process == process && !inbox.sender.is_closed())
         {
@@ -336,13 +365,17 @@ impl Server {
         let (sender, mut posts) = mpsc::unbounded_channel();
         let listeners = Arc::new(Listeners::default());
         let unread = Arc::new(AtomicUsize::new(0));
-        let (told, left) = (Arc::clone(&listeners), Arc::clone(&unread));
+        let (told, left, of) = (Arc::clone(&listeners), Arc::clone(&unread), Arc::clone(of));
         self.inboxes.push(Inbox { process, sender, listeners: Arc::clone(&listeners), unread });
         let runtime = Handle::try_current().unwrap_or_else(|_| own_runtime().clone());
         drop(runtime.spawn(async move {
             while let Some(post) = posts.recv().await {
                 match post {
-                    Post::Message(message) => told.tell(&message, process),
+                    Post::Message(message) => {
+                        // The clocks of processes may be paused, each for itself: nobody can tell its age.
+                        of.meter.message(None, Moment::PAST);
+                        told.tell(&message, process);
+                    }
                     Post::Lost => told.untrusted(),
                 }
                 left.fetch_sub(1, Ordering::SeqCst);
@@ -377,7 +410,8 @@ impl Server {
 
     fn acquire(&mut self, now: Moment, key: &WireKey, request: Request, holder: Option<Holder>) -> Acquired {
         let answer = self.state.acquire(now, key, request);
-        if matches!(answer, Acquired::Ours(_)) {
+        // A queued one waits for a worker, and nobody extends it.
+        if matches!(answer, Acquired::Ours(_)) && request.is_running {
             let name = state::name(key);
             // After a lost reply it is asked for again.
             self.leases.retain(|taken| taken.token != request.token || taken.name != name);
@@ -392,14 +426,44 @@ impl Tier for Memory {
         !matches!(lock(&self.server).faults.link, Link::Down)
     }
 
+    fn contact(&self) -> Contact {
+        let now = Moment::now();
+        let mut server = lock(&self.server);
+        let now = server.state.time(now);
+        server.faults.contact(now)
+    }
+
+    fn reconnected(&self, since: u64) -> BoxFuture<()> {
+        let (server, back) = (Arc::clone(&self.server), Arc::clone(&self.back));
+        Box::pin(async move {
+            loop {
+                let notified = back.notified();
+                if lock(&server).faults.is_another(since) {
+                    return;
+                }
+                notified.await;
+            }
+        })
+    }
+
+    fn runtime(&self) -> Handle {
+        Handle::try_current().unwrap_or_else(|_| own_runtime().clone())
+    }
+
+    fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     fn status(&self) -> TierStatus {
         let now = Moment::now();
         let mut server = lock(&self.server);
         let since = server.faults.changed().max(self.process.opened);
         let since = Duration::from_nanos(server.state.time(now).since(since));
         let connected = server.faults.link != Link::Down;
+        let own = server.inboxes.iter().filter(|inbox| inbox.process == self.process.number);
+        let losses = own.map(|inbox| inbox.listeners.losses()).sum();
         drop(server);
-        self.process.meter.status(connected, since, now)
+        TierStatus { losses, ..self.process.meter.status(connected, since, Vec::new(), now) }
     }
 
     fn max_value_bytes(&self) -> usize {
@@ -408,7 +472,7 @@ impl Tier for Memory {
 
     fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {
         let raw_len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        Ok(Packed { compression: 0, raw_len, bytes })
+        Ok(Packed { compression: 0, raw_len, bytes: Arc::new(bytes) })
     }
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
@@ -424,7 +488,9 @@ impl Tier for Memory {
     fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {
         let (key, lease) = (key.clone(), *lease);
         self.forget(lease.token);
-        self.send(Operation::Store, move |server, now| server.state.store(now, &key, &lease, value))
+        self.send_made(Operation::Store, Some(value.at), move |server, now, waited| {
+            server.state.store(now, &key, &lease, value.aged(waited))
+        })
     }
 
     fn release(&self, key: &WireKey, token: Token, ending: Release) {
@@ -436,17 +502,33 @@ impl Tier for Memory {
 
     fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId> {
         let key = key.clone();
-        self.send(Operation::Write, move |server, now| server.state.write(now, &key, change))
+        self.send_made(Operation::Write, change.at(), move |server, now, waited| {
+            server.state.write(now, &key, change.aged(waited))
+        })
+    }
+
+    fn deliver(&self, key: &WireKey, change: Change, late: Late) -> Reply<Delivered> {
+        let (key, doubt, Late { at, known, over }) = (key.clone(), self.timeout, late);
+        let change = change.aged_until(at);
+        self.send_made(Operation::Write, Some(at), move |server, now, age| {
+            server.state.deliver(now, &key, change.aged(age), Lateness { age, known, over }, doubt)
+        })
     }
 
     fn listen(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>) {
-        let listeners = lock(&self.server).listeners(self.process.number);
+        let listeners = lock(&self.server).listeners(&self.process);
         listeners.add(scope, listener);
     }
 
-    fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()> {
+    fn bump(&self, scope: &Arc<Scope>, change: Bump, at: Moment) -> Reply<()> {
         let scope = Arc::clone(scope);
-        self.send(Operation::Bump, move |server, now| server.state.bump(now, &scope, change))
+        self.send_made(Operation::Bump, Some(at), move |server, now, age| {
+            server.state.bump(now, &scope, change, age);
+        })
+    }
+
+    fn queue(&self) -> Option<&dyn Queue> {
+        Some(self)
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Weak;
 
-use super::{Bump, Scope, WriteId};
+use super::{Bump, Scope, WireKey, WriteId};
 use crate::base::panics::catch;
 use crate::base::sync::Arc;
-use crate::base::sync::plain::{Mutex, lock};
+use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
+use crate::events;
 
 /// A cache that is told of the changes of other processes.
 pub(crate) trait Coherence: Send + Sync {
@@ -17,6 +18,19 @@ pub(crate) trait Coherence: Send + Sync {
     fn bumped(&self, change: Bump);
     /// Messages may have been lost: any value from before may be an old one.
     fn untrusted(&self);
+    /// How many of its values have to be looked at before a hit serves them again: of many about so many.
+    fn suspects(&self) -> u64;
+    /// Some of the values that a hit would serve, drawn at random. Runs user code.
+    fn samples(&self, most: usize) -> Vec<Sample>;
+    /// Doubts this very value, if a hit would still serve it, and returns whether that is so. Runs user code.
+    fn doubt(&self, sample: &Sample) -> bool;
+}
+
+/// A value that a hit would serve, by its number in the tier.
+#[derive(Clone, Debug)]
+pub(crate) struct Sample {
+    pub(crate) key: WireKey,
+    pub(crate) id: WriteId,
 }
 
 /// A change of one key.
@@ -44,7 +58,11 @@ pub(crate) enum Content {
 
 /// The caches of one process that are told of messages.
 #[derive(Default)]
-pub(crate) struct Listeners(Mutex<HashMap<Arc<str>, Vec<Listener>>>);
+pub(crate) struct Listeners {
+    caches: Mutex<HashMap<Arc<str>, Vec<Listener>>>,
+    /// How often messages may have been lost.
+    losses: AtomicU64,
+}
 
 type Listener = (Arc<Scope>, Weak<dyn Coherence>);
 
@@ -56,7 +74,7 @@ fn tell(listener: Arc<dyn Coherence>, told: impl FnOnce(&dyn Coherence)) {
 impl Listeners {
     /// Adds a cache. It is forgotten when it is dropped.
     pub(crate) fn add(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>) {
-        let mut listeners = lock(&self.0);
+        let mut listeners = lock(&self.caches);
         let named = listeners.entry(Arc::clone(&scope.name)).or_default();
         named.retain(|(_, listener)| listener.strong_count() > 0);
         named.push((Arc::clone(scope), listener));
@@ -81,13 +99,23 @@ impl Listeners {
 
     /// Tells all caches that messages may have been lost.
     pub(crate) fn untrusted(&self) {
-        let all: Vec<_> =
-            lock(&self.0).values().flatten().filter_map(|(_, listener)| listener.upgrade()).collect();
-        all.into_iter().for_each(|listener| tell(listener, |listener| listener.untrusted()));
+        self.losses.fetch_add(1, Ordering::Relaxed);
+        events::messages_lost();
+        self.all().into_iter().for_each(|listener| tell(listener, |listener| listener.untrusted()));
+    }
+
+    /// How often messages may have been lost.
+    pub(crate) fn losses(&self) -> u64 {
+        self.losses.load(Ordering::Relaxed)
+    }
+
+    /// All caches.
+    pub(crate) fn all(&self) -> Vec<Arc<dyn Coherence>> {
+        lock(&self.caches).values().flatten().filter_map(|(_, listener)| listener.upgrade()).collect()
     }
 
     fn named(&self, name: &str) -> Vec<(Arc<Scope>, Arc<dyn Coherence>)> {
-        let listeners = lock(&self.0);
+        let listeners = lock(&self.caches);
         let named = listeners.get(name).into_iter().flatten();
         named.filter_map(|(scope, listener)| Some((Arc::clone(scope), listener.upgrade()?))).collect()
     }

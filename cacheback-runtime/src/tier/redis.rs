@@ -1,64 +1,88 @@
 //! Redis and Valkey as the second tier.
 //!
-//! `settings` are the user's, `link` is the connection, and `scripts` are the steps that the server takes at once.
-//! `names` are the keys, `values` is what lies under them, and `answer` what the server says. This file turns the
-//! operations of a [`Tier`] into commands, and answers into theirs.
+//! `settings` are the user's, `link` is the connection to a server, and `scripts` are the steps that the server takes at
+//! once. `names` are the keys, `values` is what lies under them, and `answer` what the server says. `servers` are all
+//! links of a tier: one, to a server or to the master that its `sentinel`s name, or those of a `cluster`. `calls` sends
+//! what is asked of them. This file turns the operations of a [`Tier`] into commands, and answers into theirs.
 
 use std::collections::HashMap;
 use std::sync::Weak;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::Value;
 
 use super::compress::{self, Codec};
 use super::envelope;
+use super::late::{Delivered, Late};
 use super::messages::{Coherence, Listeners};
+use super::queue::Queue;
 use super::status::TierStatus;
 use super::{
-    Acquired, Ages, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
-    Stamp, Stored, Tier, Token, UNREADABLE, WireKey, WriteId,
+    Acquired, Ages, Bump, Change, Contact, Down, Found, Lease, Packed, Payload, Read, Release, Reply,
+    Request, Scope, Stored, Tier, Token, Tombstone, UNREADABLE, WireKey, WriteId,
 };
+use crate::base::clock::Moment;
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
-use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
+use crate::base::sync::plain::{Mutex, lock};
+use crate::base::tasks::{BoxFuture, Handle};
+use crate::rules::queue::PATIENCE;
 
 mod advisor;
 mod answer;
+mod calls;
+mod cluster;
 mod link;
 mod messages;
 mod names;
+mod node;
+mod queue;
 mod rights;
 mod scripts;
+mod sentinel;
+mod servers;
 mod settings;
 mod subscription;
+mod tries;
 mod values;
+mod versions;
+mod writes;
 use advisor::Advisor;
 use answer::{Answer, bytes, number, number_of, stamp_of, unexpected};
-use link::{Link, Server};
-use names::{Names, Prefix};
-use scripts::{Scripts, stamp_bytes, text};
+use calls::Times;
+use cluster::{Cluster, SlotsOf};
+use link::{Common, Link, Server, Way};
+use names::Prefix;
+use node::Node;
+use scripts::{Scripts, text};
+use sentinel::Sentinels;
+use servers::Servers;
+use settings::Place;
 pub use settings::Redis;
 use values::millis;
+use versions::Versions;
+use writes::Writes;
 
-/// How long a lease lasts if nobody extends it, and how often it is extended.
+/// How long a lease lasts if nobody extends it.
 const LEASE: Duration = Duration::from_secs(5);
-const EXTEND: Duration = Duration::from_secs(2);
 
 impl Redis {
     pub(crate) fn open(self) -> Arc<dyn Tier> {
         let inner = Arc::new_cyclic(|me| Inner {
             scripts: Scripts::new(),
+            queue_scripts: queue::Scripts::new(),
+            reader: queue::Reader::default(),
             prefix: Prefix::new(self.prefix_or_default()),
-            links: PerProcess::new(),
-            versions: Mutex::default(),
+            processes: PerProcess::new(),
+            versions: Versions::default(),
             leases: Mutex::default(),
-            writes: AtomicU64::new(0),
+            writes: Writes::new(),
             listeners: Arc::default(),
             me: Weak::clone(me),
             settings: self,
         });
         // It begins to connect.
-        inner.link();
+        inner.of_this_process();
         Arc::new(Connected(inner))
     }
 }
@@ -69,26 +93,56 @@ struct Connected(Arc<Inner>);
 struct Inner {
     settings: Redis,
     scripts: Scripts,
+    queue_scripts: queue::Scripts,
+    reader: queue::Reader,
     prefix: Prefix,
-    links: PerProcess<(Link, u64)>,
+    processes: PerProcess<OfProcess>,
     /// The caches that are told of messages.
     listeners: Arc<Listeners>,
-    /// The highest versions that were seen of each scope.
-    versions: Mutex<HashMap<Arc<Scope>, Stamp>>,
+    versions: Versions,
     /// The leases of this process, by their tokens, with their names.
     leases: Mutex<HashMap<Token, String>>,
-    /// How many writes were sent.
-    writes: AtomicU64,
+    writes: Writes,
     me: Weak<Inner>,
+}
+
+/// What belongs to one process: a forked child makes its own.
+struct OfProcess {
+    servers: Servers,
+    common: Common,
+    /// The number by which this process knows its own messages.
+    origin: u64,
 }
 
 impl Tier for Connected {
     fn is_up(&self) -> bool {
-        self.0.link().is_up()
+        self.0.servers().is_up()
+    }
+
+    fn contact(&self) -> Contact {
+        self.0.of_this_process().common.life.contact()
+    }
+
+    fn reconnected(&self, since: u64) -> BoxFuture<()> {
+        self.0.of_this_process().common.life.reconnected(since)
+    }
+
+    fn runtime(&self) -> Handle {
+        link::runtime().handle().clone()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.0.settings.timeout
     }
 
     fn status(&self) -> TierStatus {
-        self.0.link().status()
+        let OfProcess { servers, common, .. } = self.0.of_this_process();
+        TierStatus { losses: self.0.listeners.losses(), ..servers.status(common) }
+    }
+
+    /// Not of a cluster, yet: a worker reads several streams at once, which lie on several masters.
+    fn queue(&self) -> Option<&dyn Queue> {
+        (!self.0.servers().is_cluster()).then_some(self)
     }
 
     fn max_value_bytes(&self) -> usize {
@@ -101,33 +155,45 @@ impl Tier for Connected {
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
         let inner = Arc::clone(&self.0);
-        let Names { value, versions, .. } = inner.prefix.names(key);
-        let known = text(have.map_or(0, |WriteId(id)| id));
-        let answered = inner.link().send(inner.scripts.read.call(&[value, versions], &[known]));
+        let answered = inner.send_read(key, have);
+        // In a cluster, beside it.
+        let confirmed = inner.confirmed(&key.scope.name);
         let key = key.clone();
         Box::pin(async move {
             let Value::Array(answer) = answered.await? else { return Err(unexpected()) };
-            let [left, envelope, versions] = <[Value; 3]>::try_from(answer).map_err(|_| unexpected())?;
-            let stamp =
-                inner.learn(&key.scope, bytes(versions).as_deref().and_then(stamp_of).unwrap_or_default());
-            let Some(envelope) = bytes(envelope) else { return Ok(Read::Missing { tombstone: None }) };
-            let (number, left) = (envelope::write_id(&envelope), number_of(&left)?);
-            if have.is_some() && number == have {
+            if let Some(confirmed) = confirmed {
+                confirmed.await?;
+            }
+            let [left, envelope, versions, now] = <[Value; 4]>::try_from(answer).map_err(|_| unexpected())?;
+            let read = bytes(versions).as_deref().and_then(stamp_of).unwrap_or_default();
+            let stamp = inner.versions.learn(&key.scope.name, read);
+            let now = number(&now)?;
+            let ago = |micros: u64| now.checked_sub(micros).map(Duration::from_micros);
+            let bumped = values::bumped(stamp, now);
+            let Some(envelope) = bytes(envelope) else {
+                return Ok(Read::Missing { tombstone: None, bumped });
+            };
+            let (id, left) = (envelope::write_id(&envelope), number_of(&left)?);
+            // By a clock that was set back, it may have been written later than now.
+            let written = id.and_then(|WriteId(id)| ago(id.max(stamp.stale).max(stamp.gone)));
+            let tombstone = id.map(|id| Tombstone { id, written });
+            if have.is_some() && id == have {
                 // The header alone.
                 let ages = values::unchanged(&key, &envelope, left, stamp);
-                return Ok(match (ages, number) {
+                return Ok(match (ages, id) {
                     (Some(ages), _) => Read::Unchanged(ages),
                     (None, Some(id)) => Read::Cleared(id),
-                    (None, None) => Read::Missing { tombstone: None },
+                    (None, None) => Read::Missing { tombstone: None, bumped },
                 });
             }
             let found = values::found(&inner.settings, &key, &envelope, left, stamp);
-            Ok(found.map_or(Read::Missing { tombstone: number }, Read::Found))
+            let found = found.map(|found| Read::Found(Found { written, ..found }));
+            Ok(found.unwrap_or(Read::Missing { tombstone, bumped }))
         })
     }
 
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
-        let Request { token, seen, ahead, is_awaited, is_running } = request;
+        let Request { token, seen, ahead, is_awaited, is_running, job } = request;
         let had = seen;
         let args = [
             token.0.to_le_bytes().to_vec(),
@@ -136,21 +202,32 @@ impl Tier for Connected {
             text(LEASE.as_millis()),
             if is_running { b"r".to_vec() } else { b"q".to_vec() },
             ahead.map_or_else(Vec::new, |ahead| text(millis(ahead))),
+            job.map_or_else(Vec::new, |Token(job)| job.to_le_bytes().to_vec()),
+            text(PATIENCE.as_millis()),
         ];
         let inner = Arc::clone(&self.0);
-        let asked = inner.call(key, |scripts| &scripts.acquire, args.to_vec());
+        // In a cluster after it: what the body brings gets these versions.
+        let asked = match inner.confirmed(&key.scope.name) {
+            None => inner.call(key, |scripts| &scripts.acquire, args.to_vec()),
+            Some(confirmed) => inner.call_after(confirmed, key, |scripts| &scripts.acquire, args.to_vec()),
+        };
         let key = key.clone();
         Box::pin(async move {
             let Answer { word, stamp, mut rest } = asked.await?;
             match (&*word, rest.len()) {
                 ("ours", 1) => {
                     let seen = Some(number(&rest[0])?).filter(|id| *id > 0).map(WriteId);
-                    lock(&inner.leases).insert(token, inner.prefix.names(&key).lease);
+                    // A queued one waits for a worker, and nobody extends it.
+                    if is_running {
+                        lock(&inner.leases).insert(token, inner.prefix.names(&key).lease);
+                    }
                     Ok(Acquired::Ours(Lease { token, seen, stamp, renews: had.is_some() }))
                 }
-                ("theirs", 2) => {
+                ("theirs", 3) => {
                     let left = Duration::from_millis(number(&rest[0]).unwrap_or_default());
-                    Ok(Acquired::Theirs { left, is_backoff: number(&rest[1])? == 1 })
+                    let queued = rest.pop().and_then(bytes).and_then(|token| token.try_into().ok());
+                    let queued = queued.map(|token| Token(u64::from_le_bytes(token)));
+                    Ok(Acquired::Theirs { left, is_backoff: number(&rest[1])? == 1, queued })
                 }
                 ("newer", 2) => {
                     let envelope = rest.pop().and_then(bytes).ok_or_else(unexpected)?;
@@ -160,7 +237,8 @@ impl Tier for Connected {
                     let unreadable = || {
                         let ages =
                             Ages { age: Duration::ZERO, lifetime: Duration::ZERO, retention: Duration::ZERO };
-                        Found { id, ages, schema: UNREADABLE, took: Duration::ZERO, bytes: Vec::new() }
+                        let (written, took) = (None, Duration::ZERO);
+                        Found { id, written, ages, schema: UNREADABLE, took, bytes: Vec::new() }
                     };
                     Ok(Acquired::Newer(
                         values::found(&inner.settings, &key, &envelope, left, stamp)
@@ -175,18 +253,19 @@ impl Tier for Connected {
     fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {
         let inner = Arc::clone(&self.0);
         lock(&inner.leases).remove(&lease.token);
-        let (envelope, left) = values::envelope(key, value, lease.stamp);
+        let times = Times::of(&value);
+        let (envelope, kept) = values::envelope(key, value, lease.stamp);
         let args = [
             lease.token.0.to_le_bytes().to_vec(),
             text(lease.seen.map_or(0, |WriteId(id)| id)),
             text(lease.stamp.stale),
             text(lease.stamp.gone),
-            text(left),
+            text(kept),
             envelope,
             inner.message(key),
             text(u8::from(lease.renews)),
         ];
-        let asked = inner.call(key, |scripts| &scripts.store, args.to_vec());
+        let asked = inner.call_at(key, |scripts| &scripts.store, args.to_vec(), times);
         Box::pin(async move {
             let Answer { word, rest, .. } = asked.await?;
             match (&*word, &rest[..]) {
@@ -210,57 +289,46 @@ impl Tier for Connected {
     }
 
     fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId> {
-        let inner = Arc::clone(&self.0);
-        let first = inner.send_write(key, &change, None);
-        let key = key.clone();
+        let changed = self.0.change(key, change, None);
         Box::pin(async move {
-            let mut answered = first.await;
-            // The envelope names the versions of its scope. If those have grown, the older value is gone, and this one is
-            // written once more, unless somebody else was faster.
-            if let Some(id) = answered.as_ref().ok().and_then(Answer::refused_for_its_versions) {
-                answered = inner.send_write(&key, &change, Some(id)).await;
-            }
-            if let Err(Down::Refused(_)) = &answered {
-                // The server is out of memory, say. The older value is not to be taken for the present one.
-                inner.delete(&key).await;
-            }
-            match answered? {
-                Answer { word, rest, .. } if word == "stored" && rest.len() == 1 => {
-                    Ok(WriteId(number(&rest[0])?))
-                }
-                // Versions that grow all the time: the value is gone there, and that is what it would be.
-                answer => answer.refused_for_its_versions().map(WriteId).ok_or_else(unexpected),
+            match changed.await? {
+                Delivered::Done(id) | Delivered::Yielded(id) => Ok(id),
             }
         })
+    }
+
+    fn deliver(&self, key: &WireKey, change: Change, late: Late) -> Reply<Delivered> {
+        self.0.change(key, change, Some(late))
     }
 
     fn listen(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>) {
         self.0.listeners.add(scope, listener);
     }
 
-    fn bump(&self, scope: &Arc<Scope>, change: Bump) -> Reply<()> {
+    fn bump(&self, scope: &Arc<Scope>, change: Bump, at: Moment) -> Reply<()> {
         let inner = Arc::clone(&self.0);
-        let which = match change {
-            Bump::Stale => "stale",
-            Bump::Gone => "gone",
-        };
         let scope = Arc::clone(scope);
-        let send = move |inner: &Inner, scope: &Arc<Scope>| {
-            let channel = inner.prefix.channel().into_bytes();
-            let message = messages::bumped(inner.origin(), scope, change);
-            let args = [inner.deadline(), stamp_bytes(inner.known(scope)), channel, which.into(), message];
-            inner.link().send(inner.scripts.bump.call(&[inner.prefix.versions(scope)], &args))
-        };
-        let first = send(&inner, &scope);
-        Box::pin(async move {
-            let mut answer = inner.answer(&scope, first.await?)?;
+        let question = inner.servers().is_cluster().then(|| inner.versions.change(&scope.name));
+        let first = inner.send_bump(&scope, change, at);
+        let bumped = async move {
+            let versions = inner.prefix.versions(&scope);
+            let mut answer = inner.answer(&scope, &versions, first.await?)?;
             if answer.word == "late" {
                 // The server's clock has been set forward. To do this twice, or late, does no harm.
-                let again = send(&inner, &scope).await?;
-                answer = inner.answer(&scope, again)?;
+                let again = inner.send_bump(&scope, change, at).await?;
+                answer = inner.answer(&scope, &versions, again)?;
             }
             if answer.word == "bumped" { Ok(()) } else { Err(unexpected()) }
-        })
+        };
+        let Some(question) = question else { return Box::pin(bumped) };
+        let inner = Arc::clone(&self.0);
+        // Others wait for the answer, whoever else does.
+        let bumped = link::runtime().spawn(async move {
+            let answer = bumped.await;
+            inner.versions.answered(&question, answer.clone(), Instant::now());
+            answer
+        });
+        Box::pin(async move { bumped.await.unwrap_or(Err(Down::Disconnected)) })
     }
 }
 
@@ -280,183 +348,81 @@ impl Connection {
 }
 
 impl Inner {
-    fn link(&self) -> &Link {
-        &self.of_this_process().0
+    fn servers(&self) -> &Servers {
+        &self.of_this_process().servers
     }
 
-    /// The number by which this process knows its own messages.
     fn origin(&self) -> u64 {
-        self.of_this_process().1
+        self.of_this_process().origin
     }
 
-    /// The link of this process, and its number: a forked child makes its own.
-    fn of_this_process(&self) -> &(Link, u64) {
-        self.links.get_or_init(process::id(), || {
-            let Redis { client, address, timeout, .. } = &self.settings;
+    /// What this process has. A child of another one begins with nothing.
+    fn of_this_process(&self) -> &OfProcess {
+        self.processes.get_or_init(process::id(), || {
             // A child does not hold the leases of its parent.
             lock(&self.leases).clear();
-            link::runtime().spawn(extend(Weak::clone(&self.me)));
+            self.versions.suspect();
+            link::runtime().spawn(calls::extend(Weak::clone(&self.me)));
             link::runtime().spawn(subscription::subscribe(Weak::clone(&self.me), process::id()));
-            let mut first = self.scripts.load();
-            first.extend(rights::trial(&self.scripts, &self.prefix));
-            let prefix = self.settings.prefix.is_none().then(|| self.prefix.clone());
-            let advisor = Advisor::new(address.clone(), prefix);
-            let link = Link::open(Server {
-                client: client.clone(),
-                first,
-                address: address.clone(),
-                limit: *timeout,
-                advisor: Some(advisor),
-            });
-            (link, Token::random().0)
+            let common = Common::new(self.settings.timeout);
+            let servers = match self.settings.place.clone() {
+                Place::One(node) => {
+                    Servers::One(Arc::new(Link::open(self.server(Way::Only(*node), None, common.clone()))))
+                }
+                Place::Sentinel(master, nodes) => {
+                    let sentinels = Arc::new(Sentinels::new(&master, nodes));
+                    let description = format!("the master `{master}`");
+                    let asked = Arc::clone(&sentinels);
+                    let find = Box::new(move || Sentinels::find(Arc::clone(&asked)));
+                    let way = Way::Master { description, find };
+                    let link = Arc::new(Link::open(self.server(way, None, common.clone())));
+                    link::runtime()
+                        .spawn(sentinel::follow(Arc::downgrade(&sentinels), Arc::downgrade(&link)));
+                    Servers::One(link)
+                }
+                Place::Cluster(seeds) => {
+                    let (me, of_all) = (Weak::clone(&self.me), common.clone());
+                    let open = move |node: Node, slots: SlotsOf| {
+                        let inner = me.upgrade()?;
+                        Some(inner.server(Way::OfCluster(node), Some(slots), of_all.clone()))
+                    };
+                    Servers::Cluster(Cluster::open(seeds, Box::new(open), common.clone()))
+                }
+            };
+            OfProcess { servers, common, origin: Token::random().0 }
         })
+    }
+
+    /// A server, and how this tier speaks to it.
+    ///
+    /// `slots`: those of a master of a cluster.
+    fn server(&self, way: Way, slots: Option<SlotsOf>, common: Common) -> Server {
+        let unchosen = self.settings.prefix.is_none().then(|| self.prefix.clone());
+        let advisor = Some(Advisor::new(unchosen));
+        let me = Weak::clone(&self.me);
+        let first = move || {
+            let Some(inner) = me.upgrade() else { return Vec::new() };
+            let mut first = inner.scripts.load();
+            first.extend(inner.queue_scripts.load());
+            let (names, are_together) = match &slots {
+                None => (Some(inner.prefix.trial(Token::random())), true),
+                Some(slots) => (inner.prefix.trial_in(|name| slots.have(name)), false),
+            };
+            first.extend(
+                names.into_iter().flat_map(|names| rights::trial(&inner.scripts, &names, are_together)),
+            );
+            first
+        };
+        Server { way, first: Box::new(first), beat: self.scripts.beat.call(&[""; 0], &[]), advisor, common }
     }
 
     fn codec(&self) -> Option<&dyn Codec> {
         self.settings.codec.as_deref()
     }
 
-    /// The moment, in server time, after which a script that is sent now is not to change anything any more.
-    fn deadline(&self) -> Vec<u8> {
-        let timeout = i64::try_from(self.link().timeout().as_micros()).unwrap_or(i64::MAX);
-        text(self.link().server_time().saturating_add(timeout))
-    }
-
-    fn known(&self, scope: &Arc<Scope>) -> Stamp {
-        lock(&self.versions).get(scope).copied().unwrap_or_default()
-    }
-
-    /// Notes the versions of a scope, which never fall, and returns the highest that were seen.
-    fn learn(&self, scope: &Arc<Scope>, seen: Stamp) -> Stamp {
-        let mut versions = lock(&self.versions);
-        let known = versions.entry(Arc::clone(scope)).or_default();
-        known.stale = known.stale.max(seen.stale);
-        known.gone = known.gone.max(seen.gone);
-        *known
-    }
-
-    /// Sends a script that concerns one key.
-    fn call(
-        self: &Arc<Self>,
-        key: &WireKey,
-        script: fn(&Scripts) -> &scripts::Script,
-        args: Vec<Vec<u8>>,
-    ) -> Reply<Answer> {
-        self.call_unless(key, script, args, |_| false)
-    }
-
-    /// The same. If it is late, because the server's clock has been set forward, it is sent once more, unless it
-    /// `is_outdated` by then.
-    fn call_unless(
-        self: &Arc<Self>,
-        key: &WireKey,
-        script: fn(&Scripts) -> &scripts::Script,
-        args: Vec<Vec<u8>>,
-        is_outdated: impl FnOnce(&Self) -> bool + Send + 'static,
-    ) -> Reply<Answer> {
-        let first = self.send_call(key, script, &args);
-        let (inner, key) = (Arc::clone(self), key.clone());
-        Box::pin(async move {
-            let answer = inner.answer(&key.scope, first.await?)?;
-            if answer.word != "late" {
-                return Ok(answer);
-            }
-            if is_outdated(&inner) {
-                return Err(Down::TimedOut);
-            }
-            let again = inner.send_call(&key, script, &args).await?;
-            inner.answer(&key.scope, again)
-        })
-    }
-
-    fn send_call(
-        &self,
-        key: &WireKey,
-        script: fn(&Scripts) -> &scripts::Script,
-        args: &[Vec<u8>],
-    ) -> Reply<Value> {
-        let names = self.prefix.names(key);
-        let channel = self.prefix.channel().into_bytes();
-        let mut all = vec![self.deadline(), stamp_bytes(self.known(&key.scope)), channel];
-        all.extend_from_slice(args);
-        let keys = [names.value, names.lease, names.versions];
-        self.link().send(script(&self.scripts).call(&keys, &all))
-    }
-
-    /// The message of a change of a key.
-    fn message(&self, key: &WireKey) -> Vec<u8> {
-        messages::changed(self.origin(), &key.scope, &key.args)
-    }
-
-    async fn delete(&self, key: &WireKey) {
-        let Names { value, lease, .. } = self.prefix.names(key);
-        let mut delete = redis::cmd("DEL");
-        // No transaction: a server without memory refuses those.
-        delete.arg(value).arg(lease);
-        let _ = self.link().send(delete).await;
-    }
-
-    /// Sends a write. `again`: it was refused before, and left the key with this number.
-    fn send_write(self: &Arc<Self>, key: &WireKey, change: &Change, again: Option<u64>) -> Reply<Answer> {
-        let stamp = self.known(&key.scope);
-        let (envelope, left) = match change {
-            Change::Set(value) => values::envelope(key, value.clone(), stamp),
-            Change::Invalidate { tombstone } | Change::Remove { tombstone } => {
-                (values::tombstone(key, stamp), millis(*tombstone))
-            }
-        };
-        let written = self.writes.fetch_add(1, Ordering::SeqCst) + 1;
-        let (script, args): (fn(&Scripts) -> &scripts::Script, _) = match change {
-            Change::Invalidate { .. } => {
-                (|scripts| &scripts.invalidate, vec![text(left), envelope, self.message(key)])
-            }
-            Change::Set(_) | Change::Remove { .. } => {
-                let again = again.map_or_else(Vec::new, text);
-                (
-                    |scripts| &scripts.set,
-                    vec![text(stamp.stale), text(stamp.gone), text(left), envelope, again, self.message(key)],
-                )
-            }
-        };
-        // It is not to overtake a later write.
-        self.call_unless(key, script, args, move |inner| inner.writes.load(Ordering::SeqCst) != written)
-    }
-
-    /// The answer of a script. Its second and third items are the versions of the scope.
-    fn answer(&self, scope: &Arc<Scope>, value: Value) -> Result<Answer, Down> {
-        let Value::Array(items) = value else { return Err(unexpected()) };
-        let mut items = items.into_iter();
-        let word = items
-            .next()
-            .and_then(bytes)
-            .and_then(|word| String::from_utf8(word).ok())
-            .ok_or_else(unexpected)?;
-        if word == "late" {
-            let now = items.next().as_ref().map(number).transpose()?.unwrap_or_default();
-            self.link().correct_clock(i64::try_from(now).unwrap_or(i64::MAX));
-            return Ok(Answer { word, stamp: Stamp::default(), rest: Vec::new() });
-        }
-        let (Some(stale), Some(gone)) = (items.next(), items.next()) else { return Err(unexpected()) };
-        let stamp = Stamp { stale: number(&stale)?, gone: number(&gone)? };
-        self.learn(scope, stamp);
-        Ok(Answer { word, stamp, rest: items.collect() })
-    }
-}
-
-/// Extends the leases of this process, all in one command, as long as the tier lives.
-async fn extend(inner: Weak<Inner>) {
-    loop {
-        tokio::time::sleep(EXTEND).await;
-        let Some(inner) = inner.upgrade() else { return };
-        let leases: Vec<(Token, String)> =
-            lock(&inner.leases).iter().map(|(token, name)| (*token, name.clone())).collect();
-        if leases.is_empty() {
-            continue;
-        }
-        let mut args = vec![text(LEASE.as_millis())];
-        args.extend(leases.iter().map(|(token, _)| token.0.to_le_bytes().to_vec()));
-        let names: Vec<_> = leases.into_iter().map(|(_, name)| name).collect();
-        // A lease that could not be extended lapses, and the value of its fetch is stored if nobody else's is newer.
-        let _ = inner.link().send(inner.scripts.extend.call(&names, &args)).await;
+    /// Messages may have been lost: versions are asked for again, and then the entries of all caches are looked at.
+    fn suspect(&self) {
+        self.versions.suspect();
+        self.listeners.untrusted();
     }
 }

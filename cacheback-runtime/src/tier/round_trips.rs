@@ -1,4 +1,4 @@
-//! How long the operations of the last minute took, as quantiles.
+//! How long the operations of the last minute took, or how old its messages were, as quantiles.
 //!
 //! Times are counted in buckets of microseconds: one for each number up to 8, and then eight for each power of two. So
 //! a quantile is at most an eighth too high. Each [`SPAN`] of time has buckets of its own, and the oldest are used anew.

@@ -12,7 +12,7 @@ pub(crate) const KINDS: [&str; 4] =
 
 /// The program that is counted.
 #[tokio::main(flavor = "current_thread")]
-pub(crate) async fn hit(kind: &str, hits: u32) -> Outcome<()> {
+pub(crate) async fn hit(kind: &str) -> Outcome<()> {
     let repo = Arc::new(Repo);
     repo.method_entry(7).set([7; 16]).await?;
     // The instantiations, in this order.
@@ -21,10 +21,10 @@ pub(crate) async fn hit(kind: &str, hits: u32) -> Outcome<()> {
     }
     instantiate!(0 1 2 3 4 5 6 7 8 9);
     match kind {
-        "method" => repeat!(hits, repo.method(black_box(7))),
-        "generic, 1st of 10" => repeat!(hits, numbered::<0>(black_box(7))),
-        "generic, 2nd of 10" => repeat!(hits, numbered::<1>(black_box(7))),
-        "generic, 10th of 10" => repeat!(hits, numbered::<9>(black_box(7))),
+        "method" => repeat!(repo.method(black_box(7))),
+        "generic, 1st of 10" => repeat!(numbered::<0>(black_box(7))),
+        "generic, 2nd of 10" => repeat!(numbered::<1>(black_box(7))),
+        "generic, 10th of 10" => repeat!(numbered::<9>(black_box(7))),
         _ => return Err(format!("no kind `{kind}`").into()),
     }
     for cache in [Repo::method_cache(), numbered::cache()] {

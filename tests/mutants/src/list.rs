@@ -1,6 +1,13 @@
 //! The mutations: the code that each breaks, the rule that this violates, and the tests that have to notice.
 
-use crate::run::Target::{self, Runtime, Runtimes, Suite};
+use crate::run::Target::{self, Fleet, Runtime, Runtimes, Suite, Tiers};
+
+mod workers;
+
+/// All mutations.
+pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
+    MUTATIONS.iter().chain(workers::WORKERS)
+}
 
 /// One thing that is broken.
 pub(crate) struct Mutation {
@@ -20,7 +27,7 @@ pub(crate) struct Mutation {
     pub(crate) killed_by: &'static [(Target, &'static str)],
 }
 
-pub(crate) const MUTATIONS: &[Mutation] = &[
+const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "claim-check",
         breaks: "rule 4: a fetch that has lost its claim stores nothing",
@@ -459,8 +466,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         breaks: "rule 11: a queued refresh whose key became fresh is skipped",
         core: false,
         file: "engine/fetch.rs",
-        at: "if fresh && flight.waiting() == 0 && lane.holds(flight)",
-        original: "fresh && flight.waiting() == 0 && lane.holds(flight)",
+        at: "if fresh && self.order.is_none() && flight.waiting() == 0 && lane.holds(flight)",
+        original: "fresh && self.order.is_none() && flight.waiting() == 0 && lane.holds(flight)",
         mutated: "fresh && flight.waiting() == usize::MAX",
         killed_by: &[(Suite, "executor::rule_11_a_queued_refresh_of_a_fresh_key_is_skipped")],
     },
@@ -658,7 +665,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         file: "flight.rs",
         at: "None => unknown.push(KeyRef::Key(Arc::clone(&claims.key))),",
         original: "unknown.push(KeyRef::Key(Arc::clone(&claims.key)))",
-        mutated: "return Uncompared::among(smallvec::smallvec![KeyRef::Key(Arc::clone(&claims.key))]).map_or(Ok(at), Err)",
+        mutated: "return Err(Uncompared(vec![KeyRef::Key(Arc::clone(&claims.key))]))",
         killed_by: &[(Runtime, "flight::tests::colliding_keys_are_compared_all_at_once")],
     },
     Mutation {
@@ -794,6 +801,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         killed_by: &[
             (Suite, "coherence::a_value_that_was_set_elsewhere_is_taken_over_by_the_next_reader"),
             (Suite, "coherence::a_value_that_was_removed_elsewhere_is_gone"),
+            (Fleet, "60 --seed 1"),
         ],
     },
     Mutation {
@@ -804,7 +812,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         at: "self.store.suspect_all();",
         original: "self.store.suspect_all()",
         mutated: "()",
-        killed_by: &[(Suite, "coherence::after_an_outage_a_value_is_looked_at_before_it_is_trusted")],
+        killed_by: &[
+            (Suite, "coherence::after_an_outage_a_value_is_looked_at_before_it_is_trusted"),
+            (Fleet, "60 --seed 1"),
+        ],
     },
     Mutation {
         name: "looks-without-bound",
@@ -855,5 +866,151 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         original: "group.arrived.notify_waiters()",
         mutated: "()",
         killed_by: &[(Suite, "coherence::whoever_waits_is_woken_by_the_message")],
+    },
+    Mutation {
+        name: "no-recovery-queue",
+        breaks: "recovery: a change that the tier could not be told of is delivered later",
+        core: true,
+        file: "tier/recovery/queue.rs",
+        at: "self.owe(&name, key, part);",
+        original: "self.owe(&name, key, part)",
+        mutated: "drop(part)",
+        killed_by: &[
+            (Suite, "recovery::a_change_during_an_outage_is_delivered_after_it"),
+            (Fleet, "60 --seed 1"),
+        ],
+    },
+    Mutation {
+        name: "reads-before-deliveries",
+        breaks: "recovery: what was changed is told before the key is read",
+        core: true,
+        file: "tier/recovery.rs",
+        at: "self.is_behind.load(Ordering::SeqCst)",
+        original: "self.is_behind.load(Ordering::SeqCst)",
+        mutated: "false",
+        killed_by: &[
+            (Suite, "recovery::what_was_changed_is_told_before_the_key_is_read"),
+            (Fleet, "60 --seed 1"),
+        ],
+    },
+    Mutation {
+        name: "reads-beside-changes",
+        breaks: "recovery: a change that is under way may be made after what is sent later",
+        core: false,
+        file: "tier/recovery/queue.rs",
+        at: "if slot.flying.iter().any(|turn| *turn <= until) {",
+        original: "*turn <= until",
+        mutated: "*turn > until",
+        killed_by: &[(Tiers, "tier::recovery::tests::a_look_waits_for_a_change_that_is_under_way")],
+    },
+    Mutation {
+        name: "late-changes-win",
+        breaks: "recovery: a late change yields to a later one",
+        core: true,
+        file: "tier/late.rs",
+        at: "if began < self.age {",
+        original: "began < self.age",
+        mutated: "false",
+        killed_by: &[(Suite, "recovery::a_change_yields_to_a_later_one")],
+    },
+    Mutation {
+        name: "ages-of-the-way-are-lost",
+        breaks: "tiers: the time that a value waits before it is sent belongs to its age",
+        core: false,
+        file: "tier.rs",
+        at: "self.ages.age = self.ages.age.saturating_add(span);",
+        original: "self.ages.age.saturating_add(span)",
+        mutated: "self.ages.age.saturating_add(span * 0)",
+        killed_by: &[(Runtime, "tier::memory::tests::tier::a_value_that_is_sent_late_is_as_old_as_it_is")],
+    },
+    Mutation {
+        name: "values-of-an-outage-yield",
+        breaks: "recovery: a value that was fetched during an outage stands if nothing was changed since",
+        core: false,
+        file: "tier/late.rs",
+        at: "written.is_some_and(|written| written > age)",
+        original: "written.is_some_and(|written| written > age)",
+        mutated: "written.is_some_and(|_| age > Duration::MAX)",
+        killed_by: &[(Suite, "recovery::a_value_of_the_outage_stands_if_nothing_was_changed_since")],
+    },
+    Mutation {
+        name: "values-of-an-outage-stand",
+        breaks: "recovery: a value that was fetched during an outage yields to what was changed since",
+        core: false,
+        file: "tier/late.rs",
+        at: "written.is_some_and(|written| written > age)",
+        original: "written.is_some_and(|written| written > age)",
+        mutated: "written.is_some_and(|_| age < Duration::MAX)",
+        killed_by: &[
+            (Suite, "recovery::a_value_of_the_outage_stands_if_nothing_was_changed_since"),
+            (Fleet, "60 --seed 1"),
+        ],
+    },
+    Mutation {
+        name: "shutdown-forgets-changes",
+        breaks: "recovery: a shutdown delivers what waits",
+        core: false,
+        file: "executor.rs",
+        at: "self.tiers.deliver_all().await;",
+        original: "self.tiers.deliver_all().await",
+        mutated: "()",
+        killed_by: &[(Suite, "recovery::a_shutdown_delivers_what_waits")],
+    },
+    Mutation {
+        name: "dropped-changes",
+        breaks: "recovery: past the bound all values of the function are changed",
+        core: false,
+        file: "tier/recovery/queue.rs",
+        at: "self.owe_all(scope, change, turn, part.at);",
+        original: "self.owe_all(scope, change, turn, part.at)",
+        mutated: "drop((change, turn))",
+        killed_by: &[(Suite, "recovery::past_the_bound_nothing_is_dropped_silently")],
+    },
+    Mutation {
+        name: "outdated-without-a-tier",
+        breaks: "coherence: what was changed elsewhere is stale, also if the tier cannot say what it is now",
+        core: false,
+        file: "engine/read.rs",
+        at: "node.filter(|node| !can_consult && Self::is_doubted(node))",
+        original: "!can_consult && Self::is_doubted(node)",
+        mutated: "!can_consult && Self::is_doubted(node) && false",
+        killed_by: &[
+            (Suite, "coherence::a_value_that_was_changed_before_an_outage_is_stale"),
+            (Fleet, "60 --seed 3"),
+        ],
+    },
+    Mutation {
+        name: "read-against-message",
+        breaks: "coherence: a value is doubted if a message comes between its reading and its storing",
+        core: false,
+        file: "engine/commit.rs",
+        at: "engine.mark_if_outdated(target, node, self.before);",
+        original: "engine.mark_if_outdated(target, node, self.before)",
+        mutated: "drop((engine, target, node, self.before))",
+        killed_by: &[(Fleet, "60 --seed 1")],
+    },
+    Mutation {
+        name: "no-fence",
+        breaks: "shared: a fetch never overwrites what another process has written since it began",
+        core: false,
+        file: "tier/redis/scripts.rs",
+        at: "store: on_one_key!(\"scripts/store.lua\"),",
+        original: "on_one_key!(\"scripts/store.lua\")",
+        mutated: "Script::new(Box::leak(concat!(include_str!(\"scripts/prelude.lua\"), include_str!(\"scripts/store.lua\"))\
+                  .replace(\"if is_held or is_outdated or is_changed then\", \"if false then\").into_boxed_str()))",
+        killed_by: &[(Fleet, "60 --seed 1")],
+    },
+    Mutation {
+        name: "no-tombstone",
+        breaks: "shared: a removed key leaves a tombstone, for those who were cut off",
+        core: false,
+        file: "tier/redis/scripts.rs",
+        at: "set: on_one_key!(\"scripts/set.lua\"),",
+        original: "on_one_key!(\"scripts/set.lua\")",
+        mutated: "Script::new(Box::leak(concat!(include_str!(\"scripts/prelude.lua\"), include_str!(\"scripts/set.lua\"))\
+                  .replace(\"\\nput(ARGV[7], next_id, left)\", \
+                  \"\\nif is_tombstone then redis.call('DEL', KEYS[1]) else put(ARGV[7], next_id, left) end\")\
+                  .into_boxed_str()))",
+        killed_by: &[(Fleet, "60 --seed 1")],
     },
 ];

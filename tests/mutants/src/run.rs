@@ -17,6 +17,10 @@ pub(crate) enum Target {
     Runtime,
     /// `tests/real-clock/tests/runtimes.rs`.
     Runtimes,
+    /// The same tests, with those of SQLite and of queues.
+    Tiers,
+    /// The program of `tests/fleet`: a test is its arguments.
+    Fleet,
 }
 
 impl Target {
@@ -25,7 +29,14 @@ impl Target {
             Self::Suite => &["--test", "suite"],
             Self::Runtime => &["-p", "cacheback-runtime", "--lib"],
             Self::Runtimes => &["-p", "cacheback-real-clock-tests", "--test", "runtimes"],
+            Self::Tiers => &["-p", "cacheback-runtime", "--lib", "--features", "sqlite,worker,test-util"],
+            Self::Fleet => &["-p", "cacheback-fleet", "--bins"],
         }
+    }
+
+    /// Whether it is a program, and no binary with tests.
+    fn is_program(self) -> bool {
+        self == Self::Fleet
     }
 }
 
@@ -35,6 +46,8 @@ impl fmt::Display for Target {
             Self::Suite => "tests/suite",
             Self::Runtime => "cacheback-runtime",
             Self::Runtimes => "tests/real-clock",
+            Self::Tiers => "cacheback-runtime, with tiers",
+            Self::Fleet => "tests/fleet",
         })
     }
 }
@@ -73,6 +86,9 @@ impl Binaries {
 
     /// Whether there is a test of this name.
     pub(crate) fn has(&self, target: Target, test: &str) -> bool {
+        if target.is_program() {
+            return true;
+        }
         let listed = Command::new(&self.0[&target]).args([test, "--exact", "--list"]).output();
         listed.is_ok_and(|listed| String::from_utf8_lossy(&listed.stdout).contains(&format!("{test}: test")))
     }
@@ -86,7 +102,11 @@ impl Binaries {
         limit: Duration,
     ) -> io::Result<Outcome> {
         let mut command = Command::new(&self.0[&target]);
-        command.args([test, "--exact"]).stdout(Stdio::null()).stderr(Stdio::null());
+        match target.is_program() {
+            true => command.args(test.split(' ')),
+            false => command.args([test, "--exact"]),
+        };
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         if let Some(mutation) = mutation {
             command.env("CACHEBACK_MUTANT", mutation);
         }
@@ -108,12 +128,23 @@ impl Binaries {
 
 fn build(root: &Path, target_dir: &Path, target: Target) -> Result<PathBuf, String> {
     let mut command = Command::new(env!("CARGO"));
-    command.arg("test").args(target.arguments()).arg("--no-run").arg("--target-dir").arg(target_dir);
+    match target.is_program() {
+        true => command.arg("build"),
+        false => command.args(["test", "--no-run"]),
+    };
+    command.args(target.arguments()).arg("--target-dir").arg(target_dir);
     // cargo tells packages of one name apart by their places in their workspaces, and would take those of the copy for
     // the originals. It keeps the output of a wrapped compiler apart. This wrapper only runs the compiler.
     command.env("RUSTC_WORKSPACE_WRAPPER", "env");
     let built = command.current_dir(root).output().map_err(|error| error.to_string())?;
     let said = String::from_utf8_lossy(&built.stderr);
+    if target.is_program() {
+        // The next build in the same directory puts another program of that name into its place.
+        let program = root.join("cacheback-fleet");
+        let copied = built.status.success()
+            && std::fs::copy(target_dir.join("debug/cacheback-fleet"), &program).is_ok();
+        return copied.then_some(program).ok_or_else(|| format!("the mutated fleet does not build:\n{said}"));
+    }
     // `Executable tests/suite/main.rs (/path/of/it)`.
     let executable = said.lines().find(|line| line.trim_start().starts_with("Executable "));
     let path = executable.and_then(|line| line.rsplit_once('(')?.1.strip_suffix(')'));

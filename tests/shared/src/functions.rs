@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize, Serializer};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
+use crate::jobs::{heavy, misread, queued, queued_anew, skipping, timed};
+
 pub(crate) static ORIGIN: OnceLock<String> = OnceLock::new();
 
 /// Asks the origin for the value of a key, and tells it when the body began.
-async fn ask(key: &str) -> Result<String, String> {
+pub(crate) async fn ask(key: &str) -> Result<String, String> {
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let origin = ORIGIN.get().ok_or("there is no origin")?;
     let mut stream = TcpStream::connect(origin).await.map_err(|error| error.to_string())?;
@@ -173,7 +175,10 @@ macro_rules! functions {
     };
 }
 
-functions! { short long empty patient brief hasty renewed; nested unsendable by_set }
+functions! {
+    short long empty patient brief hasty renewed queued queued_anew heavy timed;
+    nested unsendable by_set misread skipping
+}
 
 /// Calls a function whose value is no text.
 pub(crate) async fn look_up(function: &str, key: &str) -> (Status, Source) {

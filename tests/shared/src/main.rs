@@ -7,11 +7,13 @@ use std::io::Write;
 use std::process::exit;
 use std::time::{Duration, Instant};
 
-use cacheback::shared::Redis;
+use cacheback::Configure;
+use cacheback::shared::{Redis, Sqlite};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::sync::Mutex;
 
 mod functions;
+mod jobs;
 use functions::{Herd, ORIGIN, cache, entry, look_up};
 
 /// The callers that were gathered last.
@@ -50,6 +52,19 @@ async fn outcome(command: &str, function: &str, key: &str, value: &str) -> Strin
             let (first, second) =
                 tokio::join!(biased; one.set(first.to_owned()), other.set(second.to_owned()));
             format!("{} {}", told(first), told(second))
+        }
+        // So many values of so many bytes, and how many of them were shared.
+        "fill" => {
+            let mut numbers = value.split(' ').map(|number| number.parse().unwrap_or(0));
+            let (values, bytes) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+            let mut shared = 0;
+            for number in 0..values {
+                // No compression makes it smaller.
+                let value: String = (0..bytes).map(|_| fastrand::alphanumeric()).collect();
+                let entry = functions::entry(function, &format!("{key}{number}"));
+                shared += usize::from(entry.set(value).await.is_ok());
+            }
+            shared.to_string()
         }
         "invalidate" => told(entry().invalidate().await),
         "remove" => told(entry().remove().await),
@@ -92,25 +107,62 @@ async fn outcome(command: &str, function: &str, key: &str, value: &str) -> Strin
         "stats" => {
             let stats = cache(function).stats();
             format!(
-                "fetches={} hits={} misses={} errors={} lost={}",
-                stats.fetches, stats.shared_hits, stats.shared_misses, stats.shared_errors, stats.leases_lost
+                "fetches={} hits={} misses={} errors={} discarded={}",
+                stats.fetches, stats.shared_hits, stats.shared_misses, stats.shared_errors, stats.discarded
             )
         }
         // The state of the tier: its times in microseconds, those of round trips 0 if there was none.
         "status" => {
             let [tier] = &cacheback::shared::status()[..] else { panic!("there is one tier") };
+            let up = |server: &cacheback::shared::ServerStatus| if server.connected { "+" } else { "-" };
+            let servers: Vec<_> =
+                tier.servers.iter().map(|server| up(server).to_owned() + &server.address).collect();
             let micros = |time: Option<Duration>| time.unwrap_or_default().as_micros();
             format!(
-                "connected={} since={} p50={} p99={} operations={} errors={} timeouts={}",
+                "connected={} since={} p50={} p99={} operations={} errors={} timeouts={} \
+                 pending={} recovered={} yielded={} overflowed={} messages={} age={} losses={} \
+                 suspects={} servers={}",
                 tier.connected,
                 tier.since.as_micros(),
                 micros(tier.round_trip_p50),
                 micros(tier.round_trip_p99),
                 tier.operations,
                 tier.errors,
-                tier.timeouts
+                tier.timeouts,
+                tier.pending,
+                tier.recovered,
+                tier.yielded,
+                tier.overflowed,
+                tier.messages,
+                micros(tier.message_age_p99),
+                tier.losses,
+                tier.suspects,
+                servers.join(",")
             )
         }
+        // The lines of the queue.
+        "queues" => match cacheback::shared::queues().await {
+            Ok(lines) => {
+                let shown = lines.iter().map(|line| {
+                    format!(
+                        "length={} under_way={} workers={} done={} failed={} dropped={} dead={}",
+                        line.length,
+                        line.under_way,
+                        line.workers,
+                        line.done,
+                        line.failed,
+                        line.dropped,
+                        line.dead.len()
+                    )
+                });
+                shown.collect::<Vec<_>>().join(", ")
+            }
+            Err(error) => format!("{:?} {error}", error.kind()),
+        },
+        // All its values are stale.
+        "stale" => told(cache(function).invalidate().await),
+        "sweep" => jobs::sweep(function, key, value.parse().unwrap_or(0)).await,
+        "visible" => jobs::visible(key, value.parse().unwrap_or(1)).await,
         _ => panic!("there is no command {command}"),
     }
 }
@@ -129,32 +181,85 @@ impl Write for Log {
     }
 }
 
-#[tokio::main]
-async fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [origin, server, options @ ..] = &arguments[..] else { panic!("origin, server, options") };
-    ORIGIN.get_or_init(|| origin.clone());
-    let log = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
-    log.with_writer(|| Log).with_ansi(false).without_time().init();
-    let mut redis = match Redis::new(server) {
-        Ok(redis) => redis,
-        Err(error) => {
-            println!("0 0 {error}");
-            exit(1);
-        }
-    };
+fn millis(text: &str) -> Duration {
+    Duration::from_millis(text.parse().unwrap_or(100))
+}
+
+fn with_redis(url: &str, options: &[String]) -> Result<Configure, cacheback::Error> {
+    let mut redis = tier(url)?;
     for option in options {
         redis = match option.split_once('=') {
-            Some(("timeout", millis)) => redis.timeout(Duration::from_millis(millis.parse().unwrap_or(100))),
+            Some(("timeout", time)) => redis.timeout(millis(time)),
             Some(("prefix", prefix)) => redis.prefix(prefix),
             _ => panic!("there is no option {option}"),
         };
     }
-    if let Err(error) = cacheback::configure().shared(redis).apply() {
+    Ok(cacheback::configure().shared(redis))
+}
+
+fn with_file(path: &str, options: &[String]) -> Result<Configure, cacheback::Error> {
+    let mut file = Sqlite::open(path)?;
+    for option in options {
+        file = match option.split_once('=') {
+            Some(("timeout", time)) => file.timeout(millis(time)),
+            Some(("max_bytes", bytes)) => file.max_bytes(bytes),
+            _ => panic!("there is no option {option}"),
+        };
+    }
+    Ok(cacheback::configure().shared(file))
+}
+
+/// The tier of a server's URL, of `cluster:url,url`, or of `sentinel:master,url,url`.
+fn tier(server: &str) -> Result<Redis, cacheback::Error> {
+    if let Some(urls) = server.strip_prefix("cluster:") {
+        return Redis::cluster(urls.split(','));
+    }
+    match server.strip_prefix("sentinel:").and_then(|named| named.split_once(',')) {
+        Some((master, urls)) => Redis::sentinel(master, urls.split(',')),
+        None => Redis::new(server),
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [origin, server, options @ ..] = &arguments[..] else { panic!("origin, server, options") };
+    // A worker is told how many jobs it may run at once, and of which functions.
+    let (works, options): (Vec<_>, Vec<_>) = options
+        .iter()
+        .cloned()
+        .partition(|option| option.starts_with("jobs=") || option.starts_with("serves="));
+    let told = |name: &str| works.iter().find_map(|option| option.strip_prefix(name));
+    let jobs = told("jobs=").and_then(|jobs| jobs.parse().ok());
+    ORIGIN.get_or_init(|| origin.clone());
+    let log = tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
+    log.with_writer(|| Log).with_ansi(false).without_time().init();
+    let configured = match server.strip_prefix("sqlite:") {
+        Some(path) => with_file(path, &options),
+        None => with_redis(server, &options),
+    };
+    if let Err(error) = configured.and_then(Configure::apply) {
         println!("0 0 {error}");
         exit(1);
     }
     println!("0 0 ready");
+    if let Some(concurrency) = jobs {
+        let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
+        match jobs::worker(told("serves=").unwrap_or("queued"))
+            .concurrency(concurrency)
+            .run(interrupted)
+            .await
+        {
+            Ok(worked) => {
+                println!("1 0 done={} failed={} dropped={}", worked.done, worked.failed, worked.dropped);
+            }
+            Err(error) => {
+                println!("1 0 {error}");
+                exit(1);
+            }
+        }
+        return;
+    }
     let mut lines = BufReader::new(stdin()).lines();
     while let Ok(Some(line)) = lines.next_line().await {
         tokio::spawn(async move {

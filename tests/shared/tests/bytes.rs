@@ -6,7 +6,7 @@ use support::{Origin, Process, Server, envelope, wait_until};
 
 /// A server and two processes.
 fn fleet() -> Option<(Server, Origin, Process, Process)> {
-    let server = Server::start(&[])?;
+    let server = Server::start_tier()?;
     let origin = Origin::start();
     let [one, other] = [(); 2].map(|()| Process::start(&origin, &server.url(), &["timeout=1000"]));
     Some((server, origin, one, other))

@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Origin, Process, Server, wait_until};
+use support::{Origin, Process, Proxy, Server, wait_until, when_not};
 
 /// After lost messages, a change is noticed within so long, and the time-out of an operation.
 const BOUND: Duration = Duration::from_secs(4);
@@ -22,51 +22,10 @@ fn both_have(key: &str, [one, other]: &mut [Process; 2]) {
     assert_eq!(other.ask(&format!("get long {key}")), "Fresh Shared 1");
 }
 
-/// Asks until the answer is another than this one.
-fn when_not(process: &mut Process, command: &str, old: &str) -> String {
-    let mut answer = String::new();
-    wait_until(command, || {
-        answer = process.ask(command);
-        answer != old
-    });
-    answer
-}
-
-#[test]
-fn changes_are_seen_by_the_processes_that_have_the_value() {
-    let Some(server) = Server::start(&[]) else { return };
-    let origin = Origin::start();
-    let mut fleet = fleet(&server, &origin);
-    server.tells(2);
-    for (key, change, first) in [
-        ("a", "set long a written", "Fresh Shared written"),
-        ("b", "remove long b", "Fetched Fetched 2"),
-        ("c", "clear long", "Fetched Fetched 2"),
-    ] {
-        both_have(key, &mut fleet);
-        let [one, other] = &mut fleet;
-        assert_eq!(other.ask(&format!("get long {key}")), "Fresh Local 1");
-        assert_eq!(one.ask(change), "ok");
-        assert_eq!(when_not(other, &format!("get long {key}"), "Fresh Local 1"), first, "{change}");
-    }
-    origin.hold("d");
-    origin.release("d");
-    both_have("d", &mut fleet);
-    origin.hold("d");
-    let [one, other] = &mut fleet;
-    assert_eq!(one.ask("invalidate long d"), "ok");
-    origin.began("d", 2);
-    assert_eq!(when_not(other, "get long d", "Fresh Local 1"), "Stale Shared 1");
-    origin.release("d");
-    // The refresh of the one is news for the other.
-    assert_eq!(when_not(other, "get long d", "Stale Local 1"), "Fresh Local 2");
-    assert_eq!(origin.runs("d").len(), 2);
-}
-
 /// The connection for messages is cut again and again, alone, as values are changed.
 #[test]
 fn a_change_is_noticed_although_its_message_is_lost() {
-    let Some(server) = Server::start(&[]) else { return };
+    let Some(server) = Server::start_tier() else { return };
     let origin = Origin::start();
     let mut fleet = fleet(&server, &origin);
     both_have("a", &mut fleet);
@@ -79,6 +38,33 @@ fn a_change_is_noticed_although_its_message_is_lost() {
         wait_until("the change", || [&local, &shared].contains(&&other.ask("get long a")));
         assert!(changed.elapsed() < BOUND + TIMEOUT, "{round}: after {:?}", changed.elapsed());
     }
+    assert_eq!(origin.runs("a").len(), 1);
+}
+
+/// The connection for messages stays open, and nothing comes through it any more: the echo is missed. All other operations
+/// go on as ever.
+#[test]
+fn a_change_is_noticed_although_the_subscription_is_deaf() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    let options = [&*format!("timeout={}", TIMEOUT.as_millis())];
+    let [one, other] = [server.url(), proxy.url()].map(|url| Process::start(&origin, &url, &options));
+    server.tells(2);
+    let mut fleet = [one, other];
+    both_have("a", &mut fleet);
+    let [one, other] = &mut fleet;
+    for round in 0..3 {
+        wait_until("it is trusted", || other.ask("get long a").starts_with("Fresh Local "));
+        // The one of before is not there any more, and the next is.
+        wait_until("a subscription", || proxy.deafen() == 1);
+        assert_eq!(one.ask(&format!("set long a {round}")), "ok");
+        let changed = Instant::now();
+        let (local, shared) = (format!("Fresh Local {round}"), format!("Fresh Shared {round}"));
+        wait_until("the change", || [&local, &shared].contains(&&other.ask("get long a")));
+        assert!(changed.elapsed() < BOUND + TIMEOUT, "{round}: after {:?}", changed.elapsed());
+    }
+    assert_eq!(other.logged("second tier lost"), [""; 0]);
+    assert!(other.logs("second tier tells of no changes").contains("no message came back"));
     assert_eq!(origin.runs("a").len(), 1);
 }
 
@@ -128,6 +114,8 @@ fn after_an_outage_values_are_looked_at_and_not_fetched() {
     server.start_again();
     server.tells(2);
     for process in [one, other] {
+        // It has two connections, of which that of the messages may be the first.
+        wait_until("it connects again", || process.logged("second tier connected").len() >= 2);
         let before = process.ask("stats long");
         for _ in 0..3 {
             assert_eq!(process.ask("get long a"), "Fresh Local 1");
@@ -135,4 +123,25 @@ fn after_an_outage_values_are_looked_at_and_not_fetched() {
         assert_eq!(process.ask("stats long"), before);
     }
     assert_eq!(origin.runs("a").len(), 1);
+}
+
+/// The message has come, and then the server has lost the key, and with it what became of the value.
+#[test]
+fn a_value_that_was_changed_before_a_loss_is_gone() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut fleet = fleet(&server, &origin);
+    server.tells(2);
+    both_have("a", &mut fleet);
+    both_have("b", &mut fleet);
+    let [one, other] = &mut fleet;
+    assert_eq!(one.ask("remove long a"), "ok");
+    assert_eq!(one.ask("set long b new"), "ok");
+    // Messages come in their order.
+    assert_eq!(when_not(other, "get long b", "Fresh Local 1"), "Fresh Shared new");
+    server.run::<()>("FLUSHALL");
+    assert_eq!(other.ask("peek long a"), "none");
+    assert_eq!(other.ask("get long a"), "Fetched Fetched 2");
+    // The value that was not changed stays.
+    assert_eq!(other.ask("get long b"), "Fresh Local new");
 }

@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::thread::sleep;
 use std::time::Duration;
 
 use support::{Fault, Origin, Process, Proxy, Server, envelope, wait_until};
@@ -16,6 +17,13 @@ fn fleet() -> Option<(Server, Origin, Proxy, Process, Process)> {
     Some((server, origin, proxy, one, other))
 }
 
+/// A server, or a cluster, and two processes.
+fn pair() -> Option<(Server, Origin, Process, Process)> {
+    let (server, origin) = (Server::start_tier()?, Origin::start());
+    let [one, other] = [(); 2].map(|()| Process::start(&origin, &server.url(), &["timeout=500"]));
+    Some((server, origin, one, other))
+}
+
 /// How many scripts the server has run.
 fn scripts(server: &Server) -> usize {
     let stats: String = server.run("INFO commandstats");
@@ -25,8 +33,7 @@ fn scripts(server: &Server) -> usize {
 
 /// The state of the only lease: `r` while its fetch runs, `b` for a back-off.
 fn lease(server: &Server) -> char {
-    let lease: Vec<u8> =
-        redis::cmd("GET").arg(server.only("cb1:l:*")).query(&mut server.connection()).unwrap();
+    let lease: Vec<u8> = server.query(redis::cmd("GET").arg(server.only("cb1:l:*")));
     char::from(lease[0])
 }
 
@@ -51,6 +58,32 @@ fn a_set_that_comes_late_does_nothing() {
     for key in ["a", "b", "c"] {
         assert_eq!(other.ask(&format!("get long {key}")), "Fresh Shared new");
     }
+}
+
+/// The time that a value is on its way belongs to its age.
+#[test]
+fn a_value_is_no_younger_for_a_long_way() {
+    const WAY: Duration = Duration::from_millis(700);
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    let mut one = Process::start(&origin, &proxy.url(), &["timeout=3000"]);
+    assert_eq!(one.ask("peek long a"), "none");
+    proxy.stall();
+    let sent = one.send("set long a new");
+    sleep(WAY);
+    proxy.deliver();
+    assert_eq!(sent.answer().words, "ok");
+    assert!(envelope::age(&server) >= WAY, "set: {:?}", envelope::age(&server));
+    assert_eq!(one.ask("remove long a"), "ok");
+    origin.hold("a");
+    let sent = one.send("get long a");
+    origin.began("a", 1);
+    proxy.stall();
+    origin.release("a");
+    sleep(WAY);
+    proxy.deliver();
+    assert_eq!(sent.answer().words, "Fetched Fetched 1");
+    assert!(envelope::age(&server) >= WAY, "fetched: {:?}", envelope::age(&server));
 }
 
 /// A lease that nobody knows of keeps nobody off once the fetch has ended, and its value is a value of one process.
@@ -88,11 +121,11 @@ fn a_lost_answer_to_store() {
 /// The server has nothing to compare with what a process has seen: it gives the lease, and takes the value.
 #[test]
 fn a_refresh_of_a_value_that_the_server_has_lost() {
-    let Some((server, origin, _proxy, mut one, mut other)) = fleet() else { return };
+    let Some((server, origin, mut one, mut other)) = pair() else { return };
     for key in ["flushed", "evicted"] {
         server.run::<()>("FLUSHALL");
         one.ask(&format!("get short {key}"));
-        std::thread::sleep(Duration::from_millis(1_100));
+        sleep(Duration::from_millis(1_100));
         server.run::<()>(&match key {
             "flushed" => "FLUSHALL".to_owned(),
             _ => format!("DEL {}", server.only("cb1:v:*")),
@@ -108,7 +141,7 @@ fn a_refresh_of_a_value_that_the_server_has_lost() {
 /// a change that the server has lost: the value stays in its process.
 #[test]
 fn a_value_that_is_lost_during_its_refresh() {
-    let Some((server, origin, _proxy, mut one, mut other)) = fleet() else { return };
+    let Some((server, origin, mut one, mut other)) = pair() else { return };
     for (key, there) in [("evicted", "Fresh Shared 1"), ("flushed", "Fetched Fetched 2")] {
         server.run::<()>("FLUSHALL");
         one.ask(&format!("set long {key} old"));
@@ -129,7 +162,7 @@ fn a_value_that_is_lost_during_its_refresh() {
 /// A lease over a value of another version, of another type of key, or of another format.
 #[test]
 fn a_value_that_cannot_be_read_is_replaced() {
-    let Some((server, origin, _proxy, mut one, mut other)) = fleet() else { return };
+    let Some((server, origin, mut one, mut other)) = pair() else { return };
     assert_eq!(one.ask("get long a"), "Fetched Fetched 1");
     assert_eq!(other.ask("get renewed a"), "Fetched Fetched 2");
     assert_eq!(one.ask("get renewed a"), "Fresh Shared 2");
@@ -150,7 +183,7 @@ fn a_value_that_cannot_be_read_is_replaced() {
 /// A key of another type cannot be used at all. Writes remove it.
 #[test]
 fn a_key_that_is_no_string() {
-    let Some((server, origin, _proxy, mut one, mut other)) = fleet() else { return };
+    let Some((server, origin, mut one, mut other)) = pair() else { return };
     one.ask("set long a old");
     let key = server.only("cb1:v:*");
     server.run::<()>(&format!("DEL {key}"));
@@ -165,10 +198,10 @@ fn a_key_that_is_no_string() {
 /// A refresh that has lost its lease is stored, although another one has failed in the meantime.
 #[test]
 fn a_store_during_the_back_off_of_another_process() {
-    let Some((server, origin, _proxy, mut one, mut other)) = fleet() else { return };
+    let Some((server, origin, mut one, mut other)) = pair() else { return };
     one.ask("get short a");
     other.ask("get short a");
-    std::thread::sleep(Duration::from_millis(1_100));
+    sleep(Duration::from_millis(1_100));
     origin.hold("a");
     assert_eq!(one.ask("get short a"), "Stale Local 1");
     origin.began("a", 2);
@@ -196,5 +229,20 @@ fn two_sets_in_a_row() {
         assert_eq!(one.ask(&format!("get long {round}")), "Fresh Local second");
         assert_eq!(other.ask(&format!("get long {round}")), "Fresh Shared second");
         assert_eq!(origin.runs(&round.to_string()).len(), 0);
+    }
+}
+
+/// They have a deadline in the server's time, which nobody knows yet.
+#[test]
+fn writes_that_wait_for_the_first_connection() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    proxy.set(Fault::Hold);
+    let mut one = Process::start(&origin, &proxy.url(), &["timeout=10000"]);
+    let writes: Vec<_> = (0..20).map(|write| one.send(&format!("set long a {write}"))).collect();
+    wait_until("all of them wait", || one.ask("status").contains(" operations=20 "));
+    proxy.set(Fault::None);
+    for write in writes {
+        assert_eq!(write.answer().words, "ok");
     }
 }

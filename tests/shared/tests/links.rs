@@ -56,7 +56,10 @@ fn a_server_whose_certificate_is_not_trusted() {
         }
         assert!(one.ask("set long a b").starts_with("Unreachable "));
         wait_until("it tries again", || proxy.connections() >= 2);
-        assert_eq!(one.logged("").len(), 1, "{:?}", one.logged(""));
+        assert_eq!(one.logged("second tier lost").len(), 1, "{:?}", one.logged(""));
+        // And once that the write waits. Nothing else.
+        assert_eq!(one.logged("was not told of changes").len(), 1, "{:?}", one.logged(""));
+        assert_eq!(one.logged("").len(), 2, "{:?}", one.logged(""));
         assert!(!line.contains("secret"));
     }
     assert_eq!(server.run::<Vec<String>>("KEYS *"), [""; 0]);
@@ -119,6 +122,9 @@ fn ways_that_lead_nowhere() {
         assert!(line.contains(why), "{url}: {line}");
         let write = one.ask("set long a b");
         assert!(write.starts_with("Unreachable "), "{write}");
-        assert_eq!(one.logged("").len(), 1, "{:?}", one.logged(""));
+        assert_eq!(one.logged("second tier lost").len(), 1, "{:?}", one.logged(""));
+        // And once that the write waits. Nothing else.
+        assert_eq!(one.logged("was not told of changes").len(), 1, "{:?}", one.logged(""));
+        assert_eq!(one.logged("").len(), 2, "{:?}", one.logged(""));
     }
 }

@@ -2,49 +2,10 @@
 
 mod support;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use support::{Fault, Origin, Process, Proxy, Server, rights};
-
-/// The time-out of an operation, in milliseconds.
-const TIMEOUT: u64 = 100;
-
-fn process(origin: &Origin, url: &str) -> Process {
-    Process::start(origin, url, &[&format!("timeout={TIMEOUT}")])
-}
-
-/// Asks for new keys until the tier is used again. Returns how long that took.
-fn back(one: &mut Process, other: &mut Process) -> Duration {
-    let began = Instant::now();
-    for round in 0.. {
-        one.ask(&format!("get long back{round}"));
-        if other.ask(&format!("get long back{round}")).contains("Shared") {
-            return began.elapsed();
-        }
-        assert!(began.elapsed() < Duration::from_secs(20), "the tier is not used again");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    unreachable!("it is used again")
-}
-
-/// What callers see during an outage that `begin` brings about: what is cached is served as fast as ever, what is
-/// missing is fetched, and nobody waits longer than the time-outs of its operations.
-fn is_no_outage(name: &str, origin: &Origin, one: &mut Process, begin: impl FnOnce()) {
-    assert_eq!(one.ask(&format!("get long {name}")), "Fetched Fetched 1");
-    begin();
-    let spin = one.send(&format!("spin long {name} 1500"));
-    for call in 0..12 {
-        let answer = one.send(&format!("get long {name}{call}")).answer();
-        assert_eq!(answer.words, "Fetched Fetched 1", "{name}: what is missing is fetched");
-        // A look, a lease and a store, each within its time-out, and some time to run.
-        assert!(answer.took < Duration::from_millis(3 * TIMEOUT + 250), "{name}: {:?}", answer.took);
-    }
-    assert_eq!(origin.runs(name).len(), 1);
-    let spun = spin.answer().words;
-    let slowest: u64 = spun.split(' ').nth(1).unwrap().parse().unwrap();
-    // Messages may have been lost: then a look comes before the value, within the time-out of an operation.
-    assert!(slowest < 1_000 * TIMEOUT + 50_000, "{name}: a hit took {slowest} us");
-}
+use support::outage::{back, is_no_outage, process};
+use support::{Cluster, Fault, Origin, Process, Proxy, Server, rights};
 
 #[test]
 fn a_killed_server() {
@@ -151,7 +112,8 @@ fn a_server_that_has_lost_its_scripts() {
     assert!(one.logs("second tier lost").contains("NoScript"));
 }
 
-/// A server that was made a replica takes no writes: it is no longer the one to talk to.
+/// A server that was made a replica takes no writes: it is no longer the one to talk to, also for a process that only
+/// reads.
 #[test]
 fn a_server_that_is_a_replica_now() {
     let Some(server) = Server::start(&[]) else { return };
@@ -161,10 +123,29 @@ fn a_server_that_is_a_replica_now() {
     server.run::<()>("REPLICAOF 127.0.0.1 1");
     assert!(one.ask("set long a new").contains("Unreachable"));
     assert_eq!(one.ask("get long a"), "Fresh Local new");
-    assert!(one.logs("second tier lost").contains("ReadOnly"));
+    for process in [&one, &other] {
+        assert!(process.logs("second tier lost").contains("ReadOnly"));
+    }
     assert_eq!(one.ask("get long b"), "Fetched Fetched 1");
+    assert_eq!(other.ask("peek long a"), "none", "a replica is not read");
     server.run::<()>("REPLICAOF NO ONE");
     back(&mut one, &mut other);
+    for process in [&one, &other] {
+        assert_eq!(process.logged("second tier lost").len(), 1, "it is said once");
+    }
+}
+
+/// It sends its operations away: for a cluster there are other settings.
+#[test]
+fn a_server_that_is_one_of_a_cluster() {
+    let Some(cluster) = Cluster::start(0) else { return };
+    let origin = Origin::start();
+    let mut one = Process::start(&origin, &cluster.masters[0].url(), &["timeout=2000"]);
+    assert_eq!(one.ask("get long a"), "Fetched Fetched 1");
+    let line = one.logs("second tier lost");
+    assert!(line.contains("`Redis::cluster`"), "{line}");
+    assert!(one.ask("set long a b").starts_with("Unreachable "));
+    assert_eq!(one.logged("second tier lost").len(), 1, "it is said once");
 }
 
 /// What cannot be written there is at least not the older value any more.

@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use support::workers::{fetches, reads, staffed, worker};
 use support::{Fault, Origin, Process, Proxy, Server, wait_until};
 
 /// A process with a proxy of its own.
@@ -27,7 +28,12 @@ fn each_answer_has_its_round_trips() {
     let Some(server) = Server::start(&[]) else { return };
     let origin = Origin::start();
     let [mut one, mut other] = [(); 2].map(|()| process(&server, &origin, 2_000));
-    server.tells(2);
+    // What came in before the first echo is looked at once more.
+    for (_, process) in [&mut one, &mut other] {
+        while process.ask("status").contains(" losses=0 ") {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
     assert_eq!(trips(&mut one, "get long a", "Fetched Fetched 1"), ["read", "acquire", "store"]);
     assert!(trips(&mut one, "get long a", "Fresh Local 1").is_empty());
     assert!(trips(&mut one, "peek long a", "true Local 1").is_empty());
@@ -68,6 +74,37 @@ fn a_refresh_is_two_round_trips_and_one_for_the_processes_that_do_not_fetch() {
     one.1.ask("settle");
     assert_eq!(one.0.names(), ["acquire", "store"]);
     assert_eq!(origin.runs("a").len(), 2);
+}
+
+/// The two round trips of a job are those of the process, and none of a caller.
+#[test]
+fn a_stale_read_of_a_queued_function_waits_for_no_answer() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let _worker = worker(&origin, &server.url(), 4);
+    let (proxy, mut web) = process(&server, &origin, 20_000);
+    staffed(&mut web, 1);
+    assert_eq!(web.ask("set queued a written"), "ok");
+    std::thread::sleep(Duration::from_millis(1_100));
+    proxy.set(Fault::Hold);
+    proxy.operations();
+    for _ in 0..100 {
+        assert_eq!(web.ask("get queued a"), "Stale Local written");
+    }
+    let mut sent = Vec::new();
+    wait_until("nothing is sent", || {
+        sent.extend(proxy.names());
+        !sent.is_empty()
+    });
+    assert_eq!(web.ask("get queued a"), "Stale Local written");
+    // Nothing has come back, and nobody has given it up either.
+    assert_eq!(web.logged("second tier lost"), Vec::<String>::new());
+    proxy.set(Fault::None);
+    web.ask("settle");
+    sent.extend(proxy.names());
+    assert_eq!(sent, ["acquire", "enqueue"]);
+    reads(&mut web, "a", 1);
+    assert_eq!((fetches(&mut web), origin.runs("a").len()), ("fetches=0".to_owned(), 1));
 }
 
 #[test]

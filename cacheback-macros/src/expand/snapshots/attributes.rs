@@ -54,6 +54,7 @@ impl other {
     }
     /// The entry of these arguments of [`match`](fn@match).
     #[must_use]
+    #[cold]
     #[allow(
         clippy::fn_params_excessive_bools,
         clippy::large_types_passed_by_value,

@@ -82,6 +82,7 @@ impl borrows {
     }
     /// The entry of these arguments of [`borrows`](fn@borrows).
     #[must_use]
+    #[cold]
     #[allow(
         clippy::fn_params_excessive_bools,
         clippy::large_types_passed_by_value,

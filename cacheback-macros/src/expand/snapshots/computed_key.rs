@@ -60,6 +60,7 @@ impl search {
     }
     /// The entry of these arguments of [`search`](fn@search).
     #[must_use]
+    #[cold]
     #[allow(
         clippy::fn_params_excessive_bools,
         clippy::large_types_passed_by_value,

@@ -53,6 +53,7 @@ impl expressions {
     }
     /// The entry of these arguments of [`expressions`](fn@expressions).
     #[must_use]
+    #[cold]
     #[allow(
         clippy::fn_params_excessive_bools,
         clippy::large_types_passed_by_value,

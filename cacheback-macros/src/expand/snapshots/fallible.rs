@@ -35,6 +35,7 @@ impl load {
     }
     /// The entry of these arguments of [`load`](fn@load).
     #[must_use]
+    #[cold]
     pub(crate) fn entry(id: u64) -> crate::cacheback::Entry<Result<User, Error>> {
         let _ = load;
         use crate::cacheback::__private::{self as __cb, probes::*};

@@ -75,6 +75,7 @@ impl parse {
     }
     /// The entry of these arguments of [`parse`](fn@parse).
     #[must_use]
+    #[cold]
     #[allow(
         clippy::fn_params_excessive_bools,
         clippy::large_types_passed_by_value,

@@ -70,6 +70,7 @@ where
 #[forbid(dead_code)]
 /// The entry of these arguments of [`rows`](Self::rows).
 #[must_use]
+#[cold]
 #[allow(
     clippy::fn_params_excessive_bools,
     clippy::large_types_passed_by_value,

@@ -65,6 +65,7 @@ async fn __cacheback_user_body(&self, id: u64) -> Result<User, Error> {
 #[forbid(dead_code)]
 /// The entry of these arguments of [`user`](Self::user).
 #[must_use]
+#[cold]
 #[allow(
     clippy::fn_params_excessive_bools,
     clippy::large_types_passed_by_value,

@@ -31,6 +31,7 @@ impl nothing {
     async fn __cacheback_body() {}
     /// The entry of these arguments of [`nothing`](fn@nothing).
     #[must_use]
+    #[cold]
     fn entry() -> ::cacheback::Entry<()> {
         let _ = nothing;
         use ::cacheback::__private::{self as __cb, probes::*};

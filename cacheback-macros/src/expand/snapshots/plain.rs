@@ -44,6 +44,7 @@ impl user_tweets {
     }
     /// The entry of these arguments of [`user_tweets`](fn@user_tweets).
     #[must_use]
+    #[cold]
     pub fn entry(username: &str, limit: u32) -> ::cacheback::Entry<Vec<Tweet>> {
         let _ = user_tweets;
         use ::cacheback::__private::{self as __cb, probes::*};

@@ -30,6 +30,7 @@ impl user_tweets {
     }
     /// The entry of these arguments of [`user_tweets`](fn@user_tweets).
     #[must_use]
+    #[cold]
     fn entry(username: &str) -> ::cacheback::Entry<Vec<String>> {
         let _ = user_tweets;
         use ::cacheback::__private::{self as __cb, probes::*};

@@ -59,6 +59,7 @@ async fn __cacheback_rows_body<T: Row>(
 #[forbid(dead_code)]
 /// The entry of these arguments of [`rows`](Self::rows).
 #[must_use]
+#[cold]
 #[allow(
     clippy::fn_params_excessive_bools,
     clippy::large_types_passed_by_value,

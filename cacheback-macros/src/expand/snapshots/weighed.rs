@@ -32,6 +32,7 @@ impl weighed {
     }
     /// The entry of these arguments of [`weighed`](fn@weighed).
     #[must_use]
+    #[cold]
     fn entry() -> ::cacheback::Entry<String> {
         let _ = weighed;
         use ::cacheback::__private::{self as __cb, probes::*};

@@ -7,6 +7,8 @@ use crate::api::entry::told;
 #[cfg(feature = "metrics")]
 use crate::api::metrics;
 use crate::api::registry::{self, AnyCache};
+#[cfg(feature = "shared")]
+use crate::api::serve::Serve;
 use crate::base::sync::Arc;
 use crate::engine::{Bump, ErasedCache};
 use crate::events::Stats;
@@ -31,15 +33,34 @@ use crate::rules::policy::Policy;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct CacheRef(AnyCache);
+#[cfg_attr(not(feature = "worker"), allow(dead_code))] // Nobody asks what can be served.
+pub struct CacheRef(AnyCache, Served);
+
+/// What a worker can serve, if it is queued.
+#[cfg(feature = "shared")]
+type Served = Option<Arc<dyn Serve>>;
+/// Without a second tier there are no workers.
+#[cfg(not(feature = "shared"))]
+type Served = Option<std::convert::Infallible>;
 
 impl CacheRef {
     pub(crate) fn of_function(slot: &'static Slot) -> Self {
-        Self(AnyCache::Function(slot))
+        Self(AnyCache::Function(slot), None)
+    }
+
+    #[cfg(feature = "shared")]
+    pub(crate) fn of_queued_function(slot: &'static Slot, served: Arc<dyn Serve>) -> Self {
+        Self(AnyCache::Function(slot), Some(served))
     }
 
     pub(crate) fn of_object(object: Arc<dyn ErasedCache>) -> Self {
-        Self(AnyCache::Object(object))
+        Self(AnyCache::Object(object), None)
+    }
+
+    /// What a worker can serve.
+    #[cfg(feature = "worker")]
+    pub(crate) fn served(&self) -> Option<Arc<dyn Serve>> {
+        self.1.clone()
     }
 
     /// Returns the name that the function or object was given, or else the path of the function or the name of the
@@ -167,7 +188,7 @@ impl fmt::Debug for CacheRef {
 /// ```
 #[must_use]
 pub fn caches() -> Vec<CacheRef> {
-    let mut caches: Vec<_> = registry::all().into_iter().map(CacheRef).collect();
+    let mut caches: Vec<_> = registry::all().into_iter().map(|cache| CacheRef(cache, None)).collect();
     caches.sort_by(|one, other| one.name().cmp(other.name()));
     caches
 }

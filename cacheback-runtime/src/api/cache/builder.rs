@@ -83,6 +83,7 @@ pub struct Draft<K, V, P, N> {
     vary: Option<Vary<K>>,
     alias: Option<&'static str>,
     version: u64,
+    queue: Option<&'static str>,
     parts: P,
     needs: PhantomData<fn() -> N>,
 }
@@ -200,6 +201,7 @@ impl<K, V> CacheBuilder<K, V> {
             vary: None,
             alias: None,
             version: 0,
+            queue: None,
             parts: Undecided(()),
             needs: PhantomData,
         })
@@ -358,10 +360,45 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
         self
     }
 
+    /// Lets worker processes run the refreshes that nobody waits for, from the queue `default`: those that build a cache
+    /// of the same [`name`](Self::name), and [serve](crate::Worker::serve) it. Each fetches with its own fetcher. Needs
+    /// `shared` and a fetcher. Default: refreshes run in the process that asks for them.
+    #[cfg(feature = "shared")]
+    pub fn queue(self) -> Self {
+        self.queue_as("default")
+    }
+
+    /// The same, from the queue of this name, which is shown beside the cache's own.
+    #[cfg(feature = "shared")]
+    pub fn queue_as(mut self, queue: &'static str) -> Self {
+        self.queue = Some(queue);
+        self
+    }
+
+    /// Sets whether a refresh runs in the process that asks for it if no worker takes it: none was seen in the last 15
+    /// seconds, 10,000 jobs wait, or the queue gives no answer. With `false` the value stays stale instead. Default:
+    /// `true`.
+    #[cfg(feature = "shared")]
+    pub fn queue_fallback(mut self, queue_fallback: bool) -> Self {
+        self.policy.queue_fallback = queue_fallback;
+        self
+    }
+
     fn with<Q, M>(self, parts: impl FnOnce(P) -> Q) -> CacheBuilder<K, V, Q, M> {
-        let Draft { name, policy, empty, vary, alias, version, parts: old, needs: _ } = self.into_draft();
+        let Draft { name, policy, empty, vary, alias, version, queue, parts: old, needs: _ } =
+            self.into_draft();
         let parts = parts(old);
-        CacheBuilder::of(Draft { name, policy, empty, vary, alias, version, parts, needs: PhantomData })
+        CacheBuilder::of(Draft {
+            name,
+            policy,
+            empty,
+            vary,
+            alias,
+            version,
+            queue,
+            parts,
+            needs: PhantomData,
+        })
     }
 }
 
@@ -639,6 +676,14 @@ where
                 "option `shared`: by its `name` the other processes know the cache, and it has none",
             );
         }
+        if self.queue.is_some() && encodings.is_none() {
+            contradiction("option `queue`: the queue is in the second tier: say `shared` too");
+        }
+        if self.queue.is_some() && parts.fetcher.is_none() {
+            contradiction(
+                "option `queue`: a worker fetches with the fetcher of its cache, and this one has none",
+            );
+        }
         let name = self.name.unwrap_or_else(std::any::type_name::<Cache<K, V>>);
         if !contradictions.is_empty() {
             return Err(Error::new(format!("cacheback: cache `{name}`: {}", contradictions.join("; "))));
@@ -648,7 +693,7 @@ where
         }
         let closures = KeyClosures { fetcher: parts.fetcher.clone(), empty, vary: self.vary.clone() };
         let values = parts.values.clone();
-        let shared = encodings.map(|encodings| encodings.options(self.alias, self.version));
+        let shared = encodings.map(|encodings| encodings.options(self.alias, self.version, self.queue));
         let engine = Engine::<Of<_, O>>::new(Definition { name, policy, values, share, describe, shared });
         if is_named {
             any::list_object(&(Arc::clone(&engine) as Arc<dyn ErasedCache>));
@@ -680,14 +725,19 @@ impl<K, V> Encodings<K, V> {
         Self { key: Encoding::of(), value: Encoding::of() }
     }
 
-    fn options(self, alias: Option<&'static str>, version: u64) -> SharedOptions<K, V> {
+    fn options(
+        self,
+        alias: Option<&'static str>,
+        version: u64,
+        queue: Option<&'static str>,
+    ) -> SharedOptions<K, V> {
         let Self { key, value } = self;
-        SharedOptions { alias, version, instance: None, key, value }
+        SharedOptions { alias, version, instance: None, queue, key, value }
     }
 }
 #[cfg(not(feature = "shared"))]
 impl<K, V> Encodings<K, V> {
-    fn options(self, _: Option<&'static str>, _: u64) -> SharedOptions<K, V> {
+    fn options(self, _: Option<&'static str>, _: u64, _: Option<&'static str>) -> SharedOptions<K, V> {
         match self.0 {}
     }
 }

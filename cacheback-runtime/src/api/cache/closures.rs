@@ -106,6 +106,11 @@ impl<K: Argument + Key, O: Outcome> Source<Of<ObjectKey<K>, O>> for Bound<K, O> 
             }
         })
     }
+    // A worker has the builder's fetcher, and no closure of a call.
+    #[cfg(feature = "shared")]
+    fn carried(&self) -> Option<Result<Vec<Vec<u8>>, String>> {
+        self.once.as_ref().map(|_| Err("the call has brought a closure of its own".to_owned()))
+    }
     fn errors(&self) -> Option<Errors<O::Return>> {
         self.errors
     }

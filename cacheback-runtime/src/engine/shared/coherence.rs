@@ -2,7 +2,9 @@
 //!
 //! A message *marks* the value that is stored here, and fetches nothing: the value is *doubted*. If messages may have been
 //! lost, all values are *suspect*. The next reader of either looks into the tier, and then the value is trusted again, or
-//! replaced, or gone. Hits do not find what is doubted or suspect, and cost nothing more for that.
+//! replaced, or gone. If the tier cannot be asked, a doubted value is stale, as it is known to have been changed, and if the
+//! tier has lost the key it is gone. A suspect one is as fresh as it was: most are not changed. Hits do not find what is
+//! doubted or suspect, and cost nothing more for that.
 
 use std::sync::Weak;
 use std::time::Duration;
@@ -12,15 +14,21 @@ use super::super::{Cacheable, Engine, NodeOf, Target};
 use super::{Shared, Tier};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::catch;
+use crate::base::sync::plain::AtomicBool;
 use crate::base::sync::{Arc, AtomicU64, Mutex, Notify, Ordering, lock};
+use crate::events;
 use crate::executor::context::Here;
-use crate::tier::Bump;
-use crate::tier::messages::{Coherence, News};
+use crate::rules::freshness::State;
+use crate::tier::messages::{Coherence, News, Sample};
+use crate::tier::wire_key::wire_key;
+use crate::tier::{Bump, WriteId};
 
 /// So many looks at suspect values may be under way at once. Further callers get the value as a stale one.
 const LOOKS: u64 = 64;
 /// After a look without an answer there are none for so long.
 const REST: Duration = Duration::from_secs(1);
+/// Of a cache with more values than this, so many are looked at to tell how many are suspect.
+const COUNTED: usize = 1_024;
 /// Messages are counted apart for as many groups of keys.
 const GROUPS: usize = 64;
 
@@ -33,6 +41,8 @@ pub(super) struct Told {
     looks: Arc<AtomicU64>,
     /// A look has got no answer: until this moment nobody else looks.
     rests_until: AtomicU64,
+    /// There may be values that are suspect or doubted.
+    has_suspects: AtomicBool,
     /// The tier whose messages are listened to.
     tier: Mutex<Option<Weak<dyn Tier>>>,
 }
@@ -69,6 +79,7 @@ impl Default for Told {
             epoch: AtomicU64::new(0),
             looks: Arc::new(AtomicU64::new(0)),
             rests_until: AtomicU64::new(Moment::PAST.to_bits()),
+            has_suspects: AtomicBool::new(false),
             tier: Mutex::default(),
         }
     }
@@ -87,17 +98,21 @@ impl Told {
         }
     }
 
-    /// Whether a value with this number, which was read after `before`, may have been changed since.
-    fn is_outdated(&self, hash: u64, before: Before, id: Option<u64>) -> bool {
+    /// Whether there was a message since `before` of a change that a value with this number may be older than.
+    fn has_news(&self, hash: u64, before: Before, id: Option<u64>) -> bool {
         let group = self.group(hash);
-        let now = self.before(hash);
-        now.epoch != before.epoch
-            || now.messages != before.messages && Some(group.latest.load(Ordering::SeqCst)) > id
+        self.before(hash).messages != before.messages && Some(group.latest.load(Ordering::SeqCst)) > id
+    }
+
+    /// Whether everything became suspect since `before`.
+    fn has_lost_track(&self, before: Before) -> bool {
+        self.epoch.load(Ordering::SeqCst) != before.epoch
     }
 
     fn note(&self, hash: u64, id: u64) {
+        self.has_suspects.store(true, Ordering::SeqCst);
         let group = self.group(hash);
-        // The number first: see `is_outdated`.
+        // The number first: see `has_news`.
         group.latest.fetch_max(id, Ordering::SeqCst);
         group.messages.fetch_add(1, Ordering::SeqCst);
         group.arrived.notify_waiters();
@@ -142,23 +157,32 @@ impl<C: Cacheable> Engine<C> {
         node.is_doubted()
     }
 
-    /// Whether another process may have changed this value, and the tier could tell.
+    /// Whether this value is doubted, or became suspect by itself.
+    pub(in crate::engine) fn has_mark(node: &NodeOf<C>) -> bool {
+        node.is_marked()
+    }
+
+    /// Whether another process has changed this value, or may have, and the tier could tell.
     pub(in crate::engine) fn is_suspect(&self, node: &NodeOf<C>) -> bool {
-        self.is_marked(node) && self.can_consult(&Here::find(self.name()))
+        node.is_doubted() || self.is_marked(node) && self.can_consult(&Here::find(self.name()))
     }
 
     /// Whether a value is doubted, or suspect.
     pub(in crate::engine) fn is_marked(&self, node: &NodeOf<C>) -> bool {
-        node.is_doubted() || !self.store.trusts(node)
+        node.is_marked() || !self.store.trusts(node)
     }
 
     /// Begins a look at a suspect value. `None`: there are too many, or nobody answers.
     pub(in crate::engine) fn begin_look(&self) -> Option<Look> {
-        self.shared.as_ref()?.told.look()
+        let look = self.shared.as_ref()?.told.look();
+        if look.is_none() {
+            events::count(&self.counters.looks_refused);
+        }
+        look
     }
 
-    /// Doubts a node that has just come in, if its value was changed since it was read.
-    pub(in crate::engine) fn doubt_if_outdated(
+    /// Marks a node that has just come in, if its value was changed since it was read, or may have been.
+    pub(in crate::engine) fn mark_if_outdated(
         &self,
         target: &Target<C::OwnedKey>,
         node: u64,
@@ -166,8 +190,10 @@ impl<C: Cacheable> Engine<C> {
     ) {
         let (Some(shared), Some(before)) = (&self.shared, before) else { return };
         self.store.with_node(target.hash, node, |node| {
-            if shared.told.is_outdated(target.hash, before, node.write_id()) {
+            if shared.told.has_news(target.hash, before, node.write_id()) {
                 node.doubt(0, &self.store.windows);
+            } else if shared.told.has_lost_track(before) {
+                node.suspect(&self.store.windows);
             }
         });
     }
@@ -227,9 +253,69 @@ impl<C: Cacheable> Coherence for Engine<C> {
 
     fn untrusted(&self) {
         let Some(shared) = &self.shared else { return };
+        shared.told.has_suspects.store(true, Ordering::SeqCst);
         // The epoch first: what is put in from here on is looked at again.
         shared.told.epoch.fetch_add(1, Ordering::SeqCst);
         self.store.suspect_all();
+    }
+
+    fn suspects(&self) -> u64 {
+        let Some(shared) = &self.shared else { return 0 };
+        // Before they are counted: what becomes suspect meanwhile is counted the next time.
+        if !shared.told.has_suspects.swap(false, Ordering::SeqCst) {
+            return 0;
+        }
+        let (now, pins) = (Moment::now(), self.store.pins());
+        let marked = |node: &NodeOf<C>| node.has_value(now, &self.store.windows) && self.is_marked(node);
+        let mut nodes = self.store.found(&pins);
+        let seen = nodes.by_ref().take(COUNTED).filter(|node| marked(node)).count() as u64;
+        let is_all = nodes.next().is_none();
+        shared.told.has_suspects.fetch_or(seen > 0 || !is_all, Ordering::SeqCst);
+        // They lie there by their hashes, which are a fair sample.
+        if is_all { seen } else { seen * self.store.nodes_about() / COUNTED as u64 }
+    }
+
+    fn samples(&self, most: usize) -> Vec<Sample> {
+        let Some(shared) = &self.shared else { return Vec::new() };
+        let (now, pins) = (Moment::now(), self.store.pins());
+        // Each of them with the same chance, in one pass (Knuth, The Art of Computer Programming 2, 3.4.2 R).
+        let mut drawn: Vec<&NodeOf<C>> = Vec::new();
+        let served = self.store.found(&pins).filter(|node| self.is_served(node, now));
+        for (seen, node) in served.filter(|node| node.write_id().is_some()).enumerate() {
+            match fastrand::usize(..=seen) {
+                _ if drawn.len() < most => drawn.push(node),
+                at if at < most => drawn[at] = node,
+                _ => {}
+            }
+        }
+        let sample = |node: &NodeOf<C>| {
+            let key = wire_key(&shared.scope, &shared.options.key, node.key(), C::is_same_key).ok()?;
+            Some(Sample { key, id: WriteId(node.write_id()?) })
+        };
+        drawn.into_iter().filter_map(|node| catch(|| sample(node)).ok().flatten()).collect()
+    }
+
+    fn doubt(&self, sample: &Sample) -> bool {
+        let Some(shared) = &self.shared else { return false };
+        let Ok(Ok(key)) = catch(|| (shared.options.key.decode)(&sample.key.args)) else { return false };
+        let (hash, pin) = (self.hash_owned(&key), self.store.pin());
+        let node = self.store.find(hash, |own| C::is_same_key(own, &key), &pin);
+        let is_it = |node: &&NodeOf<C>| node.write_id() == Some(sample.id.0);
+        let Some(node) = node.filter(is_it).filter(|node| self.is_served(node, Moment::now())) else {
+            return false;
+        };
+        node.doubt(0, &self.store.windows);
+        shared.told.has_suspects.store(true, Ordering::SeqCst);
+        true
+    }
+}
+
+impl<C: Cacheable> Engine<C> {
+    /// Whether a hit would serve this node.
+    fn is_served(&self, node: &NodeOf<C>, now: Moment) -> bool {
+        let windows = &self.store.windows;
+        let is_fresh = || node.times(windows).state(now) == State::Fresh;
+        node.has_value(now, windows) && is_fresh() && !self.is_marked(node)
     }
 }
 

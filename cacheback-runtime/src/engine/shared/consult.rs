@@ -23,7 +23,8 @@ use crate::rules::backoff::Backoff;
 use crate::rules::freshness::{State, Times};
 use crate::rules::policy::Policy;
 use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
-use crate::tier::{Ages, Read, WriteId};
+use crate::tier::late::stands;
+use crate::tier::{Ages, Bumped, Down, Read, Tombstone, WriteId};
 
 impl<C: Cacheable> Job<C> {
     /// Begins a consultation.
@@ -82,72 +83,96 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
     let have = held.as_ref().and_then(Held::number);
     let counters = &engine.counters;
     let looked = engine.look_there(&job.here, &job.target, &policy, have).await;
-    match looked {
-        Looked::Found(found) => {
+    let stands = held.as_ref().map(|held| held.against(&looked, have, Moment::now()));
+    match (looked, stands, held) {
+        // What is held here is what is there, or is newer. A value that the tier has lost is no reason to fetch it.
+        (looked, Some(Stands::Here { is_fresh }), Some(Held { record, is_ours, .. })) => {
+            if !is_fresh {
+                // All values of the function were invalidated.
+                record.node.cut_lifetime(Moment::recent().min(Moment::now()), &engine.store.windows);
+            }
+            job.end_look(Some(record), &policy);
+            // If nothing is there, a later change may have been lost with the rest.
+            let has_older = looked.number().is_some();
+            if is_ours && is_fresh && has_older {
+                engine.offer(&job.here, &job.target, looked.number()).await;
+            }
+        }
+        (Looked::Found(found, _), ..) => {
             events::count(&counters.shared_hits);
             job.land(Some(found), &policy);
         }
-        // What is held here is what is there, or was: a value that the tier has lost is no reason to fetch it.
-        Looked::Unchanged { .. } | Looked::NotShared | Looked::Missing { tombstone: None }
-            if held.is_some() =>
-        {
-            let record = held.map(|held| held.record);
-            if let (Looked::Unchanged { is_fresh: false }, Some(Record { node, .. })) = (&looked, &record) {
-                // All values of the function were invalidated.
-                node.cut_lifetime(Moment::recent().min(Moment::now()), &engine.store.windows);
-            }
-            job.end_look(record, &policy);
-        }
         // A process of another version has changed it. Until the value here would have turned stale by itself it is
         // served as a stale one, or the two versions would fetch it again and again, each for itself.
-        Looked::Unreadable if held.is_some() => {
+        (Looked::Unreadable(_), _, Some(Held { record, times, .. })) => {
             events::count(&counters.shared_misses);
-            let record = held.map(|Held { record, times, .. }| {
-                let windows = &engine.store.windows;
-                record.node.cut_lifetime(Moment::recent().min(Moment::now()), windows);
-                record.node.set_no_refresh_until(times.started.plus(times.lifetime), windows);
-                record
-            });
-            job.end_look(record, &policy);
+            let windows = &engine.store.windows;
+            record.node.cut_lifetime(Moment::recent().min(Moment::now()), windows);
+            record.node.set_no_refresh_until(times.started.plus(times.lifetime), windows);
+            job.end_look(Some(record), &policy);
         }
-        // The tombstone that its own write has left, as the value cannot be sent.
-        Looked::Missing { tombstone } if held.is_some() && tombstone == have => {
-            job.end_look(held.map(|held| held.record), &policy);
-        }
-        Looked::Missing { .. } | Looked::Cleared if held.is_some() => {
-            events::count(&counters.shared_misses);
-            job.end_look(catch(|| engine.nothing_here(&job.target)).ok(), &policy);
-        }
-        Looked::Unchanged { .. } | Looked::Missing { .. } | Looked::Cleared | Looked::Unreadable => {
-            events::count(&counters.shared_misses);
-            job.land(None, &policy);
-        }
-        Looked::NotShared => job.land(None, &policy),
-        Looked::NoAnswer => {
+        (Looked::NotShared | Looked::NobodyThere, ..) => job.land(None, &policy),
+        (Looked::NoAnswer, _, held) => {
             if held.is_some() {
                 shared.told.rest();
             }
             job.land(None, &policy);
+        }
+        (_, _, held) => {
+            events::count(&counters.shared_misses);
+            if held.is_some() {
+                job.end_look(catch(|| engine.nothing_here(&job.target)).ok(), &policy);
+            } else {
+                job.land(None, &policy);
+            }
         }
     }
 }
 
 /// What a look into the second tier has shown.
 pub(super) enum Looked<V> {
-    Found(SharedValue<V>),
+    /// A value that was changed so long ago, as far as anybody can tell.
+    Found(SharedValue<V>, Option<Duration>),
     /// The value that is stored here. By the tier's clock it may be stale.
     Unchanged {
         is_fresh: bool,
     },
     Missing {
-        tombstone: Option<WriteId>,
+        tombstone: Option<Tombstone>,
+        bumped: Bumped,
     },
     Cleared,
     /// Another value, which is none for this process.
-    Unreadable,
+    Unreadable(WriteId),
     /// The key stays in this process, or there is no tier.
     NotShared,
+    /// The server of this key is down, and nothing could be asked.
+    NobodyThere,
     NoAnswer,
+}
+
+impl<V> Looked<V> {
+    /// The number of what is there.
+    fn number(&self) -> Option<WriteId> {
+        match self {
+            Self::Found(found, _) => Some(WriteId(found.id)),
+            Self::Missing { tombstone, .. } => tombstone.map(|tombstone| tombstone.id),
+            Self::Unreadable(id) => Some(*id),
+            Self::Unchanged { .. } | Self::Cleared | Self::NotShared | Self::NobodyThere | Self::NoAnswer => {
+                None
+            }
+        }
+    }
+}
+
+/// Whether the value that is stored here stands, after a look into the second tier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stands {
+    Here {
+        is_fresh: bool,
+    },
+    /// It is replaced, or gone, or nobody knows.
+    Not,
 }
 
 /// A copy of the value that is stored here.
@@ -157,6 +182,38 @@ struct Held<N> {
     times: Times,
     /// The one that is stored is doubted, or suspect.
     is_marked: bool,
+    is_doubted: bool,
+    /// It is not from the tier, and was not stored there: it was fetched or set while that could not be told.
+    is_ours: bool,
+}
+
+impl<N> Held<N> {
+    /// Compares it with what the tier has.
+    fn against<V>(&self, looked: &Looked<V>, have: Option<WriteId>, now: Moment) -> Stands {
+        let age = Duration::from_nanos(self.times.age(now));
+        // The change after which it was fetched.
+        let is_newer = |written| self.is_ours && stands(age, written);
+        let is_after = |change: Option<Duration>| change.is_none() || stands(age, change);
+        let here = |is_here, is_fresh| if is_here { Stands::Here { is_fresh } } else { Stands::Not };
+        match looked {
+            Looked::Found(_, written) => here(is_newer(*written), true),
+            Looked::Unchanged { is_fresh } => here(true, *is_fresh),
+            // Something was told of that is lost there, and it was not this one.
+            Looked::Missing { tombstone: None, .. } if self.is_doubted && !self.is_ours => Stands::Not,
+            Looked::Missing { tombstone: None, bumped } => {
+                here(is_after(bumped.gone), is_after(bumped.stale))
+            }
+            // The tombstone may be that of its own write, as the value cannot be sent.
+            Looked::Missing { tombstone: Some(Tombstone { id, written }), .. } => {
+                here(have == Some(*id) || is_newer(*written), true)
+            }
+            Looked::NotShared => here(true, true),
+            // As while the whole tier is down: with the next connection it is suspect again. But a value that is known to
+            // have been changed stays a stale one.
+            Looked::NobodyThere => here(!self.is_doubted, true),
+            Looked::Cleared | Looked::Unreadable(_) | Looked::NoAnswer => Stands::Not,
+        }
+    }
 }
 
 impl<K, V: Clone, X> Held<Node<K, V, X>> {
@@ -202,21 +259,26 @@ impl<C: Cacheable> Engine<C> {
                 let fresh = state == State::Fresh;
                 (state != State::Missing).then_some(Peeked { value, age, fresh, source })
             };
-            match (engine.look_there(&here, &target, &policy, have).await, held) {
-                (Looked::Found(found), _) => of(found.value, found.times, Source::Shared),
-                (_, None) | (Looked::Cleared, _) => None,
-                (Looked::Missing { tombstone: Some(id) }, Some(_)) if have != Some(id) => None,
+            let looked = engine.look_there(&here, &target, &policy, have).await;
+            let stands = held.as_ref().map(|held| held.against(&looked, have, Moment::now()));
+            match (looked, stands, held) {
+                (_, Some(Stands::Here { is_fresh }), Some(held)) => {
+                    let peeked = of(held.value()?, held.times, Source::Local)?;
+                    Some(Peeked { fresh: peeked.fresh && is_fresh, ..peeked })
+                }
+                (Looked::Found(found, _), ..) => of(found.value, found.times, Source::Shared),
                 (
-                    Looked::Unchanged { is_fresh: true } | Looked::Missing { .. } | Looked::NotShared,
+                    looked @ (Looked::Unreadable(_) | Looked::NobodyThere | Looked::NoAnswer),
+                    _,
                     Some(held),
-                ) => of(held.value()?, held.times, Source::Local),
-                (looked @ (Looked::Unchanged { .. } | Looked::Unreadable | Looked::NoAnswer), Some(held)) => {
+                ) => {
                     if let (Looked::NoAnswer, Some(shared)) = (looked, &engine.shared) {
                         shared.told.rest();
                     }
                     let peeked = of(held.value()?, held.times, Source::Local)?;
                     Some(Peeked { fresh: false, ..peeked })
                 }
+                _ => None,
             }
         }))
     }
@@ -238,14 +300,15 @@ impl<C: Cacheable> Engine<C> {
         let sent = Moment::now();
         match shared.tier.read(&shared.key, have).await {
             Ok(Read::Found(found)) => {
-                self.decoded(&found, sent, policy, &*shared.tier).map_or(Looked::Unreadable, Looked::Found)
+                let decoded = self.decoded(&found, sent, policy, &*shared.tier);
+                decoded.map_or(Looked::Unreadable(found.id), |value| Looked::Found(value, found.written))
             }
             Ok(Read::Unchanged(Ages { age, lifetime, .. })) => Looked::Unchanged { is_fresh: age < lifetime },
-            Ok(Read::Missing { tombstone }) => Looked::Missing { tombstone },
+            Ok(Read::Missing { tombstone, bumped }) => Looked::Missing { tombstone, bumped },
             Ok(Read::Cleared(_)) => Looked::Cleared,
-            Err(_) => {
+            Err(down) => {
                 self.tier_failed();
-                Looked::NoAnswer
+                if down == Down::Disconnected { Looked::NobodyThere } else { Looked::NoAnswer }
             }
         }
     }
@@ -267,7 +330,9 @@ impl<C: Cacheable> Engine<C> {
         if let Some(backoff) = held.remembered_backoff(now) {
             node.set_backoff(backoff, windows);
         }
-        Some(Held { record: Record { node, weight }, times, is_marked: self.is_marked(held) })
+        let (is_marked, is_doubted) = (self.is_marked(held), held.is_doubted());
+        let is_ours = held.write_id().is_none();
+        Some(Held { record: Record { node, weight }, times, is_marked, is_doubted, is_ours })
     }
 
     /// The record of a key whose value is gone. Clones the key, which is user code.

@@ -5,7 +5,10 @@ use std::time::Duration;
 use super::super::commit::{Arrival, Candidate, Origin};
 use super::super::fetch::Job;
 use super::super::{Cacheable, FlightResult};
-use super::{Shared, SharedKey, SharedValue};
+use super::held::{Asked, HeldLease};
+use super::queued::HandedOver;
+use super::work::HeldOrder;
+use super::{Shared, SharedValue};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
 use crate::base::sync::Arc;
@@ -17,70 +20,10 @@ use crate::rules::backoff::Backoff;
 use crate::rules::effect::Ending;
 use crate::rules::freshness::State;
 use crate::rules::policy::Policy;
-use crate::tier::{
-    Acquired, Ages, Change, Down, Lease, Payload, Release, Request, Stored, Token, WriteId, is_fresh,
-};
+use crate::tier::{Acquired, Ages, Change, Release, Stored, WriteId, is_fresh};
 
 /// The pauses between two looks after another process' fetch: from the first to the longest.
 const LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
-
-/// A lease. If it is dropped, another process may fetch at once.
-pub(in crate::engine) struct HeldLease {
-    shared: SharedKey,
-    token: Token,
-    /// `None` if the tier has given no answer: the lease may have been granted all the same.
-    granted: Option<Lease>,
-    has_ended: bool,
-}
-
-impl HeldLease {
-    /// A lease that is not asked for yet.
-    fn of(shared: SharedKey) -> Self {
-        Self { shared, token: Token::random(), granted: None, has_ended: true }
-    }
-
-    /// Asks for the lease. If the answer is lost, or not waited for, the lease may be ours.
-    async fn ask(
-        &mut self,
-        seen: Option<WriteId>,
-        ahead: Option<Duration>,
-        is_awaited: bool,
-    ) -> Result<Acquired, Down> {
-        let request = Request { token: self.token, seen, ahead, is_awaited, is_running: true };
-        self.has_ended = false;
-        let acquired = self.shared.tier.acquire(&self.shared.key, request).await;
-        match &acquired {
-            Ok(Acquired::Ours(lease)) => self.granted = Some(*lease),
-            Ok(Acquired::Theirs { .. } | Acquired::Newer(_)) => self.has_ended = true,
-            Err(_) => {}
-        }
-        acquired
-    }
-
-    /// Stores the value of the fetch. If the answer is lost, the value may be stored all the same.
-    async fn store(mut self, lease: Lease, payload: Payload) -> Result<Stored, Down> {
-        let stored = self.shared.tier.store(&self.shared.key, &lease, payload).await;
-        self.has_ended = matches!(stored, Ok(Stored::Yes(_)));
-        stored
-    }
-
-    /// Ends the lease of a fetch that brings no value.
-    fn end(mut self, release: Release) {
-        self.release(release);
-    }
-
-    fn release(&mut self, release: Release) {
-        if !std::mem::replace(&mut self.has_ended, true) {
-            self.shared.tier.release(&self.shared.key, self.token, release);
-        }
-    }
-}
-
-impl Drop for HeldLease {
-    fn drop(&mut self) {
-        self.release(Release::Free);
-    }
-}
 
 /// The task of a fetch of a shared key.
 pub(in crate::engine) async fn run<C: Cacheable>(mut job: Job<C>, varied: Option<Box<Policy>>) {
@@ -116,7 +59,12 @@ impl<C: Cacheable> Job<C> {
         let known = self.engine.write_id(&self.target).map(WriteId);
         // A refresh that was asked for takes no earlier value, so it need not be shown one.
         let mut seen = if self.is_forced { Some(WriteId(u64::MAX)) } else { known };
+        let mut line = self.line(&shared);
         let mut lease = HeldLease::of(shared);
+        let mut job = self.order.as_ref().map(HeldOrder::token);
+        if let Some(order) = &self.order {
+            seen = order.seen();
+        }
         let [mut pause, longest] = LOOKS;
         // A refresh that was asked for takes the value of no earlier fetch, but joins one that runs.
         let mut has_waited = false;
@@ -129,8 +77,18 @@ impl<C: Cacheable> Job<C> {
             let news = Box::pin(told.news(hash));
             self.before = Some(told.before(hash));
             let (sent, is_awaited) = (Moment::now(), self.flight.waiting() > 0);
-            match lease.ask(seen, ahead, is_awaited).await {
-                Ok(Acquired::Ours(_)) => break,
+            // Whoever waits takes over what is queued.
+            let (handed, job_asked) = if is_awaited { (None, None) } else { (line.clone(), job) };
+            let is_running = handed.is_none();
+            match lease.ask(Asked { seen, ahead, is_awaited, is_running, job: job_asked }).await {
+                Ok(Acquired::Ours(granted)) => match handed {
+                    // What is there now, as an invalidation has changed it, say.
+                    Some(handed) => match self.hand_over(&mut lease, &handed, granted.seen, policy).await {
+                        HandedOver::Ended => return false,
+                        HandedOver::Kept => line = None,
+                    },
+                    None => break,
+                },
                 Ok(Acquired::Newer(found)) => {
                     seen = Some(found.id);
                     let Ages { age, lifetime, .. } = found.ages;
@@ -142,6 +100,10 @@ impl<C: Cacheable> Job<C> {
                     match self.engine.decoded(&found, sent, policy, tier).filter(is_there) {
                         Some(mut found) if is_fresh => {
                             found.is_just_fetched = has_waited;
+                            self.is_unneeded();
+                            if let Some(token) = job {
+                                lease.give_up(token);
+                            }
                             events::count(&self.engine.counters.shared_hits);
                             self.land(Some(found), policy);
                             return false;
@@ -151,7 +113,14 @@ impl<C: Cacheable> Job<C> {
                         None => ahead = None,
                     }
                 }
-                Ok(Acquired::Theirs { left, is_backoff }) => {
+                Ok(Acquired::Theirs { left, is_backoff, queued }) => {
+                    if let (Some(token), Some(asked)) = (queued, &handed) {
+                        if self.is_deserted(&lease, asked, left, policy).await {
+                            (job, line) = (Some(token), None);
+                            continue;
+                        }
+                    }
+                    self.is_unneeded();
                     if self.leave_to_others(left, is_backoff, policy) {
                         return false;
                     }
@@ -169,12 +138,23 @@ impl<C: Cacheable> Job<C> {
                 }
                 Err(_) => {
                     self.engine.tier_failed();
+                    if self.is_left_alone(policy) {
+                        return false;
+                    }
                     break;
                 }
             }
         }
         self.lease = Some(lease);
         self.begin_renewed(policy)
+    }
+
+    /// The tier has given no answer. A worker's job is not run then, as nobody knows whether it is needed, unless a
+    /// caller waits for it. Returns whether the fetch has ended.
+    fn is_left_alone(&mut self, policy: &Policy) -> bool {
+        let Some(order) = &mut self.order else { return false };
+        order.is_unanswered();
+        self.leave_to_others(LOOKS[1], false, policy)
     }
 
     /// Begins the body: its claim and its age count from here. `false` if it is not to run, as it was superseded and
@@ -213,7 +193,7 @@ impl<C: Cacheable> Job<C> {
 
     /// Ends the fetch, unless somebody waits for it: another process fetches the key or is in back-off, for so long at
     /// least. Returns whether it has ended.
-    fn leave_to_others(&mut self, left: Duration, is_backoff: bool, policy: &Policy) -> bool {
+    pub(super) fn leave_to_others(&mut self, left: Duration, is_backoff: bool, policy: &Policy) -> bool {
         // A fetch that ends early is to be noticed.
         let left = if is_backoff { left } else { left.min(LOOKS[1]) };
         let until = Moment::now().plus(nanos(left));

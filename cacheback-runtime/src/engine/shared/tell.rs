@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::super::{Cacheable, Engine, NodeOf, Target};
 use super::SharedKey;
+use crate::base::clock::Moment;
 use crate::base::panics::catch;
 use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
@@ -127,6 +128,6 @@ impl<C: Cacheable> Engine<C> {
 pub(crate) fn tell(name: &'static str, alias: Option<&str>, change: Bump) -> Telling {
     let here = Here::find(name);
     let scope = Arc::new(Scope { name: name.into(), instance: None });
-    let sent = here.executor.tiers.get(alias)?.bump(&scope, change);
+    let sent = here.executor.tiers.get(alias)?.bump(&scope, change, Moment::now());
     Some(Box::pin(async move { sent.await.map_err(|down| Error::unreachable(name, &down)) }))
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::rules::freshness::Windows;
 use crate::rules::policy::Policy;
 use Decision::*;
 
@@ -170,15 +171,16 @@ fn times_follow_the_policy() {
         refresh_ahead: secs(10),
         ..Policy::default()
     };
-    let times = Times::new(&policy, at(0), policy.lifetime);
+    let windows = Windows::of(&policy);
+    let times = Times::new(windows, at(0), policy.lifetime);
     assert_eq!(times.lifetime, 100_000_000_000);
     assert_eq!(times.ahead, 10_000_000_000);
     assert_eq!(times.retention, 200_000_000_000);
     // A lifetime past the retention ends with it. One that is shorter than `refresh_ahead` is refreshed after its half.
-    assert_eq!(Times::new(&policy, at(0), secs(1000)).lifetime, times.retention);
-    assert_eq!(Times::new(&policy, at(0), secs(8)).fast_path_age(), 4_000_000_000);
+    assert_eq!(Times::new(windows, at(0), secs(1000)).lifetime, times.retention);
+    assert_eq!(Times::new(windows, at(0), secs(8)).fast_path_age(), 4_000_000_000);
     // Without `max_stale` a stale value is served until the retention.
-    let open = Times::new(&Policy { max_stale: None, ..policy }, at(0), policy.lifetime);
+    let open = Times::new(Windows::of(&Policy { max_stale: None, ..policy }), at(0), policy.lifetime);
     assert_eq!(open.state(at(199_999_999_999)), State::Stale);
     assert_eq!(open.state(at(200_000_000_000)), State::Missing);
 }
@@ -229,4 +231,8 @@ fn a_suspect_value() {
             "{age}"
         );
     }
+    // Where no stale value is served without waiting, it is no more than that.
+    let strict = Facts { times: Some(Times { max_stale: 0, ..TIMES }), ..has_asked };
+    assert_eq!(decide(&strict, at(0), false), FetchNow);
+    assert_eq!(decide(&Facts { backoff_until: at(10), ..strict }, at(0), false), ServeStale);
 }

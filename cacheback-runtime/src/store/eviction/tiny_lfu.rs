@@ -6,8 +6,10 @@
 
 use super::{EvictionPolicy, Limit, Order, Place, Resident, Residents, residents};
 
-/// The window is one part in so many of the limit, as in the paper.
-const WINDOW: u64 = 100;
+/// The window is one part in so many of the limit. The paper has a hundredth. If keys are asked for in turn, and there are
+/// a few more of them than fit, the window answers nothing, and its room is lost. So it has half of that, which answers as
+/// many reads on the other traces of the benches (`hit-ratio`).
+const WINDOW: u64 = 200;
 
 pub(super) struct TinyLfu {
     /// Newcomers, least recently used first.

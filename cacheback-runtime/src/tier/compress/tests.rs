@@ -92,7 +92,7 @@ fn no_more_is_unpacked_than_was_said() {
         assert!(unpack(None, LZ4, packed.raw_len, &packed.bytes[..end]).is_err(), "the first {end} bytes");
     }
     for bit in 0..8 * packed.bytes.len() {
-        let mut damaged = packed.bytes.clone();
+        let mut damaged = packed.bytes.to_vec();
         damaged[bit / 8] ^= 1 << (bit % 8);
         if let Ok(raw) = unpack(None, LZ4, packed.raw_len, &damaged) {
             assert_eq!(raw.len(), 10_000);

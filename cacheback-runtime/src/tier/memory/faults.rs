@@ -3,9 +3,18 @@
 
 #![allow(dead_code)] // The builds for users' tests have it as well, so that both are the same.
 
+use std::time::Duration;
+
 use super::{Memory, Server};
+#[cfg(feature = "simulation")]
+use super::{Message, Post};
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, Mutex, Ordering, lock};
+use crate::tier::Contact;
+#[cfg(feature = "simulation")]
+use crate::tier::messages::{Content, News};
+#[cfg(feature = "simulation")]
+use crate::tier::{Scope, WriteId};
 
 /// An operation of a tier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,6 +25,9 @@ pub(crate) enum Operation {
     Release,
     Write,
     Bump,
+    Enqueue,
+    /// Any other operation of the queue.
+    Queue,
 }
 
 /// The connection of all processes.
@@ -47,9 +59,13 @@ pub(super) struct Faults {
     pub(super) link: Link,
     /// The moment of the last connection or disconnection.
     changed: Moment,
+    /// How often it was lost and found.
+    connections: u64,
+    /// When it was lost the last time.
+    lost: Moment,
     are_leases_left: bool,
     pub(super) loses_messages: bool,
-    counts: [usize; 6],
+    counts: [usize; 8],
     gates: Vec<Arc<Closed>>,
 }
 
@@ -67,13 +83,15 @@ enum Held {
 
 impl Default for Faults {
     fn default() -> Self {
-        let (link, changed) = (Link::default(), Moment::PAST);
+        let (link, changed, lost) = (Link::default(), Moment::PAST, Moment::PAST);
         Self {
             link,
             changed,
+            connections: 0,
+            lost,
             are_leases_left: false,
             loses_messages: false,
-            counts: [0; 6],
+            counts: [0; 8],
             gates: Vec::new(),
         }
     }
@@ -84,7 +102,21 @@ impl Faults {
         if (self.link == Link::Down) != (link == Link::Down) {
             self.changed = now;
         }
+        match (self.link, link) {
+            (Link::Up, Link::Hanging | Link::Down) => self.lost = now,
+            (Link::Hanging | Link::Down, Link::Up) => self.connections += 1,
+            _ => {}
+        }
         self.link = link;
+    }
+
+    pub(super) fn contact(&self, now: Moment) -> Contact {
+        Contact { number: self.connections, lost: Duration::from_nanos(now.since(self.lost)) }
+    }
+
+    /// Whether there is a connection, and another one than that of this number.
+    pub(super) fn is_another(&self, number: u64) -> bool {
+        self.link == Link::Up && self.connections != number
     }
 
     pub(super) fn changed(&self) -> Moment {
@@ -189,6 +221,16 @@ impl Memory {
     pub(crate) fn unread(&self) -> usize {
         let server = lock(&self.server);
         server.inboxes.iter().map(|inbox| inbox.unread.load(Ordering::SeqCst)).sum()
+    }
+
+    /// Tells every process of a change of this function's, or cache's, key that nobody has made.
+    #[cfg(feature = "simulation")]
+    #[doc(hidden)]
+    pub fn tell(&self, name: &str, args: &[u8], number: u64) {
+        let scope = Arc::new(Scope { name: name.into(), instance: None });
+        let content = Content::Changed(News { args: args.into(), id: WriteId(number) });
+        // Of a process that there is not.
+        lock(&self.server).post(&Post::Message(Message { origin: u64::MAX, scope, content }));
     }
 
     /// From now on no message arrives, until the processes are told that they may have missed some.

@@ -17,8 +17,6 @@ const KEYS: usize = 1_000;
 
 /// Looks at a server.
 pub(super) struct Advisor {
-    /// The address of the server, without user and password.
-    address: String,
     /// The prefix, if none was given.
     unchosen: Option<Prefix>,
 }
@@ -33,12 +31,17 @@ struct Facts {
 }
 
 impl Advisor {
-    pub(super) fn new(address: String, unchosen: Option<Prefix>) -> Self {
-        Self { address, unchosen }
+    pub(super) fn new(unchosen: Option<Prefix>) -> Self {
+        Self { unchosen }
     }
 
-    /// Asks the server, and logs what it finds. Gives up after this time.
-    pub(super) async fn advise(self, mut connection: MultiplexedConnection, limit: Duration) {
+    /// Asks the server of this address, and logs what it finds. Gives up after this time.
+    pub(super) async fn advise(
+        self,
+        address: String,
+        mut connection: MultiplexedConnection,
+        limit: Duration,
+    ) {
         let mut questions = Pipeline::new();
         questions.cmd("CONFIG").arg("GET").arg(&["maxmemory", "maxmemory-policy", "save", "appendonly"]);
         // Shows less, and is permitted to more users.
@@ -50,9 +53,9 @@ impl Advisor {
             Ok(Err(_)) | Err(_) => Facts::default(),
         };
         for advice in advice(&facts) {
-            events::tier_advice(&self.address, advice);
+            events::tier_advice(&address, advice);
         }
-        events::tier_examined(&self.address, !facts.settings.is_empty());
+        events::tier_examined(&address, !facts.settings.is_empty());
     }
 
     fn facts(&self, answers: Vec<Value>) -> Facts {
@@ -150,9 +153,8 @@ mod tests {
             Value::Array(vec![text("0"), Value::Array(keys.iter().copied().map(text).collect())])
         };
         let some = || keys(&["cb1:v:{cacheback:a:00}", "cb1:t:cacheback:a", "session:1"]);
-        let facts = |unchosen: Option<&Prefix>, answers: Vec<Value>| {
-            Advisor::new(String::new(), unchosen.cloned()).facts(answers)
-        };
+        let facts =
+            |unchosen: Option<&Prefix>, answers: Vec<Value>| Advisor::new(unchosen.cloned()).facts(answers);
         let config = Value::Array(["maxmemory", "0", "save", ""].map(text).into());
         let info = text("# Memory\r\nmaxmemory:1000\r\nmaxmemory_policy:allkeys-lru\r\n");
         let shown = facts(Some(&own), vec![config, info.clone(), some()]);

@@ -1,52 +1,36 @@
-//! The link to the server: one connection for all operations, and a task that keeps it alive.
+//! The link to a server: one connection for all operations, and a task that keeps it alive (`keep`).
 //!
 //! As long as there is no connection, every operation fails at once. The connection is dropped on an error after which
 //! it cannot be used, and when most operations of a second time out, or all of some seconds: on one connection, a late
-//! answer makes all that follow it late. Then the task connects again, after pauses that double up to
-//! [`LONGEST_PAUSE`].
+//! answer makes all that follow it late (`health`). Then the task connects again (`tries`).
 //!
 //! A new connection is used when the scripts are known to the server, and the user has the rights for them. The first
-//! one is also looked at by the [`Advisor`].
+//! one is also looked at by the [`Advisor`]. A replica is not used: it refuses the script that is run once a second.
 //!
 //! It all runs on a runtime of its own, which no caller can stop or block. Operations are sent in the order of the
 //! calls.
 
-use std::collections::VecDeque;
-use std::future::Future;
-use std::task::{Context, Waker};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, RedisError, RedisResult, ServerErrorKind, Value,
-};
-use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use redis::{Cmd, Value};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::advisor::Advisor;
-use super::rights;
+use super::node::Node;
 use crate::base::clock::{Moment, nanos};
 use crate::base::process::{self, PerProcess};
 use crate::base::sync::Arc;
-use crate::base::sync::plain::{AtomicBool, AtomicI64, Mutex, Ordering, lock};
-use crate::events::{self, RateLimit};
-use crate::tier::status::{Meter, TierStatus};
-use crate::tier::{Down, Reply};
+use crate::base::sync::plain::{AtomicBool, AtomicI64, AtomicU64, Mutex, Ordering, lock};
+use crate::base::tasks::BoxFuture;
+use crate::events::RateLimit;
+use crate::tier::Down;
+use crate::tier::life::Life;
+use crate::tier::status::{Meter, ServerStatus};
 
-pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(50);
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-/// How long a connection may take to be made, but for the first one, for which callers wait; and the advisor, too.
-pub(super) const CONNECTING: Duration = Duration::from_secs(2);
-/// An idle link is tried so often.
-const HEARTBEAT: Duration = Duration::from_secs(1);
-/// So many time-outs are a dead connection, if they are most of the operations of a second, or all of a longer time: an
-/// idle link has one operation a second.
-const TIMEOUTS: usize = 3;
-const SILENCE: Duration = Duration::from_secs(4);
-/// Operations are counted together in spans of this length.
-const BUCKET: Duration = Duration::from_millis(250);
-/// How many operations may wait for the connection to send them.
-const BUFFER: usize = 4096;
+mod health;
+mod keep;
+pub(super) use keep::Loss;
 
 /// The runtime of all links, with a thread of its own: no body of a user's runs there, and could block it.
 pub(super) fn runtime() -> &'static tokio::runtime::Runtime {
@@ -63,104 +47,264 @@ pub(super) fn runtime() -> &'static tokio::runtime::Runtime {
 
 /// A server, and how it is spoken to.
 pub(super) struct Server {
-    pub(super) client: Client,
+    pub(super) way: Way,
     /// Each connection begins with these commands.
-    pub(super) first: Vec<Cmd>,
-    pub(super) address: String,
-    /// The time that an operation may take.
-    pub(super) limit: Duration,
+    pub(super) first: Box<dyn Fn() -> Vec<Cmd> + Send + Sync>,
+    /// The script that tells the time, and that a replica refuses.
+    pub(super) beat: Cmd,
     /// Until it has been asked.
     pub(super) advisor: Option<Advisor>,
+    pub(super) common: Common,
+}
+
+/// What all links of a tier have in common.
+#[derive(Clone)]
+pub(super) struct Common {
+    /// The time that an operation may take.
+    pub(super) limit: Duration,
+    pub(super) meter: Arc<Meter>,
+    /// Told of each connection, and of each loss of one.
+    pub(super) changes: Arc<watch::Sender<()>>,
+    pub(super) life: Arc<Life>,
+    opened: std::time::Instant,
+}
+
+impl Common {
+    pub(super) fn new(limit: Duration) -> Self {
+        let changes = Arc::new(watch::Sender::new(()));
+        let (meter, life) = (Arc::default(), Arc::default());
+        Self { limit, meter, changes, life, opened: std::time::Instant::now() }
+    }
+
+    /// The time of the meter, which no test pauses.
+    pub(super) fn now(&self) -> Moment {
+        Moment::from_bits(nanos(self.opened.elapsed()))
+    }
+}
+
+/// How a server is found.
+pub(super) enum Way {
+    /// By its address.
+    Only(Node),
+    /// It is the master that sentinels name.
+    Master {
+        /// Who is meant, as long as no server is known.
+        description: String,
+        find: Find,
+    },
+    /// By its address, as a master of a cluster: it sends those away who want the keys of others.
+    OfCluster(Node),
+}
+
+/// Finds the master.
+pub(super) type Find = Box<dyn Fn() -> BoxFuture<Result<Node, Loss>> + Send + Sync>;
+
+impl Way {
+    fn is_of_cluster(&self) -> bool {
+        matches!(self, Self::OfCluster(_))
+    }
+}
+
+/// Why a link has not carried out an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Down(Down),
+    /// The server of a cluster has sent it away. Nothing has happened there.
+    Away(Away),
+}
+
+/// Where a server of a cluster sends an operation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Away {
+    /// The slot belongs to the server of this address.
+    Moved(String),
+    /// The slot is on its way to the server of this address, and the key is there.
+    Ask(String),
+    /// The slot is on its way, and so are the keys.
+    Later,
+    /// Nobody serves the slot.
+    Nowhere,
+}
+
+/// The answer of a link.
+pub(super) type Sent = BoxFuture<Result<Value, Fault>>;
+
+/// How an operation is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// As one of the tier.
+    Operation,
+    /// As the end of one that was begun elsewhere.
+    Rest,
+    /// Not at all: it is the link's own.
+    Own,
+}
+
+/// Something to be sent.
+pub(super) trait Operation: Clone + Send + 'static {
+    /// Its command, which changes nothing after this moment in the server's time, in microseconds.
+    fn command(&self, deadline: i64) -> Cmd;
+
+    /// The same of the last one to send it.
+    fn into_command(self, deadline: i64) -> Cmd {
+        self.command(deadline)
+    }
+}
+
+/// A command that may come at any time.
+#[derive(Clone)]
+pub(super) struct AnyTime(pub(super) Cmd);
+
+impl Operation for AnyTime {
+    fn command(&self, _deadline: i64) -> Cmd {
+        self.0.clone()
+    }
+
+    fn into_command(self, _deadline: i64) -> Cmd {
+        self.0
+    }
+}
+
+/// A command that is made when it is sent.
+enum Making {
+    Made(Cmd),
+    /// The server's time is not known yet.
+    ToBeMade(Box<dyn FnOnce(i64) -> Cmd + Send>),
 }
 
 /// A command on its way.
 struct Order {
-    command: Cmd,
+    command: Making,
+    /// For a server of a cluster that is about to take the slot over.
+    asking: bool,
     deadline: Instant,
     caller: Caller,
 }
 
 /// Who has sent a command.
 struct Caller {
-    answer: oneshot::Sender<Result<Value, Down>>,
+    answer: oneshot::Sender<Result<Value, Fault>>,
     sent: std::time::Instant,
-    /// It is not the link itself.
-    is_operation: bool,
+    counted: Counted,
 }
 
 impl Caller {
-    fn end(self, answer: Result<Value, Down>, state: &State) {
-        let (took, now) = (self.sent.elapsed(), state.now());
-        if self.is_operation {
-            state.meter.end(answer.as_ref().err(), took, now);
-        } else if answer.is_ok() {
-            state.meter.note(took, now);
+    fn end(self, answer: Result<Value, Fault>, state: &State) {
+        let (took, now) = (self.sent.elapsed(), state.common.now());
+        match &answer {
+            Ok(_) | Err(Fault::Away(_)) if self.counted == Counted::Own => state.common.meter.note(took, now),
+            Err(Fault::Down(_)) if self.counted == Counted::Own => {}
+            // It goes on elsewhere.
+            Err(Fault::Away(_)) => state.common.meter.note(took, now),
+            Ok(_) => state.common.meter.end(None, took, now),
+            Err(Fault::Down(down)) => state.common.meter.end(Some(down), took, now),
         }
         let _ = self.answer.send(answer);
     }
 }
 
+/// How old a number is at a time of the server, which is known to within half of a round trip.
+fn age(number: u64, now: u64) -> Option<Duration> {
+    /// A number that is so much ahead is no time: the clock was set back since the key was changed.
+    const AHEAD: u64 = 1_000_000;
+    /// Nor is one that is so much behind: no message is on its way for a minute, but for some heartbeats the time of a
+    /// clock that was set back is not known here.
+    const BEHIND: u64 = 60_000_000;
+    let is_time = number < now.saturating_add(AHEAD) && now < number.saturating_add(BEHIND);
+    is_time.then(|| Duration::from_micros(now.saturating_sub(number)))
+}
+
+/// The clock of a server that was never connected.
+const UNKNOWN: i64 = i64::MIN;
+
 /// The state of the link, as callers see it.
 struct State {
     /// There is a connection, or the first one is just being made.
     is_up: AtomicBool,
-    /// The server's clock less ours, in microseconds.
+    /// The server's clock less ours, in microseconds, or [`UNKNOWN`].
     clock: AtomicI64,
+    /// Half of the round trip by which it was learned, in microseconds: it may be so much ahead of what we know.
+    half_trip: AtomicU64,
     /// When our clock began.
     began: Instant,
-    /// Whether there is a connection, and since when.
-    connected: Mutex<(bool, Moment)>,
-    opened: std::time::Instant,
-    meter: Meter,
-    /// The address of the server, without user and password.
-    address: String,
+    connected: Mutex<Connected>,
+    common: Common,
+    /// The connection is to be given up.
+    left: Notify,
     /// Of the log line that the server refuses operations.
     refusals: RateLimit,
+}
+
+/// The connection that there is.
+struct Connected {
+    /// Its number, which no other connection of this process has. `None`: there is none.
+    number: Option<u64>,
+    /// Since when there is one, or none.
+    since: Moment,
+    /// The server of the last one.
+    node: Option<Node>,
+    address: String,
 }
 
 /// A link to the server. It is closed when it is dropped.
 pub(super) struct Link {
     orders: mpsc::UnboundedSender<Order>,
     state: Arc<State>,
-    timeout: Duration,
 }
 
 impl Link {
     /// Begins to connect.
     pub(super) fn open(server: Server) -> Self {
         let (orders, queue) = mpsc::unbounded_channel();
+        let (node, address) = match &server.way {
+            Way::Only(node) | Way::OfCluster(node) => (Some(node.clone()), node.address.clone()),
+            Way::Master { description, .. } => (None, description.clone()),
+        };
         let state = Arc::new(State {
             is_up: AtomicBool::new(true),
-            clock: AtomicI64::new(0),
+            clock: AtomicI64::new(UNKNOWN),
+            half_trip: AtomicU64::new(0),
             began: Instant::now(),
-            connected: Mutex::new((false, Moment::PAST)),
-            opened: std::time::Instant::now(),
-            meter: Meter::default(),
-            address: server.address.clone(),
+            connected: Mutex::new(Connected { number: None, since: server.common.now(), node, address }),
+            common: server.common.clone(),
+            left: Notify::new(),
             refusals: RateLimit::default(),
         });
-        let timeout = server.limit;
-        runtime().spawn(supervise(server, queue, Arc::clone(&state)));
-        Self { orders, state, timeout }
+        runtime().spawn(keep::supervise(server, queue, Arc::clone(&state)));
+        Self { orders, state }
     }
 
     pub(super) fn is_up(&self) -> bool {
         self.state.is_up.load(Ordering::Acquire)
     }
 
-    pub(super) fn status(&self) -> TierStatus {
-        let (now, (connected, since)) = (self.state.now(), *lock(&self.state.connected));
-        self.state.meter.status(connected, Duration::from_nanos(now.since(since)), now)
+    pub(super) fn status(&self) -> ServerStatus {
+        let now = self.state.common.now();
+        let connected = lock(&self.state.connected);
+        ServerStatus {
+            address: connected.address.clone(),
+            connected: connected.number.is_some(),
+            since: Duration::from_nanos(now.since(connected.since)),
+        }
     }
 
-    pub(super) fn is_connected(&self) -> bool {
-        lock(&self.state.connected).0
+    /// The number of the present connection.
+    pub(super) fn connection(&self) -> Option<u64> {
+        lock(&self.state.connected).number
     }
 
-    /// The time by the server's clock, in microseconds.
-    pub(super) fn server_time(&self) -> i64 {
-        let ours = i64::try_from(self.state.began.elapsed().as_micros()).unwrap_or(i64::MAX);
-        ours.saturating_add(self.state.clock.load(Ordering::Relaxed))
+    /// The server of the present connection, or of the last one.
+    pub(super) fn node(&self) -> Option<Node> {
+        lock(&self.state.connected).node.clone()
+    }
+
+    pub(super) fn address(&self) -> String {
+        lock(&self.state.connected).address.clone()
+    }
+
+    /// Gives up the connection, and makes another one.
+    pub(super) fn leave(&self) {
+        self.state.left.notify_one();
     }
 
     /// Corrects the server's clock, which said `now` just now.
@@ -168,325 +312,102 @@ impl Link {
         self.state.correct_clock(now);
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        self.timeout
+    /// How long ago the server made a change of this number, as far as its clock is known here. `None`: nobody can
+    /// tell.
+    pub(super) fn age_of(&self, number: u64) -> Option<Duration> {
+        let half_trip = self.state.half_trip.load(Ordering::Relaxed);
+        let now = u64::try_from(self.state.server_time(Instant::now())?).ok()?.saturating_add(half_trip);
+        age(number, now)
     }
 
-    /// Sends a command. It is sent even if the answer is not waited for.
-    pub(super) fn send(&self, command: Cmd) -> Reply<Value> {
-        self.state.meter.begin();
-        self.hand_over(command, true)
+    /// Sends something. It is sent even if the answer is not waited for.
+    pub(super) fn send(&self, operation: impl Operation, counted: Counted) -> Sent {
+        self.hand_over(operation, counted, false, Instant::now() + self.state.common.limit)
     }
 
-    /// Sends a command that is no operation of the tier.
-    pub(super) fn send_own(&self, command: Cmd) -> Reply<Value> {
-        self.hand_over(command, false)
+    /// Sends something that was begun elsewhere in the cluster, and that has this time left.
+    pub(super) fn send_on(&self, operation: impl Operation, asking: bool, deadline: Instant) -> Sent {
+        self.hand_over(operation, Counted::Rest, asking, deadline)
     }
 
-    fn hand_over(&self, command: Cmd, is_operation: bool) -> Reply<Value> {
-        let (answer, answered) = oneshot::channel();
-        let deadline = Instant::now() + self.timeout;
-        let caller = Caller { answer, sent: std::time::Instant::now(), is_operation };
-        if !self.is_up() {
-            caller.end(Err(Down::Disconnected), &self.state);
-        } else if let Err(unsent) = self.orders.send(Order { command, deadline, caller }) {
-            unsent.0.caller.end(Err(Down::Disconnected), &self.state);
+    fn hand_over(
+        &self,
+        operation: impl Operation,
+        counted: Counted,
+        asking: bool,
+        deadline: Instant,
+    ) -> Sent {
+        if counted == Counted::Operation {
+            self.state.common.meter.begin();
         }
-        Box::pin(async move { answered.await.unwrap_or(Err(Down::Disconnected)) })
+        let (answer, answered) = oneshot::channel();
+        let caller = Caller { answer, sent: std::time::Instant::now(), counted };
+        if self.is_up() {
+            let command = match self.state.server_time(deadline) {
+                Some(deadline) => Making::Made(operation.into_command(deadline)),
+                None => Making::ToBeMade(Box::new(move |deadline| operation.into_command(deadline))),
+            };
+            if let Err(unsent) = self.orders.send(Order { command, asking, deadline, caller }) {
+                unsent.0.caller.end(Err(Fault::Down(Down::Disconnected)), &self.state);
+            }
+        } else {
+            caller.end(Err(Fault::Down(Down::Disconnected)), &self.state);
+        }
+        Box::pin(async move { answered.await.unwrap_or(Err(Fault::Down(Down::Disconnected))) })
     }
 }
 
 impl State {
-    /// The time of the meter, which no test pauses.
-    fn now(&self) -> Moment {
-        Moment::from_bits(nanos(self.opened.elapsed()))
+    /// There is a connection to this server.
+    fn is_connected_to(&self, node: Node) {
+        /// How many connections there were in this process.
+        static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+        let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1;
+        let address = node.address.clone();
+        let mut connected = lock(&self.connected);
+        *connected = Connected { number: Some(number), since: self.common.now(), node: Some(node), address };
+        drop(connected);
+        self.is_up.store(true, Ordering::Release);
+        self.common.life.connected();
+        self.common.changes.send_replace(());
     }
 
-    fn set_connected(&self, connected: bool) {
-        self.is_up.store(connected, Ordering::Release);
-        let mut state = lock(&self.connected);
-        if state.0 != connected {
-            *state = (connected, self.now());
+    /// There is no connection. Returns whether there was one.
+    fn is_lost(&self) -> bool {
+        self.is_up.store(false, Ordering::Release);
+        let mut connected = lock(&self.connected);
+        let was_connected = connected.number.take().is_some();
+        if was_connected {
+            connected.since = self.common.now();
+            drop(connected);
+            self.common.life.lost();
+            self.common.changes.send_replace(());
         }
+        was_connected
+    }
+
+    fn address(&self) -> String {
+        lock(&self.connected).address.clone()
+    }
+
+    /// A moment by the server's clock, in microseconds.
+    fn server_time(&self, at: Instant) -> Option<i64> {
+        let clock = self.clock.load(Ordering::Relaxed);
+        (clock != UNKNOWN).then(|| self.ours(at).saturating_add(clock))
+    }
+
+    fn ours(&self, at: Instant) -> i64 {
+        i64::try_from(at.saturating_duration_since(self.began).as_micros()).unwrap_or(i64::MAX)
+    }
+
+    /// Learns the server's clock by an answer for which so long a round trip was waited.
+    fn learn_clock(&self, now: i64, trip: Duration) {
+        self.correct_clock(now);
+        let half_trip = u64::try_from(trip.as_micros() / 2).unwrap_or_default();
+        self.half_trip.store(half_trip, Ordering::Relaxed);
     }
 
     fn correct_clock(&self, now: i64) {
-        let ours = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
-        self.clock.store(now.saturating_sub(ours), Ordering::Relaxed);
-    }
-}
-
-/// How the operations of one connection have ended of late.
-#[derive(Default)]
-struct Health {
-    /// Operations that ended, and those of them that timed out, in each [`BUCKET`] of time.
-    recent: Mutex<VecDeque<(Instant, usize, usize)>>,
-    dead: Notify,
-}
-
-impl Health {
-    /// Notes how an operation has ended, and whether the connection can still be used.
-    fn note(&self, timed_out: bool) {
-        let now = Instant::now();
-        let mut recent = lock(&self.recent);
-        match recent.back_mut() {
-            Some((began, all, late)) if now - *began < BUCKET => {
-                *all += 1;
-                *late += usize::from(timed_out);
-            }
-            _ => recent.push_back((now, 1, usize::from(timed_out))),
-        }
-        while recent.front().is_some_and(|(began, ..)| now - *began > SILENCE) {
-            recent.pop_front();
-        }
-        if !timed_out {
-            return;
-        }
-        let of = |span: Duration| {
-            let ended = recent.iter().filter(move |(began, ..)| now - *began <= span);
-            ended.fold((0, 0), |(all, late), bucket| (all + bucket.1, late + bucket.2))
-        };
-        let ((all, late), (all_of_silence, late_of_silence)) = (of(Duration::from_secs(1)), of(SILENCE));
-        let is_dead = late >= TIMEOUTS && late * 2 > all
-            || late_of_silence >= TIMEOUTS && late_of_silence == all_of_silence;
-        drop(recent);
-        if is_dead {
-            self.dead.notify_one();
-        }
-    }
-}
-
-/// Why a connection was lost, or could not be made.
-struct Loss {
-    why: String,
-    /// It is for want of a right, which is named.
-    names_right: bool,
-}
-
-impl Loss {
-    fn new(why: &str) -> Self {
-        Self { why: why.to_owned(), names_right: false }
-    }
-
-    fn of(error: &RedisError) -> Self {
-        Self { why: said(error), names_right: rights::missing(error).is_some() }
-    }
-}
-
-/// Keeps the link: connects, sends, and connects again.
-async fn supervise(mut server: Server, mut queue: mpsc::UnboundedReceiver<Order>, state: Arc<State>) {
-    let limit = server.limit;
-    let (mut pause, mut is_first) = (FIRST_PAUSE, true);
-    // What was logged of this outage: anything, and the right that is missing.
-    let mut told = (false, false);
-    loop {
-        let within = if is_first { limit } else { CONNECTING };
-        let connecting = timeout(within, connect(&server, &state));
-        let connected = if is_first {
-            // Orders wait for the first connection, within their own time.
-            Some(connecting.await)
-        } else {
-            refuse_while(&mut queue, &state, connecting).await
-        };
-        let Some(connected) = connected else { return };
-        is_first = false;
-        let loss = match connected {
-            Ok(Ok(connection)) => {
-                state.set_connected(true);
-                events::tier_connected(&state.address);
-                if let Some(advisor) = server.advisor.take() {
-                    tokio::spawn(advisor.advise(connection.clone(), CONNECTING));
-                }
-                (pause, told) = (FIRST_PAUSE, (false, false));
-                let Some(loss) = serve(&connection, &mut queue, &state, limit).await else { return };
-                loss
-            }
-            Ok(Err(error)) => Loss::of(&error),
-            Err(_) => Loss::new("no answer in time"),
-        };
-        state.set_connected(false);
-        // An outage is told of once, but a right that is missing is not kept back because of an error before.
-        if !told.0 || loss.names_right && !told.1 {
-            events::tier_lost(&state.address, &loss.why);
-            told = (true, loss.names_right);
-        }
-        // Half of the pause is left to chance, so that a fleet does not come back in one moment. The pause is no shorter
-        // than the time-out: what the old connection has sent is past its deadline then.
-        let until = pause.mul_f64(0.5 + fastrand::f64() / 2.0).max(limit);
-        if refuse_while(&mut queue, &state, sleep(until)).await.is_none() {
-            return;
-        }
-        pause = (pause * 2).min(LONGEST_PAUSE);
-    }
-}
-
-/// Connects, learns the server's clock, and sends the first commands. An error among their answers is one of the
-/// connection if it would be of no use, and else no matter: a server without memory can be read, for example.
-async fn connect(server: &Server, state: &State) -> RedisResult<MultiplexedConnection> {
-    let Server { client, first, .. } = server;
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(None)
-        .set_response_timeout(None)
-        .set_pipeline_buffer_size(BUFFER);
-    let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
-    // In one burst, so that a connection over a long way is soon made.
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("TIME");
-    for command in first {
-        pipeline.add_command(command.clone());
-    }
-    let answers = match connection.send_packed_commands(&pipeline, 0, 1 + first.len()).await {
-        Ok(answers) => answers,
-        Err(error) => {
-            // A server that wants a password closes the connection at a long command, and says so at a short one.
-            let mut another = client.get_multiplexed_async_connection_with_config(&config).await?;
-            redis::cmd("TIME").exec_async(&mut another).await?;
-            return Err(error);
-        }
-    };
-    let mut time = None;
-    for answer in answers {
-        match answer.extract_error() {
-            Err(error) if is_lost(&error) => return Err(error),
-            answer => time = time.or(Some(answer)),
-        }
-    }
-    let (seconds, micros): (i64, i64) = redis::from_redis_value(time.unwrap_or(Ok(Value::Nil))?)?;
-    state.correct_clock(seconds * 1_000_000 + micros);
-    Ok(connection)
-}
-
-/// Sends the orders until the connection is broken, and returns why. `None` if nobody can send any more.
-async fn serve(
-    connection: &MultiplexedConnection,
-    queue: &mut mpsc::UnboundedReceiver<Order>,
-    state: &Arc<State>,
-    limit: Duration,
-) -> Option<Loss> {
-    let (broken, mut losses) = mpsc::unbounded_channel();
-    let mut heartbeat = tokio::time::interval(HEARTBEAT);
-    let health = Arc::new(Health::default());
-    loop {
-        let order = tokio::select! {
-            biased;
-            () = health.dead.notified() => return Some(Loss::new("most operations timed out")),
-            Some(loss) = losses.recv() => return Some(loss),
-            order = queue.recv() => order?,
-            _ = heartbeat.tick() => {
-                let (answer, said) = oneshot::channel();
-                tokio::spawn(note_time(Arc::clone(state), said));
-                let caller = Caller { answer, sent: std::time::Instant::now(), is_operation: false };
-                Order { command: redis::cmd("TIME"), deadline: Instant::now() + limit, caller }
-            }
-        };
-        let Order { command, deadline, caller } = order;
-        // Without tokio's budget, which could keep the command from being handed over.
-        let mut running = Box::pin(tokio::task::unconstrained(run(connection.clone(), command)));
-        // The first poll hands the command to the connection. So the commands keep their order, although the answers
-        // are waited for in tasks of their own.
-        if let std::task::Poll::Ready(done) = running.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            end(done, caller, state, &health, &broken);
-            continue;
-        }
-        let (state, health, broken) = (Arc::clone(state), Arc::clone(&health), broken.clone());
-        tokio::spawn(async move {
-            match timeout_at(deadline, running).await {
-                Ok(done) => end(done, caller, &state, &health, &broken),
-                Err(_) => {
-                    health.note(true);
-                    caller.end(Err(Down::TimedOut), &state);
-                }
-            }
-        });
-    }
-}
-
-/// Runs a command on the connection.
-async fn run(mut connection: MultiplexedConnection, command: Cmd) -> RedisResult<Value> {
-    command.query_async(&mut connection).await
-}
-
-/// Sets the server's clock by its own answer.
-async fn note_time(state: Arc<State>, said: oneshot::Receiver<Result<Value, Down>>) {
-    if let Ok(Ok(Value::Array(time))) = said.await {
-        let part = |at: usize| match time.get(at) {
-            Some(Value::BulkString(digits)) => std::str::from_utf8(digits).ok()?.parse::<i64>().ok(),
-            _ => None,
-        };
-        if let (Some(seconds), Some(micros)) = (part(0), part(1)) {
-            state.correct_clock(seconds * 1_000_000 + micros);
-        }
-    }
-}
-
-/// Ends an operation.
-fn end(
-    done: RedisResult<Value>,
-    caller: Caller,
-    state: &State,
-    health: &Health,
-    broken: &mpsc::UnboundedSender<Loss>,
-) {
-    health.note(false);
-    let answered = done.map_err(|error| {
-        // Without the rights for messages all operations go on.
-        if !caller.is_operation && rights::missing(&error).is_some() {
-            return Down::Refused(said(&error));
-        }
-        if is_lost(&error) {
-            let _ = broken.send(Loss::of(&error));
-            return Down::Disconnected;
-        }
-        let why = said(&error);
-        if state.refusals.passes(Moment::now()) {
-            events::tier_refuses(&state.address, &why);
-        }
-        Down::Refused(why)
-    });
-    caller.end(answered, state);
-}
-
-/// Whether the connection is of no use after this error: it is broken, or leads to a server that does not serve.
-fn is_lost(error: &RedisError) -> bool {
-    let serves_not = matches!(
-        error.kind(),
-        ErrorKind::Server(
-            // The scripts are loaded with each connection: sent in another way, one would be overtaken.
-            ServerErrorKind::NoScript
-                | ServerErrorKind::ReadOnly
-                | ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::BusyLoading
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ClusterDown
-        )
-    );
-    serves_not
-        || rights::missing(error).is_some()
-        || error.kind() == ErrorKind::Parse
-        || error.is_io_error()
-        || error.is_unrecoverable_error()
-}
-
-/// The text of an error. The client's errors do not show the address with its password.
-fn said(error: &RedisError) -> String {
-    rights::missing(error).unwrap_or_else(|| error.to_string())
-}
-
-/// Refuses the orders that come as long as a future runs. `None` if nobody can send any more.
-async fn refuse_while<F: Future>(
-    queue: &mut mpsc::UnboundedReceiver<Order>,
-    state: &State,
-    future: F,
-) -> Option<F::Output> {
-    let mut future = std::pin::pin!(future);
-    loop {
-        tokio::select! {
-            biased;
-            done = future.as_mut() => return Some(done),
-            order = queue.recv() => {
-                order?.caller.end(Err(Down::Disconnected), state);
-            }
-        }
+        self.clock.store(now.saturating_sub(self.ours(Instant::now())), Ordering::Relaxed);
     }
 }

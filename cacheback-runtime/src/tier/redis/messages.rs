@@ -1,7 +1,8 @@
 //! Messages as bytes: `version 1 | kind 1 | origin 8 | number 8 | name | instance | arguments`, with the length of name and
 //! instance, as 4 bytes, before each. An instance of no length is none.
 //!
-//! The number is written by the server: a script sends the message of the change that it has made.
+//! The number is written by the server: a script sends the message of the change that it has made. In that of a change of
+//! all keys it is the version that has grown, and in an echo that of the connection that it was sent on.
 
 use crate::base::sync::Arc;
 use crate::tier::messages::{Content, Message, News};
@@ -19,9 +20,10 @@ const ECHO: u8 = 4;
 /// A message that was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Received {
-    Message(Message),
-    /// From this process.
-    Echo(u64),
+    /// With its number.
+    Message(Message, u64),
+    /// From this process, on this connection.
+    Echo { origin: u64, connection: u64 },
 }
 
 /// The message of a change of a key, without its number.
@@ -29,6 +31,12 @@ pub(super) fn changed(origin: u64, scope: &Scope, args: &[u8]) -> Vec<u8> {
     let mut bytes = of_scope(CHANGED, origin, scope);
     bytes.extend_from_slice(args);
     bytes
+}
+
+/// The same with a number, of a change that no script makes.
+pub(super) fn numbered(mut message: Vec<u8>, number: i64) -> Vec<u8> {
+    message[10..18].copy_from_slice(&number.to_le_bytes());
+    message
 }
 
 /// The message of a change of all keys.
@@ -40,19 +48,19 @@ pub(super) fn bumped(origin: u64, scope: &Scope, change: Bump) -> Vec<u8> {
     of_scope(kind, origin, scope)
 }
 
-pub(super) fn echo(origin: u64) -> Vec<u8> {
-    head(ECHO, origin)
+pub(super) fn echo(origin: u64, connection: u64) -> Vec<u8> {
+    head(ECHO, origin, connection)
 }
 
-fn head(kind: u8, origin: u64) -> Vec<u8> {
+fn head(kind: u8, origin: u64, number: u64) -> Vec<u8> {
     let mut bytes = vec![VERSION, kind];
     bytes.extend_from_slice(&origin.to_le_bytes());
-    bytes.extend_from_slice(&[0; 8]);
+    bytes.extend_from_slice(&number.to_le_bytes());
     bytes
 }
 
 fn of_scope(kind: u8, origin: u64, scope: &Scope) -> Vec<u8> {
-    let mut bytes = head(kind, origin);
+    let mut bytes = head(kind, origin, 0);
     for part in [&*scope.name, scope.instance.as_deref().unwrap_or_default()] {
         // A name of four gigabytes is none.
         bytes.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -67,7 +75,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Received> {
     let (origin, rest) = number(rest)?;
     let (id, rest) = number(rest)?;
     if kind == ECHO {
-        return Some(Received::Echo(origin));
+        return Some(Received::Echo { origin, connection: id });
     }
     let (name, rest) = text(rest)?;
     let (instance, args) = text(rest)?;
@@ -78,11 +86,8 @@ pub(super) fn read(bytes: &[u8]) -> Option<Received> {
         GONE => Content::Bumped(Bump::Gone),
         _ => return None,
     };
-    Some(Received::Message(Message {
-        origin,
-        scope: Arc::new(Scope { name: name.into(), instance }),
-        content,
-    }))
+    let scope = Arc::new(Scope { name: name.into(), instance });
+    Some(Received::Message(Message { origin, scope, content }, id))
 }
 
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -105,7 +110,7 @@ mod tests {
     }
 
     fn messages() -> Vec<(Vec<u8>, Received)> {
-        let of = |scope, content| Received::Message(Message { origin: 7, scope, content });
+        let of = |scope, content| Received::Message(Message { origin: 7, scope, content }, 0);
         let news = News { args: [1, 2, 3].into(), id: WriteId(0) };
         let instance = scope(Some("u8"));
         vec![
@@ -113,7 +118,7 @@ mod tests {
             (changed(7, &instance, &[1, 2, 3]), of(instance, Content::Changed(news))),
             (bumped(7, &scope(None), Bump::Stale), of(scope(None), Content::Bumped(Bump::Stale))),
             (bumped(7, &scope(None), Bump::Gone), of(scope(None), Content::Bumped(Bump::Gone))),
-            (echo(7), Received::Echo(7)),
+            (echo(7, 3), Received::Echo { origin: 7, connection: 3 }),
         ]
     }
 
@@ -129,7 +134,8 @@ mod tests {
     fn the_number_is_the_third_field() {
         let mut bytes = changed(7, &scope(None), &[1]);
         bytes[10..18].copy_from_slice(&99_u64.to_le_bytes());
-        let Some(Received::Message(Message { content: Content::Changed(news), .. })) = read(&bytes) else {
+        let Some(Received::Message(Message { content: Content::Changed(news), .. }, 99)) = read(&bytes)
+        else {
             panic!("a message")
         };
         assert_eq!(news.id, WriteId(99));

@@ -2,7 +2,8 @@
 //!
 //! With `h` for the hash of the arguments, `cb1:v:{prefix:name:h}` is the envelope of a value, and
 //! `cb1:l:{prefix:name:h}` the lease of its key. The braces let both lie in one slot of a cluster. `cb1:t:prefix:name`
-//! holds the versions of a function, and `cb1:bp:prefix` is the channel of messages.
+//! holds the versions of a function, and `cb1:bp:prefix` is the channel of messages. `cb1:q:{prefix:line}` begins the keys
+//! of a line of jobs: see `queue`.
 
 use std::borrow::Cow;
 
@@ -14,6 +15,9 @@ pub(super) struct Names {
     pub(super) lease: String,
     pub(super) versions: String,
 }
+
+/// So many names are tried to find one in a slot of some server.
+const MOST_NAMES: usize = 4_096;
 
 /// The escaped prefix of all keys.
 #[derive(Clone)]
@@ -34,6 +38,26 @@ impl Prefix {
         format!("cb1:t:{}:{}", self.0, escaped(&scope.name))
     }
 
+    /// Something of a line of jobs. The braces let all of it lie in one slot of a cluster.
+    pub(super) fn line(
+        &self,
+        queue: &str,
+        function: &str,
+        instance: Option<&str>,
+        version: u64,
+        what: char,
+    ) -> String {
+        let (queue, function) = (escaped(queue).replace(':', "%3A"), escaped(function));
+        // In a name, a `%` has digits after it.
+        let instance = instance.map_or_else(String::new, |instance| format!("%i{}", escaped(instance)));
+        format!("cb1:q:{{{}:{version}:{queue}:{function}{instance}}}:{what}", self.0)
+    }
+
+    /// The set of all lines.
+    pub(super) fn lines(&self) -> String {
+        format!("cb1:q:{}:%lines", self.0)
+    }
+
     /// Names that no function has: in theirs a `%` has digits after it.
     pub(super) fn trial(&self, token: Token) -> Names {
         let (prefix, Token(token)) = (&self.0, token);
@@ -42,6 +66,16 @@ impl Prefix {
             lease: format!("cb1:l:{{{prefix}:%trial:{token:016x}}}"),
             versions: format!("cb1:t:{prefix}:%trial"),
         }
+    }
+
+    /// The same for a server of a cluster, in slots that it owns. `None` if it has none, or next to none. The versions,
+    /// which have no time to live, have one of few names.
+    pub(super) fn trial_in(&self, owns: impl Fn(&str) -> bool) -> Option<Names> {
+        let Names { value, lease, .. } = std::iter::repeat_with(|| self.trial(Token::random()))
+            .take(MOST_NAMES)
+            .find(|names| owns(&names.value))?;
+        let mut versions = (0..MOST_NAMES).map(|number| format!("cb1:t:{}:%trial:{number}", self.0));
+        Some(Names { value, lease, versions: versions.find(|name| owns(name))? })
     }
 
     /// Whether a key begins as one with this prefix does, of whatever kind.
@@ -91,6 +125,34 @@ mod tests {
         assert_eq!(escaped("a{b}c%7B"), "a%7Bb%7Dc%257B");
         let names = ["a{", "a%7B", "a%257B"].map(escaped);
         assert!(names[0] != names[1] && names[1] != names[2] && names[0] != names[2]);
+    }
+
+    #[test]
+    fn the_trial_of_a_server_is_in_its_slots() {
+        let prefix = Prefix::new("shop");
+        let names = prefix.trial_in(|name| name.ends_with("7}") || name.ends_with(":10")).unwrap();
+        assert!(names.value.ends_with("7}") && names.value[6..] == names.lease[6..], "{}", names.value);
+        assert_eq!(names.versions, "cb1:t:shop:%trial:10");
+        assert!(prefix.trial_in(|_| false).is_none());
+    }
+
+    #[test]
+    fn no_two_lines_have_one_name() {
+        let prefix = Prefix::new("shop");
+        let names = [
+            prefix.line("a:b", "c", None, 0, 's'),
+            prefix.line("a", "b:c", None, 0, 's'),
+            prefix.line("a", "b", Some("c"), 0, 's'),
+            prefix.line("a", "b%ic", None, 0, 's'),
+            prefix.line("a", "b", None, 1, 's'),
+            prefix.line("a", "b", None, 0, 'w'),
+            prefix.lines(),
+        ];
+        for (at, name) in names.iter().enumerate() {
+            assert!(prefix.is_of(name.as_bytes()), "{name}");
+            assert_eq!(names.iter().position(|other| other == name), Some(at));
+        }
+        assert_eq!(names[0], "cb1:q:{shop:0:a%3Ab:c}:s");
     }
 
     #[test]

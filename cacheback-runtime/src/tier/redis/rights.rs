@@ -7,22 +7,28 @@ use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
 
-use super::names::{Names, Prefix};
-use super::scripts::{Scripts, stamp_bytes, text};
+use super::names::Names;
+use super::scripts::{Scripts, lateness, sent, stamp_bytes, text};
 use super::values;
+use crate::base::clock::Moment;
 use crate::base::sync::Arc;
 use crate::tier::{Ages, Packed, Payload, Scope, Stamp, Token, WireKey};
 
 /// The rights that a user needs, as `ACL SETUSER` takes them. The guide has the same line.
 const NEEDED: &str = "~cb1:* &cb1:* +@read +@write +@scripting +time +publish +subscribe";
 
+/// What the users of a cluster need besides.
+const NEEDED_BY_CLUSTER: &str = "+cluster|slots +asking";
+
 /// The milliseconds that a key of the trial lasts if it is not deleted.
 const LASTS: u64 = 1_000;
 
 /// The commands of the trial. The scripts are known to the server when it begins.
-pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
+///
+/// `are_together`: on a server of a cluster they are not, and the scripts go without the versions.
+pub(super) fn trial(scripts: &Scripts, names: &Names, are_together: bool) -> Vec<Cmd> {
     let token = Token::random();
-    let Names { value, lease, versions } = prefix.trial(token);
+    let Names { value, lease, versions } = names;
     let command = |name: &str, args: &[&str]| {
         let mut command = redis::cmd(name);
         command.arg(args);
@@ -30,21 +36,22 @@ pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
     };
     let lasts = LASTS.to_string();
     // The versions have no time to live, and their key is the same for all processes.
-    let delete = || [command("DEL", &[&value, &lease]), command("DEL", &[&versions])];
+    let delete = || [command("DEL", &[value, lease]), command("DEL", &[versions])];
     let mut trial = Vec::from(delete());
     trial.extend([
-        command("SET", &[&value, "", "PX", &lasts]),
-        command("SETRANGE", &[&value, "0", "trial"]),
-        command("PEXPIRE", &[&value, &lasts]),
-        command("PTTL", &[&value]),
-        command("GETRANGE", &[&value, "0", "4"]),
-        command("GET", &[&value]),
+        command("SET", &[value, "", "PX", &lasts]),
+        command("SETRANGE", &[value, "0", "trial"]),
+        command("PEXPIRE", &[value, &lasts]),
+        command("PTTL", &[value]),
+        command("GETRANGE", &[value, "0", "4"]),
+        command("GET", &[value]),
     ]);
     trial.extend(delete());
     // A channel that nobody listens to. Without the right to publish, the scripts do all that they have to.
     let nobody = || value.clone().into_bytes();
     let message = || vec![0; 18];
-    let names = [&value, &lease, &versions];
+    let names = if are_together { vec![value, lease, versions] } else { vec![value, lease] };
+    let read = if are_together { vec![value, versions] } else { vec![value] };
     let (holder, stamp) = (token.0.to_le_bytes().to_vec(), Stamp::default());
     let (envelope, _) = values::envelope(&key(), payload(), stamp);
     let on_one_key = |args: &[Vec<u8>]| {
@@ -53,28 +60,39 @@ pub(super) fn trial(scripts: &Scripts, prefix: &Prefix) -> Vec<Cmd> {
         all
     };
     let acquire = |ahead: Vec<u8>| {
-        let args = [holder.clone(), text(0), text(1), text(LASTS), b"r".to_vec(), ahead];
+        let (job, patience) = (Vec::new(), text(LASTS));
+        let args = [holder.clone(), text(0), text(1), text(LASTS), b"r".to_vec(), ahead, job, patience];
         scripts.acquire.call(&names, &on_one_key(&args))
     };
-    let store =
-        [holder.clone(), text(0), text(0), text(0), text(LASTS), envelope.clone(), message(), text(0)];
+    let fence = [holder.clone(), text(0), text(0), text(0)];
+    let stored = [text(LASTS), envelope.clone(), message(), text(0)];
+    let age = sent(Duration::ZERO, i64::MAX);
+    let store = [&fence[..], &stored, &age].concat();
     let set = [text(0), text(0), text(LASTS), envelope.clone(), Vec::new(), message()];
+    let now = lateness(None, Duration::ZERO);
+    let with_lateness = |args: &[Vec<u8>]| [args, &now[..], &age].concat();
     trial.extend([
-        scripts.read.call(&[&value, &versions], &[text(0)]),
+        scripts.read.call(&read, &[text(0)]),
         acquire(Vec::new()),
-        scripts.extend.call(&[&lease], &[text(LASTS), holder.clone()]),
+        scripts.extend.call(&[lease], &[text(LASTS), holder.clone()]),
         scripts.store.call(&names, &on_one_key(&store)),
         // The value is there: it is returned.
         acquire(text(0)),
-        scripts.invalidate.call(&names, &on_one_key(&[text(LASTS), envelope, message()])),
-        scripts.set.call(&names, &on_one_key(&set)),
+        scripts.invalidate.call(&names, &on_one_key(&with_lateness(&[text(LASTS), envelope, message()]))),
+        scripts.set.call(&names, &on_one_key(&with_lateness(&set))),
         scripts.release.call(&names, &on_one_key(&[holder.clone(), text(LASTS), text(1)])),
         scripts.bump.call(
-            &[&versions],
-            &[text(i64::MAX), stamp_bytes(stamp), nobody(), b"stale".to_vec(), message()],
+            &[versions],
+            &[text(i64::MAX), stamp_bytes(stamp), nobody(), b"stale".to_vec(), message(), text(0)],
         ),
+        scripts.versions.call(&[versions], &[stamp_bytes(Stamp { stale: 1, gone: 1 })]),
+        scripts.beat.call(&[""; 0], &[]),
     ]);
     trial.extend(delete());
+    if !are_together {
+        // Of no effect on what comes next, which has no keys.
+        trial.push(redis::cmd("ASKING"));
+    }
     trial
 }
 
@@ -88,9 +106,10 @@ fn key() -> WireKey {
 fn payload() -> Payload {
     let lasts = Duration::from_millis(LASTS);
     Payload {
-        packed: Packed { compression: 0, raw_len: 0, bytes: Vec::new() },
+        packed: Packed { compression: 0, raw_len: 0, bytes: Arc::default() },
         schema: 0,
         ages: Ages { age: Duration::ZERO, lifetime: lasts, retention: lasts },
+        at: Moment::PAST,
         took: Duration::ZERO,
     }
 }
@@ -110,11 +129,16 @@ pub(super) fn missing(error: &RedisError) -> Option<String> {
         None if said.contains("key") => "use the keys `cb1:*`".to_owned(),
         None => "run a command of the scripts".to_owned(),
     };
-    Some(format!("its user may not {lacks}: grant it `{NEEDED}`"))
+    let needed = match quoted {
+        Some("cluster" | "cluster|slots" | "asking") => format!("{NEEDED} {NEEDED_BY_CLUSTER}"),
+        _ => NEEDED.to_owned(),
+    };
+    Some(format!("its user may not {lacks}: grant it `{needed}`"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::names::Prefix;
     use super::*;
 
     /// As Redis 7.0 and newer servers say it.
@@ -159,11 +183,22 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_cluster_needs_more() {
+        let answer = redis::parse_redis_value(
+            b"-NOPERM this user has no permissions to run the 'cluster|slots' command\r\n",
+        );
+        let said = missing(&answer.unwrap().extract_error().unwrap_err()).unwrap();
+        assert!(said.starts_with("its user may not run `CLUSTER SLOTS`: grant it `~cb1:*"), "{said}");
+        assert!(said.ends_with(" +subscribe +cluster|slots +asking`"), "{said}");
+    }
+
     /// Each script has its turn, and every key of the trial is one that the user may have rights for.
     #[test]
     fn every_script_is_tried() {
         let scripts = Scripts::new();
-        let trial = trial(&scripts, &Prefix::new("shop"));
+        let names = Prefix::new("shop").trial(Token(1));
+        let trial = trial(&scripts, &names, true);
         let packed: Vec<_> = trial
             .iter()
             .map(|command| String::from_utf8_lossy(&command.get_packed_command()).into_owned())

@@ -1,9 +1,12 @@
 //! The scripts, by which the server changes a key in one step. `scripts/prelude.lua` is the beginning of all that
 //! concern one key.
 
+use std::time::Duration;
+
 use redis::{Cmd, Script as Hashed, ToRedisArgs};
 
-use crate::tier::Stamp;
+use crate::tier::late::Lateness;
+use crate::tier::{Stamp, WriteId};
 
 /// A script, which the server knows by its hash.
 pub(super) struct Script {
@@ -21,6 +24,8 @@ pub(super) struct Scripts {
     pub(super) release: Script,
     pub(super) extend: Script,
     pub(super) bump: Script,
+    pub(super) versions: Script,
+    pub(super) beat: Script,
 }
 
 macro_rules! on_one_key {
@@ -40,35 +45,39 @@ impl Scripts {
             release: on_one_key!("scripts/release.lua"),
             extend: Script::new(include_str!("scripts/extend.lua")),
             bump: Script::new(include_str!("scripts/bump.lua")),
+            versions: Script::new(include_str!("scripts/versions.lua")),
+            beat: Script::new(include_str!("scripts/beat.lua")),
         }
     }
 }
 
 impl Scripts {
-    fn all(&self) -> [&Script; 8] {
-        let Self { read, acquire, store, set, invalidate, release, extend, bump } = self;
-        [read, acquire, store, set, invalidate, release, extend, bump]
+    fn all(&self) -> [&Script; 10] {
+        let Self { read, acquire, store, set, invalidate, release, extend, bump, versions, beat } = self;
+        [read, acquire, store, set, invalidate, release, extend, bump, versions, beat]
     }
 
     #[cfg(test)]
-    pub(super) fn hashes(&self) -> [&str; 8] {
+    pub(super) fn hashes(&self) -> [&str; 10] {
         self.all().map(|script| &*script.hash)
     }
 
     /// The commands that make them known to the server.
     pub(super) fn load(&self) -> Vec<Cmd> {
-        let load = |script: &Script| {
-            let mut command = redis::cmd("SCRIPT");
-            command.arg("LOAD").arg(script.code);
-            command
-        };
-        self.all().map(load).into()
+        self.all().map(Script::load).into()
     }
 }
 
 impl Script {
-    fn new(code: &'static str) -> Self {
+    pub(super) fn new(code: &'static str) -> Self {
         Self { code, hash: Hashed::new(code).get_hash().to_owned() }
+    }
+
+    /// The command that makes it known to the server.
+    pub(super) fn load(&self) -> Cmd {
+        let mut command = redis::cmd("SCRIPT");
+        command.arg("LOAD").arg(self.code);
+        command
     }
 
     /// A call of the script.
@@ -88,6 +97,19 @@ impl Script {
 /// A number as an argument.
 pub(super) fn text(number: impl ToString) -> Vec<u8> {
     number.to_string().into_bytes()
+}
+
+/// When a change was made, as the last arguments of a script: how long ago, how long it may have been on its way, and
+/// the two numbers that [`Lateness`] has. Of a change that is made now the first is empty.
+pub(super) fn lateness(late: Option<Lateness>, doubt: Duration) -> [Vec<u8>; 4] {
+    let Some(Lateness { age, known, over }) = late else { return Default::default() };
+    let number = |id: Option<WriteId>| id.map_or_else(Vec::new, |WriteId(id)| text(id));
+    [text(age.as_micros()), text(doubt.as_micros()), number(known), number(over)]
+}
+
+/// How old a value is as it is sent, and the server's time then: arguments of `left_of`.
+pub(super) fn sent(age: Duration, at: i64) -> [Vec<u8>; 2] {
+    [text(age.as_micros()), text(at)]
 }
 
 /// The versions of a scope as an argument.

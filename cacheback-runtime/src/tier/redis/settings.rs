@@ -3,9 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionAddr, IntoConnectionInfo};
-
+use super::node::Node;
 use crate::outcome::error::Error;
 use crate::tier::compress::Codec;
 
@@ -29,13 +27,22 @@ use crate::tier::compress::Codec;
 /// ```
 #[must_use = "it is handed to `configure().shared(..)`"]
 pub struct Redis {
-    pub(super) client: Client,
-    pub(super) address: String,
+    pub(super) place: Place,
     /// `None` if none was given.
     pub(super) prefix: Option<String>,
     pub(super) timeout: Duration,
     pub(super) max_value_bytes: usize,
     pub(super) codec: Option<Box<dyn Codec>>,
+}
+
+/// Where the values are.
+#[derive(Clone)]
+pub(super) enum Place {
+    One(Box<Node>),
+    /// Some servers of a cluster.
+    Cluster(Vec<Node>),
+    /// The name of a master, and the sentinels that know it.
+    Sentinel(String, Vec<Node>),
 }
 
 impl Redis {
@@ -44,49 +51,78 @@ impl Redis {
     /// they are `&user=..&pass=..`. Neither is ever logged. `rediss://` trusts the CAs of the system, or those of the
     /// file in `SSL_CERT_FILE`.
     ///
+    /// A server that is made a replica is no longer used: the log says so once, and it is tried again until it is a
+    /// master. For a cluster there is [`cluster`](Self::cluster), and for servers that take each other's place
+    /// [`sentinel`](Self::sentinel).
+    ///
     /// # Errors
     ///
     /// Returns an error if the URL cannot be read, or needs a feature that is off. Nothing is connected yet.
     pub fn new(url: &str) -> Result<Self, Error> {
-        // The client's own message may show the URL, with its password.
-        let wrong = |why: &str| Error::new(format!("the URL of a Redis server: {why}"));
-        if !["redis://", "rediss://", "redis+unix://", "unix://"].iter().any(|scheme| url.starts_with(scheme))
-        {
-            return Err(wrong("it begins with `redis://`, `rediss://` or `redis+unix://`"));
+        Ok(Self::at(Place::One(Box::new(Node::of_url(url)?))))
+    }
+
+    /// A cluster by the URLs of some of its servers, which tell of all others. One is enough as long as it is there when the
+    /// process starts.
+    ///
+    /// The cluster itself names the other servers, which have to be reachable by these names. User, password and TLS are
+    /// those of the first URL. Each process has a connection to each master, and one more for messages. Replicas are not
+    /// read. A master that is down takes only its keys with it: those are fetched without the tier, until it or the
+    /// replica that takes its place is there.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # mod cacheback { pub use cacheback_runtime::*; }
+    /// let urls = ["redis://10.0.0.1:6379/", "redis://10.0.0.2:6379/"];
+    /// cacheback::configure().shared(cacheback::shared::Redis::cluster(urls)?.prefix("shop")).apply()?;
+    /// # Ok::<(), cacheback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no URL, or if one cannot be read, needs a feature that is off, is a socket, or names a
+    /// database other than 0: a cluster has no other. Nothing is connected yet.
+    pub fn cluster<U: AsRef<str>>(urls: impl IntoIterator<Item = U>) -> Result<Self, Error> {
+        let nodes = nodes(urls, "a cluster")?;
+        if nodes.iter().any(|node| node.database() != 0) {
+            return Err(Error::new("the URLs of a cluster name no database: it has but one".to_owned()));
         }
-        let info = url.into_connection_info().map_err(|_| {
-            wrong("it is read as `redis://user:password@host:port/database`, and special characters are written as `%40`")
-        })?;
-        if !info.addr().is_supported() {
-            return Err(wrong("`rediss://` needs the feature `redis-tls` of `cacheback`"));
-        }
-        #[cfg(feature = "redis-tls")]
-        if matches!(info.addr(), ConnectionAddr::TcpTls { .. })
-            && rustls::crypto::CryptoProvider::get_default().is_none()
-        {
-            // If another thread is faster, its provider stands.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-        }
-        let address = match info.addr() {
-            ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
-                format!("{host}:{port}")
-            }
-            ConnectionAddr::Unix(path) => path.display().to_string(),
-            _ => "a server".to_owned(),
-        };
-        let tcp = TcpSettings::default()
-            .set_nodelay(true)
-            // What is not delivered when a connection is dropped is not delivered later, after newer writes.
-            .set_linger_time(Duration::ZERO);
-        let client = Client::open(info.set_tcp_settings(tcp)).map_err(|error| wrong(&error.to_string()))?;
-        Ok(Self {
-            client,
-            address,
+        Ok(Self::at(Place::Cluster(nodes)))
+    }
+
+    /// The master that sentinels know by this name, by the URLs of the sentinels. If they name another one, after a failover,
+    /// the connections move there.
+    ///
+    /// User, password, database and TLS in the URLs are those of the master. The sentinels are spoken to with the same
+    /// user and password, or without any if they want none, and with TLS if the URLs say so.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # mod cacheback { pub use cacheback_runtime::*; }
+    /// let urls = ["redis://10.0.0.1:26379/", "redis://10.0.0.2:26379/", "redis://10.0.0.3:26379/"];
+    /// let tier = cacheback::shared::Redis::sentinel("mymaster", urls)?;
+    /// cacheback::configure().shared(tier.prefix("shop")).apply()?;
+    /// # Ok::<(), cacheback::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no URL, or if one cannot be read, needs a feature that is off, or is a socket. Nothing is
+    /// connected yet.
+    pub fn sentinel<U: AsRef<str>>(master: &str, urls: impl IntoIterator<Item = U>) -> Result<Self, Error> {
+        Ok(Self::at(Place::Sentinel(master.to_owned(), nodes(urls, "sentinels")?)))
+    }
+
+    fn at(place: Place) -> Self {
+        Self {
+            place,
             prefix: None,
             timeout: Duration::from_millis(100),
             max_value_bytes: 1 << 20,
             codec: None,
-        })
+        }
     }
 
     /// Sets the beginning of all keys, by which services that use one database keep apart. Default: `cacheback`.
@@ -121,6 +157,30 @@ impl Redis {
     }
 }
 
+/// The servers of some URLs.
+fn nodes<U: AsRef<str>>(urls: impl IntoIterator<Item = U>, of: &str) -> Result<Vec<Node>, Error> {
+    let nodes: Vec<_> = urls.into_iter().map(|url| Node::of_url(url.as_ref())).collect::<Result<_, _>>()?;
+    if nodes.is_empty() {
+        return Err(Error::new(format!("{of}: one URL at least is needed")));
+    }
+    if nodes.iter().any(|node| node.host().is_none()) {
+        return Err(Error::new(format!("{of}: a URL names a socket, and a host is needed")));
+    }
+    Ok(nodes)
+}
+
+impl Place {
+    /// The servers that were named, without user and password.
+    fn addresses(&self) -> String {
+        let of = |nodes: &[Node]| nodes.iter().map(|node| &*node.address).collect::<Vec<_>>().join(", ");
+        match self {
+            Self::One(node) => node.address.clone(),
+            Self::Cluster(nodes) => of(nodes),
+            Self::Sentinel(master, nodes) => format!("{master}, of the sentinels {}", of(nodes)),
+        }
+    }
+}
+
 impl Redis {
     pub(super) fn prefix_or_default(&self) -> &str {
         self.prefix.as_deref().unwrap_or("cacheback")
@@ -129,12 +189,36 @@ impl Redis {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, timeout, max_value_bytes, .. } = self;
+        let Self { place, timeout, max_value_bytes, .. } = self;
         f.debug_struct("Redis")
-            .field("address", address)
+            .field("address", &place.addresses())
             .field("prefix", &self.prefix_or_default())
             .field("timeout", timeout)
             .field("max_value_bytes", max_value_bytes)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_that_lead_nowhere() {
+        let refused = |redis: Result<Redis, Error>| redis.unwrap_err().to_string();
+        let none: [&str; 0] = [];
+        assert_eq!(refused(Redis::cluster(none)), "a cluster: one URL at least is needed");
+        assert_eq!(refused(Redis::sentinel("shop", none)), "sentinels: one URL at least is needed");
+        let mixed = ["redis://user:secret@a/", "http://user:secret@b/"];
+        for refusal in [refused(Redis::cluster(mixed)), refused(Redis::sentinel("shop", mixed))] {
+            assert!(refusal.starts_with("the URL of a Redis server: ") && !refusal.contains("secret"));
+        }
+        let socket = ["redis+unix:///run/redis.sock"];
+        assert!(refused(Redis::cluster(socket)).contains("a socket"));
+        assert!(refused(Redis::sentinel("shop", socket)).contains("a socket"));
+        assert!(refused(Redis::cluster(["redis://a/3"])).contains("no database"));
+        let shown =
+            format!("{:?}", Redis::sentinel("shop", ["redis://user:secret@a:1/3", "redis://b:2"]).unwrap());
+        assert!(shown.contains("shop, of the sentinels a:1, b:2") && !shown.contains("secret"), "{shown}");
     }
 }

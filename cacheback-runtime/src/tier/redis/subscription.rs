@@ -1,24 +1,34 @@
 //! The subscription: a connection of its own, on which the server tells of the changes of all processes.
 //!
 //! A connection that looks alive may be deaf. So each process sends itself an *echo* every two seconds, on the way that all
-//! messages go: if none comes back, the connection is dropped. Everything that was stored before is suspect with the first
-//! echo of each new connection. While there is none, but the server can be asked, it is so every few seconds.
+//! messages go: if none comes back, the connection is dropped. In a cluster one server tells of the changes at all masters,
+//! so an echo goes through each of them.
+//!
+//! Everything that was stored before is suspect with the first echo of each connection to a server, on each new
+//! subscription: from then on nothing is missed, and a server that has been away may have lost what it had, or be another
+//! one. While no echo comes back, but the server can be asked, it is so every few seconds.
 
-use std::future::{pending, poll_fn};
+use std::collections::HashSet;
+use std::future::poll_fn;
 use std::sync::Weak;
 use std::time::Duration;
 
 use futures_core::Stream;
 use redis::RedisResult;
 use redis::aio::PubSub;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::link::{CONNECTING, FIRST_PAUSE, LONGEST_PAUSE};
+use super::link::{AnyTime, Counted, Fault, Link};
 use super::messages::{self, Received};
+use super::node::Node;
+use super::servers::Servers;
+use super::tries::Tries;
 use super::{Connection, Inner};
+use crate::base::sync::Arc;
 use crate::events;
-use crate::tier::messages::Content;
-use crate::tier::{Down, Reply};
+use crate::tier::messages::{Content, Message};
+use crate::tier::{Bump, Down, Stamp, WireKey};
 
 /// How often an echo is sent.
 const ECHO: Duration = Duration::from_secs(2);
@@ -27,50 +37,80 @@ const SUSPECT: Duration = Duration::from_secs(2);
 
 /// Keeps the subscription of a process, as long as the tier lives.
 pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
-    let (mut pause, mut is_told, mut is_first) = (FIRST_PAUSE, false, true);
+    let Some(of) = Connection::of(&inner, process) else { return };
+    let (mut tries, mut is_told, mut is_first) = (Tries::new(of.inner.settings.timeout), false, true);
+    drop(of);
     let mut suspected = None;
+    // The server that was listened to last.
+    let mut last = None;
     loop {
         let Some(connection) = Connection::of(&inner, process) else { return };
-        // At first both connect at once.
-        if !connection.inner.link().is_connected() && !std::mem::replace(&mut is_first, false) {
+        let mut changes = connection.inner.of_this_process().common.changes.subscribe();
+        let node = server_to_listen_to(connection.inner.servers(), last.as_ref(), is_first);
+        let Some(node) = node else {
             drop(connection);
-            sleep(FIRST_PAUSE).await;
+            // If the tier is closed instead, that is seen above.
+            let _ = changes.changed().await;
             continue;
-        }
-        let why = match timeout(CONNECTING, connection.subscribed()).await {
+        };
+        is_first = false;
+        let subscribed = timeout(tries.patience(), connection.subscribed(&node)).await;
+        drop(connection);
+        let address = last.insert(node).address.clone();
+        let why = match subscribed {
             Ok(Ok(subscribed)) => {
-                drop(connection);
-                let Some(end) = listen(&inner, process, subscribed).await else { return };
+                let Some(end) = listen(&inner, process, subscribed, &address).await else { return };
                 if end.has_heard {
-                    (pause, is_told) = (FIRST_PAUSE, false);
+                    tries.succeeded();
+                    is_told = false;
                     // Messages may have been lost for some seconds already.
                     suspected = None;
                 }
                 end.why
             }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_) => {
+                tries.timed_out();
+                Some("no answer in time".to_owned())
+            }
         };
+        let Some(Connection { inner: of, .. }) = Connection::of(&inner, process) else { return };
+        let life = &of.of_this_process().common.life;
+        let (links, pause) = (life.contact().number, tries.pause(life));
+        drop(of);
         // If the server is gone, the link has noticed it by then.
-        sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        pause.await;
         let Some(Connection { inner, .. }) = Connection::of(&inner, process) else { return };
+        // It may be back as well.
+        let is_same_link = inner.of_this_process().common.life.contact().number == links;
         // If the link is lost as well, that is said, and there is nobody to ask.
-        if inner.link().is_connected() {
-            if !std::mem::replace(&mut is_told, true) {
-                events::tier_deaf(&inner.settings.address, &why);
+        if let (Some(why), false) = (why, inner.servers().connected().is_empty()) {
+            if is_same_link && !std::mem::replace(&mut is_told, true) {
+                events::tier_deaf(&address, &why);
             }
             if suspected.is_none_or(|suspected: Instant| suspected.elapsed() >= SUSPECT) {
                 suspected = Some(Instant::now());
-                inner.listeners.untrusted();
+                inner.suspect();
             }
         }
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
+/// The server to listen to: one that is connected, and another one than `last`, if there is one.
+fn server_to_listen_to(servers: &Servers, last: Option<&Node>, is_first: bool) -> Option<Node> {
+    if let (Servers::One(link), true) = (servers, is_first) {
+        // At first both connect at once, if it is known where.
+        return link.node();
+    }
+    let mut nodes: Vec<_> = servers.connected().iter().filter_map(|link| link.node()).collect();
+    fastrand::shuffle(&mut nodes);
+    let other = nodes.iter().position(|node| last.is_none_or(|last| last.address != node.address));
+    (!nodes.is_empty()).then(|| nodes.swap_remove(other.unwrap_or(0)))
+}
+
 impl Connection {
-    async fn subscribed(&self) -> RedisResult<PubSub> {
-        let mut subscribed = self.inner.settings.client.get_async_pubsub().await?;
+    async fn subscribed(&self, node: &Node) -> RedisResult<PubSub> {
+        let mut subscribed = node.client()?.get_async_pubsub().await?;
         subscribed.subscribe(self.inner.prefix.channel()).await?;
         Ok(subscribed)
     }
@@ -78,62 +118,186 @@ impl Connection {
 
 /// The end of a subscription.
 struct End {
-    why: String,
-    /// An echo had come back.
+    /// `None`: the master is another server now, which is no fault.
+    why: Option<String>,
+    /// Echoes had come back.
     has_heard: bool,
 }
 
+/// The echoes of one subscription, by the numbers of the connections that they are sent on.
+#[derive(Default)]
+struct Echoes {
+    /// Those that are under way, and since when.
+    awaited: Vec<(u64, Instant)>,
+    /// The connections whose echo has come back once.
+    heard: HashSet<u64>,
+    /// There are new ones among them, and nothing has become suspect since.
+    has_news: bool,
+}
+
+impl Echoes {
+    /// Whether one of those that are connected has lost an echo, at this moment.
+    fn misses(&mut self, connected: &[u64], now: Instant) -> bool {
+        // If the link is lost, that is no sign of deafness.
+        self.awaited.retain(|(number, _)| connected.contains(number));
+        // One that was sent for a new connection has some time left.
+        self.awaited.iter().any(|(_, sent)| now - *sent > ECHO / 2)
+    }
+
+    /// Whether an echo is to be sent on a connection. `is_due`: on all of them.
+    fn sends(&mut self, number: u64, is_due: bool, now: Instant) -> bool {
+        let is_awaited = self.awaited.iter().any(|(own, _)| *own == number);
+        let sends = !is_awaited && (is_due || !self.heard.contains(&number));
+        if sends {
+            self.awaited.push((number, now));
+        }
+        sends
+    }
+
+    /// An echo has come back, with these connections there. Whether everything is suspect with it: it is the first of its
+    /// connection, and no other is under way.
+    fn comes_back(&mut self, number: u64, connected: &[u64]) -> bool {
+        self.awaited.retain(|(own, _)| *own != number && connected.contains(own));
+        self.has_news |= connected.contains(&number) && self.heard.insert(number);
+        self.heard.retain(|own| connected.contains(own));
+        self.awaited.is_empty() && std::mem::take(&mut self.has_news)
+    }
+}
+
 /// Reads messages until the connection is lost. `None` if the tier is gone.
-async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub) -> Option<End> {
+async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: &str) -> Option<End> {
     let (_sink, mut messages) = subscribed.split();
-    let mut echoes = interval(ECHO);
-    echoes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut is_heard, mut has_heard) = (true, false);
-    let mut echoed: Reply<_> = Box::pin(pending());
-    let end = |why: &str, has_heard| Some(End { why: why.to_owned(), has_heard });
+    let mut ticks = interval(ECHO);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let (mut echoes, mut has_heard) = (Echoes::default(), false);
+    let (refused, mut refusals) = mpsc::unbounded_channel();
+    let mut changes = Connection::of(inner, process)?.inner.of_this_process().common.changes.subscribe();
+    let end = |why: &str, has_heard| Some(End { why: Some(why.to_owned()), has_heard });
     loop {
-        let message = tokio::select! {
+        let (message, is_due) = tokio::select! {
             biased;
-            answer = echoed.as_mut() => {
-                echoed = Box::pin(pending());
-                match answer {
-                    Err(Down::Refused(why)) => return end(&why, has_heard),
-                    _ => continue,
-                }
+            why = refusals.recv() => return Some(End { why, has_heard }),
+            _ = ticks.tick() => (None, true),
+            changed = changes.changed() => {
+                changed.ok()?;
+                (None, false)
             }
-            _ = echoes.tick() => None,
-            message = poll_fn(|context| std::pin::Pin::new(&mut messages).poll_next(context)) => Some(message),
+            message = poll_fn(|context| std::pin::Pin::new(&mut messages).poll_next(context)) => {
+                (Some(message), false)
+            }
         };
         let Connection { inner, origin } = &Connection::of(inner, process)?;
+        let numbers =
+            |links: &[Arc<Link>]| links.iter().filter_map(|link| link.connection()).collect::<Vec<_>>();
         match message {
             None => {
-                // The one of two seconds ago. (If it could not be sent, the link is lost.)
-                if !is_heard && inner.link().is_connected() {
+                let (links, now) = (inner.servers().connected(), Instant::now());
+                if let (Servers::One(_), [link]) = (inner.servers(), &links[..]) {
+                    if link.address() != address {
+                        return Some(End { why: None, has_heard });
+                    }
+                }
+                if is_due && echoes.misses(&numbers(&links), now) {
                     return end("no message came back that this process has sent to itself", has_heard);
                 }
-                is_heard = false;
-                let mut echo = redis::cmd("PUBLISH");
-                echo.arg(inner.prefix.channel()).arg(messages::echo(*origin));
-                echoed = inner.link().send_own(echo);
+                for link in links {
+                    let Some(number) = link.connection() else { continue };
+                    if echoes.sends(number, is_due, now) {
+                        send_echo(inner, &link, messages::echo(*origin, number), &refused);
+                    }
+                }
             }
             Some(None) => return end("the connection was closed", has_heard),
             Some(Some(message)) => match messages::read(message.get_payload_bytes()) {
-                Some(Received::Echo(own)) if own == *origin => {
-                    is_heard = true;
-                    if !std::mem::replace(&mut has_heard, true) {
+                Some(Received::Echo { origin: own, connection }) if own == *origin => {
+                    if echoes.comes_back(connection, &numbers(&inner.servers().connected())) {
+                        has_heard = true;
                         // What was changed before this moment, nobody may have told this process of.
-                        inner.listeners.untrusted();
+                        inner.suspect();
                     }
                 }
-                Some(Received::Message(message)) => match message.content {
-                    Content::Changed(_) => inner.listeners.tell(&message, *origin),
-                    // All entries of a cache: meanwhile another thread does this one's work.
-                    Content::Bumped(_) => {
-                        tokio::task::block_in_place(|| inner.listeners.tell(&message, *origin));
-                    }
-                },
-                Some(Received::Echo(_)) | None => {}
+                Some(Received::Message(message, number)) => hear(inner, &message, number, *origin),
+                Some(Received::Echo { .. }) | None => {}
             },
         }
+    }
+}
+
+/// Sends an echo. A refusal is told.
+fn send_echo(inner: &Inner, link: &Link, echo: Vec<u8>, refused: &mpsc::UnboundedSender<String>) {
+    let mut publish = redis::cmd("PUBLISH");
+    publish.arg(inner.prefix.channel()).arg(echo);
+    let (sent, refused) = (link.send(AnyTime(publish), Counted::Own), refused.clone());
+    tokio::spawn(async move {
+        if let Err(Fault::Down(Down::Refused(why))) = sent.await {
+            let _ = refused.send(why);
+        }
+    });
+}
+
+/// Tells the caches of a message.
+fn hear(inner: &Inner, message: &Message, number: u64, origin: u64) {
+    note_age(inner, message, number);
+    match message.content {
+        Content::Changed(_) => inner.listeners.tell(message, origin),
+        // All entries of a cache: meanwhile another thread does this one's work.
+        Content::Bumped(change) => {
+            let grown = match change {
+                Bump::Stale => Stamp { stale: number, gone: 0 },
+                Bump::Gone => Stamp { stale: 0, gone: number },
+            };
+            // First of all: what is read from here on is judged by it.
+            inner.versions.learn(&message.scope.name, grown);
+            tokio::task::block_in_place(|| inner.listeners.tell(message, origin));
+        }
+    }
+}
+
+/// Notes how old a message is when it arrives. Its number is the time of its change, by the clock of the key's server.
+fn note_age(inner: &Inner, message: &Message, number: u64) {
+    let name = || match &message.content {
+        Content::Changed(news) => inner.prefix.names(&WireKey::new(&message.scope, &news.args)).value,
+        Content::Bumped(_) => inner.prefix.versions(&message.scope),
+    };
+    let age = inner.servers().age_of(number, name);
+    let common = &inner.of_this_process().common;
+    common.meter.message(age, common.now());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_suspect_when_all_new_connections_are_heard() {
+        let (mut echoes, now) = (Echoes::default(), Instant::now());
+        let all = [1, 2];
+        assert!(echoes.sends(1, true, now) && echoes.sends(2, true, now));
+        assert!(!echoes.sends(1, false, now), "it is under way");
+        assert!(!echoes.comes_back(1, &all), "the other one may bring news of its own");
+        assert!(echoes.comes_back(2, &all));
+        let later = now + ECHO;
+        assert!(!echoes.misses(&all, later));
+        assert!(!echoes.sends(1, false, later), "nothing is new");
+        assert!(echoes.sends(1, true, later) && echoes.sends(2, true, later));
+        assert!(!echoes.comes_back(1, &all) && !echoes.comes_back(2, &all), "nothing is new");
+        // The second is made anew.
+        let all = [1, 3];
+        assert!(!echoes.sends(1, false, later) && echoes.sends(3, false, later));
+        assert!(echoes.comes_back(3, &all));
+    }
+
+    #[test]
+    fn an_echo_is_missed_while_its_connection_is_there() {
+        let (mut echoes, now) = (Echoes::default(), Instant::now());
+        echoes.sends(1, true, now);
+        echoes.sends(2, true, now);
+        assert!(!echoes.comes_back(2, &[1, 2]));
+        assert!(!echoes.misses(&[1, 2], now + ECHO / 4), "it has just been sent");
+        assert!(echoes.misses(&[1, 2], now + ECHO));
+        assert!(!echoes.misses(&[2], now + ECHO), "the link has noticed it");
+        // What was heard is news still.
+        echoes.sends(2, true, now + ECHO);
+        assert!(echoes.comes_back(2, &[2]));
     }
 }

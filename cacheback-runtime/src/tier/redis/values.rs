@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::settings::Redis;
 use crate::tier::envelope::{self, Envelope, Header, Kind};
-use crate::tier::{Ages, Found, Payload, Stamp, WireKey, WriteId, compress};
+use crate::tier::{Ages, Bumped, Found, Payload, Stamp, WireKey, WriteId, compress};
 
 /// No entry lives longer: the server's numbers of milliseconds are finite.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
@@ -13,9 +13,9 @@ pub(super) fn millis(time: Duration) -> u64 {
     envelope::to_ms(time.min(LONGEST))
 }
 
-/// The envelope of a value, and its time to live in milliseconds.
+/// The envelope of a value, and for how many milliseconds it is kept from its birth on.
 pub(super) fn envelope(key: &WireKey, value: Payload, stamp: Stamp) -> (Vec<u8>, u64) {
-    let Payload { packed, schema, ages, took } = value;
+    let Payload { packed, schema, ages, took, .. } = value;
     let retention = millis(ages.retention);
     let header = Header {
         kind: Kind::Value,
@@ -32,8 +32,7 @@ pub(super) fn envelope(key: &WireKey, value: Payload, stamp: Stamp) -> (Vec<u8>,
         raw_len: packed.raw_len,
         compute_ms: u32::try_from(millis(took)).unwrap_or(u32::MAX),
     };
-    let left = retention.saturating_sub(millis(ages.age)).max(1);
-    (envelope::encode(&header, &packed.bytes), left)
+    (envelope::encode(&header, &packed.bytes), retention)
 }
 
 pub(super) fn tombstone(key: &WireKey, stamp: Stamp) -> Vec<u8> {
@@ -60,6 +59,13 @@ pub(super) fn tombstone(key: &WireKey, stamp: Stamp) -> Vec<u8> {
 pub(super) fn unchanged(key: &WireKey, envelope: &[u8], left: i64, stamp: Stamp) -> Option<Ages> {
     let header = envelope::header(envelope, key.fingerprint).ok()?;
     (header.kind != Kind::Tombstone && header.tags_gone >= stamp.gone).then(|| ages(&header, left, stamp))
+}
+
+/// How long ago all values were changed, at this moment of the server's. A change from the future, by a clock that was set
+/// back, was made just now.
+pub(super) fn bumped(stamp: Stamp, now: u64) -> Bumped {
+    let ago = |version: u64| (version > 0).then(|| Duration::from_micros(now.saturating_sub(version)));
+    Bumped { stale: ago(stamp.stale), gone: ago(stamp.gone) }
 }
 
 /// The ages of a value that has so many milliseconds left to live.
@@ -94,5 +100,5 @@ pub(super) fn found(
         compress::unpack(settings.codec.as_deref(), header.compression, header.raw_len, payload).ok()?;
     let ages = ages(&header, left, stamp);
     let took = Duration::from_millis(header.compute_ms.into());
-    Some(Found { id: header.write_id, ages, schema: header.schema, took, bytes })
+    Some(Found { id: header.write_id, written: None, ages, schema: header.schema, took, bytes })
 }

@@ -12,7 +12,9 @@ pub(crate) struct Operation {
 }
 
 /// The scripts, by the ends of their sources.
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 11] = [
+    ("versions", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/versions.lua")),
+    ("beat", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/beat.lua")),
     ("read", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/read.lua")),
     ("acquire", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/acquire.lua")),
     ("store", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/store.lua")),
@@ -21,12 +23,15 @@ const SCRIPTS: [(&str, &str); 8] = [
     ("release", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/release.lua")),
     ("extend", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/extend.lua")),
     ("bump", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/bump.lua")),
+    ("enqueue", include_str!("../../../../cacheback-runtime/src/tier/redis/scripts/queue/enqueue.lua")),
 ];
 
 /// They make a connection, or keep it.
-const KEEPING: [&str; 12] = [
+const KEEPING: [&str; 15] = [
+    "ASKING",
     "AUTH",
     "CLIENT",
+    "CLUSTER",
     "CONFIG",
     "INFO",
     "PUBLISH",
@@ -35,6 +40,7 @@ const KEEPING: [&str; 12] = [
     "SELECT",
     "SUBSCRIBE",
     "TIME",
+    "beat",
     "extend",
     "trial",
 ];

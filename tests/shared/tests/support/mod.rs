@@ -5,19 +5,27 @@
 use std::time::{Duration, Instant};
 
 pub(crate) mod clock;
+pub(crate) mod cluster;
 pub(crate) mod commands;
 pub(crate) mod envelope;
 pub(crate) mod origin;
+pub(crate) mod outage;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod sentinels;
 pub(crate) mod server;
+pub(crate) mod tier;
 pub(crate) mod tls;
+pub(crate) mod workers;
 
 pub(crate) use clock::Clock;
+pub(crate) use cluster::Cluster;
 pub(crate) use origin::Origin;
 pub(crate) use process::Process;
 pub(crate) use proxy::{Fault, Proxy};
+pub(crate) use sentinels::Sentinels;
 pub(crate) use server::{Server, rights};
+pub(crate) use tier::{File, Tier};
 
 /// Whether the long forms of the tests are asked for: `CACHEBACK_LONG=1`.
 pub(crate) fn is_long() -> bool {
@@ -32,4 +40,14 @@ pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
         assert!(Instant::now() < until, "{what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Asks until the answer is another than this one.
+pub(crate) fn when_not(process: &mut Process, command: &str, old: &str) -> String {
+    let mut answer = String::new();
+    wait_until(command, || {
+        answer = process.ask(command);
+        answer != old
+    });
+    answer
 }

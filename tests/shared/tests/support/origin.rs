@@ -92,6 +92,15 @@ impl Origin {
         runs
     }
 
+    /// How often each key was run.
+    pub(crate) fn all_runs(&self) -> HashMap<String, u64> {
+        let mut runs = HashMap::new();
+        for (key, _) in &self.state.0.lock().unwrap().runs {
+            *runs.entry(key.clone()).or_insert(0) += 1;
+        }
+        runs
+    }
+
     /// Waits until so many runs of a key have begun.
     pub(crate) fn began(&self, key: &str, runs: usize) {
         let (lock, moved) = &*self.state;

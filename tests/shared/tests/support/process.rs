@@ -136,6 +136,25 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Sends the signal of Ctrl-C.
+    pub(crate) fn interrupt(&self) {
+        self.signal(libc::SIGINT);
+    }
+
+    /// Waits until it has ended by itself: its last words, and the code that it has ended with.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> (String, Option<i32>) {
+        let mut ended = None;
+        wait_until("the process does not end", || {
+            ended = self.child.try_wait().unwrap();
+            ended.is_some()
+        });
+        let code = ended.and_then(|ended| ended.code());
+        // One that was killed says nothing.
+        let words = code.map(|_| self.sent(1).answer().words).unwrap_or_default();
+        (words, code)
+    }
+
     pub(crate) fn stop(&self) {
         self.signal(libc::SIGSTOP);
     }

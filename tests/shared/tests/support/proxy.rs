@@ -41,6 +41,10 @@ struct Connection {
     is_stalled: AtomicBool,
     /// Its next answer is lost, and it is closed.
     is_doomed: AtomicBool,
+    /// It tells of changes.
+    is_subscription: AtomicBool,
+    /// Nothing goes through it, and it stays open.
+    is_swallowed: AtomicBool,
 }
 
 pub(crate) struct Proxy {
@@ -66,8 +70,7 @@ impl Proxy {
                 }
                 let server = TcpStream::connect(SocketAddr::from(([127, 0, 0, 1], port)));
                 let Ok(server) = server else { continue };
-                let (is_stalled, is_doomed) = Default::default();
-                let connection = Arc::new(Connection { client, server, is_stalled, is_doomed });
+                let connection = Arc::new(Connection::between(client, server));
                 serving.connections.lock().unwrap().push(Arc::clone(&connection));
                 let (state, carried) = (Arc::clone(&serving), Arc::clone(&connection));
                 thread::spawn(move || state.carry_requests(&carried));
@@ -109,6 +112,14 @@ impl Proxy {
         *self.state.lost.lock().unwrap() = Some(operation);
     }
 
+    /// The present connections for messages stay open, and nothing goes through them any more. Returns how many these are.
+    pub(crate) fn deafen(&self) -> usize {
+        let connections = self.state.connections.lock().unwrap();
+        let subscriptions =
+            connections.iter().filter(|connection| connection.is_subscription.load(Ordering::SeqCst));
+        subscriptions.filter(|connection| !connection.is_swallowed.swap(true, Ordering::SeqCst)).count()
+    }
+
     /// What is sent on the present connections does not arrive until it is [delivered](Self::deliver).
     pub(crate) fn stall(&self) {
         let connections = self.state.connections.lock().unwrap();
@@ -123,6 +134,11 @@ impl Proxy {
 }
 
 impl Connection {
+    fn between(client: TcpStream, server: TcpStream) -> Self {
+        let (is_stalled, is_doomed, is_subscription, is_swallowed) = Default::default();
+        Self { client, server, is_stalled, is_doomed, is_subscription, is_swallowed }
+    }
+
     fn close(&self) {
         let _ = self.client.shutdown(Shutdown::Both);
         let _ = self.server.shutdown(Shutdown::Both);
@@ -146,10 +162,13 @@ impl State {
                 Err(error) if is_for_now(error.kind()) => &[],
                 Err(_) => break,
             };
-            if self.fault() == Fault::BlackHole {
+            if self.fault() == Fault::BlackHole || connection.is_swallowed.load(Ordering::SeqCst) {
                 continue;
             }
             let named = self.commands.lock().unwrap().note(&mut begun, read);
+            if named.iter().any(|name| name == "SUBSCRIBE") {
+                connection.is_subscription.store(true, Ordering::SeqCst);
+            }
             let mut lost = self.lost.lock().unwrap();
             if lost.is_some_and(|lost| named.iter().any(|name| name == lost)) {
                 *lost = None;
@@ -186,6 +205,7 @@ impl State {
                 break;
             }
             match self.fault() {
+                _ if connection.is_swallowed.load(Ordering::SeqCst) => continue,
                 Fault::BlackHole => continue,
                 Fault::Latency(millis) => thread::sleep(Duration::from_millis(millis)),
                 Fault::Garbage => read.iter_mut().for_each(|byte| *byte = byte.wrapping_add(77)),

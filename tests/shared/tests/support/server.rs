@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::wait_until;
+use super::{Cluster, wait_until};
 
 /// The program, or another one that is as good: `CACHEBACK_REDIS_SERVER`.
 fn program() -> String {
@@ -54,6 +54,8 @@ pub(crate) struct Server {
     folder: TempDir,
     options: Vec<String>,
     environment: Vec<(String, String)>,
+    /// The other masters of its cluster.
+    others: Vec<Server>,
 }
 
 impl Server {
@@ -62,8 +64,28 @@ impl Server {
         Self::start_in(&[], options)
     }
 
+    /// A server, or with `CACHEBACK_CLUSTER` the first master of a cluster, for what is the same with both.
+    pub(crate) fn start_tier() -> Option<Self> {
+        if std::env::var_os("CACHEBACK_CLUSTER").is_none() {
+            return Self::start(&[]);
+        }
+        let mut masters = Cluster::start(0)?.masters;
+        let mut first = masters.remove(0);
+        first.others = masters;
+        Some(first)
+    }
+
     /// A server with these variables in its environment.
     pub(crate) fn start_in(environment: &[(&str, &str)], options: &[&str]) -> Option<Self> {
+        Self::start_on(free_port, environment, options)
+    }
+
+    /// A server on a port of this choice. With the option `--sentinel` it is one.
+    pub(crate) fn start_on(
+        port: impl Fn() -> u16,
+        environment: &[(&str, &str)],
+        options: &[&str],
+    ) -> Option<Self> {
         if !is_there() {
             return None;
         }
@@ -73,23 +95,28 @@ impl Server {
             environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         // Somebody else may take the port before the server does.
         for _ in 0..10 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let port = port();
             let mut child = spawn(port, &folder, &options, &environment);
             if answers(port, &mut child) {
-                return Some(Self { child, port, folder, options, environment });
+                let others = Vec::new();
+                return Some(Self { child, port, folder, options, environment, others });
             }
         }
         panic!("`{}` does not start", program());
     }
 
+    /// How a process is told of it.
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        let own = format!("redis://127.0.0.1:{}/", self.port);
+        if self.others.is_empty() { own } else { format!("cluster:{own}") }
     }
 
     /// Waits until so many processes are told of changes.
     pub(crate) fn tells(&self, processes: usize) {
-        let listening = || self.run::<Vec<String>>("PUBSUB NUMSUB cb1:bp:cacheback")[1].parse();
-        wait_until("all listen", || listening() == Ok(processes));
+        let of = |server: &Self| -> usize {
+            server.run_alone::<Vec<String>>("PUBSUB NUMSUB cb1:bp:cacheback")[1].parse().unwrap()
+        };
+        wait_until("all listen", || self.all().map(of).sum::<usize>() == processes);
     }
 
     /// Kills it, with all that it has.
@@ -137,17 +164,56 @@ impl Server {
 
     /// A connection of the test's own.
     pub(crate) fn connection(&self) -> redis::Connection {
-        redis::Client::open(self.url()).unwrap().get_connection().unwrap()
+        self.try_connection().unwrap()
     }
 
-    /// Runs a command, of words without blanks.
-    pub(crate) fn run<T: redis::FromRedisValue>(&self, command: &str) -> T {
-        let mut words = command.split(' ');
-        let mut run = redis::cmd(words.next().unwrap_or_default());
-        words.for_each(|word| {
-            run.arg(word);
+    fn try_connection(&self) -> redis::RedisResult<redis::Connection> {
+        let password = self.options.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| &pair[1]);
+        let user = password.map_or_else(String::new, |password| format!(":{password}@"));
+        redis::Client::open(format!("redis://{user}127.0.0.1:{}/", self.port))?.get_connection()
+    }
+
+    /// Whether it is a `master`, or a `slave`. A sentinel that makes it another one closes its connections.
+    pub(crate) fn has_role(&self, role: &str) -> bool {
+        let replication = self.try_connection().and_then(|mut connection| {
+            redis::cmd("INFO").arg("replication").query::<String>(&mut connection)
         });
-        run.query(&mut self.connection()).unwrap()
+        replication.is_ok_and(|replication| replication.contains(&format!("role:{role}")))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.others)
+    }
+
+    /// Runs a command, of words without blanks. In a cluster, a command without keys runs on each master, and the answer is
+    /// that of the last one.
+    pub(crate) fn run<T: redis::FromRedisValue>(&self, command: &str) -> T {
+        if command.starts_with("FLUSHALL") || command.starts_with("CLIENT KILL") {
+            return self.all().map(|server| server.run_alone(command)).last().unwrap();
+        }
+        if command.starts_with("KEYS ") && !self.others.is_empty() {
+            let keys = self.all().flat_map(|server| server.run_alone::<Vec<redis::Value>>(command)).collect();
+            return T::from_redis_value(redis::Value::Array(keys)).unwrap();
+        }
+        self.query(&of_words(command))
+    }
+
+    fn run_alone<T: redis::FromRedisValue>(&self, command: &str) -> T {
+        of_words(command).query(&mut self.connection()).unwrap()
+    }
+
+    /// Runs a command on the server, or the one of the cluster, that has its key.
+    pub(crate) fn query<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
+        let answers = self.all().map(|server| command.query(&mut server.connection()));
+        let mut answer: Vec<redis::RedisResult<T>> = Vec::new();
+        for one in answers {
+            let is_elsewhere = one.as_ref().is_err_and(|error| error.code() == Some("MOVED"));
+            answer.push(one);
+            if !is_elsewhere {
+                break;
+            }
+        }
+        answer.pop().unwrap().unwrap()
     }
 
     /// The only key of a pattern.
@@ -169,12 +235,44 @@ impl Drop for Server {
     }
 }
 
+fn of_words(command: &str) -> redis::Cmd {
+    let mut words = command.split(' ');
+    let mut command = redis::cmd(words.next().unwrap_or_default());
+    words.for_each(|word| {
+        command.arg(word);
+    });
+    command
+}
+
+/// A port that nobody has at the moment.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 fn spawn(port: u16, folder: &TempDir, options: &[String], environment: &[(String, String)]) -> Child {
-    Command::new(program())
+    let mut command = Command::new(program());
+    if options.iter().any(|option| option == "--sentinel") {
+        // It writes what it learns into its file.
+        let file = folder.path().join("sentinel.conf");
+        if !file.exists() {
+            std::fs::write(&file, format!("port {port}\nbind 127.0.0.1\n")).unwrap();
+        }
+        command.arg(file);
+    } else {
+        command.args([
+            "--port",
+            &port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+        ]);
+        command.arg("--dir").arg(folder.path());
+    }
+    command
         .envs(environment.iter().map(|(name, value)| (name, value)))
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
-        .arg("--dir")
-        .arg(folder.path())
         .args(options)
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -5,30 +5,32 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, advance};
 
+use crate::base::clock::Moment;
 use crate::base::sync::Arc;
+use crate::tier::late::Late;
 use crate::tier::memory::Memory;
 use crate::tier::memory::faults::{Operation, Place};
 use crate::tier::{
-    Acquired, Ages, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Request, Scope, Stored, Tier,
-    Token, WireKey,
+    Acquired, Ages, Bump, Bumped, Change, Down, Lease, Packed, Payload, Read, Release, Request, Scope,
+    Stored, Tier, Token, WireKey,
 };
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-fn key() -> WireKey {
+pub(super) fn key() -> WireKey {
     let scope = Arc::new(Scope { name: "users".into(), instance: None });
     WireKey { scope, hash: [1; 16], fingerprint: 1, args: [1].into() }
 }
 
 fn value(text: &str) -> Payload {
     let ages = Ages { age: Duration::ZERO, lifetime: secs(10), retention: secs(600) };
-    let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: text.into() };
-    Payload { packed, schema: 7, ages, took: Duration::ZERO }
+    let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: Arc::new(text.into()) };
+    Payload { packed, schema: 7, ages, at: Moment::now(), took: Duration::ZERO }
 }
 
-fn set(text: &str) -> Change {
+pub(super) fn set(text: &str) -> Change {
     Change::Set(value(text))
 }
 
@@ -40,7 +42,7 @@ async fn text(memory: &Memory) -> Option<String> {
 }
 
 fn request(token: u64) -> Request {
-    Request { token: Token(token), seen: None, ahead: None, is_awaited: true, is_running: true }
+    Request { token: Token(token), seen: None, ahead: None, is_awaited: true, is_running: true, job: None }
 }
 
 async fn lease(memory: &Memory, token: u64) -> Option<Lease> {
@@ -60,7 +62,7 @@ async fn clones_are_one_tier() {
     let other = memory.clone();
     memory.write(&key(), set("a")).await.unwrap();
     assert_eq!(text(&other).await.as_deref(), Some("a"));
-    other.bump(&key().scope, Bump::Gone).await.unwrap();
+    other.bump(&key().scope, Bump::Gone, Moment::now()).await.unwrap();
     assert_eq!(text(&memory).await, None);
     assert_eq!(format!("{memory:?}"), "Memory { link: Up, keys: 1, .. }");
 }
@@ -80,6 +82,29 @@ fn ages_are_by_the_clock_of_the_tier() {
     assert!(found.ages.age >= secs(7), "{found:?}");
 }
 
+/// Whatever passes between the making of a value and its sending counts.
+#[tokio::test(start_paused = true)]
+async fn a_value_that_is_sent_late_is_as_old_as_it_is() {
+    let memory = Memory::new();
+    let made = value("a");
+    let lease = lease(&memory, 1).await.unwrap();
+    advance(secs(2)).await;
+    let late = Late { at: Moment::now(), known: None, over: None };
+    advance(secs(5)).await;
+    let age = async || match memory.read(&key(), None).await.unwrap() {
+        Read::Found(found) => found.ages.age,
+        other => panic!("{other:?}"),
+    };
+    memory.store(&key(), &lease, made.clone()).await.unwrap();
+    assert_eq!(age().await, secs(7), "stored");
+    memory.write(&key(), Change::Set(made.clone())).await.unwrap();
+    assert_eq!(age().await, secs(7), "set");
+    memory.write(&key(), Change::Remove { tombstone: secs(1) }).await.unwrap();
+    advance(secs(1)).await;
+    memory.deliver(&key(), Change::Set(made), late).await.unwrap();
+    assert_eq!(age().await, secs(8), "delivered");
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_operation_takes_effect_before_its_reply_is_polled() {
     let memory = Memory::new();
@@ -95,7 +120,7 @@ async fn a_lease_is_held_through_one_long_step_of_the_clock() {
     let held = lease(&memory, 1).await.unwrap();
     advance(secs(71)).await;
     let answer = memory.acquire(&key(), request(2)).await.unwrap();
-    assert_eq!(answer, Acquired::Theirs { left: secs(4), is_backoff: false });
+    assert_eq!(answer, Acquired::Theirs { left: secs(4), is_backoff: false, queued: None });
     assert!(matches!(memory.store(&key(), &held, value("a")).await.unwrap(), Stored::Yes(_)));
 }
 
@@ -156,7 +181,7 @@ async fn without_a_connection_everything_fails_at_once() {
     assert_eq!(other.acquire(&key(), request(2)).await, Err(Down::Disconnected));
     assert_eq!(other.store(&key(), &held, value("b")).await, Err(Down::Disconnected));
     assert_eq!(other.write(&key(), set("b")).await, Err(Down::Disconnected));
-    assert_eq!(other.bump(&key().scope, Bump::Gone).await, Err(Down::Disconnected));
+    assert_eq!(other.bump(&key().scope, Bump::Gone, Moment::now()).await, Err(Down::Disconnected));
     other.release(&key(), held.token, Release::Free);
     assert_eq!(before.elapsed(), Duration::ZERO);
     memory.reconnect();
@@ -209,7 +234,11 @@ async fn a_gate_holds_an_answer() {
     tokio::task::yield_now().await;
     memory.write(&key(), set("a")).await.unwrap();
     gate.open();
-    assert_eq!(reply.await.unwrap(), Ok(Read::Missing { tombstone: None }), "from before the write");
+    assert_eq!(
+        reply.await.unwrap(),
+        Ok(Read::Missing { tombstone: None, bumped: Bumped::default() }),
+        "from before the write"
+    );
 }
 
 #[tokio::test(start_paused = true)]

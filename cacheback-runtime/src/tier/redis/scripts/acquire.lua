@@ -1,5 +1,6 @@
 -- ARGV[4] token, [5] the number that the caller has seen, [6] '1': a caller waits, [7] the time of a lease in ms,
--- [8] its state, [9] a value that is fresh for longer than so many ms is returned though it was seen ('': it is not).
+-- [8] its state, [9] a value that is fresh for longer than so many ms is returned though it was seen ('': it is not),
+-- [10] the token of a queued lease that the caller is to run ('': none), [11] the time of a queued lease in ms.
 local is_fresh = false
 if is_value and ARGV[9] ~= '' then
   local lifetime, retention, value_stale = struct.unpack('<I8I8I8', string.sub(head, 41, 64))
@@ -14,17 +15,27 @@ end
 if is_value and (id > tonumber(ARGV[5]) or is_fresh) then
   return { 'newer', stale, gone, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1]) }
 end
+local is_job = ARGV[10] ~= ''
 if state and token ~= ARGV[4] then
   local left = redis.call('PTTL', KEYS[2])
   -- With more time left than a lease has it is one from before the server's clock was set back.
-  local is_from_later = state ~= 'b' and left > 2 * tonumber(ARGV[7])
-  local is_void = lease_stale < stale or lease_gone < gone or is_from_later
-  local gives_way = ARGV[6] == '1' and state ~= 'r'
-  if not is_void and not gives_way then
-    redis.call('SETRANGE', KEYS[2], 29, '\1')
-    return { 'theirs', stale, gone, left, state == 'b' and 1 or 0 }
+  local longest = 2 * tonumber(state == 'q' and ARGV[11] or ARGV[7])
+  local is_void = lease_stale < stale or lease_gone < gone or state ~= 'b' and left > longest
+  local gives_way
+  if is_job then
+    -- A void one is no job any more, for a later reader enqueues another.
+    gives_way = state == 'q' and token == ARGV[10] and not is_void
+  else
+    gives_way = is_void or ARGV[6] == '1' and state ~= 'r'
   end
+  if not gives_way then
+    redis.call('SETRANGE', KEYS[2], 29, '\1')
+    return { 'theirs', stale, gone, left, state == 'b' and 1 or 0, state == 'q' and token or '' }
+  end
+elseif is_job and not state and id ~= tonumber(ARGV[5]) then
+  -- The key was changed since the job was enqueued.
+  return { 'theirs', stale, gone, 0, 0, '' }
 end
 local granted = ARGV[8] .. ARGV[4] .. struct.pack('<I8I8I4', stale, gone, failures or 0) .. '\0'
-redis.call('SET', KEYS[2], granted, 'PX', ARGV[7])
+redis.call('SET', KEYS[2], granted, 'PX', ARGV[8] == 'q' and ARGV[11] or ARGV[7])
 return { 'ours', stale, gone, id }

@@ -1,5 +1,5 @@
 -- KEYS[1] the versions of a scope; ARGV[1] the deadline, [2] the versions that the caller knows, [3] the channel of messages, [4] which one grows,
--- [5] the message.
+-- [5] the message, [6] how long ago it was made, in us.
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 if now > tonumber(ARGV[1]) then
@@ -12,10 +12,12 @@ if versions and #versions == 16 then
   stale, gone = math.max(stale, stored_stale), math.max(gone, stored_gone)
 end
 if ARGV[4] == 'gone' then
-  gone = math.max(now, gone + 1)
+  gone = math.max(now - tonumber(ARGV[6]), gone + 1)
 else
-  stale = math.max(now, stale + 1)
+  stale = math.max(now - tonumber(ARGV[6]), stale + 1)
 end
 redis.call('SET', KEYS[1], struct.pack('<I8I8', stale, gone))
-redis.pcall('PUBLISH', ARGV[3], ARGV[5])
+-- The message has the version that has grown.
+local grown = struct.pack('<I8', ARGV[4] == 'gone' and gone or stale)
+redis.pcall('PUBLISH', ARGV[3], string.sub(ARGV[5], 1, 10) .. grown .. string.sub(ARGV[5], 19))
 return { 'bumped', stale, gone }

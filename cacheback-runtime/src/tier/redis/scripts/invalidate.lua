@@ -1,4 +1,8 @@
--- ARGV[4] the least time to live of a tombstone in ms, [5] the envelope of a tombstone, [6] the message.
+-- ARGV[4] the least time to live of a tombstone in ms, [5] the envelope of a tombstone, [6] the message, [7] to
+-- [10] how late it is.
+if order(ARGV[7], ARGV[8], ARGV[9], ARGV[10]) == 'before' then
+  return { 'yielded', stale, gone, id }
+end
 local left = redis.call('PTTL', KEYS[1])
 if is_value then
   local lifetime, retention = struct.unpack('<I8I8', string.sub(head, 41, 56))
@@ -10,7 +14,7 @@ if is_value then
   redis.call('SETRANGE', KEYS[1], 8, struct.pack('<I8', next_id))
   redis.call('SETRANGE', KEYS[1], 40, struct.pack('<I8', math.min(lifetime, age)))
 else
-  put(ARGV[5], next_id, string.format('%.0f', math.max(left, tonumber(ARGV[4]))))
+  put(ARGV[5], next_id, math.max(left, tonumber(ARGV[4])))
 end
 if state == 'r' or state == 'q' then
   redis.call('DEL', KEYS[2])

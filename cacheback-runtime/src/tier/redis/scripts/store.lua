@@ -1,6 +1,6 @@
--- ARGV[4] token, [5] the number that was there when the lease was given, [6] and [7] the versions then, [8] the time to
--- live in ms, [9] the envelope, [10] the message, [11] '1': others may have an older
--- value though it is not here.
+-- ARGV[4] token, [5] the number that was there when the lease was given, [6] and [7] the versions then, [8] for how
+-- many ms it is kept, [9] the envelope, [10] the message, [11] '1': others may have an older value though it is not
+-- here, [12] and [13] the age of the value, and when it was sent.
 local is_held = (state == 'r' or state == 'q') and token ~= ARGV[4]
 local is_outdated = stale > tonumber(ARGV[6]) or gone > tonumber(ARGV[7])
 local is_changed = id ~= 0 and id ~= tonumber(ARGV[5])
@@ -11,7 +11,7 @@ if id == 0 and token ~= ARGV[4] then
   -- Every change ends the lease. There may have been one that was lost, with its tombstone.
   return { 'unfenced', stale, gone }
 end
-put(ARGV[9], next_id, ARGV[8])
+put(ARGV[9], next_id, left_of(ARGV[8], ARGV[12], ARGV[13]))
 -- Its own lease, or the back-off of another process, which a success ends.
 redis.call('DEL', KEYS[2])
 -- Nobody else has an older value, or waits for this one: then nobody is told.

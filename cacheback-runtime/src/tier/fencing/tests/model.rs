@@ -1,9 +1,9 @@
-//! A randomised model of a fleet: processes fetch, write, lose messages, stop, and forget, and the server loses its
+//! A randomised model of a fleet, over any store of keys: processes fetch, write, lose messages, stop, and forget, and the server loses its
 //! memory. A checker that knows nothing of the server's rules looks at each answer.
 //!
 //! Every value says when it was read from the origin, as the number of a step. So the checker sees a value that was read
 //! before a change of its key and stored after it. Each check of a store is needed: without it, the checker finds such
-//! a value, or two processes that fetch one key at the same time.
+//! a value, or two processes that fetch one key at the same time (`tier/memory/tests.rs`).
 //!
 //! `CACHEBACK_FLEETS=1000000 cargo test -p cacheback-runtime --features test-util --lib fleets --release` is a longer
 //! look. A failure prints the seed of its case, and `CACHEBACK_FLEET=<seed>` plays that case alone.
@@ -12,9 +12,12 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
+use super::{FLEETS, State, name};
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
-use crate::tier::memory::state::{Checks, LEASE, State, name};
+use crate::rules::queue::PATIENCE;
+use crate::tier::fencing::{Checks, LEASE};
+use crate::tier::late::{Delivered, Lateness};
 use crate::tier::{
     Acquired, Ages, Bump, Change, Found, Lease, Packed, Payload, Read, Release, Request, Scope, Stored,
     Token, WireKey, WriteId,
@@ -38,9 +41,28 @@ struct Fetch {
     at: Moment,
 }
 
+/// A change that the server could not be told of, or whose answer was lost.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    kind: Kind,
+    step: u64,
+    at: Moment,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Set,
+    Remove,
+    Invalidate,
+}
+
+/// Requests are on their way for no longer than this.
+const DOUBT: Duration = Duration::from_millis(100);
+
 #[derive(Default)]
 struct Process {
     fetches: [Option<Fetch>; KEYS],
+    waiting: [Option<Waiting>; KEYS],
     /// It extends no lease and sends nothing.
     is_stopped: bool,
 }
@@ -71,14 +93,22 @@ struct Fleet {
     processes: [Process; PROCESSES],
     keys: [WireKey; KEYS],
     known: [Known; KEYS],
+    /// What waits is delivered.
+    recovers: bool,
 }
 
 type Verdict = Result<(), String>;
 
 fn payload(step: u64, age: Duration, lifetime: Duration) -> Payload {
     let ages = Ages { age, lifetime, retention: RETENTION };
-    let bytes = step.to_le_bytes().into();
-    Payload { packed: Packed { compression: 0, raw_len: 8, bytes }, schema: 0, ages, took: age }
+    let bytes = Arc::new(step.to_le_bytes().into());
+    Payload {
+        packed: Packed { compression: 0, raw_len: 8, bytes },
+        schema: 0,
+        ages,
+        at: Moment::PAST,
+        took: age,
+    }
 }
 
 /// The step at which a value was read from the origin.
@@ -87,7 +117,7 @@ fn read_at(found: &Found) -> u64 {
 }
 
 impl Fleet {
-    fn new(seed: u64, checks: Checks) -> Self {
+    fn new(seed: u64, checks: Checks, recovers: bool) -> Self {
         let scope = Arc::new(Scope { name: "users".into(), instance: None });
         let key = |number: usize| WireKey {
             scope: Arc::clone(&scope),
@@ -103,6 +133,7 @@ impl Fleet {
             processes: Default::default(),
             keys: std::array::from_fn(key),
             known: Default::default(),
+            recovers,
         }
     }
 
@@ -126,7 +157,8 @@ impl Fleet {
                 27..=28 => self.processes[process].fetches = Default::default(), // killed
                 29..=38 => self.read(key)?,
                 _ if self.processes[process].is_stopped => {}
-                39..=44 => self.write(key)?,
+                39..=43 => self.write(process, key)?,
+                44 => self.deliver(process, key)?,
                 45..=46 => self.bump(),
                 _ => self.fetch(process, key)?,
             }
@@ -169,6 +201,12 @@ impl Fleet {
         for known in &mut self.known {
             known.running = None;
         }
+        // The server has lost its tombstones too: then a value that has waited is no reason to bring it back.
+        for waiting in self.processes.iter_mut().flat_map(|process| process.waiting.iter_mut().flatten()) {
+            if waiting.kind == Kind::Set {
+                waiting.kind = Kind::Remove;
+            }
+        }
     }
 
     fn numbered(&mut self, key: usize, id: WriteId) -> Verdict {
@@ -201,27 +239,88 @@ impl Fleet {
         }
     }
 
-    fn write(&mut self, key: usize) -> Verdict {
-        if self.is_lost() {
-            return Ok(());
-        }
+    fn change(&mut self, kind: Kind, step: u64, age: Duration) -> Change {
         let lifetime = Duration::from_secs(self.rng.u64(1..20));
-        let (change, is_gone) = match self.rng.u32(..3) {
-            0 => (Change::Set(payload(self.step, Duration::ZERO, lifetime)), true),
-            1 => (Change::Remove { tombstone: RETENTION }, true),
-            _ => (Change::Invalidate { tombstone: RETENTION }, false),
-        };
-        let id = self.state.write(self.now, &self.keys[key], change);
+        match kind {
+            Kind::Set => Change::Set(payload(step, age, lifetime)),
+            Kind::Remove => Change::Remove { tombstone: RETENTION },
+            Kind::Invalidate => Change::Invalidate { tombstone: RETENTION },
+        }
+    }
+
+    fn changed(&mut self, key: usize, kind: Kind, step: u64) {
         let known = &mut self.known[key];
         known.running = None;
-        *(if is_gone { &mut known.gone } else { &mut known.stale }) = self.step;
+        let last = if kind == Kind::Invalidate { &mut known.stale } else { &mut known.gone };
+        *last = step.max(*last);
+    }
+
+    fn write(&mut self, process: usize, key: usize) -> Verdict {
+        let kind = [Kind::Set, Kind::Remove, Kind::Invalidate][self.rng.usize(..3)];
+        let (step, at) = (self.step, self.now);
+        let before = self.processes[process].waiting[key];
+        let (is_lost, is_made) = (self.is_lost(), self.rng.bool());
+        if is_lost || before.is_some() {
+            // An invalidation after a change that waits: the removal does that, too.
+            let kind = if before.is_some() && kind == Kind::Invalidate { Kind::Remove } else { kind };
+            self.processes[process].waiting[key] = Some(Waiting { kind, step, at });
+        }
+        if before.is_some() || is_lost && !is_made {
+            return Ok(());
+        }
+        let change = self.change(kind, step, Duration::ZERO);
+        let id = self.state.write(self.now, &self.keys[key], change);
+        self.changed(key, kind, step);
         self.numbered(key, id)
+    }
+
+    /// A change that has waited is delivered.
+    fn deliver(&mut self, process: usize, key: usize) -> Verdict {
+        let Some(Waiting { mut kind, step, at }) = self.processes[process].waiting[key].take() else {
+            return Ok(());
+        };
+        if !self.recovers {
+            self.changed(key, kind, step);
+            return Ok(());
+        }
+        let age = Duration::from_nanos(self.now.since(at));
+        if kind == Kind::Set && age >= RETENTION {
+            // By then the tombstone of a later change may be gone.
+            kind = Kind::Remove;
+        }
+        let change = self.change(kind, step, age);
+        let late = Lateness { age, known: None, over: None };
+        let delivered = self.state.deliver(self.now, &self.keys[key], change, late, DOUBT);
+        let there = match self.state.read(self.now, &self.keys[key], None) {
+            Read::Found(found) => Some((read_at(&found), found.ages.age < found.ages.lifetime)),
+            _ => None,
+        };
+        let changed = self.known[key].changed();
+        match (delivered, there) {
+            (Delivered::Yielded(_), Some((read, fresh)))
+                if read < step && (fresh || kind != Kind::Invalidate) =>
+            {
+                Err(format!("a change of step {step} has yielded to a value of step {read}"))
+            }
+            (Delivered::Done(_), Some((read, _))) if read == step && step < changed => {
+                Err(format!("a value of step {step} came late, and replaces a change of step {changed}"))
+            }
+            (Delivered::Done(id), _) => {
+                self.changed(key, kind, step);
+                self.numbered(key, id)
+            }
+            (Delivered::Yielded(_), _) => {
+                self.changed(key, kind, step);
+                Ok(())
+            }
+        }
     }
 
     fn bump(&mut self) {
         let is_gone = self.rng.bool();
         let scope = Arc::clone(&self.keys[0].scope);
-        self.state.bump(self.now, &scope, if is_gone { Bump::Gone } else { Bump::Stale });
+        let change = if is_gone { Bump::Gone } else { Bump::Stale };
+        self.state.bump(self.now, &scope, change, Duration::ZERO);
         for known in &mut self.known {
             known.running = None;
             *(if is_gone { &mut known.gone } else { &mut known.stale }) = self.step;
@@ -254,16 +353,17 @@ impl Fleet {
         }
         let seen = match self.state.read(self.now, &self.keys[key], None) {
             Read::Found(found) if self.chance(90) => Some(found.id),
-            Read::Missing { tombstone } => tombstone,
+            Read::Missing { tombstone, .. } => tombstone.map(|tombstone| tombstone.id),
             Read::Cleared(id) => Some(id),
             _ => None,
         };
         let (is_awaited, is_running) = (self.chance(30), self.chance(90));
-        let request = Request { token, seen, ahead: None, is_awaited, is_running };
+        let request = Request { token, seen, ahead: None, is_awaited, is_running, job: None };
         let lease = match self.state.acquire(self.now, &self.keys[key], request) {
             Acquired::Ours(lease) => lease,
-            Acquired::Theirs { left, is_backoff } => {
-                if left > if is_backoff { RETENTION } else { LEASE } {
+            Acquired::Theirs { left, is_backoff, queued } => {
+                let longest = if queued.is_some() { PATIENCE } else { LEASE };
+                if left > if is_backoff { RETENTION } else { longest } {
                     return Err(format!("another one has the lease for {left:?}"));
                 }
                 self.processes[process].fetches[key] = None;
@@ -323,7 +423,8 @@ impl Fleet {
         self.now = self.now.plus(nanos(LEASE));
         for key in 0..KEYS {
             let seen = Some(WriteId(u64::MAX));
-            let request = Request { token: Token(0), seen, ahead: None, is_awaited: true, is_running: true };
+            let request =
+                Request { token: Token(0), seen, ahead: None, is_awaited: true, is_running: true, job: None };
             match self.state.acquire(self.now, &self.keys[key], request) {
                 Acquired::Ours(_) => {}
                 other => return Err(format!("a key is stuck: {other:?}")),
@@ -333,8 +434,8 @@ impl Fleet {
     }
 }
 
-fn play(seed: u64, checks: Checks) -> Verdict {
-    let mut fleet = Fleet::new(seed, checks);
+fn play(seed: u64, checks: Checks, recovers: bool) -> Verdict {
+    let mut fleet = Fleet::new(seed, checks, recovers);
     fleet.play().map_err(|why| format!("CACHEBACK_FLEET={seed}: step {}: {why}", fleet.step))
 }
 
@@ -345,31 +446,24 @@ fn setting(name: &str) -> Option<u64> {
 #[test]
 fn fleets_keep_the_contract() {
     if let Some(seed) = setting("CACHEBACK_FLEET") {
-        return play(seed, Checks::default()).unwrap();
+        return play(seed, Checks::default(), true).unwrap();
     }
     let first = fastrand::u64(..u64::MAX / 2);
-    for seed in first..first + setting("CACHEBACK_FLEETS").unwrap_or(3_000) {
-        play(seed, Checks::default()).unwrap();
+    for seed in first..first + setting("CACHEBACK_FLEETS").unwrap_or(FLEETS) {
+        play(seed, Checks::default(), true).unwrap();
     }
 }
 
 /// The first case of many in which a broken server is caught.
-fn caught(checks: Checks) -> String {
-    let caught = (0..3_000).find_map(|seed| play(seed, checks).err());
+#[allow(dead_code)] // The rules are the same in every store: to break them in one is enough.
+pub(super) fn caught(checks: Checks) -> String {
+    let caught = (0..3_000).find_map(|seed| play(seed, checks, true).err());
     caught.unwrap_or_else(|| panic!("no case needs it: {checks:?}"))
 }
 
-#[test]
-fn each_check_of_a_store_is_needed() {
-    let all = Checks::default();
-    let fence = caught(Checks { fence: false, ..all });
-    assert!(fence.contains("has a running one"), "{fence}");
-    for checks in [
-        Checks { write_id: false, ..all },
-        Checks { strict_miss: false, ..all },
-        Checks { stamp: false, ..all },
-    ] {
-        let why = caught(checks);
-        assert!(why.contains("stored: read at step"), "{checks:?} {why}");
-    }
+/// The first case in which it is missed that what could not be told is delivered.
+#[allow(dead_code)] // As above.
+pub(super) fn caught_without_recovery() -> String {
+    let lost = (0..3_000).find_map(|seed| play(seed, Checks::default(), false).err());
+    lost.expect("no case needs it")
 }

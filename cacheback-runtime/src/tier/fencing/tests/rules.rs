@@ -1,10 +1,10 @@
-//! Each rule of the state machine.
+//! Each rule of a tier. A store of keys has these tests with `State` as its own: see `tier/memory/tests.rs`.
 
 use std::time::Duration;
 
+use super::{State, name};
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
-use crate::tier::memory::state::{State, name};
 use crate::tier::{
     Acquired, Ages, Bump, Change, Lease, Packed, Payload, Read, Release, Request, Scope, Stored, Token,
     WireKey, WriteId,
@@ -24,8 +24,8 @@ fn key() -> WireKey {
 /// A value of some age: fresh for 10 s, kept for 60.
 fn value(text: &str, age: u64) -> Payload {
     let ages = Ages { age: secs(age), lifetime: secs(10), retention: secs(60) };
-    let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: text.into() };
-    Payload { packed, schema: 7, ages, took: Duration::ZERO }
+    let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: Arc::new(text.into()) };
+    Payload { packed, schema: 7, ages, at: Moment::now(), took: Duration::ZERO }
 }
 
 /// A server, and a clock.
@@ -44,6 +44,13 @@ impl World {
     }
     fn read(&mut self) -> Read {
         self.state.read(self.now, &self.key, None)
+    }
+    /// The number of the tombstone, if there is no value.
+    fn missing(&mut self) -> Option<Option<WriteId>> {
+        match self.read() {
+            Read::Missing { tombstone, .. } => Some(tombstone.map(|tombstone| tombstone.id)),
+            _ => None,
+        }
     }
     fn text(&mut self) -> Option<String> {
         match self.read() {
@@ -64,11 +71,18 @@ impl World {
     fn refresh(&mut self, token: u64) -> Acquired {
         let seen = match self.read() {
             Read::Found(found) => Some(found.id),
-            Read::Missing { tombstone } => tombstone,
+            Read::Missing { tombstone, .. } => tombstone.map(|tombstone| tombstone.id),
             Read::Cleared(id) => Some(id),
             Read::Unchanged(_) => None,
         };
-        self.ask(Request { token: Token(token), seen, ahead: None, is_awaited: false, is_running: true })
+        self.ask(Request {
+            token: Token(token),
+            seen,
+            ahead: None,
+            is_awaited: false,
+            is_running: true,
+            job: None,
+        })
     }
     fn lease(&mut self, token: u64) -> Lease {
         match self.refresh(token) {
@@ -83,6 +97,7 @@ impl World {
             ahead: None,
             is_awaited: true,
             is_running: true,
+            job: None,
         })
     }
     fn store(&mut self, lease: &Lease, text: &str) -> Stored {
@@ -99,7 +114,7 @@ impl World {
     }
     fn bump(&mut self, change: Bump) {
         let scope = Arc::clone(&self.key.scope);
-        self.state.bump(self.now, &scope, change);
+        self.state.bump(self.now, &scope, change, Duration::ZERO);
     }
     fn extend(&mut self, token: u64) -> bool {
         self.state.extend(self.now, &name(&self.key), Token(token))
@@ -113,7 +128,7 @@ fn is_ours(answer: &Acquired) -> bool {
 #[test]
 fn a_value_is_read_until_its_retention_ends() {
     let mut world = World::new();
-    assert_eq!(world.read(), Read::Missing { tombstone: None });
+    assert_eq!(world.missing(), Some(None));
     let id = world.write(Change::Set(value("a", 5)));
     world.pass(secs(3));
     assert_eq!(world.ages(), Ages { age: secs(8), lifetime: secs(10), retention: secs(60) });
@@ -122,7 +137,7 @@ fn a_value_is_read_until_its_retention_ends() {
     world.pass(secs(52) - Duration::from_nanos(1));
     assert_eq!(world.text().as_deref(), Some("a"));
     world.pass(Duration::from_nanos(1));
-    assert_eq!(world.read(), Read::Missing { tombstone: None });
+    assert_eq!(world.missing(), Some(None));
 }
 
 #[test]
@@ -130,7 +145,7 @@ fn another_key_with_the_same_hash_is_missing() {
     let mut world = World::new();
     let id = world.set("a");
     world.key.fingerprint = 2;
-    assert_eq!(world.read(), Read::Missing { tombstone: Some(id) });
+    assert_eq!(world.missing(), Some(Some(id)));
     let lease = world.lease(1);
     assert_eq!(lease.seen, Some(id));
     assert!(matches!(world.store(&lease, "b"), Stored::Yes(_)));
@@ -178,7 +193,7 @@ fn an_invalidated_value_keeps_its_bytes_and_is_stale() {
     assert_eq!(world.ages().lifetime, secs(4), "it is never made fresher");
     assert_eq!(world.text().as_deref(), Some("a"));
     world.pass(secs(44));
-    assert_eq!(world.read(), Read::Missing { tombstone: None });
+    assert_eq!(world.missing(), Some(None));
 }
 
 #[test]
@@ -186,18 +201,18 @@ fn a_tombstone_is_left_and_lasts_as_long_as_any_asked_for() {
     for change in [Change::Invalidate { tombstone: secs(20) }, Change::Remove { tombstone: secs(20) }] {
         let mut world = World::new();
         let id = world.write(change.clone());
-        assert_eq!(world.read(), Read::Missing { tombstone: Some(id) });
+        assert_eq!(world.missing(), Some(Some(id)));
         assert_eq!(world.lease(1).seen, Some(id), "a tombstone is observed");
         let id = world.write(Change::Remove { tombstone: secs(5) });
         world.pass(secs(20) - Duration::from_nanos(1));
-        assert_eq!(world.read(), Read::Missing { tombstone: Some(id) });
+        assert_eq!(world.missing(), Some(Some(id)));
         world.pass(Duration::from_nanos(1));
-        assert_eq!(world.read(), Read::Missing { tombstone: None });
+        assert_eq!(world.missing(), Some(None));
     }
     let mut world = World::new();
     world.set("a");
     let id = world.write(Change::Remove { tombstone: secs(20) });
-    assert_eq!(world.read(), Read::Missing { tombstone: Some(id) });
+    assert_eq!(world.missing(), Some(Some(id)));
 }
 
 #[test]
@@ -227,8 +242,8 @@ fn a_lease_keeps_others_off_for_five_seconds() {
     let lease = world.lease(1);
     assert_eq!(lease.seen, None);
     world.pass(secs(2));
-    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(3), is_backoff: false });
-    assert_eq!(world.await_lease(2), Acquired::Theirs { left: secs(3), is_backoff: false });
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(3), is_backoff: false, queued: None });
+    assert_eq!(world.await_lease(2), Acquired::Theirs { left: secs(3), is_backoff: false, queued: None });
     assert!(is_ours(&world.refresh(1)), "its own token: the reply was lost");
     world.pass(secs(5) - Duration::from_nanos(1));
     assert!(!is_ours(&world.refresh(2)));
@@ -242,10 +257,10 @@ fn a_lease_is_extended_every_two_seconds() {
     world.lease(1);
     world.pass(secs(70));
     assert!(world.extend(1));
-    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(5), is_backoff: false });
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(5), is_backoff: false, queued: None });
     world.pass(secs(1));
     assert!(world.extend(1) && !world.extend(2));
-    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(4), is_backoff: false });
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(4), is_backoff: false, queued: None });
     world.set("a");
     assert!(!world.extend(1), "void");
     let lease = world.lease(1);
@@ -258,13 +273,96 @@ fn a_lease_is_extended_every_two_seconds() {
 #[test]
 fn a_queued_fetch_and_a_back_off_give_way_to_a_caller_who_waits() {
     let mut world = World::new();
-    world.ask(Request { token: Token(1), seen: None, ahead: None, is_awaited: false, is_running: false });
-    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(5), is_backoff: false });
+    world.ask(Request {
+        token: Token(1),
+        seen: None,
+        ahead: None,
+        is_awaited: false,
+        is_running: false,
+        job: None,
+    });
+    let queued = Some(Token(1));
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(600), is_backoff: false, queued });
     let Acquired::Ours(lease) = world.await_lease(3) else { panic!("a queued fetch gives way") };
     assert!(!is_ours(&world.await_lease(4)), "a running one does not");
     world.fail(&lease, secs(30));
-    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(30), is_backoff: true });
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(30), is_backoff: true, queued: None });
     assert!(is_ours(&world.await_lease(4)));
+}
+
+/// A job of the token 1, which waits for a worker. Returns the number that it was enqueued with.
+fn enqueued(world: &mut World) -> Option<WriteId> {
+    let seen = match world.read() {
+        Read::Found(found) => Some(found.id),
+        _ => None,
+    };
+    let queued =
+        Request { token: Token(1), seen, ahead: None, is_awaited: false, is_running: false, job: None };
+    assert!(is_ours(&world.ask(queued)));
+    seen
+}
+
+/// A worker, with a token of its own, asks to run the job.
+fn run_job(world: &mut World, token: u64, seen: Option<WriteId>) -> Acquired {
+    let (token, job) = (Token(token), Some(Token(1)));
+    world.ask(Request { token, seen, ahead: Some(Duration::ZERO), is_awaited: false, is_running: true, job })
+}
+
+#[test]
+fn a_worker_takes_the_queued_lease_of_its_job_and_nobody_else_does() {
+    let mut world = World::new();
+    world.set("a");
+    world.pass(secs(20));
+    let seen = enqueued(&mut world);
+    world.pass(secs(599));
+    let Acquired::Ours(lease) = run_job(&mut world, 2, seen) else { panic!("it waits for ten minutes") };
+    assert!(is_ours(&run_job(&mut world, 2, seen)), "a lost reply");
+    assert!(!is_ours(&run_job(&mut world, 3, seen)), "a second delivery finds another token");
+    assert!(matches!(world.store(&lease, "b"), Stored::Yes(_)));
+    assert!(matches!(run_job(&mut world, 3, seen), Acquired::Newer(_)), "a fresh key is no work");
+}
+
+#[test]
+fn a_job_whose_lease_has_lapsed_runs_if_its_value_is_still_there() {
+    let mut world = World::new();
+    world.set("a");
+    let seen = enqueued(&mut world);
+    world.pass(secs(30));
+    let id = world.write(Change::Invalidate { tombstone: KEPT });
+    assert!(!is_ours(&run_job(&mut world, 2, seen)), "changed since");
+    assert!(is_ours(&run_job(&mut world, 2, Some(id))));
+    let mut world = World::new();
+    assert_eq!(enqueued(&mut world), None);
+    world.pass(secs(601));
+    assert!(is_ours(&run_job(&mut world, 2, None)), "nothing was there, and nothing is");
+}
+
+#[test]
+fn a_job_is_void_after_a_change_of_its_key() {
+    let removed = |world: &mut World| {
+        world.write(Change::Remove { tombstone: KEPT });
+    };
+    let cleared = |world: &mut World| world.bump(Bump::Gone);
+    let made_stale = |world: &mut World| world.bump(Bump::Stale);
+    let changes: [&dyn Fn(&mut World); 3] = [&removed, &cleared, &made_stale];
+    for (number, change) in changes.iter().enumerate() {
+        let mut world = World::new();
+        world.set("a");
+        world.pass(secs(20));
+        let seen = enqueued(&mut world);
+        change(&mut world);
+        assert!(!is_ours(&run_job(&mut world, 2, seen)), "change {number}");
+    }
+}
+
+#[test]
+fn a_job_leaves_a_running_fetch_and_a_back_off_alone() {
+    let mut world = World::new();
+    let seen = enqueued(&mut world);
+    let Acquired::Ours(lease) = world.await_lease(1) else { panic!("its own") };
+    assert!(!is_ours(&run_job(&mut world, 2, seen)), "the process that has enqueued it runs it itself");
+    world.fail(&lease, secs(30));
+    assert!(!is_ours(&run_job(&mut world, 2, seen)), "it has failed");
 }
 
 #[test]
@@ -286,13 +384,20 @@ fn a_newer_value_is_returned_and_no_lease_given() {
     let old = world.set("a");
     world.set("b");
     for seen in [None, Some(old)] {
-        let request = Request { token: Token(1), seen, ahead: None, is_awaited: true, is_running: true };
+        let request =
+            Request { token: Token(1), seen, ahead: None, is_awaited: true, is_running: true, job: None };
         let Acquired::Newer(found) = world.ask(request) else { panic!("{seen:?}") };
         assert_eq!((found.bytes, found.schema), (b"b".to_vec(), 7));
     }
     let id = world.write(Change::Remove { tombstone: KEPT });
-    let request =
-        Request { token: Token(1), seen: Some(old), ahead: None, is_awaited: true, is_running: true };
+    let request = Request {
+        token: Token(1),
+        seen: Some(old),
+        ahead: None,
+        is_awaited: true,
+        is_running: true,
+        job: None,
+    };
     let Acquired::Ours(lease) = world.ask(request) else { panic!("a tombstone is no value") };
     assert_eq!(lease.seen, Some(id));
 }
@@ -322,11 +427,19 @@ fn a_lapsed_fetch_is_stored_if_nobody_else_fetches() {
     world.set("old");
     let lapsed = world.lease(1);
     world.pass(secs(6));
-    let queued =
-        Request { token: Token(2), seen: lapsed.seen, ahead: None, is_awaited: false, is_running: false };
+    let queued = Request {
+        token: Token(2),
+        seen: lapsed.seen,
+        ahead: None,
+        is_awaited: false,
+        is_running: false,
+        job: None,
+    };
     assert!(is_ours(&world.ask(queued)));
     assert_eq!(world.store(&lapsed, "a"), Stored::Superseded, "another's queued lease");
     world.pass(secs(6));
+    assert_eq!(world.store(&lapsed, "a"), Stored::Superseded, "which need not be extended");
+    world.state.release(world.now, &world.key, Token(2), Release::Free);
     assert!(matches!(world.store(&lapsed, "a"), Stored::Yes(_)));
 }
 
@@ -391,7 +504,14 @@ fn writes_void_fetches_and_back_offs_stay_for_an_invalidation_alone() {
     for (change, ends_back_off) in changes {
         for is_running in [true, false] {
             let mut world = World::new();
-            world.ask(Request { token: Token(1), seen: None, ahead: None, is_awaited: false, is_running });
+            world.ask(Request {
+                token: Token(1),
+                seen: None,
+                ahead: None,
+                is_awaited: false,
+                is_running,
+                job: None,
+            });
             world.write(change.clone());
             assert!(is_ours(&world.refresh(2)), "{change:?}");
         }
@@ -411,7 +531,7 @@ fn a_release_frees_the_key_or_leaves_a_back_off() {
     let lease = world.lease(2);
     world.fail(&lease, secs(30));
     world.pass(secs(10));
-    assert_eq!(world.refresh(3), Acquired::Theirs { left: secs(20), is_backoff: true });
+    assert_eq!(world.refresh(3), Acquired::Theirs { left: secs(20), is_backoff: true, queued: None });
     world.pass(secs(20));
     let lease = world.lease(3);
     world.fail(&lease, Duration::ZERO);

@@ -1,0 +1,158 @@
+//! Jobs for workers: which refreshes are handed over, and what becomes of a job that is delivered.
+
+#![cfg_attr(not(feature = "worker"), allow(dead_code))] // Without it, no process is a worker.
+
+use std::time::Duration;
+
+/// Without a heartbeat for so long, a worker counts as gone.
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
+/// So many jobs of one function wait at most.
+pub(crate) const BOUND: u64 = 10_000;
+/// A job waits so long at most: afterwards its key is free, and the next reader enqueues it anew.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
+/// A job that has ended so many workers is not run once more.
+pub(crate) const DEATHS: u32 = 3;
+/// How long beyond its time-out a job may be under way before another worker takes it.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// What is known of the queue of a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueFacts {
+    /// How long ago a worker of it has shown that it lives. `None`: never, or too long ago to be known.
+    pub(crate) worker_seen: Option<Duration>,
+    /// How many jobs wait.
+    pub(crate) length: u64,
+}
+
+/// Why a refresh is not handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// No worker takes jobs of this function.
+    NoWorker,
+    /// Workers take jobs of the same queue, and none of this function.
+    UnknownFunction,
+    /// Workers take jobs of other versions of this function.
+    OtherVersion,
+    /// Too many jobs wait.
+    Full,
+    /// The queue has given no answer.
+    Unreachable,
+}
+
+impl Kept {
+    /// For a log line.
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::NoWorker => "no worker that serves it was seen in the last 15 s",
+            Self::UnknownFunction => "the workers of its queue do not serve it",
+            Self::OtherVersion => "the workers of its queue serve another version of it",
+            Self::Full => "10,000 jobs of it wait already",
+            Self::Unreachable => "its queue did not answer",
+        }
+    }
+}
+
+/// Whether a refresh may be handed to a worker. `facts` are `None` if the queue has given no answer.
+pub(crate) fn hands_over(facts: Option<QueueFacts>) -> Result<(), Kept> {
+    let Some(QueueFacts { worker_seen, length }) = facts else { return Err(Kept::Unreachable) };
+    if worker_seen.is_none_or(|seen| seen >= HEARTBEAT) {
+        return Err(Kept::NoWorker);
+    }
+    if length >= BOUND { Err(Kept::Full) } else { Ok(()) }
+}
+
+/// Why no worker takes jobs of a function, if it is known what the workers of its queue serve instead: for each such line,
+/// whether it is of this function in another version.
+pub(crate) fn nobody_serves(others: impl Iterator<Item = bool>) -> Kept {
+    match others.max() {
+        None => Kept::NoWorker,
+        Some(false) => Kept::UnknownFunction,
+        Some(true) => Kept::OtherVersion,
+    }
+}
+
+/// How a delivered job is run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Handling {
+    /// Beside others.
+    Together,
+    /// With no other job beside it: it may have ended a worker, and is not to take others with it.
+    Alone,
+    /// Not at all.
+    Buried,
+}
+
+/// What becomes of a job that is delivered for so many times: earlier workers have ended, or were stopped, in its midst.
+pub(crate) fn handling(deliveries: u32) -> Handling {
+    match deliveries {
+        0 | 1 => Handling::Together,
+        2..=DEATHS => Handling::Alone,
+        _ => Handling::Buried,
+    }
+}
+
+/// A job that was taken so long ago, of a function with this time-out, is abandoned: another worker takes it.
+pub(crate) fn min_idle(refresh_timeout: Duration) -> Duration {
+    refresh_timeout.saturating_add(GRACE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refresh_is_handed_over_to_a_worker_that_lives() {
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        let table = [
+            (Some((seconds(0), 0)), Ok(())),
+            (Some((seconds(14), 9_999)), Ok(())),
+            (Some((seconds(15), 0)), Err(Kept::NoWorker)),
+            (Some((None, 0)), Err(Kept::NoWorker)),
+            (Some((seconds(0), 10_000)), Err(Kept::Full)),
+            // A queue that nobody empties is no full one.
+            (Some((None, 10_000)), Err(Kept::NoWorker)),
+            (None, Err(Kept::Unreachable)),
+        ];
+        for (facts, expected) in table {
+            let facts = facts.map(|(worker_seen, length)| QueueFacts { worker_seen, length });
+            assert_eq!(hands_over(facts), expected, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn what_workers_serve_instead_is_told() {
+        let table: [(&[bool], Kept); 5] = [
+            (&[], Kept::NoWorker),
+            (&[false], Kept::UnknownFunction),
+            (&[false, false], Kept::UnknownFunction),
+            (&[true], Kept::OtherVersion),
+            (&[false, true, false], Kept::OtherVersion),
+        ];
+        for (others, expected) in table {
+            assert_eq!(nobody_serves(others.iter().copied()), expected, "{others:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_that_ends_its_worker_runs_alone_twice_and_no_more() {
+        let table = [
+            (1, Handling::Together),
+            (2, Handling::Alone),
+            (3, Handling::Alone),
+            (4, Handling::Buried),
+            (5, Handling::Buried),
+        ];
+        for (deliveries, expected) in table {
+            assert_eq!(handling(deliveries), expected, "delivery {deliveries}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_abandoned_after_its_time_out_and_not_before() {
+        for seconds in [0, 1, 60, 3_600] {
+            let timeout = Duration::from_secs(seconds);
+            assert_eq!(min_idle(timeout), timeout + Duration::from_secs(15));
+        }
+        assert_eq!(min_idle(Duration::MAX), Duration::MAX);
+    }
+}

@@ -1,0 +1,49 @@
+//! The state of a queue, as users see it.
+
+use std::time::Duration;
+
+/// The jobs of one function in one version, as [`queues`](crate::shared::queues) shows them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueStatus {
+    /// The alias of the tier that the queue is in; `None` for the one without an alias.
+    pub tier: Option<String>,
+    /// The name of the queue: that of the option `queue`.
+    pub queue: String,
+    /// The name of the function or cache.
+    pub function: String,
+    /// Its version: that of the option `version`.
+    pub version: u64,
+    /// How many jobs wait for a worker.
+    pub length: u64,
+    /// How many jobs were taken by a worker and have not ended.
+    pub under_way: u64,
+    /// How long the oldest of the waiting jobs has waited; `None` if there is none.
+    pub oldest: Option<Duration>,
+    /// How many workers that serve it were seen in the last 15 seconds. Without any, refreshes run in the processes
+    /// that ask for them.
+    pub workers: u64,
+    /// How many jobs have ended in the last minute, roughly.
+    pub ended_last_minute: u64,
+    /// How many jobs have stored a value, since the queue was first used. (Redis forgets a queue that no worker has served for
+    /// a week.)
+    pub done: u64,
+    /// How many jobs have failed: the body has returned an `Err`, has panicked or was aborted at its time-out.
+    pub failed: u64,
+    /// How many jobs were not needed any more, or could not be run.
+    pub dropped: u64,
+    /// Jobs that have ended three workers, or could not be read: the last hundred.
+    pub dead: Vec<DeadJob>,
+}
+
+/// A job that is not run any more. It has the arguments of a call, which are not shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeadJob {
+    /// How long ago it was given up.
+    pub age: Duration,
+    /// How often it was delivered to a worker.
+    pub deliveries: u32,
+    /// Why it was given up.
+    pub error: String,
+}

@@ -1,0 +1,31 @@
+//! The lines of a worker take turns, so that a long one keeps no other from being served.
+
+use super::{Delivery, Line, Room};
+
+/// Takes jobs for a worker, as many as it has places and `most` of all, from one line after the other. `turn` is the line
+/// that was served last, and `next` takes the next job of a line.
+pub(crate) fn take_turns<E>(
+    rooms: &[Room],
+    most: usize,
+    turn: &mut Option<Line>,
+    mut next: impl FnMut(&Room) -> Result<Option<Delivery>, E>,
+) -> Result<Vec<(Line, Delivery)>, E> {
+    let mut taken = Vec::new();
+    let mut places: Vec<_> = rooms.iter().map(|room| room.places).collect();
+    let last = rooms.iter().position(|room| Some(&room.line) == turn.as_ref());
+    let (mut at, mut empty) = (last.map_or(0, |last| last + 1), 0);
+    while taken.len() < most && empty < rooms.len() {
+        let (room, places) = (&rooms[at % rooms.len()], &mut places[at % rooms.len()]);
+        at += 1;
+        let job = if *places > 0 { next(room)? } else { None };
+        let Some(job) = job else {
+            empty += 1;
+            continue;
+        };
+        *places -= 1;
+        empty = 0;
+        *turn = Some(room.line.clone());
+        taken.push((room.line.clone(), job));
+    }
+    Ok(taken)
+}

@@ -1,0 +1,574 @@
+//! Nothing lost: a change that the tier could not be told of is delivered when it is back.
+//!
+//! [`Recovering`] stands between the engines and any tier, and keeps the tier's contract. A change whose answer does not
+//! come fails for its caller, and waits in a [`Queue`]. What is read of a key is read after its changes were delivered:
+//! whoever wants to read delivers them, and a task delivers all others. One that is under way may come to the server after
+//! what is sent later, or too late to be made: readers wait for its answer. A change that is delivered late yields to
+//! what was written meanwhile ([`Late`]).
+//!
+//! A change that was told just before the connection was lost is delivered once more: a server that another one has taken
+//! over from may have lost it.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Weak;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::late::{Delivered, Late};
+use super::messages::{Coherence, Content, Listeners, Message, News};
+use super::probe::{Probe, Probes, probe};
+use super::queue::Queue as Jobs;
+use super::status::TierStatus;
+use super::{
+    Acquired, Bump, Change, Contact, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
+    Stored, Tier, Token, WireKey, WriteId,
+};
+use crate::base::clock::Moment;
+use crate::base::process::{self, PerProcess};
+use crate::base::sync::{Arc, AtomicBool, AtomicU64, Mutex, MutexGuard, Notify, Ordering, lock};
+use crate::base::tasks::{BoxFuture, Handle, Sleep, first, sleep};
+use crate::events::{self, RateLimit};
+
+mod flights;
+mod parts;
+mod queue;
+use flights::{BumpFlight, Flight, Sending};
+use parts::{Part, Parts, before};
+use queue::{Counts, Cursor, Item, Next, Queue, Route};
+
+/// The pauses between two attempts at a tier that can be asked and does not answer: from the first to the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+/// So many deliveries are under way at once.
+const BATCH: usize = 64;
+
+/// A tier that loses no change.
+pub(crate) struct Recovering {
+    tier: Arc<dyn Tier>,
+    /// In the place of the tier's own.
+    jobs: Option<Arc<dyn Jobs>>,
+    listeners: Arc<Listeners>,
+    probes: Probes,
+    /// A forked child begins with nothing that waits: its parent delivers that.
+    backlogs: PerProcess<Arc<Backlog>>,
+}
+
+/// What one process has still to tell.
+struct Backlog {
+    tier: Arc<dyn Tier>,
+    listeners: Arc<Listeners>,
+    state: Mutex<State>,
+    /// Something waits, or is under way. Read without the lock.
+    is_behind: AtomicBool,
+    /// The number of the last connection that was seen.
+    connection: AtomicU64,
+    /// Something was delivered, or could not be.
+    moved: Notify,
+    /// There is more to do for the task.
+    more: Arc<Notify>,
+    said: RateLimit,
+}
+
+#[derive(Default)]
+struct State {
+    queue: Queue,
+    /// There is a task that delivers.
+    is_working: bool,
+    /// What was logged of the changes that had to wait.
+    logged: Counts,
+}
+
+impl Recovering {
+    pub(crate) fn over(tier: Arc<dyn Tier>, jobs: Option<Arc<dyn Jobs>>) -> Self {
+        let (listeners, probes) = Default::default();
+        Self { tier, jobs, listeners, probes, backlogs: PerProcess::new() }
+    }
+
+    /// The same tier with other jobs, before it is used.
+    pub(super) fn with_jobs(&self, jobs: &Arc<dyn Jobs>) -> Self {
+        Self::over(Arc::clone(&self.tier), Some(Arc::clone(jobs)))
+    }
+
+    /// Looks at so many of the values that hits serve: see [`probe`](super::probe).
+    pub(crate) async fn probe(&self, most: usize) -> Probe {
+        probe(self, &self.listeners, &self.probes, most).await
+    }
+
+    fn backlog(&self) -> &Arc<Backlog> {
+        self.backlogs.get_or_init(process::id(), || {
+            Arc::new(Backlog {
+                tier: Arc::clone(&self.tier),
+                listeners: Arc::clone(&self.listeners),
+                state: Mutex::default(),
+                is_behind: AtomicBool::new(false),
+                connection: AtomicU64::new(0),
+                moved: Notify::new(),
+                more: Arc::new(Notify::new()),
+                said: RateLimit::default(),
+            })
+        })
+    }
+
+    /// Completes when nothing waits any more.
+    pub(crate) fn deliver_all(&self) -> BoxFuture<()> {
+        let backlog = Arc::clone(self.backlog());
+        Box::pin(async move {
+            loop {
+                let number = backlog.tier.contact().number;
+                match backlog.round().await {
+                    Round::Over => return,
+                    Round::Down => backlog.tier.reconnected(number).await,
+                    Round::Failed => backlog.pause(PAUSES[0]).await,
+                }
+            }
+        })
+    }
+}
+
+/// The end of an attempt to deliver everything.
+#[derive(Debug, PartialEq, Eq)]
+enum Round {
+    /// Nothing waits.
+    Over,
+    /// There is no connection.
+    Down,
+    /// The tier does not answer, or refuses something.
+    Failed,
+}
+
+impl Backlog {
+    /// The state is about to be changed. What has changed is told by [`changed`](Self::changed).
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The queue has changed.
+    fn changed(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let waiting = state.queue.len();
+        self.is_behind.store(!state.queue.is_calm(), Ordering::SeqCst);
+        let crowded = state.queue.crowded();
+        let starts = !state.queue.is_idle() && !std::mem::replace(&mut state.is_working, true);
+        let (now, logged) = (state.queue.counts, state.logged);
+        if waiting == 0 {
+            state.logged = now;
+        }
+        drop(state);
+        if starts {
+            let working = Working(Arc::downgrade(self));
+            drop(self.tier.runtime().spawn(work(working, Arc::clone(&self.more))));
+        }
+        self.moved.notify_waiters();
+        if let Some(name) = crowded {
+            events::changes_overflowed(&name);
+        }
+        if waiting == 0 && (now.recovered, now.yielded) != (logged.recovered, logged.yielded) {
+            events::changes_delivered(now.recovered - logged.recovered, now.yielded - logged.yielded);
+        }
+    }
+
+    /// A change waits from now on.
+    fn waits(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        let waiting = state.queue.len();
+        self.changed(state);
+        self.more.notify_one();
+        if waiting > 0 && self.said.passes(Moment::now()) {
+            events::changes_wait(waiting);
+        }
+    }
+
+    /// Looks whether the connection is another one.
+    fn notice_connection(self: &Arc<Self>) {
+        let Contact { number, lost } = self.tier.contact();
+        if self.connection.swap(number, Ordering::SeqCst) == number {
+            return;
+        }
+        let mut state = self.state();
+        state.queue.reconnected(before(Moment::now(), lost));
+        self.changed(state);
+        self.more.notify_one();
+    }
+
+    /// A change is sent as it is made, after this.
+    fn flies(&self, state: MutexGuard<'_, State>) {
+        self.is_behind.store(true, Ordering::SeqCst);
+        drop(state);
+    }
+
+    /// Whether something is to be delivered before anything is read, or may be.
+    fn is_behind(self: &Arc<Self>) -> bool {
+        self.notice_connection();
+        self.is_behind.load(Ordering::SeqCst)
+    }
+
+    /// Delivers the changes of a key that were made until now. One that is under way may come to the tier after what is
+    /// sent now, or too late to be made: it is waited for.
+    async fn settle_made(self: &Arc<Self>, key: &WireKey) -> Result<(), Down> {
+        let until = self.state().queue.last_turn();
+        self.settle(key, until).await
+    }
+
+    /// Delivers the changes of a key up to a turn.
+    async fn settle(self: &Arc<Self>, key: &WireKey, until: u64) -> Result<(), Down> {
+        self.settle_by(|queue| queue.next_of(key, until), |queue| queue.failures(&key.scope, Some(key))).await
+    }
+
+    /// Delivers the changes of all keys of a scope.
+    async fn settle_all(self: &Arc<Self>, scope: &Arc<Scope>, until: u64) -> Result<(), Down> {
+        self.settle_by(|queue| queue.next_of_all(scope, until), |queue| queue.failures(scope, None)).await
+    }
+
+    async fn settle_by(
+        self: &Arc<Self>,
+        next: impl Fn(&mut Queue) -> Next,
+        failures: impl Fn(&Queue) -> u64,
+    ) -> Result<(), Down> {
+        let mut patience = None;
+        loop {
+            let moved = self.moved.notified();
+            let (next, before) = {
+                let mut state = self.state();
+                (next(&mut state.queue), failures(&state.queue))
+            };
+            match next {
+                Next::Nothing => return Ok(()),
+                Next::Send(item) => self.send(item).await?,
+                Next::Busy => {
+                    // Those who are under way with it may have stopped to poll.
+                    let patience = patience.get_or_insert_with(|| Box::pin(self.pause(self.tier.timeout())));
+                    let has_moved = first(pin!(moved), patience).await.is_ok();
+                    if !has_moved || failures(&self.state().queue) > before {
+                        return Err(Down::TimedOut);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Delivers an item. It is sent before this returns.
+    fn send(self: &Arc<Self>, item: Item) -> BoxFuture<Result<(), Down>> {
+        let mut sending = Sending { backlog: Arc::clone(self), item, is_refused: false, has_ended: false };
+        match &sending.item {
+            Item::All(scope, change, _, at) => {
+                let reply = self.tier.bump(scope, *change, *at);
+                Box::pin(async move {
+                    reply.await?;
+                    sending.end(Parts::default());
+                    Ok(())
+                })
+            }
+            Item::Key { key, parts, over } => {
+                let (now, over) = (Moment::now(), *over);
+                let Some(first) = parts.whole.as_ref().or(parts.stale.as_ref()) else {
+                    unreachable!("something waits")
+                };
+                let change = parts.due(now).unwrap_or_else(|| first.change.clone());
+                let reply = self.tier.deliver(key, change, first.late(over));
+                Box::pin(async move {
+                    let answer = reply.await;
+                    sending.is_refused = matches!(answer, Err(Down::Refused(_)));
+                    let told = sending.backlog.rest(&sending.item, answer?, over).await?;
+                    let Item::Key { key, .. } = &sending.item else { unreachable!("a key") };
+                    let (news, holds) = told;
+                    let (key, listeners) = (key.clone(), Arc::clone(&sending.backlog.listeners));
+                    // Before those who wait for it read.
+                    for (id, is_own) in news {
+                        let news = News { args: Arc::clone(&key.args), id };
+                        let (origin, scope) = (u64::from(!is_own), Arc::clone(&key.scope));
+                        listeners.tell(&Message { origin, scope, content: Content::Changed(news) }, 0);
+                    }
+                    sending.end(holds);
+                    Ok(())
+                })
+            }
+        }
+    }
+
+    /// Goes on after the first part of a key was delivered. If a `set` or removal has yielded, an invalidation after it
+    /// may still be later than what is there. Returns the numbers of which the caches are to be told, each with whether
+    /// it is that of the change itself, and the parts that hold.
+    async fn rest(
+        &self,
+        item: &Item,
+        first: Delivered,
+        over: Option<WriteId>,
+    ) -> Result<(Vec<(WriteId, bool)>, Parts), Down> {
+        let Item::Key { key, parts, .. } = item else { unreachable!("a key") };
+        let known = |part: &Part, id| Part { known: Some(id), ..part.clone() };
+        match (first, &parts.whole, &parts.stale) {
+            (Delivered::Done(id), whole, stale) => {
+                let part = |part: &Option<Part>| part.as_ref().map(|part| known(part, id));
+                Ok((vec![(id, true)], Parts { whole: part(whole), stale: part(stale) }))
+            }
+            (Delivered::Yielded(there), Some(_), Some(stale)) => {
+                let late = stale.late(over);
+                Ok(match self.tier.deliver(key, stale.change.clone(), late).await? {
+                    // What is there is another one's, and stale from now on.
+                    Delivered::Done(id) => {
+                        let holds = Parts { whole: None, stale: Some(known(stale, id)) };
+                        (vec![(there, false), (id, false)], holds)
+                    }
+                    Delivered::Yielded(there) => (vec![(there, false)], Parts::default()),
+                })
+            }
+            (Delivered::Yielded(there), ..) => Ok((vec![(there, false)], Parts::default())),
+        }
+    }
+
+    /// Waits, whatever runtime the caller is on.
+    fn pause(&self, span: Duration) -> Sleep {
+        let runtime = self.tier.runtime();
+        let _entered = runtime.enter();
+        sleep(span)
+    }
+
+    /// Tries to deliver everything.
+    async fn round(self: &Arc<Self>) -> Round {
+        self.notice_connection();
+        let mut cursor = Cursor::default();
+        let mut has_moved = false;
+        loop {
+            let (items, is_through) = {
+                let mut state = self.state();
+                if state.queue.is_empty() {
+                    return Round::Over;
+                }
+                if !self.tier.is_up() {
+                    return Round::Down;
+                }
+                let before = cursor.clone();
+                let items = state.queue.batch(&mut cursor, BATCH);
+                (items, cursor == before)
+            };
+            if is_through {
+                if !std::mem::take(&mut has_moved) {
+                    // They are refused, or others deliver them.
+                    return Round::Failed;
+                }
+                cursor = Cursor::default();
+            }
+            let sent = items.into_iter().map(|item| self.send(item)).collect();
+            let mut is_silent = false;
+            // Together: one that takes two round trips keeps no other back, for which somebody may wait.
+            for answer in all(sent).await {
+                match answer {
+                    Ok(()) => has_moved = true,
+                    Err(Down::Refused(_)) => {}
+                    Err(Down::Disconnected | Down::TimedOut) => is_silent = true,
+                }
+            }
+            if is_silent {
+                return if self.tier.is_up() { Round::Failed } else { Round::Down };
+            }
+        }
+    }
+}
+
+/// Delivers what waits, as long as the tier is used.
+async fn work(working: Working, more: Arc<Notify>) {
+    let Working(backlog) = &working;
+    let mut pause = PAUSES[0];
+    loop {
+        let waits = {
+            let Some(backlog) = backlog.upgrade() else { return };
+            let number = backlog.tier.contact().number;
+            match backlog.round().await {
+                // What is kept may have to be delivered again.
+                Round::Over | Round::Down => {
+                    pause = PAUSES[0];
+                    backlog.tier.reconnected(number)
+                }
+                Round::Failed => {
+                    let waits = sleep(pause);
+                    pause = (pause * 2).min(PAUSES[1]);
+                    Box::pin(waits)
+                }
+            }
+        };
+        if first(waits, Box::pin(more.notified())).await.is_err() {
+            // Nobody is to be asked again at once who has just not answered.
+            let is_up = backlog.upgrade().is_some_and(|backlog| backlog.tier.is_up());
+            if is_up {
+                sleep(PAUSES[0]).await;
+            }
+        }
+    }
+}
+
+/// The task that delivers, until it ends with its runtime: then the next change starts another.
+struct Working(Weak<Backlog>);
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some(backlog) = self.0.upgrade() {
+            backlog.state().is_working = false;
+        }
+    }
+}
+
+impl Tier for Recovering {
+    fn is_up(&self) -> bool {
+        self.tier.is_up()
+    }
+
+    fn contact(&self) -> Contact {
+        self.tier.contact()
+    }
+
+    fn reconnected(&self, since: u64) -> BoxFuture<()> {
+        self.tier.reconnected(since)
+    }
+
+    fn runtime(&self) -> Handle {
+        self.tier.runtime()
+    }
+
+    fn timeout(&self) -> Duration {
+        self.tier.timeout()
+    }
+
+    fn status(&self) -> TierStatus {
+        let (pending, Counts { recovered, yielded, overflowed }) = {
+            // After a lost connection, what is to be told once more is pending at once.
+            self.backlog().notice_connection();
+            let state = self.backlog().state();
+            (state.queue.len() as u64, state.queue.counts)
+        };
+        let suspects = self.listeners.all().iter().map(|cache| cache.suspects()).sum();
+        let Probe { probed, outdated } = self.probes.sum();
+        TierStatus {
+            pending,
+            recovered,
+            yielded,
+            overflowed,
+            suspects,
+            probed,
+            outdated,
+            ..self.tier.status()
+        }
+    }
+
+    fn max_value_bytes(&self) -> usize {
+        self.tier.max_value_bytes()
+    }
+
+    fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {
+        self.tier.pack(bytes)
+    }
+
+    fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
+        let backlog = self.backlog();
+        if !backlog.is_behind() {
+            return self.tier.read(key, have);
+        }
+        let (backlog, key) = (Arc::clone(backlog), key.clone());
+        Box::pin(async move {
+            backlog.settle_made(&key).await?;
+            backlog.tier.read(&key, have).await
+        })
+    }
+
+    fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
+        let backlog = self.backlog();
+        if !backlog.is_behind() {
+            return self.tier.acquire(key, request);
+        }
+        let (backlog, key) = (Arc::clone(backlog), key.clone());
+        Box::pin(async move {
+            backlog.settle_made(&key).await?;
+            backlog.tier.acquire(&key, request).await
+        })
+    }
+
+    fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {
+        self.tier.store(key, lease, value)
+    }
+
+    fn release(&self, key: &WireKey, token: Token, ending: Release) {
+        self.tier.release(key, token, ending);
+    }
+
+    fn write(&self, key: &WireKey, change: Change) -> Reply<WriteId> {
+        let (backlog, key) = (Arc::clone(self.backlog()), key.clone());
+        backlog.notice_connection();
+        let at = Moment::now();
+        let mut state = backlog.state();
+        match state.queue.write(&key, &change, at) {
+            Route::Direct { turn } => {
+                // Under the lock, so that no later change overtakes it.
+                let reply = self.tier.write(&key, change.clone());
+                backlog.flies(state);
+                let mut flight = Flight { backlog, key, change: Some(change), turn, at };
+                Box::pin(async move {
+                    let answer = reply.await;
+                    flight.end(answer.as_ref().ok().copied());
+                    answer
+                })
+            }
+            Route::Queued { turn, until } => {
+                backlog.waits(state);
+                Box::pin(async move {
+                    backlog.settle(&key, until).await?;
+                    // One that has yielded, or was followed by another, has none.
+                    Ok(backlog.state().queue.number_of(&key, turn).unwrap_or(WriteId(0)))
+                })
+            }
+        }
+    }
+
+    fn deliver(&self, key: &WireKey, change: Change, late: Late) -> Reply<Delivered> {
+        self.tier.deliver(key, change, late)
+    }
+
+    fn queue(&self) -> Option<&dyn Jobs> {
+        self.jobs.as_deref().or_else(|| self.tier.queue())
+    }
+
+    fn listen(&self, scope: &Arc<Scope>, listener: Weak<dyn Coherence>) {
+        self.listeners.add(scope, Weak::clone(&listener));
+        self.tier.listen(scope, listener);
+    }
+
+    fn bump(&self, scope: &Arc<Scope>, change: Bump, at: Moment) -> Reply<()> {
+        let (backlog, scope) = (Arc::clone(self.backlog()), Arc::clone(scope));
+        backlog.notice_connection();
+        let mut state = backlog.state();
+        match state.queue.bump(&scope, change, at) {
+            Route::Direct { turn } => {
+                let reply = self.tier.bump(&scope, change, at);
+                backlog.flies(state);
+                let mut flight = BumpFlight { backlog, scope, change, turn, at, has_ended: false };
+                Box::pin(async move {
+                    let answer = reply.await;
+                    flight.end(answer.is_ok());
+                    answer
+                })
+            }
+            Route::Queued { until, .. } => {
+                backlog.waits(state);
+                Box::pin(async move { backlog.settle_all(&scope, until).await })
+            }
+        }
+    }
+}
+
+/// Completes when all of them have, with their outcomes. None waits for another.
+pub(crate) async fn all<T>(mut futures: Vec<BoxFuture<T>>) -> Vec<T> {
+    let mut outcomes: Vec<Option<T>> = futures.iter().map(|_| None).collect();
+    poll_fn(|context| {
+        let mut is_over = true;
+        for (future, outcome) in
+            futures.iter_mut().zip(&mut outcomes).filter(|(_, outcome)| outcome.is_none())
+        {
+            match future.as_mut().poll(context) {
+                Poll::Ready(done) => *outcome = Some(done),
+                Poll::Pending => is_over = false,
+            }
+        }
+        if is_over { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    outcomes.into_iter().flatten().collect()
+}
+
+#[cfg(all(test, feature = "test-util", not(cacheback_shuttle)))]
+mod tests;

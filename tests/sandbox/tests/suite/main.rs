@@ -1,0 +1,6 @@
+//! The sandbox as its users start it.
+
+mod browser;
+mod page;
+mod processes;
+mod support;

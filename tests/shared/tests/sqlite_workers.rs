@@ -1,0 +1,4 @@
+//! Web processes and workers over one SQLite file.
+
+#[path = "workers.rs"]
+mod workers;

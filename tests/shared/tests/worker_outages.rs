@@ -1,0 +1,71 @@
+//! Workers over a Redis server that is killed, or forgets, and over a cluster, which has no queue.
+
+mod support;
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use support::workers::{fetches, first, reads, staffed, web, worker};
+use support::{Cluster, Origin, Process, Server, wait_until};
+
+/// The streams are made anew.
+#[test]
+fn a_server_that_has_lost_its_queues() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &server.url());
+    first(&mut web, "key");
+    let _worker = worker(&origin, &server.url(), 4);
+    staffed(&mut web, 1);
+    reads(&mut web, "key", 2);
+    server.run::<()>("FLUSHALL");
+    staffed(&mut web, 1);
+    let before = fetches(&mut web);
+    let runs = origin.runs("key").len();
+    wait_until("the worker has no jobs", || {
+        web.ask("get queued key");
+        sleep(Duration::from_millis(100));
+        web.ask("queues").split(' ').any(|word| word == "done=1")
+    });
+    assert!(origin.runs("key").len() > runs);
+    assert!(fetches(&mut web) >= before);
+}
+
+#[test]
+fn a_server_that_was_killed_and_is_back() {
+    let Some(mut server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &server.url());
+    first(&mut web, "key");
+    let worker = worker(&origin, &server.url(), 4);
+    staffed(&mut web, 1);
+    server.kill();
+    worker.logs("the queue gives no answer: the worker tries again");
+    // Nothing is stale for ever.
+    let runs = origin.runs("key").len();
+    wait_until("nobody fetches", || {
+        web.ask("get queued key");
+        origin.runs("key").len() > runs
+    });
+    server.start_again();
+    staffed(&mut web, 1);
+    wait_until("the worker has no jobs", || {
+        web.ask("get queued key");
+        sleep(Duration::from_millis(100));
+        !web.ask("queues").contains("done=0 ")
+    });
+}
+
+#[test]
+fn a_tier_without_a_queue_says_so() {
+    let Some(cluster) = Cluster::start(0) else { return };
+    let origin = Origin::start();
+    let mut worker = Process::start(&origin, &cluster.url(), &["jobs=1"]);
+    let told = "the worker cannot start: the second tier of `shared::queued` has no queue";
+    assert_eq!(worker.ended(), (told.to_owned(), Some(1)));
+    let mut web = Process::start(&origin, &cluster.url(), &[]);
+    reads(&mut web, "key", 3);
+    assert!(origin.runs("key").len() >= 3, "refreshes run where they are asked for");
+    let said = "the second tier has no queue for workers: refreshes run in this process";
+    assert_eq!(web.logged(said).len(), 1);
+}

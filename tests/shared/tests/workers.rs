@@ -1,0 +1,260 @@
+//! Web processes and workers over one queue: workers that are killed, stopped and interrupted, and jobs that none
+//! can run. `sqlite_workers` is the same on a file.
+
+mod support;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use support::workers::{fetches, first, reads, serves, staffed, stale, web, worker};
+use support::{Origin, Process, Tier, is_long, wait_until};
+
+#[test]
+fn a_worker_fetches_what_the_others_serve() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| web(&origin, &tier.url()));
+    first(&mut one, "key");
+    let worker = worker(&origin, &tier.url(), 4);
+    staffed(&mut one, 1);
+    let before = fetches(&mut one);
+    reads(&mut one, "key", 2);
+    reads(&mut other, "key", 3);
+    assert_eq!(fetches(&mut one), before);
+    assert_eq!(fetches(&mut other), "fetches=0");
+    assert_eq!(worker.logged("WARN"), Vec::<String>::new());
+    wait_until("the jobs are not done", || one.ask("queues").starts_with("length=0 under_way=0 workers=1 "));
+}
+
+#[test]
+fn two_workers_run_a_job_once() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| web(&origin, &tier.url()));
+    first(&mut one, "key");
+    let _workers = [(); 2].map(|()| worker(&origin, &tier.url(), 4));
+    staffed(&mut one, 2);
+    origin.hold("key");
+    stale(&mut one, "key", 1);
+    origin.began("key", 2);
+    for _ in 0..20 {
+        assert_eq!(one.ask("get queued key"), "Stale Local 1");
+        assert!(other.ask("get queued key").ends_with(" 1"));
+        sleep(Duration::from_millis(50));
+    }
+    assert_eq!(origin.runs("key").len(), 2);
+    origin.release("key");
+    reads(&mut other, "key", 2);
+}
+
+/// The lease of its job lapses, and the next reader enqueues another. What it has left is claimed, and dropped.
+#[test]
+fn a_worker_that_is_killed_in_the_midst_of_a_job_loses_nothing() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, "key");
+    let mut killed = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    origin.hold("key");
+    stale(&mut web, "key", 1);
+    origin.began("key", 2);
+    killed.kill();
+    let at = Instant::now();
+    let _next = worker(&origin, &tier.url(), 4);
+    origin.release("key");
+    reads(&mut web, "key", 3);
+    assert!(at.elapsed() < Duration::from_secs(10), "{:?}", at.elapsed());
+    if is_long() {
+        sleep(Duration::from_secs(10));
+        wait_until("its job is not claimed", || web.ask("queues").contains("under_way=0"));
+    }
+}
+
+#[test]
+fn a_worker_that_was_stopped_for_longer_than_its_lease_finds_itself_out() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, "key");
+    let stopped = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    origin.hold("key");
+    stale(&mut web, "key", 1);
+    origin.began("key", 2);
+    // One that is stopped in the midst of a transaction keeps the lock of its file, and everybody waits.
+    wait_until("the tier takes no write", || {
+        stopped.stop();
+        let stands = web.ask("set long other 1") == "ok";
+        if !stands {
+            stopped.go_on();
+        }
+        stands
+    });
+    let _next = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 2);
+    wait_until("nobody fetches in its place", || {
+        web.ask("get queued key");
+        origin.runs("key").len() >= 3
+    });
+    origin.end("key", 3, false);
+    reads(&mut web, "key", 3);
+    origin.end("key", 2, false);
+    stopped.go_on();
+    for _ in 0..40 {
+        assert!(!web.ask("get queued key").ends_with(" 2"), "an older value is stored");
+        sleep(Duration::from_millis(25));
+    }
+    origin.release("key");
+}
+
+#[test]
+fn an_interrupted_worker_ends_its_jobs_and_exits_with_code_zero() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, "key");
+    let mut interrupted = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    origin.hold("key");
+    stale(&mut web, "key", 1);
+    origin.began("key", 2);
+    interrupted.interrupt();
+    wait_until("it still counts as a worker", || web.ask("queues").contains("workers=0 "));
+    origin.release("key");
+    assert_eq!(interrupted.ended(), ("done=1 failed=0 dropped=0".to_owned(), Some(0)));
+    reads(&mut web, "key", 2);
+    assert!(web.ask("queues").starts_with("length=0 under_way=0 workers=0 done=1 "));
+}
+
+/// At its limit, which is 3 s here, the job goes back. The next worker has it.
+#[test]
+fn an_interrupted_worker_gives_back_what_takes_too_long() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, "key");
+    let mut interrupted = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    origin.hold("key");
+    stale(&mut web, "key", 1);
+    origin.began("key", 2);
+    interrupted.interrupt();
+    assert_eq!(interrupted.ended(), ("done=0 failed=0 dropped=0".to_owned(), Some(0)));
+    assert!(web.ask("queues").starts_with("length=1 under_way=0 workers=0 "), "{}", web.ask("queues"));
+    let _next = worker(&origin, &tier.url(), 4);
+    origin.began("key", 3);
+    origin.release("key");
+    reads(&mut web, "key", 3);
+}
+
+/// Nothing is stale for ever. It is said once a minute.
+#[test]
+fn without_a_worker_the_web_refreshes_for_itself() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    reads(&mut web, "key", 4);
+    assert_eq!(fetches(&mut web), format!("fetches={}", origin.runs("key").len()));
+    let said = web.logged("refreshes are not handed to workers, and run in this process");
+    assert_eq!(said.len(), 1);
+    assert!(said[0].contains("no worker that serves it was seen in the last 15 s"), "{said:?}");
+}
+
+/// Its jobs are not those of the others, and are not taken.
+#[test]
+fn a_worker_of_another_version_takes_no_job() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, "key");
+    let mut next = serves(&origin, &tier.url(), 4, "queued_anew");
+    staffed(&mut web, 1);
+    reads(&mut web, "key", 3);
+    assert_eq!(fetches(&mut web), format!("fetches={}", origin.runs("key").len()));
+    wait_until("the next version has no worker", || {
+        web.ask("get queued_anew other");
+        web.ask("queues").contains("done=1 ")
+    });
+    next.interrupt();
+    assert_eq!(next.ended(), ("done=1 failed=0 dropped=0".to_owned(), Some(0)));
+}
+
+#[test]
+fn a_worker_that_lacks_a_thing_says_which() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut worker = Process::start(&origin, &tier.url(), &["jobs=1", "serves=queued,skipping,long"]);
+    let (told, code) = worker.ended();
+    assert_eq!(code, Some(1));
+    for words in [
+        "skipping` skips `thing`, and nobody provides it: call `.provide(..)` with a `alloc::sync::Arc<core::time::Duration>`",
+        "long` has no queue: it needs the option `queue`",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+/// It is fetched where it is asked for.
+#[test]
+fn an_argument_that_is_too_long_is_not_sent() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    let worker = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    let key = "x".repeat((1 << 20) + 1);
+    web.ask(&format!("get queued {key}"));
+    web.ask("settle");
+    let told = web.logs("a refresh is not put on its queue, and runs in this process");
+    assert!(told.contains("and the tier takes 1048576 at most"), "{told}");
+    assert_eq!((fetches(&mut web), origin.runs(&key).len()), ("fetches=1".to_owned(), 1));
+    assert!(web.ask("queues").contains("done=0 "));
+    assert_eq!(worker.logged("WARN"), Vec::<String>::new());
+}
+
+#[test]
+fn an_argument_that_does_not_decode_stops_no_worker() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, "secret");
+    let mut worker = serves(&origin, &tier.url(), 4, "misread,queued_anew");
+    staffed(&mut web, 1);
+    web.ask("get queued secret");
+    wait_until("it is not told of", || {
+        web.ask("get queued secret");
+        !worker.logged("its argument `key` does not decode").is_empty()
+    });
+    assert_eq!(worker.logged("secret"), Vec::<String>::new());
+    web.ask("get queued_anew other");
+    wait_until("it does not go on", || web.ask("queues").contains("done=1 "));
+    worker.interrupt();
+    assert_eq!(worker.ended().1, Some(0));
+}
+
+/// In the long form: each worker waits for 20 s until the job counts as abandoned.
+#[test]
+fn a_job_that_kills_its_worker_three_times_is_buried() {
+    if !is_long() {
+        return;
+    }
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    let mut first = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    web.ask("get queued poison");
+    assert_eq!(first.ended().1, None, "it was killed by a signal");
+    for run in 2..=3 {
+        let mut next = worker(&origin, &tier.url(), 4);
+        sleep(Duration::from_secs(15));
+        assert_eq!(next.ended().1, None, "run {run}");
+        assert_eq!(origin.runs("poison").len(), run);
+    }
+    let last = worker(&origin, &tier.url(), 4);
+    sleep(Duration::from_secs(15));
+    last.logs("a job has ended its worker three times, and was dropped");
+    assert_eq!(origin.runs("poison").len(), 3);
+    assert!(web.ask("queues").ends_with("dead=1"));
+}

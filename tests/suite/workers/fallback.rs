@@ -1,0 +1,162 @@
+//! Refreshes that no worker takes: they run where they are asked for, or not at all.
+
+use cacheback::shared::queues;
+use cacheback::{ErrorKind, Status, cacheback, worker};
+
+use super::{Log, Origin, nothing, only_line, report, serves, stale, stale_read, start, worked};
+use crate::fleet::{fleet, hear, wait};
+use crate::support::{Source, advance, run_ready, secs};
+
+/// Nothing is stale for ever.
+#[test]
+fn without_a_worker_the_refresh_runs_here() {
+    let (log, _guard) = Log::capture();
+    let (_memory, processes @ [_]) = fleet();
+    let [web] = &processes;
+    let here = Source::open();
+    stale(&processes, &here, 1);
+    for run in 2..=4 {
+        stale_read(web, &here, 1);
+        assert_eq!(here.runs(), run);
+        wait(&processes, 20);
+    }
+    let stats = web.run(|| async { report::cache().stats() });
+    assert_eq!((stats.queued, stats.queue_fallbacks), (0, 3));
+    let said = "refreshes are not handed to workers, and run in this process";
+    assert_eq!(log.count(said), 1, "once a minute: {}", log.text());
+    assert_eq!(log.count("no worker that serves it was seen in the last 15 s"), 1);
+    wait(&processes, 20);
+    stale_read(web, &here, 1);
+    assert_eq!(log.count(said), 2);
+}
+
+/// It was forgotten in the list of what the worker serves, say.
+#[test]
+fn a_function_that_the_workers_of_its_queue_do_not_serve_is_told() {
+    let (log, _guard) = Log::capture();
+    let (_memory, processes @ [_, _, _]) = fleet();
+    let [web, back, reports] = &processes;
+    let here = Source::open();
+    let running = start(back, worker().serve(nothing::cache()));
+    assert_eq!(web.run(|| report(&here, 1)), Ok(0));
+    assert_eq!(here.runs(), 1);
+    assert_eq!(log.count("the workers of its queue do not serve it"), 1, "{}", log.text());
+    // A worker of another queue is none of this one.
+    let others = start(reports, serves(only_there::cache(), &here));
+    assert_eq!(running.stop(back), worked(0, 0, 0));
+    wait(&processes, 70);
+    stale_read(web, &here, 1);
+    assert_eq!(log.count("no worker that serves it was seen in the last 15 s"), 1, "{}", log.text());
+    assert_eq!(others.stop(reports), worked(0, 0, 0));
+}
+
+#[test]
+fn a_worker_that_is_silent_counts_as_gone() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(report::cache(), &there));
+    stale(&processes, &here, 1);
+    stale_read(web, &here, 1);
+    // From here on it is stopped, with a job on its queue.
+    web.run(|| advance(secs(14)));
+    stale_read(web, &here, 1);
+    assert_eq!(here.runs(), 1);
+    web.run(|| advance(secs(2)));
+    stale_read(web, &here, 1);
+    assert_eq!(here.runs(), 2);
+    // It goes on, and finds that somebody else has done its job.
+    back.run(|| advance(secs(16)));
+    assert_eq!(there.runs(), 0);
+    assert_eq!(running.stop(back), worked(0, 0, 1));
+}
+
+/// A worker that has ended is known to be gone.
+#[test]
+fn after_the_end_of_the_last_worker_refreshes_run_here_at_once() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(report::cache(), &there));
+    stale(&processes, &here, 1);
+    assert_eq!(only_line(web).workers, 1);
+    running.stop(back);
+    assert_eq!(only_line(web).workers, 0);
+    stale_read(web, &here, 1);
+    assert_eq!((here.runs(), there.runs()), (2, 0));
+}
+
+#[test]
+fn a_queue_that_cannot_be_reached_is_no_outage() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(report::cache(), &there));
+    stale(&processes, &here, 1);
+    memory.disconnect();
+    stale_read(web, &here, 1);
+    assert_eq!((here.runs(), there.runs()), (2, 0));
+    // The worker tries again until there is a queue.
+    wait(&processes, 20);
+    memory.reconnect();
+    wait(&processes, 6);
+    stale_read(web, &here, 1);
+    hear(&processes);
+    assert_eq!((here.runs(), there.runs()), (2, 1));
+    assert_eq!(running.stop(back), worked(1, 0, 0));
+}
+
+#[cacheback(shared, queue = "reports", queue_fallback = false, lifetime = 10, skip(origin))]
+async fn only_there(origin: &Origin, key: u64) -> u64 {
+    let _ = key;
+    origin.number().await
+}
+
+#[test]
+fn without_the_fallback_a_value_stays_stale() {
+    let (log, _guard) = Log::capture();
+    let (_memory, processes @ [_, _]) = fleet();
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    web.run(|| only_there::entry(&here, 1).get_or_fetch());
+    wait(&processes, 20);
+    let stale_read = || assert_eq!(web.run(|| only_there::entry(&here, 1).lookup()).status, Status::Stale);
+    stale_read();
+    assert_eq!(here.runs(), 1);
+    assert_eq!(log.count("refreshes are not handed to workers, and values stay stale"), 1, "{}", log.text());
+    let stats = web.run(|| async { only_there::cache().stats() });
+    assert_eq!((stats.queued, stats.queue_fallbacks, stats.refused), (0, 0, 1));
+    let running = start(back, serves(only_there::cache(), &there));
+    wait(&processes, 2);
+    stale_read();
+    hear(&processes);
+    assert_eq!((here.runs(), there.runs()), (1, 1));
+    assert_eq!(only_line(web).queue, "reports");
+    assert_eq!(running.stop(back), worked(1, 0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_tier_a_worker_does_not_start_and_a_function_runs_here() {
+    let _own = cacheback::testing::isolate();
+    let error = worker().serve(nothing::cache()).run(async {}).await.unwrap_err();
+    assert!(error.to_string().contains("::nothing` has no queue"), "{error}");
+    let origin = Source::open();
+    assert_eq!(report::entry(&origin, 1).get_or_fetch().await, Ok(1));
+    advance(secs(20)).await;
+    assert_eq!(report(&origin, 1).await, Ok(1));
+    run_ready().await;
+    assert_eq!(origin.runs(), 2);
+    assert_eq!(queues().await, Ok(vec![]));
+}
+
+#[test]
+fn a_queue_that_cannot_be_asked_is_an_error_of_its_status() {
+    let (memory, [web]) = fleet();
+    memory.disconnect();
+    let error = web.run(queues).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unreachable);
+    assert_eq!(
+        error.to_string(),
+        "the queues of the second tier `default` could not be asked: it is not connected"
+    );
+}
