@@ -16,6 +16,8 @@ use crate::base::tasks::{Id, task};
 use crate::executor::{Fetch, Permit, Ticket};
 use crate::flight::collisions::{KeyRef, KnownKeys, Uncompared};
 
+#[cfg(feature = "shared")]
+mod changes;
 mod claims;
 pub(crate) mod collisions;
 mod drive;
@@ -66,6 +68,9 @@ pub(crate) struct Flight<T> {
     exempt: AtomicBool,
     /// It was asked for by the body of an earlier fetch of its key.
     rerun: AtomicBool,
+    /// The number of the latest change by another process that it has perhaps not seen; zero if there is none.
+    #[cfg(feature = "shared")]
+    unseen: AtomicU64,
     drive: Drive,
 }
 
@@ -89,6 +94,8 @@ impl<T> Flight<T> {
             task: Mutex::default(),
             exempt: AtomicBool::new(false),
             rerun: AtomicBool::new(false),
+            #[cfg(feature = "shared")]
+            unseen: AtomicU64::new(0),
             drive: Drive::default(),
         }
     }

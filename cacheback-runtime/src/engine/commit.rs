@@ -140,7 +140,12 @@ impl<C: Cacheable> Job<C> {
             self.engine.record(&self.target, value, started, policy, lifetime)
         })?;
         let Record { node, weight } = record;
-        let fetched = not_stored.map(|value| Fetched { value, started });
+        let fetched = not_stored.map(|value| Fetched {
+            value,
+            started,
+            #[cfg(feature = "shared")]
+            id: None,
+        });
         Ok(Arrival {
             candidate: Candidate::Node { node: Some(node), weight, started, origin: Origin::Body },
             fetched,
@@ -160,7 +165,12 @@ impl<C: Cacheable> Job<C> {
             if let (None, Candidate::Node { node: Some(node), .. }) = (&fetched, &candidate) {
                 if let (true, Content::Value(value, _)) = (awaited, node.content()) {
                     let value = catch(|| C::Value::clone(value))?;
-                    fetched = Some(Fetched { value, started });
+                    fetched = Some(Fetched {
+                        value,
+                        started,
+                        #[cfg(feature = "shared")]
+                        id: node.write_id(),
+                    });
                 }
             }
             let is_cloned = fetched.is_some();
@@ -361,6 +371,9 @@ impl<C: Cacheable> Job<C> {
             let mut change = Change::default();
             match (effect, &mut *candidate) {
                 (Effect::Store | Effect::DropOlder, Candidate::Node { node: own, weight, .. }) => {
+                    if let Some(own) = own {
+                        engine.doubt_if_changed(own, flight);
+                    }
                     change = store.put(own, *weight, flight.epoch(), node, &pins);
                 }
                 (Effect::BackOff(backoff), _) => {
@@ -400,7 +413,7 @@ impl<C: Cacheable> Job<C> {
             Ok(Some(Commit { has_effect, was_in_backoff, backoff, change, lapsed, next }))
         });
         if let Some(node) = commit.as_ref().and_then(|commit| commit.change.added()) {
-            engine.mark_if_outdated(target, node, self.before);
+            engine.suspect_if_untold(target, node, self.epoch);
         }
         commit
     }

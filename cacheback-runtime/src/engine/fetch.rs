@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tracing::Span;
 
-use super::shared::{self, Before, HeldLease, HeldOrder, Look};
+use super::shared::{self, HeldLease, HeldOrder, Look, MessageEpoch};
 use super::{Cacheable, Engine, FlightOf, SourceOf, Target, chain};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{Panic, catch, catch_future};
@@ -39,8 +39,8 @@ pub(crate) struct Job<C: Cacheable> {
     pub(super) lease: Option<HeldLease>,
     /// The job of a worker that it runs.
     pub(super) order: Option<HeldOrder>,
-    /// What this process had been told of when the value was read.
-    pub(super) before: Option<Before>,
+    /// How often messages may have been lost before it read.
+    pub(super) epoch: Option<MessageEpoch>,
     /// It looks at a suspect value.
     pub(super) look: Option<Look>,
     pub(super) span: Span,
@@ -82,7 +82,7 @@ impl<C: Cacheable> Job<C> {
             here: here.clone(),
             lease: None,
             order: None,
-            before: None,
+            epoch: None,
             look: None,
             span: Span::none(),
             live: here.executor.enlist(

@@ -35,6 +35,8 @@ enum Want {
 pub(super) enum Consulted<V> {
     /// Nothing yet.
     NotYet,
+    /// Nothing: what it has waited for may be older than a change that was told of before.
+    Again,
     /// It is not asked, or not once more.
     Done,
     /// It had this value. (Boxed, because few calls have one, and each call that waits has room for it.)
@@ -139,8 +141,13 @@ impl<C: Cacheable> Engine<C> {
             let Some(result) = self.wait_for(&waiter, limit, &caller).await else {
                 return self.stored(target).unwrap_or_else(|| self.empty(source));
             };
+            // A flight that it joins after that has begun after the change.
+            if matches!(consulted, Consulted::NotYet) && self.has_missed(&waiter, result) {
+                consulted = Consulted::Again;
+                continue;
+            }
             if let FlightResult::Value(fetched) = result {
-                let Fetched { value, started } = fetched;
+                let Fetched { value, started, .. } = fetched;
                 let tells_age = call != CallKind::Plain;
                 let age = tells_age.then(|| Duration::from_nanos(Moment::now().since(*started)));
                 return self.fetched(Ok(value.clone()), age);
@@ -180,6 +187,7 @@ impl<C: Cacheable> Engine<C> {
             self.cannot_fetch();
         }
         let mut losses = 0;
+        let mut has_joined = false;
         loop {
             let here = self.here(losses);
             let entered = self.enter(&here, target, source, Want::Outcome, &Consulted::Done, Moment::now());
@@ -188,6 +196,9 @@ impl<C: Cacheable> Engine<C> {
                 self.waits_for_itself();
             }
             let Some(result) = self.wait_for(&waiter, None, &here.caller).await else { continue };
+            if !std::mem::replace(&mut has_joined, true) && self.has_missed(&waiter, result) {
+                continue;
+            }
             match result {
                 FlightResult::Value(fetched) => return C::join(Ok(fetched.value.clone())),
                 // Another process has just fetched it. (What is merely found may be old.)
@@ -232,7 +243,7 @@ impl<C: Cacheable> Engine<C> {
         let mut look = None;
         let windows = &self.store.windows;
         let can_consult = self.can_consult(here);
-        let may_consult = can_consult && matches!(consulted, Consulted::NotYet);
+        let may_consult = can_consult && matches!(consulted, Consulted::NotYet | Consulted::Again);
         let pins = self.store.pins();
         let is_forced = matches!(want, Want::Outcome);
         let (found, joined) = self.with_claims(target, |claims, known| {
@@ -333,7 +344,7 @@ impl<C: Cacheable> Engine<C> {
         }
         let origin = match consulted {
             Consulted::Found(_) => Source::Shared,
-            Consulted::NotYet | Consulted::Done => Source::Local,
+            Consulted::NotYet | Consulted::Again | Consulted::Done => Source::Local,
         };
         let answer = |value: &C::Value, status, started| {
             let (value, age) = (C::join(Ok(value.clone())), Duration::from_nanos(now.since(started)));
@@ -454,12 +465,15 @@ impl<C: Cacheable> Engine<C> {
         source: &SourceOf<C>,
     ) -> Option<Answer<C::Return>> {
         let here = self.here(0);
-        let looked = self.enter(&here, target, source, Want::Look, &Consulted::NotYet, Moment::now());
-        let Entered::Wait(waiter) = looked else { return None };
-        let Some(FlightResult::Consulted(Some(found))) = self.wait_for(&waiter, None, &here.caller).await
-        else {
-            return None;
-        };
+        let look = || self.enter(&here, target, source, Want::Look, &Consulted::NotYet, Moment::now());
+        let Entered::Wait(mut waiter) = look() else { return None };
+        let mut result = self.wait_for(&waiter, None, &here.caller).await?;
+        if self.has_missed(&waiter, result) {
+            let Entered::Wait(next) = look() else { return None };
+            waiter = next;
+            result = self.wait_for(&waiter, None, &here.caller).await?;
+        }
+        let FlightResult::Consulted(Some(found)) = result else { return None };
         let now = Moment::now();
         let status = match found.times.state(now) {
             State::Fresh => Status::Fresh,

@@ -36,12 +36,20 @@ impl<C: Cacheable> FlightResult<C> {
         }
     }
 
+    /// The number in the second tier of the value that it brings.
+    #[cfg(feature = "shared")]
+    pub(super) fn number(&self) -> Option<u64> {
+        match self {
+            Self::Value(fetched) => fetched.id,
+            Self::Consulted(found) => found.as_ref().map(|found| found.id),
+            Self::Failed(_) | Self::Panicked(_) | Self::TimedOut | Self::Lost => None,
+        }
+    }
+
     /// The same result for another flight. Clones the value, which is user code.
     pub(super) fn copy(&self) -> Self {
         match self {
-            Self::Value(Fetched { value, started }) => {
-                Self::Value(Fetched { value: value.clone(), started: *started })
-            }
+            Self::Value(fetched) => Self::Value(fetched.clone()),
             Self::Failed(error) => Self::Failed(Arc::clone(error)),
             Self::Panicked(panic) => Self::Panicked(Arc::clone(panic)),
             Self::TimedOut => Self::TimedOut,
@@ -52,9 +60,13 @@ impl<C: Cacheable> FlightResult<C> {
 }
 
 /// A fetched value for the callers who waited for it, whether or not it was stored.
+#[derive(Clone)]
 pub(crate) struct Fetched<V> {
     pub(crate) value: V,
     pub(crate) started: Moment,
+    /// Its number in the second tier, if it is stored there.
+    #[cfg(feature = "shared")]
+    pub(crate) id: Option<u64>,
 }
 
 /// A value that was found in the second tier.

@@ -41,7 +41,7 @@ mod work;
 pub(crate) use crate::tier::Bump;
 use advice::Advice;
 use coherence::Told;
-pub(super) use coherence::{Before, Look};
+pub(super) use coherence::{Look, MessageEpoch};
 pub(super) use held::HeldLease;
 pub(super) use lease::run;
 pub(super) use tell::Message;

@@ -4,10 +4,11 @@ use std::convert::Infallible;
 use std::marker::PhantomData;
 
 use super::fetch::Job;
-use super::{Cacheable, Engine, FlightResult, NodeOf, Peeked, SharedOptions, SourceOf, Target};
+use super::{Cacheable, Engine, FlightOf, FlightResult, NodeOf, Peeked, SharedOptions, SourceOf, Target};
 use crate::base::sync::Arc;
 use crate::base::tasks::BoxFuture;
 use crate::executor::context::Here;
+use crate::flight::Waiter;
 use crate::outcome::error::Error;
 use crate::rules::backoff::Backoff;
 use crate::rules::policy::Policy;
@@ -28,7 +29,7 @@ pub(super) struct HeldLease(Infallible);
 pub(super) type HeldOrder = Infallible;
 
 /// Nobody tells of anything, and nothing is suspect.
-pub(super) type Before = Infallible;
+pub(super) type MessageEpoch = Infallible;
 pub(super) type Look = Infallible;
 
 /// Nobody is told of a write.
@@ -108,7 +109,15 @@ impl<C: Cacheable> Engine<C> {
     }
 
     #[inline]
-    pub(super) fn mark_if_outdated(&self, _: &Target<C::OwnedKey>, _: u64, _: Option<Before>) {}
+    pub(super) fn doubt_if_changed(&self, _: &NodeOf<C>, _: &FlightOf<C>) {}
+
+    #[inline]
+    pub(super) fn suspect_if_untold(&self, _: &Target<C::OwnedKey>, _: u64, _: Option<MessageEpoch>) {}
+
+    #[inline]
+    pub(super) fn has_missed(&self, _: &Waiter<FlightResult<C>>, _: &FlightResult<C>) -> bool {
+        false
+    }
 
     #[inline]
     pub(crate) fn peek_there(

@@ -157,6 +157,12 @@ impl<K: ?Sized, T, J> KeyClaims<K, T, J> {
         others.filter_map(|(_, lane)| lane.supersede()).collect()
     }
 
+    /// The flights that hold the key, and those that were superseded and still run.
+    #[cfg(feature = "shared")]
+    pub(super) fn flights(&self) -> impl Iterator<Item = &Arc<Flight<T>>> {
+        self.lanes.iter().flat_map(|(_, lane)| lane.flights())
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.lanes.iter().all(|(_, lane)| lane.current.is_none() && lane.superseded.is_empty())
     }
@@ -247,8 +253,13 @@ impl<T, J> Lane<T, J> {
     where
         T: Send + Sync + 'static,
     {
+        self.flights().find(|flight| flight.runs_in(task))
+    }
+
+    /// The flight that holds the key, and those that were superseded and still run.
+    fn flights(&self) -> impl Iterator<Item = &Arc<Flight<T>>> {
         let current = self.current.iter().map(|claim| &claim.flight);
-        current.chain(self.superseded.iter().map(|body| &body.flight)).find(|flight| flight.runs_in(task))
+        current.chain(self.superseded.iter().map(|body| &body.flight))
     }
 
     /// After an invalidation, `next` is to fetch the key again, but no more than two bodies of the key may run at once.

@@ -11,8 +11,11 @@ use crate::executor::Fetch;
 
 /// A caller who waits for a flight. Dropping it leaves the flight.
 pub(crate) struct Waiter<T> {
-    flight: Arc<Flight<T>>,
+    pub(super) flight: Arc<Flight<T>>,
     leads: bool,
+    /// The change that the flight had perhaps not seen when the caller joined it; zero if there was none.
+    #[cfg(feature = "shared")]
+    pub(super) unseen: u64,
 }
 
 impl<T> Waiter<T> {
@@ -22,7 +25,12 @@ impl<T> Waiter<T> {
         if !leads {
             flight.is_joined.store(true, Ordering::SeqCst);
         }
-        Self { flight: Arc::clone(flight), leads }
+        Self {
+            flight: Arc::clone(flight),
+            leads,
+            #[cfg(feature = "shared")]
+            unseen: flight.unseen.load(Ordering::SeqCst),
+        }
     }
 
     /// Waits for the result of the flight.

@@ -2,6 +2,7 @@
 
 use super::explore;
 use super::fleet::{Fleet, Process::One, Process::Other};
+use super::origin::Returned;
 use super::stage::{Stage, Stored};
 
 /// Once all messages were read, nothing older than version 2 is fresh in a process, and a call gets version 2.
@@ -68,6 +69,82 @@ fn a_loss_of_messages_during_a_look() {
         assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
         writer.join().unwrap();
         assert_agrees(&fleet, &fleet.one);
+        fleet.end(&[1]);
+    });
+}
+
+/// A flight of one process is under way as the other one sets version 2. Whoever calls once the message was read gets that,
+/// even if the flight is from before the message.
+fn a_call_after_a_message(flight: fn(&Stage) -> Returned) {
+    explore(move || {
+        let fleet = Fleet::new();
+        fleet.other.set(1, 1);
+        fleet.hear();
+        let early = fleet.spawn(One, flight);
+        let writer = fleet.spawn(Other, |process| {
+            process.versions.write(2);
+            process.set(1, 2);
+        });
+        writer.join().unwrap();
+        fleet.hear();
+        assert_eq!(fleet.one.get(1), Ok(2));
+        assert!(matches!(early.join().unwrap(), Ok(1 | 2)));
+        assert_agrees(&fleet, &fleet.one);
+        fleet.end(&[1]);
+    });
+}
+
+#[test]
+fn a_call_after_a_message_finds_a_look_under_way() {
+    a_call_after_a_message(|process| process.get(1));
+}
+
+#[test]
+fn a_call_after_a_message_finds_a_fetch_under_way() {
+    a_call_after_a_message(|process| process.refresh(1));
+}
+
+/// The same with `refresh`, whose outcome is that of a body.
+#[test]
+fn a_refresh_after_a_message_finds_a_fetch_under_way() {
+    explore(|| {
+        let fleet = Fleet::new();
+        let early = fleet.spawn(One, |process| process.refresh(1));
+        let writer = fleet.spawn(Other, |process| {
+            process.versions.write(2);
+            process.set(1, 2);
+        });
+        writer.join().unwrap();
+        fleet.hear();
+        assert_eq!(fleet.one.refresh(1), Ok(2));
+        assert!(matches!(early.join().unwrap(), Ok(1 | 2)));
+        fleet.end(&[1]);
+    });
+}
+
+/// The key is changed again as callers read it after a first message. None of them gets what is from before that.
+#[test]
+fn two_calls_after_a_message_and_a_further_change() {
+    explore(|| {
+        let fleet = Fleet::new();
+        fleet.other.set(1, 1);
+        fleet.hear();
+        let early = fleet.spawn(One, |process| process.get(1));
+        fleet.other.versions.write(2);
+        fleet.other.set(1, 2);
+        fleet.hear();
+        let writer = fleet.spawn(Other, |process| {
+            process.versions.write(3);
+            process.set(1, 3);
+        });
+        let readers = [(); 2].map(|()| fleet.spawn(One, |process| process.get(1)));
+        for reader in readers {
+            assert!(matches!(reader.join().unwrap(), Ok(2 | 3)));
+        }
+        assert!(matches!(early.join().unwrap(), Ok(1..=3)));
+        writer.join().unwrap();
+        fleet.settle();
+        assert_eq!(fleet.one.get(1), Ok(3));
         fleet.end(&[1]);
     });
 }

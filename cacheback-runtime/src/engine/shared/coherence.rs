@@ -10,7 +10,8 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use super::super::target::Lone;
-use super::super::{Cacheable, Engine, NodeOf, Target};
+use super::super::fetch::Job;
+use super::super::{Cacheable, Engine, FlightOf, FlightResult, NodeOf, Target};
 use super::{Shared, Tier};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::catch;
@@ -18,6 +19,7 @@ use crate::base::sync::plain::AtomicBool;
 use crate::base::sync::{Arc, AtomicU64, Mutex, Notify, Ordering, lock};
 use crate::events;
 use crate::executor::context::Here;
+use crate::flight::Waiter;
 use crate::rules::freshness::State;
 use crate::tier::messages::{Coherence, News, Sample};
 use crate::tier::wire_key::wire_key;
@@ -29,12 +31,13 @@ const LOOKS: u64 = 64;
 const REST: Duration = Duration::from_secs(1);
 /// Of a cache with more values than this, so many are looked at to tell how many are suspect.
 const COUNTED: usize = 1_024;
-/// Messages are counted apart for as many groups of keys.
+/// Those who wait for messages do so in as many groups of keys.
 const GROUPS: usize = 64;
 
 /// What this process was told of.
 pub(super) struct Told {
-    groups: Box<[Group]>,
+    /// Wake those who wait for the fetches of other processes, for the keys of one group each.
+    arrived: Box<[Notify]>,
     /// How often everything became suspect.
     epoch: AtomicU64,
     /// How many looks at suspect values are under way.
@@ -47,21 +50,9 @@ pub(super) struct Told {
     tier: Mutex<Option<Weak<dyn Tier>>>,
 }
 
-#[derive(Default)]
-struct Group {
-    messages: AtomicU64,
-    /// The greatest number of a change.
-    latest: AtomicU64,
-    /// Wakes those who wait for the fetch of another process.
-    arrived: Notify,
-}
-
-/// What this process had been told of, before it read something.
+/// How often everything had become suspect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Before {
-    messages: u64,
-    epoch: u64,
-}
+pub(in crate::engine) struct MessageEpoch(u64);
 
 /// A look at a suspect value.
 pub(in crate::engine) struct Look(Arc<AtomicU64>);
@@ -75,7 +66,7 @@ impl Drop for Look {
 impl Default for Told {
     fn default() -> Self {
         Self {
-            groups: std::iter::repeat_with(Group::default).take(GROUPS).collect(),
+            arrived: std::iter::repeat_with(Notify::default).take(GROUPS).collect(),
             epoch: AtomicU64::new(0),
             looks: Arc::new(AtomicU64::new(0)),
             rests_until: AtomicU64::new(Moment::PAST.to_bits()),
@@ -86,41 +77,18 @@ impl Default for Told {
 }
 
 impl Told {
-    fn group(&self, hash: u64) -> &Group {
+    fn arrived(&self, hash: u64) -> &Notify {
         // Not the bits that the index uses.
-        &self.groups[(hash >> 32) as usize % GROUPS]
+        &self.arrived[(hash >> 32) as usize % GROUPS]
     }
 
-    pub(super) fn before(&self, hash: u64) -> Before {
-        Before {
-            messages: self.group(hash).messages.load(Ordering::SeqCst),
-            epoch: self.epoch.load(Ordering::SeqCst),
-        }
-    }
-
-    /// Whether there was a message since `before` of a change that a value with this number may be older than.
-    fn has_news(&self, hash: u64, before: Before, id: Option<u64>) -> bool {
-        let group = self.group(hash);
-        self.before(hash).messages != before.messages && Some(group.latest.load(Ordering::SeqCst)) > id
-    }
-
-    /// Whether everything became suspect since `before`.
-    fn has_lost_track(&self, before: Before) -> bool {
-        self.epoch.load(Ordering::SeqCst) != before.epoch
-    }
-
-    fn note(&self, hash: u64, id: u64) {
-        self.has_suspects.store(true, Ordering::SeqCst);
-        let group = self.group(hash);
-        // The number first: see `has_news`.
-        group.latest.fetch_max(id, Ordering::SeqCst);
-        group.messages.fetch_add(1, Ordering::SeqCst);
-        group.arrived.notify_waiters();
+    fn epoch(&self) -> MessageEpoch {
+        MessageEpoch(self.epoch.load(Ordering::SeqCst))
     }
 
     /// Completes with the next message, from now on, that may concern a key of this hash.
     pub(super) fn news(&self, hash: u64) -> impl Future<Output = ()> + Send + '_ {
-        self.group(hash).arrived.notified()
+        self.arrived(hash).notified()
     }
 
     /// Begins a look at a suspect value. `None`: too many are under way, or the last has got no answer.
@@ -181,21 +149,35 @@ impl<C: Cacheable> Engine<C> {
         look
     }
 
-    /// Marks a node that has just come in, if its value was changed since it was read, or may have been.
-    pub(in crate::engine) fn mark_if_outdated(
+    /// Doubts a node that is about to be put in, if its value was changed since it was read. Under the key's lock.
+    pub(in crate::engine) fn doubt_if_changed(&self, node: &NodeOf<C>, flight: &FlightOf<C>) {
+        let (Some(shared), Some(change)) = (&self.shared, flight.unseen_by(node.write_id())) else { return };
+        node.doubt(change, &self.store.windows);
+        shared.told.has_suspects.store(true, Ordering::SeqCst);
+    }
+
+    /// Marks a node that has just come in as a suspect one, if messages may have been lost since its value was read.
+    /// Before it comes in that cannot be known: nobody takes the key's lock to say so.
+    pub(in crate::engine) fn suspect_if_untold(
         &self,
         target: &Target<C::OwnedKey>,
         node: u64,
-        before: Option<Before>,
+        epoch: Option<MessageEpoch>,
     ) {
-        let (Some(shared), Some(before)) = (&self.shared, before) else { return };
-        self.store.with_node(target.hash, node, |node| {
-            if shared.told.has_news(target.hash, before, node.write_id()) {
-                node.doubt(0, &self.store.windows);
-            } else if shared.told.has_lost_track(before) {
-                node.suspect(&self.store.windows);
-            }
-        });
+        let (Some(shared), Some(epoch)) = (&self.shared, epoch) else { return };
+        if shared.told.epoch() != epoch {
+            self.store.with_node(target.hash, node, |node| node.suspect(&self.store.windows));
+        }
+    }
+
+    /// Whether a caller who has joined a flight is to decide again, as its result may be older than a change that was
+    /// told of before.
+    pub(in crate::engine) fn has_missed(
+        &self,
+        waiter: &Waiter<FlightResult<C>>,
+        result: &FlightResult<C>,
+    ) -> bool {
+        waiter.has_missed(result.number())
     }
 
     /// The answer to a write has come: the node has this number, and is not to be doubted for the message of it.
@@ -214,6 +196,14 @@ impl<C: Cacheable> Engine<C> {
     }
 }
 
+impl<C: Cacheable> Job<C> {
+    /// It is about to read what is in the tier: all that this process was told of, it sees.
+    pub(super) fn reads_now(&mut self, shared: &Shared<C>) {
+        self.epoch = Some(shared.told.epoch());
+        self.flight.reads_now();
+    }
+}
+
 impl<C: Cacheable> Coherence for Engine<C> {
     fn changed(&self, news: &News, is_own: bool) {
         let Some(shared) = &self.shared else { return };
@@ -222,10 +212,11 @@ impl<C: Cacheable> Coherence for Engine<C> {
             return;
         };
         let target = self.target_of(key);
-        shared.told.note(target.hash, news.id.0);
+        shared.told.has_suspects.store(true, Ordering::SeqCst);
         let pins = self.store.pins();
-        self.with_claims(&target, |_, known| {
+        self.with_claims(&target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
+            claims.note(news.id.0);
             let is_known = |node: &NodeOf<C>| {
                 let (known, told) = (node.write_id(), Some(news.id.0));
                 if is_own && known.is_none() {
@@ -242,6 +233,7 @@ impl<C: Cacheable> Coherence for Engine<C> {
             }
             Ok(())
         });
+        shared.told.arrived(target.hash).notify_waiters();
     }
 
     fn bumped(&self, change: Bump) {

@@ -78,7 +78,7 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
     let engine = Arc::clone(&job.engine);
     let policy = engine.policy_of(&job.source);
     let Some(shared) = &engine.shared else { return };
-    job.before = Some(shared.told.before(job.target.hash));
+    job.reads_now(shared);
     let held = catch(|| engine.held_here(&job.target)).ok().flatten();
     let have = held.as_ref().and_then(Held::number);
     let counters = &engine.counters;
@@ -113,6 +113,8 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
         }
         (Looked::NotShared | Looked::NobodyThere, ..) => job.land(None, &policy),
         (Looked::NoAnswer, _, held) => {
+            // Nobody is to wait for a second time because of what it may have missed.
+            job.reads_now(shared);
             if held.is_some() {
                 shared.told.rest();
             }

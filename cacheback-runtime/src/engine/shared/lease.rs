@@ -8,7 +8,7 @@ use super::super::{Cacheable, FlightResult};
 use super::held::{Asked, HeldLease};
 use super::queued::HandedOver;
 use super::work::HeldOrder;
-use super::{Shared, SharedValue};
+use super::SharedValue;
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
 use crate::base::sync::Arc;
@@ -70,12 +70,12 @@ impl<C: Cacheable> Job<C> {
         let mut has_waited = false;
         let mut ahead = (!self.is_forced).then_some(policy.refresh_ahead);
         let engine = Arc::clone(&self.engine);
-        let Some(Shared { told, .. }) = &engine.shared else { return self.begin_renewed(policy) };
+        let Some(shared) = &engine.shared else { return self.begin_renewed(policy) };
         let hash = self.target.hash;
         loop {
             // Before the request: a message that comes meanwhile is not slept through.
-            let news = Box::pin(told.news(hash));
-            self.before = Some(told.before(hash));
+            let news = Box::pin(shared.told.news(hash));
+            self.reads_now(shared);
             let (sent, is_awaited) = (Moment::now(), self.flight.waiting() > 0);
             // Whoever waits takes over what is queued.
             let (handed, job_asked) = if is_awaited { (None, None) } else { (line.clone(), job) };
