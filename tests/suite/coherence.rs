@@ -142,6 +142,39 @@ fn whoever_waits_is_woken_by_the_message() {
     assert_eq!(source.runs(), 1);
 }
 
+/// A body is under way as another process sets a newer value. Who calls after the message of that does not get what the
+/// body brings, however long it takes. A message of another key is no reason to decide again.
+#[test]
+fn a_call_after_a_message_gets_nothing_from_before_it() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::gated();
+    let call = |key: &'static str| {
+        let source = Arc::clone(&source);
+        one.spawn(async move { waits(&source, key).await })
+    };
+    let refresh = |key: &'static str| {
+        let source = Arc::clone(&source);
+        one.spawn(async move { waits::entry(&source, key).refresh().await })
+    };
+    let [early, of_another] = ["a", "b"].map(call);
+    assert_eq!(source.runs(), 2);
+    other.run(|| waits::entry(&source, "a").set(70)).unwrap();
+    hear(&processes);
+    let [late, late_of_another] = ["a", "b"].map(call);
+    let [refreshed, refreshed_of_another] = ["a", "b"].map(refresh);
+    source.release(1);
+    source.release(2);
+    assert_eq!(one.run(|| early).unwrap(), 1);
+    assert_eq!(one.run(|| late).unwrap(), 70);
+    for call in [of_another, late_of_another, refreshed_of_another] {
+        assert_eq!(one.run(|| call).unwrap(), 2);
+    }
+    source.release(3);
+    assert_eq!(one.run(|| refreshed).unwrap(), 3);
+    assert_eq!(source.runs(), 3, "by the refresh alone");
+}
+
 /// As it is fetched, messages are lost: it may have been changed, and it has not been as far as anybody knows.
 #[test]
 fn a_value_that_came_in_as_messages_were_lost_is_fresh_while_nobody_can_be_asked() {

@@ -463,7 +463,7 @@ impl<C: Cacheable> Job<C> {
             None | Some(FlightResult::Value(_)) => Some(false),
             Some(FlightResult::Failed(_)) => Some(!self.error_is_answer),
             Some(FlightResult::Panicked(_) | FlightResult::TimedOut) => Some(true),
-            Some(FlightResult::Lost | FlightResult::Consulted(_)) => None,
+            Some(FlightResult::Lost | FlightResult::Consulted(_) | FlightResult::Confirmed) => None,
         }
     }
 
@@ -478,7 +478,7 @@ impl<C: Cacheable> Job<C> {
             Some(FlightResult::TimedOut) => "timeout",
             Some(FlightResult::Lost) => "lost",
             // Not recorded: no body has run.
-            Some(FlightResult::Consulted(_)) => "shared",
+            Some(FlightResult::Consulted(_) | FlightResult::Confirmed) => "shared",
         };
         let took = (self.progress == Progress::Begun).then(|| self.took());
         events::durations::FetchEnd { cache: self.engine.name(), outcome, took }

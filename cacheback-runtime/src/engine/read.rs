@@ -39,6 +39,8 @@ pub(super) enum Consulted<V> {
     Again,
     /// It is not asked, or not once more.
     Done,
+    /// It has confirmed the value that was stored here.
+    Confirmed,
     /// It had this value. (Boxed, because few calls have one, and each call that waits has room for it.)
     Found(Box<SharedValue<V>>),
 }
@@ -152,6 +154,10 @@ impl<C: Cacheable> Engine<C> {
                 let age = tells_age.then(|| Duration::from_nanos(Moment::now().since(*started)));
                 return self.fetched(Ok(value.clone()), age);
             }
+            if let FlightResult::Confirmed = result {
+                consulted = Consulted::Confirmed;
+                continue;
+            }
             if let FlightResult::Consulted(found) = result {
                 let found = found.clone().map(Box::new);
                 consulted = found.map_or(Consulted::Done, Consulted::Found);
@@ -205,7 +211,7 @@ impl<C: Cacheable> Engine<C> {
                 FlightResult::Consulted(Some(found)) if found.is_just_fetched => {
                     return C::join(Ok(found.value.clone()));
                 }
-                FlightResult::Consulted(_) => continue,
+                FlightResult::Consulted(_) | FlightResult::Confirmed => continue,
                 _ => {}
             }
             match self.fallback(result, &waiter, &mut losses) {
@@ -265,9 +271,10 @@ impl<C: Cacheable> Engine<C> {
             facts.broken_until = self.breaker.until(is_missing);
             // A fetch asks the second tier itself.
             facts.is_unsure = may_consult && !claims.lane(here.lane).is_for(Purpose::Fetch);
-            // A call that has just found the value there need not look once more, even if a message has come meanwhile.
-            let has_found = matches!(consulted, Consulted::Found(_));
-            facts.is_suspect = can_consult && !has_found && node.is_some_and(|node| self.is_marked(node));
+            // A call that has just seen the value there need not look once more, even if a message has come meanwhile, or
+            // was lost.
+            let has_looked = matches!(consulted, Consulted::Found(_) | Consulted::Confirmed);
+            facts.is_suspect = can_consult && !has_looked && node.is_some_and(|node| self.is_marked(node));
             if facts.is_suspect && facts.is_unsure && !is_missing {
                 look = look.take().or_else(|| self.begin_look());
                 facts.is_unsure = look.is_some();
@@ -344,7 +351,7 @@ impl<C: Cacheable> Engine<C> {
         }
         let origin = match consulted {
             Consulted::Found(_) => Source::Shared,
-            Consulted::NotYet | Consulted::Again | Consulted::Done => Source::Local,
+            Consulted::NotYet | Consulted::Again | Consulted::Done | Consulted::Confirmed => Source::Local,
         };
         let answer = |value: &C::Value, status, started| {
             let (value, age) = (C::join(Ok(value.clone())), Duration::from_nanos(now.since(started)));

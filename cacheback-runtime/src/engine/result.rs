@@ -20,6 +20,8 @@ pub(crate) enum FlightResult<C: Cacheable> {
     Lost,
     /// The body did not run: the second tier has a value, or somebody is to decide again without one.
     Consulted(Option<SharedValue<C::Value>>),
+    /// The body did not run: the second tier has confirmed the value that is stored here.
+    Confirmed,
 }
 
 impl<C: Cacheable> FlightResult<C> {
@@ -32,7 +34,7 @@ impl<C: Cacheable> FlightResult<C> {
     pub(super) fn is_outcome(&self) -> bool {
         match self {
             Self::Value(_) | Self::Failed(_) | Self::Panicked(_) => true,
-            Self::Consulted(_) | Self::TimedOut | Self::Lost => false,
+            Self::Consulted(_) | Self::Confirmed | Self::TimedOut | Self::Lost => false,
         }
     }
 
@@ -42,7 +44,7 @@ impl<C: Cacheable> FlightResult<C> {
         match self {
             Self::Value(fetched) => fetched.id,
             Self::Consulted(found) => found.as_ref().map(|found| found.id),
-            Self::Failed(_) | Self::Panicked(_) | Self::TimedOut | Self::Lost => None,
+            Self::Confirmed | Self::Failed(_) | Self::Panicked(_) | Self::TimedOut | Self::Lost => None,
         }
     }
 
@@ -55,6 +57,7 @@ impl<C: Cacheable> FlightResult<C> {
             Self::TimedOut => Self::TimedOut,
             Self::Lost => Self::Lost,
             Self::Consulted(found) => Self::Consulted(found.clone()),
+            Self::Confirmed => Self::Confirmed,
         }
     }
 }

@@ -114,7 +114,7 @@ impl<C: Cacheable> Engine<C> {
             FlightResult::Failed(error) => Fallback::Error(error.hand()),
             FlightResult::Panicked(panic) => Fallback::Panic(panic.rethrown(self.name(), waiter.leads())),
             // Not reached: the caller has returned the value, or decides again.
-            FlightResult::Value(_) | FlightResult::Consulted(_) => Fallback::Again,
+            FlightResult::Value(_) | FlightResult::Consulted(_) | FlightResult::Confirmed => Fallback::Again,
             FlightResult::TimedOut => {
                 let why = "the thread that waits for it blocks the only runtime that could drive it";
                 self.without_outcome(FetchErrorKind::TimedOut, why)

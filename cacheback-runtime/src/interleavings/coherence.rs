@@ -4,6 +4,7 @@ use super::explore;
 use super::fleet::{Fleet, Process::One, Process::Other};
 use super::origin::Returned;
 use super::stage::{Stage, Stored};
+use crate::events::Status;
 
 /// Once all messages were read, nothing older than version 2 is fresh in a process, and a call gets version 2.
 fn assert_agrees(fleet: &Fleet, process: &Stage) {
@@ -145,6 +146,26 @@ fn two_calls_after_a_message_and_a_further_change() {
         writer.join().unwrap();
         fleet.settle();
         assert_eq!(fleet.one.get(1), Ok(3));
+        fleet.end(&[1]);
+    });
+}
+
+/// A suspect value is looked at, and is confirmed, as everything becomes suspect once more. The caller has looked, and need
+/// not be content with a stale value.
+#[test]
+fn a_further_loss_of_messages_during_a_look() {
+    explore(|| {
+        let fleet = Fleet::new();
+        fleet.other.set(1, 1);
+        let _ = fleet.one.get(1);
+        fleet.tier.deliver_messages();
+        fleet.hear();
+        let reader = fleet.spawn(One, |process| process.lookup(1));
+        fleet.tier.deliver_messages();
+        assert_eq!(reader.join().unwrap(), (Ok(1), Status::Fresh));
+        fleet.settle();
+        assert_eq!(fleet.one.lookup(1), (Ok(1), Status::Fresh));
+        assert_eq!(fleet.versions.runs(1), 0);
         fleet.end(&[1]);
     });
 }

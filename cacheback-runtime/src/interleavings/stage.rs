@@ -152,11 +152,20 @@ impl Stage {
             self.calls.fetch_add(1, Ordering::SeqCst);
             return hit;
         }
+        self.answered(key).await.0
+    }
+
+    /// A call of the method that tells the status.
+    pub(super) fn lookup(&self, key: u64) -> (Returned, Status) {
+        block_on(self.answered(key))
+    }
+
+    async fn answered(&self, key: u64) -> (Returned, Status) {
         let Answer { value, status, .. } =
             self.engine.answer(&self.target(key), &self.source(key), CallKind::Lookup).await;
         assert!(status != Status::Empty || value == Ok(EMPTY), "{value:?} is not empty");
         self.calls.fetch_add(1, Ordering::SeqCst);
-        value
+        (value, status)
     }
 
     /// A call that may panic; `Err` is its message.

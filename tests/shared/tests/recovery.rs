@@ -9,6 +9,10 @@ use std::time::{Duration, Instant};
 use support::envelope::KIND;
 use support::{Fault, Origin, Process, Proxy, Server, wait_until};
 
+/// So far apart are two changes whose order is to be known, although the second is compared with the first by how long ago
+/// they were made, and the ways take their time on a machine that is busy.
+const APART: Duration = Duration::from_millis(1_500);
+
 /// The numbers of a process' tier by their names.
 fn status(process: &mut Process) -> HashMap<String, u64> {
     let told = process.ask("status").replace("true", "1").replace("false", "0");
@@ -47,7 +51,7 @@ fn fleet(keys: &[&str]) -> Option<(Server, Origin, Proxy, Process, Process)> {
         assert_eq!(other.ask(&format!("get long {key}")), "Fresh Shared 1");
     }
     // What is there by now is older than what follows, whatever the ways took.
-    sleep(Duration::from_millis(300));
+    sleep(APART);
     Some((server, origin, proxy, one, other))
 }
 
@@ -85,7 +89,7 @@ fn a_change_yields_to_a_later_one_of_another_process() {
     is_unreachable(&mut one, "set long set old");
     is_unreachable(&mut one, "remove long removed");
     is_unreachable(&mut one, "set long older newer");
-    sleep(Duration::from_millis(300));
+    sleep(APART);
     assert_eq!(other.ask("set long set new"), "ok");
     assert_eq!(other.ask("set long removed new"), "ok");
     proxy.set(Fault::None);
@@ -173,12 +177,12 @@ fn a_value_of_the_outage_stands() {
     for key in keys {
         one.ask(&format!("remove long {key}"));
     }
-    // After the removal of one's own, which is delivered, whatever the ways take.
-    sleep(Duration::from_millis(300));
+    // After the removal of one's own.
+    sleep(APART);
     for key in keys {
         assert!(one.ask(&format!("get long {key}")).starts_with("Fetched Fetched"));
     }
-    sleep(Duration::from_millis(300));
+    sleep(APART);
     assert_eq!(other.ask("set long newer after"), "ok");
     proxy.set(Fault::None);
     becomes(&mut one, "status", " pending=0");
@@ -196,7 +200,7 @@ fn a_value_of_the_outage_is_offered_to_all() {
     assert_eq!(other.ask("remove long a"), "ok");
     becomes(&mut one, "peek long a", "none");
     // The removal is older than what follows.
-    sleep(Duration::from_millis(300));
+    sleep(APART);
     let kind = || {
         let name = server.only("cb1:v:*");
         server.query::<Vec<u8>>(redis::cmd("GET").arg(name))[KIND]

@@ -34,9 +34,11 @@ fn a_job_of_another_version_that_lies_in_a_line_is_not_run() {
     let mut killed = serves(&origin, &file.url(), 4, "queued,queued_anew");
     staffed(&mut web, 1);
     killed.kill();
-    web.ask("get queued one");
-    web.ask("get queued_anew other");
-    wait_until("the jobs do not wait", || web.ask("queues").matches("length=1 under_way=0").count() == 2);
+    for (function, key, waiting) in [("queued", "one", 1), ("queued_anew", "other", 2)] {
+        web.ask(&format!("get {function} {key}"));
+        let is_there = |lines: &str| lines.matches("length=1 under_way=0").count() == waiting;
+        wait_until("the job does not wait", || is_there(&web.ask("queues")));
+    }
     let sql = "UPDATE loads SET (sum, job) = (SELECT sum, job FROM loads ORDER BY number LIMIT 1)";
     assert_eq!(file.connection().execute(sql, ()).unwrap(), 2);
     let worker = serves(&origin, &file.url(), 4, "queued,queued_anew");

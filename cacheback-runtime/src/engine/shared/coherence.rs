@@ -9,8 +9,8 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::super::target::Lone;
 use super::super::fetch::Job;
+use super::super::target::Lone;
 use super::super::{Cacheable, Engine, FlightOf, FlightResult, NodeOf, Target};
 use super::{Shared, Tier};
 use crate::base::clock::{Moment, nanos};

@@ -54,9 +54,9 @@ impl<C: Cacheable> Job<C> {
     }
 
     /// Ends a look that has found no other value: from now on this record stands here.
-    fn end_look(&mut self, record: Option<Record<NodeOf<C>>>, policy: &Policy) {
+    fn end_look(&mut self, record: Option<Record<NodeOf<C>>>, result: FlightResult<C>, policy: &Policy) {
         match catch(|| self.commit_found(record, policy)) {
-            Ok(Some(commit)) => self.publish(commit, Some(FlightResult::Consulted(None))),
+            Ok(Some(commit)) => self.publish(commit, Some(result)),
             Ok(None) | Err(_) => self.end_without_commit(FlightResult::Consulted(None)),
         }
     }
@@ -91,7 +91,7 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
                 // All values of the function were invalidated.
                 record.node.cut_lifetime(Moment::recent().min(Moment::now()), &engine.store.windows);
             }
-            job.end_look(Some(record), &policy);
+            job.end_look(Some(record), FlightResult::Confirmed, &policy);
             // If nothing is there, a later change may have been lost with the rest.
             let has_older = looked.number().is_some();
             if is_ours && is_fresh && has_older {
@@ -109,7 +109,7 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
             let windows = &engine.store.windows;
             record.node.cut_lifetime(Moment::recent().min(Moment::now()), windows);
             record.node.set_no_refresh_until(times.started.plus(times.lifetime), windows);
-            job.end_look(Some(record), &policy);
+            job.end_look(Some(record), FlightResult::Consulted(None), &policy);
         }
         (Looked::NotShared | Looked::NobodyThere, ..) => job.land(None, &policy),
         (Looked::NoAnswer, _, held) => {
@@ -123,7 +123,8 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
         (_, _, held) => {
             events::count(&counters.shared_misses);
             if held.is_some() {
-                job.end_look(catch(|| engine.nothing_here(&job.target)).ok(), &policy);
+                let record = catch(|| engine.nothing_here(&job.target)).ok();
+                job.end_look(record, FlightResult::Consulted(None), &policy);
             } else {
                 job.land(None, &policy);
             }

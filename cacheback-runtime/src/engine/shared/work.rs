@@ -133,7 +133,7 @@ impl<C: Cacheable> Job<C> {
                 Verdict::Failed
             }
             Some(FlightResult::Lost) => Verdict::Returned,
-            Some(FlightResult::Consulted(_)) => held.verdict,
+            Some(FlightResult::Consulted(_) | FlightResult::Confirmed) => held.verdict,
         };
     }
 
