@@ -175,6 +175,38 @@ fn a_call_after_a_message_gets_nothing_from_before_it() {
     assert_eq!(source.runs(), 3, "by the refresh alone");
 }
 
+/// Waits on a miss, and is refreshed for one key at a time.
+#[cacheback(shared, lifetime = 600, fetch_on_miss, max_refreshes = 1, skip(source))]
+async fn takes_turns(source: &Arc<Source>, key: &str) -> u64 {
+    let _ = key;
+    source.number().await
+}
+
+/// Before the refresh of an invalidation begins, another process sets a value. That is newer than what was invalidated,
+/// and stands.
+#[test]
+fn the_refresh_of_an_invalidation_takes_what_was_set_after_it() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::gated();
+    for (key, run) in [("a", 1), ("b", 2)] {
+        source.release(run);
+        assert_eq!(one.run(|| takes_turns(&source, key)), run);
+    }
+    // The refresh of the first has the only place, and the second waits for that.
+    for key in ["b", "a"] {
+        one.run(|| takes_turns::entry(&source, key).invalidate()).unwrap();
+    }
+    assert_eq!(source.runs(), 3);
+    other.run(|| takes_turns::entry(&source, "a").set(70)).unwrap();
+    source.release_all();
+    hear(&processes);
+    for process in &processes {
+        assert_eq!(looked_up!(process, takes_turns::entry(&source, "a")), (70, Status::Fresh, Local));
+    }
+    assert_eq!(source.runs(), 3);
+}
+
 /// As it is fetched, messages are lost: it may have been changed, and it has not been as far as anybody knows.
 #[test]
 fn a_value_that_came_in_as_messages_were_lost_is_fresh_while_nobody_can_be_asked() {

@@ -28,8 +28,7 @@ pub(crate) struct Job<C: Cacheable> {
     pub(super) started: Moment,
     /// The breaker is open, and this fetch is the trial of the period.
     pub(super) is_trial: bool,
-    /// `refresh` has asked for it: no value of an earlier fetch will do.
-    pub(super) is_forced: bool,
+    pub(super) demand: Demand,
     /// The body has returned an error that is no outage, but the answer of a healthy origin.
     pub(super) error_is_answer: bool,
     /// How many bodies have led to this fetch, each by invalidating the key of the next: see `chain`.
@@ -46,6 +45,17 @@ pub(crate) struct Job<C: Cacheable> {
     pub(super) span: Span,
     /// Dropped last, because `settle` and `shutdown` wait until it is dropped.
     pub(super) live: Live,
+}
+
+/// The value of the second tier that a fetch takes in place of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// One that is newer than the one here, or fresh.
+    Newer,
+    /// A fresh one: the key was invalidated, there as well, and what is fresh has come after that.
+    Fresh,
+    /// None, as `refresh` has asked for a fetch. But it joins one that runs elsewhere.
+    Fetched,
 }
 
 /// How far a fetch has come.
@@ -76,7 +86,7 @@ impl<C: Cacheable> Job<C> {
             progress: Progress::Waiting,
             started: Moment::PAST,
             is_trial: false,
-            is_forced: false,
+            demand: Demand::Newer,
             error_is_answer: false,
             links: 0,
             here: here.clone(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::fetch::Job;
+use super::fetch::{Demand, Job};
 use super::result::SharedValue;
 use super::shared::Look;
 use super::wait::Fallback;
@@ -58,8 +58,7 @@ enum Found<'g, N> {
 struct With {
     /// It is the trial of the breaker's period.
     is_trial: bool,
-    /// `refresh` has asked for it.
-    is_forced: bool,
+    demand: Demand,
     started: Moment,
 }
 
@@ -251,7 +250,7 @@ impl<C: Cacheable> Engine<C> {
         let can_consult = self.can_consult(here);
         let may_consult = can_consult && matches!(consulted, Consulted::NotYet | Consulted::Again);
         let pins = self.store.pins();
-        let is_forced = matches!(want, Want::Outcome);
+        let demand = if let Want::Outcome = want { Demand::Fetched } else { Demand::Newer };
         let (found, joined) = self.with_claims(target, |claims, known| {
             let node = self.store.resident(target.hash, known, &pins)?;
             if let Some(node) = node.filter(|node| !can_consult && Self::is_doubted(node)) {
@@ -340,7 +339,7 @@ impl<C: Cacheable> Engine<C> {
                 (Some(status), Some(node)) => Found::Node(node, status),
                 _ => Found::Nothing,
             };
-            let with = With { is_trial: admission == Admission::Trial, is_forced, started };
+            let with = With { is_trial: admission == Admission::Trial, demand, started };
             Ok((found, joined.map(|joined| (joined, with))))
         });
         let waiter =
@@ -403,7 +402,7 @@ impl<C: Cacheable> Engine<C> {
             JoinOrClaim::Claimed { flight, waiter } => {
                 let purpose = flight.purpose;
                 let mut job = Job::new(self, here, target, source, flight);
-                (job.is_trial, job.is_forced, job.started) = (with.is_trial, with.is_forced, with.started);
+                (job.is_trial, job.demand, job.started) = (with.is_trial, with.demand, with.started);
                 match waiter {
                     Some(waiter) if purpose == Purpose::Consultation => {
                         job.look = look;

@@ -1,7 +1,7 @@
 //! Writes from outside. Each changes the entry and supersedes the fetch that runs, in one step.
 
 use super::chain;
-use super::fetch::Job;
+use super::fetch::{Demand, Job};
 use super::record::Record;
 use super::shared::Message;
 use super::{Admission, Cacheable, Engine, NodeOf, SourceOf, Target, Telling};
@@ -108,7 +108,7 @@ impl<C: Cacheable> Engine<C> {
                 }
                 return Ok((claims.supersede(), None));
             };
-            (next.is_trial, next.is_forced, next.links) = (admission == Admission::Trial, true, links);
+            (next.is_trial, next.demand, next.links) = (admission == Admission::Trial, Demand::Fresh, links);
             let unstarted = claims.supersede_others(here.lane);
             let succession = claims.lane(here.lane).succeed(now, self.store.epoch(), &flight, next);
             if let Some(node) = node {

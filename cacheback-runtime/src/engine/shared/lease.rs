@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::commit::{Arrival, Candidate, Origin};
-use super::super::fetch::Job;
+use super::super::fetch::{Demand, Job};
 use super::super::{Cacheable, FlightResult};
 use super::SharedValue;
 use super::held::{Asked, HeldLease};
@@ -57,8 +57,8 @@ impl<C: Cacheable> Job<C> {
             return self.begin_renewed(policy);
         };
         let known = self.engine.write_id(&self.target).map(WriteId);
-        // A refresh that was asked for takes no earlier value, so it need not be shown one.
-        let mut seen = if self.is_forced { Some(WriteId(u64::MAX)) } else { known };
+        // What it would not take need not be shown.
+        let mut seen = if self.demand == Demand::Newer { known } else { Some(WriteId(u64::MAX)) };
         let mut line = self.line(&shared);
         let mut lease = HeldLease::of(shared);
         let mut job = self.order.as_ref().map(HeldOrder::token);
@@ -66,9 +66,8 @@ impl<C: Cacheable> Job<C> {
             seen = order.seen();
         }
         let [mut pause, longest] = LOOKS;
-        // A refresh that was asked for takes the value of no earlier fetch, but joins one that runs.
         let mut has_waited = false;
-        let mut ahead = (!self.is_forced).then_some(policy.refresh_ahead);
+        let mut ahead = (self.demand != Demand::Fetched).then_some(policy.refresh_ahead);
         let engine = Arc::clone(&self.engine);
         let Some(shared) = &engine.shared else { return self.begin_renewed(policy) };
         let hash = self.target.hash;
