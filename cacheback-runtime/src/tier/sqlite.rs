@@ -31,6 +31,7 @@ mod jobs;
 mod layout;
 mod link;
 mod mounts;
+mod patience;
 mod queue;
 mod reader;
 mod room;

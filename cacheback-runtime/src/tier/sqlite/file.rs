@@ -3,16 +3,15 @@
 use std::fs::OpenOptions;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::patience::{Patience, turn_log_on};
 use super::trouble::{FORKED, Trouble};
 use super::{layout, mounts};
-use crate::base::clock::nanos;
 use crate::base::process;
-use crate::base::sync::Arc;
-use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
+use crate::base::sync::plain::{Mutex, lock};
 
 /// Tells a file from every other of this machine.
 pub(super) type Identity = (u64, u64);
@@ -84,9 +83,9 @@ pub(super) fn open(path: &Path, patience: &Patience) -> Result<(Connection, Iden
     let db = connect(path, patience)?;
     db.execute_batch("PRAGMA synchronous = NORMAL")?;
     if layout::lacks(&db)? != layout::Lacks::Nothing {
-        layout::lay_out(&db)?;
+        layout::lay_out(&db, patience)?;
     }
-    let journal: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    let journal = turn_log_on(&db, patience)?;
     if journal != "wal" {
         return Err(Trouble::Failed(format!(
             "its log is of the kind `{journal}`, as this disk has no other"
@@ -135,35 +134,6 @@ fn claim(identity: Identity) -> Result<(), Trouble> {
 fn is_of_parent(identity: Identity) -> bool {
     let own = process::id();
     lock(&USED).iter().any(|(file, process)| *file == identity && *process != own)
-}
-
-/// How long a connection waits for the lock of another process.
-#[derive(Clone, Debug)]
-pub(super) struct Patience {
-    began: Instant,
-    /// In nanoseconds since it began.
-    until: Arc<AtomicU64>,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self { began: Instant::now(), until: Arc::default() }
-    }
-}
-
-impl Patience {
-    /// Lasts so long from now on.
-    pub(super) fn last(&self, time: Duration) {
-        self.until.store(nanos(self.began.elapsed().saturating_add(time)), Ordering::Relaxed);
-    }
-
-    /// Sleeps a little. Returns whether to try again.
-    fn waits(&self, tries: i32) -> bool {
-        // A change takes some 50 microseconds, and many of them a millisecond.
-        let pause = Duration::from_micros(if tries < 20 { 50 } else { 1_000 });
-        std::thread::sleep(pause);
-        nanos(self.began.elapsed()) < self.until.load(Ordering::Relaxed)
-    }
 }
 
 #[cfg(test)]

@@ -22,6 +22,7 @@
 
 use rusqlite::Connection;
 
+use super::patience::{Patience, turn_log_on};
 use super::trouble::Trouble;
 
 /// `CBK1`, by which a file is known.
@@ -168,10 +169,10 @@ pub(super) fn lacks(db: &Connection) -> Result<Lacks, Trouble> {
 }
 
 /// Lays out a new file, or one of an older version, unless another process is faster.
-pub(super) fn lay_out(db: &Connection) -> Result<(), Trouble> {
+pub(super) fn lay_out(db: &Connection, patience: &Patience) -> Result<(), Trouble> {
     // Before there is any table.
     db.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
-    let _: String = db.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+    turn_log_on(db, patience)?;
     db.execute_batch("BEGIN IMMEDIATE")?;
     let laid_out = lay_out_once(db);
     db.execute_batch(if laid_out.is_ok() { "COMMIT" } else { "ROLLBACK" })?;

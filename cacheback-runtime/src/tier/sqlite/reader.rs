@@ -6,8 +6,9 @@ use std::time::Duration;
 use rusqlite::{Connection, params};
 
 use super::clock::{Clock, Reading, axis};
-use super::file::{self, Identity, Patience};
+use super::file::{self, Identity};
 use super::link::{Question, Shared, Thread};
+use super::patience::Patience;
 use super::trouble::Trouble;
 use super::{changes, store};
 use crate::base::clock::Moment;

@@ -9,8 +9,9 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 
 use super::changes::{bump, bump_all, changed};
 use super::clock::{Axis, Clock, Reading, axis};
-use super::file::{self, Identity, Patience};
+use super::file::{self, Identity};
 use super::jobs;
+use super::patience::Patience;
 use super::room::Room;
 use super::rows::{self, Loaded, Wanted, column};
 use super::trouble::Trouble;

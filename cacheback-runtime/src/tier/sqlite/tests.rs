@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
-use super::file::Patience;
+use super::patience::Patience;
 use super::room::Room;
 use super::settings::Sqlite;
 use super::store::{self, Store};

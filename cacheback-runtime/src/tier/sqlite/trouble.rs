@@ -41,14 +41,17 @@ const NEWER: &str = "it was made by a newer version of cacheback, and is left as
 pub(super) const FORKED: &str = "this process was forked from one that uses it, and cannot tell its locks from those of its parent: \
                       fork before the first call of a shared function";
 
+/// Whether another connection holds a lock.
+pub(super) fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
 impl From<rusqlite::Error> for Trouble {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::foreign(),
             Some(ErrorCode::DatabaseCorrupt) => Self::damaged(&error.to_string()),
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                Self::Failed("another process holds its lock".to_owned())
-            }
+            _ if is_busy(&error) => Self::Failed("another process holds its lock".to_owned()),
             Some(ErrorCode::DiskFull) => Self::Full(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }

@@ -3,13 +3,12 @@
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use rusqlite::ErrorCode;
-
-use super::file::{self, Identity, Patience};
+use super::file::{self, Identity};
 use super::link::{Order, Place, Shared, Thread};
+use super::patience::Patience;
 use super::room::{NO_PLACE, Room};
 use super::store::Store;
-use super::trouble::Trouble;
+use super::trouble::{Trouble, is_busy};
 use crate::base::sync::Arc;
 use crate::base::sync::plain::lock;
 use crate::tier::Down;
@@ -333,10 +332,6 @@ impl Writer<'_> {
 
 fn rows_of(orders: &[Order]) -> u64 {
     orders.iter().map(|order| order.size.rows).sum()
-}
-
-fn is_busy(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
 /// What can wait is tried again later.

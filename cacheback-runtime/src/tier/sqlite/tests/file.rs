@@ -10,7 +10,7 @@ use super::{State, name};
 use crate::base::clock::Moment;
 use crate::base::sync::Arc;
 use crate::tier::sqlite::Sqlite;
-use crate::tier::sqlite::file::Patience;
+use crate::tier::sqlite::patience::Patience;
 use crate::tier::sqlite::room::Room;
 use crate::tier::sqlite::store::Store;
 use crate::tier::{
