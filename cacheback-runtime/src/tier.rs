@@ -155,8 +155,8 @@ pub(crate) trait Tier: Send + Sync + 'static {
 pub(crate) struct Contact {
     /// Each has another one than the one before.
     pub(crate) number: u64,
-    /// How long ago the last one was lost.
-    pub(crate) lost: Duration,
+    /// How long ago one was lost; `None` if none ever was.
+    pub(crate) lost: Option<Duration>,
 }
 
 /// The tiers that were configured, by their aliases.

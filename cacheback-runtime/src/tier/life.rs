@@ -12,12 +12,13 @@ use crate::base::tasks::BoxFuture;
 pub(super) struct Life {
     /// How many there were, and how many there are.
     connections: watch::Sender<(u64, usize)>,
-    lost: Mutex<Instant>,
+    /// When the last one was lost.
+    lost: Mutex<Option<Instant>>,
 }
 
 impl Default for Life {
     fn default() -> Self {
-        Self { connections: watch::Sender::new((0, 0)), lost: Mutex::new(Instant::now()) }
+        Self { connections: watch::Sender::new((0, 0)), lost: Mutex::default() }
     }
 }
 
@@ -32,12 +33,12 @@ impl Life {
 
     /// One of them was lost.
     pub(super) fn lost(&self) {
-        *lock(&self.lost) = Instant::now();
+        *lock(&self.lost) = Some(Instant::now());
         self.connections.send_modify(|(_, present)| *present = present.saturating_sub(1));
     }
 
     pub(super) fn contact(&self) -> Contact {
-        Contact { number: self.connections.borrow().0, lost: lock(&self.lost).elapsed() }
+        Contact { number: self.connections.borrow().0, lost: lock(&self.lost).map(|lost| lost.elapsed()) }
     }
 
     /// Completes when there is another connection than the one of this number, or when the tier is closed.

@@ -182,6 +182,8 @@ impl Backlog {
         if self.connection.swap(number, Ordering::SeqCst) == number {
             return;
         }
+        // With a first connection, or a further one, nothing is lost.
+        let Some(lost) = lost else { return };
         let mut state = self.state();
         state.queue.reconnected(before(Moment::now(), lost));
         self.changed(state);

@@ -116,7 +116,7 @@ impl Tier for File {
     }
 
     fn contact(&self) -> Contact {
-        let none = Contact { number: 0, lost: Duration::MAX };
+        let none = Contact { number: 0, lost: None };
         self.link().map_or(none, |link| link.shared.life.contact())
     }
 

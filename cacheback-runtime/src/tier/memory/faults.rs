@@ -62,7 +62,7 @@ pub(super) struct Faults {
     /// How often it was lost and found.
     connections: u64,
     /// When it was lost the last time.
-    lost: Moment,
+    lost: Option<Moment>,
     are_leases_left: bool,
     pub(super) loses_messages: bool,
     counts: [usize; 8],
@@ -83,12 +83,12 @@ enum Held {
 
 impl Default for Faults {
     fn default() -> Self {
-        let (link, changed, lost) = (Link::default(), Moment::PAST, Moment::PAST);
+        let (link, changed) = (Link::default(), Moment::PAST);
         Self {
             link,
             changed,
             connections: 0,
-            lost,
+            lost: None,
             are_leases_left: false,
             loses_messages: false,
             counts: [0; 8],
@@ -103,7 +103,7 @@ impl Faults {
             self.changed = now;
         }
         match (self.link, link) {
-            (Link::Up, Link::Hanging | Link::Down) => self.lost = now,
+            (Link::Up, Link::Hanging | Link::Down) => self.lost = Some(now),
             (Link::Hanging | Link::Down, Link::Up) => self.connections += 1,
             _ => {}
         }
@@ -111,7 +111,8 @@ impl Faults {
     }
 
     pub(super) fn contact(&self, now: Moment) -> Contact {
-        Contact { number: self.connections, lost: Duration::from_nanos(now.since(self.lost)) }
+        let lost = self.lost.map(|lost| Duration::from_nanos(now.since(lost)));
+        Contact { number: self.connections, lost }
     }
 
     /// Whether there is a connection, and another one than that of this number.
