@@ -9,6 +9,7 @@ use crate::plan::Plan;
 mod allocations;
 pub(crate) mod background;
 pub(crate) mod build;
+pub(crate) mod callers;
 pub(crate) mod counts;
 pub(crate) mod disk;
 pub(crate) mod fleet;

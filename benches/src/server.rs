@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::TcpListener;
-use std::ops::Sub;
+use std::ops::{Div, Sub};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -152,6 +152,21 @@ impl Sub for Counts {
             received: self.received - earlier.received,
             sent: self.sent - earlier.sent,
             cpu: self.cpu - earlier.cpu,
+        }
+    }
+}
+
+impl Div<f64> for Counts {
+    type Output = Self;
+
+    fn div(self, by: f64) -> Self {
+        let Self { commands, trips, received, sent, cpu } = self;
+        Self {
+            commands: commands / by,
+            trips: trips / by,
+            received: received / by,
+            sent: sent / by,
+            cpu: cpu / by,
         }
     }
 }

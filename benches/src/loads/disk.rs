@@ -1,21 +1,15 @@
 //! Caches that keep their values on a disk: what a read of it and a write to it cost.
 
 use std::thread;
-use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 
-use super::shared::{AFTERWARDS, CALLERS, call, case};
-use super::waiters::cpu_time;
+use super::callers::{self, CALLERS, Slice, Slices};
 use crate::contenders::disk::{self, Case, PLAIN, Subject};
 use crate::contenders::shared::ROOM;
 use crate::figure::Sink;
 use crate::plan::Plan;
 use crate::process;
-use crate::stats::{median, median_ratio};
-
-pub(crate) use super::shared::{OWN_CPU, P50, P99, RATE, RATIO};
 
 pub(crate) const NAME: &str = "disk";
 /// How many keys there are: more than a level in the process has room for, by far.
@@ -25,14 +19,6 @@ const AT_A_TIME: usize = 500;
 
 pub(super) fn parts(_: &Plan) -> Vec<String> {
     Case::ALL.map(|case| case.name().to_owned()).to_vec()
-}
-
-/// One slice of one subject.
-struct Slice {
-    wall: Duration,
-    times: Histogram<u64>,
-    /// The CPU time of this process.
-    own: Duration,
 }
 
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
@@ -49,7 +35,7 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
         }
     }
     let (bodies, counts) = (disk::bodies(), counts(kind, plan));
-    let mut slices: Vec<[Vec<Slice>; 2]> = subjects.iter().map(|_| [Vec::new(), Vec::new()]).collect();
+    let mut slices: Vec<Slices> = subjects.iter().map(|_| Default::default()).collect();
     let mut from = 0;
     for round in 0..plan.rounds {
         let of_round = counts.map(|count| next(&mut from, count));
@@ -76,7 +62,8 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
             process::failed(subject.name, &format!("{errors} operations on the file failed"));
         }
     }
-    report(part, &subjects, &slices, sink);
+    let names: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
+    callers::report(part, &names, PLAIN, &slices, sink);
 }
 
 /// How many calls one and many callers make in a slice, with an eleventh that is not measured.
@@ -98,38 +85,11 @@ fn next(from: &mut u64, count: u64) -> Vec<u64> {
 
 /// Reads or writes the keys, which the callers share out among themselves. What is written is on the disk at its end.
 fn slice(runtime: &Runtime, subject: &Subject, kind: Case, keys: &[u64], callers: usize) -> Slice {
-    let own = cpu_time();
-    let (wall, times) = call(runtime, subject.calls(kind), keys, callers, async {
+    callers::slice(runtime, subject.calls(kind), keys, callers, async {
         if let Some(settle) = subject.settle.as_ref().filter(|_| kind == Case::Write) {
             settle().await;
         }
-    });
-    // What goes on after a call belongs to it, and not to the next subject.
-    thread::sleep(AFTERWARDS);
-    Slice { wall, times, own: cpu_time() - own }
-}
-
-fn report(part: &str, subjects: &[Subject], slices: &[[Vec<Slice>; 2]], sink: Sink) {
-    let unit = subjects.iter().position(|one| one.name == PLAIN);
-    for (subject, of_subject) in subjects.iter().zip(slices) {
-        for (at, (callers, of_callers)) in CALLERS.into_iter().zip(of_subject).enumerate() {
-            let put = |metric: &str, value| sink.put(&case(part, callers), subject.name, metric, value);
-            let each = |slices: &[Slice], figure: &dyn Fn(&Slice) -> f64| -> Vec<f64> {
-                slices.iter().map(figure).collect()
-            };
-            let calls = |slice: &Slice| slice.times.len() as f64;
-            let time = |slice: &Slice| slice.wall.as_secs_f64() / calls(slice);
-            put(RATE, 1.0 / median(&each(of_callers, &time)));
-            if let Some(unit) = unit {
-                put(RATIO, median_ratio(&each(of_callers, &time), &each(&slices[unit][at], &time)));
-            }
-            for (metric, quantile) in [(P50, 0.5), (P99, 0.99)] {
-                let us = |slice: &Slice| slice.times.value_at_quantile(quantile) as f64 / 1e3;
-                put(metric, median(&each(of_callers, &us)));
-            }
-            put(OWN_CPU, median(&each(of_callers, &|slice| slice.own.as_secs_f64() * 1e6 / calls(slice))));
-        }
-    }
+    })
 }
 
 #[cfg(test)]

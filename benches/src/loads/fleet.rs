@@ -8,7 +8,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use tokio::runtime::Builder;
 
-use super::shared::{self, CALLERS};
+use super::callers::CALLERS;
+use super::shared;
 use crate::contenders::OURS;
 use crate::contenders::shared::{Case, ours};
 use crate::figure::Sink;

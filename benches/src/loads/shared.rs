@@ -2,43 +2,24 @@
 //! miss of both. The server itself says what it was asked for.
 
 use std::thread;
-use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use tokio::runtime::{Builder, Runtime};
 
-use super::waiters::cpu_time;
-use crate::contenders::shared::{self, Calls, Case, FRESH, PLAIN, ROOM, Subject};
+use super::callers::{self, CALLERS, Slice, Slices, case};
+use crate::contenders::shared::{self, Case, FRESH, PLAIN, ROOM, Subject};
 use crate::figure::Sink;
 use crate::plan::Plan;
 use crate::process;
 use crate::server::{self, Counts, Server};
-use crate::stats::{median, median_ratio};
+use crate::stats::median;
 
 pub(crate) const NAME: &str = "shared";
-/// How many callers there are at once.
-pub(crate) const CALLERS: [usize; 2] = [1, 64];
-
-/// The figures of all calls.
-pub(crate) const RATE: &str = "rate";
-pub(crate) const RATIO: &str = "ratio";
-pub(crate) const P50: &str = "p50";
-pub(crate) const P99: &str = "p99";
 /// Those of a call.
 pub(crate) const TRIPS: &str = "trips";
 pub(crate) const COMMANDS: &str = "commands";
 pub(crate) const RECEIVED: &str = "received";
 pub(crate) const SENT: &str = "sent";
 pub(crate) const CPU: &str = "cpu";
-pub(crate) const OWN_CPU: &str = "own cpu";
-
-/// How long the work goes on that no caller waits for.
-pub(super) const AFTERWARDS: Duration = Duration::from_millis(10);
-
-/// The name of the case for this number of callers.
-pub(crate) fn case(part: &str, callers: usize) -> String {
-    format!("{part}|{callers}")
-}
 
 pub(super) fn parts(_: &Plan) -> Vec<String> {
     if !server::is_there() {
@@ -46,15 +27,6 @@ pub(super) fn parts(_: &Plan) -> Vec<String> {
         return Vec::new();
     }
     Case::ALL.map(|case| case.name().to_owned()).to_vec()
-}
-
-/// One slice of one subject.
-struct Slice {
-    wall: Duration,
-    times: Histogram<u64>,
-    counts: Counts,
-    /// The CPU time of this process.
-    own: Duration,
 }
 
 pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
@@ -68,7 +40,9 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
         process::works(subject.name);
         slice(&runtime, subject, keys.all(), CALLERS[1], &mut server);
     }
-    let mut slices: Vec<[Vec<Slice>; 2]> = subjects.iter().map(|_| [Vec::new(), Vec::new()]).collect();
+    let mut slices: Vec<Slices> = subjects.iter().map(|_| Default::default()).collect();
+    // What the server says of a call.
+    let mut counts: Vec<[Vec<Counts>; 2]> = subjects.iter().map(|_| Default::default()).collect();
     for round in 0..plan.rounds {
         let of_round = keys.next_round();
         if kind == Case::Refresh {
@@ -85,7 +59,9 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
             for (at, [warm, measured]) in of_round.iter().enumerate() {
                 // The connection, and perhaps a cache, have just been made, or have rested.
                 slice(&runtime, subject, warm, CALLERS[at], &mut server);
-                slices[index][at].push(slice(&runtime, subject, measured, CALLERS[at], &mut server));
+                let (slice, of_server) = slice(&runtime, subject, measured, CALLERS[at], &mut server);
+                slices[index][at].push(slice);
+                counts[index][at].push(of_server);
             }
         }
     }
@@ -96,7 +72,21 @@ pub(super) fn run(part: &str, plan: &Plan, sink: Sink) {
             process::failed(subject.name, &format!("{errors} operations on the server failed"));
         }
     }
-    report(part, &subjects, &slices, sink);
+    let names: Vec<&str> = subjects.iter().map(|subject| subject.name).collect();
+    callers::report(part, &names, PLAIN, &slices, sink);
+    for (name, of_subject) in names.iter().zip(&counts) {
+        for (callers, of_callers) in CALLERS.into_iter().zip(of_subject) {
+            let put = |metric: &str, of: fn(&Counts) -> f64| {
+                let each: Vec<f64> = of_callers.iter().map(of).collect();
+                sink.put(&case(part, callers), name, metric, median(&each).max(0.0));
+            };
+            put(TRIPS, |counts| counts.trips);
+            put(COMMANDS, |counts| counts.commands);
+            put(RECEIVED, |counts| counts.received);
+            put(SENT, |counts| counts.sent);
+            put(CPU, |counts| counts.cpu * 1e6);
+        }
+    }
 }
 
 /// The keys of a round for each number of callers: those that come first and are not measured, and the others.
@@ -176,85 +166,27 @@ pub(super) fn cpu_of_a_call(
                 thread::sleep(FRESH.mul_f64(1.2));
             }
             let keys: Vec<u64> = of_round.concat().concat();
-            slice(runtime, subject, &keys, callers, server).counts.cpu / keys.len() as f64
+            slice(runtime, subject, &keys, callers, server).1.cpu
         })
         .collect()
 }
 
-/// Calls a subject with the keys, which the callers share out among themselves.
-fn slice(runtime: &Runtime, subject: &Subject, keys: &[u64], callers: usize, server: &mut Server) -> Slice {
+/// Calls a subject with the keys, and asks the server what a call has cost there.
+fn slice(
+    runtime: &Runtime,
+    subject: &Subject,
+    keys: &[u64],
+    callers: usize,
+    server: &mut Server,
+) -> (Slice, Counts) {
     // The second question is answered with what the first one has cost.
     let question = {
         let first = server.counts();
         server.counts() - first
     };
-    let (before, own) = (server.counts(), cpu_time());
-    let (wall, times) = call(runtime, &subject.calls, keys, callers, async {});
-    // What goes on after a call belongs to it, and not to the next subject.
-    thread::sleep(AFTERWARDS);
-    let own = cpu_time() - own;
-    let counts = server.counts() - before - question;
-    Slice { wall, times, counts, own }
-}
-
-/// Calls with the keys, which the callers share out among themselves, and awaits what comes `afterwards`. Returns how long
-/// all of it has taken, and the times of the single calls.
-pub(super) fn call(
-    runtime: &Runtime,
-    calls: &Calls,
-    keys: &[u64],
-    callers: usize,
-    afterwards: impl Future<Output = ()>,
-) -> (Duration, Histogram<u64>) {
-    // In turn, so that the keys that are called last are the last ones.
-    let share = |first: usize| keys.iter().skip(first).step_by(callers).copied().collect::<Vec<u64>>();
-    let shares: Vec<Vec<u64>> = (0..callers).map(share).collect();
-    runtime.block_on(async {
-        let start = Instant::now();
-        let callers: Vec<_> = shares.into_iter().map(|keys| tokio::spawn(calls(keys))).collect();
-        let mut times = None;
-        for caller in callers {
-            let of_one = caller.await.expect("a caller who is answered");
-            match &mut times {
-                None => times = Some(of_one),
-                Some(all) => *all += of_one,
-            }
-        }
-        afterwards.await;
-        (start.elapsed(), times.expect("a caller"))
-    })
-}
-
-fn report(part: &str, subjects: &[Subject], slices: &[[Vec<Slice>; 2]], sink: Sink) {
-    let unit = subjects.iter().position(|one| one.name == PLAIN);
-    for (subject, of_subject) in subjects.iter().zip(slices) {
-        for (at, (callers, of_callers)) in CALLERS.into_iter().zip(of_subject).enumerate() {
-            let put = |metric: &str, value| sink.put(&case(part, callers), subject.name, metric, value);
-            let each = |slices: &[Slice], figure: &dyn Fn(&Slice) -> f64| -> Vec<f64> {
-                slices.iter().map(figure).collect()
-            };
-            let calls = |slice: &Slice| slice.times.len() as f64;
-            let time = |slice: &Slice| slice.wall.as_secs_f64() / calls(slice);
-            put(RATE, 1.0 / median(&each(of_callers, &time)));
-            if let Some(unit) = unit {
-                let ratio = median_ratio(&each(of_callers, &time), &each(&slices[unit][at], &time));
-                put(RATIO, ratio);
-            }
-            for (metric, quantile) in [(P50, 0.5), (P99, 0.99)] {
-                let us = |slice: &Slice| slice.times.value_at_quantile(quantile) as f64 / 1e3;
-                put(metric, median(&each(of_callers, &us)));
-            }
-            let count = |metric: &str, of: fn(&Counts) -> f64| {
-                put(metric, median(&each(of_callers, &|slice| of(&slice.counts) / calls(slice))).max(0.0));
-            };
-            count(TRIPS, |counts| counts.trips);
-            count(COMMANDS, |counts| counts.commands);
-            count(RECEIVED, |counts| counts.received);
-            count(SENT, |counts| counts.sent);
-            count(CPU, |counts| counts.cpu * 1e6);
-            put(OWN_CPU, median(&each(of_callers, &|slice| slice.own.as_secs_f64() * 1e6 / calls(slice))));
-        }
-    }
+    let before = server.counts();
+    let slice = callers::slice(runtime, &subject.calls, keys, callers, async {});
+    (slice, (server.counts() - before - question) / keys.len() as f64)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use crate::contenders::OURS;
 use crate::contenders::disk::{Case, PLAIN};
 use crate::contenders::shared::ROOM;
 use crate::figure::Figures;
-use crate::loads::disk::{self, KEYS, NAME};
-use crate::loads::shared::{CALLERS, case};
+use crate::loads::callers::{self, CALLERS, case};
+use crate::loads::disk::{KEYS, NAME};
 use crate::plot::number;
 
 pub(super) fn section(text: &mut String, figures: &Figures, folder: &Path) {
@@ -47,8 +47,8 @@ pub(super) fn section(text: &mut String, figures: &Figures, folder: &Path) {
         for name in figures.contenders(NAME, Some(&one)) {
             let cells = [&one, &many].map(|case| {
                 let get = |metric| figures.get(NAME, case, name, metric).map_or_else(String::new, number);
-                let rate = format!("{} ({})", get(disk::RATE), get(disk::RATIO));
-                [rate, get(disk::P50), get(disk::P99), get(disk::OWN_CPU)].join(" | ")
+                let rate = format!("{} ({})", get(callers::RATE), get(callers::RATIO));
+                [rate, get(callers::P50), get(callers::P99), get(callers::OWN_CPU)].join(" | ")
             });
             let _ = writeln!(text, "| {} | {} |", shown(name), cells.join(" | "));
         }
@@ -63,7 +63,7 @@ pub(super) fn section(text: &mut String, figures: &Figures, folder: &Path) {
         "us (logarithmic)",
         NAME,
         &case(Case::Read.name(), CALLERS[0]),
-        disk::P50,
+        callers::P50,
     );
 }
 

@@ -383,7 +383,8 @@ impl<C: Cacheable> Job<C> {
                 }
                 (Effect::Record { backoff, error_until }, Candidate::Record { key, kept, .. }) => {
                     if let Some(key) = key.take() {
-                        let kept = kept.take().zip(error_until);
+                        // An error from before a change is not the answer to those who call after it.
+                        let kept = kept.take().zip(error_until).filter(|_| !engine.was_changed(flight));
                         record = Some(engine.backoff_record(key, target.hash, backoff, kept, now));
                         change = store.put(&mut record, RECORD_WEIGHT, flight.epoch(), node, &pins);
                     }

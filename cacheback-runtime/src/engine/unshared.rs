@@ -109,6 +109,11 @@ impl<C: Cacheable> Engine<C> {
     }
 
     #[inline]
+    pub(super) fn was_changed(&self, _: &FlightOf<C>) -> bool {
+        false
+    }
+
+    #[inline]
     pub(super) fn doubt_if_changed(&self, _: &NodeOf<C>, _: &FlightOf<C>) {}
 
     #[inline]

@@ -17,6 +17,12 @@ impl<T> Flight<T> {
         self.unseen.store(0, Ordering::SeqCst);
     }
 
+    /// What it has read is from after the change of this number.
+    pub(crate) fn has_seen(&self, change: u64) {
+        let unless_later = |unseen: u64| (unseen <= change).then_some(0);
+        let _ = self.unseen.fetch_update(Ordering::SeqCst, Ordering::SeqCst, unless_later);
+    }
+
     /// The number of the latest change that it has perhaps not seen, if a value with this number may be older.
     pub(crate) fn unseen_by(&self, value: Option<u64>) -> Option<u64> {
         Some(self.unseen.load(Ordering::SeqCst)).filter(|change| *change > value.unwrap_or(0))

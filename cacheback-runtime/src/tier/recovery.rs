@@ -179,13 +179,18 @@ impl Backlog {
     /// Looks whether the connection is another one.
     fn notice_connection(self: &Arc<Self>) {
         let Contact { number, lost } = self.tier.contact();
-        if self.connection.swap(number, Ordering::SeqCst) == number {
+        let seen = self.connection.swap(number, Ordering::SeqCst);
+        if seen == number {
             return;
         }
-        // With a first connection, or a further one, nothing is lost.
-        let Some(lost) = lost else { return };
+        let since = match lost {
+            // With the first connection nothing is lost.
+            None if seen == 0 => return,
+            None => Moment::PAST,
+            Some(lost) => before(Moment::now(), lost),
+        };
         let mut state = self.state();
-        state.queue.reconnected(before(Moment::now(), lost));
+        state.queue.reconnected(since);
         self.changed(state);
         self.more.notify_one();
     }

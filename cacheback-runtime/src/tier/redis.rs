@@ -59,7 +59,7 @@ use sentinel::Sentinels;
 use servers::Servers;
 use settings::Place;
 pub use settings::Redis;
-use values::millis;
+use values::{Same, millis};
 use versions::Versions;
 use writes::Writes;
 
@@ -177,13 +177,11 @@ impl Tier for Connected {
             // By a clock that was set back, it may have been written later than now.
             let written = id.and_then(|WriteId(id)| ago(id.max(stamp.stale).max(stamp.gone)));
             let tombstone = id.map(|id| Tombstone { id, written });
-            if have.is_some() && id == have {
-                // The header alone.
-                let ages = values::unchanged(&key, &envelope, left, stamp);
-                return Ok(match (ages, id) {
-                    (Some(ages), _) => Read::Unchanged(ages),
-                    (None, Some(id)) => Read::Cleared(id),
-                    (None, None) => Read::Missing { tombstone: None, bumped },
+            if let Some(id) = have.filter(|have| id == Some(*have)) {
+                return Ok(match values::same(&key, &envelope, left, stamp) {
+                    Same::Value(ages) => Read::Unchanged(ages),
+                    Same::Cleared => Read::Cleared(id),
+                    Same::Tombstone => Read::Missing { tombstone, bumped },
                 });
             }
             let found = values::found(&inner.settings, &key, &envelope, left, stamp);
@@ -292,7 +290,9 @@ impl Tier for Connected {
         let changed = self.0.change(key, change, None);
         Box::pin(async move {
             match changed.await? {
-                Delivered::Done(id) | Delivered::Yielded(id) => Ok(id),
+                Delivered::Done(id) => Ok(id),
+                // The number is that of another's change.
+                Delivered::Yielded(_) => Ok(WriteId(0)),
             }
         })
     }

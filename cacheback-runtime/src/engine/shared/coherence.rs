@@ -149,6 +149,11 @@ impl<C: Cacheable> Engine<C> {
         look
     }
 
+    /// Whether the key was changed since the flight has read it. Under the key's lock.
+    pub(in crate::engine) fn was_changed(&self, flight: &FlightOf<C>) -> bool {
+        flight.unseen_by(None).is_some()
+    }
+
     /// Doubts a node that is about to be put in, if its value was changed since it was read. Under the key's lock.
     pub(in crate::engine) fn doubt_if_changed(&self, node: &NodeOf<C>, flight: &FlightOf<C>) {
         let (Some(shared), Some(change)) = (&self.shared, flight.unseen_by(node.write_id())) else { return };

@@ -83,6 +83,10 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
     let have = held.as_ref().and_then(Held::number);
     let counters = &engine.counters;
     let looked = engine.look_there(&job.here, &job.target, &policy, have).await;
+    let seen = if let Looked::Unchanged { .. } = looked { have } else { looked.number() };
+    if let Some(WriteId(id)) = seen {
+        job.flight.has_seen(id);
+    }
     let stands = held.as_ref().map(|held| held.against(&looked, have, Moment::now()));
     match (looked, stands, held) {
         // What is held here is what is there, or is newer. A value that the tier has lost is no reason to fetch it.

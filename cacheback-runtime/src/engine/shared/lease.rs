@@ -86,7 +86,13 @@ impl<C: Cacheable> Job<C> {
                         HandedOver::Ended => return false,
                         HandedOver::Kept => line = None,
                     },
-                    None => break,
+                    None => {
+                        // Its own invalidation, say, whose message comes after this answer.
+                        if let Some(WriteId(id)) = granted.seen {
+                            self.flight.has_seen(id);
+                        }
+                        break;
+                    }
                 },
                 Ok(Acquired::Newer(found)) => {
                     seen = Some(found.id);
@@ -140,6 +146,8 @@ impl<C: Cacheable> Job<C> {
                     if self.is_left_alone(policy) {
                         return false;
                     }
+                    // The body begins after all that this process was told of.
+                    self.reads_now(shared);
                     break;
                 }
             }

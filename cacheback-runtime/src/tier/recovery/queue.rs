@@ -527,14 +527,10 @@ impl Queue {
 
     /// The connection was lost and is back. What was told in the last seconds before that may have been lost, and waits
     /// once more.
-    pub(super) fn reconnected(&mut self, lost: Moment) {
-        let since = before(lost, KEPT);
-        for (told, name) in std::mem::take(&mut self.kept) {
+    pub(super) fn reconnected(&mut self, since: Moment) {
+        let since = before(since, KEPT);
+        for (_, name) in std::mem::take(&mut self.kept) {
             let Some(slot) = self.slots.get_mut(&name) else { continue };
-            if slot.kept_at > lost {
-                self.kept.push_back((told, name));
-                continue;
-            }
             let (key, kept, at) = (slot.key.clone(), std::mem::take(&mut slot.kept), slot.kept_at);
             self.bytes -= kept.weight();
             if at >= since {

@@ -54,11 +54,22 @@ pub(super) fn tombstone(key: &WireKey, stamp: Stamp) -> Vec<u8> {
     envelope::encode(&header, &[])
 }
 
-/// The ages of a value that the caller has already, by the header of its envelope. `None` if it was
-/// cleared.
-pub(super) fn unchanged(key: &WireKey, envelope: &[u8], left: i64, stamp: Stamp) -> Option<Ages> {
-    let header = envelope::header(envelope, key.fingerprint).ok()?;
-    (header.kind != Kind::Tombstone && header.tags_gone >= stamp.gone).then(|| ages(&header, left, stamp))
+/// What has the number that the caller's value has.
+pub(super) enum Same {
+    Value(Ages),
+    /// The value, and all values were cleared since.
+    Cleared,
+    /// The removal before the caller's value, which could not be stored after it.
+    Tombstone,
+}
+
+/// Reads the header of an envelope.
+pub(super) fn same(key: &WireKey, envelope: &[u8], left: i64, stamp: Stamp) -> Same {
+    match envelope::header(envelope, key.fingerprint) {
+        Ok(header) if header.kind == Kind::Tombstone => Same::Tombstone,
+        Ok(header) if header.tags_gone >= stamp.gone => Same::Value(ages(&header, left, stamp)),
+        Ok(_) | Err(_) => Same::Cleared,
+    }
 }
 
 /// How long ago all values were changed, at this moment of the server's. A change from the future, by a clock that was set

@@ -355,24 +355,6 @@ fn values_are_bounded_in_bytes() {
     assert_eq!((world.0.bytes, world.0.slots.len()), (0, 1));
 }
 
-/// One connection of several was lost before it was told, and that is noticed with a later one.
-#[test]
-fn what_was_told_after_a_loss_is_not_lost() {
-    let mut world = World::new();
-    for (number, seconds) in [(1, 19), (2, 21)] {
-        let turn = world.send(number, &set("a"), seconds);
-        world.end(number, set("a"), turn, Some(seconds + 100), seconds);
-    }
-    for _ in 0..2 {
-        world.0.reconnected(at(20));
-        let owed = world.0.slots.values().filter_map(|slot| slot.owed.whole.as_ref()?.known);
-        assert_eq!(owed.collect::<Vec<_>>(), [WriteId(119)]);
-    }
-    assert_eq!(world.deliver(22), ["1 a 3 of 60, 3 s ago"]);
-    world.0.reconnected(at(23));
-    assert_eq!(world.deliver(24).len(), 2, "kept until then");
-}
-
 /// What was told in the last ten seconds of a connection is told again on the next one, with its number.
 #[test]
 fn what_was_told_of_late_is_told_again() {

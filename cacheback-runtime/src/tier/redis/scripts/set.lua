@@ -3,7 +3,7 @@
 -- [14] and [15] the age of a value, and when it was sent.
 if ARGV[8] ~= '' and id ~= tonumber(ARGV[8]) then
   -- Somebody else has written since, and that stands.
-  return { 'stored', stale, gone, id }
+  return { 'yielded', stale, gone, id }
 end
 local standing = order(ARGV[10], ARGV[11], ARGV[12], ARGV[13])
 if standing == 'before' then
