@@ -7,6 +7,7 @@ use crate::contenders::{
     CACHED, CONCURRENT_CACHED, FIBRE, HITBOX, MOKA_FUTURE, OURS, OURS_TINY_LFU, QUICK, UNIT,
 };
 use crate::figure::Figures;
+use crate::loads::callers::case;
 use crate::loads::{build, counts, hit_ratio, hits, instructions, shared, stale, tail};
 use crate::plot::{count, number};
 
@@ -95,7 +96,7 @@ fn list(figures: &Figures) -> Vec<Goal<'_>> {
         load: shared::NAME,
         must: Some(number + 0.02),
         aim: number + 0.02,
-        measured: figures.get(shared::NAME, &shared::case(kind.name(), 1), OURS, shared::TRIPS),
+        measured: figures.get(shared::NAME, &case(kind.name(), 1), OURS, shared::TRIPS),
     };
     let built = |name, metric| figures.get("build", build::CASE, name, metric);
     vec![

@@ -10,7 +10,7 @@ use crate::figure::Figures;
 use crate::loads::{Load, background, build, counts, hit_ratio, hits, instructions, tail};
 use crate::plan::Plan;
 use crate::plot::{self, count, number};
-use crate::{goals, loads, machine, server};
+use crate::{goals, loads, machine};
 
 mod disk;
 mod fleet;
