@@ -673,7 +673,7 @@ mod tests {
         let text = write(&Figures(vec![figure]), Path::new("nowhere"), &facts);
         for sentence in [
             "Written by `cargo run --release -p cacheback-benches -- --quick` in 2 min",
-            "5 of 14 loads are in this report",
+            &format!("5 of {} loads are in this report", LOADS.len()),
             "- stale, running: foyer: it hung",
             "| `memory` |",
             "## stale",

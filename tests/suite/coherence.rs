@@ -495,6 +495,45 @@ fn a_kept_error_gives_way_to_what_another_process_has_set() {
     assert_eq!(other.run(|| fails(&source)), Ok(70));
 }
 
+/// A body is under way as another process sets a value, and fails. Its error is the answer to nobody who calls after that.
+#[test]
+fn an_error_from_before_a_change_is_not_kept() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::gated();
+    source.fail(true);
+    let early = {
+        let source = Arc::clone(&source);
+        one.spawn(async move { fails(&source).await })
+    };
+    other.run(|| fails::entry(&source).set(70)).unwrap();
+    hear(&processes);
+    source.release_all();
+    assert_eq!(one.run(|| early).unwrap(), Err("run 1 failed".to_owned()));
+    assert_eq!(looked_up!(one, fails::entry(&source)), (Ok(70), Status::Fresh, Shared));
+    assert_eq!(source.runs(), 1);
+}
+
+/// The message of its own invalidation comes as the refresh runs. That is no reason for those who wait to run it again.
+#[test]
+fn a_refresh_has_seen_the_invalidation_that_started_it() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, _] = &processes;
+    let source = Source::gated();
+    source.release(1);
+    assert_eq!(one.run(|| fails(&source)), Ok(1));
+    one.run(|| fails::entry(&source).invalidate()).unwrap();
+    hear(&processes);
+    let refreshed = {
+        let source = Arc::clone(&source);
+        one.spawn(async move { fails::entry(&source).refresh().await })
+    };
+    source.fail(true);
+    source.release_all();
+    assert_eq!(one.run(|| refreshed).unwrap(), Err("run 2 failed".to_owned()));
+    assert_eq!(source.runs(), 2);
+}
+
 /// A value that cannot be sent is removed there, and stands here: also after its own message, and after an outage.
 #[test]
 fn a_value_that_cannot_be_sent_is_not_lost_here() {

@@ -986,7 +986,7 @@ const MUTATIONS: &[Mutation] = &[
         file: "engine/commit.rs",
         at: "engine.doubt_if_changed(own, flight);",
         original: "engine.doubt_if_changed(own, flight)",
-        mutated: "let _ = own",
+        mutated: "drop((own, flight))",
         killed_by: &[(Fleet, "60 --seed 1")],
     },
     Mutation {
