@@ -1,8 +1,8 @@
 //! The engine of a cache, one for each: here decision, store, flights and executor meet.
 //!
-//! `hit` is the hit path. `read` answers every other call, and `wait` waits for its fetch. `fetch` runs fetches within
-//! their `limits`, and `commit` ends them. `write` changes entries from outside, and `sweep` drops old ones. `breaker`
-//! spares an origin that fails. This file holds the code that they share.
+//! `hit` is the hit path. `read` answers every other call, `wait` waits for its fetch, and `stored` has what there is without
+//! one. `fetch` runs fetches within their `limits`, and `commit` ends them. `write` changes entries from outside, and `sweep`
+//! drops old ones. `breaker` spares an origin that fails. This file holds the code that they share.
 
 use std::hash::{BuildHasher, Hasher};
 use std::panic::RefUnwindSafe;
@@ -40,6 +40,7 @@ mod result;
 #[cfg(feature = "shared")]
 mod shared;
 pub(crate) mod source;
+mod stored;
 mod sweep;
 mod target;
 #[cfg(not(feature = "shared"))]

@@ -7,7 +7,7 @@ use super::result::SharedValue;
 use super::shared::Look;
 use super::wait::Fallback;
 use super::{
-    Admission, Answer, Cacheable, CallKind, Engine, ErrorOf, Fetched, FlightResult, Peeked, SourceOf, Target,
+    Admission, Answer, Cacheable, CallKind, Engine, ErrorOf, Fetched, FlightResult, SourceOf, Target,
 };
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
@@ -222,17 +222,6 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    pub(crate) fn peek(&self, target: &Target<C::OwnedKey>) -> Option<Peeked<C::Value>> {
-        let pin = self.store.pin();
-        let node = self.store.find(target.hash, |key| C::is_same_key(key, target.key()), &pin)?;
-        let now = Moment::now();
-        let value = node.value(now, &self.store.windows)?.clone();
-        let times = node.times(&self.store.windows);
-        let age = Duration::from_nanos(times.age(now));
-        let fresh = times.state(now) == State::Fresh && !self.is_suspect(node);
-        Some(Peeked { value, age, fresh, source: Source::Local })
-    }
-
     /// Decides for a caller under the key's lock, and starts the fetch that the decision asks for.
     fn enter(
         self: &Arc<Self>,
@@ -432,40 +421,8 @@ impl<C: Cacheable> Engine<C> {
         if losses == 0 { here } else { here.at_the_callers() }
     }
 
-    /// The stored value as the answer, of any age within the retention.
-    fn stored(&self, target: &Target<C::OwnedKey>) -> Option<Answer<C::Return>> {
-        let Peeked { value, age, fresh, source } = self.peek(target)?;
-        let status = if fresh { Status::Fresh } else { Status::Stale };
-        Some(self.answered(Answer { value: C::join(Ok(value)), status, age: Some(age), source }))
-    }
-
-    /// The answer of a cache without a body to run: the stored value of any age within the retention, else the empty
-    /// value.
-    async fn without_a_fetch(
-        self: &Arc<Self>,
-        target: &Target<C::OwnedKey>,
-        source: &SourceOf<C>,
-    ) -> Answer<C::Return> {
-        let is_fresh = self.peek(target).is_some_and(|peeked| peeked.fresh);
-        if !is_fresh && !tasks::has_budget() {
-            tasks::give_way().await;
-        }
-        if self.shared.is_some() {
-            if let Some(answer) = Box::pin(self.looked_up(target, source)).await {
-                return self.answered(answer);
-            }
-        }
-        if let Some(answer) = self.stored(target) {
-            return answer;
-        }
-        match source.empty() {
-            Some(value) => self.answered(Answer::empty(value)),
-            None => self.cannot_fetch(),
-        }
-    }
-
-    /// The value of the second tier as the answer, if nothing is stored here.
-    async fn looked_up(
+    /// The value of the second tier as the answer, or the value here if it is the same.
+    pub(super) async fn looked_up(
         self: &Arc<Self>,
         target: &Target<C::OwnedKey>,
         source: &SourceOf<C>,
@@ -478,6 +435,9 @@ impl<C: Cacheable> Engine<C> {
             let Entered::Wait(next) = look() else { return None };
             waiter = next;
             result = self.wait_for(&waiter, None, &here.caller).await?;
+        }
+        if let FlightResult::Confirmed = result {
+            return self.peeked(target, true).map(Self::of_stored);
         }
         let FlightResult::Consulted(Some(found)) = result else { return None };
         let now = Moment::now();
@@ -496,11 +456,7 @@ impl<C: Cacheable> Engine<C> {
         panic!("`{}` awaits itself with the same arguments: it would never end", self.name())
     }
 
-    fn cannot_fetch(&self) -> ! {
-        panic!("cacheback: cache `{}` has no fetcher: call `get_or_fetch`", self.name())
-    }
-
-    fn empty(&self, source: &SourceOf<C>) -> Answer<C::Return> {
+    pub(super) fn empty(&self, source: &SourceOf<C>) -> Answer<C::Return> {
         let Some(value) = source.empty() else {
             unreachable!("`{}` has an empty value wherever a caller can be answered with one", self.name())
         };
@@ -513,7 +469,7 @@ impl<C: Cacheable> Engine<C> {
         self.answered(Answer { value, status: Status::Fetched, age, source: Source::Fetched })
     }
 
-    fn answered(&self, answer: Answer<C::Return>) -> Answer<C::Return> {
+    pub(super) fn answered(&self, answer: Answer<C::Return>) -> Answer<C::Return> {
         self.counters.answered(answer.status);
         answer
     }

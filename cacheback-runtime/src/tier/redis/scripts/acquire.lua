@@ -2,7 +2,8 @@
 -- [8] its state, [9] a value that is fresh for longer than so many ms is returned though it was seen ('': it is not),
 -- [10] the token of a queued lease that the caller is to run ('': none), [11] the time of a queued lease in ms.
 local is_fresh = false
-if is_value and ARGV[9] ~= '' then
+-- One that was invalidated is not, even if the server's clock was set back since.
+if is_value and string.sub(head, 6, 6) ~= INVALIDATED and ARGV[9] ~= '' then
   local lifetime, retention, value_stale = struct.unpack('<I8I8I8', string.sub(head, 41, 64))
   local left = redis.call('PTTL', KEYS[1])
   local age = retention - left
