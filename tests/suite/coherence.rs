@@ -514,26 +514,6 @@ fn an_error_from_before_a_change_is_not_kept() {
     assert_eq!(source.runs(), 1);
 }
 
-/// The message of its own invalidation comes as the refresh runs. That is no reason for those who wait to run it again.
-#[test]
-fn a_refresh_has_seen_the_invalidation_that_started_it() {
-    let (_memory, processes @ [_, _]) = fleet();
-    let [one, _] = &processes;
-    let source = Source::gated();
-    source.release(1);
-    assert_eq!(one.run(|| fails(&source)), Ok(1));
-    one.run(|| fails::entry(&source).invalidate()).unwrap();
-    hear(&processes);
-    let refreshed = {
-        let source = Arc::clone(&source);
-        one.spawn(async move { fails::entry(&source).refresh().await })
-    };
-    source.fail(true);
-    source.release_all();
-    assert_eq!(one.run(|| refreshed).unwrap(), Err("run 2 failed".to_owned()));
-    assert_eq!(source.runs(), 2);
-}
-
 /// A value that cannot be sent is removed there, and stands here: also after its own message, and after an outage.
 #[test]
 fn a_value_that_cannot_be_sent_is_not_lost_here() {

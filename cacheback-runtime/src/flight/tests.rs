@@ -86,6 +86,43 @@ fn a_claim_lapses_at_its_moment_and_is_superseded_only_by_the_next() {
     assert_eq!(flights.claims(), 0);
 }
 
+/// A change that was told of before a caller came is missed by what is older than it, unless the flight has read since.
+#[cfg(feature = "shared")]
+#[test]
+fn a_caller_misses_what_a_flight_has_not_seen() {
+    let flights = Bench::new();
+    let note = |change| {
+        let mut known = KnownKeys::new(Arc::new("key"), None);
+        flights.at(7, &mut known, compare, |claims, _| {
+            claims.note(change);
+            Ok(())
+        });
+    };
+    let join = || match join_or_claim(&flights, 1, WAITS) {
+        JoinOrClaim::Joined { waiter, .. } => waiter,
+        _ => panic!("the key is taken"),
+    };
+    let flight = claim(&flights, 0);
+    run(&flights, &flight, 10);
+    let early = join();
+    note(5);
+    let late = join();
+    for value in [None, Some(4)] {
+        assert!(late.has_missed(value) && !early.has_missed(value), "{value:?}");
+    }
+    assert!(!late.has_missed(Some(5)));
+    // A superseded flight goes on, and misses changes as well.
+    supersede(&flights);
+    flight.has_seen(4);
+    assert!(late.has_missed(None));
+    flight.has_seen(5);
+    assert!(!late.has_missed(None));
+    note(6);
+    assert_eq!((flight.unseen_by(Some(5)), flight.unseen_by(Some(6))), (Some(6), None));
+    flight.reads_now();
+    assert_eq!(flight.unseen_by(None), None);
+}
+
 #[test]
 fn a_waiter_takes_a_queued_flight_over() {
     let flights = Bench::new();
