@@ -16,6 +16,16 @@ fn assert_agrees(fleet: &Fleet, process: &Stage) {
     assert_eq!(process.peek(1), Some(Stored { version: 2, fresh: true }));
 }
 
+/// Both processes have version 1, and the first one may have missed messages since.
+fn with_a_suspect_value() -> Fleet {
+    let fleet = Fleet::new();
+    fleet.other.set(1, 1);
+    let _ = fleet.one.get(1);
+    fleet.tier.deliver_messages();
+    fleet.hear();
+    fleet
+}
+
 /// One process takes a value over, and another sets a newer one meanwhile: before the read, after it, or as the value
 /// is put in.
 #[test]
@@ -155,11 +165,7 @@ fn two_calls_after_a_message_and_a_further_change() {
 #[test]
 fn a_further_loss_of_messages_during_a_look() {
     explore(|| {
-        let fleet = Fleet::new();
-        fleet.other.set(1, 1);
-        let _ = fleet.one.get(1);
-        fleet.tier.deliver_messages();
-        fleet.hear();
+        let fleet = with_a_suspect_value();
         let reader = fleet.spawn(One, |process| process.lookup(1));
         fleet.tier.deliver_messages();
         assert_eq!(reader.join().unwrap(), (Ok(1), Status::Fresh));
@@ -174,11 +180,7 @@ fn a_further_loss_of_messages_during_a_look() {
 #[test]
 fn a_message_as_a_value_is_trusted_again() {
     explore(|| {
-        let fleet = Fleet::new();
-        fleet.other.set(1, 1);
-        let _ = fleet.one.get(1);
-        fleet.tier.deliver_messages();
-        fleet.hear();
+        let fleet = with_a_suspect_value();
         let reader = fleet.spawn(One, |process| process.get(1));
         let writer = fleet.spawn(Other, |process| process.set(1, 2));
         assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
@@ -211,11 +213,7 @@ fn two_processes_set_a_key() {
 #[test]
 fn a_look_against_remove_elsewhere() {
     explore(|| {
-        let fleet = Fleet::new();
-        fleet.other.set(1, 1);
-        let _ = fleet.one.get(1);
-        fleet.tier.deliver_messages();
-        fleet.hear();
+        let fleet = with_a_suspect_value();
         let reader = fleet.spawn(One, |process| process.get(1));
         let writer = fleet.spawn(Other, |process| {
             process.versions.write(2);
