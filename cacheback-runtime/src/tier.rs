@@ -96,8 +96,14 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// Whether it can be asked. If not, every operation fails at once.
     fn is_up(&self) -> bool;
 
-    /// The connection that there is, or was.
-    fn contact(&self) -> Contact;
+    /// The number of the last connection. Each has a higher one than those before.
+    fn contact(&self) -> u64;
+
+    /// The connection over which a key is reached now, by its number.
+    fn contact_of(&self, key: &WireKey) -> Option<u64>;
+
+    /// How long ago the connection of this number was lost. `None`: it was not.
+    fn lost(&self, contact: u64) -> Option<Duration>;
 
     /// Completes when there is another connection than the one of this number. It keeps nothing of the tier alive.
     fn reconnected(&self, since: u64) -> BoxFuture<()>;
@@ -148,15 +154,6 @@ pub(crate) trait Tier: Send + Sync + 'static {
     fn queue(&self) -> Option<&dyn Queue> {
         None
     }
-}
-
-/// A connection to a tier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Contact {
-    /// Each has another one than the one before.
-    pub(crate) number: u64,
-    /// How long ago one was lost; `None` if none ever was.
-    pub(crate) lost: Option<Duration>,
 }
 
 /// The tiers that were configured, by their aliases.

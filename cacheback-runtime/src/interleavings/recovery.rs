@@ -2,14 +2,19 @@
 
 use std::time::Duration;
 
+use shuttle::future::block_on;
 use shuttle::rand::{Rng, thread_rng};
+use shuttle::thread;
 
 use super::explore;
 use super::fleet::{Fleet, Process::One, Process::Other};
 use super::stage::Stage;
 use crate::base::shims::tasks::advance;
+use crate::base::sync::Arc;
 use crate::tier::memory::faults::Operation::{Bump, Write};
 use crate::tier::memory::faults::Place;
+use crate::tier::recovery::Recovering;
+use crate::tier::{Change, Read, Scope, Tier, WireKey};
 
 /// A fleet whose tier is down, after one process has changed the key there.
 fn cut_off(change: impl FnOnce(&Stage)) -> Fleet {
@@ -212,6 +217,39 @@ fn an_offer_against_a_change_elsewhere() {
         assert!(matches!(reader.join().unwrap(), Ok(1 | 2)));
         writer.join().unwrap();
         assert_told(&fleet);
+        fleet.end(&[1]);
+    });
+}
+
+/// Another server takes over, without the last change. Whoever reads meanwhile, or after that, waits until the change was
+/// told again, also if another reader has noticed it.
+#[test]
+fn a_look_while_another_server_takes_over() {
+    explore(|| {
+        let fleet = Fleet::new();
+        let tier = Arc::new(Recovering::over(fleet.tier.clone().open(), None));
+        let scope = Arc::new(Scope { name: "users".into(), instance: None });
+        let key = WireKey { scope, hash: [1; 16], fingerprint: 1, args: [1].into() };
+        let removal = Change::Remove { tombstone: Duration::from_secs(600) };
+        block_on(tier.write(&key, removal)).expect("it is connected");
+        let server = fleet.tier.clone();
+        let fails_over = thread::spawn(move || {
+            server.disconnect();
+            server.flush_all();
+            server.reconnect();
+        });
+        let readers = [(); 2].map(|()| {
+            let (tier, key) = (Arc::clone(&tier), key.clone());
+            thread::spawn(move || block_on(tier.read(&key, None)))
+        });
+        for reader in readers {
+            let read = reader.join().unwrap();
+            assert!(!matches!(read, Ok(Read::Missing { tombstone: None, .. })), "{read:?}");
+        }
+        fails_over.join().unwrap();
+        let read = block_on(tier.read(&key, None));
+        assert!(matches!(read, Ok(Read::Missing { tombstone: Some(_), .. })), "{read:?}");
+        drop(tier);
         fleet.end(&[1]);
     });
 }

@@ -51,7 +51,7 @@ pub(super) struct Envelope<V> {
     pub(super) id: WriteId,
     /// `None` in a tombstone.
     pub(super) value: Option<V>,
-    /// The start of the fetch, or the moment of the change.
+    /// The start of the fetch, or the moment of the change. If this was told late, it was made then, or later.
     pub(super) born: Moment,
     /// When it was last changed.
     pub(super) written: Moment,
@@ -153,7 +153,13 @@ impl<V: Contents> Envelope<V> {
 
 impl<V> Envelope<V> {
     pub(super) fn tombstone(id: WriteId, stamp: Stamp, now: Moment, left: u64) -> Self {
-        Self { id, value: None, born: now, written: now, lifetime: 0, retention: left, stamp }
+        Self::tombstone_since(id, stamp, now, left, now)
+    }
+
+    /// The same of a change that was made at `born`, or later.
+    fn tombstone_since(id: WriteId, stamp: Stamp, now: Moment, left: u64, born: Moment) -> Self {
+        let retention = left.saturating_add(now.since(born));
+        Self { id, value: None, born, written: now, lifetime: 0, retention, stamp }
     }
 
     /// How long ago it was changed, or all values were.
@@ -330,8 +336,8 @@ impl<'e, V: Contents> At<'e, V> {
         }
     }
 
-    /// Changes the key. The other processes are told.
-    pub(super) fn write(self, change: Change) -> WriteId {
+    /// Changes the key by a change that was made at `born`, or later. The other processes are told.
+    pub(super) fn write(self, change: Change, born: Moment) -> WriteId {
         let id = self.next_id();
         let Self { entry, key, scope, now, .. } = self;
         match change {
@@ -345,12 +351,12 @@ impl<'e, V: Contents> At<'e, V> {
                         (envelope.id, envelope.written) = (id, now);
                         envelope.lifetime = envelope.lifetime.min(now.since(envelope.born));
                     }
-                    None => entry.bury(id, scope, now, tombstone),
+                    None => entry.bury(id, scope, now, tombstone, born),
                 }
                 entry.lease.take_if(|held| held.is_fetch());
             }
             Change::Remove { tombstone } => {
-                entry.bury(id, scope, now, tombstone);
+                entry.bury(id, scope, now, tombstone, born);
                 entry.lease = None;
             }
         }
@@ -368,10 +374,14 @@ impl<'e, V: Contents> At<'e, V> {
     ) -> Result<Change, Delivered> {
         let Self { entry, key, scope, now, .. } = self;
         let (scope, now) = (*scope, *now);
-        let there = entry.envelope.as_ref().map(|envelope| There {
-            id: envelope.id,
-            written: Some(envelope.since(Stamp::default(), now)),
-            age: envelope.value(key, scope).map(|_| Duration::from_nanos(now.since(envelope.born))),
+        let there = entry.envelope.as_ref().map(|envelope| {
+            let is_gone = envelope.value.is_some() && envelope.value(key, scope).is_none();
+            let age = Duration::from_nanos(now.since(envelope.born.min(envelope.written)));
+            There {
+                id: envelope.id,
+                written: Some(envelope.since(Stamp::default(), now)),
+                age: (!is_gone).then_some(age),
+            }
         });
         let order = there.map_or_else(|| late.over_nothing(), |there| late.order(there, doubt));
         // All values may have been changed since.
@@ -407,10 +417,10 @@ impl<V> Entry<V> {
     }
 
     /// Leaves a tombstone. It lasts no shorter than one that was there before.
-    fn bury(&mut self, id: WriteId, scope: Stamp, now: Moment, least: Duration) {
+    fn bury(&mut self, id: WriteId, scope: Stamp, now: Moment, least: Duration, born: Moment) {
         let before = self.envelope.as_ref().filter(|envelope| envelope.value.is_none());
         let left = before.map_or(0, |tombstone| tombstone.until().since(now)).max(nanos(least));
-        self.envelope = Some(Envelope::tombstone(id, scope, now, left));
+        self.envelope = Some(Envelope::tombstone_since(id, scope, now, left, born));
     }
 }
 

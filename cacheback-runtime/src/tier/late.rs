@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::WriteId;
-use crate::base::clock::Moment;
+use crate::base::clock::{Moment, nanos};
 
 /// When a change was made that is delivered late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,8 @@ pub(crate) struct There {
     pub(crate) id: WriteId,
     /// How long ago it was changed. `None` if that is in the future of the tier's clock, which was set back since.
     pub(crate) written: Option<Duration>,
-    /// How old the value is: the body that made it may have begun long before it was written.
+    /// How old it is, if it was written so much later: the body of a value may have begun long before, and a tombstone may
+    /// be that of a change which was told late itself.
     pub(crate) age: Option<Duration>,
 }
 
@@ -73,6 +74,12 @@ impl Late {
 }
 
 impl Lateness {
+    /// The moment since when the change may have been made.
+    #[cfg_attr(not(any(feature = "sqlite", feature = "test-util", test)), allow(dead_code))]
+    pub(crate) fn since(self, now: Moment, doubt: Duration) -> Moment {
+        Moment::from_bits(now.to_bits().saturating_sub(nanos(self.age.saturating_add(doubt))))
+    }
+
     /// The same if nothing is there. What was told before is lost there, and perhaps a later change with it.
     // A server does the same in its own language.
     #[cfg_attr(not(any(feature = "sqlite", feature = "test-util", test)), allow(dead_code))]
@@ -93,7 +100,8 @@ impl Lateness {
             return Order::After;
         }
         let Some(written) = written else { return Order::Unsure };
-        // What was read from the origin before the change is from before it, whenever it was stored.
+        // What was read from the origin before the change is from before it, whenever it was stored. So is what a process has
+        // fetched for itself since a change that it could not tell: it does not doubt that for its own tombstone.
         let began = age.unwrap_or(written);
         if began < self.age {
             return Order::Before;

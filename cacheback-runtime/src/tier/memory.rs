@@ -19,8 +19,8 @@ use super::queue::Queue;
 use super::queue::state::Queues;
 use super::status::{Meter, TierStatus};
 use super::{
-    Acquired, Bump, Change, Contact, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
-    Stored, Tier, Token, WireKey, WriteId,
+    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
+    Token, WireKey, WriteId,
 };
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::plain::Serial;
@@ -426,11 +426,20 @@ impl Tier for Memory {
         !matches!(lock(&self.server).faults.link, Link::Down)
     }
 
-    fn contact(&self) -> Contact {
+    fn contact(&self) -> u64 {
+        lock(&self.server).faults.contact()
+    }
+
+    fn contact_of(&self, _: &WireKey) -> Option<u64> {
+        let server = lock(&self.server);
+        (server.faults.link == Link::Up).then(|| server.faults.contact())
+    }
+
+    fn lost(&self, contact: u64) -> Option<Duration> {
         let now = Moment::now();
         let mut server = lock(&self.server);
         let now = server.state.time(now);
-        server.faults.contact(now)
+        server.faults.lost(contact, now)
     }
 
     fn reconnected(&self, since: u64) -> BoxFuture<()> {

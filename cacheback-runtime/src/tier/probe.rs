@@ -62,7 +62,7 @@ pub(super) async fn probe(tier: &dyn Tier, caches: &Listeners, probes: &Probes, 
     }
     fastrand::shuffle(&mut drawn);
     drawn.truncate(most);
-    let (contact, began) = (tier.contact().number, Moment::now());
+    let (contact, began) = (tier.contact(), Moment::now());
     let (probed, others) = differing(tier, drawn).await;
     let mut seen = Probe { probed, outdated: 0 };
     if !others.is_empty() {
@@ -75,7 +75,7 @@ pub(super) async fn probe(tier: &dyn Tier, caches: &Listeners, probes: &Probes, 
         waits.await;
         let (_, others) = differing(tier, others).await;
         let waited = Duration::from_nanos(Moment::now().since(began));
-        if tier.contact().number == contact && waited < wait + STOPPED {
+        if tier.contact() == contact && waited < wait + STOPPED {
             for (_, sample) in others.iter().filter(|(cache, sample)| cache.doubt(sample)) {
                 seen.outdated += 1;
                 events::value_outdated(&sample.key.scope.name, wait);

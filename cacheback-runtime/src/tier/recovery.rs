@@ -21,8 +21,8 @@ use super::probe::{Probe, Probes, probe};
 use super::queue::Queue as Jobs;
 use super::status::TierStatus;
 use super::{
-    Acquired, Bump, Change, Contact, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
-    Stored, Tier, Token, WireKey, WriteId,
+    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
+    Token, WireKey, WriteId,
 };
 use crate::base::clock::Moment;
 use crate::base::process::{self, PerProcess};
@@ -33,7 +33,7 @@ use crate::events::{self, RateLimit};
 mod flights;
 mod parts;
 mod queue;
-use flights::{BumpFlight, Flight, Sending};
+use flights::{BumpFlight, Flight, Over, Sending};
 use parts::{Part, Parts, before};
 use queue::{Counts, Cursor, Item, Next, Queue, Route};
 
@@ -109,12 +109,42 @@ impl Recovering {
         })
     }
 
+    /// Asks for a key after its changes were delivered. It is sent at once if none waits.
+    fn ask<T: Send + 'static>(
+        &self,
+        key: &WireKey,
+        send: impl Fn(&dyn Tier, &WireKey) -> Reply<T> + Send + 'static,
+    ) -> Reply<T> {
+        let (backlog, key) = (Arc::clone(self.backlog()), key.clone());
+        // Before it is noticed: what is lost with a later one is noticed after the answer.
+        let mut over = Over::now(&*backlog.tier, &key);
+        let mut sent = (!backlog.is_behind()).then(|| send(&*backlog.tier, &key));
+        Box::pin(async move {
+            loop {
+                let reply = match sent.take() {
+                    Some(reply) => reply,
+                    None => {
+                        over = Over::now(&*backlog.tier, &key);
+                        backlog.notice_connection();
+                        backlog.settle_made(&key).await?;
+                        send(&*backlog.tier, &key)
+                    }
+                };
+                let answer = reply.await?;
+                if over.answered(&*backlog.tier, &key).is_some() {
+                    return Ok(answer);
+                }
+                // A server may have answered that has taken over since, and was not told again of what was lost.
+            }
+        })
+    }
+
     /// Completes when nothing waits any more.
     pub(crate) fn deliver_all(&self) -> BoxFuture<()> {
         let backlog = Arc::clone(self.backlog());
         Box::pin(async move {
             loop {
-                let number = backlog.tier.contact().number;
+                let number = backlog.tier.contact();
                 match backlog.round().await {
                     Round::Over => return,
                     Round::Down => backlog.tier.reconnected(number).await,
@@ -178,21 +208,22 @@ impl Backlog {
 
     /// Looks whether the connection is another one.
     fn notice_connection(self: &Arc<Self>) {
-        let Contact { number, lost } = self.tier.contact();
-        let seen = self.connection.swap(number, Ordering::SeqCst);
-        if seen == number {
+        let number = self.tier.contact();
+        if self.connection.load(Ordering::SeqCst) >= number {
             return;
         }
-        let since = match lost {
-            // With the first connection nothing is lost.
-            None if seen == 0 => return,
-            None => Moment::PAST,
-            Some(lost) => before(Moment::now(), lost),
-        };
         let mut state = self.state();
-        state.queue.reconnected(since);
+        state.queue.reconnected(&|contact| self.lost(contact));
+        // Before anybody takes the connection for noticed, and reads.
+        self.is_behind.store(true, Ordering::SeqCst);
+        self.connection.fetch_max(number, Ordering::SeqCst);
         self.changed(state);
         self.more.notify_one();
+    }
+
+    /// When a connection was lost.
+    fn lost(&self, contact: u64) -> Option<Moment> {
+        self.tier.lost(contact).map(|lost| before(Moment::now(), lost))
     }
 
     /// A change is sent as it is made, after this.
@@ -253,7 +284,12 @@ impl Backlog {
 
     /// Delivers an item. It is sent before this returns.
     fn send(self: &Arc<Self>, item: Item) -> BoxFuture<Result<(), Down>> {
-        let mut sending = Sending { backlog: Arc::clone(self), item, is_refused: false, has_ended: false };
+        let over = match &item {
+            Item::Key { key, .. } => Some(Over::now(&*self.tier, key)),
+            Item::All(..) => None,
+        };
+        let mut sending =
+            Sending { backlog: Arc::clone(self), item, over, is_refused: false, has_ended: false };
         match &sending.item {
             Item::All(scope, change, _, at) => {
                 let reply = self.tier.bump(scope, *change, *at);
@@ -377,7 +413,7 @@ async fn work(working: Working, more: Arc<Notify>) {
     loop {
         let waits = {
             let Some(backlog) = backlog.upgrade() else { return };
-            let number = backlog.tier.contact().number;
+            let number = backlog.tier.contact();
             match backlog.round().await {
                 // What is kept may have to be delivered again.
                 Round::Over | Round::Down => {
@@ -417,8 +453,16 @@ impl Tier for Recovering {
         self.tier.is_up()
     }
 
-    fn contact(&self) -> Contact {
+    fn contact(&self) -> u64 {
         self.tier.contact()
+    }
+
+    fn contact_of(&self, key: &WireKey) -> Option<u64> {
+        self.tier.contact_of(key)
+    }
+
+    fn lost(&self, contact: u64) -> Option<Duration> {
+        self.tier.lost(contact)
     }
 
     fn reconnected(&self, since: u64) -> BoxFuture<()> {
@@ -463,27 +507,11 @@ impl Tier for Recovering {
     }
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
-        let backlog = self.backlog();
-        if !backlog.is_behind() {
-            return self.tier.read(key, have);
-        }
-        let (backlog, key) = (Arc::clone(backlog), key.clone());
-        Box::pin(async move {
-            backlog.settle_made(&key).await?;
-            backlog.tier.read(&key, have).await
-        })
+        self.ask(key, move |tier, key| tier.read(key, have))
     }
 
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
-        let backlog = self.backlog();
-        if !backlog.is_behind() {
-            return self.tier.acquire(key, request);
-        }
-        let (backlog, key) = (Arc::clone(backlog), key.clone());
-        Box::pin(async move {
-            backlog.settle_made(&key).await?;
-            backlog.tier.acquire(&key, request).await
-        })
+        self.ask(key, move |tier, key| tier.acquire(key, request))
     }
 
     fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {
@@ -502,9 +530,10 @@ impl Tier for Recovering {
         match state.queue.write(&key, &change, at) {
             Route::Direct { turn } => {
                 // Under the lock, so that no later change overtakes it.
+                let over = Over::now(&*self.tier, &key);
                 let reply = self.tier.write(&key, change.clone());
                 backlog.flies(state);
-                let mut flight = Flight { backlog, key, change: Some(change), turn, at };
+                let mut flight = Flight { backlog, key, change: Some(change), turn, at, over };
                 Box::pin(async move {
                     let answer = reply.await;
                     flight.end(answer.as_ref().ok().copied());

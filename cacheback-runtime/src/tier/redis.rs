@@ -18,8 +18,8 @@ use super::messages::{Coherence, Listeners};
 use super::queue::Queue;
 use super::status::TierStatus;
 use super::{
-    Acquired, Ages, Bump, Change, Contact, Down, Found, Lease, Packed, Payload, Read, Release, Reply,
-    Request, Scope, Stored, Tier, Token, Tombstone, UNREADABLE, WireKey, WriteId,
+    Acquired, Ages, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
+    Stored, Tier, Token, Tombstone, UNREADABLE, WireKey, WriteId,
 };
 use crate::base::clock::Moment;
 use crate::base::process::{self, PerProcess};
@@ -119,8 +119,16 @@ impl Tier for Connected {
         self.0.servers().is_up()
     }
 
-    fn contact(&self) -> Contact {
+    fn contact(&self) -> u64 {
         self.0.of_this_process().common.life.contact()
+    }
+
+    fn contact_of(&self, key: &WireKey) -> Option<u64> {
+        self.0.servers().connection(|| self.0.prefix.names(key).value)
+    }
+
+    fn lost(&self, contact: u64) -> Option<Duration> {
+        self.0.of_this_process().common.life.lost_for(contact)
     }
 
     fn reconnected(&self, since: u64) -> BoxFuture<()> {

@@ -15,8 +15,8 @@ use super::messages::{Coherence, Listeners};
 use super::queue::Queue;
 use super::status::{Meter, TierStatus};
 use super::{
-    Acquired, Bump, Change, Contact, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
-    Stored, Tier, Token, WireKey, WriteId,
+    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
+    Token, WireKey, WriteId,
 };
 use crate::base::clock::Moment;
 use crate::base::process;
@@ -115,9 +115,16 @@ impl Tier for File {
         self.link().is_some_and(|link| link.shared.is_up())
     }
 
-    fn contact(&self) -> Contact {
-        let none = Contact { number: 0, lost: None };
-        self.link().map_or(none, |link| link.shared.life.contact())
+    fn contact(&self) -> u64 {
+        self.link().map_or(0, |link| link.shared.life.contact())
+    }
+
+    fn contact_of(&self, _: &WireKey) -> Option<u64> {
+        self.link()?.shared.connection()
+    }
+
+    fn lost(&self, contact: u64) -> Option<Duration> {
+        self.link().map_or(Some(Duration::ZERO), |link| link.shared.life.lost_for(contact))
     }
 
     fn reconnected(&self, since: u64) -> BoxFuture<()> {

@@ -383,6 +383,36 @@ fn a_master_changes_places_with_its_replica() {
     });
 }
 
+/// A master dies with a change that its replica has not got, and is replaced only after a while, in which other masters are
+/// told of other changes.
+#[test]
+fn what_a_master_was_told_last_is_told_to_its_replica() {
+    let Some(mut cluster) = Cluster::start(1) else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &cluster));
+    let keys = one_on_each(&cluster, &mut one);
+    let [dead, alive, _] = &keys;
+    assert_eq!(other.ask(&format!("get long {dead}")), "Fresh Shared first");
+    // What is there by now is older than what follows.
+    std::thread::sleep(TIMEOUT * 3 / 2);
+    cluster.replicas[0].stop();
+    assert_eq!(cluster.masters[0].run::<i64>("CLIENT KILL TYPE replica"), 1);
+    assert_eq!(one.ask(&format!("set long {dead} last")), "ok");
+    cluster.masters[0].kill();
+    one.logs("server of the second tier's cluster lost");
+    let lost = Instant::now();
+    // Longer than a change is kept whose connection is there.
+    while lost.elapsed() < Duration::from_secs(12) {
+        assert_eq!(one.ask(&format!("set long {alive} later")), "ok");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    cluster.replicas[0].go_on();
+    let get = format!("get long {dead}");
+    wait_until("it is told again", || process(&origin, &cluster).ask(&get) == "Fresh Shared last");
+    wait_until("the change", || other.ask(&get) == "Fresh Local last");
+    assert_eq!(origin.runs(dead).len(), 0);
+}
+
 /// Reads and writes go on while a slot moves, and nothing is lost.
 #[test]
 fn a_slot_moves_to_another_master() {

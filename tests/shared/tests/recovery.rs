@@ -217,3 +217,43 @@ fn a_value_of_the_outage_is_offered_to_all() {
     assert_eq!(other.ask("get long a"), "Fresh Shared 2");
     assert_eq!(origin.runs("a").len(), 2);
 }
+
+/// Two processes are cut off. Each changes a key and fetches it for itself. The change that is told first is no later one than
+/// the other for that: nobody keeps the value that was fetched before it.
+#[test]
+fn a_change_between_another_and_its_delivery() {
+    let Some((server, origin, proxy, mut one, _)) = fleet(&["known"]) else { return };
+    let second_proxy = Proxy::before(server.port);
+    let mut second = Process::start(&origin, &second_proxy.url(), &["timeout=200"]);
+    assert_eq!(second.ask("get long known"), "Fresh Shared 1");
+    for proxy in [&proxy, &second_proxy] {
+        proxy.set(Fault::Cut);
+    }
+    one.logs("second tier lost");
+    second.logs("second tier lost");
+    let keys = ["known", "invalidated", "removed", "set"];
+    for key in keys {
+        is_unreachable(&mut one, &format!("invalidate long {key}"));
+    }
+    sleep(APART);
+    for key in keys {
+        becomes(&mut one, &format!("get long {key}"), "Fresh Local");
+    }
+    sleep(APART);
+    is_unreachable(&mut second, "invalidate long known");
+    is_unreachable(&mut second, "invalidate long invalidated");
+    is_unreachable(&mut second, "remove long removed");
+    is_unreachable(&mut second, "set long set later");
+    for (proxy, process) in [(&proxy, &mut one), (&second_proxy, &mut second)] {
+        proxy.set(Fault::None);
+        becomes(process, "status", "connected=true");
+        becomes(process, "status", " pending=0");
+    }
+    let before: HashMap<_, _> = keys.into_iter().map(|key| (key, origin.runs(key).len())).collect();
+    for key in keys {
+        wait_until("it was fetched after the later change", || {
+            one.ask(&format!("get long {key}"));
+            origin.runs(key).len() > before[key]
+        });
+    }
+}

@@ -10,7 +10,6 @@ use super::{Memory, Server};
 use super::{Message, Post};
 use crate::base::clock::Moment;
 use crate::base::sync::{Arc, Mutex, Ordering, lock};
-use crate::tier::Contact;
 #[cfg(feature = "simulation")]
 use crate::tier::messages::{Content, News};
 #[cfg(feature = "simulation")]
@@ -59,10 +58,8 @@ pub(super) struct Faults {
     pub(super) link: Link,
     /// The moment of the last connection or disconnection.
     changed: Moment,
-    /// How often it was lost and found.
-    connections: u64,
-    /// When it was lost the last time.
-    lost: Option<Moment>,
+    /// When each of the connections before this one was lost, by their numbers. After them, this one.
+    losses: Vec<Moment>,
     are_leases_left: bool,
     pub(super) loses_messages: bool,
     counts: [usize; 8],
@@ -87,8 +84,7 @@ impl Default for Faults {
         Self {
             link,
             changed,
-            connections: 0,
-            lost: None,
+            losses: Vec::new(),
             are_leases_left: false,
             loses_messages: false,
             counts: [0; 8],
@@ -102,22 +98,27 @@ impl Faults {
         if (self.link == Link::Down) != (link == Link::Down) {
             self.changed = now;
         }
-        match (self.link, link) {
-            (Link::Up, Link::Hanging | Link::Down) => self.lost = Some(now),
-            (Link::Hanging | Link::Down, Link::Up) => self.connections += 1,
-            _ => {}
+        if self.link == Link::Up && link != Link::Up {
+            self.losses.push(now);
         }
         self.link = link;
     }
 
-    pub(super) fn contact(&self, now: Moment) -> Contact {
-        let lost = self.lost.map(|lost| Duration::from_nanos(now.since(lost)));
-        Contact { number: self.connections, lost }
+    /// The number of the last connection.
+    pub(super) fn contact(&self) -> u64 {
+        let before = if self.link == Link::Up { self.losses.len() } else { self.losses.len() - 1 };
+        before as u64
+    }
+
+    /// How long ago a connection was lost.
+    pub(super) fn lost(&self, number: u64, now: Moment) -> Option<Duration> {
+        let lost = self.losses.get(number as usize)?;
+        Some(Duration::from_nanos(now.since(*lost)))
     }
 
     /// Whether there is a connection, and another one than that of this number.
     pub(super) fn is_another(&self, number: u64) -> bool {
-        self.link == Link::Up && self.connections != number
+        self.link == Link::Up && self.contact() != number
     }
 
     pub(super) fn changed(&self) -> Moment {

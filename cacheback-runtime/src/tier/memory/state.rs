@@ -118,7 +118,12 @@ impl State {
     }
 
     pub(crate) fn write(&mut self, now: Moment, key: &WireKey, change: Change) -> WriteId {
-        let id = self.at(now, key).write(change);
+        self.change(now, key, change, now)
+    }
+
+    /// A change that was made at `born`, or later.
+    fn change(&mut self, now: Moment, key: &WireKey, change: Change, born: Moment) -> WriteId {
+        let id = self.at(now, key).write(change, born);
         self.publish(key, id);
         id
     }
@@ -134,7 +139,7 @@ impl State {
     ) -> Delivered {
         let checks = self.checks;
         match self.at(now, key).late(change, late, doubt, checks) {
-            Ok(change) => Delivered::Done(self.write(now, key, change)),
+            Ok(change) => Delivered::Done(self.change(now, key, change, late.since(now, doubt))),
             Err(delivered) => delivered,
         }
     }

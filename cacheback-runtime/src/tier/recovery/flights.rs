@@ -1,8 +1,8 @@
 //! Changes on their way to the tier: whatever becomes of one, the queue hears of it.
 
-use super::parts::Parts;
-use super::queue::Item;
-use super::{Backlog, Bump, Change, Scope, WireKey, WriteId};
+use super::parts::{Part, Parts};
+use super::queue::{Item, Told};
+use super::{Backlog, Bump, Change, Scope, Tier, WireKey, WriteId};
 use crate::base::clock::Moment;
 use crate::base::sync::Arc;
 
@@ -10,6 +10,8 @@ use crate::base::sync::Arc;
 pub(super) struct Sending {
     pub(super) backlog: Arc<Backlog>,
     pub(super) item: Item,
+    /// Of a single key.
+    pub(super) over: Option<Over>,
     /// The tier has answered, and does not take it.
     pub(super) is_refused: bool,
     pub(super) has_ended: bool,
@@ -19,8 +21,14 @@ impl Sending {
     pub(super) fn end(mut self, holds: Parts) {
         self.has_ended = true;
         let mut state = self.backlog.state();
-        state.queue.delivered(&self.item, holds, Moment::now());
-        self.backlog.changed(state);
+        // Under the lock, so that a loss after this is noticed after it.
+        let on = match (&self.item, self.over) {
+            (Item::Key { key, .. }, Some(over)) => over.answered(&*self.backlog.tier, key),
+            _ => None,
+        };
+        let told = Told { on, now: Moment::now(), losses: &|contact| self.backlog.lost(contact) };
+        let waits = state.queue.delivered(&self.item, holds, told);
+        if waits { self.backlog.waits(state) } else { self.backlog.changed(state) }
     }
 }
 
@@ -37,6 +45,29 @@ impl Drop for Sending {
     }
 }
 
+/// The connection that something is sent over, by its number. `None`: there is none as it is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Over(Option<u64>);
+
+impl Over {
+    /// The one to the key's server at this moment.
+    pub(super) fn now(tier: &dyn Tier, key: &WireKey) -> Self {
+        Self(tier.contact_of(key))
+    }
+
+    /// The number of the connection that has brought the answer. `None` if that may have been lost since, or have been
+    /// another one.
+    pub(super) fn answered(self, tier: &dyn Tier, key: &WireKey) -> Option<u64> {
+        let now = tier.contact_of(key)?;
+        let is_same = match self.0 {
+            Some(own) => own == now,
+            // It has waited for the first one, if none was ever lost.
+            None => (0..now).all(|earlier| tier.lost(earlier).is_none()),
+        };
+        is_same.then_some(now)
+    }
+}
+
 /// A change that was sent as it was made. If its answer is not waited for, nobody knows whether it has arrived.
 pub(super) struct Flight {
     pub(super) backlog: Arc<Backlog>,
@@ -44,14 +75,19 @@ pub(super) struct Flight {
     pub(super) change: Option<Change>,
     pub(super) turn: u64,
     pub(super) at: Moment,
+    pub(super) over: Over,
 }
 
 impl Flight {
     pub(super) fn end(&mut self, answer: Option<WriteId>) {
         let Some(change) = self.change.take() else { return };
         let mut state = self.backlog.state();
-        state.queue.flown(&self.key, change, self.turn, self.at, answer, Moment::now());
-        if answer.is_some() { self.backlog.changed(state) } else { self.backlog.waits(state) }
+        // Under the lock, so that a loss after this is noticed after it.
+        let on = self.over.answered(&*self.backlog.tier, &self.key);
+        let told = Told { on, now: Moment::now(), losses: &|contact| self.backlog.lost(contact) };
+        let part = Part { change, turn: self.turn, at: self.at, known: answer };
+        let waits = state.queue.flown(&self.key, part, told);
+        if waits { self.backlog.waits(state) } else { self.backlog.changed(state) }
     }
 }
 

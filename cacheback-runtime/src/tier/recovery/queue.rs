@@ -1,7 +1,8 @@
 //! The changes that the tier could not be told of, and those that it may lose.
 //!
 //! There is one entry a key, and one for all keys of a function or cache. A change waits there until the tier was told of
-//! it. One that was told is *kept* for a while: a server that another takes over from may lose it.
+//! it. One that was told is *kept* until its connection has lasted for a while after it: if that is lost, so may be the
+//! server, and another that takes over has not got the change.
 //!
 //! Nothing here reads a clock, takes a lock or waits.
 
@@ -15,7 +16,7 @@ use crate::base::clock::Moment;
 use crate::base::sync::Arc;
 use crate::tier::{Bump, Change, Scope, WireKey, WriteId};
 
-/// How long a change is kept after it was told.
+/// How long a connection has to last after a change was told on it.
 pub(super) const KEPT: Duration = Duration::from_secs(10);
 
 /// How much is queued, and how much is kept.
@@ -53,8 +54,10 @@ pub(super) struct Queue {
     flying: BTreeMap<u64, Arc<str>>,
     /// How many changes of single keys there are of that kind.
     flying_keys: usize,
-    /// When changes were told that are kept.
+    /// When changes were told that are kept, in this order.
     kept: VecDeque<(Moment, Name)>,
+    /// Those whose connection was lost before its time, and is not back.
+    held: VecDeque<(Moment, Name)>,
     /// The bytes of all values.
     bytes: usize,
     turns: u64,
@@ -82,6 +85,15 @@ enum Crowded {
 /// The turn of a key's first change that waits. An invalidation of all keys gives some the same.
 type Place = (u64, [u8; 16]);
 
+/// How a change was told.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'a> {
+    /// The number of the connection. `None` if that is lost, or nobody knows which one it was.
+    pub(super) on: Option<u64>,
+    pub(super) now: Moment,
+    pub(super) losses: Losses<'a>,
+}
+
 /// One key.
 struct Slot {
     key: WireKey,
@@ -95,6 +107,8 @@ struct Slot {
     kept: Parts,
     /// When the last of them was told.
     kept_at: Moment,
+    /// The connection that all of them were told on.
+    kept_on: u64,
     place: Option<Place>,
 }
 
@@ -112,6 +126,9 @@ struct Made {
     gone: Option<u64>,
     stale: Option<(u64, Moment)>,
 }
+
+/// When a connection was lost. `None`: it is there.
+pub(super) type Losses<'a> = &'a dyn Fn(u64) -> Option<Moment>;
 
 /// The way that a change takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +208,7 @@ impl Queue {
 
     /// Nothing waits, nothing is kept.
     pub(super) fn is_idle(&self) -> bool {
-        self.is_empty() && self.kept.is_empty()
+        self.is_empty() && self.kept.is_empty() && self.held.is_empty()
     }
 
     /// The name of a function or cache whose changes were too many. It is told once, until nothing waits any more.
@@ -222,37 +239,28 @@ impl Queue {
         Route::Direct { turn }
     }
 
-    /// A change that was sent as it was made has been answered, or will not be.
-    pub(super) fn flown(
-        &mut self,
-        key: &WireKey,
-        change: Change,
-        turn: u64,
-        at: Moment,
-        answer: Option<WriteId>,
-        now: Moment,
-    ) {
-        let name = name(key);
-        let part = Part { change, turn, at, known: answer };
+    /// A change that was sent as it was made has been answered, with its number in the part, or will not be. Returns
+    /// whether it waits now.
+    pub(super) fn flown(&mut self, key: &WireKey, part: Part, told: Told<'_>) -> bool {
+        let (name, turn) = (name(key), part.turn);
         self.flying_keys -= 1;
         self.change(&name, key, |slot| slot.flying.retain(|flying| *flying != turn));
-        match answer {
-            Some(_) => self.told(&name, key, part, now),
-            None => {
-                // What was told since, after it.
-                let mut parts = self.slots.get(&name).map_or_else(Parts::default, |slot| slot.kept.clone());
-                parts.drop_before(turn);
-                let is_over = parts.whole.is_some() || parts.stale.is_some() && !part.is_whole();
-                if !is_over {
-                    self.owe(&name, key, part);
-                    parts.stale.into_iter().for_each(|stale| self.owe(&name, key, stale));
-                }
-            }
+        if part.known.is_some() {
+            return self.told(&name, key, part, told);
         }
+        // What was told since, after it.
+        let mut parts = self.slots.get(&name).map_or_else(Parts::default, |slot| slot.kept.clone());
+        parts.drop_before(turn);
+        let is_over = parts.whole.is_some() || parts.stale.is_some() && !part.is_whole();
+        if !is_over {
+            self.owe(&name, key, part);
+            parts.stale.into_iter().for_each(|stale| self.owe(&name, key, stale));
+        }
+        !is_over
     }
 
-    /// A change was told: earlier ones need not be any more.
-    fn told(&mut self, name: &Name, key: &WireKey, part: Part, now: Moment) {
+    /// A change was told: earlier ones need not be any more. Returns whether it is to be told again.
+    fn told(&mut self, name: &Name, key: &WireKey, part: Part, told: Told<'_>) -> bool {
         self.change(name, key, |slot| {
             if matches!(part.change, Change::Invalidate { .. }) {
                 slot.owed.stale.take_if(|stale| stale.turn < part.turn);
@@ -263,34 +271,72 @@ impl Queue {
                 slot.owed.drop_before(part.turn);
             }
         });
-        self.keep(name, key, part, now);
+        self.keep(name, key, part, told)
     }
 
-    fn keep(&mut self, name: &Name, key: &WireKey, part: Part, now: Moment) {
+    /// Keeps a change that was told. If its connection is lost by now, it is to be told again: returns whether it is.
+    fn keep(&mut self, name: &Name, key: &WireKey, part: Part, Told { on, now, losses }: Told<'_>) -> bool {
         if self.is_cleared(&name.0.name, part.turn) {
-            return;
+            return false;
         }
         let part = self.bounded(part);
+        let mut is_safe = on.is_some();
         self.change(name, key, |slot| {
+            is_safe &= slot.kept.is_empty() || on == Some(slot.kept_on);
             slot.kept.add(part);
             slot.kept_at = now;
+            slot.kept_on = on.unwrap_or_default();
         });
-        self.kept.push_back((now, name.clone()));
-        self.forget_kept(now);
+        if is_safe {
+            self.kept.push_back((now, name.clone()));
+        } else {
+            self.tell_again(name);
+        }
+        self.forget_kept(now, losses);
+        !is_safe
     }
 
     /// Drops what has been kept for long enough.
-    fn forget_kept(&mut self, now: Moment) {
+    fn forget_kept(&mut self, now: Moment, losses: Losses<'_>) {
         let since = before(now, KEPT);
-        while self.kept.len() > self.bounds.keys || self.kept.front().is_some_and(|(at, _)| *at < since) {
+        while self.kept.front().is_some_and(|(at, _)| *at < since) {
             let Some((at, name)) = self.kept.pop_front() else { return };
-            // A later change of the key is kept for longer.
-            self.change_known(&name, |slot| {
-                if slot.kept_at <= at {
-                    slot.kept = Parts::default();
-                }
-            });
+            if self.may_be_lost(&name, at, losses) {
+                self.held.push_back((at, name));
+            } else {
+                self.forget(&name, at);
+            }
         }
+        while self.held.len() + self.kept.len() > self.bounds.keys {
+            let Some((at, name)) = self.held.pop_front().or_else(|| self.kept.pop_front()) else { return };
+            self.forget(&name, at);
+        }
+    }
+
+    /// Drops what was told of a key at this moment. What was told later is kept for longer.
+    fn forget(&mut self, name: &Name, at: Moment) {
+        self.change_known(name, |slot| {
+            if slot.kept_at <= at {
+                slot.kept = Parts::default();
+            }
+        });
+    }
+
+    /// Whether what was last told of a key, at this moment, may be lost with its connection.
+    fn may_be_lost(&self, name: &Name, at: Moment, losses: Losses<'_>) -> bool {
+        let slot = self.slots.get(name).filter(|slot| slot.kept_at == at && !slot.kept.is_empty());
+        slot.and_then(|slot| losses(slot.kept_on)).is_some_and(|lost| at >= before(lost, KEPT))
+    }
+
+    /// What is kept of a key waits once more.
+    fn tell_again(&mut self, name: &Name) {
+        let Some(slot) = self.slots.get_mut(name) else { return };
+        let (key, kept) = (slot.key.clone(), std::mem::take(&mut slot.kept));
+        self.bytes -= kept.weight();
+        for part in [kept.whole, kept.stale].into_iter().flatten() {
+            self.owe(name, &key, part);
+        }
+        self.change_known(name, |_| {});
     }
 
     /// A change waits.
@@ -473,8 +519,10 @@ impl Queue {
         of_all + key.and_then(|key| self.slots.get(&name(key))).map_or(0, |slot| slot.failures)
     }
 
-    /// An item was delivered. These of its parts hold, with their numbers; the others have yielded.
-    pub(super) fn delivered(&mut self, item: &Item, holds: Parts, now: Moment) {
+    /// An item was delivered. These of its parts hold, with their numbers; the others have yielded. Returns whether
+    /// one of them is to be told again.
+    pub(super) fn delivered(&mut self, item: &Item, holds: Parts, told: Told<'_>) -> bool {
+        let mut waits = false;
         match item {
             Item::All(_, _, turn, _) => {
                 self.counts.recovered += u64::from(self.all.remove(turn).is_some());
@@ -490,13 +538,14 @@ impl Queue {
                 self.counts.yielded += u64::from(holds.is_empty() && is_news);
                 self.counts.recovered += u64::from(!holds.is_empty());
                 for part in [holds.whole, holds.stale].into_iter().flatten() {
-                    self.keep(&name, key, part, now);
+                    waits |= self.keep(&name, key, part, told);
                 }
             }
         }
         if self.is_empty() {
             self.crowded = Crowded::No;
         }
+        waits
     }
 
     /// The tier does not take the value of an item, for want of room perhaps: it waits as the removal of the older one.
@@ -525,20 +574,18 @@ impl Queue {
         }
     }
 
-    /// The connection was lost and is back. What was told in the last seconds before that may have been lost, and waits
-    /// once more.
-    pub(super) fn reconnected(&mut self, since: Moment) {
-        let since = before(since, KEPT);
-        for (_, name) in std::mem::take(&mut self.kept) {
-            let Some(slot) = self.slots.get_mut(&name) else { continue };
-            let (key, kept, at) = (slot.key.clone(), std::mem::take(&mut slot.kept), slot.kept_at);
-            self.bytes -= kept.weight();
-            if at >= since {
-                for part in [kept.whole, kept.stale].into_iter().flatten() {
-                    self.owe(&name, &key, part);
-                }
+    /// There is another connection. What was told on those that were lost, in the last seconds before that, may have been
+    /// lost with their servers, and waits once more.
+    pub(super) fn reconnected(&mut self, losses: Losses<'_>) {
+        let held = std::mem::take(&mut self.held);
+        for (at, name) in held.into_iter().chain(std::mem::take(&mut self.kept)) {
+            if self.may_be_lost(&name, at, losses) {
+                self.tell_again(&name);
+            } else if self.slots.get(&name).is_some_and(|slot| losses(slot.kept_on).is_none()) {
+                self.kept.push_back((at, name));
+            } else {
+                self.forget(&name, at);
             }
-            self.change_known(&name, |_| {});
         }
     }
 
@@ -557,6 +604,7 @@ impl Queue {
             owed: Parts::default(),
             kept: Parts::default(),
             kept_at: Moment::PAST,
+            kept_on: 0,
             place: None,
         });
         self.change_known(name, change);

@@ -237,7 +237,7 @@ struct State {
 
 /// The connection that there is.
 struct Connected {
-    /// Its number, which no other connection of this process has. `None`: there is none.
+    /// Its number, which no other connection of the tier has. `None`: there is none.
     number: Option<u64>,
     /// Since when there is one, or none.
     since: Moment,
@@ -360,15 +360,12 @@ impl Link {
 impl State {
     /// There is a connection to this server.
     fn is_connected_to(&self, node: Node) {
-        /// How many connections there were in this process.
-        static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
-        let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed) + 1;
         let address = node.address.clone();
         let mut connected = lock(&self.connected);
+        let number = self.common.life.connected();
         *connected = Connected { number: Some(number), since: self.common.now(), node: Some(node), address };
         drop(connected);
         self.is_up.store(true, Ordering::Release);
-        self.common.life.connected();
         self.common.changes.send_replace(());
     }
 
@@ -376,14 +373,12 @@ impl State {
     fn is_lost(&self) -> bool {
         self.is_up.store(false, Ordering::Release);
         let mut connected = lock(&self.connected);
-        let was_connected = connected.number.take().is_some();
-        if was_connected {
-            connected.since = self.common.now();
-            drop(connected);
-            self.common.life.lost();
-            self.common.changes.send_replace(());
-        }
-        was_connected
+        let Some(number) = connected.number.take() else { return false };
+        connected.since = self.common.now();
+        drop(connected);
+        self.common.life.lost(number);
+        self.common.changes.send_replace(());
+        true
     }
 
     fn address(&self) -> String {

@@ -81,6 +81,14 @@ impl Servers {
         }
     }
 
+    /// The connection to the server of a key, by its number.
+    pub(super) fn connection(&self, key: impl FnOnce() -> String) -> Option<u64> {
+        match self {
+            Self::One(link) => link.connection(),
+            Self::Cluster(cluster) => cluster.owner(Slot::of(&key()))?.connection(),
+        }
+    }
+
     pub(super) fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }

@@ -76,13 +76,13 @@ pub(super) async fn subscribe(inner: Weak<Inner>, process: u32) {
         };
         let Some(Connection { inner: of, .. }) = Connection::of(&inner, process) else { return };
         let life = &of.of_this_process().common.life;
-        let (links, pause) = (life.contact().number, tries.pause(life));
+        let (links, pause) = (life.contact(), tries.pause(life));
         drop(of);
         // If the server is gone, the link has noticed it by then.
         pause.await;
         let Some(Connection { inner, .. }) = Connection::of(&inner, process) else { return };
         // It may be back as well.
-        let is_same_link = inner.of_this_process().common.life.contact().number == links;
+        let is_same_link = inner.of_this_process().common.life.contact() == links;
         // If the link is lost as well, that is said, and there is nobody to ask.
         if let (Some(why), false) = (why, inner.servers().connected().is_empty()) {
             if is_same_link && !std::mem::replace(&mut is_told, true) {

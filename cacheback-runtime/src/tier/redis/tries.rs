@@ -70,7 +70,7 @@ impl Tries {
     /// Waits until then, or until there is another connection of the tier.
     pub(super) fn pause(&mut self, life: &Life) -> impl Future<Output = ()> + use<> {
         let pause = self.next_pause();
-        let another = life.reconnected(life.contact().number);
+        let another = life.reconnected(life.contact());
         async move {
             tokio::select! {
                 () = sleep(pause) => {}
@@ -128,7 +128,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pause_ends_with_another_connection() {
         let life = Life::default();
-        life.connected();
+        let number = life.connected();
         let mut tries = Tries::new(100 * MILLISECOND);
         tries.next_pause();
         let minute = Duration::from_secs(60);
@@ -136,7 +136,7 @@ mod tests {
         let began = Instant::now();
         let pause = tokio::spawn(tries.pause(&life));
         sleep(MILLISECOND).await;
-        life.lost();
+        life.lost(number);
         sleep(MILLISECOND).await;
         assert!(!pause.is_finished());
         life.connected();

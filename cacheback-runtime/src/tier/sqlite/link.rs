@@ -121,7 +121,7 @@ pub(super) struct Shared {
     /// Its openings, one after the other. A thread that was not back in time ends one.
     pub(super) life: Life,
     /// Whether the last of them has not ended.
-    lives: Mutex<bool>,
+    lives: Mutex<Option<u64>>,
     /// Whether it is open, and since when.
     connected: Mutex<(bool, Moment)>,
     /// Grows whenever the file is opened anew.
@@ -184,7 +184,7 @@ impl Link {
             listeners,
             is_up: AtomicBool::new(true),
             life: Life::default(),
-            lives: Mutex::new(false),
+            lives: Mutex::default(),
             connected: Mutex::new((false, Moment::PAST)),
             opening: AtomicU64::new(0),
             trouble: Mutex::default(),
@@ -349,11 +349,19 @@ impl Shared {
 
     fn note_life(&self, is_up: bool) {
         let mut lives = lock(&self.lives);
-        match (std::mem::replace(&mut *lives, is_up), is_up) {
-            (false, true) => self.life.connected(),
-            (true, false) => self.life.lost(),
-            (false, false) | (true, true) => {}
+        match (*lives, is_up) {
+            (None, true) => *lives = Some(self.life.connected()),
+            (Some(number), false) => {
+                *lives = None;
+                self.life.lost(number);
+            }
+            (None, false) | (Some(_), true) => {}
         }
+    }
+
+    /// The number of the connection that there is.
+    pub(super) fn connection(&self) -> Option<u64> {
+        *lock(&self.lives)
     }
 
     /// Another thread than the writer has found that the file cannot be used any more.

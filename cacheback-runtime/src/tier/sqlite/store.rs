@@ -127,8 +127,13 @@ impl Store {
     }
 
     pub(super) fn write(&self, now: Moment, key: &WireKey, change: Change) -> Result<WriteId> {
+        self.change(now, key, change, now)
+    }
+
+    /// A change that was made at `born`, or later.
+    fn change(&self, now: Moment, key: &WireKey, change: Change, born: Moment) -> Result<WriteId> {
         let mark = mark(now, &change);
-        let id = self.at(now, key, |at| (at.write(change), mark))?;
+        let id = self.at(now, key, |at| (at.write(change, born), mark))?;
         self.publish(now, key, id)?;
         Ok(id)
     }
@@ -147,7 +152,7 @@ impl Store {
         let (scope, entry, floor) = (loaded.scope, &mut loaded.entry, &mut loaded.floor);
         let change = At::new(entry, key, scope, now, floor).late(change, late, doubt, self.checks);
         Ok(match change {
-            Ok(change) => Delivered::Done(self.write(now, key, change)?),
+            Ok(change) => Delivered::Done(self.change(now, key, change, late.since(now, doubt))?),
             Err(delivered) => delivered,
         })
     }

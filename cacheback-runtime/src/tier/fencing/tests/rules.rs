@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{State, name};
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
+use crate::tier::late::{Delivered, Lateness};
 use crate::tier::{
     Acquired, Ages, Bump, Change, Lease, Packed, Payload, Read, Release, Request, Scope, Stored, Token,
     WireKey, WriteId,
@@ -573,4 +574,36 @@ fn a_change_that_the_server_has_lost_keeps_older_fetches_out() {
     world.write(Change::Invalidate { tombstone: KEPT });
     world.pass(secs(10));
     assert_eq!(world.store(&early, "b"), Stored::Unfenced);
+}
+
+/// Two processes were cut off, and each has changed the key, and then fetched it for itself. Whoever was told first holds a
+/// value of before the other change: it is to hear of that, unless it was made before its own.
+#[test]
+fn a_change_that_is_told_late_does_not_hide_another() {
+    const DOUBT: Duration = Duration::from_millis(100);
+    let changes = [Change::Invalidate { tombstone: KEPT }, Change::Remove { tombstone: KEPT }];
+    for first in &changes {
+        for second in changes.iter().chain([&Change::Set(value("b", 4))]) {
+            // The first change was made 9 s ago, and the other one so long ago, in milliseconds.
+            for (age, holds) in [(4_000, true), (8_900, true), (9_050, true), (9_101, false), (12_000, false)]
+            {
+                let mut world = World::new();
+                let mut deliver = |change: &Change, millis| {
+                    let age = Duration::from_millis(millis);
+                    let late = Lateness { age, known: None, over: None };
+                    world.state.deliver(world.now, &world.key, change.clone(), late, DOUBT)
+                };
+                let Delivered::Done(id) = deliver(first, 9_000) else { panic!("nothing is there") };
+                let delivered = deliver(second, age);
+                assert_eq!(delivered != Delivered::Yielded(id), holds, "{first:?} {second:?} {age}");
+                // Nobody can tell whether a value is newer than the removal.
+                assert!(world.missing().is_some_and(|tombstone| tombstone >= Some(id)));
+                // It lasts as long as it has to, from its arrival on.
+                world.pass(KEPT - Duration::from_nanos(1));
+                assert!(world.missing().is_some_and(|tombstone| tombstone.is_some()));
+                world.pass(Duration::from_nanos(1));
+                assert_eq!(world.missing(), Some(None));
+            }
+        }
+    }
 }

@@ -67,15 +67,45 @@ fn item(item: &Item, now: u64) -> String {
     }
 }
 
-/// A queue, and a tier that answers nothing.
-struct World(Queue);
+/// A queue, and a tier that answers nothing, with when its connections were lost, in seconds.
+struct World(Queue, HashMap<u64, u64>);
+
+/// The connection of everything that is told, unless another is named.
+const FIRST: u64 = 1;
 
 impl World {
     fn new() -> Self {
         Self::with(Bounds::default())
     }
     fn with(bounds: Bounds) -> Self {
-        Self(Queue::with(bounds))
+        Self(Queue::with(bounds), HashMap::new())
+    }
+    /// With a queue, and how something is told now.
+    fn telling<T>(
+        &mut self,
+        on: Option<u64>,
+        seconds: u64,
+        tell: impl FnOnce(&mut Queue, Told<'_>) -> T,
+    ) -> T {
+        let losses = &self.1;
+        let losses = |connection| losses.get(&connection).map(|lost| at(*lost));
+        tell(&mut self.0, Told { on, now: at(seconds), losses: &losses })
+    }
+    /// A change has arrived, on this connection.
+    fn tell(&mut self, number: u8, change: Change, on: Option<u64>, seconds: u64) -> bool {
+        let turn = self.send(number, &change, seconds);
+        let known = Some(WriteId(seconds + 100));
+        let part = Part { change: made(&change, seconds), turn, at: at(seconds), known };
+        self.telling(on, seconds, |queue, told| queue.flown(&key(number), part, told))
+    }
+    /// A connection is lost, and one of the same number is made.
+    fn reconnect(&mut self, lost: u64, seconds: u64) {
+        self.1.insert(lost, seconds);
+        self.notice();
+        self.1.clear();
+    }
+    fn notice(&mut self) {
+        self.telling(None, 0, |queue, told| queue.reconnected(told.losses));
     }
     /// A change that the tier cannot be told of.
     fn lose(&mut self, number: u8, change: Change, seconds: u64) {
@@ -84,7 +114,8 @@ impl World {
     fn lose_of(&mut self, key: &WireKey, change: Change, seconds: u64) {
         let change = made(&change, seconds);
         if let Route::Direct { turn } = self.0.write(key, &change, at(seconds)) {
-            self.0.flown(key, change, turn, at(seconds), None, at(seconds));
+            let part = Part { change, turn, at: at(seconds), known: None };
+            self.telling(None, seconds, |queue, told| queue.flown(key, part, told));
         }
     }
     fn bump(&mut self, change: Bump, seconds: u64) {
@@ -100,7 +131,8 @@ impl World {
     }
     fn end(&mut self, number: u8, change: Change, turn: u64, answer: Option<u64>, seconds: u64) {
         let change = made(&change, seconds);
-        self.0.flown(&key(number), change, turn, at(seconds), answer.map(WriteId), at(seconds));
+        let part = Part { change, turn, at: at(seconds), known: answer.map(WriteId) };
+        self.telling(Some(FIRST), seconds, |queue, told| queue.flown(&key(number), part, told));
     }
     /// All that waits, delivered one after the other.
     fn deliver(&mut self, now: u64) -> Vec<String> {
@@ -113,10 +145,14 @@ impl World {
                 Item::Key { parts, .. } => parts.clone(),
                 Item::All(..) => Parts::default(),
             };
-            self.0.delivered(next, holds, at(now));
+            self.delivered(next, holds, now);
         }
         assert!(self.0.is_empty() && self.0.order.is_empty(), "all of it was delivered");
         told
+    }
+    fn delivered(&mut self, item: &Item, holds: Parts, seconds: u64) {
+        let waits = self.telling(Some(FIRST), seconds, |queue, told| queue.delivered(item, holds, told));
+        assert!(!waits);
     }
     fn is_queued(&mut self, number: u8, seconds: u64) -> bool {
         matches!(self.0.write(&key(number), &REMOVE, at(seconds)), Route::Queued { .. })
@@ -165,7 +201,7 @@ fn the_latest_change_wins() {
             let ends = [(one.clone(), first, 0), (other.clone(), second, 4)];
             let ends = if is_first_later { ends.into_iter().rev().collect() } else { Vec::from(ends) };
             for (change, turn, seconds) in ends {
-                world.0.flown(&key(1), made(&change, seconds), turn, at(seconds), None, at(5));
+                world.end(1, change, turn, None, seconds);
             }
             assert_eq!(world.deliver(10), [expected], "{is_first_later}");
         }
@@ -190,13 +226,13 @@ fn a_change_that_was_followed_by_one_that_was_told_is_over() {
             let mut world = World::new();
             let (first, second) = (world.send(1, &one, 0), world.send(1, &other, 4));
             if !is_first_later {
-                world.0.flown(&key(1), one.clone(), first, at(0), None, at(5));
+                world.end(1, one.clone(), first, None, 0);
                 // Another is on its way: it is not to be overtaken.
                 assert!(world.0.batch(&mut Cursor::default(), 1).is_empty());
             }
-            world.0.flown(&key(1), other.clone(), second, at(4), Some(WriteId(7)), at(5));
+            world.end(1, other.clone(), second, Some(7), 4);
             if is_first_later {
-                world.0.flown(&key(1), one.clone(), first, at(0), None, at(5));
+                world.end(1, one.clone(), first, None, 0);
             }
             let due: Vec<_> = expected.into_iter().collect();
             if let (Item::Key { over, .. }, true) = (
@@ -228,7 +264,7 @@ fn later_changes_of_a_key_wait_behind_it() {
         panic!("it waits")
     };
     let Item::Key { parts, .. } = &first else { panic!("a key") };
-    world.0.delivered(&first, parts.clone(), at(2));
+    world.delivered(&first, parts.clone(), 2);
     // The one behind it is not over with it.
     let Next::Send(second) = world.0.next_of(&key(1), until) else { panic!("it waits") };
     assert_eq!(item(&second, 2), "1 b 1 of 60, 1 s ago");
@@ -347,7 +383,7 @@ fn values_are_bounded_in_bytes() {
         ["1 12345 0 of 60, 0 s ago", "2 remove, 0 s ago", "3 12345 0 of 60, 0 s ago"]
     );
     assert_eq!(world.0.bytes, 10, "both are kept");
-    world.0.reconnected(at(0));
+    world.reconnect(FIRST, 0);
     assert_eq!(world.0.bytes, 10);
     assert_eq!(world.deliver(100).len(), 3);
     let turn = world.send(4, &REMOVE, 200);
@@ -366,20 +402,79 @@ fn what_was_told_of_late_is_told_again() {
     world.lose(4, REMOVE, 16);
     assert_eq!(world.0.slots.len(), 3, "the first is kept no more");
     // Lost at 22, and back.
-    world.0.reconnected(at(22));
+    world.reconnect(FIRST, 22);
     let numbers: Vec<_> = world.0.slots.values().filter_map(|slot| slot.owed.whole.as_ref()?.known).collect();
     assert_eq!(numbers.len(), 1, "{numbers:?}");
     assert_eq!(world.deliver(30), ["3 a 15 of 60, 15 s ago", "4 remove, 14 s ago"]);
     // It is there: that is no news.
-    world.0.reconnected(at(30));
+    world.reconnect(FIRST, 30);
     let items = world.0.batch(&mut Cursor::default(), 9);
     assert_eq!(items.len(), 2);
     for item in &items {
-        world.0.delivered(item, Parts::default(), at(31));
+        world.delivered(item, Parts::default(), 31);
     }
     let Counts { recovered, .. } = world.0.counts;
     assert_eq!((recovered, world.0.is_idle()), (2, true));
     assert!(world.0.slots.is_empty());
+}
+
+/// One of several connections is lost for longer than changes are kept. Those that were told on it are told again on the
+/// next one, and nothing else is.
+#[test]
+fn what_was_told_on_a_lost_connection_is_kept_until_it_is_back() {
+    let mut world = World::new();
+    world.tell(1, set("a"), Some(1), 0);
+    world.tell(2, set("b"), Some(1), 9);
+    world.tell(3, set("c"), Some(2), 9);
+    world.1.insert(1, 12);
+    for seconds in 10..40 {
+        assert!(!world.tell(4, REMOVE, Some(2), seconds), "that one is there");
+    }
+    // A third one comes, and is lost as well.
+    world.tell(5, REMOVE, Some(3), 40);
+    world.reconnect(3, 41);
+    assert_eq!(world.deliver(42), ["2 b 33 of 60, 33 s ago", "5 remove, 2 s ago"]);
+    world.reconnect(2, 42);
+    assert_eq!(world.deliver(43), ["4 remove, 4 s ago"]);
+    world.tell(6, REMOVE, Some(4), 60);
+    world.tell(7, REMOVE, Some(4), 71);
+    assert_eq!(world.0.kept.len() + world.0.held.len(), 1, "{:?} {:?}", world.0.kept, world.0.held);
+}
+
+/// Its answer may be waited for so late that the connection is lost by then.
+#[test]
+fn what_was_told_on_a_connection_that_is_lost_by_then_is_told_again_at_once() {
+    let mut world = World::new();
+    assert!(world.tell(1, set("a"), None, 0));
+    assert_eq!(world.deliver(1), ["1 a 1 of 60, 1 s ago"]);
+    // With what was told before it, on the one that is lost.
+    let mut world = World::new();
+    assert!(!world.tell(1, set("a"), Some(1), 0));
+    assert!(world.tell(1, INVALIDATE, Some(2), 1));
+    let Next::Send(Item::Key { parts, over, .. }) = world.0.next_of(&key(1), u64::MAX) else {
+        panic!("it waits")
+    };
+    assert_eq!(
+        (parts.whole.unwrap().known, parts.stale.unwrap().known),
+        (Some(WriteId(100)), Some(WriteId(101)))
+    );
+    assert_eq!(over, None, "nothing is kept of it");
+}
+
+/// A connection that does not come back.
+#[test]
+fn what_is_kept_is_bounded() {
+    let mut world = World::with(Bounds { keys: 3, bytes: 1_000 });
+    world.1.insert(1, 5);
+    for number in 1..=3 {
+        world.tell(number, set("a"), Some(1), 0);
+    }
+    for number in 4..=5 {
+        world.tell(number, set("b"), Some(2), 20);
+    }
+    assert_eq!((world.0.held.len(), world.0.kept.len(), world.0.bytes), (1, 2, 3));
+    world.notice();
+    assert_eq!(world.deliver(21), ["3 a 21 of 60, 21 s ago"]);
 }
 
 #[test]
@@ -387,7 +482,7 @@ fn nothing_is_left_of_a_key_that_is_done_with() {
     let mut world = World::new();
     world.lose(1, INVALIDATE, 0);
     let Next::Send(item) = world.0.next_of(&key(1), u64::MAX) else { panic!("it waits") };
-    world.0.delivered(&item, Parts::default(), at(1));
+    world.delivered(&item, Parts::default(), 1);
     assert_eq!(world.0.counts, Counts { yielded: 1, ..Counts::default() });
     assert!(world.0.is_idle() && world.0.slots.is_empty());
 }

@@ -45,6 +45,9 @@ if lease and #lease == 30 then
   lease_stale, lease_gone, failures = struct.unpack('<I8I8I4', string.sub(lease, 10, 29))
 end
 
+-- A change that is made late may have been made since this moment. 0: it is made now.
+local since = 0
+
 -- How a change that is made late stands to what is there, as `tier/late.rs` has it: 'before' or 'after' it, or 'unsure'.
 -- `age` us ago ('': it is made now), and perhaps `doubt` us earlier; with this number it was `known` before, and what is
 -- there with a number up to `over` is no later change.
@@ -54,6 +57,7 @@ local function order(age, doubt, known, over)
   end
   -- All values may have been changed since.
   local least = now - tonumber(age) - tonumber(doubt)
+  since = least
   local after = math.max(stale, gone) >= least and math.max(stale, gone) > 0 and 'unsure' or 'after'
   if id == 0 then
     -- What was told before is lost, and perhaps a later change with it.
@@ -74,6 +78,10 @@ local function order(age, doubt, known, over)
     -- What was read from the origin before the change is from before it, whenever it was stored.
     local retention = struct.unpack('<I8', string.sub(head, 49, 56))
     began = now - (retention - redis.call('PTTL', KEYS[1])) * 1000
+  elseif string.sub(head, 6, 6) == TOMBSTONE then
+    -- Of a change that was made late itself: what its process has fetched for itself since then, it does not doubt.
+    local own = struct.unpack('<I8', string.sub(head, 41, 48))
+    began = own > 0 and own or id
   end
   if began > made then
     return 'before'
@@ -93,6 +101,9 @@ end
 local function put(envelope, number, left)
   redis.call('SET', KEYS[1], envelope, 'PX', string.format('%.0f', left))
   redis.call('SETRANGE', KEYS[1], 8, struct.pack('<I8', number))
+  if since > 0 and string.sub(envelope, 6, 6) == TOMBSTONE then
+    redis.call('SETRANGE', KEYS[1], 40, struct.pack('<I8', since))
+  end
 end
 
 -- Tells all processes of a change. A user without the right to the channel changes the key all the same.
