@@ -1,5 +1,7 @@
 //! Which changes wait, in which order, and what becomes of them.
 
+use std::time::Duration;
+
 use super::*;
 use crate::tier::{Ages, Packed, Payload};
 
