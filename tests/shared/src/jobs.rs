@@ -19,6 +19,12 @@ pub(crate) async fn queued(key: &str) -> Result<String, String> {
     ask(key).await
 }
 
+/// Fresh for ten minutes, and its bodies may take a minute.
+#[cacheback(shared, queue, lifetime = 600, refresh_timeout = 60)]
+pub(crate) async fn steady(key: &str) -> Result<String, String> {
+    ask(key).await
+}
+
 /// The next version of `queued`.
 #[cacheback(shared, queue, name = "shared::queued", version = 2, lifetime = 1, refresh_timeout = 5)]
 pub(crate) async fn queued_anew(key: &str) -> Result<String, String> {

@@ -71,16 +71,19 @@ fn a_worker_that_is_killed_in_the_midst_of_a_job_loses_nothing() {
     }
 }
 
-#[test]
-fn a_worker_that_was_stopped_for_longer_than_its_lease_finds_itself_out() {
+/// A worker is stopped in the midst of its job until its lease has lapsed, and another one fetches in its place. It goes on
+/// while that one fetches, or after. What it brings is not stored.
+fn goes_on_too_late(while_the_other_one_fetches: bool) {
     let Some(tier) = Tier::start_with_queue() else { return };
     let origin = Origin::start();
     let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
-    let stopped = worker(&origin, &tier.url(), 4);
+    let get = |web: &mut Process| web.ask("get steady key");
+    wait_until("there is no value", || get(&mut web).ends_with(" 1"));
+    let mut stopped = serves(&origin, &tier.url(), 4, "steady");
     staffed(&mut web, 1);
     origin.hold("key");
-    stale(&mut web, "key", 1);
+    assert_eq!(web.ask("stale steady"), "ok");
+    wait_until("it is not stale", || get(&mut web) == "Stale Local 1");
     origin.began("key", 2);
     // One that is stopped in the midst of a transaction keeps the lock of its file, and everybody waits.
     wait_until("the tier takes no write", || {
@@ -91,21 +94,58 @@ fn a_worker_that_was_stopped_for_longer_than_its_lease_finds_itself_out() {
         }
         stands
     });
-    let _next = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 2);
+    let _next = serves(&origin, &tier.url(), 4, "steady");
     wait_until("nobody fetches in its place", || {
-        web.ask("get queued key");
+        get(&mut web);
         origin.runs("key").len() >= 3
     });
-    origin.end("key", 3, false);
-    reads(&mut web, "key", 3);
-    origin.end("key", 2, false);
-    stopped.go_on();
-    for _ in 0..40 {
-        assert!(!web.ask("get queued key").ends_with(" 2"), "an older value is stored");
-        sleep(Duration::from_millis(25));
+    let other_one_ends = |web: &mut Process| {
+        origin.end("key", 3, false);
+        wait_until("its value is not stored", || get(web).ends_with(" 3"));
+    };
+    if !while_the_other_one_fetches {
+        other_one_ends(&mut web);
     }
+    origin.end("key", 2, false);
+    // It ends what it has begun, and takes no other job.
+    stopped.interrupt();
+    stopped.go_on();
+    assert_eq!(stopped.ended(), ("done=0 failed=0 dropped=1".to_owned(), Some(0)));
+    if while_the_other_one_fetches {
+        assert_eq!(get(&mut web), "Stale Local 1");
+        other_one_ends(&mut web);
+    }
+    assert!(get(&mut web).ends_with(" 3"));
     origin.release("key");
+}
+
+#[test]
+fn a_worker_that_was_stopped_finds_itself_out_while_another_one_fetches() {
+    goes_on_too_late(true);
+}
+
+#[test]
+fn a_worker_that_was_stopped_finds_itself_out_when_another_one_has_fetched() {
+    goes_on_too_late(false);
+}
+
+/// Nobody has asked for it since.
+#[test]
+fn a_job_whose_key_was_removed_is_not_run() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, "key");
+    let mut killed = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    // It counts as a worker for 15 s, and takes no job.
+    killed.kill();
+    stale(&mut web, "key", 1);
+    wait_until("the job does not wait", || web.ask("queues").starts_with("length=1 under_way=0 "));
+    assert_eq!(web.ask("remove queued key"), "ok");
+    let _next = worker(&origin, &tier.url(), 4);
+    wait_until("the job does not end", || web.ask("queues").contains("done=0 failed=0 dropped=1 "));
+    assert_eq!(origin.runs("key").len(), 1);
 }
 
 #[test]
