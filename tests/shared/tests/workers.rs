@@ -9,12 +9,30 @@ use std::time::{Duration, Instant};
 use support::workers::{fetches, first, reads, serves, staffed, stale, web, worker};
 use support::{Origin, Process, Tier, is_long, wait_until};
 
+/// A web process that has fetched a value.
+fn fetched(key: &str) -> Option<(Tier, Origin, Process)> {
+    let tier = Tier::start_with_queue()?;
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, key);
+    Some((tier, origin, web))
+}
+
+/// The same with a worker in the midst of its refresh.
+fn in_the_midst_of_a_job() -> Option<(Tier, Origin, Process, Process)> {
+    let (tier, origin, mut web) = fetched("key")?;
+    let worker = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    origin.hold("key");
+    stale(&mut web, "key", 1);
+    origin.began("key", 2);
+    Some((tier, origin, web, worker))
+}
+
 #[test]
 fn a_worker_fetches_what_the_others_serve() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let [mut one, mut other] = [(); 2].map(|()| web(&origin, &tier.url()));
-    first(&mut one, "key");
+    let Some((tier, origin, mut one)) = fetched("key") else { return };
+    let mut other = web(&origin, &tier.url());
     let worker = worker(&origin, &tier.url(), 4);
     staffed(&mut one, 1);
     let before = fetches(&mut one);
@@ -28,10 +46,8 @@ fn a_worker_fetches_what_the_others_serve() {
 
 #[test]
 fn two_workers_run_a_job_once() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let [mut one, mut other] = [(); 2].map(|()| web(&origin, &tier.url()));
-    first(&mut one, "key");
+    let Some((tier, origin, mut one)) = fetched("key") else { return };
+    let mut other = web(&origin, &tier.url());
     let _workers = [(); 2].map(|()| worker(&origin, &tier.url(), 4));
     staffed(&mut one, 2);
     origin.hold("key");
@@ -52,15 +68,7 @@ fn two_workers_run_a_job_once() {
 /// The lease of its job lapses, and the next reader enqueues another. What it has left is claimed, and dropped.
 #[test]
 fn a_worker_that_is_killed_in_the_midst_of_a_job_loses_nothing() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
-    let mut killed = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 1);
-    origin.hold("key");
-    stale(&mut web, "key", 1);
-    origin.began("key", 2);
+    let Some((tier, origin, mut web, mut killed)) = in_the_midst_of_a_job() else { return };
     killed.kill();
     let at = Instant::now();
     let _next = worker(&origin, &tier.url(), 4);
@@ -134,10 +142,7 @@ fn a_worker_that_was_stopped_finds_itself_out_when_another_one_has_fetched() {
 /// Nobody has asked for it since.
 #[test]
 fn a_job_whose_key_was_removed_is_not_run() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
+    let Some((tier, origin, mut web)) = fetched("key") else { return };
     let mut killed = worker(&origin, &tier.url(), 4);
     staffed(&mut web, 1);
     // It counts as a worker for 15 s, and takes no job.
@@ -153,15 +158,7 @@ fn a_job_whose_key_was_removed_is_not_run() {
 
 #[test]
 fn an_interrupted_worker_ends_its_jobs_and_exits_with_code_zero() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
-    let mut interrupted = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 1);
-    origin.hold("key");
-    stale(&mut web, "key", 1);
-    origin.began("key", 2);
+    let Some((_tier, origin, mut web, mut interrupted)) = in_the_midst_of_a_job() else { return };
     interrupted.interrupt();
     wait_until("it still counts as a worker", || web.ask("queues").contains("workers=0 "));
     origin.release("key");
@@ -173,15 +170,7 @@ fn an_interrupted_worker_ends_its_jobs_and_exits_with_code_zero() {
 /// At its limit, which is 3 s here, the job goes back. The next worker has it.
 #[test]
 fn an_interrupted_worker_gives_back_what_takes_too_long() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
-    let mut interrupted = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 1);
-    origin.hold("key");
-    stale(&mut web, "key", 1);
-    origin.began("key", 2);
+    let Some((tier, origin, mut web, mut interrupted)) = in_the_midst_of_a_job() else { return };
     interrupted.interrupt();
     assert_eq!(interrupted.ended(), ("done=0 failed=0 dropped=0".to_owned(), Some(0)));
     assert!(web.ask("queues").starts_with("length=1 under_way=0 workers=0 "), "{}", web.ask("queues"));
@@ -207,10 +196,7 @@ fn without_a_worker_the_web_refreshes_for_itself() {
 /// Its jobs are not those of the others, and are not taken.
 #[test]
 fn a_worker_of_another_version_takes_no_job() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
+    let Some((tier, origin, mut web)) = fetched("key") else { return };
     let mut next = serves(&origin, &tier.url(), 4, "queued_anew");
     staffed(&mut web, 1);
     reads(&mut web, "key", 3);
@@ -258,10 +244,7 @@ fn an_argument_that_is_too_long_is_not_sent() {
 
 #[test]
 fn an_argument_that_does_not_decode_stops_no_worker() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "secret");
+    let Some((tier, origin, mut web)) = fetched("secret") else { return };
     let mut worker = serves(&origin, &tier.url(), 4, "misread,queued_anew");
     staffed(&mut web, 1);
     web.ask("get queued secret");
