@@ -36,6 +36,7 @@
 //! | `cacheback_queue_under_way` | gauge | `tier`, `queue`, `cache`, `version` | jobs that were taken by a worker and have not ended |
 //! | `cacheback_queue_workers` | gauge | `tier`, `queue`, `cache`, `version` | workers that serve the function |
 //! | `cacheback_queue_jobs_total` | counter | `tier`, `queue`, `cache`, `version`, `outcome` | jobs that have ended: `done`, `failed`, or `dropped` because they were not needed any more or could not be run |
+//! | `cacheback_queue_wait_seconds` | histogram | `tier`, `queue`, `cache`, `version` | how long jobs have waited when a worker starts them; one that is given back or claimed starts again |
 //!
 //! The label `cache` is the path of the function, or the name that the function or cache was given. Caches of the same
 //! name are added up. Caches that were dropped still count, so that a counter never goes back. A
@@ -45,20 +46,21 @@
 //! `cacheback::shared::status()`.
 //!
 //! The numbers of queues are those of `cacheback::shared::queues()`, and belong to the whole fleet. Each process that is
-//! a worker (feature `worker`) asks for them every five seconds, and publishes what it was told last.
+//! a worker (feature `worker`) asks for them every five seconds, and publishes what it was told last. The histogram is of
+//! the worker's own jobs: it is the time from the handing over to the start, by the wall clocks of the two machines.
 //!
 //! # When the numbers are published
 //!
-//! The histogram records each fetch when it ends. This takes some 500 instructions, and those of the recorder.
-//! Everything else is counted anyway, even without a recorder, and is published by [`record`]: a hit costs no more than
+//! The histograms record each fetch when it ends, and each job when it starts. This takes some 500 instructions, and those
+//! of the recorder. Everything else is counted anyway, even without a recorder, and is published by [`record`]: a hit costs no more than
 //! before.
 //!
 //! Call `record` before the numbers are read, that is, before the page of an exporter is rendered or pushed. The
 //! library also calls it twice a minute, so that an exporter with a listener of its own shows numbers that are at most
 //! 30 s old. (It does not with `test-util`, because the clock is the test's.)
 //!
-//! A recorder can be installed at any time, and counters start with all that was counted before. Only the histogram
-//! lacks the fetches that ended before.
+//! A recorder can be installed at any time, and counters start with all that was counted before. Only the histograms
+//! lack what was before.
 //!
 //! # Examples
 //!
@@ -195,6 +197,8 @@ mod tests {
             let labels: Vec<_> = series.rows.iter().filter_map(|row| row.label).collect();
             next_is(series.name, kind(series.kind), "tier`, `queue`, `cache`, `version", &labels);
         }
+        #[cfg(feature = "worker")]
+        next_is(durations::WAIT, "histogram", "tier`, `queue`, `cache`, `version", &[]);
         let is_left_out = |row: &&str| {
             !cfg!(feature = "shared") && row.starts_with("`cacheback_tier_")
                 || !cfg!(feature = "worker")

@@ -76,11 +76,11 @@ impl<C: Carriers, R: Send + 'static> Serve for ServedFunction<C, R> {
         *self.slot.policy()
     }
     fn queued(&self) -> Option<Queued> {
-        let here = Here::find(self.name());
-        let tier = Arc::clone(here.executor.tiers.get(self.slot.tier()?)?);
+        let (here, alias) = (Here::find(self.name()), self.slot.tier()?);
+        let tier = Arc::clone(here.executor.tiers.get(alias)?);
         let scope = Scope { name: self.name().into(), instance: self.instance.map(Into::into) };
         let line = Line::of(self.queue, &scope, (self.version)());
-        Some(Queued { tier, line, scope: Arc::new(scope) })
+        Some(Queued { tier, line, scope: Arc::new(scope), alias })
     }
     fn missing(&self, provisions: &Provisions) -> Vec<Missing> {
         self.carriers.__cacheback_missing(provisions)

@@ -218,7 +218,7 @@ fn staff(served: Vec<Served>, provisions: &Provisions, concurrency: usize) -> Re
     }
     for Served { name, serve } in served {
         let queued = serve.as_ref().and_then(|serve| serve.queued());
-        let Some((serve, Queued { tier, line, scope })) = serve.zip(queued) else {
+        let Some((serve, Queued { tier, line, scope, alias })) = serve.zip(queued) else {
             mistakes.push(format!(
                 "`{name}` has no queue: it needs the option `queue`, and a second tier, which `configure` sets before"
             ));
@@ -237,7 +237,7 @@ fn staff(served: Vec<Served>, provisions: &Provisions, concurrency: usize) -> Re
             mistakes.push(format!("`{name}` is served twice"));
             continue;
         }
-        functions.push(Function { serve, tier, line, scope });
+        functions.push(Function { serve, tier, line, scope, alias });
     }
     if mistakes.is_empty() {
         return Ok(functions);

@@ -75,6 +75,17 @@ pub(crate) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// Milliseconds since 1970, by the wall clock: a time that the processes of several machines have in common, as far as
+/// their clocks agree. In tests it is the time that they pause and advance.
+#[cfg(feature = "shared")]
+pub(crate) fn common_millis() -> u64 {
+    if cfg!(any(feature = "test-util", all(test, cacheback_shuttle))) {
+        return Moment::now().to_bits() / 1_000_000;
+    }
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    nanos(since) / 1_000_000
+}
+
 #[cfg(feature = "sqlite")]
 pub(crate) mod machine;
 #[cfg(all(test, cacheback_shuttle))]

@@ -1,7 +1,9 @@
-//! How long fetches take, for the recorder of the `metrics` crate.
+//! How long fetches take, and how long jobs wait, for the recorder of the `metrics` crate.
 
 use std::time::Duration;
 
+#[cfg(feature = "worker")]
+use ::metrics::Label;
 use ::metrics::histogram;
 
 pub(crate) const NAME: &str = "cacheback_fetch_duration_seconds";
@@ -20,4 +22,13 @@ impl FetchEnd {
             histogram!(NAME, "cache" => self.cache, "outcome" => self.outcome).record(took);
         }
     }
+}
+
+#[cfg(feature = "worker")]
+pub(crate) const WAIT: &str = "cacheback_queue_wait_seconds";
+
+/// A job starts, `waited` after it was put on the queue of these labels.
+#[cfg(feature = "worker")]
+pub(crate) fn job_starts(labels: Vec<Label>, waited: Duration) {
+    histogram!(WAIT, labels).record(waited);
 }

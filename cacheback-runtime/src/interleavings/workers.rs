@@ -122,33 +122,42 @@ fn is_idle(line: &QueueStatus) -> bool {
     line.length + line.under_way == 0
 }
 
-/// The body of one worker takes longer than its lease, and the job is claimed, by another worker or by the same. They end
-/// in both orders, and an older value is never stored over a newer one.
+/// One worker has a job for so long that it is claimed, by another worker or by the same. They end in both orders, and an
+/// older value is never stored over a newer one.
+fn a_job_is_abandoned(fleet: Fleet, leaves: impl FnOnce(&Fleet)) {
+    let slow = Working::begin(&fleet.one);
+    pass_until(&fleet, |line| line.workers == 1);
+    fleet.versions.act(&[Act::Hold]);
+    read(&fleet);
+    fleet.versions.await_begun(1);
+    fleet.versions.write(2);
+    leaves(&fleet);
+    advance(TIMEOUT + Duration::from_secs(15));
+    let next = Working::begin(&fleet.other);
+    let gate = fleet.spawn(Other, |process| process.versions.let_go());
+    pass_until(&fleet, is_idle);
+    gate.join().unwrap();
+    let worked = [slow.stop(), next.stop()];
+    // The first body has read version 1. If there was a second one, it has read version 2.
+    let runs = fleet.versions.runs(1);
+    let there = fleet.there(1).map(|stored| stored.version);
+    assert_eq!((runs <= 2, there), (true, Some(runs)), "{worked:?}");
+    assert!(worked[0].done + worked[1].done <= runs, "{worked:?}");
+    let QueueStatus { done, failed, dropped, .. } = line(&fleet);
+    assert_eq!(done + failed + dropped, 1, "it has ended once: {worked:?}");
+    fleet.end(&[1]);
+}
+
+/// The body of one worker takes longer than its time-out.
 #[test]
 fn an_abandoned_job_is_claimed() {
-    explore(|| {
-        let fleet = Fleet::queued().stale(1);
-        let slow = Working::begin(&fleet.one);
-        pass_until(&fleet, |line| line.workers == 1);
-        fleet.versions.act(&[Act::Hold]);
-        read(&fleet);
-        fleet.versions.await_begun(1);
-        fleet.versions.write(2);
-        advance(TIMEOUT + Duration::from_secs(15));
-        let next = Working::begin(&fleet.other);
-        let gate = fleet.spawn(Other, |process| process.versions.let_go());
-        pass_until(&fleet, is_idle);
-        gate.join().unwrap();
-        let worked = [slow.stop(), next.stop()];
-        // The first body has read version 1. If there was a second one, it has read version 2.
-        let runs = fleet.versions.runs(1);
-        let there = fleet.there(1).map(|stored| stored.version);
-        assert_eq!((runs <= 2, there), (true, Some(runs)), "{worked:?}");
-        assert!(worked[0].done + worked[1].done <= runs, "{worked:?}");
-        let QueueStatus { done, failed, dropped, .. } = line(&fleet);
-        assert_eq!(done + failed + dropped, 1, "it has ended once: {worked:?}");
-        fleet.end(&[1]);
-    });
+    explore(|| a_job_is_abandoned(Fleet::queued().stale(1), |_| {}));
+}
+
+/// A process was stopped, and its lease has lapsed: when it goes on, its body ends while the next one runs.
+#[test]
+fn a_worker_that_was_stopped_finds_itself_out() {
+    explore(|| a_job_is_abandoned(Fleet::queued().stale(1), |fleet| fleet.tier.leave_leases()));
 }
 
 /// Two workers, and one job.
@@ -163,6 +172,9 @@ fn of_two_workers_one_runs_a_job() {
         pass_until(&fleet, is_idle);
         let worked = workers.map(Working::stop);
         assert_eq!((fleet.versions.runs(1), worked[0].done + worked[1].done), (1, 1), "{worked:?}");
+        // The other one was not even given it, to find that it is not needed.
+        let [one, other] = worked.map(|Worked { done, failed, dropped }| done + failed + dropped);
+        assert_eq!(one + other, 1, "{worked:?}");
         assert_eq!(fleet.there(1), Some(Stored { version: 2, fresh: true }));
         fleet.end(&[1]);
     });

@@ -2,11 +2,12 @@
 
 use crate::run::Target::{self, Fleet, Runtime, Runtimes, Suite, Tiers};
 
+mod sqlite;
 mod workers;
 
 /// All mutations.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
-    MUTATIONS.iter().chain(workers::WORKERS)
+    MUTATIONS.iter().chain(workers::WORKERS).chain(sqlite::SQLITE)
 }
 
 /// One thing that is broken.

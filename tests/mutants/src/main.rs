@@ -5,7 +5,8 @@
 //! on, and has to fail. The program ends with 1 if a test does not notice, and if a mutation no longer fits the source.
 //!
 //! `--list` prints what is broken and which tests have to notice, `--core` tries the mutations that matter most, `--fleet`
-//! those that the chaos run has to notice, a minute each, and names try those mutations alone.
+//! those that are noticed over a real server: by its tests, or by the chaos run, a minute each. Names try those mutations
+//! alone.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -34,18 +35,18 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         [core] if core == "--core" => all().filter(|mutation| mutation.core).collect(),
-        [fleet] if fleet == "--fleet" => all().filter(|mutation| has(mutation, Target::Fleet)).collect(),
+        [fleet] if fleet == "--fleet" => all().filter(|mutation| needs_server(mutation)).collect(),
         names => all().filter(|mutation| names.iter().any(|name| name == mutation.name)).collect(),
     };
     if chosen.is_empty() {
         eprintln!("usage: cacheback-mutants [--list | --core | --fleet | NAME...]");
         return ExitCode::from(2);
     }
-    // A run of the fleet takes a minute. Only `--fleet` and names ask for it.
-    let fleet_too =
+    // Not every machine has a server, and a run of the fleet takes a minute. Only `--fleet` and names ask for it.
+    let servers_too =
         !matches!(&arguments[..], [] | [_] if arguments.first().is_none_or(|only| only == "--core"));
-    let only_fleet = matches!(&arguments[..], [only] if only == "--fleet");
-    let is_tried = |target: Target| if target == Target::Fleet { fleet_too } else { !only_fleet };
+    let only_servers = matches!(&arguments[..], [only] if only == "--fleet");
+    let is_tried = |target: Target| if target.needs_server() { servers_too } else { !only_servers };
     match try_all(&chosen, &is_tried) {
         Ok(()) => ExitCode::SUCCESS,
         Err(wrong) => {
@@ -55,8 +56,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn has(mutation: &Mutation, target: Target) -> bool {
-    mutation.killed_by.iter().any(|(own, _)| *own == target)
+fn needs_server(mutation: &Mutation) -> bool {
+    mutation.killed_by.iter().any(|(target, _)| target.needs_server())
 }
 
 /// A line for each mutation, and one for each test that has to notice.

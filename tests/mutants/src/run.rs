@@ -19,6 +19,8 @@ pub(crate) enum Target {
     Runtimes,
     /// The same tests, with those of SQLite and of queues.
     Tiers,
+    /// `tests/shared/tests/workers.rs`, over a real Redis.
+    Servers,
     /// The program of `tests/fleet`: a test is its arguments.
     Fleet,
 }
@@ -30,6 +32,7 @@ impl Target {
             Self::Runtime => &["-p", "cacheback-runtime", "--lib"],
             Self::Runtimes => &["-p", "cacheback-real-clock-tests", "--test", "runtimes"],
             Self::Tiers => &["-p", "cacheback-runtime", "--lib", "--features", "sqlite,worker,test-util"],
+            Self::Servers => &["-p", "cacheback-shared-tests", "--test", "workers"],
             Self::Fleet => &["-p", "cacheback-fleet", "--bins"],
         }
     }
@@ -37,6 +40,11 @@ impl Target {
     /// Whether it is a program, and no binary with tests.
     fn is_program(self) -> bool {
         self == Self::Fleet
+    }
+
+    /// Whether it starts a `redis-server`, and takes its time.
+    pub(crate) fn needs_server(self) -> bool {
+        matches!(self, Self::Servers | Self::Fleet)
     }
 }
 
@@ -47,6 +55,7 @@ impl fmt::Display for Target {
             Self::Runtime => "cacheback-runtime",
             Self::Runtimes => "tests/real-clock",
             Self::Tiers => "cacheback-runtime, with tiers",
+            Self::Servers => "tests/shared",
             Self::Fleet => "tests/fleet",
         })
     }
@@ -106,7 +115,7 @@ impl Binaries {
             true => command.args(test.split(' ')),
             false => command.args([test, "--exact"]),
         };
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdout(Stdio::null()).stderr(Stdio::null()).env("CACHEBACK_NEEDS_SERVERS", "1");
         if let Some(mutation) = mutation {
             command.env("CACHEBACK_MUTANT", mutation);
         }

@@ -19,6 +19,12 @@ pub(crate) async fn queued(key: &str) -> Result<String, String> {
     ask(key).await
 }
 
+/// Fresh for ten minutes, and its bodies may take a minute.
+#[cacheback(shared, queue, lifetime = 600, refresh_timeout = 60)]
+pub(crate) async fn steady(key: &str) -> Result<String, String> {
+    ask(key).await
+}
+
 /// The next version of `queued`.
 #[cacheback(shared, queue, name = "shared::queued", version = 2, lifetime = 1, refresh_timeout = 5)]
 pub(crate) async fn queued_anew(key: &str) -> Result<String, String> {
@@ -63,18 +69,19 @@ pub(crate) fn worker(served: &str) -> Worker {
     served.split(',').fold(worker, |worker, function| worker.serve(cache(function)))
 }
 
-/// Asks for so many keys, one after the other. Tells how many of them were fresh, and in microseconds how long half of the
-/// calls, 99 of 100 and the slowest took.
+/// Asks for so many keys, one after the other. Tells how many of them were fresh, how many were stale, and in microseconds
+/// how long half of the calls, 99 of 100 and the slowest took.
 pub(crate) async fn sweep(function: &str, key: &str, keys: u64) -> String {
-    let (mut fresh, mut times) = (0, Vec::new());
+    let (mut fresh, mut stale, mut times) = (0, 0, Vec::new());
     for number in 0..keys {
         let entry = crate::functions::entry(function, &format!("{key}{number}"));
         let called = Instant::now();
         let lookup = entry.lookup().await;
         times.push(called.elapsed());
         fresh += u64::from(lookup.status == Status::Fresh);
+        stale += u64::from(lookup.status == Status::Stale);
     }
-    format!("{fresh} {}", quantiles(times))
+    format!("{fresh} {stale} {}", quantiles(times))
 }
 
 /// How long it takes, in microseconds, until a refreshed value is read here, from the call that has found the old one to be

@@ -34,6 +34,48 @@ fn numbers(answer: &str) -> Vec<u64> {
     answer.split(' ').map(|word| word.parse().unwrap()).collect()
 }
 
+/// A sweep over this function's keys: how many were fresh, and how long the calls took. Each was answered with what is there,
+/// fresh or stale: no reader waits for a fetch, or gets nothing.
+fn swept(answer: &str, keys: u64) -> (u64, Vec<u64>) {
+    let numbers = numbers(answer);
+    let [fresh, stale, times @ ..] = &numbers[..] else { panic!("{answer}") };
+    assert_eq!(fresh + stale, keys, "{answer}");
+    (*fresh, times.to_vec())
+}
+
+/// A web process with so many values of `heavy`.
+fn filled(origin: &Origin, tier: &Tier, keys: u64) -> Process {
+    let mut web = Process::start(origin, &tier.url(), &[TIMEOUT]);
+    assert_eq!(web.ask(&format!("fill heavy key {keys} 8")), keys.to_string());
+    web
+}
+
+/// As long as the bodies run, readers are served what is stale: one that waited for them would wait for ever.
+#[test]
+fn no_reader_waits_for_a_worker() {
+    const KEYS: u64 = 50;
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut webs = [filled(&origin, &tier, KEYS), Process::start(&origin, &tier.url(), &[TIMEOUT])];
+    let sweep = format!("sweep heavy key {KEYS}");
+    let fresh = |web: &mut Process| swept(&web.ask(&sweep), KEYS).0;
+    wait_until("its values are not there", || numbers(&webs[1].ask(&sweep))[0] == KEYS);
+    let _worker = works(&origin, &tier, "heavy");
+    staffed(&mut webs[0], 1);
+    (0..KEYS).for_each(|key| origin.hold(&format!("key{key}")));
+    assert_eq!(webs[0].ask("stale heavy"), "ok");
+    for web in &mut webs {
+        wait_until("it has not heard of it", || fresh(web) == 0);
+    }
+    wait_until("its jobs are not begun", || origin.all_runs().len() >= JOBS);
+    assert_eq!(webs.each_mut().map(fresh), [0, 0]);
+    (0..KEYS).for_each(|key| origin.release(&format!("key{key}")));
+    for web in &mut webs {
+        wait_until("they are not refreshed", || fresh(web) == KEYS);
+        assert!(web.ask("stats heavy").starts_with("fetches=0 "), "{}", web.ask("stats heavy"));
+    }
+}
+
 /// Each key is refreshed, by a worker and once, but for those whose worker was killed. Web processes run no body, and the
 /// queue is empty at the end.
 #[test]
@@ -42,15 +84,13 @@ fn many_stale_keys_at_once_while_workers_are_killed() {
     let origin = Origin::start();
     let (keys, kills, pause) = if is_long() { (10_000, 20, 1_000) } else { (300, 2, 300) };
     let pause = Duration::from_millis(pause);
-    let start = || Process::start(&origin, &tier.url(), &[TIMEOUT]);
-    let mut webs = [start(), start()];
+    let mut webs = [filled(&origin, &tier, keys), Process::start(&origin, &tier.url(), &[TIMEOUT])];
     let sweep = format!("sweep heavy key {keys}");
     let are_fresh = |web: &mut Process| numbers(&web.ask(&sweep))[0] == keys;
-    assert_eq!(webs[0].ask(&format!("fill heavy key {keys} 8")), keys.to_string());
     for web in &mut webs {
         wait_until("its values are not there", || are_fresh(web));
     }
-    let hits = webs[0].ask(&sweep);
+    let hits = swept(&webs[0].ask(&sweep), keys).1;
     let work = || works(&origin, &tier, "heavy");
     let mut workers = [work(), work()];
     staffed(&mut webs[0], 2);
@@ -65,12 +105,9 @@ fn many_stale_keys_at_once_while_workers_are_killed() {
         assert!(began.elapsed() < Duration::from_secs(300), "{fresh:?} {}", webs[0].ask("queues"));
         for (at, web) in webs.iter_mut().enumerate() {
             if sent[at].is_answered() {
-                let answer = numbers(&sent[at].answer().words);
-                fresh[at] = answer[0];
-                slowest
-                    .iter_mut()
-                    .zip(&answer[1..])
-                    .for_each(|(slowest, time)| *slowest = (*slowest).max(*time));
+                let (are_fresh, times) = swept(&sent[at].answer().words, keys);
+                fresh[at] = are_fresh;
+                slowest.iter_mut().zip(times).for_each(|(slowest, time)| *slowest = (*slowest).max(time));
                 sent[at] = web.send(&sweep);
             }
         }
@@ -96,7 +133,7 @@ fn many_stale_keys_at_once_while_workers_are_killed() {
     assert_eq!((sum(&mut webs[0], "failed"), sum(&mut webs[0], "dead")), (0, 0));
     println!(
         "{keys} keys in {took:?}, {runs} runs, {killed} workers killed; calls of a sweep in us (half, 99 %, all): \
-         {slowest:?}, and of one in which all is fresh: {hits}"
+         {slowest:?}, and of one in which all is fresh: {hits:?}"
     );
 }
 

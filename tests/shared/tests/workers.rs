@@ -9,12 +9,30 @@ use std::time::{Duration, Instant};
 use support::workers::{fetches, first, reads, serves, staffed, stale, web, worker};
 use support::{Origin, Process, Tier, is_long, wait_until};
 
+/// A web process that has fetched a value.
+fn fetched(key: &str) -> Option<(Tier, Origin, Process)> {
+    let tier = Tier::start_with_queue()?;
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    first(&mut web, key);
+    Some((tier, origin, web))
+}
+
+/// The same with a worker in the midst of its refresh.
+fn in_the_midst_of_a_job() -> Option<(Tier, Origin, Process, Process)> {
+    let (tier, origin, mut web) = fetched("key")?;
+    let worker = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    origin.hold("key");
+    stale(&mut web, "key", 1);
+    origin.began("key", 2);
+    Some((tier, origin, web, worker))
+}
+
 #[test]
 fn a_worker_fetches_what_the_others_serve() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let [mut one, mut other] = [(); 2].map(|()| web(&origin, &tier.url()));
-    first(&mut one, "key");
+    let Some((tier, origin, mut one)) = fetched("key") else { return };
+    let mut other = web(&origin, &tier.url());
     let worker = worker(&origin, &tier.url(), 4);
     staffed(&mut one, 1);
     let before = fetches(&mut one);
@@ -28,10 +46,8 @@ fn a_worker_fetches_what_the_others_serve() {
 
 #[test]
 fn two_workers_run_a_job_once() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let [mut one, mut other] = [(); 2].map(|()| web(&origin, &tier.url()));
-    first(&mut one, "key");
+    let Some((tier, origin, mut one)) = fetched("key") else { return };
+    let mut other = web(&origin, &tier.url());
     let _workers = [(); 2].map(|()| worker(&origin, &tier.url(), 4));
     staffed(&mut one, 2);
     origin.hold("key");
@@ -43,6 +59,8 @@ fn two_workers_run_a_job_once() {
         sleep(Duration::from_millis(50));
     }
     assert_eq!(origin.runs("key").len(), 2);
+    // It was given to one of them alone.
+    assert_eq!(one.ask("queues"), "length=0 under_way=1 workers=2 done=0 failed=0 dropped=0 dead=0");
     origin.release("key");
     reads(&mut other, "key", 2);
 }
@@ -50,15 +68,7 @@ fn two_workers_run_a_job_once() {
 /// The lease of its job lapses, and the next reader enqueues another. What it has left is claimed, and dropped.
 #[test]
 fn a_worker_that_is_killed_in_the_midst_of_a_job_loses_nothing() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
-    let mut killed = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 1);
-    origin.hold("key");
-    stale(&mut web, "key", 1);
-    origin.began("key", 2);
+    let Some((tier, origin, mut web, mut killed)) = in_the_midst_of_a_job() else { return };
     killed.kill();
     let at = Instant::now();
     let _next = worker(&origin, &tier.url(), 4);
@@ -71,16 +81,19 @@ fn a_worker_that_is_killed_in_the_midst_of_a_job_loses_nothing() {
     }
 }
 
-#[test]
-fn a_worker_that_was_stopped_for_longer_than_its_lease_finds_itself_out() {
+/// A worker is stopped in the midst of its job until its lease has lapsed, and another one fetches in its place. It goes on
+/// while that one fetches, or after. What it brings is not stored.
+fn goes_on_too_late(while_the_other_one_fetches: bool) {
     let Some(tier) = Tier::start_with_queue() else { return };
     let origin = Origin::start();
     let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
-    let stopped = worker(&origin, &tier.url(), 4);
+    let get = |web: &mut Process| web.ask("get steady key");
+    wait_until("there is no value", || get(&mut web).ends_with(" 1"));
+    let mut stopped = serves(&origin, &tier.url(), 4, "steady");
     staffed(&mut web, 1);
     origin.hold("key");
-    stale(&mut web, "key", 1);
+    assert_eq!(web.ask("stale steady"), "ok");
+    wait_until("it is not stale", || get(&mut web) == "Stale Local 1");
     origin.began("key", 2);
     // One that is stopped in the midst of a transaction keeps the lock of its file, and everybody waits.
     wait_until("the tier takes no write", || {
@@ -91,34 +104,61 @@ fn a_worker_that_was_stopped_for_longer_than_its_lease_finds_itself_out() {
         }
         stands
     });
-    let _next = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 2);
+    let _next = serves(&origin, &tier.url(), 4, "steady");
     wait_until("nobody fetches in its place", || {
-        web.ask("get queued key");
+        get(&mut web);
         origin.runs("key").len() >= 3
     });
-    origin.end("key", 3, false);
-    reads(&mut web, "key", 3);
-    origin.end("key", 2, false);
-    stopped.go_on();
-    for _ in 0..40 {
-        assert!(!web.ask("get queued key").ends_with(" 2"), "an older value is stored");
-        sleep(Duration::from_millis(25));
+    let other_one_ends = |web: &mut Process| {
+        origin.end("key", 3, false);
+        wait_until("its value is not stored", || get(web).ends_with(" 3"));
+    };
+    if !while_the_other_one_fetches {
+        other_one_ends(&mut web);
     }
+    origin.end("key", 2, false);
+    // It ends what it has begun, and takes no other job.
+    stopped.interrupt();
+    stopped.go_on();
+    assert_eq!(stopped.ended(), ("done=0 failed=0 dropped=1".to_owned(), Some(0)));
+    if while_the_other_one_fetches {
+        assert_eq!(get(&mut web), "Stale Local 1");
+        other_one_ends(&mut web);
+    }
+    assert!(get(&mut web).ends_with(" 3"));
     origin.release("key");
 }
 
 #[test]
-fn an_interrupted_worker_ends_its_jobs_and_exits_with_code_zero() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
-    let mut interrupted = worker(&origin, &tier.url(), 4);
+fn a_worker_that_was_stopped_finds_itself_out_while_another_one_fetches() {
+    goes_on_too_late(true);
+}
+
+#[test]
+fn a_worker_that_was_stopped_finds_itself_out_when_another_one_has_fetched() {
+    goes_on_too_late(false);
+}
+
+/// Nobody has asked for it since.
+#[test]
+fn a_job_whose_key_was_removed_is_not_run() {
+    let Some((tier, origin, mut web)) = fetched("key") else { return };
+    let mut killed = worker(&origin, &tier.url(), 4);
     staffed(&mut web, 1);
-    origin.hold("key");
+    // It counts as a worker for 15 s, and takes no job.
+    killed.kill();
     stale(&mut web, "key", 1);
-    origin.began("key", 2);
+    wait_until("the job does not wait", || web.ask("queues").starts_with("length=1 under_way=0 "));
+    assert_eq!(web.ask("remove queued key"), "ok");
+    let _next = worker(&origin, &tier.url(), 4);
+    wait_until("the job does not end", || web.ask("queues").starts_with("length=0 under_way=0 "));
+    assert!(web.ask("queues").contains(" done=0 failed=0 dropped=1 "), "{}", web.ask("queues"));
+    assert_eq!(origin.runs("key").len(), 1);
+}
+
+#[test]
+fn an_interrupted_worker_ends_its_jobs_and_exits_with_code_zero() {
+    let Some((_tier, origin, mut web, mut interrupted)) = in_the_midst_of_a_job() else { return };
     interrupted.interrupt();
     wait_until("it still counts as a worker", || web.ask("queues").contains("workers=0 "));
     origin.release("key");
@@ -130,15 +170,7 @@ fn an_interrupted_worker_ends_its_jobs_and_exits_with_code_zero() {
 /// At its limit, which is 3 s here, the job goes back. The next worker has it.
 #[test]
 fn an_interrupted_worker_gives_back_what_takes_too_long() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
-    let mut interrupted = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 1);
-    origin.hold("key");
-    stale(&mut web, "key", 1);
-    origin.began("key", 2);
+    let Some((tier, origin, mut web, mut interrupted)) = in_the_midst_of_a_job() else { return };
     interrupted.interrupt();
     assert_eq!(interrupted.ended(), ("done=0 failed=0 dropped=0".to_owned(), Some(0)));
     assert!(web.ask("queues").starts_with("length=1 under_way=0 workers=0 "), "{}", web.ask("queues"));
@@ -164,10 +196,7 @@ fn without_a_worker_the_web_refreshes_for_itself() {
 /// Its jobs are not those of the others, and are not taken.
 #[test]
 fn a_worker_of_another_version_takes_no_job() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "key");
+    let Some((tier, origin, mut web)) = fetched("key") else { return };
     let mut next = serves(&origin, &tier.url(), 4, "queued_anew");
     staffed(&mut web, 1);
     reads(&mut web, "key", 3);
@@ -215,10 +244,7 @@ fn an_argument_that_is_too_long_is_not_sent() {
 
 #[test]
 fn an_argument_that_does_not_decode_stops_no_worker() {
-    let Some(tier) = Tier::start_with_queue() else { return };
-    let origin = Origin::start();
-    let mut web = web(&origin, &tier.url());
-    first(&mut web, "secret");
+    let Some((tier, origin, mut web)) = fetched("secret") else { return };
     let mut worker = serves(&origin, &tier.url(), 4, "misread,queued_anew");
     staffed(&mut web, 1);
     web.ask("get queued secret");

@@ -20,7 +20,7 @@ async fn seen(origin: &Origin, key: u64) -> Result<u64, String> {
 
 #[test]
 fn a_worker_publishes_the_state_of_its_queues() {
-    let recorder = PrometheusBuilder::new().build_recorder();
+    let recorder = PrometheusBuilder::new().set_buckets(&[1.0]).unwrap().build_recorder();
     let prometheus = recorder.handle();
     let _guard = set_default_local_recorder(&recorder);
     let page = || {
@@ -46,9 +46,21 @@ fn a_worker_publishes_the_state_of_its_queues() {
         [("done", done), ("dropped", 0), ("failed", failed)]
             .map(|(outcome, jobs)| format!("cacheback_queue_jobs_total{{,outcome=\"{outcome}\"}} {jobs}"))
     };
+    // How long jobs have waited: those that have started, those for a second at most, and the sum of all.
+    let waited = |lines: &[String]| {
+        let wait = |line: &String| line.strip_prefix("cacheback_queue_wait_seconds_").map(str::to_owned);
+        let [started, at_once, _, sum] = &lines.iter().filter_map(wait).collect::<Vec<_>>()[..] else {
+            panic!("{lines:?}")
+        };
+        let number = |line: &str, of: &str| line.strip_prefix(of).unwrap().parse::<f64>().unwrap();
+        let jobs = [number(started, r#"bucket{,le="+Inf"} "#), number(at_once, r#"bucket{,le="1"} "#)]
+            .map(|jobs| jobs as u64);
+        (jobs, number(sum, "sum{} "))
+    };
     let lines = page();
     assert_eq!(lines[..3], ended(0, 0));
-    let [length, oldest, under_way, workers] = &lines[3..] else { panic!("{lines:?}") };
+    assert_eq!(waited(&lines), ([1, 1], 0.0));
+    let [length, oldest, under_way, .., workers] = &lines[3..] else { panic!("{lines:?}") };
     assert_eq!(length, "cacheback_queue_length{} 2");
     let oldest = oldest.strip_prefix("cacheback_queue_oldest_seconds{} ").unwrap().parse::<f64>().unwrap();
     assert!((4.0..=7.0).contains(&oldest), "{oldest}");
@@ -62,6 +74,9 @@ fn a_worker_publishes_the_state_of_its_queues() {
     let lines = page();
     assert_eq!(lines[..3], ended(1, 2));
     assert_eq!(lines[3..5], ["cacheback_queue_length{} 0", "cacheback_queue_oldest_seconds{} 0"]);
+    let (jobs, sum) = waited(&lines);
+    assert_eq!(jobs, [3, 1]);
+    assert!((8.0..=14.0).contains(&sum), "two of them have waited as long as the oldest: {sum}");
     assert_eq!(running.stop(back), worked(1, 2, 0));
 }
 

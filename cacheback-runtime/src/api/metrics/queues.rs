@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use ::metrics::{Label, Unit, counter, describe_counter, describe_gauge, gauge};
+use ::metrics::{Label, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge};
 
 use super::TARGET;
 use crate::api::shared::QueueStatus;
 use crate::base::sync::plain::{Mutex, lock};
 use crate::events::Kind;
+use crate::events::durations::WAIT;
 
 /// A series, of one number a line or one for each value of a label.
 pub(super) struct QueueSeries {
@@ -67,6 +68,17 @@ pub(super) const SERIES: &[QueueSeries] = &[
     },
 ];
 
+/// The labels of a line, of the tier with this alias.
+pub(crate) fn labels(alias: Option<&str>, queue: &str, cache: &str, version: u64) -> Vec<Label> {
+    let tier = alias.unwrap_or("default");
+    vec![
+        Label::new("tier", tier.to_owned()),
+        Label::new("queue", queue.to_owned()),
+        Label::new("cache", cache.to_owned()),
+        Label::new("version", version.to_string()),
+    ]
+}
+
 /// What each worker of this process was told last.
 static SEEN: Mutex<BTreeMap<Box<str>, Vec<QueueStatus>>> = Mutex::new(BTreeMap::new());
 
@@ -96,13 +108,7 @@ pub(super) fn publish() {
     for line in &seen {
         for series in SERIES {
             for QueueRow { label, number } in series.rows {
-                let tier = line.tier.as_deref().unwrap_or("default");
-                let mut labels = vec![
-                    Label::new("tier", tier.to_owned()),
-                    Label::new("queue", line.queue.clone()),
-                    Label::new("cache", line.function.clone()),
-                    Label::new("version", line.version.to_string()),
-                ];
+                let mut labels = labels(line.tier.as_deref(), &line.queue, &line.function, line.version);
                 labels.extend(label.as_ref().map(Label::from));
                 match series.kind {
                     Kind::Counter => {
@@ -122,4 +128,5 @@ pub(super) fn describe() {
             Kind::Gauge => describe_gauge!(*name, *unit, *about),
         }
     }
+    describe_histogram!(WAIT, Unit::Seconds, "How long jobs have waited for a worker.");
 }

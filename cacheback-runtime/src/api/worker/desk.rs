@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use super::floor::{Floor, Place};
+use super::watch;
 use crate::api::serve::Serve;
 use crate::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::base::tasks::{Handle, first, sleep};
@@ -29,11 +30,15 @@ pub(super) struct Function {
     pub(super) tier: Arc<dyn Tier>,
     pub(super) line: Line,
     pub(super) scope: Arc<Scope>,
+    /// The alias of the tier.
+    pub(super) alias: Option<&'static str>,
 }
 
 /// The functions of one tier.
 pub(super) struct Desk {
     tier: Arc<dyn Tier>,
+    /// That of the tier.
+    alias: Option<&'static str>,
     functions: Vec<Manned>,
     lines: Vec<Line>,
     provisions: Arc<Provisions>,
@@ -60,11 +65,12 @@ impl Desk {
         worker: &Arc<str>,
     ) -> Vec<Arc<Self>> {
         let mut desks: Vec<Self> = Vec::new();
-        for Function { serve, tier, line, scope } in functions {
+        for Function { serve, tier, line, scope, alias } in functions {
             let at = desks.iter().position(|desk| Arc::ptr_eq(&desk.tier, &tier)).unwrap_or(desks.len());
             if at == desks.len() {
                 desks.push(Self {
                     tier,
+                    alias,
                     functions: Vec::new(),
                     lines: Vec::new(),
                     provisions: Arc::clone(provisions),
@@ -193,9 +199,11 @@ impl Desk {
             }
         };
         let work = Job::decode(&delivery.bytes, scope, line.version).map_err(|why| why.to_string());
-        let work = work.and_then(|Job { key, args, token, seen, trace }| {
+        let work = work.and_then(|Job { key, args, token, seen, trace, enqueued }| {
             let order = Order { key, token, seen, trace, cut: self.floor.cut_of_jobs() };
-            Ok((serve.prepare(args, &self.provisions)?, order))
+            let work = serve.prepare(args, &self.provisions)?;
+            watch::starts(self.alias, line, enqueued);
+            Ok((work, order))
         });
         let verdict = match work {
             Ok((work, order)) => match work.work(order).await {

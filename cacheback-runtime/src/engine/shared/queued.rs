@@ -10,7 +10,7 @@ use super::super::fetch::Job;
 use super::super::{Cacheable, Target};
 use super::held::HeldLease;
 use super::{Engine, Shared, SharedKey};
-use crate::base::clock::Moment;
+use crate::base::clock::{Moment, common_millis};
 use crate::base::panics::catch;
 use crate::base::sync::plain::Ordering;
 use crate::base::tasks::first;
@@ -171,7 +171,8 @@ impl<C: Cacheable> Engine<C> {
             None => (options.key.encode)(target.key()).map(|key| vec![key]).map_err(|why| why.to_string()),
         });
         let args = args.map_err(|panic| panic.message().to_owned())??;
-        let job = queue::Job { key: JobKey::of(lease.wire_key()), args, token: lease.token(), seen, trace };
+        let (key, enqueued) = (JobKey::of(lease.wire_key()), Some(common_millis()));
+        let job = queue::Job { key, args, token: lease.token(), seen, trace, enqueued };
         let bytes = job.encode(scope, options.version).map_err(|why| why.to_string())?;
         let most = lease.tier().max_value_bytes();
         match bytes.len() {

@@ -110,6 +110,8 @@ pub(crate) struct Queued {
     pub(crate) tier: Arc<dyn Tier>,
     pub(crate) line: Line,
     pub(crate) scope: Arc<Scope>,
+    /// The alias of the tier.
+    pub(crate) alias: Option<&'static str>,
 }
 
 impl<C: Cacheable> Job<C> {
@@ -219,7 +221,7 @@ impl<C: Cacheable> Engine<C> {
         let queue = shared.options.queue?;
         let (_, tier) = self.tier(&Here::find(self.name()))?;
         let line = Line::of(queue, &shared.scope, shared.options.version);
-        Some(Queued { tier, line, scope: Arc::clone(&shared.scope) })
+        Some(Queued { tier, line, scope: Arc::clone(&shared.scope), alias: shared.options.alias })
     }
 
     /// The key of a job of a cache object, or why there is none. Runs user code.

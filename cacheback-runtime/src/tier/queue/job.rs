@@ -22,6 +22,8 @@ pub(crate) struct Job {
     pub(crate) seen: Option<WriteId>,
     /// The context of its trace.
     pub(crate) trace: Option<String>,
+    /// When it was put on the queue, in milliseconds since 1970.
+    pub(crate) enqueued: Option<u64>,
 }
 
 /// What tells a key from others.
@@ -59,6 +61,8 @@ struct Sent {
     seen: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    enqueued: Option<u64>,
 }
 
 /// Bytes, and not a list of numbers.
@@ -119,7 +123,8 @@ impl fmt::Display for NoJob {
 impl Job {
     /// The bytes of the job of a function.
     pub(crate) fn encode(self, scope: &Scope, version: u64) -> Result<Vec<u8>, Unencodable> {
-        let Self { key: JobKey { hash, fingerprint }, args, token: Token(token), seen, trace } = self;
+        let Self { key: JobKey { hash, fingerprint }, args, token: Token(token), seen, trace, enqueued } =
+            self;
         let sent = Sent {
             format: FORMAT,
             function: scope.name.to_string(),
@@ -130,6 +135,7 @@ impl Job {
             token,
             seen: seen.map(|WriteId(id)| id),
             trace,
+            enqueued,
         };
         (Encoding::<Sent>::of().encode)(&sent)
     }
@@ -137,7 +143,7 @@ impl Job {
     /// The job of a function in this version, from its bytes.
     pub(crate) fn decode(bytes: &[u8], scope: &Scope, version: u64) -> Result<Self, NoJob> {
         let sent = (Encoding::<Sent>::of().decode)(bytes).map_err(NoJob::Undecodable)?;
-        let Sent { format, function, instance, version: of, key, args, token, seen, trace } = sent;
+        let Sent { format, function, instance, version: of, key, args, token, seen, trace, enqueued } = sent;
         if format != FORMAT {
             return Err(NoJob::Format);
         }
@@ -150,7 +156,7 @@ impl Job {
         let args = args.into_iter().map(|Part(bytes)| bytes).collect();
         let (hash, fingerprint) = key;
         let key = JobKey { hash, fingerprint };
-        Ok(Self { key, args, token: Token(token), seen: seen.map(WriteId), trace })
+        Ok(Self { key, args, token: Token(token), seen: seen.map(WriteId), trace, enqueued })
     }
 }
 
@@ -170,6 +176,7 @@ mod tests {
             token: Token(9),
             seen: Some(WriteId(3)),
             trace: None,
+            enqueued: None,
         }
     }
 
@@ -179,6 +186,7 @@ mod tests {
             (scope("shop::sales", None), job()),
             (scope("shop::Repo::sales", Some("Repo")), Job { args: vec![], seen: None, ..job() }),
             (scope("f", None), Job { trace: Some("00-a-b-01".to_owned()), ..job() }),
+            (scope("f", None), Job { enqueued: Some(1_700_000_000_000), ..job() }),
         ] {
             let bytes = job.clone().encode(&scope, 2).unwrap();
             assert_eq!(Job::decode(&bytes, &scope, 2), Ok(job));

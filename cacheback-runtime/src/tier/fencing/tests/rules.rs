@@ -356,6 +356,36 @@ fn a_job_is_void_after_a_change_of_its_key() {
     }
 }
 
+/// Its worker was stopped for longer than its lease lasts, and goes on as another one fetches, or afterwards.
+#[test]
+fn a_job_that_another_worker_has_claimed_is_not_stored() {
+    let mut world = World::new();
+    world.set("a");
+    world.pass(secs(20));
+    let seen = enqueued(&mut world);
+    let Acquired::Ours(stopped) = run_job(&mut world, 2, seen) else { panic!("it waits") };
+    world.pass(secs(5));
+    let Acquired::Ours(next) = run_job(&mut world, 3, seen) else { panic!("nobody has it") };
+    assert_eq!(world.store(&stopped, "old"), Stored::Superseded, "the other one fetches");
+    assert!(matches!(world.store(&next, "b"), Stored::Yes(_)));
+    assert_eq!(world.store(&stopped, "old"), Stored::Superseded, "the other one has fetched");
+    assert_eq!(world.text().as_deref(), Some("b"));
+}
+
+/// Its lease was lost with a change of the key, and the next reader has enqueued another job.
+#[test]
+fn a_job_leaves_the_lease_of_a_later_one_alone() {
+    let mut world = World::new();
+    let seen = enqueued(&mut world);
+    world.write(Change::Remove { tombstone: KEPT });
+    let later = Token(5);
+    world.ask(Request { token: later, seen, ahead: None, is_awaited: false, is_running: false, job: None });
+    assert!(!is_ours(&run_job(&mut world, 2, seen)));
+    let request =
+        Request { token: Token(3), seen, ahead: None, is_awaited: false, is_running: true, job: Some(later) };
+    assert!(is_ours(&world.ask(request)));
+}
+
 #[test]
 fn a_job_leaves_a_running_fetch_and_a_back_off_alone() {
     let mut world = World::new();
