@@ -71,6 +71,9 @@ pub(crate) struct Flight<T> {
     /// The number of the latest change by another process that it has perhaps not seen; zero if there is none.
     #[cfg(feature = "shared")]
     unseen: AtomicU64,
+    /// The change that it is known to have seen.
+    #[cfg(feature = "shared")]
+    seen_change: AtomicU64,
     drive: Drive,
 }
 
@@ -96,6 +99,8 @@ impl<T> Flight<T> {
             rerun: AtomicBool::new(false),
             #[cfg(feature = "shared")]
             unseen: AtomicU64::new(0),
+            #[cfg(feature = "shared")]
+            seen_change: AtomicU64::new(0),
             drive: Drive::default(),
         }
     }

@@ -74,6 +74,50 @@ fn missing_here_and_stale_there_is_served_and_refreshed_once() {
     assert_eq!(source.runs(), 2);
 }
 
+/// A value is newer there than the one that is here, and stale as well. It is served from then on, whoever fetches the next
+/// one, and however long that takes.
+#[test]
+fn stale_here_and_stale_there_but_newer() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::gated();
+    source.release(1);
+    one.run(|| waits(&source, 1));
+    assert_eq!(looked_up!(other, waits::entry(&source, 1)), (1, Status::Fresh, cacheback::Source::Shared));
+    wait(&processes, 20);
+    source.release(2);
+    one.run(|| waits(&source, 1));
+    wait(&processes, 20);
+    // The third body does not end.
+    assert_eq!(looked_up!(one, waits::entry(&source, 1)), (2, Status::Stale, cacheback::Source::Local));
+    assert_eq!(looked_up!(other, waits::entry(&source, 1)), (1, Status::Stale, cacheback::Source::Local));
+    assert_eq!(looked_up!(other, waits::entry(&source, 1)), (2, Status::Stale, cacheback::Source::Local));
+    assert_eq!(other.run(|| async { waits::cache().stats() }).shared_hits, 2);
+    source.release(3);
+    hear(&processes);
+    other.run(|| waits(&source, 1));
+    assert_eq!(looked_up!(other, waits::entry(&source, 1)), (3, Status::Fresh, cacheback::Source::Local));
+    assert_eq!(source.runs(), 3);
+}
+
+/// The same if the fetch of this process fails.
+#[test]
+fn stale_here_and_stale_there_but_newer_as_the_body_fails() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    for process in &processes {
+        assert_eq!(process.run(|| fails(&source, 1)), Ok(1));
+    }
+    wait(&processes, 20);
+    one.run(|| fails(&source, 1)).unwrap();
+    wait(&processes, 20);
+    source.fail(true);
+    assert_eq!(other.run(|| fails(&source, 1)), Ok(1));
+    assert_eq!(looked_up!(other, fails::entry(&source, 1)), (Ok(2), Status::Stale, cacheback::Source::Local));
+    assert_eq!(source.runs(), 3);
+}
+
 #[test]
 fn missing_everywhere_is_empty_after_a_look() {
     let (_memory, [one, other]) = fleet();

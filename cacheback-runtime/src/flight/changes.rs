@@ -9,7 +9,14 @@ use crate::base::sync::Ordering;
 impl<T> Flight<T> {
     /// Notes a change that it has perhaps not seen.
     fn note(&self, change: u64) {
-        self.unseen.fetch_max(change, Ordering::SeqCst);
+        let is_seen = || self.seen_change.load(Ordering::SeqCst) == change;
+        if !is_seen() {
+            self.unseen.fetch_max(change, Ordering::SeqCst);
+            // It may see it at this moment.
+            if is_seen() {
+                self.forget(change);
+            }
+        }
     }
 
     /// From now on it reads what is there: it sees every change that was told of before.
@@ -17,8 +24,13 @@ impl<T> Flight<T> {
         self.unseen.store(0, Ordering::SeqCst);
     }
 
-    /// What it has read is from after the change of this number.
+    /// What it has read is from after the change of this number, which it may be told of before or later.
     pub(crate) fn has_seen(&self, change: u64) {
+        self.seen_change.store(change, Ordering::SeqCst);
+        self.forget(change);
+    }
+
+    fn forget(&self, change: u64) {
         let unless_later = |unseen: u64| (unseen <= change).then_some(0);
         let _ = self.unseen.fetch_update(Ordering::SeqCst, Ordering::SeqCst, unless_later);
     }

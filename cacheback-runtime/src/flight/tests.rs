@@ -117,6 +117,9 @@ fn a_caller_misses_what_a_flight_has_not_seen() {
     assert!(late.has_missed(None));
     flight.has_seen(5);
     assert!(!late.has_missed(None));
+    // Its message may come as late as this.
+    note(5);
+    assert_eq!(flight.unseen_by(None), None);
     note(6);
     assert_eq!((flight.unseen_by(Some(5)), flight.unseen_by(Some(6))), (Some(6), None));
     flight.reads_now();

@@ -1,8 +1,10 @@
 //! Messages of one process, as the other one reads, stores and looks.
 
+use std::time::Duration;
+
 use super::explore;
 use super::fleet::{Fleet, Process::One, Process::Other};
-use super::origin::Returned;
+use super::origin::{Act, Returned};
 use super::stage::{Stage, Stored};
 use crate::events::Status;
 
@@ -256,4 +258,25 @@ fn a_lost_message_of_a_change_of_all_keys() {
             fleet.end(&[1]);
         });
     }
+}
+
+/// A process has changed a key, and fetches it. The message of its own change comes before that, during it or after it, and
+/// never says that the fetch is from before the change: its error is kept.
+#[test]
+fn the_message_of_an_own_change_and_the_fetch_after_it() {
+    explore(|| {
+        let fleet = Fleet::with(|policy| policy.cache_err = Some(Duration::from_secs(600)));
+        fleet.versions.act(&[Act::Fail]);
+        let calls = fleet.spawn(One, |process| {
+            process.remove(1);
+            process.get(1)
+        });
+        assert_eq!(calls.join().unwrap(), Err("failed"));
+        fleet.hear();
+        assert_eq!((fleet.one.get(1), fleet.versions.runs(1)), (Err("failed"), 1));
+        fleet.settle();
+        drop(fleet.one.get(1));
+        fleet.one.remove(1);
+        fleet.end(&[1]);
+    });
 }

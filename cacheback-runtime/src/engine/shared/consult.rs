@@ -12,7 +12,7 @@ use super::super::fetch::{Job, Progress};
 use super::super::record::Record;
 use super::super::{Cacheable, FlightResult, NodeOf, Peeked, SourceOf};
 use super::{Engine, SharedValue, Target};
-use crate::base::clock::Moment;
+use crate::base::clock::{Moment, nanos};
 use crate::base::panics::catch;
 use crate::base::sync::Arc;
 use crate::base::tasks::{BoxFuture, task};
@@ -22,7 +22,7 @@ use crate::flight::Purpose;
 use crate::rules::backoff::Backoff;
 use crate::rules::freshness::{State, Times};
 use crate::rules::policy::Policy;
-use crate::store::{Content, Generation, Node, RECORD_WEIGHT};
+use crate::store::{Change, Content, Generation, Node, RECORD_WEIGHT};
 use crate::tier::late::stands;
 use crate::tier::{Ages, Bumped, Down, Read, Tombstone, WriteId};
 
@@ -51,6 +51,30 @@ impl<C: Cacheable> Job<C> {
             }
             Ok(None) | Err(_) => self.end_without_commit(FlightResult::Consulted(None)),
         }
+    }
+
+    /// Takes a value over that is newer than the one here, and stale there too: the fetch goes on, here or elsewhere, and
+    /// may take long or fail.
+    pub(super) fn take_over(&self, found: &SharedValue<C::Value>, policy: &Policy) {
+        let Self { engine, target, flight, here, .. } = self;
+        let Ok(Record { node, weight }) = catch(|| engine.shared_record(target, found)) else { return };
+        let until = Moment::now().max(self.started).plus(nanos(policy.refresh_timeout));
+        node.set_no_refresh_until(until, &engine.store.windows);
+        let mut node = Some(node);
+        // Nodes are dropped after the lock.
+        let pins = engine.store.pins();
+        let change = engine.with_claims(target, |claims, known| {
+            let held = engine.store.resident(target.hash, known, &pins)?;
+            let is_current = claims.lane(here.lane).holds(flight) && engine.store.epoch() == flight.epoch();
+            let Some(own) = node.as_ref().filter(|_| is_current) else { return Ok(Change::default()) };
+            engine.doubt_if_changed(own, flight);
+            Ok(engine.store.put(&mut node, weight, flight.epoch(), held, &pins))
+        });
+        if let Some(added) = change.added() {
+            events::count(&engine.counters.shared_hits);
+            engine.suspect_if_untold(target, added, self.epoch);
+        }
+        engine.store.carry_out(change);
     }
 
     /// Ends a look that has found no other value: from now on this record stands here.

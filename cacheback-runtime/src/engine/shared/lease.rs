@@ -113,7 +113,7 @@ impl<C: Cacheable> Job<C> {
                             self.land(Some(found), policy);
                             return false;
                         }
-                        Some(_) => {}
+                        Some(found) => self.take_over(&found, policy),
                         // It is to be replaced, however fresh it is there.
                         None => ahead = None,
                     }
