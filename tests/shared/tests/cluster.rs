@@ -383,6 +383,41 @@ fn a_master_changes_places_with_its_replica() {
     });
 }
 
+/// It answers nobody, and keeps nobody waiting for longer than an operation takes. When it goes on it takes itself for a master
+/// still, until the others have told it.
+#[test]
+fn a_master_hangs() {
+    let Some(cluster) = Cluster::start(1) else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &cluster));
+    let keys = one_on_each(&cluster, &mut one);
+    let [hung, alive @ ..] = &keys;
+    let get = format!("get long {hung}");
+    for process in [&mut one, &mut other] {
+        wait_until("it is trusted", || process.ask(&get) == "Fresh Local first");
+    }
+    cluster.masters[0].stop();
+    assert_eq!(one.ask(&get), "Fresh Local first");
+    for key in alive {
+        assert_eq!(one.ask(&format!("set long {key} second")), "ok");
+        wait_until("the change", || other.ask(&format!("get long {key}")).ends_with(" second"));
+    }
+    let told = one.send(&format!("set long {hung} here")).answer();
+    assert!(told.words == "ok" || told.words.starts_with("Unreachable "), "{}", told.words);
+    assert!(told.took < TIMEOUT * 3 / 2, "{:?}", told.took);
+    assert_eq!(one.ask(&get), "Fresh Local here");
+    wait_until("the replica has taken over", || one.ask(&format!("set long {hung} third")) == "ok");
+    wait_until("the change", || other.ask(&get).ends_with(" third"));
+    cluster.masters[0].go_on();
+    for number in 0..20 {
+        wait_until("it is written", || one.ask(&format!("set long {hung} after{number}")) == "ok");
+    }
+    wait_until("it is a replica", || cluster.masters[0].has_role("slave"));
+    wait_until("the change", || other.ask(&get) == "Fresh Local after19");
+    assert_eq!(process(&origin, &cluster).ask(&get), "Fresh Shared after19");
+    assert_eq!(origin.runs(hung).len(), 0);
+}
+
 /// A master dies with a change that its replica has not got, and is replaced only after a while, in which other masters are
 /// told of other changes.
 #[test]
