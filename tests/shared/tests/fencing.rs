@@ -246,3 +246,31 @@ fn writes_that_wait_for_the_first_connection() {
         assert_eq!(write.answer().words, "ok");
     }
 }
+
+/// The process has not heard of a `clear`, so its `set` is written once more. The `set` of another process that comes between
+/// the two is the later one, and stands.
+#[test]
+fn a_set_between_the_two_tries_of_another() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    let [one, other] =
+        [proxy.url(), server.url()].map(|url| Process::start(&origin, &url, &["timeout=5000"]));
+    let (mut one, mut other) = (one, other);
+    server.tells(2);
+    assert_eq!(one.ask("set long a old"), "ok");
+    wait_until("a subscription", || proxy.deafen() == 1);
+    assert_eq!(other.ask("clear long"), "ok");
+    let kind = || server.query::<Vec<u8>>(redis::cmd("GET").arg(server.only("cb1:v:*")))[envelope::KIND];
+    let value = kind();
+    proxy.set(Fault::Hold);
+    let tries = one.send("set long a early");
+    wait_until("the first try", || kind() != value);
+    assert_eq!(other.ask("set long a late"), "ok");
+    proxy.set(Fault::None);
+    assert_eq!(tries.answer().words, "ok");
+    let mut third = Process::start(&origin, &server.url(), &[]);
+    assert_eq!(third.ask("get long a"), "Fresh Shared late");
+    wait_until("it is taken over", || one.ask("get long a").ends_with(" late"));
+    assert_eq!(other.ask("get long a"), "Fresh Local late");
+    assert_eq!(origin.runs("a").len(), 0);
+}
