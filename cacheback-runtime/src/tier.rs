@@ -102,6 +102,11 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// The connection over which a key is reached now, by its number.
     fn contact_of(&self, key: &WireKey) -> Option<u64>;
 
+    /// How often keys have gone over to another server.
+    fn moves(&self) -> u64 {
+        0
+    }
+
     /// How long ago the connection of this number was lost. `None`: it was not.
     fn lost(&self, contact: u64) -> Option<Duration>;
 

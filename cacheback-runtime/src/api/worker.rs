@@ -17,6 +17,7 @@ use crate::function::queued::{Missing, Provisions};
 use crate::outcome::error::Error;
 use crate::tier::Token;
 
+mod age;
 mod desk;
 mod floor;
 mod watch;

@@ -39,6 +39,8 @@ use queue::{Counts, Cursor, Item, Next, Queue, Route};
 
 /// The pauses between two attempts at a tier that can be asked and does not answer: from the first to the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];
+/// A question is asked so often, if the connection is another one each time.
+const ASKED: usize = 3;
 /// So many deliveries are under way at once.
 const BATCH: usize = 64;
 
@@ -60,7 +62,7 @@ struct Backlog {
     state: Mutex<State>,
     /// Something waits, or is under way. Read without the lock.
     is_behind: AtomicBool,
-    /// The number of the last connection that was seen.
+    /// The number of the last connection that was noticed, and of the last move of keys, in one sum.
     connection: AtomicU64,
     /// Something was delivered, or could not be.
     moved: Notify,
@@ -109,18 +111,20 @@ impl Recovering {
         })
     }
 
-    /// Asks for a key after its changes were delivered. It is sent at once if none waits.
+    /// Asks for a key after its changes were delivered. It is sent at once if none waits. `undo` takes an answer back
+    /// that is not to be used.
     fn ask<T: Send + 'static>(
         &self,
         key: &WireKey,
         send: impl Fn(&dyn Tier, &WireKey) -> Reply<T> + Send + 'static,
+        undo: impl Fn(&dyn Tier, &WireKey, &T) + Send + 'static,
     ) -> Reply<T> {
         let (backlog, key) = (Arc::clone(self.backlog()), key.clone());
         // Before it is noticed: what is lost with a later one is noticed after the answer.
         let mut over = Over::now(&*backlog.tier, &key);
         let mut sent = (!backlog.is_behind()).then(|| send(&*backlog.tier, &key));
         Box::pin(async move {
-            loop {
+            for _ in 0..ASKED {
                 let reply = match sent.take() {
                     Some(reply) => reply,
                     None => {
@@ -135,7 +139,9 @@ impl Recovering {
                     return Ok(answer);
                 }
                 // A server may have answered that has taken over since, and was not told again of what was lost.
+                undo(&*backlog.tier, &key, &answer);
             }
+            Err(Down::Disconnected)
         })
     }
 
@@ -208,12 +214,12 @@ impl Backlog {
 
     /// Looks whether the connection is another one.
     fn notice_connection(self: &Arc<Self>) {
-        let number = self.tier.contact();
+        let number = self.tier.contact() + self.tier.moves();
         if self.connection.load(Ordering::SeqCst) >= number {
             return;
         }
         let mut state = self.state();
-        state.queue.reconnected(&|contact| self.lost(contact));
+        state.queue.reconnected(&|contact, key| self.lost(contact, key));
         // Before anybody takes the connection for noticed, and reads.
         self.is_behind.store(true, Ordering::SeqCst);
         self.connection.fetch_max(number, Ordering::SeqCst);
@@ -221,9 +227,11 @@ impl Backlog {
         self.more.notify_one();
     }
 
-    /// When a connection was lost.
-    fn lost(&self, contact: u64) -> Option<Moment> {
-        self.tier.lost(contact).map(|lost| before(Moment::now(), lost))
+    /// When a connection was lost, or a key went over to the server of another one.
+    fn lost(&self, contact: u64, key: &WireKey) -> Option<Moment> {
+        let has_moved =
+            || self.tier.contact_of(key).is_some_and(|now| now != contact).then_some(Duration::ZERO);
+        self.tier.lost(contact).or_else(has_moved).map(|lost| before(Moment::now(), lost))
     }
 
     /// A change is sent as it is made, after this.
@@ -337,6 +345,14 @@ impl Backlog {
     ) -> Result<(Vec<(WriteId, bool)>, Parts), Down> {
         let Item::Key { key, parts, .. } = item else { unreachable!("a key") };
         let known = |part: &Part, id| Part { known: Some(id), ..part.clone() };
+        if let Delivered::Yielded(there) = first {
+            // It was not lost.
+            let own = |part: &Option<Part>| part.clone().filter(|part| part.known == Some(there));
+            let holds = Parts { whole: own(&parts.whole), stale: own(&parts.stale) };
+            if !holds.is_empty() {
+                return Ok((Vec::new(), holds));
+            }
+        }
         match (first, &parts.whole, &parts.stale) {
             (Delivered::Done(id), whole, stale) => {
                 let part = |part: &Option<Part>| part.as_ref().map(|part| known(part, id));
@@ -461,6 +477,10 @@ impl Tier for Recovering {
         self.tier.contact_of(key)
     }
 
+    fn moves(&self) -> u64 {
+        self.tier.moves()
+    }
+
     fn lost(&self, contact: u64) -> Option<Duration> {
         self.tier.lost(contact)
     }
@@ -507,11 +527,16 @@ impl Tier for Recovering {
     }
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
-        self.ask(key, move |tier, key| tier.read(key, have))
+        self.ask(key, move |tier, key| tier.read(key, have), |_, _, _| {})
     }
 
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
-        self.ask(key, move |tier, key| tier.acquire(key, request))
+        let free = move |tier: &dyn Tier, key: &WireKey, acquired: &Acquired| {
+            if let Acquired::Ours(lease) = acquired {
+                tier.release(key, lease.token, Release::Free);
+            }
+        };
+        self.ask(key, move |tier, key| tier.acquire(key, request), free)
     }
 
     fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {

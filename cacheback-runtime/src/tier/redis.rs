@@ -127,6 +127,10 @@ impl Tier for Connected {
         self.0.servers().connection(|| self.0.prefix.names(key).value)
     }
 
+    fn moves(&self) -> u64 {
+        self.0.servers().moves()
+    }
+
     fn lost(&self, contact: u64) -> Option<Duration> {
         self.0.of_this_process().common.life.lost_for(contact)
     }

@@ -30,7 +30,8 @@ pub(crate) fn start(log: &Log) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let (state, log) = (Arc::<Mutex<State>>::default(), log.clone());
     thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
+        // A process that was killed may have left a connection that cannot be taken any more.
+        for stream in listener.incoming().filter_map(Result::ok) {
             let (state, log) = (Arc::clone(&state), log.clone());
             thread::spawn(move || answer(stream, &state, &log));
         }

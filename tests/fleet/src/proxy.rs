@@ -69,7 +69,7 @@ impl Proxy {
         let state = Arc::new(State { failure, connections, server: AtomicU16::new(server), other });
         let serving = Arc::clone(&state);
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for client in listener.incoming().filter_map(Result::ok) {
                 serving.serve(client);
             }
         });

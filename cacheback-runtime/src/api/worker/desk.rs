@@ -3,8 +3,8 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use super::age;
 use super::floor::{Floor, Place};
-use super::watch;
 use crate::api::serve::Serve;
 use crate::base::sync::{Arc, AtomicUsize, Ordering};
 use crate::base::tasks::{Handle, first, sleep};
@@ -202,7 +202,7 @@ impl Desk {
         let work = work.and_then(|Job { key, args, token, seen, trace, enqueued }| {
             let order = Order { key, token, seen, trace, cut: self.floor.cut_of_jobs() };
             let work = serve.prepare(args, &self.provisions)?;
-            watch::starts(self.alias, line, enqueued);
+            age::starts(self.alias, line, enqueued);
             Ok((work, order))
         });
         let verdict = match work {

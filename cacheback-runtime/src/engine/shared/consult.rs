@@ -57,16 +57,29 @@ impl<C: Cacheable> Job<C> {
     /// may take long or fail.
     pub(super) fn take_over(&self, found: &SharedValue<C::Value>, policy: &Policy) {
         let Self { engine, target, flight, here, .. } = self;
+        let (now, windows) = (Moment::now(), &engine.store.windows);
         let Ok(Record { node, weight }) = catch(|| engine.shared_record(target, found)) else { return };
-        let until = Moment::now().max(self.started).plus(nanos(policy.refresh_timeout));
-        node.set_no_refresh_until(until, &engine.store.windows);
+        if !node.has_value(now, windows) {
+            return;
+        }
+        let until = now.max(self.started).plus(nanos(policy.refresh_timeout));
+        let number = node.write_id();
         let mut node = Some(node);
         // Nodes are dropped after the lock.
         let pins = engine.store.pins();
         let change = engine.with_claims(target, |claims, known| {
             let held = engine.store.resident(target.hash, known, &pins)?;
             let is_current = claims.lane(here.lane).holds(flight) && engine.store.epoch() == flight.epoch();
-            let Some(own) = node.as_ref().filter(|_| is_current) else { return Ok(Change::default()) };
+            // A value of this process that the tier does not have may be newer than all that is there.
+            let gives_way = |held: &NodeOf<C>| {
+                held.write_id().map_or(!held.has_value(now, windows), |id| Some(id) < number)
+            };
+            let is_taken = is_current && held.is_none_or(gives_way);
+            let Some(own) = node.as_ref().filter(|_| is_taken) else { return Ok(Change::default()) };
+            if let Some(backoff) = held.and_then(|held| held.remembered_backoff(now)) {
+                own.set_backoff(backoff, windows);
+            }
+            own.set_no_refresh_until(until, windows);
             engine.doubt_if_changed(own, flight);
             Ok(engine.store.put(&mut node, weight, flight.epoch(), held, &pins))
         });

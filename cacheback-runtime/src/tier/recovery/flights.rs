@@ -26,7 +26,7 @@ impl Sending {
             (Item::Key { key, .. }, Some(over)) => over.answered(&*self.backlog.tier, key),
             _ => None,
         };
-        let told = Told { on, now: Moment::now(), losses: &|contact| self.backlog.lost(contact) };
+        let told = Told { on, now: Moment::now(), losses: &|contact, key| self.backlog.lost(contact, key) };
         let waits = state.queue.delivered(&self.item, holds, told);
         if waits { self.backlog.waits(state) } else { self.backlog.changed(state) }
     }
@@ -84,7 +84,7 @@ impl Flight {
         let mut state = self.backlog.state();
         // Under the lock, so that a loss after this is noticed after it.
         let on = self.over.answered(&*self.backlog.tier, &self.key);
-        let told = Told { on, now: Moment::now(), losses: &|contact| self.backlog.lost(contact) };
+        let told = Told { on, now: Moment::now(), losses: &|contact, key| self.backlog.lost(contact, key) };
         let part = Part { change, turn: self.turn, at: self.at, known: answer };
         let waits = state.queue.flown(&self.key, part, told);
         if waits { self.backlog.waits(state) } else { self.backlog.changed(state) }

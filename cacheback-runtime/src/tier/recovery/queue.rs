@@ -458,7 +458,11 @@ impl Queue {
                 let is_news = parts.whole.iter().chain(&parts.stale).any(|part| part.known.is_none());
                 // One that was told before, and was not lost, is no matter.
                 self.counts.yielded += u64::from(holds.is_empty() && is_news);
-                self.counts.recovered += u64::from(!holds.is_empty());
+                let sent = [&parts.whole, &parts.stale].map(|part| part.as_ref().and_then(|part| part.known));
+                let held = [&holds.whole, &holds.stale].map(|part| part.as_ref().and_then(|part| part.known));
+                // One that was told before, and was not lost, is no matter.
+                let is_told = held.iter().zip(sent).any(|(held, sent)| held.is_some() && *held != sent);
+                self.counts.recovered += u64::from(is_told);
                 for part in [holds.whole, holds.stale].into_iter().flatten() {
                     waits |= self.keep(&name, key, part, told);
                 }

@@ -30,7 +30,7 @@ use super::tries::CONNECTING;
 use super::writes::Turn;
 use crate::base::clock::Moment;
 use crate::base::sync::Arc;
-use crate::base::sync::plain::{Mutex, lock};
+use crate::base::sync::plain::{AtomicU64, Mutex, Ordering, lock};
 use crate::events;
 use crate::tier::status::ServerStatus;
 use crate::tier::{Down, Reply};
@@ -80,6 +80,7 @@ pub(super) struct Cluster {
     state: Mutex<State>,
     /// The layout may have changed.
     asks: Arc<Notify>,
+    moves: AtomicU64,
 }
 
 struct State {
@@ -113,7 +114,8 @@ impl Cluster {
             waiting: Some(Vec::new()),
             connected: (false, common.now()),
         };
-        let cluster = Arc::new(Self { seeds, open, common, state: Mutex::new(state), asks: Arc::default() });
+        let (asks, moves) = Default::default();
+        let cluster = Arc::new(Self { seeds, open, common, state: Mutex::new(state), asks, moves });
         runtime().spawn(keep(Arc::downgrade(&cluster)));
         cluster
     }
@@ -146,6 +148,11 @@ impl Cluster {
         let address = state.owners.of(slot)?;
         let owner = state.links.iter().find(|member| member.address == address);
         owner.map(|member| Arc::clone(&member.link))
+    }
+
+    /// How often slots have gone over to another server.
+    pub(super) fn moves(&self) -> u64 {
+        self.moves.load(Ordering::SeqCst)
     }
 
     /// Whether this server owns the slot.
@@ -250,7 +257,12 @@ impl Cluster {
     /// The link to a server that has taken a slot over.
     fn moved(self: &Arc<Self>, slot: Slot, address: &str) -> Option<Arc<Link>> {
         let link = self.member(address)?;
-        lock(&self.state).owners.set(slot, address);
+        let mut state = lock(&self.state);
+        if state.owners.of(slot) != Some(address) {
+            state.owners.set(slot, address);
+            self.moves.fetch_add(1, Ordering::SeqCst);
+        }
+        drop(state);
         Some(link)
     }
 
@@ -314,7 +326,11 @@ impl Cluster {
         let masters = layout.masters();
         let mut state = lock(&self.state);
         // First of all, so that new links know their slots.
-        state.owners = layout.slots();
+        let owners = layout.slots();
+        if state.owners != owners {
+            state.owners = owners;
+            self.moves.fetch_add(1, Ordering::SeqCst);
+        }
         state.replicas.clone_from(&layout.replicas);
         let now = Instant::now();
         let is_member = |member: &Member| {

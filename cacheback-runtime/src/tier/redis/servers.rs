@@ -89,6 +89,14 @@ impl Servers {
         }
     }
 
+    /// How often slots have gone over to another server.
+    pub(super) fn moves(&self) -> u64 {
+        match self {
+            Self::One(_) => 0,
+            Self::Cluster(cluster) => cluster.moves(),
+        }
+    }
+
     pub(super) fn is_cluster(&self) -> bool {
         matches!(self, Self::Cluster(_))
     }

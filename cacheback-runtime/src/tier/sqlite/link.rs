@@ -340,16 +340,17 @@ impl Shared {
 
     fn set_connected(&self, connected: bool) {
         self.is_up.store(connected, Ordering::Release);
-        self.note_life(self.is_up());
+        self.note_life();
         let mut state = lock(&self.connected);
         if state.0 != connected {
             *state = (connected, self.now());
         }
     }
 
-    fn note_life(&self, is_up: bool) {
+    fn note_life(&self) {
         let mut lives = lock(&self.lives);
-        match (*lives, is_up) {
+        // Under the lock: who comes last has the last word.
+        match (*lives, self.is_up()) {
             (None, true) => *lives = Some(self.life.connected()),
             (Some(number), false) => {
                 *lives = None;
@@ -368,7 +369,7 @@ impl Shared {
     pub(super) fn report(&self, opening: u64, trouble: Trouble) {
         if self.opening.load(Ordering::Acquire) == opening {
             self.is_up.store(false, Ordering::Release);
-            self.note_life(false);
+            self.note_life();
             *lock(&self.trouble) = Some(trouble);
         }
     }
@@ -392,7 +393,7 @@ impl Shared {
     pub(super) fn ends(&self, thread: Thread, is_well: bool) {
         self.busy[thread as usize].store(0, Ordering::Release);
         if self.is_stuck.swap(false, Ordering::AcqRel) {
-            self.note_life(self.is_up());
+            self.note_life();
         }
         if let Thread::Writer = thread {
             self.is_failing.store(!is_well, Ordering::Release);
@@ -488,7 +489,7 @@ impl Shared {
         let is_stuck = self.busy.iter().any(is_busy);
         let has_just_stuck = is_stuck && self.is_up() && !self.is_stuck.swap(true, Ordering::AcqRel);
         if has_just_stuck {
-            self.note_life(false);
+            self.note_life();
         }
         // A slow disk may do so again and again.
         if has_just_stuck && self.stalls.passes(self.now().plus(1)) {

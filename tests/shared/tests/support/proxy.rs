@@ -64,7 +64,7 @@ impl Proxy {
         });
         let serving = Arc::clone(&state);
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for client in listener.incoming().filter_map(Result::ok) {
                 if serving.fault() == Fault::Cut {
                     continue;
                 }

@@ -19,8 +19,8 @@ pub(in crate::tier::recovery) struct Told<'a> {
     pub(in crate::tier::recovery) losses: Losses<'a>,
 }
 
-/// When a connection was lost. `None`: it is there.
-pub(in crate::tier::recovery) type Losses<'a> = &'a dyn Fn(u64) -> Option<Moment>;
+/// When a connection was lost, or a key went over to another one. `None`: neither.
+pub(in crate::tier::recovery) type Losses<'a> = &'a dyn Fn(u64, &WireKey) -> Option<Moment>;
 
 impl Queue {
     /// Keeps a change that was told. If its connection is lost by now, it is to be told again: returns whether it is.
@@ -80,7 +80,7 @@ impl Queue {
     /// Whether what was last told of a key, at this moment, may be lost with its connection.
     fn may_be_lost(&self, name: &Name, at: Moment, losses: Losses<'_>) -> bool {
         let slot = self.slots.get(name).filter(|slot| slot.kept_at == at && !slot.kept.is_empty());
-        slot.and_then(|slot| losses(slot.kept_on)).is_some_and(|lost| at >= before(lost, KEPT))
+        slot.and_then(|slot| losses(slot.kept_on, &slot.key)).is_some_and(|lost| at >= before(lost, KEPT))
     }
 
     /// What is kept of a key waits once more.
@@ -101,7 +101,7 @@ impl Queue {
         for (at, name) in held.into_iter().chain(std::mem::take(&mut self.kept)) {
             if self.may_be_lost(&name, at, losses) {
                 self.tell_again(&name);
-            } else if self.slots.get(&name).is_some_and(|slot| losses(slot.kept_on).is_none()) {
+            } else if self.slots.get(&name).is_some_and(|slot| losses(slot.kept_on, &slot.key).is_none()) {
                 self.kept.push_back((at, name));
             } else {
                 self.forget(&name, at);

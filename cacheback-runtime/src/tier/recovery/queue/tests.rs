@@ -69,6 +69,14 @@ fn item(item: &Item, now: u64) -> String {
     }
 }
 
+/// The same, told at this time.
+fn numbered(parts: &Parts, now: u64) -> Parts {
+    let part = |part: &Option<Part>| {
+        part.as_ref().map(|part| Part { known: Some(WriteId(now + 1_000)), ..part.clone() })
+    };
+    Parts { whole: part(&parts.whole), stale: part(&parts.stale) }
+}
+
 /// A queue, and a tier that answers nothing, with when its connections were lost, in seconds.
 struct World(Queue, HashMap<u64, u64>);
 
@@ -90,7 +98,7 @@ impl World {
         tell: impl FnOnce(&mut Queue, Told<'_>) -> T,
     ) -> T {
         let losses = &self.1;
-        let losses = |connection| losses.get(&connection).map(|lost| at(*lost));
+        let losses = |connection, _: &WireKey| losses.get(&connection).map(|lost| at(*lost));
         tell(&mut self.0, Told { on, now: at(seconds), losses: &losses })
     }
     /// A change has arrived, on this connection.
@@ -144,7 +152,7 @@ impl World {
             let [next] = &items[..] else { break };
             told.push(item(next, now));
             let holds = match next {
-                Item::Key { parts, .. } => parts.clone(),
+                Item::Key { parts, .. } => numbered(parts, now),
                 Item::All(..) => Parts::default(),
             };
             self.delivered(next, holds, now);
@@ -274,7 +282,7 @@ fn later_changes_of_a_key_wait_behind_it() {
     assert_eq!(world.0.failures(&key(1).scope, Some(&key(1))), 1);
     assert_eq!(world.deliver(3), ["1 b 2 of 60, 2 s ago"]);
     assert!(matches!(world.0.next_of(&key(1), until), Next::Nothing));
-    assert_eq!(world.0.number_of(&key(1), turn), None, "nobody has numbered it");
+    assert_eq!(world.0.number_of(&key(1), turn), Some(WriteId(1_003)));
 }
 
 #[test]
@@ -412,12 +420,22 @@ fn what_was_told_of_late_is_told_again() {
     world.reconnect(FIRST, 30);
     let items = world.0.batch(&mut Cursor::default(), 9);
     assert_eq!(items.len(), 2);
+    let parts = |item: &Item| match item {
+        Item::Key { parts, .. } => parts.clone(),
+        Item::All(..) => unreachable!("single keys"),
+    };
     for item in &items {
-        world.delivered(item, Parts::default(), 31);
+        world.delivered(item, parts(item), 31);
     }
-    let Counts { recovered, .. } = world.0.counts;
-    assert_eq!((recovered, world.0.is_idle()), (2, true));
-    assert!(world.0.slots.is_empty());
+    let Counts { recovered, yielded, .. } = world.0.counts;
+    assert_eq!((recovered, yielded, world.0.is_empty()), (2, 0, true));
+    // The next connection may be lost as soon.
+    world.reconnect(FIRST, 32);
+    assert_eq!(world.0.len(), 2);
+    for item in &world.0.batch(&mut Cursor::default(), 9) {
+        world.delivered(item, Parts::default(), 33);
+    }
+    assert!(world.0.is_idle() && world.0.slots.is_empty());
 }
 
 /// One of several connections is lost for longer than changes are kept. Those that were told on it are told again on the

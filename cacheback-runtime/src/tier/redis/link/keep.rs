@@ -43,24 +43,27 @@ impl Loss {
     }
 }
 
-/// Keeps the link: connects, sends, and connects again.
-pub(super) async fn supervise(
-    mut server: Server,
-    mut queue: mpsc::UnboundedReceiver<Order>,
-    state: Arc<State>,
-) {
+/// Keeps the link until nobody can send any more.
+pub(super) async fn supervise(server: Server, queue: mpsc::UnboundedReceiver<Order>, state: Arc<State>) {
+    keep(server, queue, &state).await;
+    // Whoever was told something on its connection is to know that this is over.
+    state.is_lost();
+}
+
+/// Connects, sends, and connects again.
+async fn keep(mut server: Server, mut queue: mpsc::UnboundedReceiver<Order>, state: &Arc<State>) {
     let limit = server.common.limit;
     let (mut tries, mut is_first) = (Tries::new(limit), true);
     // What was logged of this outage: anything, and the right that is missing.
     let mut told = (false, false);
     loop {
         let within = if is_first { limit } else { tries.patience() };
-        let connecting = timeout(within, connect(&server, &state));
+        let connecting = timeout(within, connect(&server, state));
         let connected = if is_first {
             // Orders wait for the first connection, within their own time.
             Some(connecting.await)
         } else {
-            refuse_while(&mut queue, &state, connecting).await
+            refuse_while(&mut queue, state, connecting).await
         };
         let Some(connected) = connected else { return };
         is_first = false;
@@ -74,7 +77,7 @@ pub(super) async fn supervise(
                 }
                 tries.succeeded();
                 told = (false, false);
-                let Some(loss) = serve(&server, &connection, &mut queue, &state).await else { return };
+                let Some(loss) = serve(&server, &connection, &mut queue, state).await else { return };
                 loss
             }
             Ok(Err(loss)) => loss,
@@ -96,7 +99,7 @@ pub(super) async fn supervise(
             }
             tries.pause(&server.common.life).await;
         };
-        if refuse_while(&mut queue, &state, pause).await.is_none() {
+        if refuse_while(&mut queue, state, pause).await.is_none() {
             return;
         }
     }

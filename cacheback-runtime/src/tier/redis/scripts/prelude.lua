@@ -101,7 +101,7 @@ end
 local function put(envelope, number, left)
   redis.call('SET', KEYS[1], envelope, 'PX', string.format('%.0f', left))
   redis.call('SETRANGE', KEYS[1], 8, struct.pack('<I8', number))
-  if since > 0 and string.sub(envelope, 6, 6) == TOMBSTONE then
+  if string.sub(envelope, 6, 6) == TOMBSTONE then
     redis.call('SETRANGE', KEYS[1], 40, struct.pack('<I8', since))
   end
 end
