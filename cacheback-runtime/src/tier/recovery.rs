@@ -202,6 +202,12 @@ impl Backlog {
         }
     }
 
+    /// A change that was told is to be told again: its connection is another one by now.
+    fn waits_again(self: &Arc<Self>, state: MutexGuard<'_, State>) {
+        self.changed(state);
+        self.more.notify_one();
+    }
+
     /// A change waits from now on.
     fn waits(self: &Arc<Self>, state: MutexGuard<'_, State>) {
         let waiting = state.queue.len();
@@ -345,32 +351,38 @@ impl Backlog {
     ) -> Result<(Vec<(WriteId, bool)>, Parts), Down> {
         let Item::Key { key, parts, .. } = item else { unreachable!("a key") };
         let known = |part: &Part, id| Part { known: Some(id), ..part.clone() };
-        if let Delivered::Yielded(there) = first {
-            // It was not lost.
-            let own = |part: &Option<Part>| part.clone().filter(|part| part.known == Some(there));
-            let holds = Parts { whole: own(&parts.whole), stale: own(&parts.stale) };
-            if !holds.is_empty() {
-                return Ok((Vec::new(), holds));
-            }
-        }
-        match (first, &parts.whole, &parts.stale) {
-            (Delivered::Done(id), whole, stale) => {
+        let there = match first {
+            Delivered::Done(id) => {
                 let part = |part: &Option<Part>| part.as_ref().map(|part| known(part, id));
-                Ok((vec![(id, true)], Parts { whole: part(whole), stale: part(stale) }))
+                return Ok((
+                    vec![(id, true)],
+                    Parts { whole: part(&parts.whole), stale: part(&parts.stale) },
+                ));
             }
-            (Delivered::Yielded(there), Some(_), Some(stale)) => {
-                let late = stale.late(over);
-                Ok(match self.tier.deliver(key, stale.change.clone(), late).await? {
-                    // What is there is another one's, and stale from now on.
-                    Delivered::Done(id) => {
-                        let holds = Parts { whole: None, stale: Some(known(stale, id)) };
-                        (vec![(there, false), (id, false)], holds)
-                    }
-                    Delivered::Yielded(there) => (vec![(there, false)], Parts::default()),
-                })
+            Delivered::Yielded(there) => there,
+        };
+        // It was told before, and was not lost.
+        let own = |part: &Option<Part>, there| part.clone().filter(|part| part.known == Some(there));
+        let whole = own(&parts.whole, there);
+        let news = || if whole.is_some() { Vec::new() } else { vec![(there, false)] };
+        let (Some(_), Some(stale)) = (&parts.whole, &parts.stale) else {
+            let stale = own(&parts.stale, there);
+            return Ok((if stale.is_some() { Vec::new() } else { news() }, Parts { whole, stale }));
+        };
+        Ok(match self.tier.deliver(key, stale.change.clone(), stale.late(over)).await? {
+            // What is there is stale from now on.
+            Delivered::Done(id) => {
+                let mut news = news();
+                news.push((id, whole.is_some()));
+                (news, Parts { whole, stale: Some(known(stale, id)) })
             }
-            (Delivered::Yielded(there), ..) => Ok((vec![(there, false)], Parts::default())),
-        }
+            Delivered::Yielded(last) => {
+                let stale = own(&parts.stale, last);
+                // Its value goes with the invalidation, or with what came after it.
+                let whole = whole.filter(|_| stale.is_some());
+                (if stale.is_some() { Vec::new() } else { vec![(last, false)] }, Parts { whole, stale })
+            }
+        })
     }
 
     /// Waits, whatever runtime the caller is on.

@@ -28,7 +28,7 @@ impl Sending {
         };
         let told = Told { on, now: Moment::now(), losses: &|contact, key| self.backlog.lost(contact, key) };
         let waits = state.queue.delivered(&self.item, holds, told);
-        if waits { self.backlog.waits(state) } else { self.backlog.changed(state) }
+        if waits { self.backlog.waits_again(state) } else { self.backlog.changed(state) }
     }
 }
 
@@ -86,8 +86,11 @@ impl Flight {
         let on = self.over.answered(&*self.backlog.tier, &self.key);
         let told = Told { on, now: Moment::now(), losses: &|contact, key| self.backlog.lost(contact, key) };
         let part = Part { change, turn: self.turn, at: self.at, known: answer };
-        let waits = state.queue.flown(&self.key, part, told);
-        if waits { self.backlog.waits(state) } else { self.backlog.changed(state) }
+        match (state.queue.flown(&self.key, part, told), answer) {
+            (false, _) => self.backlog.changed(state),
+            (true, Some(_)) => self.backlog.waits_again(state),
+            (true, None) => self.backlog.waits(state),
+        }
     }
 }
 
