@@ -448,6 +448,31 @@ fn what_a_master_was_told_last_is_told_to_its_replica() {
     assert_eq!(origin.runs(dead).len(), 0);
 }
 
+/// The replica takes over without the last change. Its master lives, and becomes a replica.
+#[test]
+fn what_a_master_was_told_last_is_told_to_whoever_takes_its_place() {
+    let Some(cluster) = Cluster::start(1) else { return };
+    let origin = Origin::start();
+    let [mut one, mut other] = [(); 2].map(|()| process(&origin, &cluster));
+    let [key, ..] = one_on_each(&cluster, &mut one);
+    let get = format!("get long {key}");
+    assert_eq!(other.ask(&get), "Fresh Shared first");
+    // What is there by now is older than what follows.
+    std::thread::sleep(TIMEOUT * 3 / 2);
+    let (master, replica) = (&cluster.masters[0], &cluster.replicas[0]);
+    // It cannot connect any more.
+    replica.run::<()>("CONFIG SET masterauth wrong");
+    assert_eq!(master.run::<i64>("CLIENT KILL TYPE replica"), 1);
+    assert_eq!(one.ask(&format!("set long {key} last")), "ok");
+    replica.run::<()>("CLUSTER FAILOVER TAKEOVER");
+    wait_until("it is told again", || {
+        process(&origin, &cluster).ask(&format!("peek long {key}")) == "true Shared last"
+    });
+    wait_until("the change", || other.ask(&get) == "Fresh Local last");
+    assert_eq!(one.ask(&get).split(' ').next_back(), Some("last"));
+    assert_eq!(origin.runs(&key).len(), 0);
+}
+
 /// Reads and writes go on while a slot moves, and nothing is lost.
 #[test]
 fn a_slot_moves_to_another_master() {
