@@ -275,7 +275,6 @@ fn the_message_of_an_own_change_and_the_fetch_after_it() {
         fleet.hear();
         assert_eq!((fleet.one.get(1), fleet.versions.runs(1)), (Err("failed"), 1));
         fleet.settle();
-        drop(fleet.one.get(1));
         fleet.one.remove(1);
         fleet.end(&[1]);
     });

@@ -104,6 +104,21 @@ impl Default for Checks {
     }
 }
 
+/// A change that is to be made for one that comes late.
+#[derive(Debug)]
+pub(super) struct Due {
+    pub(super) change: Change,
+    /// Nobody can tell whether it is the last one. Then it counts as a change by nobody, not even for its own process.
+    pub(super) is_unsure: bool,
+}
+
+impl Due {
+    /// It was made.
+    pub(super) fn done(is_unsure: bool, id: WriteId) -> Delivered {
+        if is_unsure { Delivered::Unsure(id) } else { Delivered::Done(id) }
+    }
+}
+
 /// A value that an operation has found.
 #[derive(Debug)]
 pub(super) struct Sighted<'e, V> {
@@ -152,12 +167,8 @@ impl<V: Contents> Envelope<V> {
 }
 
 impl<V> Envelope<V> {
-    pub(super) fn tombstone(id: WriteId, stamp: Stamp, now: Moment, left: u64) -> Self {
-        Self::tombstone_since(id, stamp, now, left, now)
-    }
-
-    /// The same of a change that was made at `born`, or later.
-    fn tombstone_since(id: WriteId, stamp: Stamp, now: Moment, left: u64, born: Moment) -> Self {
+    /// Of a change that was made at `born`, or later.
+    pub(super) fn tombstone(id: WriteId, stamp: Stamp, now: Moment, left: u64, born: Moment) -> Self {
         let retention = left.saturating_add(now.since(born));
         Self { id, value: None, born, written: now, lifetime: 0, retention, stamp }
     }
@@ -371,7 +382,7 @@ impl<'e, V: Contents> At<'e, V> {
         late: Lateness,
         doubt: Duration,
         checks: Checks,
-    ) -> Result<Change, Delivered> {
+    ) -> Result<Due, Delivered> {
         let Self { entry, key, scope, now, .. } = self;
         let (scope, now) = (*scope, *now);
         let there = entry.envelope.as_ref().map(|envelope| {
@@ -400,9 +411,9 @@ impl<'e, V: Contents> At<'e, V> {
             }
             (Order::Before, Some(There { id, .. }), _) if checks.late => Err(Delivered::Yielded(id)),
             (Order::Unsure, _, Change::Set(value)) if checks.late => {
-                Ok(Change::Remove { tombstone: value.ages.lifetime })
+                Ok(Due { change: Change::Remove { tombstone: value.ages.lifetime }, is_unsure: true })
             }
-            (_, _, change) => Ok(change),
+            (order, _, change) => Ok(Due { change, is_unsure: order == Order::Unsure }),
         }
     }
 }
@@ -420,7 +431,7 @@ impl<V> Entry<V> {
     fn bury(&mut self, id: WriteId, scope: Stamp, now: Moment, least: Duration, born: Moment) {
         let before = self.envelope.as_ref().filter(|envelope| envelope.value.is_none());
         let left = before.map_or(0, |tombstone| tombstone.until().since(now)).max(nanos(least));
-        self.envelope = Some(Envelope::tombstone_since(id, scope, now, left, born));
+        self.envelope = Some(Envelope::tombstone(id, scope, now, left, born));
     }
 }
 

@@ -37,6 +37,9 @@ pub(crate) struct Lateness {
 pub(crate) enum Delivered {
     /// It holds, with this number.
     Done(WriteId),
+    /// The key was changed, with this number, and nobody can tell whether that was the last change: a value of this process
+    /// may be from before another one, whenever it was fetched.
+    Unsure(WriteId),
     /// What was written later holds, with this number.
     Yielded(WriteId),
 }

@@ -34,7 +34,7 @@ pub(crate) mod state;
 mod tests;
 
 use faults::{Answer, Faults, Link, Operation, Work};
-use state::{Name, State};
+use state::{By, Name, State};
 
 /// A second tier in the memory of the process, for tests of shared functions (feature `test-util`).
 ///
@@ -339,7 +339,8 @@ async fn within<T>(timeout: Duration, mut answer: oneshot::Receiver<T>) -> Resul
 impl Server {
     /// Sends the messages of an operation of this process.
     fn publish(&mut self, origin: u64) {
-        for (scope, content) in std::mem::take(&mut self.state.outbox) {
+        for (scope, content, by) in std::mem::take(&mut self.state.outbox) {
+            let origin = if by == By::Process { origin } else { u64::MAX };
             if !self.faults.loses_messages {
                 self.post(&Post::Message(Message { origin, scope, content }));
             }

@@ -352,10 +352,11 @@ impl Backlog {
         let Item::Key { key, parts, .. } = item else { unreachable!("a key") };
         let known = |part: &Part, id| Part { known: Some(id), ..part.clone() };
         let there = match first {
-            Delivered::Done(id) => {
+            Delivered::Done(id) | Delivered::Unsure(id) => {
+                let is_own = matches!(first, Delivered::Done(_));
                 let part = |part: &Option<Part>| part.as_ref().map(|part| known(part, id));
                 return Ok((
-                    vec![(id, true)],
+                    vec![(id, is_own)],
                     Parts { whole: part(&parts.whole), stale: part(&parts.stale) },
                 ));
             }
@@ -369,11 +370,12 @@ impl Backlog {
             let stale = own(&parts.stale, there);
             return Ok((if stale.is_some() { Vec::new() } else { news() }, Parts { whole, stale }));
         };
-        Ok(match self.tier.deliver(key, stale.change.clone(), stale.late(over)).await? {
+        let second = self.tier.deliver(key, stale.change.clone(), stale.late(over)).await?;
+        Ok(match second {
             // What is there is stale from now on.
-            Delivered::Done(id) => {
+            Delivered::Done(id) | Delivered::Unsure(id) => {
                 let mut news = news();
-                news.push((id, whole.is_some()));
+                news.push((id, whole.is_some() && matches!(second, Delivered::Done(_))));
                 (news, Parts { whole, stale: Some(known(stale, id)) })
             }
             Delivered::Yielded(last) => {

@@ -302,7 +302,7 @@ impl Tier for Connected {
         let changed = self.0.change(key, change, None);
         Box::pin(async move {
             match changed.await? {
-                Delivered::Done(id) => Ok(id),
+                Delivered::Done(id) | Delivered::Unsure(id) => Ok(id),
                 // The number is that of another's change.
                 Delivered::Yielded(_) => Ok(WriteId(0)),
             }

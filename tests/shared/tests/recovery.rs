@@ -257,3 +257,26 @@ fn a_change_between_another_and_its_delivery() {
         });
     }
 }
+
+/// Another process removes a key within a time-out of the change that is told late: nobody can tell which was the later one,
+/// and so nobody keeps a value that may be from before it.
+#[test]
+fn a_value_of_the_outage_between_two_changes_of_the_same_moment() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    let [one, other] =
+        [proxy.url(), server.url()].map(|url| Process::start(&origin, &url, &["timeout=5000"]));
+    let (mut one, mut other) = (one, other);
+    for (key, change) in [("a", "invalidate"), ("b", "remove")] {
+        proxy.set(Fault::Cut);
+        one.logs("second tier lost");
+        assert_eq!(other.ask(&format!("remove long {key}")), "ok");
+        is_unreachable(&mut one, &format!("{change} long {key}"));
+        becomes(&mut one, &format!("get long {key}"), "Fresh Local 1");
+        proxy.set(Fault::None);
+        becomes(&mut one, "status", "connected=true");
+        becomes(&mut one, "status", " pending=0");
+        becomes(&mut one, &format!("get long {key}"), " 2");
+        becomes(&mut other, &format!("get long {key}"), " 2");
+    }
+}

@@ -8,13 +8,22 @@ use std::time::Duration;
 
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
-use crate::tier::fencing::{At, Checks, Contents, Entry, Held, Sighted};
+use crate::tier::fencing::{At, Checks, Contents, Due, Entry, Held, Sighted};
 use crate::tier::late::{Delivered, Lateness};
 use crate::tier::messages::{Content, News};
 use crate::tier::{
     Acquired, Bump, Change, Found, Lease, Payload, Read, Release, Request, Scope, Stamp, Stored, Token,
     WireKey, WriteId,
 };
+
+/// Who has made a change that is told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The process of the operation.
+    Process,
+    /// No process: each of them doubts what it has.
+    Nobody,
+}
 
 /// The whole server.
 #[derive(Debug)]
@@ -28,7 +37,7 @@ pub(crate) struct State {
     /// then. A paused clock may stand still, and numbers are to grow all the same.
     floor: u64,
     /// The messages of the last operation, which are still to be sent.
-    pub(crate) outbox: Vec<(Arc<Scope>, Content)>,
+    pub(crate) outbox: Vec<(Arc<Scope>, Content, By)>,
     checks: Checks,
 }
 
@@ -108,7 +117,7 @@ impl State {
         let checks = self.checks;
         let (stored, is_news) = self.at(now, key).store(lease, value, checks);
         if let (Stored::Yes(id), true) = (stored, is_news) {
-            self.publish(key, id);
+            self.publish(key, id, By::Process);
         }
         stored
     }
@@ -118,13 +127,13 @@ impl State {
     }
 
     pub(crate) fn write(&mut self, now: Moment, key: &WireKey, change: Change) -> WriteId {
-        self.change(now, key, change, now)
+        self.change(now, key, change, now, By::Process)
     }
 
     /// A change that was made at `born`, or later.
-    fn change(&mut self, now: Moment, key: &WireKey, change: Change, born: Moment) -> WriteId {
+    fn change(&mut self, now: Moment, key: &WireKey, change: Change, born: Moment, by: By) -> WriteId {
         let id = self.at(now, key).write(change, born);
-        self.publish(key, id);
+        self.publish(key, id, by);
         id
     }
 
@@ -139,14 +148,17 @@ impl State {
     ) -> Delivered {
         let checks = self.checks;
         match self.at(now, key).late(change, late, doubt, checks) {
-            Ok(change) => Delivered::Done(self.change(now, key, change, late.since(now, doubt))),
+            Ok(Due { change, is_unsure }) => {
+                let by = if is_unsure { By::Nobody } else { By::Process };
+                Due::done(is_unsure, self.change(now, key, change, late.since(now, doubt), by))
+            }
             Err(delivered) => delivered,
         }
     }
 
-    fn publish(&mut self, key: &WireKey, id: WriteId) {
+    fn publish(&mut self, key: &WireKey, id: WriteId, by: By) {
         let news = News { args: Arc::clone(&key.args), id };
-        self.outbox.push((Arc::clone(&key.scope), Content::Changed(news)));
+        self.outbox.push((Arc::clone(&key.scope), Content::Changed(news), by));
     }
 
     pub(super) fn bump(&mut self, now: Moment, scope: &Scope, change: Bump, age: Duration) {
@@ -154,7 +166,7 @@ impl State {
         let made = Moment::from_bits(now.to_bits().saturating_sub(nanos(age)));
         let stamp = self.stamp(scope).bumped(change, made);
         self.scopes.insert(Arc::clone(&scope.name), stamp);
-        self.outbox.push((Arc::new(scope.clone()), Content::Bumped(change)));
+        self.outbox.push((Arc::new(scope.clone()), Content::Bumped(change), By::Process));
     }
 
     /// Extends a lease, and returns whether there is one.

@@ -263,6 +263,9 @@ impl Inner {
                 Answer { word, rest, .. } if word == "stored" && rest.len() == 1 => {
                     Ok(Delivered::Done(WriteId(number(&rest[0])?)))
                 }
+                Answer { word, rest, .. } if word == "unsure" && rest.len() == 1 => {
+                    Ok(Delivered::Unsure(WriteId(number(&rest[0])?)))
+                }
                 Answer { word, rest, .. } if word == "yielded" && rest.len() == 1 => {
                     Ok(Delivered::Yielded(WriteId(number(&rest[0])?)))
                 }

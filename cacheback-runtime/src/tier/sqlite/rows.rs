@@ -117,7 +117,7 @@ impl Loaded {
             } else {
                 // Whatever it was: something has changed, and all that processes have is older.
                 let (id, stamp) = (WriteId(micros(now)), Stamp::default());
-                envelope = Some(Envelope::tombstone(id, stamp, now, HEALING));
+                envelope = Some(Envelope::tombstone(id, stamp, now, HEALING, now));
                 mark = now.plus(HEALING).to_bits();
             }
         }
@@ -303,5 +303,5 @@ pub(super) fn entomb(db: &Connection, place: i64, now: Moment) -> Result<()> {
     });
     let (hash, number, stamp, mark) = found?;
     let left = Moment::from_bits(mark).since(now);
-    put(db, hash, Some(place), Envelope::tombstone(WriteId(number + 1), stamp, now, left), mark)
+    put(db, hash, Some(place), Envelope::tombstone(WriteId(number + 1), stamp, now, left, now), mark)
 }

@@ -17,7 +17,7 @@ use super::rows::{self, Loaded, Wanted, column};
 use super::trouble::Trouble;
 use super::values::{Kept, Raw};
 use crate::base::clock::{Moment, nanos};
-use crate::tier::fencing::{At, Checks, Sighted};
+use crate::tier::fencing::{At, Checks, Due, Sighted};
 use crate::tier::late::{Delivered, Lateness};
 use crate::tier::{
     Acquired, Bump, Change, Lease, Payload, Read, Release, Request, Scope, Stored, Token, WireKey, WriteId,
@@ -127,14 +127,21 @@ impl Store {
     }
 
     pub(super) fn write(&self, now: Moment, key: &WireKey, change: Change) -> Result<WriteId> {
-        self.change(now, key, change, now)
+        self.change(now, key, change, now, self.origin)
     }
 
     /// A change that was made at `born`, or later.
-    fn change(&self, now: Moment, key: &WireKey, change: Change, born: Moment) -> Result<WriteId> {
+    fn change(
+        &self,
+        now: Moment,
+        key: &WireKey,
+        change: Change,
+        born: Moment,
+        origin: u64,
+    ) -> Result<WriteId> {
         let mark = mark(now, &change);
         let id = self.at(now, key, |at| (at.write(change, born), mark))?;
-        self.publish(now, key, id)?;
+        changed(&self.db, now, origin, key, id)?;
         Ok(id)
     }
 
@@ -152,7 +159,11 @@ impl Store {
         let (scope, entry, floor) = (loaded.scope, &mut loaded.entry, &mut loaded.floor);
         let change = At::new(entry, key, scope, now, floor).late(change, late, doubt, self.checks);
         Ok(match change {
-            Ok(change) => Delivered::Done(self.change(now, key, change, late.since(now, doubt))?),
+            Ok(Due { change, is_unsure }) => {
+                // Of no process.
+                let origin = if is_unsure { 0 } else { self.origin };
+                Due::done(is_unsure, self.change(now, key, change, late.since(now, doubt), origin)?)
+            }
             Err(delivered) => delivered,
         })
     }

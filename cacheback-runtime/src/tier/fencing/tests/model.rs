@@ -302,10 +302,12 @@ impl Fleet {
             {
                 Err(format!("a change of step {step} has yielded to a value of step {read}"))
             }
-            (Delivered::Done(_), Some((read, _))) if read == step && step < changed => {
+            (Delivered::Done(_) | Delivered::Unsure(_), Some((read, _)))
+                if read == step && step < changed =>
+            {
                 Err(format!("a value of step {step} came late, and replaces a change of step {changed}"))
             }
-            (Delivered::Done(id), _) => {
+            (Delivered::Done(id) | Delivered::Unsure(id), _) => {
                 self.changed(key, kind, step);
                 self.numbered(key, id)
             }

@@ -1,6 +1,7 @@
 -- ARGV[4] the least time to live of a tombstone in ms, [5] the envelope of a tombstone, [6] the message, [7] to
 -- [10] how late it is.
-if order(ARGV[7], ARGV[8], ARGV[9], ARGV[10]) == 'before' then
+local standing = order(ARGV[7], ARGV[8], ARGV[9], ARGV[10])
+if standing == 'before' then
   return { 'yielded', stale, gone, id }
 end
 local left = redis.call('PTTL', KEYS[1])
@@ -19,5 +20,5 @@ end
 if state == 'r' or state == 'q' then
   redis.call('DEL', KEYS[2])
 end
-publish(ARGV[6], next_id)
-return { 'stored', stale, gone, next_id }
+publish(ARGV[6], next_id, standing)
+return { standing == 'unsure' and 'unsure' or 'stored', stale, gone, next_id }

@@ -106,7 +106,9 @@ local function put(envelope, number, left)
   end
 end
 
--- Tells all processes of a change. A user without the right to the channel changes the key all the same.
-local function publish(message, number)
-  redis.pcall('PUBLISH', ARGV[3], string.sub(message, 1, 10) .. struct.pack('<I8', number) .. string.sub(message, 19))
+-- Tells all processes of a change. A user without the right to the channel changes the key all the same. `standing`: if
+-- nobody can tell whether it is the last change, it is one of no process, so that its own doubts what it has as well.
+local function publish(message, number, standing)
+  local head = standing == 'unsure' and string.sub(message, 1, 2) .. string.rep('\0', 8) or string.sub(message, 1, 10)
+  redis.pcall('PUBLISH', ARGV[3], head .. struct.pack('<I8', number) .. string.sub(message, 19))
 end

@@ -26,10 +26,10 @@ if not is_tombstone and (is_outdated or standing == 'unsure') then
   local nothing = string.sub(ARGV[7], 1, 5) .. TOMBSTONE .. string.sub(ARGV[7], 7, 84)
   put(nothing, next_id, left)
   redis.call('DEL', KEYS[2])
-  publish(ARGV[9], next_id)
-  return { standing == 'unsure' and 'stored' or 'versions', stale, gone, next_id }
+  publish(ARGV[9], next_id, standing)
+  return { standing == 'unsure' and 'unsure' or 'versions', stale, gone, next_id }
 end
 put(ARGV[7], next_id, left)
 redis.call('DEL', KEYS[2])
-publish(ARGV[9], next_id)
-return { 'stored', stale, gone, next_id }
+publish(ARGV[9], next_id, standing)
+return { standing == 'unsure' and 'unsure' or 'stored', stale, gone, next_id }
