@@ -73,7 +73,7 @@ impl Server {
                 Told::Written
             }
         };
-        let mut news = state.outbox.drain(..).filter_map(|(_, content)| match content {
+        let mut news = state.outbox.drain(..).filter_map(|(_, content, _)| match content {
             Content::Changed(news) => Some(News(news.id)),
             Content::Bumped(_) => None,
         });
