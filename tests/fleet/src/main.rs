@@ -5,9 +5,8 @@
 //! has ways of its own that fail one by one or all together; masters are killed, or stopped until another one has taken
 //! over. With `--sentinel` it is a master that three sentinels watch. `-- cut` and `-- flush` are scripted: what the origin has to bear
 //! after a server was cut off for ten seconds, and after it has lost everything. `-- storm` measures what many messages
-//! cost a hit, and
-//! `-- suspects` what a million values to be looked at cost calls and server. It ends with 1 if a promise is broken,
-//! and tells the story of the key.
+//! cost a hit, and `-- suspects` what a million values to be looked at cost calls and server. It ends with 1 if a promise
+//! is broken, and tells the story of the key.
 //!
 //! This program is all of it: started without arguments it is the parent, with the origin, the network of each process and
 //! the [`nemesis`]; it starts itself as the processes (`worker`), and `redis-server` on free ports. `rules` are the
