@@ -11,7 +11,7 @@
 //! | 16 | 8 | fingerprint of the key |
 //! | 24 | 8 | fingerprint of the types |
 //! | 32 | 8 | moment of the write in milliseconds since 1970, by the writer's clock: no decision depends on it |
-//! | 40 | 8 | lifetime in milliseconds; of a tombstone, since when its change may have been made, in microseconds of the server's time, if that was told late (*patched*) |
+//! | 40 | 8 | lifetime in milliseconds; of a tombstone, since when it counts (*patched*) |
 //! | 48 | 8 | retention in milliseconds |
 //! | 56 | 8 | version of the tags: *stale* |
 //! | 64 | 8 | version of the tags: *gone* |
@@ -23,7 +23,8 @@
 //! header: this one skips them. A layout that cannot be read so has another version.
 //!
 //! The server writes three fields in place, within a stored envelope: it gives a write its id, an invalidation changes
-//! the kind and cuts the lifetime, and a tombstone that was told late says since when it counts. It cannot compute the sum, so the sum does not cover them. Any two kinds
+//! the kind and cuts the lifetime, and a tombstone whose change was told late says
+//! since when it may have been made, in microseconds of the server's time. It cannot compute the sum, so the sum does not cover them. Any two kinds
 //! differ in four bits.
 
 use std::fmt;

@@ -120,7 +120,7 @@ pub(super) struct Shared {
     is_up: AtomicBool,
     /// Its openings, one after the other. A thread that was not back in time ends one.
     pub(super) life: Life,
-    /// Whether the last of them has not ended.
+    /// The number of the last of them, if it has not ended.
     lives: Mutex<Option<u64>>,
     /// Whether it is open, and since when.
     connected: Mutex<(bool, Moment)>,
