@@ -23,8 +23,8 @@
 //! header: this one skips them. A layout that cannot be read so has another version.
 //!
 //! The server writes three fields in place, within a stored envelope: it gives a write its id, an invalidation changes
-//! the kind and cuts the lifetime, and a tombstone whose change was told late says
-//! since when it may have been made, in microseconds of the server's time. It cannot compute the sum, so the sum does not cover them. Any two kinds
+//! the kind and cuts the lifetime, and a tombstone whose change was told late says since when it may have been made, in
+//! microseconds of the server's time. The server cannot compute the sum, so the sum does not cover them. Any two kinds
 //! differ in four bits.
 
 use std::fmt;
