@@ -16,6 +16,7 @@
 )]
 
 use std::fmt;
+use std::future::ready;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Weak;
 use std::time::Duration;
@@ -154,6 +155,21 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// Changes all keys of a scope at once, by a change that was made at this moment of the process's clock. Leases of them
     /// are void afterwards.
     fn bump(&self, scope: &Arc<Scope>, change: Bump, at: Moment) -> Reply<()>;
+
+    /// Whether changes are to be confirmed, by replicas say, before a caller takes them for made.
+    fn confirms(&self) -> bool {
+        false
+    }
+
+    /// Confirms the changes of a key that were answered until now.
+    fn confirm(&self, _key: &WireKey) -> Reply<()> {
+        Box::pin(ready(Ok(())))
+    }
+
+    /// Confirms the changes of all keys of a scope that were answered until now.
+    fn confirm_all(&self, _scope: &Arc<Scope>) -> Reply<()> {
+        Box::pin(ready(Ok(())))
+    }
 
     /// Its queue for the refreshes that workers run, if it has one.
     fn queue(&self) -> Option<&dyn Queue> {

@@ -40,6 +40,13 @@ impl Error {
     }
 
     #[cfg(feature = "shared")]
+    pub(crate) fn unconfirmed(cache: &str, why: &dyn fmt::Display) -> Self {
+        let message =
+            format!("the replicas of the second tier have not confirmed the change of `{cache}`: {why}");
+        Self { kind: ErrorKind::Unreachable, message }
+    }
+
+    #[cfg(feature = "shared")]
     pub(crate) fn no_answer(message: impl Into<String>) -> Self {
         Self { kind: ErrorKind::Unreachable, message: message.into() }
     }

@@ -594,6 +594,18 @@ impl Tier for Recovering {
         self.tier.deliver(key, change, late)
     }
 
+    fn confirms(&self) -> bool {
+        self.tier.confirms()
+    }
+
+    fn confirm(&self, key: &WireKey) -> Reply<()> {
+        self.ask(key, |tier, key| tier.confirm(key), |_, _, ()| {})
+    }
+
+    fn confirm_all(&self, scope: &Arc<Scope>) -> Reply<()> {
+        self.tier.confirm_all(scope)
+    }
+
     fn queue(&self) -> Option<&dyn Jobs> {
         self.jobs.as_deref().or_else(|| self.tier.queue())
     }

@@ -51,7 +51,7 @@ use advisor::Advisor;
 use answer::{Answer, bytes, number, number_of, stamp_of, unexpected};
 use calls::Times;
 use cluster::{Cluster, SlotsOf};
-use link::{Common, Link, Server, Way};
+use link::{Common, Link, Replicas, Server, Way};
 use names::Prefix;
 use node::Node;
 use scripts::{Scripts, text};
@@ -342,6 +342,24 @@ impl Tier for Connected {
         });
         Box::pin(async move { bumped.await.unwrap_or(Err(Down::Disconnected)) })
     }
+
+    fn confirms(&self) -> bool {
+        self.0.settings.replicas > 0
+    }
+
+    fn confirm(&self, key: &WireKey) -> Reply<()> {
+        self.0.servers().replicated(&self.0.prefix.names(key).value)
+    }
+
+    fn confirm_all(&self, scope: &Arc<Scope>) -> Reply<()> {
+        let (inner, versions) = (Arc::clone(&self.0), self.0.prefix.versions(scope));
+        // A server that has taken over since may not have them.
+        let raised = inner.raise_versions(&scope.name);
+        Box::pin(async move {
+            raised.await?;
+            inner.servers().replicated(&versions).await
+        })
+    }
 }
 
 /// The tier, as a task of one process sees it.
@@ -411,21 +429,26 @@ impl Inner {
     fn server(&self, way: Way, slots: Option<SlotsOf>, common: Common) -> Server {
         let unchosen = self.settings.prefix.is_none().then(|| self.prefix.clone());
         let advisor = Some(Advisor::new(unchosen));
-        let me = Weak::clone(&self.me);
+        let (me, are_together) = (Weak::clone(&self.me), slots.is_none());
+        let names = Arc::new(move |inner: &Self| match &slots {
+            None => Some(inner.prefix.trial(Token::random())),
+            Some(slots) => inner.prefix.trial_in(|name| slots.have(name)),
+        });
+        let replicas = (self.settings.replicas > 0).then(|| {
+            let (me, names) = (Weak::clone(&me), Arc::clone(&names));
+            let mark = move || Some(rights::mark(&names(&*me.upgrade()?)?));
+            Replicas { count: self.settings.replicas, mark: Box::new(mark) }
+        });
         let first = move || {
             let Some(inner) = me.upgrade() else { return Vec::new() };
             let mut first = inner.scripts.load();
             first.extend(inner.queue_scripts.load());
-            let (names, are_together) = match &slots {
-                None => (Some(inner.prefix.trial(Token::random())), true),
-                Some(slots) => (inner.prefix.trial_in(|name| slots.have(name)), false),
-            };
-            first.extend(
-                names.into_iter().flat_map(|names| rights::trial(&inner.scripts, &names, are_together)),
-            );
+            let trial = |names| rights::trial(&inner.scripts, &names, are_together);
+            first.extend(names(&inner).into_iter().flat_map(trial));
             first
         };
-        Server { way, first: Box::new(first), beat: self.scripts.beat.call(&[""; 0], &[]), advisor, common }
+        let beat = self.scripts.beat.call(&[""; 0], &[]);
+        Server { way, first: Box::new(first), beat, advisor, replicas, common }
     }
 
     fn codec(&self) -> Option<&dyn Codec> {

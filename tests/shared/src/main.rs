@@ -191,6 +191,7 @@ fn with_redis(url: &str, options: &[String]) -> Result<Configure, cacheback::Err
         redis = match option.split_once('=') {
             Some(("timeout", time)) => redis.timeout(millis(time)),
             Some(("prefix", prefix)) => redis.prefix(prefix),
+            Some(("replicas", count)) => redis.wait_replicas(count.parse().expect("a number")),
             _ => panic!("there is no option {option}"),
         };
     }

@@ -193,6 +193,22 @@ fn a_missing_right_is_told_after_another_error() {
     assert_eq!(process.logged("second tier lost").len(), 2);
 }
 
+/// It is named to whoever makes a change: nobody else waits for replicas.
+#[test]
+fn a_missing_right_to_wait_for_replicas() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut process = start(&origin, &server.user("alice", rights()), &["replicas=1"]);
+    let told = process.ask("set long a written");
+    let lacks = "have not confirmed the change of `cacheback_shared_tests::functions::long`: its user may not run `WAIT`";
+    assert!(told.contains(lacks) && told.ends_with(" +wait`"), "{told}");
+    assert_eq!(process.ask("get long a"), "Fresh Local written");
+    assert_eq!(process.logged("second tier lost"), [""; 0]);
+    server.run::<()>("ACL SETUSER alice +wait");
+    let told = process.ask("set long a again");
+    assert!(told.contains(": 0 of 1 have it after "), "{told}");
+}
+
 /// A right that is taken away later is named as well.
 #[test]
 fn a_right_that_is_taken_away() {

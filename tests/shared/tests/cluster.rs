@@ -4,7 +4,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Cluster, Origin, Process, wait_until};
+use support::tls::Authority;
+use support::{Cluster, Origin, Process, Server, wait_until};
 
 /// After lost messages, a change is noticed within so long, and the time-out of an operation.
 const BOUND: Duration = Duration::from_secs(4);
@@ -546,5 +547,49 @@ fn a_user_of_a_cluster_with_few_rights() {
             _ => assert_eq!((&*answer, &*told), ("Fresh Shared 1", "ok"), "without {lacking:?}"),
         }
         assert_eq!(one.logged("secret"), [""; 0]);
+    }
+}
+
+/// Each master has its own replica to confirm a change.
+#[test]
+fn a_change_that_the_replica_of_its_master_has_to_confirm() {
+    let Some(cluster) = Cluster::start(1) else { return };
+    let origin = Origin::start();
+    let mut one = Process::start(&origin, &cluster.url(), &["timeout=300", "replicas=1"]);
+    let keys = one_on_each(&cluster, &mut one);
+    cluster.replicas[1].stop();
+    for (master, key) in keys.iter().enumerate() {
+        let told = one.ask(&format!("set long {key} second"));
+        let is_confirmed = told == "ok";
+        assert_eq!(is_confirmed, master != 1, "{told}");
+        assert!(is_confirmed || told.ends_with("0 of 1 have it after 300ms"), "{told}");
+    }
+    cluster.replicas[1].go_on();
+    wait_until("it is there again", || one.ask(&format!("set long {} third", keys[1])) == "ok");
+}
+
+/// All masters are reached over TLS: the one that was named, and those that it names.
+#[test]
+fn a_cluster_over_tls() {
+    let authority = Authority::new("a CA");
+    let Some(cluster) = Cluster::over_tls(&authority) else { return };
+    let origin = Origin::start();
+    let file = authority.file().display().to_string();
+    let all = cluster.url();
+    let (first, _) = all.split_once(',').unwrap();
+    let start = |url: &str| Process::start_in(&[("SSL_CERT_FILE", &*file)], &origin, url, &["timeout=2000"]);
+    let [mut one, mut other] = [start(first), start(&all)];
+    cluster.tells(2);
+    for key in &one_on_each(&cluster, &mut one) {
+        assert_eq!(other.ask(&format!("get long {key}")), "Fresh Shared first");
+        assert_eq!(one.ask(&format!("set long {key} second")), "ok");
+        wait_until("the change", || other.ask(&format!("get long {key}")) == "Fresh Local second");
+    }
+    let connected = |master: &Server| format!("+127.0.0.1:{}", master.tls_port().unwrap());
+    let mut masters: Vec<_> = cluster.masters.iter().map(connected).collect();
+    masters.sort();
+    for process in [&mut one, &mut other] {
+        assert_eq!(servers(process), masters);
+        assert_eq!(process.logged("WARN"), [""; 0]);
     }
 }

@@ -107,3 +107,80 @@ fn sentinels_that_do_not_help() {
     assert!(line.contains("and it is none"), "{line}");
     assert_eq!(replica.run::<Vec<String>>("KEYS cb1:v:*").len(), 1, "that of its master alone");
 }
+
+/// The words of the answer to a change that no replica has confirmed.
+#[track_caller]
+fn is_unconfirmed(process: &mut Process, change: &str) {
+    let told = process.send(change).answer();
+    assert!(
+        told.words.starts_with("Unreachable the replicas of the second tier have not confirmed"),
+        "{told:?}"
+    );
+    assert!(told.words.ends_with("0 of 1 have it after 300ms"), "{told:?}");
+    let limit = Duration::from_millis(300);
+    assert!((limit..3 * limit).contains(&told.took), "{told:?}");
+}
+
+/// The word of the master is not enough where replicas are to have a change, and it holds all the same.
+#[test]
+fn a_change_that_a_replica_has_to_confirm() {
+    let Some(mut group) = Sentinels::start(None) else { return };
+    let origin = Origin::start();
+    let options = ["timeout=300", "replicas=1"];
+    let mut one = Process::start(&origin, &group.url(""), &options);
+    let mut other = process(&origin, &group.url(""));
+    let changes = ["set long a first", "invalidate long b", "remove long c", "clear short x"];
+    for change in changes {
+        assert_eq!(one.ask(change), "ok");
+    }
+    group.servers[1].stop();
+    for change in changes.map(|change| change.replace("first", "second")) {
+        is_unconfirmed(&mut one, &change);
+    }
+    wait_until("the change", || other.ask("get long a").ends_with(" second"));
+    assert_eq!(other.ask("set long d unasked"), "ok", "another process, which does not ask");
+    let fetched = one.send("get long e").answer();
+    assert_eq!(fetched.words, "Fetched Fetched 1");
+    assert!(fetched.took < Duration::from_millis(300), "no read waits: {fetched:?}");
+    group.servers[1].go_on();
+    wait_until("it follows", || one.ask("set long a third") == "ok");
+    // It is there, whatever becomes of the master and of the process.
+    group.servers[0].kill();
+    one.kill();
+    let new = group.servers[1].port;
+    wait_until("it has moved", || server(&mut other) == format!("+127.0.0.1:{new}"));
+    wait_until("it is looked at", || other.ask("get long a").ends_with(" third"));
+    let mut third = Process::start(&origin, &group.url(""), &options);
+    assert_eq!(third.ask("get long a"), "Fresh Shared third");
+    // The old master follows, and has to confirm.
+    is_unconfirmed(&mut third, "set long a fourth");
+    group.servers[0].start_again();
+    wait_until("it follows", || third.ask("set long a fifth") == "ok");
+    assert_eq!(origin.runs("a").len(), 0);
+}
+
+/// Those who wait at the same time share the questions.
+#[test]
+fn many_changes_that_a_replica_has_to_confirm() {
+    let Some(group) = Sentinels::start(None) else { return };
+    let origin = Origin::start();
+    let mut one = Process::start(&origin, &group.url(""), &["timeout=20000", "replicas=1"]);
+    assert_eq!(one.ask("set long a first"), "ok");
+    let [master, replica] = &group.servers;
+    let waits = || {
+        let stats: String = master.run("INFO commandstats");
+        let waits = stats.lines().find_map(|line| line.strip_prefix("cmdstat_wait:calls=")).unwrap();
+        waits.split(',').next().unwrap().parse::<u64>().unwrap()
+    };
+    let before = waits();
+    replica.stop();
+    let sent: Vec<_> = (0..100).map(|key| one.send(&format!("set long k{key} value"))).collect();
+    let made = || master.run::<Vec<String>>("KEYS cb1:v:{cacheback:cacheback_shared_tests*").len();
+    wait_until("they are made", || made() == 101);
+    replica.go_on();
+    for told in sent {
+        assert_eq!(told.answer().words, "ok");
+    }
+    let count = waits() - before;
+    assert!((1..=50).contains(&count), "{count}");
+}

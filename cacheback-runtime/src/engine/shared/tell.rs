@@ -29,12 +29,18 @@ pub(in crate::engine) struct Message {
     change: Change,
 }
 
-/// The answer to a message.
-pub(in crate::engine) type Sent = Reply<WriteId>;
+/// A message on its way.
+pub(in crate::engine) struct Sent {
+    answer: Reply<WriteId>,
+    /// The tier is to confirm it besides.
+    confirms: Option<SharedKey>,
+}
 
 impl Message {
     pub(in crate::engine) fn send(self) -> Sent {
-        self.shared.tier.write(&self.shared.key, self.change)
+        let Self { shared, change } = self;
+        let answer = shared.tier.write(&shared.key, change);
+        Sent { answer, confirms: shared.tier.confirms().then_some(shared) }
     }
 }
 
@@ -91,21 +97,25 @@ impl<C: Cacheable> Engine<C> {
         target: &Target<C::OwnedKey>,
         node: Option<u64>,
     ) -> Telling {
-        let (sent, engine, target) = (sent?, Arc::clone(self), target.clone());
+        let (Sent { answer, confirms }, engine, target) = (sent?, Arc::clone(self), target.clone());
         Some(Box::pin(async move {
-            match sent.await {
+            let told = match answer.await {
                 Ok(WriteId(id)) => {
                     if let Some(node) = node {
                         // The user's `Eq` runs in here.
                         let _ = catch(|| engine.number(&target, node, id));
                     }
-                    Ok(())
+                    match confirms {
+                        Some(SharedKey { tier, key }) => confirmed(engine.name(), tier.confirm(&key)).await,
+                        None => Ok(()),
+                    }
                 }
-                Err(down) => {
-                    engine.tier_failed();
-                    Err(Error::unreachable(engine.name(), &down))
-                }
+                Err(down) => Err(Error::unreachable(engine.name(), &down)),
+            };
+            if told.is_err() {
+                engine.tier_failed();
             }
+            told
         }))
     }
 
@@ -128,6 +138,15 @@ impl<C: Cacheable> Engine<C> {
 pub(crate) fn tell(name: &'static str, alias: Option<&str>, change: Bump) -> Telling {
     let here = Here::find(name);
     let scope = Arc::new(Scope { name: name.into(), instance: None });
-    let sent = here.executor.tiers.get(alias)?.bump(&scope, change, Moment::now());
-    Some(Box::pin(async move { sent.await.map_err(|down| Error::unreachable(name, &down)) }))
+    let tier = Arc::clone(here.executor.tiers.get(alias)?);
+    let sent = tier.bump(&scope, change, Moment::now());
+    Some(Box::pin(async move {
+        sent.await.map_err(|down| Error::unreachable(name, &down))?;
+        if tier.confirms() { confirmed(name, tier.confirm_all(&scope)).await } else { Ok(()) }
+    }))
+}
+
+/// The end of a change that the tier has made, and is asked to confirm.
+async fn confirmed(name: &str, asked: Reply<()>) -> Result<(), Error> {
+    asked.await.map_err(|down| Error::unconfirmed(name, &down))
 }

@@ -353,20 +353,22 @@ impl Inner {
 
     /// In a cluster: asks the master of a scope's versions for them. `None`: every script sees them.
     pub(super) fn ask_for_versions(self: &Arc<Self>, name: &Arc<str>) -> Option<Reply<Stamp>> {
-        if !self.servers().is_cluster() {
-            return None;
-        }
+        self.servers().is_cluster().then(|| self.raise_versions(name))
+    }
+
+    /// Tells the master of a scope's versions of those that are known here, and learns what they are after that.
+    pub(super) fn raise_versions(self: &Arc<Self>, name: &Arc<str>) -> Reply<Stamp> {
         let scope = Scope { name: Arc::clone(name), instance: None };
         let versions = self.prefix.versions(&scope);
         let known = stamp_bytes(self.versions.known(name));
         let ask = AnyTime(self.scripts.versions.call(&[&versions], &[known]));
         let asked = self.servers().send(&versions, ask, None);
         let (inner, name) = (Arc::clone(self), Arc::clone(name));
-        Some(Box::pin(async move {
+        Box::pin(async move {
             let scope = Scope { name, instance: None };
             inner.answer(&scope, &versions, asked.await?)?;
             Ok(inner.versions.known(&scope.name))
-        }))
+        })
     }
 
     /// In a cluster: completes when the versions of a scope can be used. `None`: they can be used now.

@@ -7,6 +7,8 @@
 //! A new connection is used when the scripts are known to the server, and the user has the rights for them. The first
 //! one is also looked at by the [`Advisor`]. A replica is not used: it refuses the script that is run once a second.
 //!
+//! `replicas` waits for those of the server, for whoever wants more than its word.
+//!
 //! It all runs on a runtime of its own, which no caller can stop or block. Operations are sent in the order of the
 //! calls.
 
@@ -24,13 +26,16 @@ use crate::base::sync::Arc;
 use crate::base::sync::plain::{AtomicBool, AtomicI64, AtomicU64, Mutex, Ordering, lock};
 use crate::base::tasks::BoxFuture;
 use crate::events::RateLimit;
-use crate::tier::Down;
 use crate::tier::life::Life;
 use crate::tier::status::{Meter, ServerStatus};
+use crate::tier::{Down, Reply};
 
 mod health;
 mod keep;
+mod replicas;
 pub(super) use keep::Loss;
+use replicas::Questions;
+pub(super) use replicas::Replicas;
 
 /// The runtime of all links, with a thread of its own: no body of a user's runs there, and could block it.
 pub(super) fn runtime() -> &'static tokio::runtime::Runtime {
@@ -54,6 +59,8 @@ pub(super) struct Server {
     pub(super) beat: Cmd,
     /// Until it has been asked.
     pub(super) advisor: Option<Advisor>,
+    /// Those that are to have a change before it counts as made. Until the link asks them.
+    pub(super) replicas: Option<Replicas>,
     pub(super) common: Common,
 }
 
@@ -249,12 +256,13 @@ struct Connected {
 /// A link to the server. It is closed when it is dropped.
 pub(super) struct Link {
     orders: mpsc::UnboundedSender<Order>,
+    questions: Option<Questions>,
     state: Arc<State>,
 }
 
 impl Link {
     /// Begins to connect.
-    pub(super) fn open(server: Server) -> Self {
+    pub(super) fn open(mut server: Server) -> Self {
         let (orders, queue) = mpsc::unbounded_channel();
         let (node, address) = match &server.way {
             Way::Only(node) | Way::OfCluster(node) => (Some(node.clone()), node.address.clone()),
@@ -270,8 +278,10 @@ impl Link {
             left: Notify::new(),
             refusals: RateLimit::default(),
         });
+        let replicas = server.replicas.take();
+        let questions = replicas.map(|replicas| Questions::answered_by(replicas, Arc::clone(&state)));
         runtime().spawn(keep::supervise(server, queue, Arc::clone(&state)));
-        Self { orders, state }
+        Self { orders, questions, state }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -290,12 +300,12 @@ impl Link {
 
     /// The number of the present connection.
     pub(super) fn connection(&self) -> Option<u64> {
-        lock(&self.state.connected).number
+        self.state.connection()
     }
 
     /// The server of the present connection, or of the last one.
     pub(super) fn node(&self) -> Option<Node> {
-        lock(&self.state.connected).node.clone()
+        self.state.node()
     }
 
     pub(super) fn address(&self) -> String {
@@ -318,6 +328,15 @@ impl Link {
         let half_trip = self.state.half_trip.load(Ordering::Relaxed);
         let now = u64::try_from(self.state.server_time(Instant::now())?).ok()?.saturating_add(half_trip);
         age(number, now)
+    }
+
+    /// Completes when so many replicas as are wanted have all that was answered on the present connection.
+    pub(super) fn replicated(&self) -> Reply<()> {
+        match (&self.questions, self.connection()) {
+            (Some(questions), Some(number)) => questions.ask(number, self.state.common.limit),
+            (None, _) => Box::pin(std::future::ready(Ok(()))),
+            (_, None) => Box::pin(std::future::ready(Err(Down::Disconnected))),
+        }
     }
 
     /// Sends something. It is sent even if the answer is not waited for.
@@ -379,6 +398,14 @@ impl State {
         self.common.life.lost(number);
         self.common.changes.send_replace(());
         true
+    }
+
+    fn connection(&self) -> Option<u64> {
+        lock(&self.connected).number
+    }
+
+    fn node(&self) -> Option<Node> {
+        lock(&self.connected).node.clone()
     }
 
     fn address(&self) -> String {

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{
+    AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo,
+    RedisResult,
+};
 
 use crate::outcome::error::Error;
 
@@ -97,8 +101,14 @@ impl Node {
         }
     }
 
+    /// A connection of its own. Whoever asks on it sets the time.
+    pub(super) async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
+        self.client()?.get_multiplexed_async_connection_with_config(&config).await
+    }
+
     /// It connects to the server.
-    pub(super) fn client(&self) -> redis::RedisResult<Client> {
+    pub(super) fn client(&self) -> RedisResult<Client> {
         Client::open(self.info.clone())
     }
 }

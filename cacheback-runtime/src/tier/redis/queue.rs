@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, RedisError, Value};
+use redis::{Cmd, RedisError, Value};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -231,12 +231,7 @@ impl Inner {
             let mut held = reader.lock().await;
             let connection = match held.take() {
                 Some((process, connection)) if process == process::id() => connection,
-                _ => {
-                    let config =
-                        AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-                    let client = node.client()?;
-                    client.get_multiplexed_async_connection_with_config(&config).await?
-                }
+                _ => node.connect().await?,
             };
             let mut used = connection.clone();
             let answer: Value = command.query_async(&mut used).await?;

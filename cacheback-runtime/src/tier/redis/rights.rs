@@ -20,6 +20,9 @@ const NEEDED: &str = "~cb1:* &cb1:* +@read +@write +@scripting +time +publish +s
 /// What the users of a cluster need besides.
 const NEEDED_BY_CLUSTER: &str = "+cluster|slots +asking";
 
+/// What it takes to wait for replicas.
+const NEEDED_FOR_REPLICAS: &str = "+wait";
+
 /// The milliseconds that a key of the trial lasts if it is not deleted.
 const LASTS: u64 = 1_000;
 
@@ -96,6 +99,13 @@ pub(super) fn trial(scripts: &Scripts, names: &Names, are_together: bool) -> Vec
     trial
 }
 
+/// A write of no meaning.
+pub(super) fn mark(names: &Names) -> Cmd {
+    let mut mark = redis::cmd("SET");
+    mark.arg(&names.value).arg("").arg("PX").arg(LASTS);
+    mark
+}
+
 /// A key that no function has.
 fn key() -> WireKey {
     let scope = Arc::new(Scope { name: "".into(), instance: None });
@@ -131,6 +141,7 @@ pub(super) fn missing(error: &RedisError) -> Option<String> {
     };
     let needed = match quoted {
         Some("cluster" | "cluster|slots" | "asking") => format!("{NEEDED} {NEEDED_BY_CLUSTER}"),
+        Some("wait") => format!("{NEEDED} {NEEDED_FOR_REPLICAS}"),
         _ => NEEDED.to_owned(),
     };
     Some(format!("its user may not {lacks}: grant it `{needed}`"))

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_core::Stream;
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, ErrorKind, RedisResult};
+use redis::{ErrorKind, RedisResult};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::link::{Link, Loss};
@@ -105,11 +105,7 @@ impl Sentinels {
 
 /// Connects to a sentinel: with the user and password of the master, or without any if it wants none.
 async fn speak(node: &Node) -> RedisResult<(MultiplexedConnection, Node)> {
-    let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);
-    let connect = async |node: Node| {
-        let connection = node.client()?.get_multiplexed_async_connection_with_config(&config).await?;
-        RedisResult::Ok((connection, node))
-    };
+    let connect = async |node: Node| RedisResult::Ok((node.connect().await?, node));
     match connect(node.without_database()).await {
         Err(error) if node.has_password() && ErrorKind::AuthenticationFailed == error.kind() => {
             connect(node.without_user()).await

@@ -89,6 +89,17 @@ impl Servers {
         }
     }
 
+    /// Completes when so many replicas as are wanted have all that the server of a key has answered.
+    pub(super) fn replicated(&self, key: &str) -> Reply<()> {
+        match self {
+            Self::One(link) => link.replicated(),
+            Self::Cluster(cluster) => match cluster.owner(Slot::of(key)) {
+                Some(owner) => owner.replicated(),
+                None => Box::pin(std::future::ready(Err(Down::Disconnected))),
+            },
+        }
+    }
+
     /// How often slots have gone over to another server.
     pub(super) fn moves(&self) -> u64 {
         match self {

@@ -32,6 +32,7 @@ pub struct Redis {
     pub(super) prefix: Option<String>,
     pub(super) timeout: Duration,
     pub(super) max_value_bytes: usize,
+    pub(super) replicas: usize,
     pub(super) codec: Option<Box<dyn Codec>>,
 }
 
@@ -121,6 +122,7 @@ impl Redis {
             prefix: None,
             timeout: Duration::from_millis(100),
             max_value_bytes: 1 << 20,
+            replicas: 0,
             codec: None,
         }
     }
@@ -146,6 +148,33 @@ impl Redis {
     /// A longer one stays in the process that has fetched it, and a warning is logged.
     pub fn max_value_bytes(mut self, bytes: usize) -> Self {
         self.max_value_bytes = bytes;
+        self
+    }
+
+    /// Sets how many replicas have to confirm a `set`, `invalidate`, `remove` or `clear` before it returns. Default: 0,
+    /// the word of the master is enough.
+    ///
+    /// A master that fails may take changes with it that no replica has got yet. Those of the last ten seconds are told
+    /// again to its successor, by the process that made them, as long as that lives. With confirmations (`WAIT`), which
+    /// take a round trip more on a connection of their own, a change that has returned `Ok` is in so many replicas, too.
+    /// Redis does its best to promote one of those, and does not promise it.
+    ///
+    /// Without the confirmations the call returns [`Unreachable`](crate::ErrorKind::Unreachable): one
+    /// [`timeout`](Self::timeout) after the master has answered, or two if it had to wait for the confirmations of
+    /// others. The change holds all the same, in the master and for all processes. Reads and refreshes wait for no
+    /// replica.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # mod cacheback { pub use cacheback_runtime::*; }
+    /// let urls = ["redis://10.0.0.1:26379/", "redis://10.0.0.2:26379/", "redis://10.0.0.3:26379/"];
+    /// let tier = cacheback::shared::Redis::sentinel("mymaster", urls)?;
+    /// cacheback::configure().shared(tier.prefix("shop").wait_replicas(1)).apply()?;
+    /// # Ok::<(), cacheback::Error>(())
+    /// ```
+    pub fn wait_replicas(mut self, count: usize) -> Self {
+        self.replicas = count;
         self
     }
 
@@ -189,12 +218,13 @@ impl Redis {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, timeout, max_value_bytes, .. } = self;
+        let Self { place, timeout, max_value_bytes, replicas, .. } = self;
         f.debug_struct("Redis")
             .field("address", &place.addresses())
             .field("prefix", &self.prefix_or_default())
             .field("timeout", timeout)
             .field("max_value_bytes", max_value_bytes)
+            .field("wait_replicas", replicas)
             .finish_non_exhaustive()
     }
 }

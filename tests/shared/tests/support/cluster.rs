@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 
 use super::envelope::WRITE_ID;
+use super::tls::Authority;
 use super::{Proxy, Server, server, wait_until};
 
 /// How long a server may be silent, in milliseconds, until the others take it for dead.
@@ -24,6 +25,22 @@ impl Cluster {
         let masters: Vec<_> = (0..3).map(start).collect::<Option<_>>()?;
         let replicas: Vec<_> = (0..3 * replicas).map(start).collect::<Option<_>>()?;
         let cluster = Self { masters, replicas };
+        cluster.join();
+        Some(cluster)
+    }
+
+    /// Three masters with certificates of this authority, which talk to each other over TLS as well. `None` if there is no
+    /// program that does.
+    pub(crate) fn over_tls(authority: &Authority) -> Option<Self> {
+        if !server::is_there() || !server::knows_tls() {
+            return None;
+        }
+        let start = |_| {
+            let mut all = authority.options("127.0.0.1", free_port());
+            all.extend(options().into_iter().chain(["--tls-cluster", "yes"]).map(str::to_owned));
+            Server::start_on(free_port, &[], &all.iter().map(|option| &**option).collect::<Vec<_>>())
+        };
+        let cluster = Self { masters: (0..3).map(start).collect::<Option<_>>()?, replicas: Vec::new() };
         cluster.join();
         Some(cluster)
     }
@@ -60,7 +77,7 @@ impl Cluster {
         }
         let first = &self.masters[0];
         for server in self.all().skip(1) {
-            server.run::<()>(&format!("CLUSTER MEET 127.0.0.1 {}", first.port));
+            server.run::<()>(&format!("CLUSTER MEET 127.0.0.1 {}", first.tls_port().unwrap_or(first.port)));
         }
         let count = self.all().count();
         wait_until("all servers know each other", || {
@@ -90,7 +107,11 @@ impl Cluster {
 
     /// How a process is told of it: by the URL of each master.
     pub(crate) fn url(&self) -> String {
-        let urls: Vec<_> = self.masters.iter().map(Server::url).collect();
+        let url = |master: &Server| match master.tls_port() {
+            Some(port) => format!("rediss://127.0.0.1:{port}/"),
+            None => master.url(),
+        };
+        let urls: Vec<_> = self.masters.iter().map(url).collect();
         format!("cluster:{}", urls.join(","))
     }
 

@@ -167,8 +167,18 @@ impl Server {
         self.try_connection().unwrap()
     }
 
+    /// The value of an option that it was started with.
+    fn option(&self, name: &str) -> Option<&str> {
+        self.options.windows(2).find(|pair| pair[0] == name).map(|pair| &*pair[1])
+    }
+
+    /// Its port for TLS, if it has one.
+    pub(crate) fn tls_port(&self) -> Option<u16> {
+        self.option("--tls-port")?.parse().ok()
+    }
+
     fn try_connection(&self) -> redis::RedisResult<redis::Connection> {
-        let password = self.options.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| &pair[1]);
+        let password = self.option("--requirepass");
         let user = password.map_or_else(String::new, |password| format!(":{password}@"));
         redis::Client::open(format!("redis://{user}127.0.0.1:{}/", self.port))?.get_connection()
     }

@@ -35,14 +35,20 @@ impl Authority {
         if !server::is_there() || !server::knows_tls() {
             return None;
         }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let options = self.options(name, port);
+        Some((Server::start(&options.iter().map(|option| &**option).collect::<Vec<_>>())?, port))
+    }
+
+    /// The options of a server of this name, for TLS on this port. It has a certificate of its own.
+    pub(crate) fn options(&self, name: &str, port: u16) -> Vec<String> {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new([name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let [certificate_file, key_file] =
-            ["server.pem", "server.key"].map(|file| self.folder.path().join(file));
+        let file = |ending: &str| self.folder.path().join(format!("{port}.{ending}"));
+        let [certificate_file, key_file] = ["pem", "key"].map(file);
         fs::write(&certificate_file, certificate.pem()).unwrap();
         fs::write(&key_file, key.serialize_pem()).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let options = [
             ("--tls-port", port.to_string()),
             ("--tls-cert-file", certificate_file.display().to_string()),
@@ -50,7 +56,6 @@ impl Authority {
             ("--tls-ca-cert-file", self.file().display().to_string()),
             ("--tls-auth-clients", "no".to_owned()),
         ];
-        let options: Vec<_> = options.iter().flat_map(|(option, value)| [*option, &**value]).collect();
-        Some((Server::start(&options)?, port))
+        options.into_iter().flat_map(|(option, value)| [option.to_owned(), value]).collect()
     }
 }
