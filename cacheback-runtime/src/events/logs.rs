@@ -305,6 +305,11 @@ pub(crate) fn tier_refuses(server: &str, why: &str) {
     tracing::warn!(target: TARGET, server, why, "second tier refuses an operation");
 }
 
+#[cfg(feature = "redis")]
+pub(crate) fn change_unconfirmed(server: &str, why: &str) {
+    tracing::warn!(target: TARGET, server, why, "second tier: replicas do not confirm changes");
+}
+
 /// A setting of a server that is not good for a second tier.
 #[cfg(feature = "redis")]
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -24,7 +24,9 @@ pub enum ErrorKind {
     /// The call cannot be done as it was written: the message says what to write.
     Invalid,
     /// The second tier could not be told or asked, or has not answered. A change holds in this process. In the tier it may
-    /// have been made or not: the tier is told of it (once more) when it is back, so it need not be made again.
+    /// have been made or not: the tier is told of it (once more) when it is back, so it need not be made again. It is also
+    /// returned for a change that the tier has made, but that too few replicas have confirmed (`Redis::wait_replicas`):
+    /// nobody asks them again.
     Unreachable,
 }
 
@@ -42,7 +44,7 @@ impl Error {
     #[cfg(feature = "shared")]
     pub(crate) fn unconfirmed(cache: &str, why: &dyn fmt::Display) -> Self {
         let message =
-            format!("the replicas of the second tier have not confirmed the change of `{cache}`: {why}");
+            format!("the second tier has not confirmed the change of `{cache}` by its replicas: {why}");
         Self { kind: ErrorKind::Unreachable, message }
     }
 

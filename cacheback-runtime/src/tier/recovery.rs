@@ -603,7 +603,13 @@ impl Tier for Recovering {
     }
 
     fn confirm_all(&self, scope: &Arc<Scope>) -> Reply<()> {
-        self.tier.confirm_all(scope)
+        let (backlog, scope) = (Arc::clone(self.backlog()), Arc::clone(scope));
+        Box::pin(async move {
+            // One that has waited may have been told in the place of another, which has not.
+            let until = backlog.state().queue.last_turn();
+            backlog.settle_all(&scope, until).await?;
+            backlog.tier.confirm_all(&scope).await
+        })
     }
 
     fn queue(&self) -> Option<&dyn Jobs> {

@@ -348,16 +348,17 @@ impl Tier for Connected {
     }
 
     fn confirm(&self, key: &WireKey) -> Reply<()> {
-        self.0.servers().replicated(&self.0.prefix.names(key).value)
+        self.0.replicated(&self.0.prefix.names(key).value, self.contact_of(key))
     }
 
     fn confirm_all(&self, scope: &Arc<Scope>) -> Reply<()> {
         let (inner, versions) = (Arc::clone(&self.0), self.0.prefix.versions(scope));
+        let connection = inner.servers().connection(|| versions.clone());
         // A server that has taken over since may not have them.
         let raised = inner.raise_versions(&scope.name);
         Box::pin(async move {
             raised.await?;
-            inner.servers().replicated(&versions).await
+            inner.replicated(&versions, connection).await
         })
     }
 }
@@ -397,7 +398,7 @@ impl Inner {
             let common = Common::new(self.settings.timeout);
             let servers = match self.settings.place.clone() {
                 Place::One(node) => {
-                    Servers::One(Arc::new(Link::open(self.server(Way::Only(*node), None, common.clone()))))
+                    Servers::One(Link::open(self.server(Way::Only(*node), None, common.clone())))
                 }
                 Place::Sentinel(master, nodes) => {
                     let sentinels = Arc::new(Sentinels::new(&master, nodes));
@@ -405,7 +406,7 @@ impl Inner {
                     let asked = Arc::clone(&sentinels);
                     let find = Box::new(move || Sentinels::find(Arc::clone(&asked)));
                     let way = Way::Master { description, find };
-                    let link = Arc::new(Link::open(self.server(way, None, common.clone())));
+                    let link = Link::open(self.server(way, None, common.clone()));
                     link::runtime()
                         .spawn(sentinel::follow(Arc::downgrade(&sentinels), Arc::downgrade(&link)));
                     Servers::One(link)
@@ -436,8 +437,8 @@ impl Inner {
         });
         let replicas = (self.settings.replicas > 0).then(|| {
             let (me, names) = (Weak::clone(&me), Arc::clone(&names));
-            let mark = move || Some(rights::mark(&names(&*me.upgrade()?)?));
-            Replicas { count: self.settings.replicas, mark: Box::new(mark) }
+            let own_key = move || Some(names(&*me.upgrade()?)?.value);
+            Replicas { count: self.settings.replicas, own_key: Box::new(own_key) }
         });
         let first = move || {
             let Some(inner) = me.upgrade() else { return Vec::new() };
@@ -449,6 +450,11 @@ impl Inner {
         };
         let beat = self.scripts.beat.call(&[""; 0], &[]);
         Server { way, first: Box::new(first), beat, advisor, replicas, common }
+    }
+
+    /// Completes when as many replicas as are wanted have what the server of a key has answered on this connection.
+    fn replicated(&self, key: &str, connection: Option<u64>) -> Reply<()> {
+        self.servers().replicated(key, connection, &self.prefix)
     }
 
     fn codec(&self) -> Option<&dyn Codec> {

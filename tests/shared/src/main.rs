@@ -45,6 +45,12 @@ async fn outcome(command: &str, function: &str, key: &str, value: &str) -> Strin
             format!("{status:?} {source:?}")
         }
         "set" => told(entry().set(value.to_owned()).await),
+        // On a thread of its own, where there is no runtime.
+        "alone" => {
+            let (entry, value) = (entry(), value.to_owned());
+            let set = std::thread::spawn(move || told(pollster::block_on(entry.set(value))));
+            tokio::task::spawn_blocking(|| set.join().expect("no panic")).await.expect("no panic")
+        }
         // Two values, of which the second is set before the first is answered.
         "sets" => {
             let (first, second) = value.split_once(' ').unwrap_or_default();

@@ -200,7 +200,7 @@ fn a_missing_right_to_wait_for_replicas() {
     let origin = Origin::start();
     let mut process = start(&origin, &server.user("alice", rights()), &["replicas=1"]);
     let told = process.ask("set long a written");
-    let lacks = "have not confirmed the change of `cacheback_shared_tests::functions::long`: its user may not run `WAIT`";
+    let lacks = "`cacheback_shared_tests::functions::long` by its replicas: its user may not run `WAIT`";
     assert!(told.contains(lacks) && told.ends_with(" +wait`"), "{told}");
     assert_eq!(process.ask("get long a"), "Fresh Local written");
     assert_eq!(process.logged("second tier lost"), [""; 0]);

@@ -593,3 +593,24 @@ fn a_cluster_over_tls() {
         assert_eq!(process.logged("WARN"), [""; 0]);
     }
 }
+
+/// The replica of the master that hands a slot over says nothing of a change that the other one has made.
+#[test]
+fn a_change_to_be_confirmed_while_its_slot_moves() {
+    let Some(cluster) = Cluster::start(1) else { return };
+    let origin = Origin::start();
+    let mut one = Process::start(&origin, &cluster.url(), &["timeout=300", "replicas=1"]);
+    wait_until("it is connected", || one.ask("clear long x") == "ok");
+    let versions = "cb1:t:cacheback:cacheback_shared_tests::functions::long";
+    let (slot, from) = (cluster.slot(versions), cluster.holder(versions));
+    let to = (from + 1) % 3;
+    cluster.replicas[to].stop();
+    cluster.begin_move(slot, from, to);
+    cluster.move_keys(slot, from, to);
+    let told = one.ask("clear long x");
+    assert!(told.ends_with(": its keys are moving to another server"), "{told}");
+    cluster.end_move(slot, to);
+    wait_until("the move is known", || one.ask("clear long x").ends_with(": 0 of 1 have it after 300ms"));
+    cluster.replicas[to].go_on();
+    wait_until("it is there again", || one.ask("clear long x") == "ok");
+}

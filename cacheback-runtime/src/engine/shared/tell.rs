@@ -32,7 +32,7 @@ pub(in crate::engine) struct Message {
 /// A message on its way.
 pub(in crate::engine) struct Sent {
     answer: Reply<WriteId>,
-    /// The tier is to confirm it besides.
+    /// The tier has to confirm it, too.
     confirms: Option<SharedKey>,
 }
 

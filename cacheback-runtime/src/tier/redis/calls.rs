@@ -168,8 +168,9 @@ impl Inner {
             confirmed.await?;
             inner.call(&key, script, args).await
         };
+        let limit = self.settings.timeout;
         // Where there are timers, whatever runtime the caller has.
-        let done = runtime().spawn(tokio::time::timeout(self.settings.timeout, both));
+        let done = runtime().spawn(async move { tokio::time::timeout(limit, both).await });
         Box::pin(async move {
             match done.await {
                 Ok(Ok(answered)) => answered,

@@ -282,7 +282,7 @@ impl Cluster {
     fn link_to(self: &Arc<Self>, address: &str) -> Option<Arc<Link>> {
         let node = self.node(address)?;
         let slots = SlotsOf { address: node.address.clone(), cluster: Arc::downgrade(self) };
-        Some(Arc::new(Link::open((self.open)(node, slots)?)))
+        Some(Link::open((self.open)(node, slots)?))
     }
 
     /// A server of the cluster, which is spoken to as the first that the user has named.

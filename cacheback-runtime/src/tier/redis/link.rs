@@ -12,6 +12,7 @@
 //! It all runs on a runtime of its own, which no caller can stop or block. Operations are sent in the order of the
 //! calls.
 
+use std::sync::Weak;
 use std::time::Duration;
 
 use redis::{Cmd, Value};
@@ -262,7 +263,7 @@ pub(super) struct Link {
 
 impl Link {
     /// Begins to connect.
-    pub(super) fn open(mut server: Server) -> Self {
+    pub(super) fn open(mut server: Server) -> Arc<Self> {
         let (orders, queue) = mpsc::unbounded_channel();
         let (node, address) = match &server.way {
             Way::Only(node) | Way::OfCluster(node) => (Some(node.clone()), node.address.clone()),
@@ -279,9 +280,11 @@ impl Link {
             refusals: RateLimit::default(),
         });
         let replicas = server.replicas.take();
-        let questions = replicas.map(|replicas| Questions::answered_by(replicas, Arc::clone(&state)));
         runtime().spawn(keep::supervise(server, queue, Arc::clone(&state)));
-        Self { orders, questions, state }
+        Arc::new_cyclic(|me| {
+            let questions = replicas.map(|replicas| Questions::answered_by(replicas, Weak::clone(me)));
+            Self { orders, questions, state }
+        })
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -330,12 +333,11 @@ impl Link {
         age(number, now)
     }
 
-    /// Completes when so many replicas as are wanted have all that was answered on the present connection.
-    pub(super) fn replicated(&self) -> Reply<()> {
-        match (&self.questions, self.connection()) {
-            (Some(questions), Some(number)) => questions.ask(number, self.state.common.limit),
-            (None, _) => Box::pin(std::future::ready(Ok(()))),
-            (_, None) => Box::pin(std::future::ready(Err(Down::Disconnected))),
+    /// Completes when as many replicas as are wanted have all that was answered on the connection of this number.
+    pub(super) fn replicated(&self, connection: u64, mark: String) -> Reply<()> {
+        match &self.questions {
+            Some(questions) => questions.ask(connection, mark, self.state.common.limit),
+            None => Box::pin(std::future::ready(Ok(()))),
         }
     }
 

@@ -3,7 +3,7 @@
 //! With `h` for the hash of the arguments, `cb1:v:{prefix:name:h}` is the envelope of a value, and
 //! `cb1:l:{prefix:name:h}` the lease of its key. The braces let both lie in one slot of a cluster. `cb1:t:prefix:name`
 //! holds the versions of a function, and `cb1:bp:prefix` is the channel of messages. `cb1:q:{prefix:line}` begins the keys
-//! of a line of jobs: see `queue`.
+//! of a line of jobs: see `queue`. `cb1:m:prefix:{prefix:name:h}` is written for replicas to confirm: see `link::replicas`.
 
 use std::borrow::Cow;
 
@@ -56,6 +56,12 @@ impl Prefix {
     /// The set of all lines.
     pub(super) fn lines(&self) -> String {
         format!("cb1:q:{}:%lines", self.0)
+    }
+
+    /// A key in the slot of this one, which is written for its replicas to confirm.
+    pub(super) fn mark(&self, key: &str) -> String {
+        let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or(key, |(tag, _)| tag);
+        format!("cb1:m:{}:{{{tag}}}", self.0)
     }
 
     /// Names that no function has: in theirs a `%` has digits after it.
@@ -116,6 +122,7 @@ fn escaped(name: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cluster::Slot;
     use super::*;
     use crate::base::sync::Arc;
 
@@ -134,6 +141,18 @@ mod tests {
         assert!(names.value.ends_with("7}") && names.value[6..] == names.lease[6..], "{}", names.value);
         assert_eq!(names.versions, "cb1:t:shop:%trial:10");
         assert!(prefix.trial_in(|_| false).is_none());
+    }
+
+    #[test]
+    fn a_mark_lies_in_the_slot_of_its_key() {
+        let prefix = Prefix::new("a{b}");
+        let scope = Arc::new(Scope { name: "f<{}>".into(), instance: None });
+        let key = WireKey { scope, hash: [0; 16], fingerprint: 0, args: [].into() };
+        let Names { value, versions, .. } = prefix.names(&key);
+        for key in [value, versions] {
+            let mark = prefix.mark(&key);
+            assert!(Slot::of(&mark) == Slot::of(&key) && prefix.is_of(mark.as_bytes()), "{mark}");
+        }
     }
 
     #[test]

@@ -99,13 +99,6 @@ pub(super) fn trial(scripts: &Scripts, names: &Names, are_together: bool) -> Vec
     trial
 }
 
-/// A write of no meaning.
-pub(super) fn mark(names: &Names) -> Cmd {
-    let mut mark = redis::cmd("SET");
-    mark.arg(&names.value).arg("").arg("PX").arg(LASTS);
-    mark
-}
-
 /// A key that no function has.
 fn key() -> WireKey {
     let scope = Arc::new(Scope { name: "".into(), instance: None });

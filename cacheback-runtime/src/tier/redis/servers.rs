@@ -6,6 +6,7 @@ use redis::Value;
 
 use super::cluster::{Cluster, Slot};
 use super::link::{Common, Counted, Fault, Link, Operation};
+use super::names::Prefix;
 use super::writes::Turn;
 use crate::base::sync::Arc;
 use crate::tier::status::TierStatus;
@@ -89,14 +90,16 @@ impl Servers {
         }
     }
 
-    /// Completes when so many replicas as are wanted have all that the server of a key has answered.
-    pub(super) fn replicated(&self, key: &str) -> Reply<()> {
-        match self {
-            Self::One(link) => link.replicated(),
-            Self::Cluster(cluster) => match cluster.owner(Slot::of(key)) {
-                Some(owner) => owner.replicated(),
-                None => Box::pin(std::future::ready(Err(Down::Disconnected))),
-            },
+    /// Completes when as many replicas as are wanted have all that the server of a key has answered on this connection.
+    pub(super) fn replicated(&self, key: &str, connection: Option<u64>, prefix: &Prefix) -> Reply<()> {
+        let link = match self {
+            // One mark is enough for all keys.
+            Self::One(link) => Some((Arc::clone(link), prefix.mark(""))),
+            Self::Cluster(cluster) => cluster.owner(Slot::of(key)).map(|owner| (owner, prefix.mark(key))),
+        };
+        match (link, connection) {
+            (Some((link, mark)), Some(connection)) => link.replicated(connection, mark),
+            _ => Box::pin(std::future::ready(Err(Down::Disconnected))),
         }
     }
 

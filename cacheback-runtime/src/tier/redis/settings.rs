@@ -151,18 +151,19 @@ impl Redis {
         self
     }
 
-    /// Sets how many replicas have to confirm a `set`, `invalidate`, `remove` or `clear` before it returns. Default: 0,
-    /// the word of the master is enough.
+    /// Sets how many replicas have to confirm a `set`, `invalidate`, `remove`, `take` or `clear` before it returns.
+    /// Default: 0: the word of the master is enough.
     ///
     /// A master that fails may take changes with it that no replica has got yet. Those of the last ten seconds are told
-    /// again to its successor, by the process that made them, as long as that lives. With confirmations (`WAIT`), which
-    /// take a round trip more on a connection of their own, a change that has returned `Ok` is in so many replicas, too.
-    /// Redis does its best to promote one of those, and does not promise it.
+    /// again to its successor, by the process that made them, as long as that lives. With confirmations (`WAIT`) a change
+    /// that has returned `Ok` is in that many replicas, too. Redis does its best to promote one of those, and does not
+    /// promise it. They take a round trip more, two for a `clear`, on a second connection to each master.
     ///
-    /// Without the confirmations the call returns [`Unreachable`](crate::ErrorKind::Unreachable): one
-    /// [`timeout`](Self::timeout) after the master has answered, or two if it had to wait for the confirmations of
-    /// others. The change holds all the same, in the master and for all processes. Reads and refreshes wait for no
-    /// replica.
+    /// Without the confirmations the call returns [`Unreachable`](crate::ErrorKind::Unreachable) (and `take` returns
+    /// the value): one [`timeout`](Self::timeout) after the master has answered, or up to three if others wait as well.
+    /// The change holds all the same, for all processes, unless it is lost with the master. Nobody asks again: make it
+    /// once more to have it confirmed. The log says once a minute that changes are not confirmed. Reads and refreshes
+    /// wait for no replica.
     ///
     /// # Examples
     ///

@@ -22,7 +22,7 @@ use crate::events;
 use crate::tier::Down;
 
 /// An idle link is tried so often.
-const HEARTBEAT: Duration = Duration::from_secs(1);
+pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
 /// How many operations may wait for the connection to send them.
 const BUFFER: usize = 4096;
 
@@ -281,7 +281,7 @@ fn end(
 }
 
 /// Where a server of a cluster sends an operation with this answer.
-fn away(error: &RedisError) -> Option<Away> {
+pub(super) fn away(error: &RedisError) -> Option<Away> {
     let ErrorKind::Server(kind) = error.kind() else { return None };
     let to = || error.redirect_node().filter(|(address, _)| node::parts(address).is_some());
     match kind {
