@@ -112,10 +112,10 @@ pub(super) struct Due {
     pub(super) is_unsure: bool,
 }
 
-impl Due {
-    /// It was made.
-    pub(super) fn done(is_unsure: bool, id: WriteId) -> Delivered {
-        if is_unsure { Delivered::Unsure(id) } else { Delivered::Done(id) }
+impl Delivered {
+    /// The change was made, with this number.
+    pub(super) fn made(is_unsure: bool, id: WriteId) -> Self {
+        if is_unsure { Self::Unsure(id) } else { Self::Done(id) }
     }
 }
 

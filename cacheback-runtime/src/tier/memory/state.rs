@@ -150,7 +150,7 @@ impl State {
         match self.at(now, key).late(change, late, doubt, checks) {
             Ok(Due { change, is_unsure }) => {
                 let by = if is_unsure { By::Nobody } else { By::Process };
-                Due::done(is_unsure, self.change(now, key, change, late.since(now, doubt), by))
+                Delivered::made(is_unsure, self.change(now, key, change, late.since(now, doubt), by))
             }
             Err(delivered) => delivered,
         }

@@ -1,8 +1,9 @@
 //! Changes on their way to the tier: whatever becomes of one, the queue hears of it.
 
+use super::backlog::Backlog;
 use super::parts::{Part, Parts};
 use super::queue::{Item, Told};
-use super::{Backlog, Bump, Change, Scope, Tier, WireKey, WriteId};
+use super::{Bump, Change, Scope, Tier, WireKey, WriteId};
 use crate::base::clock::Moment;
 use crate::base::sync::Arc;
 

@@ -162,7 +162,7 @@ impl Store {
             Ok(Due { change, is_unsure }) => {
                 // Of no process.
                 let origin = if is_unsure { 0 } else { self.origin };
-                Due::done(is_unsure, self.change(now, key, change, late.since(now, doubt), origin)?)
+                Delivered::made(is_unsure, self.change(now, key, change, late.since(now, doubt), origin)?)
             }
             Err(delivered) => delivered,
         })

@@ -21,7 +21,7 @@ pub(crate) const RECOVERY: &[Mutation] = &[
         name: "reads-before-deliveries",
         breaks: "recovery: what was changed is told before the key is read",
         core: true,
-        file: "tier/recovery.rs",
+        file: "tier/recovery/backlog.rs",
         at: "self.is_behind.load(Ordering::SeqCst)",
         original: "self.is_behind.load(Ordering::SeqCst)",
         mutated: "false",
