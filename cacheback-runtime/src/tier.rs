@@ -40,6 +40,7 @@ mod life;
 #[cfg(any(feature = "test-util", feature = "simulation", all(test, cacheback_shuttle)))]
 pub(crate) mod memory;
 pub(crate) mod messages;
+mod pausing;
 pub(crate) mod probe;
 pub(crate) mod queue;
 pub(crate) mod recovery;
@@ -239,6 +240,16 @@ impl Tiers {
         let status =
             |own: &Named| TierStatus { alias: own.alias.as_deref().map(str::to_owned), ..own.tier.status() };
         self.all.iter().map(status).collect()
+    }
+
+    /// Does without all of them from now on. Returns whether that is new of any.
+    pub(crate) fn pause(&self) -> bool {
+        self.all.iter().filter(|own| own.recovering.pause()).count() > 0
+    }
+
+    /// Uses all of them again. Returns whether any was paused.
+    pub(crate) fn resume(&self) -> bool {
+        self.all.iter().filter(|own| own.recovering.resume()).count() > 0
     }
 
     /// Looks at so many of the values of each tier that hits serve.

@@ -39,6 +39,7 @@ mod methods;
 mod metrics;
 mod objects;
 mod options;
+mod pauses;
 mod recovery;
 mod serde;
 mod shared;

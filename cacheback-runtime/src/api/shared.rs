@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::base::sync::Arc;
+use crate::events;
 use crate::executor::context;
 use crate::outcome::error::Error;
 use crate::tier;
@@ -55,6 +56,47 @@ pub trait Tier: sealed::Opens + fmt::Debug + Send + Sync + 'static {}
 #[must_use]
 pub fn status() -> Vec<TierStatus> {
     context::executor().map(|executor| executor.tiers.status()).unwrap_or_default()
+}
+
+/// Does without all second tiers that were [configured](crate::configure()), in this process, until [`resume`]: while a
+/// server is moved, say, or if it is thought to do harm.
+///
+/// It is as if no tier could be reached: values that are here are served, each process fetches for itself, and changes
+/// return [`Unreachable`](crate::ErrorKind::Unreachable), hold here, and are told later. So the origin has to bear the
+/// fetches of all processes that pause. What is on its way to a tier is not stopped. Connections and messages stay, and
+/// so do the queues for workers: a paused worker takes jobs, and what it fetches stays in its process.
+///
+/// The [state](status) of each tier says that it is paused, and the log says it once.
+///
+/// # Examples
+///
+/// ```
+/// # mod cacheback { pub use cacheback_runtime::*; }
+/// cacheback::configure().shared(cacheback::shared::Memory::new()).apply()?;
+/// cacheback::shared::pause();
+/// assert!(cacheback::shared::status()[0].paused);
+/// cacheback::shared::resume();
+/// assert!(!cacheback::shared::status()[0].paused);
+/// # Ok::<(), cacheback::Error>(())
+/// ```
+pub fn pause() {
+    if context::executor().is_some_and(|executor| executor.tiers.pause()) {
+        events::tiers_paused();
+    }
+}
+
+/// Uses the second tiers again, after [`pause`].
+///
+/// It is as after an outage: changes that have waited are told first, and each value that is here is looked at once
+/// before a hit serves it again. Nothing is cleared, and nothing is fetched anew.
+///
+/// # Examples
+///
+/// See [`pause`].
+pub fn resume() {
+    if context::executor().is_some_and(|executor| executor.tiers.resume()) {
+        events::tiers_resumed();
+    }
 }
 
 /// Looks whether the values that hits serve here are those of the second tiers: draws so many of each tier at random,

@@ -30,11 +30,14 @@
 //! | info | `second tier connected` | `server`; no `function` | each time, and for each server of a cluster |
 //! | warn | `second tier lost: values are fetched without it` | `server`, `why`; no `function` | once an outage, and once if the user lacks a right |
 //! | warn | `server of the second tier's cluster lost: its values are fetched without it` | `server`, `why`; no `function` | likewise, for each server |
+//! | warn | `second tiers paused: values are fetched without them` | no `function` | each time |
+//! | info | `second tiers resumed` | no `function` | each time |
 //! | warn | `second tier tells of no changes: values are looked at there every few seconds` | `server`, `why`; no `function` | once, until it tells of them again |
 //! | debug | `messages of the second tier may have been lost: values are looked at before they are trusted again` | no `function` | each time |
 //! | warn | `messages of the second tier arrive late` | `age_ms`; no `function` | once in ten seconds |
 //! | warn | `the second tier has a later value than the one that is served as fresh` | `for_ms`: for longer than this | each time that a probe finds one |
 //! | warn | `second tier refuses an operation` | `server`, `why`; no `function` | once in ten seconds |
+//! | warn | `second tier: replicas do not confirm changes` | `server`, `why`; no `function` | once a minute |
 //! | warn | `second tier was not told of changes: they wait until it is back` | `waiting`: so many; no `function` | once in ten seconds |
 //! | info | `second tier was told of the changes that waited` | `delivered`; `yielded`: others were changed again meanwhile; no `function` | each time |
 //! | warn | `too many changes wait for the second tier: ..` | | once an outage |
@@ -275,6 +278,16 @@ pub(crate) fn tier_deaf(server: &str, why: &str) {
         target: TARGET, server, why,
         "second tier tells of no changes: values are looked at there every few seconds"
     );
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn tiers_paused() {
+    tracing::warn!(target: TARGET, "second tiers paused: values are fetched without them");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn tiers_resumed() {
+    tracing::info!(target: TARGET, "second tiers resumed");
 }
 
 #[cfg(feature = "shared")]

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::late::{Delivered, Late};
 use super::messages::{Coherence, Listeners};
+use super::pausing::Pausing;
 use super::probe::{Probe, Probes, probe};
 use super::queue::Queue as Jobs;
 use super::status::TierStatus;
@@ -41,7 +42,9 @@ const ASKED: usize = 3;
 
 /// A tier that loses no change.
 pub(crate) struct Recovering {
+    /// The same as `pausing`.
     tier: Arc<dyn Tier>,
+    pausing: Arc<Pausing>,
     /// In the place of the tier's own.
     jobs: Option<Arc<dyn Jobs>>,
     listeners: Arc<Listeners>,
@@ -52,13 +55,33 @@ pub(crate) struct Recovering {
 
 impl Recovering {
     pub(crate) fn over(tier: Arc<dyn Tier>, jobs: Option<Arc<dyn Jobs>>) -> Self {
-        let (listeners, probes) = Default::default();
-        Self { tier, jobs, listeners, probes, backlogs: PerProcess::new() }
+        Self::over_pausing(Arc::new(Pausing::over(tier)), jobs)
     }
 
     /// The same tier with other jobs, before it is used.
     pub(super) fn with_jobs(&self, jobs: &Arc<dyn Jobs>) -> Self {
-        Self::over(Arc::clone(&self.tier), Some(Arc::clone(jobs)))
+        Self::over_pausing(Arc::clone(&self.pausing), Some(Arc::clone(jobs)))
+    }
+
+    fn over_pausing(pausing: Arc<Pausing>, jobs: Option<Arc<dyn Jobs>>) -> Self {
+        let (listeners, probes) = Default::default();
+        let tier = Arc::clone(&pausing) as _;
+        Self { tier, pausing, jobs, listeners, probes, backlogs: PerProcess::new() }
+    }
+
+    /// Does without the tier from now on. Returns whether it did not before.
+    pub(super) fn pause(&self) -> bool {
+        self.pausing.pause()
+    }
+
+    /// Uses the tier again. Returns whether it was paused.
+    pub(super) fn resume(&self) -> bool {
+        let was_paused = self.pausing.resume();
+        if was_paused {
+            // What was fetched meanwhile may be older than what others have changed.
+            self.listeners.untrusted();
+        }
+        was_paused
     }
 
     /// Looks at so many of the values that hits serve: see [`probe`](super::probe).

@@ -27,7 +27,9 @@ pub struct TierStatus {
     /// Whether there is a connection, of a cluster to any of its masters. If not, operations fail at once, and functions
     /// work without the tier. (While the first connection is made, they wait for it within their time-out.)
     pub connected: bool,
-    /// How long this has been so, from the configuration on.
+    /// Whether this process does without it, by [`pause`](crate::shared::pause). The connection stays.
+    pub paused: bool,
+    /// How long there has been a connection, or none, from the configuration on.
     #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub since: Duration,
     /// The median of the round trips of the last minute; `None` if there was none.
@@ -173,6 +175,7 @@ impl Meter {
         TierStatus {
             alias: None,
             connected,
+            paused: false,
             since,
             round_trip_p50: quantiles.map(|[p50, _]| p50),
             round_trip_p99: quantiles.map(|[_, p99]| p99),

@@ -13,12 +13,10 @@ use std::time::{Duration, Instant};
 pub(crate) enum Target {
     /// `tests/suite`.
     Suite,
-    /// The tests within the runtime.
+    /// The tests within the runtime, with those of SQLite and of queues.
     Runtime,
     /// `tests/real-clock/tests/runtimes.rs`.
     Runtimes,
-    /// The same tests, with those of SQLite and of queues.
-    Tiers,
     /// `tests/shared/tests/workers.rs`, over a real Redis.
     Servers,
     /// The program of `tests/fleet`: a test is its arguments.
@@ -29,9 +27,8 @@ impl Target {
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Suite => &["--test", "suite"],
-            Self::Runtime => &["-p", "cacheback-runtime", "--lib"],
+            Self::Runtime => &["-p", "cacheback-runtime", "--lib", "--features", "sqlite,worker,test-util"],
             Self::Runtimes => &["-p", "cacheback-real-clock-tests", "--test", "runtimes"],
-            Self::Tiers => &["-p", "cacheback-runtime", "--lib", "--features", "sqlite,worker,test-util"],
             Self::Servers => &["-p", "cacheback-shared-tests", "--test", "workers"],
             Self::Fleet => &["-p", "cacheback-fleet", "--bins"],
         }
@@ -54,7 +51,6 @@ impl fmt::Display for Target {
             Self::Suite => "tests/suite",
             Self::Runtime => "cacheback-runtime",
             Self::Runtimes => "tests/real-clock",
-            Self::Tiers => "cacheback-runtime, with tiers",
             Self::Servers => "tests/shared",
             Self::Fleet => "tests/fleet",
         })

@@ -1,7 +1,7 @@
 //! Mutations of what one process hears of the changes of others.
 
 use super::Mutation;
-use crate::run::Target::{Fleet, Suite, Tiers};
+use crate::run::Target::{Fleet, Runtime, Suite};
 
 pub(crate) const COHERENCE: &[Mutation] = &[
     Mutation {
@@ -122,6 +122,6 @@ pub(crate) const COHERENCE: &[Mutation] = &[
         at: "self.seen_change.store(change, Ordering::SeqCst);",
         original: "self.seen_change.store(change, Ordering::SeqCst)",
         mutated: "()",
-        killed_by: &[(Tiers, "flight::tests::a_caller_misses_what_a_flight_has_not_seen")],
+        killed_by: &[(Runtime, "flight::tests::a_caller_misses_what_a_flight_has_not_seen")],
     },
 ];

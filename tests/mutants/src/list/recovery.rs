@@ -1,7 +1,7 @@
 //! Mutations of changes that the tier could not be told of.
 
 use super::Mutation;
-use crate::run::Target::{Fleet, Suite, Tiers};
+use crate::run::Target::{Fleet, Runtime, Suite};
 
 pub(crate) const RECOVERY: &[Mutation] = &[
     Mutation {
@@ -38,7 +38,7 @@ pub(crate) const RECOVERY: &[Mutation] = &[
         at: "if slot.flying.iter().any(|turn| *turn <= until) {",
         original: "*turn <= until",
         mutated: "*turn > until",
-        killed_by: &[(Tiers, "tier::recovery::tests::a_look_waits_for_a_change_that_is_under_way")],
+        killed_by: &[(Runtime, "tier::recovery::tests::a_look_waits_for_a_change_that_is_under_way")],
     },
     Mutation {
         name: "late-changes-win",
@@ -102,7 +102,7 @@ pub(crate) const RECOVERY: &[Mutation] = &[
         original: "self.held.push_back((at, name))",
         mutated: "self.forget(&name, at)",
         killed_by: &[(
-            Tiers,
+            Runtime,
             "tier::recovery::queue::tests::what_was_told_on_a_lost_connection_is_kept_until_it_is_back",
         )],
     },
@@ -115,8 +115,8 @@ pub(crate) const RECOVERY: &[Mutation] = &[
         original: "(!is_gone).then_some(age)",
         mutated: "(!is_gone && envelope.value.is_some()).then_some(age)",
         killed_by: &[
-            (Tiers, "tier::memory::tests::rules::a_change_that_is_told_late_does_not_hide_another"),
-            (Tiers, "tier::sqlite::tests::rules::a_change_that_is_told_late_does_not_hide_another"),
+            (Runtime, "tier::memory::tests::rules::a_change_that_is_told_late_does_not_hide_another"),
+            (Runtime, "tier::sqlite::tests::rules::a_change_that_is_told_late_does_not_hide_another"),
         ],
     },
 ];

@@ -2,7 +2,7 @@
 //! others: their mutations stand there.
 
 use super::Mutation;
-use crate::run::Target::Tiers;
+use crate::run::Target::Runtime;
 
 pub(crate) const SQLITE: &[Mutation] = &[
     Mutation {
@@ -14,7 +14,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         original: "\"SELECT number, deliveries FROM jobs WHERE line = ?1 AND taken IS NULL AND ?2 NOTNULL ORDER BY number LIMIT 1\"",
         mutated: "\"SELECT number, deliveries FROM jobs WHERE line = ?1 AND ?2 NOTNULL ORDER BY number LIMIT 1\"",
         killed_by: &[(
-            Tiers,
+            Runtime,
             "tier::sqlite::tests::queue::rules::jobs_are_taken_in_their_order_and_no_more_than_there_are_places",
         )],
     },
@@ -27,7 +27,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         original: "now.to_bits().saturating_sub(nanos(room.min_idle))",
         mutated: "now.to_bits() & u64::from(room.places > usize::MAX - 1)",
         killed_by: &[(
-            Tiers,
+            Runtime,
             "tier::sqlite::tests::queue::rules::an_abandoned_job_goes_to_another_worker_before_those_that_wait",
         )],
     },
@@ -39,7 +39,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         at: "sum == Ok(sum_of(job))",
         original: "sum == Ok(sum_of(job))",
         mutated: "sum != Ok(sum_of(job)) || sum.is_ok()",
-        killed_by: &[(Tiers, "tier::sqlite::tests::queue::a_damaged_job_has_no_bytes")],
+        killed_by: &[(Runtime, "tier::sqlite::tests::queue::a_damaged_job_has_no_bytes")],
     },
     Mutation {
         name: "sqlite-jobs-without-room",
@@ -49,7 +49,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         at: "if all.saturating_add(bytes) > room",
         original: "all.saturating_add(bytes) > room",
         mutated: "all > u64::MAX - bytes",
-        killed_by: &[(Tiers, "tier::sqlite::tests::queue::jobs_have_no_more_than_their_room")],
+        killed_by: &[(Runtime, "tier::sqlite::tests::queue::jobs_have_no_more_than_their_room")],
     },
     Mutation {
         name: "sqlite-give-back-of-another",
@@ -59,7 +59,10 @@ pub(crate) const SQLITE: &[Mutation] = &[
         at: "update.execute((number, line, holder as i64))",
         original: "(number, line, holder as i64)",
         mutated: "(number, line, db.query_row(\"SELECT holder FROM jobs WHERE number = ?1\", [number], |row| row.get::<_, Option<i64>>(0)).optional()?.flatten().unwrap_or(holder as i64))",
-        killed_by: &[(Tiers, "tier::sqlite::tests::queue::a_job_that_another_worker_has_is_not_given_back")],
+        killed_by: &[(
+            Runtime,
+            "tier::sqlite::tests::queue::a_job_that_another_worker_has_is_not_given_back",
+        )],
     },
     Mutation {
         name: "sqlite-take-without-answer",
@@ -69,7 +72,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         at: "if taken.is_err() {",
         original: "taken.is_err()",
         mutated: "false",
-        killed_by: &[(Tiers, "tier::sqlite::tests::tier::what_a_take_has_brought_too_late_is_put_back")],
+        killed_by: &[(Runtime, "tier::sqlite::tests::tier::what_a_take_has_brought_too_late_is_put_back")],
     },
     Mutation {
         name: "sqlite-jobs-of-before",
@@ -80,7 +83,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         original: "jobs::begin_anew(db)?;",
         mutated: "",
         killed_by: &[(
-            Tiers,
+            Runtime,
             "tier::sqlite::tests::queue::after_a_restart_of_the_machine_jobs_wait_for_new_workers",
         )],
     },
@@ -92,7 +95,10 @@ pub(crate) const SQLITE: &[Mutation] = &[
         at: "forget.execute([at.saturating_sub(column(FORGOTTEN)), self.step()])?;",
         original: "column(FORGOTTEN)",
         mutated: "at",
-        killed_by: &[(Tiers, "tier::sqlite::tests::queue::a_job_that_nobody_runs_is_forgotten_after_a_day")],
+        killed_by: &[(
+            Runtime,
+            "tier::sqlite::tests::queue::a_job_that_nobody_runs_is_forgotten_after_a_day",
+        )],
     },
     Mutation {
         name: "sqlite-row-without-sum",
@@ -102,7 +108,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         at: "if bits(row, 9)? == sum(",
         original: "bits(row, 9)?",
         mutated: "sum(&key.hash, number, fingerprint, times, stamp, mark)",
-        killed_by: &[(Tiers, "tier::sqlite::tests::file::a_damaged_row_is_a_change")],
+        killed_by: &[(Runtime, "tier::sqlite::tests::file::a_damaged_row_is_a_change")],
     },
     Mutation {
         name: "sqlite-lease-for-ever",
@@ -112,7 +118,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         at: "until: moment(row, at + 6)?.min(now.plus(longest)),",
         original: "now.plus(longest)",
         mutated: "now.plus(longest).max(Moment::from_bits(u64::MAX))",
-        killed_by: &[(Tiers, "tier::sqlite::tests::file::no_damage_holds_a_key_for_ever")],
+        killed_by: &[(Runtime, "tier::sqlite::tests::file::no_damage_holds_a_key_for_ever")],
     },
     Mutation {
         name: "sqlite-no-trace",
@@ -123,7 +129,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         original: "mark > column(now.to_bits())",
         mutated: "mark < 0",
         killed_by: &[(
-            Tiers,
+            Runtime,
             "tier::sqlite::tests::file::a_value_that_makes_place_leaves_a_tombstone_if_it_was_changed",
         )],
     },
@@ -135,7 +141,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         at: "if have.is_some_and(|id| id.0 <= scope.stale.max(scope.gone))",
         original: "id.0 <= scope.stale.max(scope.gone)",
         mutated: "id.0 == u64::MAX",
-        killed_by: &[(Tiers, "tier::sqlite::tests::file::a_value_of_before_a_clear_is_not_trusted")],
+        killed_by: &[(Runtime, "tier::sqlite::tests::file::a_value_of_before_a_clear_is_not_trusted")],
     },
     Mutation {
         name: "sqlite-fresh-after-a-restart",
@@ -146,7 +152,7 @@ pub(crate) const SQLITE: &[Mutation] = &[
         original: "bump_all(db, clock.now())?;",
         mutated: "",
         killed_by: &[(
-            Tiers,
+            Runtime,
             "tier::sqlite::tests::file::after_a_restart_of_the_machine_everything_is_stale",
         )],
     },

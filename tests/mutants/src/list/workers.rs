@@ -1,7 +1,7 @@
 //! Mutations of queues and workers.
 
 use super::Mutation;
-use crate::run::Target::{Servers, Suite, Tiers};
+use crate::run::Target::{Runtime, Servers, Suite};
 
 pub(crate) const WORKERS: &[Mutation] = &[
     Mutation {
@@ -23,8 +23,11 @@ pub(crate) const WORKERS: &[Mutation] = &[
         original: "length >= BOUND",
         mutated: "length == u64::MAX",
         killed_by: &[
-            (Tiers, "rules::queue::tests::a_refresh_is_handed_over_to_a_worker_that_lives"),
-            (Tiers, "tier::queue::state::tests::a_line_takes_jobs_while_a_worker_lives_and_up_to_its_bound"),
+            (Runtime, "rules::queue::tests::a_refresh_is_handed_over_to_a_worker_that_lives"),
+            (
+                Runtime,
+                "tier::queue::state::tests::a_line_takes_jobs_while_a_worker_lives_and_up_to_its_bound",
+            ),
         ],
     },
     Mutation {
@@ -65,7 +68,7 @@ pub(crate) const WORKERS: &[Mutation] = &[
         at: "if of != version",
         original: "of != version",
         mutated: "false",
-        killed_by: &[(Tiers, "tier::queue::job::tests::a_job_of_another_function_or_version_is_told")],
+        killed_by: &[(Runtime, "tier::queue::job::tests::a_job_of_another_function_or_version_is_told")],
     },
     Mutation {
         name: "job-not-given-back",
@@ -86,8 +89,8 @@ pub(crate) const WORKERS: &[Mutation] = &[
         original: "last.map_or(0, |last| last + 1)",
         mutated: "last.unwrap_or(0)",
         killed_by: &[
-            (Tiers, "tier::queue::state::tests::the_functions_of_a_worker_take_turns"),
-            (Tiers, "tier::sqlite::tests::queue::rules::the_functions_of_a_worker_take_turns"),
+            (Runtime, "tier::queue::state::tests::the_functions_of_a_worker_take_turns"),
+            (Runtime, "tier::sqlite::tests::queue::rules::the_functions_of_a_worker_take_turns"),
         ],
     },
     Mutation {
@@ -120,11 +123,11 @@ pub(crate) const WORKERS: &[Mutation] = &[
         mutated: "now >= taken.since",
         killed_by: &[
             (
-                Tiers,
+                Runtime,
                 "tier::queue::state::tests::jobs_are_taken_in_their_order_and_no_more_than_there_are_places",
             ),
             (
-                Tiers,
+                Runtime,
                 "tier::queue::state::tests::an_abandoned_job_goes_to_another_worker_before_those_that_wait",
             ),
         ],
@@ -138,8 +141,8 @@ pub(crate) const WORKERS: &[Mutation] = &[
         original: "checks.fence && is_held",
         mutated: "false",
         killed_by: &[
-            (Tiers, "tier::memory::tests::rules::a_job_that_another_worker_has_claimed_is_not_stored"),
-            (Tiers, "tier::sqlite::tests::rules::a_job_that_another_worker_has_claimed_is_not_stored"),
+            (Runtime, "tier::memory::tests::rules::a_job_that_another_worker_has_claimed_is_not_stored"),
+            (Runtime, "tier::sqlite::tests::rules::a_job_that_another_worker_has_claimed_is_not_stored"),
         ],
     },
     Mutation {
@@ -151,8 +154,8 @@ pub(crate) const WORKERS: &[Mutation] = &[
         original: "id != seen",
         mutated: "false",
         killed_by: &[
-            (Tiers, "tier::memory::tests::rules::a_job_is_void_after_a_change_of_its_key"),
-            (Tiers, "tier::sqlite::tests::rules::a_job_is_void_after_a_change_of_its_key"),
+            (Runtime, "tier::memory::tests::rules::a_job_is_void_after_a_change_of_its_key"),
+            (Runtime, "tier::sqlite::tests::rules::a_job_is_void_after_a_change_of_its_key"),
         ],
     },
     Mutation {
@@ -164,8 +167,8 @@ pub(crate) const WORKERS: &[Mutation] = &[
         original: "held.token == job",
         mutated: "held.token != token || held.token == job",
         killed_by: &[
-            (Tiers, "tier::memory::tests::rules::a_job_leaves_the_lease_of_a_later_one_alone"),
-            (Tiers, "tier::sqlite::tests::rules::a_job_leaves_the_lease_of_a_later_one_alone"),
+            (Runtime, "tier::memory::tests::rules::a_job_leaves_the_lease_of_a_later_one_alone"),
+            (Runtime, "tier::sqlite::tests::rules::a_job_leaves_the_lease_of_a_later_one_alone"),
         ],
     },
     Mutation {
