@@ -30,6 +30,8 @@ fn a_paused_process_asks_no_tier_and_tells_it_afterwards() {
         let first = one.run(|| waits(&source, key));
         assert_eq!(other.run(|| waits(&source, key)), first);
     }
+    // Far enough apart to be told from what comes next.
+    wait(&processes, 2);
     one.run(|| async { pause() });
     assert_eq!(looked_up!(one, waits::entry(&source, "own")), (4, Status::Fetched, Fetched));
     let before = status(one);

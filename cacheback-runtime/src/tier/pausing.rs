@@ -1,7 +1,7 @@
 //! A tier that a process does without for a while, because somebody says so.
 //!
 //! It is then as a tier that cannot be reached, and what comes after an outage comes after a pause. The connections stay,
-//! and so do the messages. A lease that was taken before is given back.
+//! and so do the messages. Leases are given back.
 
 use std::future::ready;
 use std::sync::Weak;
@@ -119,9 +119,6 @@ impl Tier for Pausing {
     }
 
     fn store(&self, key: &WireKey, lease: &Lease, value: Payload) -> Reply<Stored> {
-        if self.is_paused() {
-            self.release(key, lease.token, Release::Free);
-        }
         self.ask(|tier| tier.store(key, lease, value))
     }
 
