@@ -6,7 +6,7 @@ use cacheback::shared::status;
 use cacheback::{Cache, Status, cacheback};
 
 use crate::fleet::{Process, fleet, hear, wait};
-use crate::support::{Source, secs};
+use crate::support::{Source, advance, secs};
 
 use cacheback::Source::{Fetched, Local, Shared};
 
@@ -377,6 +377,31 @@ fn a_probe_finds_nothing_outdated() {
     assert_eq!(probe(), (0, 0));
     let [tier] = other.run(|| async { status() }).try_into().unwrap();
     assert_eq!((tier.probed, tier.outdated), (9, 0));
+}
+
+/// The tier has dropped a value, another process has fetched it again, and tells nobody of that. (Its clock is ahead, so
+/// that the time of the value is over in the tier and not here.)
+#[test]
+fn a_probe_finds_what_nobody_has_told_of() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    both_have(&source, &processes);
+    one.run(|| advance(secs(40 * 24 * 3_600)));
+    assert_eq!(looked_up!(one, waits::entry(&source, "a")), (2, Status::Fetched, Fetched));
+    hear(&processes);
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (1, Status::Fresh, Local));
+    let probe = || {
+        let probe = other.run(|| cacheback::shared::probe(10));
+        (probe.probed, probe.outdated)
+    };
+    assert_eq!(probe(), (1, 1));
+    let [tier] = other.run(|| async { status() }).try_into().unwrap();
+    assert_eq!((tier.probed, tier.outdated, tier.suspects), (1, 1, 1));
+    // The next call looks.
+    assert_eq!(looked_up!(other, waits::entry(&source, "a")), (2, Status::Fresh, Shared));
+    assert_eq!(probe(), (1, 0));
+    assert_eq!(source.runs(), 2);
 }
 
 /// Looks are few at a time. Further callers are answered at once, and nothing is fetched.

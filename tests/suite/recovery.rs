@@ -249,6 +249,34 @@ fn the_removal_of_an_absent_key_reaches_one_that_was_cut_off() {
     assert_eq!(looked_up!(other, waits::entry(&source, "a")), (2, Status::Fetched, Fetched));
 }
 
+/// The same if the tier does not have the key either: the other process has fetched it for itself, while it was cut off.
+#[test]
+fn the_change_of_a_key_that_is_absent_there_reaches_one_that_was_cut_off() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [one, other] = &processes;
+    let source = Source::open();
+    memory.disconnect();
+    let keys = ["removed", "invalidated", "untouched"];
+    for (key, value) in keys.into_iter().zip(1..) {
+        assert_eq!(looked_up!(other, waits::entry(&source, key)), (value, Status::Fetched, Fetched));
+    }
+    wait(&processes, 1);
+    is_unreachable(one.run(|| waits::entry(&source, "removed").remove()));
+    is_unreachable(one.run(|| waits::entry(&source, "invalidated").invalidate()));
+    for (key, value) in keys.into_iter().zip(1..) {
+        let seen = looked_up!(other, waits::entry(&source, key));
+        assert_eq!(seen, (value, Status::Fresh, Local), "nobody can know");
+    }
+    wait(&processes, 1);
+    memory.reconnect();
+    hear(&processes);
+    assert_eq!(counts(one), (0, 2, 0, 0));
+    assert_eq!(other.run(|| waits::entry(&source, "removed").peek()), None);
+    assert_eq!(looked_up!(other, waits::entry(&source, "removed")), (4, Status::Fetched, Fetched));
+    assert_eq!(looked_up!(other, waits::entry(&source, "invalidated")), (5, Status::Fetched, Fetched));
+    assert_eq!(looked_up!(other, waits::entry(&source, "untouched")), (3, Status::Fresh, Local));
+}
+
 /// A value that was fetched during the outage stands, unless something there was changed after its body began.
 #[test]
 fn a_value_of_the_outage_stands_if_nothing_was_changed_since() {

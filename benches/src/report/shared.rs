@@ -101,7 +101,7 @@ What each does with its commands:
 
 - **cacheback** keeps values in the process and in the server. A key is fetched once in the process and once in the \
 fleet: a fetch begins with a lease and ends with a store that is refused if somebody has written meanwhile, each a script. \
-A look is a transaction of five commands, which reads the age by the server's clock. Stale values are served. What is \
+A look is a script of up to five commands, which reads the age by the server's clock. Stale values are served. What is \
 read is checked: sum, key, and shape of the type (84 bytes of a value). A call waits for the server for a limited time, \
 and goes on without it.
 - `cached` has the server alone, or with `client_side_caching` a copy in the process of which the server keeps track. \

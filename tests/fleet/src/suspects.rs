@@ -146,12 +146,39 @@ pub(crate) fn suspects(keys: u64) -> Result<(), String> {
             now.suspects,
             now.timeouts - after.timeouts
         );
-        if ran > 0 || seen.other > 0 {
-            Err("values that were there did not answer".to_owned())
-        } else {
-            Ok(())
-        }
+        let looks = now.operations - after.operations;
+        verdict(Found { keys, suspects: after.suspects, looks, fresh: seen.fresh, ran, others: seen.other })
     })
+}
+
+/// What has come of the cut.
+#[derive(Clone, Copy)]
+struct Found {
+    keys: u64,
+    /// Values that were suspect after it.
+    suspects: u64,
+    /// How often the server was asked.
+    looks: u64,
+    /// Calls that were answered by a fresh value, which was looked at before.
+    fresh: u64,
+    /// Bodies that ran.
+    ran: u64,
+    /// Calls that were answered by no value that was there.
+    others: u64,
+}
+
+fn verdict(Found { keys, suspects, looks, fresh, ran, others }: Found) -> Result<(), String> {
+    // The number is taken from a sample.
+    if keys == 0 || suspects < keys - keys / 10 {
+        return Err(format!("of {keys} values {suspects} became suspect: there was nothing to measure"));
+    }
+    if looks == 0 || fresh == 0 {
+        return Err("none of them was looked at".to_owned());
+    }
+    if ran > 0 || others > 0 {
+        return Err("values that were there did not answer".to_owned());
+    }
+    Ok(())
 }
 
 async fn fill(cache: &Cache<u64, u64>, keys: u64) {
@@ -166,4 +193,26 @@ async fn fill(cache: &Cache<u64, u64>, keys: u64) {
         });
     }
     callers.join_all().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_suspects_there_is_nothing_to_measure() {
+        let found = Found { keys: 1_000, suspects: 1_000, looks: 900, fresh: 5_000, ran: 0, others: 0 };
+        assert_eq!(verdict(found), Ok(()));
+        for bad in [
+            Found { suspects: 0, ..found },
+            Found { suspects: 899, ..found },
+            Found { keys: 0, suspects: 0, ..found },
+            Found { looks: 0, ..found },
+            Found { fresh: 0, ..found },
+            Found { ran: 1, ..found },
+            Found { others: 1, ..found },
+        ] {
+            assert!(verdict(bad).is_err());
+        }
+    }
 }

@@ -100,12 +100,33 @@ fn a_user_without_the_channel_looks_every_few_seconds() {
     });
 }
 
+/// A number of a process' tier.
+fn number(process: &mut Process, name: &str) -> u64 {
+    let status = process.ask("status");
+    let found = status.split(' ').filter_map(|word| word.split_once('=')).find(|(named, _)| *named == name);
+    found.and_then(|(_, number)| number.parse().ok()).unwrap_or_else(|| panic!("no {name} in {status}"))
+}
+
+/// Waits until all values are suspect once more, for the last time: each of its connections may say so.
+fn looked_at_again(process: &mut Process, before: u64) {
+    let mut losses = before;
+    wait_until("all values are suspect", || {
+        std::thread::sleep(Duration::from_millis(500));
+        let last = std::mem::replace(&mut losses, number(process, "losses"));
+        last > before && last == losses
+    });
+}
+
 /// After an outage every value is looked at once, and no body runs for one that has not changed.
 #[test]
 fn after_an_outage_values_are_looked_at_and_not_fetched() {
     let Some(mut server) = Server::start(&["--save", "3600 1", "--dbfilename", "kept.rdb"]) else { return };
     let origin = Origin::start();
     let mut fleet = fleet(&server, &origin);
+    // Whatever came in before the first echo is looked at once more.
+    for process in &mut fleet {
+        wait_until("the first echo", || number(process, "losses") == 1);
+    }
     both_have("a", &mut fleet);
     let [one, other] = &mut fleet;
     server.run::<()>("SAVE");
@@ -116,10 +137,15 @@ fn after_an_outage_values_are_looked_at_and_not_fetched() {
     for process in [one, other] {
         // It has two connections, of which that of the messages may be the first.
         wait_until("it connects again", || process.logged("second tier connected").len() >= 2);
+        looked_at_again(process, 1);
         let before = process.ask("stats long");
+        let operations = number(process, "operations");
+        assert_eq!(number(process, "suspects"), 1);
         for _ in 0..3 {
             assert_eq!(process.ask("get long a"), "Fresh Local 1");
         }
+        assert_eq!(number(process, "operations"), operations + 1, "one look");
+        assert_eq!(number(process, "suspects"), 0);
         assert_eq!(process.ask("stats long"), before);
     }
     assert_eq!(origin.runs("a").len(), 1);

@@ -107,14 +107,19 @@ fn a_change_whose_answer_is_lost() {
     let Some((server, origin, proxy, mut one, mut other)) = fleet(&["set", "removed", "invalidated"]) else {
         return;
     };
-    for (script, command) in [
+    let lost = [
         ("set", "set long set late"),
         ("set", "remove long removed"),
         ("invalidate", "invalidate long invalidated"),
-    ] {
+    ];
+    for ((script, command), told) in lost.into_iter().zip(1..) {
         proxy.lose_the_answer_to(script);
         is_unreachable(&mut one, command);
-        becomes(&mut one, "status", " pending=0");
+        wait_until("it is told again", || {
+            let status = status(&mut one);
+            // What is seen to be there already counts as one that has yielded.
+            (status["pending"], status["recovered"] + status["yielded"]) == (0, told)
+        });
     }
     becomes(&mut other, "get long set", "late");
     let mut third = Process::start(&origin, &server.url(), &[]);
@@ -124,6 +129,71 @@ fn a_change_whose_answer_is_lost() {
     // It was fetched once more, or twice.
     let invalidated = third.ask("get long invalidated");
     assert!(!invalidated.ends_with(" 1"), "{invalidated}");
+}
+
+/// The answer is lost, and so is the change: the server has again what it had before.
+#[test]
+fn a_change_that_is_lost_with_its_answer_is_told_again() {
+    let Some((server, origin, proxy, mut one, _other)) = fleet(&["set", "removed", "invalidated"]) else {
+        return;
+    };
+    let names: Vec<String> = server.run("KEYS cb1:v:*");
+    let values =
+        || -> Vec<Vec<u8>> { names.iter().map(|name| server.query(redis::cmd("GET").arg(name))).collect() };
+    // The age of a value is known by its time to live.
+    let left =
+        || -> Vec<u64> { names.iter().map(|name| server.query(redis::cmd("PTTL").arg(name))).collect() };
+    for (script, command) in [
+        ("set", "set long set late"),
+        ("set", "remove long removed"),
+        ("invalidate", "invalidate long invalidated"),
+    ] {
+        let (before, left) = (values(), left());
+        proxy.cut_after(script);
+        is_unreachable(&mut one, command);
+        assert_eq!(status(&mut one)["pending"], 1, "{command}");
+        assert_ne!(values(), before, "{command}: it was made");
+        for (name, (value, left)) in names.iter().zip(before.iter().zip(left)) {
+            server.query::<()>(redis::cmd("SET").arg(name).arg(value).arg("PX").arg(left));
+        }
+        proxy.set(Fault::None);
+        becomes(&mut one, "status", "connected=true");
+        becomes(&mut one, "status", " pending=0");
+    }
+    let mut third = Process::start(&origin, &server.url(), &[]);
+    let [set, removed, invalidated] =
+        ["set", "removed", "invalidated"].map(|key| third.ask(&format!("get long {key}")));
+    assert_eq!((&*set, &*removed), ("Fresh Shared late", "Fetched Fetched 2"), "and {invalidated}");
+    // It was invalidated once, or twice, and fetched as often.
+    assert_ne!(invalidated, "Fresh Shared 1");
+}
+
+/// A key that the server does not have is removed, or invalidated, while another process is cut off that has it.
+#[test]
+fn a_change_of_an_absent_key_reaches_a_process_that_was_cut_off() {
+    let Some((server, _origin, proxy, mut one, mut other)) = fleet(&[]) else { return };
+    let changes = [("removed", "remove"), ("invalidated", "invalidate"), ("untouched", "peek")];
+    for (key, _) in changes {
+        assert_eq!(one.ask(&format!("get long {key}")), "Fetched Fetched 1");
+    }
+    proxy.set(Fault::Cut);
+    becomes(&mut one, "status", "connected=false");
+    for name in server.run::<Vec<String>>("KEYS cb1:v:*") {
+        assert_eq!(server.run::<u64>(&format!("DEL {name}")), 1);
+    }
+    for (key, change) in changes {
+        let answer = other.ask(&format!("{change} long {key}"));
+        assert_eq!(answer, if change == "peek" { "none" } else { "ok" }, "{change}");
+        assert_eq!(one.ask(&format!("get long {key}")), "Fresh Local 1", "nobody can know");
+    }
+    let losses = status(&mut one)["losses"];
+    proxy.set(Fault::None);
+    becomes(&mut one, "status", "connected=true");
+    wait_until("the first echo", || status(&mut one)["losses"] > losses);
+    assert_eq!(one.ask("get long removed"), "Fetched Fetched 2");
+    assert_eq!(one.ask("get long invalidated"), "Fetched Fetched 2");
+    // A value that is lost there, and that nobody has changed, stays.
+    assert_eq!(one.ask("get long untouched"), "Fresh Local 1");
 }
 
 /// Nothing goes through, and nothing comes back.

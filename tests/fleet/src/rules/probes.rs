@@ -14,11 +14,14 @@ const SPAN: Micros = LOST + SECOND;
 pub(crate) fn check(history: &History, tally: &mut Tally, violations: &mut Vec<Violation>) {
     for event in &history.events {
         let Event::Probed { at, process, probed, outdated } = event else { continue };
-        tally.probed += probed;
         let is_clear = history.outages.is_clear(process.slot, at.saturating_sub(SPAN), *at);
         let started = history.started.get(process).copied().unwrap_or_default();
         let is_lost = history.losses.iter().any(|loss| (started..=*at).contains(&loss.at));
-        if *outdated > 0 && is_clear && !is_lost {
+        if !is_clear || is_lost {
+            continue;
+        }
+        tally.probed += probed;
+        if *outdated > 0 {
             violations.push(Violation {
                 rule: "a probe has found an outdated value",
                 key: String::new(),
@@ -32,6 +35,7 @@ pub(crate) fn check(history: &History, tally: &mut Tally, violations: &mut Vec<V
 #[cfg(test)]
 mod tests {
     use super::super::by_hand::{loss, outage, process, started, violations};
+    use super::{History, Tally};
     use crate::events::{Event, Lost, Reach, SECOND};
 
     #[test]
@@ -48,5 +52,14 @@ mod tests {
         let flushed = |at| loss(at, Lost::Everything);
         assert_eq!(violations(vec![probed(1), flushed(10_000)], super::check), fine);
         assert_eq!(violations(vec![probed(1), started(20_000, 1), flushed(10_000)], super::check), broken);
+        // Only what was held to the rule counts.
+        let counted = |events: Vec<Event>| {
+            let mut tally = Tally::default();
+            super::check(&History::of(events), &mut tally, &mut Vec::new());
+            tally.probed
+        };
+        assert_eq!(counted(vec![probed(0)]), 30);
+        assert_eq!(counted(vec![probed(0), cut(57_000, 1)]), 0);
+        assert_eq!(counted(vec![probed(0), flushed(10_000)]), 0);
     }
 }

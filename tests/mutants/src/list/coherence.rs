@@ -124,4 +124,14 @@ pub(crate) const COHERENCE: &[Mutation] = &[
         mutated: "()",
         killed_by: &[(Runtime, "flight::tests::a_caller_misses_what_a_flight_has_not_seen")],
     },
+    Mutation {
+        name: "probe-doubts-nothing",
+        breaks: "coherence: a probe counts what is outdated, and the next call looks",
+        core: false,
+        file: "engine/shared/coherence.rs",
+        at: "node.doubt(0, &self.store.windows);",
+        original: "node.doubt(0, &self.store.windows)",
+        mutated: "return false",
+        killed_by: &[(Suite, "coherence::a_probe_finds_what_nobody_has_told_of")],
+    },
 ];

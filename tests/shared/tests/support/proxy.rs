@@ -32,6 +32,8 @@ struct State {
     commands: Mutex<Commands>,
     /// The name of the operation whose answer is to be lost.
     lost: Mutex<Option<&'static str>>,
+    /// No connection is to be had after that.
+    cuts: AtomicBool,
 }
 
 struct Connection {
@@ -61,6 +63,7 @@ impl Proxy {
             connections: Mutex::default(),
             commands: Mutex::default(),
             lost: Mutex::default(),
+            cuts: AtomicBool::new(false),
         });
         let serving = Arc::clone(&state);
         thread::spawn(move || {
@@ -86,10 +89,7 @@ impl Proxy {
     }
 
     pub(crate) fn set(&self, fault: Fault) {
-        *self.state.fault.lock().unwrap() = fault;
-        if fault == Fault::Cut {
-            self.state.connections.lock().unwrap().iter().for_each(|connection| connection.close());
-        }
+        self.state.set(fault);
     }
 
     /// How many connections were made.
@@ -110,6 +110,12 @@ impl Proxy {
     /// The next operation of this name is carried out, and its answer is lost with the connection.
     pub(crate) fn lose_the_answer_to(&self, operation: &'static str) {
         *self.state.lost.lock().unwrap() = Some(operation);
+    }
+
+    /// The same, and then the way to the server is [cut](Fault::Cut).
+    pub(crate) fn cut_after(&self, operation: &'static str) {
+        self.state.cuts.store(true, Ordering::SeqCst);
+        self.lose_the_answer_to(operation);
     }
 
     /// The present connections for messages stay open, and nothing goes through them any more. Returns how many these are.
@@ -148,6 +154,13 @@ impl Connection {
 impl State {
     fn fault(&self) -> Fault {
         *self.fault.lock().unwrap()
+    }
+
+    fn set(&self, fault: Fault) {
+        *self.fault.lock().unwrap() = fault;
+        if fault == Fault::Cut {
+            self.connections.lock().unwrap().iter().for_each(|connection| connection.close());
+        }
     }
 
     fn carry_requests(&self, connection: &Connection) {
@@ -202,6 +215,9 @@ impl State {
                 Err(_) => break,
             };
             if connection.is_doomed.load(Ordering::SeqCst) {
+                if self.cuts.swap(false, Ordering::SeqCst) {
+                    self.set(Fault::Cut);
+                }
                 break;
             }
             match self.fault() {
