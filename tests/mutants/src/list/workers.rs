@@ -202,6 +202,16 @@ pub(crate) const WORKERS: &[Mutation] = &[
         killed_by: &[(Servers, "a_job_whose_key_was_removed_is_not_run")],
     },
     Mutation {
+        name: "redis-turns",
+        breaks: "workers: the functions of a worker take turns, on a server",
+        core: false,
+        file: "tier/redis/queue.rs",
+        at: "fastrand::usize(..rooms.len().max(1)), |last| last + 1)",
+        original: "last + 1",
+        mutated: "last",
+        killed_by: &[(Servers, "lines_with_jobs_take_turns")],
+    },
+    Mutation {
         name: "redis-job-given-twice",
         breaks: "workers: a job that a worker has is given to no other, until it is abandoned, on a server",
         core: false,
