@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use support::workers::{first, reads, serves, staffed, web, worker};
+use support::workers::{done, fetches, first, reads, serves, staffed, stale, web, worker};
 use support::{Origin, Process, Server, wait_until};
 
 /// Nobody else would ever delete the queue of a function that was renamed, or of a version that is gone.
@@ -106,4 +106,47 @@ fn lines_with_jobs_take_turns() {
     for pair in began.windows(2) {
         assert_ne!(pair[0].1, pair[1].1, "{began:?}");
     }
+}
+
+/// Jobs that a worker has are none of those that wait.
+#[test]
+fn jobs_under_way_do_not_count_for_the_bound() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &server.url());
+    first(&mut web, "key");
+    first(&mut web, "other");
+    let mut killed = worker(&origin, &server.url(), 4);
+    staffed(&mut web, 1);
+    killed.kill();
+    let stream = server.only("cb1:q:*:s");
+    let mut fill = redis::cmd("EVAL");
+    fill.arg("for _ = 1, 10000 do redis.call('XADD', KEYS[1], '*', 'job', 'x', 'ended', '0') end").arg(1);
+    server.query::<()>(fill.arg(&stream));
+    server.run::<redis::Value>(&format!("XREADGROUP GROUP workers another COUNT 1 STREAMS {stream} >"));
+    // One more may wait, and no other.
+    let before = fetches(&mut web);
+    stale(&mut web, "key", 1);
+    wait_until("it is not handed over", || web.ask("queues").starts_with("length=10000 under_way=1 "));
+    assert_eq!((fetches(&mut web), origin.runs("key").len()), (before, 1));
+    reads(&mut web, "other", 2);
+    // Not for want of a worker.
+    let queues = web.ask("queues");
+    assert!(queues.starts_with("length=10000 under_way=1 workers=1 "), "{queues}");
+}
+
+/// As those that end otherwise.
+#[test]
+fn a_buried_job_counts_as_one_that_has_ended() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &server.url());
+    let _worker = worker(&origin, &server.url(), 4);
+    staffed(&mut web, 1);
+    let stream = server.only("cb1:q:*:s");
+    server.run::<String>(&format!("XADD {stream} * job nobody-can-run-this ended 0"));
+    wait_until("it is not buried", || web.ask("queues").ends_with(" dropped=1 dead=1"));
+    let counters = server.only("cb1:q:*:n");
+    assert_eq!(server.run::<i64>(&format!("HGET {counters} this")), 1);
+    assert_eq!(done(&mut web), Some(0));
 }
