@@ -1,10 +1,14 @@
 //! Refreshes that no worker takes: they run where they are asked for, or not at all.
 
-use cacheback::shared::queues;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cacheback::shared::{Memory, queues};
 use cacheback::{ErrorKind, Status, cacheback, worker};
+use tracing::Span;
 
 use super::{Log, Origin, nothing, only_line, report, serves, stale, stale_read, start, worked};
-use crate::fleet::{fleet, hear, wait};
+use crate::fleet::{Process, fleet, hear, wait};
 use crate::support::{Source, advance, run_ready, secs};
 
 /// Nothing is stale for ever.
@@ -86,8 +90,39 @@ fn after_the_end_of_the_last_worker_refreshes_run_here_at_once() {
     assert_eq!((here.runs(), there.runs()), (2, 0));
 }
 
+/// It is lost between the lease and the job.
 #[test]
 fn a_queue_that_cannot_be_reached_is_no_outage() {
+    let (log, _guard) = Log::capture();
+    let memory = Memory::new();
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let web = {
+        let (server, is_lost) = (memory.clone(), Arc::clone(&is_lost));
+        // It is asked for when the job is made.
+        let context = move |_: &Span| {
+            if is_lost.load(Ordering::SeqCst) {
+                server.disconnect();
+            }
+            None
+        };
+        Process::new(|configure| configure.shared(memory.clone()).trace_jobs(context, |_, _| {}))
+    };
+    let back = Process::new(|configure| configure.shared(memory.clone()));
+    let processes = [web, back];
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(report::cache(), &there));
+    stale(&processes, &here, 1);
+    is_lost.store(true, Ordering::SeqCst);
+    stale_read(web, &here, 1);
+    assert_eq!((here.runs(), there.runs()), (2, 0));
+    assert_eq!(log.count("its queue did not answer"), 1, "{}", log.text());
+    memory.reconnect();
+    assert_eq!(running.stop(back), worked(0, 0, 0));
+}
+
+#[test]
+fn a_worker_takes_jobs_again_after_an_outage_of_the_tier() {
     let (memory, processes @ [_, _]) = fleet();
     let [web, back] = &processes;
     let (here, there) = (Source::open(), Source::open());
