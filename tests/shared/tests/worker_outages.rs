@@ -85,4 +85,10 @@ fn a_tier_without_a_queue_says_so() {
     assert!(origin.runs("key").len() >= 3, "refreshes run where they are asked for");
     let said = "the second tier has no queue for workers: refreshes run in this process";
     assert_eq!(web.logged(said).len(), 1);
+    // Without the fallback they run nowhere.
+    web.ask("get only_there other");
+    let told = web.logs("refreshes are not handed to workers, and values stay stale");
+    assert!(told.contains("the second tier has no queue for workers"), "{told}");
+    web.ask("settle");
+    assert_eq!(origin.runs("other").len(), 0);
 }

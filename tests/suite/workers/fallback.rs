@@ -170,6 +170,57 @@ fn without_the_fallback_a_value_stays_stale() {
     assert_eq!(running.stop(back), worked(1, 0, 0));
 }
 
+/// There is no lease then, and so no job.
+#[test]
+fn without_the_fallback_a_value_stays_stale_in_an_outage_of_the_tier() {
+    let (log, _guard) = Log::capture();
+    let (memory, processes @ [_]) = fleet();
+    let [web] = &processes;
+    let here = Source::open();
+    web.run(|| only_there::entry(&here, 1).get_or_fetch());
+    wait(&processes, 20);
+    memory.disconnect();
+    for _ in 0..3 {
+        assert_eq!(web.run(|| only_there::entry(&here, 1).lookup()).status, Status::Stale);
+        wait(&processes, 2);
+    }
+    assert_eq!(here.runs(), 1);
+    let said = "refreshes are not handed to workers, and values stay stale";
+    assert_eq!((log.count(said), log.count("its queue did not answer")), (1, 1), "{}", log.text());
+    assert_eq!(web.run(|| async { only_there::cache().stats().refused }), 3);
+    // Whoever waits fetches.
+    assert_eq!(web.run(|| only_there::entry(&here, 1).refresh()), 2);
+}
+
+#[cacheback(shared, queue, queue_fallback = false, lifetime = 10, skip(origin))]
+async fn only_there_by_name(origin: &Origin, name: &str) -> u64 {
+    let _ = name;
+    origin.number().await
+}
+
+#[test]
+fn without_the_fallback_a_value_whose_job_is_too_long_stays_stale() {
+    let (log, _guard) = Log::capture();
+    let memory = Memory::new().max_value_bytes(200);
+    let processes = [(); 2].map(|()| Process::new(|configure| configure.shared(memory.clone())));
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(only_there_by_name::cache(), &there));
+    let name = "x".repeat(300);
+    web.run(|| only_there_by_name::entry(&here, &name).get_or_fetch());
+    wait(&processes, 14);
+    for _ in 0..2 {
+        let looked = web.run(|| only_there_by_name::entry(&here, &name).lookup());
+        assert_eq!(looked.status, Status::Stale);
+        hear(&processes);
+    }
+    assert_eq!((here.runs(), there.runs()), (1, 0));
+    let said = "a refresh is not put on its queue, and its value stays stale";
+    assert_eq!(log.count(said), 1, "{}", log.text());
+    assert_eq!(web.run(|| async { only_there_by_name::cache().stats().refused }), 2);
+    assert_eq!(running.stop(back), worked(0, 0, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_tier_a_worker_does_not_start_and_a_function_runs_here() {
     let _own = cacheback::testing::isolate();
