@@ -641,9 +641,10 @@ use crate::plan::Plan;
 /// ## `queue_fallback`
 ///
 /// Whether a refresh that no worker takes runs in the process that asks for it: if no worker of the function was seen in
-/// the last 15 seconds, 10,000 of its jobs wait already, or the queue gives no answer. The log says so, once a minute.
-/// With `false` the value stays stale instead, up to its `max_stale`: then a call waits, and fetches. Needs
-/// [`queue`](#queue). Default: `true`.
+/// the last 15 seconds, 10,000 of its jobs wait already, the queue or the second tier gives no answer, the tier has no
+/// queue, or the arguments cannot be sent. The log says so. With `false` the value stays stale instead, up to its
+/// `max_stale`: then a call waits, and fetches. The trial of an open [`breaker`](#breaker) still runs in the process that
+/// asks, and so does each refresh without a second tier. Needs [`queue`](#queue). Default: `true`.
 ///
 /// ```
 /// # use cacheback::cacheback;

@@ -177,6 +177,12 @@ impl Executor {
         &self.first_use
     }
 
+    /// How many refreshes run at once at most.
+    #[cfg(feature = "worker")]
+    pub(crate) fn max_running(&self) -> usize {
+        lock(&self.state).max_running
+    }
+
     /// The version of the queue. No two executors have the same.
     pub(crate) fn queue_version(&self) -> u64 {
         self.version.load(Ordering::Acquire)

@@ -129,7 +129,8 @@ impl Worker {
     /// Sets how many jobs run at once, of all functions together. Default: 16.
     ///
     /// A function's own `max_refreshes` applies as well: the lower of the two limits counts. So does that of the
-    /// executor, which is 64 ([`Configure::max_refreshes`](crate::Configure::max_refreshes)).
+    /// executor, which is 64 ([`Configure::max_refreshes`](crate::Configure::max_refreshes)). A worker takes no more jobs
+    /// than these limits allow.
     pub fn concurrency(mut self, jobs: usize) -> Self {
         self.concurrency = jobs;
         self
@@ -166,7 +167,8 @@ impl Worker {
         let Self { served, provisions, concurrency, shutdown_limit } = self;
         let functions = staff(served, &provisions, concurrency)?;
         let worker: Arc<str> = format!("{:016x}", Token::random().0).into();
-        let floor = Arc::new(Floor::new(concurrency));
+        // A job beyond the executor's limit would wait here until others take it for abandoned.
+        let floor = Arc::new(Floor::new(concurrency.min(here.executor.max_running())));
         let closing = Closing(Arc::clone(&floor));
         events::worker_started(&worker, functions.len());
         let desks = Desk::all(functions, &Arc::new(provisions), &floor, &worker);

@@ -57,6 +57,7 @@
 //! | warn | `refreshes are not handed to workers, and values stay stale` | `why` | once a minute for a cache |
 //! | warn | `the second tier has no queue for workers: refreshes run in this process` | `queue`: its name | once for a cache |
 //! | warn | `a refresh is not put on its queue, and runs in this process` | `why` | once in ten seconds for a cache |
+//! | warn | `a refresh is not put on its queue, and its value stays stale` | `why` | once in ten seconds for a cache |
 //! | info | `worker started` | `worker`, `functions`: how many; no `function` | each time |
 //! | info | `worker ended` | `worker`, `done`, `failed`, `dropped`; no `function` | each time |
 //! | warn | `the queue gives no answer: the worker tries again` | `worker`, `why`; no `function` | once an outage |
@@ -218,6 +219,11 @@ pub(crate) fn no_queue(function: &str, queue: &str) {
 #[cfg(feature = "shared")]
 pub(crate) fn job_not_made(function: &str, why: &str) {
     tracing::warn!(target: TARGET, function, why, "a refresh is not put on its queue, and runs in this process");
+}
+
+#[cfg(feature = "shared")]
+pub(crate) fn job_given_up(function: &str, why: &str) {
+    tracing::warn!(target: TARGET, function, why, "a refresh is not put on its queue, and its value stays stale");
 }
 
 #[cfg(feature = "shared")]

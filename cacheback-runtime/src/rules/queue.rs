@@ -37,6 +37,8 @@ pub(crate) enum Kept {
     Full,
     /// The queue has given no answer.
     Unreachable,
+    /// There is no queue.
+    NoQueue,
 }
 
 impl Kept {
@@ -48,6 +50,7 @@ impl Kept {
             Self::OtherVersion => "the workers of its queue serve another version of it",
             Self::Full => "10,000 jobs of it wait already",
             Self::Unreachable => "its queue did not answer",
+            Self::NoQueue => "the second tier has no queue for workers",
         }
     }
 }

@@ -72,6 +72,7 @@ impl Redis {
             scripts: Scripts::new(),
             queue_scripts: queue::Scripts::new(),
             reader: queue::Reader::default(),
+            turn: queue::Turn::default(),
             prefix: Prefix::new(self.prefix_or_default()),
             processes: PerProcess::new(),
             versions: Versions::default(),
@@ -95,6 +96,7 @@ struct Inner {
     scripts: Scripts,
     queue_scripts: queue::Scripts,
     reader: queue::Reader,
+    turn: queue::Turn,
     prefix: Prefix,
     processes: PerProcess<OfProcess>,
     /// The caches that are told of messages.

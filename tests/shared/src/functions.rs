@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
-use crate::jobs::{heavy, misread, queued, queued_anew, skipping, steady, timed};
+use crate::jobs::{heavy, misread, only_there, queued, queued_anew, skipping, steady, timed};
 
 pub(crate) static ORIGIN: OnceLock<String> = OnceLock::new();
 
@@ -176,7 +176,7 @@ macro_rules! functions {
 }
 
 functions! {
-    short long empty patient brief hasty renewed queued queued_anew steady heavy timed;
+    short long empty patient brief hasty renewed queued queued_anew only_there steady heavy timed;
     nested unsendable by_set misread skipping
 }
 

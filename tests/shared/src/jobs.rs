@@ -25,6 +25,12 @@ pub(crate) async fn steady(key: &str) -> Result<String, String> {
     ask(key).await
 }
 
+/// No other process is to run it.
+#[cacheback(shared, queue, queue_fallback = false, lifetime = 1)]
+pub(crate) async fn only_there(key: &str) -> Result<String, String> {
+    ask(key).await
+}
+
 /// The next version of `queued`.
 #[cacheback(shared, queue, name = "shared::queued", version = 2, lifetime = 1, refresh_timeout = 5)]
 pub(crate) async fn queued_anew(key: &str) -> Result<String, String> {

@@ -5,8 +5,17 @@ mod support;
 use std::thread::sleep;
 use std::time::Duration;
 
-use support::workers::{fetches, first, reads, staffed, web, worker};
-use support::{Cluster, Origin, Process, Server, wait_until};
+use support::workers::{done, fetches, first, reads, staffed, web, worker};
+use support::{Cluster, Fault, Origin, Process, Proxy, Server, wait_until};
+
+/// Waits until a worker has done more jobs than these.
+fn works(web: &mut Process, jobs: u64) {
+    wait_until("the worker has no jobs", || {
+        web.ask("get queued key");
+        sleep(Duration::from_millis(100));
+        done(web) > Some(jobs)
+    });
+}
 
 /// The streams are made anew.
 #[test]
@@ -20,15 +29,10 @@ fn a_server_that_has_lost_its_queues() {
     reads(&mut web, "key", 2);
     server.run::<()>("FLUSHALL");
     staffed(&mut web, 1);
-    let before = fetches(&mut web);
-    let runs = origin.runs("key").len();
-    wait_until("the worker has no jobs", || {
-        web.ask("get queued key");
-        sleep(Duration::from_millis(100));
-        web.ask("queues").split(' ').any(|word| word == "done=1")
-    });
+    let (before, runs) = (fetches(&mut web), origin.runs("key").len());
+    works(&mut web, 0);
     assert!(origin.runs("key").len() > runs);
-    assert!(fetches(&mut web) >= before);
+    assert_eq!(fetches(&mut web), before, "the worker has fetched it");
 }
 
 #[test]
@@ -49,11 +53,24 @@ fn a_server_that_was_killed_and_is_back() {
     });
     server.start_again();
     staffed(&mut web, 1);
-    wait_until("the worker has no jobs", || {
-        web.ask("get queued key");
-        sleep(Duration::from_millis(100));
-        !web.ask("queues").contains("done=0 ")
-    });
+    works(&mut web, 0);
+}
+
+/// Its connections stay open, and the answers for which it waits are lost.
+#[test]
+fn a_worker_that_was_in_a_black_hole_takes_jobs_again() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    let mut web = web(&origin, &server.url());
+    first(&mut web, "key");
+    let worker = worker(&origin, &proxy.url(), 4);
+    staffed(&mut web, 1);
+    works(&mut web, 0);
+    proxy.set(Fault::BlackHole);
+    worker.logs("the queue gives no answer: the worker tries again");
+    proxy.set(Fault::None);
+    let before = done(&mut web).unwrap();
+    works(&mut web, before + 1);
 }
 
 #[test]
@@ -68,4 +85,10 @@ fn a_tier_without_a_queue_says_so() {
     assert!(origin.runs("key").len() >= 3, "refreshes run where they are asked for");
     let said = "the second tier has no queue for workers: refreshes run in this process";
     assert_eq!(web.logged(said).len(), 1);
+    // Without the fallback they run nowhere.
+    web.ask("get only_there other");
+    let told = web.logs("refreshes are not handed to workers, and values stay stale");
+    assert!(told.contains("the second tier has no queue for workers"), "{told}");
+    web.ask("settle");
+    assert_eq!(origin.runs("other").len(), 0);
 }

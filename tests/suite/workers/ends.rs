@@ -3,7 +3,7 @@
 use cacheback::cacheback;
 
 use super::{Origin, Running, only_line, report, serves, stale, stale_read, start, worked};
-use crate::fleet::fleet;
+use crate::fleet::{Process, fleet, hear, wait};
 use crate::support::{Source, advance, run_ready, secs};
 
 #[test]
@@ -65,4 +65,40 @@ fn a_worker_that_is_dropped_gives_its_jobs_back() {
     task.abort();
     back.run(run_ready);
     assert_eq!((there.running(), only_line(web).length, only_line(web).under_way), (0, 1, 0));
+}
+
+/// It was delivered a second time, and would have run alone, after the others.
+#[test]
+fn a_job_that_waits_for_its_place_is_given_back() {
+    let (memory, processes @ [_, _]) = fleet();
+    let [web, back] = &processes;
+    let (here, killed_one, there) = (Source::open(), Source::gated(), Source::gated());
+    for key in 0..3 {
+        web.run(|| report::entry(&here, key).get_or_fetch()).unwrap();
+    }
+    wait(&processes, 20);
+    let killed = Process::new(|configure| configure.shared(memory.clone()));
+    killed.run(|| advance(secs(20)));
+    let _killed = start(&killed, serves(report::cache(), &killed_one));
+    stale_read(web, &here, 0);
+    killed.run(|| killed_one.started(1));
+    drop(killed);
+    let Running { stop, task } = start(back, serves(report::cache(), &there));
+    wait(&processes, 19);
+    for key in 1..3 {
+        stale_read(web, &here, key);
+    }
+    hear(&processes);
+    assert_eq!(there.runs(), 2);
+    wait(&processes, 2);
+    for _ in 0..4 {
+        back.run(run_ready);
+    }
+    assert_eq!((there.runs(), only_line(web).under_way), (2, 3), "it waits until it is alone");
+    drop(stop);
+    back.run(run_ready);
+    assert_eq!((only_line(web).length, only_line(web).under_way), (1, 2), "it does not wait any more");
+    there.release_all();
+    assert_eq!(back.run(|| task).unwrap(), Ok(worked(2, 0, 0)));
+    assert_eq!((there.runs(), only_line(web).length), (2, 1));
 }

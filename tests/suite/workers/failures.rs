@@ -163,3 +163,24 @@ fn a_second_delivery_runs_alone() {
     alone.release_all();
     assert_eq!(running.stop(back), worked(4, 0, 0));
 }
+
+/// They would wait in this process until others take them for abandoned, and for what has killed a worker.
+#[test]
+fn a_worker_takes_no_more_jobs_than_its_process_may_run() {
+    let (memory, processes @ [_]) = fleet();
+    let [web] = &processes;
+    let back = Process::new(|configure| configure.shared(memory.clone()).max_refreshes(2));
+    let (here, there) = (Source::open(), Source::gated());
+    let running = start(&back, serves(report::cache(), &there).concurrency(16));
+    for key in 0..5 {
+        web.run(|| report::entry(&here, key).lookup());
+    }
+    back.run(|| there.started(2));
+    assert_eq!((only_line(web).length, only_line(web).under_way, there.runs()), (3, 2, 2));
+    there.release_all();
+    for _ in 0..4 {
+        back.run(run_ready);
+    }
+    assert_eq!((there.runs(), here.runs()), (5, 0));
+    assert_eq!(running.stop(&back), worked(5, 0, 0));
+}

@@ -1,10 +1,14 @@
 //! Refreshes that no worker takes: they run where they are asked for, or not at all.
 
-use cacheback::shared::queues;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cacheback::shared::{Memory, queues};
 use cacheback::{ErrorKind, Status, cacheback, worker};
+use tracing::Span;
 
 use super::{Log, Origin, nothing, only_line, report, serves, stale, stale_read, start, worked};
-use crate::fleet::{fleet, hear, wait};
+use crate::fleet::{Process, fleet, hear, wait};
 use crate::support::{Source, advance, run_ready, secs};
 
 /// Nothing is stale for ever.
@@ -86,8 +90,39 @@ fn after_the_end_of_the_last_worker_refreshes_run_here_at_once() {
     assert_eq!((here.runs(), there.runs()), (2, 0));
 }
 
+/// It is lost between the lease and the job.
 #[test]
 fn a_queue_that_cannot_be_reached_is_no_outage() {
+    let (log, _guard) = Log::capture();
+    let memory = Memory::new();
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let web = {
+        let (server, is_lost) = (memory.clone(), Arc::clone(&is_lost));
+        // It is asked for when the job is made.
+        let context = move |_: &Span| {
+            if is_lost.load(Ordering::SeqCst) {
+                server.disconnect();
+            }
+            None
+        };
+        Process::new(|configure| configure.shared(memory.clone()).trace_jobs(context, |_, _| {}))
+    };
+    let back = Process::new(|configure| configure.shared(memory.clone()));
+    let processes = [web, back];
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(report::cache(), &there));
+    stale(&processes, &here, 1);
+    is_lost.store(true, Ordering::SeqCst);
+    stale_read(web, &here, 1);
+    assert_eq!((here.runs(), there.runs()), (2, 0));
+    assert_eq!(log.count("its queue did not answer"), 1, "{}", log.text());
+    memory.reconnect();
+    assert_eq!(running.stop(back), worked(0, 0, 0));
+}
+
+#[test]
+fn a_worker_takes_jobs_again_after_an_outage_of_the_tier() {
     let (memory, processes @ [_, _]) = fleet();
     let [web, back] = &processes;
     let (here, there) = (Source::open(), Source::open());
@@ -133,6 +168,57 @@ fn without_the_fallback_a_value_stays_stale() {
     assert_eq!((here.runs(), there.runs()), (1, 1));
     assert_eq!(only_line(web).queue, "reports");
     assert_eq!(running.stop(back), worked(1, 0, 0));
+}
+
+/// There is no lease then, and so no job.
+#[test]
+fn without_the_fallback_a_value_stays_stale_in_an_outage_of_the_tier() {
+    let (log, _guard) = Log::capture();
+    let (memory, processes @ [_]) = fleet();
+    let [web] = &processes;
+    let here = Source::open();
+    web.run(|| only_there::entry(&here, 1).get_or_fetch());
+    wait(&processes, 20);
+    memory.disconnect();
+    for _ in 0..3 {
+        assert_eq!(web.run(|| only_there::entry(&here, 1).lookup()).status, Status::Stale);
+        wait(&processes, 2);
+    }
+    assert_eq!(here.runs(), 1);
+    let said = "refreshes are not handed to workers, and values stay stale";
+    assert_eq!((log.count(said), log.count("its queue did not answer")), (1, 1), "{}", log.text());
+    assert_eq!(web.run(|| async { only_there::cache().stats().refused }), 3);
+    // Whoever waits fetches.
+    assert_eq!(web.run(|| only_there::entry(&here, 1).refresh()), 2);
+}
+
+#[cacheback(shared, queue, queue_fallback = false, lifetime = 10, skip(origin))]
+async fn only_there_by_name(origin: &Origin, name: &str) -> u64 {
+    let _ = name;
+    origin.number().await
+}
+
+#[test]
+fn without_the_fallback_a_value_whose_job_is_too_long_stays_stale() {
+    let (log, _guard) = Log::capture();
+    let memory = Memory::new().max_value_bytes(200);
+    let processes = [(); 2].map(|()| Process::new(|configure| configure.shared(memory.clone())));
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(only_there_by_name::cache(), &there));
+    let name = "x".repeat(300);
+    web.run(|| only_there_by_name::entry(&here, &name).get_or_fetch());
+    wait(&processes, 14);
+    for _ in 0..2 {
+        let looked = web.run(|| only_there_by_name::entry(&here, &name).lookup());
+        assert_eq!(looked.status, Status::Stale);
+        hear(&processes);
+    }
+    assert_eq!((here.runs(), there.runs()), (1, 0));
+    let said = "a refresh is not put on its queue, and its value stays stale";
+    assert_eq!(log.count(said), 1, "{}", log.text());
+    assert_eq!(web.run(|| async { only_there_by_name::cache().stats().refused }), 2);
+    assert_eq!(running.stop(back), worked(0, 0, 0));
 }
 
 #[tokio::test(start_paused = true)]

@@ -376,8 +376,9 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
     }
 
     /// Sets whether a refresh runs in the process that asks for it if no worker takes it: none was seen in the last 15
-    /// seconds, 10,000 jobs wait, or the queue gives no answer. With `false` the value stays stale instead. Default:
-    /// `true`.
+    /// seconds, 10,000 jobs wait, the queue or the second tier gives no answer, the tier has no queue, or the key cannot be
+    /// sent. With `false` the value stays stale instead, unless a caller waits. The trial of an open breaker still runs in
+    /// the process that asks, and so does each refresh without a second tier. Default: `true`.
     #[cfg(feature = "shared")]
     pub fn queue_fallback(mut self, queue_fallback: bool) -> Self {
         self.policy.queue_fallback = queue_fallback;

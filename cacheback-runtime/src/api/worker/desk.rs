@@ -182,21 +182,21 @@ impl Desk {
             let _ = queue.give_back(line, delivery).await;
             return;
         }
-        let _running = match handling(delivery.deliveries) {
+        let running = match handling(delivery.deliveries) {
             Handling::Together => place.run().await,
-            Handling::Alone => match first(pin!(place.run_alone()), pin!(sleep(*min_idle / 2))).await {
-                Ok(running) => running,
-                // Before others take it for abandoned.
-                Err(()) => {
-                    let _ = queue.give_back(line, delivery).await;
-                    return;
-                }
-            },
+            // It goes back before others take it for abandoned.
+            Handling::Alone => {
+                first(pin!(place.run_alone()), pin!(sleep(*min_idle / 2))).await.unwrap_or_default()
+            }
             Handling::Buried => {
                 events::job_buried(serve.name(), delivery.deliveries - 1);
                 self.bury(line, scope, delivery, "it has ended its worker three times").await;
                 return;
             }
+        };
+        let Some(_running) = running else {
+            let _ = queue.give_back(line, delivery).await;
+            return;
         };
         let work = Job::decode(&delivery.bytes, scope, line.version).map_err(|why| why.to_string());
         let work = work.and_then(|Job { key, args, token, seen, trace, enqueued }| {

@@ -28,6 +28,17 @@ struct State {
     worked: Worked,
 }
 
+impl State {
+    /// Begins a job that may run, unless the floor is closed. `None` if it has to wait.
+    fn begin(&mut self, may_run: bool) -> Option<bool> {
+        if self.is_closed {
+            return Some(false);
+        }
+        self.running += usize::from(may_run);
+        may_run.then_some(true)
+    }
+}
+
 impl Floor {
     pub(super) fn new(places: usize) -> Self {
         let state = State {
@@ -141,20 +152,18 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Waits until the job may run beside others.
-    pub(super) async fn run(&self) -> Running<'_> {
-        let begin = |state: &mut State| (state.loners == 0).then(|| state.running += 1);
-        self.floor.when(begin).await;
-        Running { floor: &self.floor, _loner: None }
+    /// Waits until the job may run beside others. `None` if the floor is closed before.
+    pub(super) async fn run(&self) -> Option<Running<'_>> {
+        let has_begun = self.floor.when(|state| state.begin(state.loners == 0)).await;
+        has_begun.then(|| Running { floor: &self.floor, _loner: None })
     }
 
-    /// Waits until the job may run alone.
-    pub(super) async fn run_alone(&self) -> Running<'_> {
+    /// Waits until the job may run alone. `None` if the floor is closed before.
+    pub(super) async fn run_alone(&self) -> Option<Running<'_>> {
         // From here on no other begins.
         let loner = Loner::new(&self.floor);
-        let begin = |state: &mut State| (state.running == 0).then(|| state.running += 1);
-        self.floor.when(begin).await;
-        Running { floor: &self.floor, _loner: Some(loner) }
+        let has_begun = self.floor.when(|state| state.begin(state.running == 0)).await;
+        has_begun.then(|| Running { floor: &self.floor, _loner: Some(loner) })
     }
 }
 

@@ -59,7 +59,7 @@ impl<C: Cacheable> Job<C> {
         let known = self.engine.write_id(&self.target).map(WriteId);
         // What it would not take need not be shown.
         let mut seen = if self.demand == Demand::Newer { known } else { Some(WriteId(u64::MAX)) };
-        let mut line = self.line(&shared);
+        let mut line = self.line(&shared, policy);
         let mut lease = HeldLease::of(shared);
         let mut job = self.order.as_ref().map(HeldOrder::token);
         if let Some(order) = &self.order {
@@ -145,6 +145,11 @@ impl<C: Cacheable> Job<C> {
                     self.engine.tier_failed();
                     if self.is_left_alone(policy) {
                         return false;
+                    }
+                    if let Some(asked) = &handed {
+                        if self.is_left_stale(&lease, asked, policy).await {
+                            return false;
+                        }
                     }
                     // The body begins after all that this process was told of.
                     self.reads_now(shared);

@@ -38,14 +38,15 @@ pub(super) enum HandedOver {
 
 impl<C: Cacheable> Job<C> {
     /// The line for the job of this refresh. `None` if it is fetched here.
-    pub(super) fn line(&self, key: &SharedKey) -> Option<Line> {
+    pub(super) fn line(&self, key: &SharedKey, policy: &Policy) -> Option<Line> {
         let shared = self.engine.shared.as_ref()?;
         let queue = shared.options.queue?;
         // Of a trial of the breaker the outcome is to be known here, and a worker's own job is not put on a queue again.
         if self.is_trial || self.order.is_some() {
             return None;
         }
-        if key.tier.queue().is_none() {
+        // Without the fallback it is not fetched here either: its value stays stale.
+        if key.tier.queue().is_none() && policy.queue_fallback {
             if !shared.without_queue.swap(true, Ordering::Relaxed) {
                 events::no_queue(self.engine.name(), queue);
             }
@@ -62,15 +63,13 @@ impl<C: Cacheable> Job<C> {
         seen: Option<WriteId>,
         policy: &Policy,
     ) -> HandedOver {
-        let answer =
-            match (self.engine.job(&self.target, &self.source, lease, seen, self.trace()), queue_of(lease)) {
-                (Ok(bytes), Some(queue)) => hands_over(queue.enqueue(line, bytes).await.ok()),
-                (Err(why), _) => {
-                    self.engine.job_not_made(&why);
-                    return HandedOver::Kept;
-                }
-                (Ok(_), None) => return HandedOver::Kept,
-            };
+        let answer = match queue_of(lease) {
+            None => Err(Kept::NoQueue),
+            Some(queue) => match self.engine.job(&self.target, &self.source, lease, seen, self.trace()) {
+                Ok(bytes) => hands_over(queue.enqueue(line, bytes).await.ok()),
+                Err(why) => return self.job_not_made(&why, policy),
+            },
+        };
         match answer {
             Ok(()) => {
                 events::count(&self.engine.counters.queued);
@@ -87,6 +86,25 @@ impl<C: Cacheable> Job<C> {
                 self.end_unawaited(AGAIN, policy)
             }
         }
+    }
+
+    /// The refresh cannot be put on any queue.
+    fn job_not_made(&mut self, why: &str, policy: &Policy) -> HandedOver {
+        self.engine.job_not_made(why, policy);
+        if policy.queue_fallback {
+            return HandedOver::Kept;
+        }
+        events::count(&self.engine.counters.refused);
+        self.end_unawaited(AGAIN, policy)
+    }
+
+    /// The tier has given no answer: there is no lease, and so no job. Returns whether the fetch has ended.
+    pub(super) async fn is_left_stale(&mut self, lease: &HeldLease, line: &Line, policy: &Policy) -> bool {
+        if policy.queue_fallback {
+            return false;
+        }
+        self.stays_stale(Kept::Unreachable, lease, line).await;
+        matches!(self.end_unawaited(AGAIN, policy), HandedOver::Ended)
     }
 
     /// The context of the fetch's trace, in whose span this runs.
@@ -181,9 +199,12 @@ impl<C: Cacheable> Engine<C> {
         }
     }
 
-    fn job_not_made(&self, why: &str) {
+    fn job_not_made(&self, why: &str, policy: &Policy) {
         if self.shared.as_ref().is_some_and(|shared| shared.unqueued.passes(Moment::now())) {
-            events::job_not_made(self.name(), why);
+            match policy.queue_fallback {
+                true => events::job_not_made(self.name(), why),
+                false => events::job_given_up(self.name(), why),
+            }
         }
     }
 

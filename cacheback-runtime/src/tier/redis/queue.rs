@@ -3,7 +3,8 @@
 //! `cb1:q:{prefix:line}:s` is the stream, and beside it lie `:w`, the workers with their last heartbeats, `:n`, the
 //! counters, and `:d`, the dead jobs. `cb1:q:prefix:%lines` has all lines with their last heartbeats. What no worker has
 //! served for a week is gone. Jobs are read on a connection of
-//! its own, because a read that waits would hold up everything else.
+//! its own, because a read that waits would hold up everything else. A worker waits only if no line has a job, and then
+//! for all lines at once.
 
 #![cfg_attr(not(feature = "worker"), allow(dead_code))] // Without it, no process is a worker.
 
@@ -23,6 +24,7 @@ use super::tries::CONNECTING;
 use super::{Connected, Inner};
 use crate::base::process;
 use crate::base::sync::Arc;
+use crate::base::sync::plain::{Mutex as PlainMutex, lock};
 use crate::rules::queue::{BOUND, HEARTBEAT, QueueFacts};
 use crate::tier::codec::Encoding;
 use crate::tier::queue::{DeadJob, Delivery, Ended, Line, Queue, QueueStatus, Room};
@@ -43,6 +45,7 @@ pub(super) struct Scripts {
     beat: Script,
     leave: Script,
     claim: Script,
+    take: Script,
     done: Script,
     give_back: Script,
     bury: Script,
@@ -57,6 +60,7 @@ impl Scripts {
             beat: Script::new(include_str!("scripts/queue/beat.lua")),
             leave: Script::new(include_str!("scripts/queue/leave.lua")),
             claim: Script::new(include_str!("scripts/queue/claim.lua")),
+            take: Script::new(include_str!("scripts/queue/take.lua")),
             done: Script::new(include_str!("scripts/queue/done.lua")),
             give_back: Script::new(include_str!("scripts/queue/give_back.lua")),
             bury: Script::new(include_str!("scripts/queue/bury.lua")),
@@ -66,13 +70,16 @@ impl Scripts {
 
     /// The commands that make them known to the server.
     pub(super) fn load(&self) -> Vec<Cmd> {
-        let Self { enqueue, list, beat, leave, claim, done, give_back, bury, status } = self;
-        [enqueue, list, beat, leave, claim, done, give_back, bury, status].map(Script::load).into()
+        let Self { enqueue, list, beat, leave, claim, take, done, give_back, bury, status } = self;
+        [enqueue, list, beat, leave, claim, take, done, give_back, bury, status].map(Script::load).into()
     }
 }
 
 /// The connection on which a worker reads its jobs, once it has one, and its process.
 pub(super) type Reader = Arc<Mutex<Option<(u32, MultiplexedConnection)>>>;
+
+/// The line that a worker has served last. The next one is the first to be served again.
+pub(super) type Turn = PlainMutex<Option<Line>>;
 
 /// A line as it is written into the set of all lines.
 #[derive(Serialize, Deserialize)]
@@ -173,20 +180,38 @@ impl Inner {
         Ok(jobs.into_iter().filter_map(job).collect())
     }
 
-    /// Reads jobs that nobody has had, with `wait` for the first.
-    async fn fresh(
+    /// Takes jobs that nobody has had, from one line after the other, without waiting for any.
+    async fn waiting(
         self: &Arc<Self>,
         worker: &str,
-        rooms: &[&Room],
+        rooms: &[Room],
         most: usize,
+    ) -> Result<Vec<(Line, Delivery)>, Down> {
+        let keys: Vec<_> = rooms.iter().map(|room| self.key(&room.line, 's')).collect();
+        let mut args = vec![worker.into(), text(most)];
+        args.extend(rooms.iter().map(|room| text(room.places)));
+        let take = self.queue_scripts.take.call(&keys, &args);
+        let Value::Array(jobs) = self.read(take, Duration::ZERO).await? else { return Err(unexpected()) };
+        let job = |job| {
+            let Value::Array(parts) = job else { return None };
+            let [line, id, entry] = <[Value; 3]>::try_from(parts).ok()?;
+            let room = rooms.get(usize::try_from(number(&line).ok()?).ok()?)?;
+            Some((room.line.clone(), delivery(id, entry, 1)?))
+        };
+        Ok(jobs.into_iter().filter_map(job).collect())
+    }
+
+    /// Waits until a line has a job that nobody has had, and takes it. If several lines have one at once, it may take one
+    /// of each.
+    async fn next(
+        self: &Arc<Self>,
+        worker: &str,
+        rooms: &[Room],
         wait: Duration,
     ) -> Result<Vec<(Line, Delivery)>, Down> {
-        let places = rooms.iter().map(|room| room.places).min().unwrap_or(0);
-        let count = (most / rooms.len().max(1)).clamp(1, places.max(1));
-        let rooms = &rooms[..rooms.len().min(most)];
         let keys: Vec<_> = rooms.iter().map(|room| self.key(&room.line, 's')).collect();
         let mut read = redis::cmd("XREADGROUP");
-        read.arg("GROUP").arg("workers").arg(worker).arg("COUNT").arg(count);
+        read.arg("GROUP").arg("workers").arg(worker).arg("COUNT").arg(1);
         // Zero would be for ever.
         read.arg("BLOCK").arg(millis(wait).max(1)).arg("STREAMS").arg(&keys);
         keys.iter().for_each(|_| {
@@ -218,7 +243,8 @@ impl Inner {
         Ok(taken)
     }
 
-    /// Runs a command on the connection of its own. A connection on which anything fails is not used again.
+    /// Runs a command on the connection of its own. A connection on which anything fails, or that gives no answer in
+    /// time, is not used again: the next command makes another one.
     async fn read(self: &Arc<Self>, command: Cmd, wait: Duration) -> Result<Value, Down> {
         let limit = wait + self.settings.timeout + CONNECTING;
         let node = match self.servers() {
@@ -229,26 +255,33 @@ impl Inner {
         // On the runtime of links, and not given up with the answer: what is read there is to be run.
         let reading = link::runtime().spawn(async move {
             let mut held = reader.lock().await;
-            let connection = match held.take() {
-                Some((process, connection)) if process == process::id() => connection,
-                _ => node.connect().await?,
+            let kept = held.take().filter(|(process, _)| *process == process::id());
+            let asked = async {
+                let connection = match kept {
+                    Some((_, connection)) => connection,
+                    None => node.connect().await?,
+                };
+                let answer: Value = command.query_async(&mut connection.clone()).await?;
+                Ok::<_, RedisError>((connection, answer))
             };
-            let mut used = connection.clone();
-            let answer: Value = command.query_async(&mut used).await?;
+            // The others wait for the lock, which a read that hangs is not to hold for ever.
+            let (connection, answer) = match timeout(limit, asked).await {
+                Ok(asked) => asked?,
+                Err(_) => return Ok(None),
+            };
             *held = Some((process::id(), connection));
-            Ok::<_, RedisError>(answer)
+            Ok::<_, RedisError>(Some(answer))
         });
-        match timeout(limit, reading).await {
-            Ok(Ok(Ok(answer))) => Ok(answer),
+        match reading.await {
+            Ok(Ok(answer)) => answer.ok_or(Down::TimedOut),
             // The stream is made with the next heartbeat.
-            Ok(Ok(Err(error))) if error.code() == Some("NOGROUP") => {
+            Ok(Err(error)) if error.code() == Some("NOGROUP") => {
                 tokio::time::sleep(wait).await;
                 Ok(Value::Nil)
             }
-            Ok(Ok(Err(error))) if error.is_io_error() => Err(Down::Disconnected),
-            Ok(Ok(Err(error))) => Err(Down::Refused(error.to_string())),
-            Ok(Err(_)) => Err(Down::Disconnected),
-            Err(_) => Err(Down::TimedOut),
+            Ok(Err(error)) if error.is_io_error() => Err(Down::Disconnected),
+            Ok(Err(error)) => Err(Down::Refused(error.to_string())),
+            Err(_) => Err(Down::Disconnected),
         }
     }
 
@@ -305,15 +338,17 @@ impl Queue for Connected {
         most: usize,
         wait: Duration,
     ) -> Reply<Vec<(Line, Delivery)>> {
-        let (inner, worker, rooms) = (Arc::clone(&self.0), worker.to_owned(), rooms.to_vec());
+        let (connected, worker, mut rooms) = (Self(Arc::clone(&self.0)), worker.to_owned(), rooms.to_vec());
         Box::pin(async move {
-            let mut rooms: Vec<_> = rooms.iter().filter(|room| room.places > 0).collect();
+            let inner = &connected.0;
+            let last = lock(&inner.turn).clone();
+            let last = rooms.iter().position(|room| Some(&room.line) == last.as_ref());
+            let first = last.map_or_else(|| fastrand::usize(..rooms.len().max(1)), |last| last + 1);
+            rooms.rotate_left(first);
+            rooms.retain(|room| room.places > 0);
             if rooms.is_empty() || most == 0 {
                 return Ok(Vec::new());
             }
-            // Each has its turn to be the first.
-            let first = fastrand::usize(..rooms.len());
-            rooms.rotate_left(first);
             let mut taken = Vec::new();
             for room in &rooms {
                 if taken.len() < most {
@@ -321,10 +356,21 @@ impl Queue for Connected {
                     taken.extend(jobs.into_iter().map(|job| (room.line.clone(), job)));
                 }
             }
-            if !taken.is_empty() {
-                return Ok(taken);
+            if taken.is_empty() {
+                taken = inner.waiting(&worker, &rooms, most).await?;
             }
-            inner.fresh(&worker, &rooms, most, wait).await
+            if taken.is_empty() {
+                taken = inner.next(&worker, &rooms, wait).await?;
+            }
+            let beyond = taken.split_off(taken.len().min(most));
+            if let Some((line, _)) = taken.last() {
+                *lock(&inner.turn) = Some(line.clone());
+            }
+            for (line, delivery) in beyond {
+                // If that fails, it counts as abandoned after a while.
+                let _ = connected.give_back(&line, &delivery).await;
+            }
+            Ok(taken)
         })
     }
 

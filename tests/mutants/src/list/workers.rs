@@ -71,6 +71,26 @@ pub(crate) const WORKERS: &[Mutation] = &[
         killed_by: &[(Runtime, "tier::queue::job::tests::a_job_of_another_function_or_version_is_told")],
     },
     Mutation {
+        name: "job-after-the-stop",
+        breaks: "workers: after the stop no job begins that has waited for its place",
+        core: false,
+        file: "api/worker/floor.rs",
+        at: "if self.is_closed {",
+        original: "self.is_closed",
+        mutated: "false",
+        killed_by: &[(Suite, "workers::ends::a_job_that_waits_for_its_place_is_given_back")],
+    },
+    Mutation {
+        name: "more-jobs-than-refreshes",
+        breaks: "workers: a worker takes no more jobs than its process may run refreshes",
+        core: false,
+        file: "api/worker.rs",
+        at: "Floor::new(concurrency.min(here.executor.max_running()))",
+        original: "concurrency.min(",
+        mutated: "concurrency.max(",
+        killed_by: &[(Suite, "workers::failures::a_worker_takes_no_more_jobs_than_its_process_may_run")],
+    },
+    Mutation {
         name: "job-not-given-back",
         breaks: "workers: at the limit of a shutdown a job is given back",
         core: false,
@@ -203,6 +223,16 @@ pub(crate) const WORKERS: &[Mutation] = &[
         mutated: "Script::new(Box::leak(concat!(include_str!(\"scripts/prelude.lua\"), include_str!(\"scripts/acquire.lua\"))\
                   .replace(\"elseif is_job and\", \"elseif false and\").into_boxed_str()))",
         killed_by: &[(Servers, "a_job_whose_key_was_removed_is_not_run")],
+    },
+    Mutation {
+        name: "redis-turns",
+        breaks: "workers: the functions of a worker take turns, on a server",
+        core: false,
+        file: "tier/redis/queue.rs",
+        at: "fastrand::usize(..rooms.len().max(1)), |last| last + 1)",
+        original: "last + 1",
+        mutated: "last",
+        killed_by: &[(Servers, "lines_with_jobs_take_turns")],
     },
     Mutation {
         name: "redis-job-given-twice",

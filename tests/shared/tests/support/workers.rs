@@ -59,3 +59,8 @@ pub(crate) fn first(web: &mut Process, key: &str) {
 pub(crate) fn fetches(web: &mut Process) -> String {
     web.ask("stats queued").split(' ').next().unwrap().to_owned()
 }
+
+/// How many jobs of the first line are done. `None` if there is no line, or no answer.
+pub(crate) fn done(web: &mut Process) -> Option<u64> {
+    web.ask("queues").split(' ').find_map(|word| word.strip_prefix("done="))?.parse().ok()
+}
