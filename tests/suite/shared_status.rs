@@ -181,7 +181,8 @@ async fn a_state_is_written_with_its_durations_in_seconds() {
     configure().shared_as("sessions", tier.clone()).apply().unwrap();
     advance(millis(1_500)).await;
     let idle = json!({
-        "alias": "sessions", "connected": true, "since": 1.5, "round_trip_p50": null, "round_trip_p99": null,
+        "alias": "sessions", "connected": true, "paused": false, "since": 1.5, "round_trip_p50": null,
+        "round_trip_p99": null,
         "operations": 0, "errors": 0, "timeouts": 0, "pending": 0, "recovered": 0, "yielded": 0, "overflowed": 0,
         "messages": 0, "message_age_p50": null, "message_age_p99": null, "losses": 0, "suspects": 0, "probed": 0,
         "outdated": 0, "servers": [],

@@ -30,11 +30,9 @@ use crate::base::sync::Arc;
 use crate::base::tasks::{BoxFuture, Handle};
 
 mod backlog;
-mod flights;
 mod parts;
 mod queue;
-use backlog::Backlog;
-use flights::{BumpFlight, Flight, Over};
+use backlog::{Backlog, BumpFlight, Flight, Over};
 use queue::{Counts, Route};
 
 /// A question is asked so often, if the connection is another one each time.

@@ -124,6 +124,21 @@ impl History {
         self.writes.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// When the fetch of each body began, by the ages of its values. It is before the body asks the origin.
+    pub(crate) fn beginnings(&self) -> HashMap<u64, Micros> {
+        let mut beginnings = HashMap::new();
+        for read in &self.reads {
+            if let (Some(made), Some(age)) = (&read.value, read.age) {
+                let born = read.begin.saturating_sub(age);
+                beginnings
+                    .entry(made.number)
+                    .and_modify(|own: &mut Micros| *own = born.min(*own))
+                    .or_insert(born);
+            }
+        }
+        beginnings
+    }
+
     /// The processes that were alive at the end.
     pub(crate) fn alive(&self) -> impl Iterator<Item = Process> + '_ {
         self.started.keys().copied().filter(|process| !self.killed.contains_key(process))

@@ -4,7 +4,6 @@ use std::pin::pin;
 use std::sync::Weak;
 use std::time::Duration;
 
-use super::flights::{Over, Sending};
 use super::parts::{Part, Parts, before};
 use super::queue::{Counts, Cursor, Item, Next, Queue};
 use super::{Scope, Tier, all};
@@ -15,6 +14,10 @@ use crate::events::{self, RateLimit};
 use crate::tier::late::Delivered;
 use crate::tier::messages::{Content, Listeners, Message, News};
 use crate::tier::{Down, WireKey, WriteId};
+
+mod flights;
+use flights::Sending;
+pub(super) use flights::{BumpFlight, Flight, Over};
 
 /// The pauses between two attempts at a tier that can be asked and does not answer: from the first to the longest.
 const PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(2)];

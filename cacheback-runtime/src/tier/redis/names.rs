@@ -2,7 +2,8 @@
 //!
 //! With `h` for the hash of the arguments, `cb1:v:{prefix:name:h}` is the envelope of a value, and
 //! `cb1:l:{prefix:name:h}` the lease of its key. The braces let both lie in one slot of a cluster. `cb1:t:prefix:name`
-//! holds the versions of a function, and `cb1:bp:prefix` is the channel of messages. `cb1:q:{prefix:line}` begins the keys
+//! holds the versions of a function, `cb1:bp:prefix` is the channel of messages, and `cb1:bp:prefix:origin` that of the
+//! echoes of a process. `cb1:q:{prefix:line}` begins the keys
 //! of a line of jobs: see `queue`. `cb1:m:prefix:{prefix:name:h}` is written for replicas to confirm: see `link::replicas`.
 
 use std::borrow::Cow;
@@ -32,6 +33,11 @@ impl Prefix {
     /// The channel of all messages.
     pub(super) fn channel(&self) -> String {
         format!("cb1:bp:{}", self.0)
+    }
+
+    /// The channel on which a process sends messages to itself.
+    pub(super) fn own_channel(&self, origin: u64) -> String {
+        format!("cb1:bp:{}:{origin:016x}", self.0)
     }
 
     pub(super) fn versions(&self, scope: &Scope) -> String {

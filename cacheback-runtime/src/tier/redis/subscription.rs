@@ -2,7 +2,8 @@
 //!
 //! A connection that looks alive may be deaf. So each process sends itself an *echo* every two seconds, on the way that all
 //! messages go: if none comes back, the connection is dropped. In a cluster one server tells of the changes at all masters,
-//! so an echo goes through each of them.
+//! so an echo goes through each of them. It has a channel of its own, or each process would be sent those of all others. A
+//! server sends what it was told in this order, whatever the channel.
 //!
 //! Everything that was stored before is suspect with the first echo of each connection to a server, on each new
 //! subscription: from then on nothing is missed, and a server that has been away may have lost what it had, or be another
@@ -111,7 +112,8 @@ fn server_to_listen_to(servers: &Servers, last: Option<&Node>, is_first: bool) -
 impl Connection {
     async fn subscribed(&self, node: &Node) -> RedisResult<PubSub> {
         let mut subscribed = node.client()?.get_async_pubsub().await?;
-        subscribed.subscribe(self.inner.prefix.channel()).await?;
+        let own = self.inner.prefix.own_channel(self.origin);
+        subscribed.subscribe(&[self.inner.prefix.channel(), own]).await?;
         Ok(subscribed)
     }
 }
@@ -203,7 +205,12 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: 
                 for link in links {
                     let Some(number) = link.connection() else { continue };
                     if echoes.sends(number, is_due, now) {
-                        send_echo(inner, &link, messages::echo(*origin, number), &refused);
+                        send_echo(
+                            &link,
+                            inner.prefix.own_channel(*origin),
+                            messages::echo(*origin, number),
+                            &refused,
+                        );
                     }
                 }
             }
@@ -224,9 +231,9 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: 
 }
 
 /// Sends an echo. A refusal is told.
-fn send_echo(inner: &Inner, link: &Link, echo: Vec<u8>, refused: &mpsc::UnboundedSender<String>) {
+fn send_echo(link: &Link, channel: String, echo: Vec<u8>, refused: &mpsc::UnboundedSender<String>) {
     let mut publish = redis::cmd("PUBLISH");
-    publish.arg(inner.prefix.channel()).arg(echo);
+    publish.arg(channel).arg(echo);
     let (sent, refused) = (link.send(AnyTime(publish), Counted::Own), refused.clone());
     tokio::spawn(async move {
         if let Err(Fault::Down(Down::Refused(why))) = sent.await {

@@ -6,6 +6,9 @@ use crate::events::{Micros, Outcome, SECOND};
 use crate::history::{Body, History, Loss};
 use crate::outages::{LOST, RECONNECT};
 
+/// On a busy machine a body may ask the origin so long after its fetch has begun.
+const LATE: Micros = SECOND / 2;
+
 /// *One fetch a key and lifetime in the fleet*, outside of faults: between two bodies of a key there is its lifetime, or a
 /// write.
 ///
@@ -13,6 +16,7 @@ use crate::outages::{LOST, RECONNECT};
 /// and if the server has lost nothing. A write counts a second longer than it takes: *while a superseded body still runs,
 /// a re-run follows at its end*. One that waits counts until it is delivered, and after a loss the last ones are told again.
 pub(crate) fn check(history: &History, tally: &mut Tally, violations: &mut Vec<Violation>) {
+    let beginnings = history.beginnings();
     for (key, bodies) in &history.bodies {
         let Some(function) = function_of(key) else { continue };
         for pair in bodies.windows(2) {
@@ -21,15 +25,19 @@ pub(crate) fn check(history: &History, tally: &mut Tally, violations: &mut Vec<V
                 continue;
             }
             tally.pairs_of_bodies += 1;
-            let between = second.at - first.at;
-            // The age of a value counts from the beginning of its body, which asks the origin a little later.
+            // The age of a value counts from the beginning of its fetch, and the body asks the origin a little later.
+            let earliest = first.at.saturating_sub(LATE);
+            let began = beginnings
+                .get(&first.made.number)
+                .map_or(first.at, |began| (*began).clamp(earliest, first.at));
+            let between = second.at - began;
             if between < function.lifetime - function.lifetime / 10 {
                 violations.push(Violation {
                     rule: "two bodies in a lifetime",
                     key: key.clone(),
                     at: second.at,
                     what: format!(
-                        "body {} ran in {} {} ms after body {} in {}, and nothing was written",
+                        "body {} ran in {} {} ms after the fetch of body {} in {}, and nothing was written",
                         second.made.number,
                         second.process,
                         between / 1_000,
@@ -64,8 +72,8 @@ fn is_excused(history: &History, key: &str, first: &Body, second: &Body) -> bool
 
 #[cfg(test)]
 mod tests {
-    use super::super::by_hand::{body, loss, outage, violations, write};
-    use crate::events::{Change, Event, Lost, Reach};
+    use super::super::by_hand::{body, fresh, loss, outage, violations, write};
+    use crate::events::{Change, Event, Lost, MILLISECOND, Reach, Read};
 
     /// Two bodies, the second of which begins so many milliseconds later.
     fn verdict(key: &str, after: u64, more: Vec<Event>) -> usize {
@@ -79,6 +87,18 @@ mod tests {
         assert_eq!(verdict("short:1", 1_900, vec![]), 0);
         assert_eq!(verdict("short:1", 1_700, vec![]), 1);
         assert_eq!(verdict("long:1", 100_000, vec![]), 1);
+    }
+
+    /// The ages of its values tell when it began, within bounds.
+    #[test]
+    fn a_body_that_asks_late_has_begun_before() {
+        let aged = |millis: u64| {
+            let Event::Read(read) = fresh(51_000, 3, "short:1", 0, 5) else { unreachable!("a read") };
+            vec![Event::Read(Read { age: Some(millis * MILLISECOND), ..read })]
+        };
+        assert_eq!(verdict("short:1", 1_700, aged(1_000)), 1);
+        assert_eq!(verdict("short:1", 1_700, aged(1_250)), 0);
+        assert_eq!(verdict("short:1", 1_200, aged(9_000)), 1);
     }
 
     #[test]

@@ -1,25 +1,25 @@
 //! Changes on their way to the tier: whatever becomes of one, the queue hears of it.
 
-use super::backlog::Backlog;
-use super::parts::{Part, Parts};
-use super::queue::{Item, Told};
-use super::{Bump, Change, Scope, Tier, WireKey, WriteId};
+use super::super::parts::{Part, Parts};
+use super::super::queue::{Item, Told};
+use super::super::{Bump, Change, Scope, Tier, WireKey, WriteId};
+use super::Backlog;
 use crate::base::clock::Moment;
 use crate::base::sync::Arc;
 
 /// A delivery. If it is dropped before its end, what it was to deliver goes on waiting.
-pub(super) struct Sending {
-    pub(super) backlog: Arc<Backlog>,
-    pub(super) item: Item,
+pub(in super::super) struct Sending {
+    pub(in super::super) backlog: Arc<Backlog>,
+    pub(in super::super) item: Item,
     /// Of a single key.
-    pub(super) over: Option<Over>,
+    pub(in super::super) over: Option<Over>,
     /// The tier has answered, and does not take it.
-    pub(super) is_refused: bool,
-    pub(super) has_ended: bool,
+    pub(in super::super) is_refused: bool,
+    pub(in super::super) has_ended: bool,
 }
 
 impl Sending {
-    pub(super) fn end(mut self, holds: Parts) {
+    pub(in super::super) fn end(mut self, holds: Parts) {
         self.has_ended = true;
         let mut state = self.backlog.state();
         // Under the lock, so that a loss after this is noticed after it.
@@ -48,17 +48,17 @@ impl Drop for Sending {
 
 /// The connection that something is sent over, by its number. `None`: there is none as it is sent.
 #[derive(Clone, Copy)]
-pub(super) struct Over(Option<u64>);
+pub(in super::super) struct Over(Option<u64>);
 
 impl Over {
     /// The one to the key's server at this moment.
-    pub(super) fn now(tier: &dyn Tier, key: &WireKey) -> Self {
+    pub(in super::super) fn now(tier: &dyn Tier, key: &WireKey) -> Self {
         Self(tier.contact_of(key))
     }
 
     /// The number of the connection that has brought the answer. `None` if that may have been lost since, or have been
     /// another one.
-    pub(super) fn answered(self, tier: &dyn Tier, key: &WireKey) -> Option<u64> {
+    pub(in super::super) fn answered(self, tier: &dyn Tier, key: &WireKey) -> Option<u64> {
         let now = tier.contact_of(key)?;
         let is_same = match self.0 {
             Some(own) => own == now,
@@ -70,17 +70,17 @@ impl Over {
 }
 
 /// A change that was sent as it was made. If its answer is not waited for, nobody knows whether it has arrived.
-pub(super) struct Flight {
-    pub(super) backlog: Arc<Backlog>,
-    pub(super) key: WireKey,
-    pub(super) change: Option<Change>,
-    pub(super) turn: u64,
-    pub(super) at: Moment,
-    pub(super) over: Over,
+pub(in super::super) struct Flight {
+    pub(in super::super) backlog: Arc<Backlog>,
+    pub(in super::super) key: WireKey,
+    pub(in super::super) change: Option<Change>,
+    pub(in super::super) turn: u64,
+    pub(in super::super) at: Moment,
+    pub(in super::super) over: Over,
 }
 
 impl Flight {
-    pub(super) fn end(&mut self, answer: Option<WriteId>) {
+    pub(in super::super) fn end(&mut self, answer: Option<WriteId>) {
         let Some(change) = self.change.take() else { return };
         let mut state = self.backlog.state();
         // Under the lock, so that a loss after this is noticed after it.
@@ -102,17 +102,17 @@ impl Drop for Flight {
 }
 
 /// The same of a change of all keys.
-pub(super) struct BumpFlight {
-    pub(super) backlog: Arc<Backlog>,
-    pub(super) scope: Arc<Scope>,
-    pub(super) change: Bump,
-    pub(super) turn: u64,
-    pub(super) at: Moment,
-    pub(super) has_ended: bool,
+pub(in super::super) struct BumpFlight {
+    pub(in super::super) backlog: Arc<Backlog>,
+    pub(in super::super) scope: Arc<Scope>,
+    pub(in super::super) change: Bump,
+    pub(in super::super) turn: u64,
+    pub(in super::super) at: Moment,
+    pub(in super::super) has_ended: bool,
 }
 
 impl BumpFlight {
-    pub(super) fn end(&mut self, is_told: bool) {
+    pub(in super::super) fn end(&mut self, is_told: bool) {
         if !std::mem::replace(&mut self.has_ended, true) {
             let mut state = self.backlog.state();
             state.queue.bump_flown(&self.scope, self.change, self.turn, self.at, is_told);
