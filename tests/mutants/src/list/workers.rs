@@ -86,8 +86,8 @@ pub(crate) const WORKERS: &[Mutation] = &[
         core: false,
         file: "api/worker.rs",
         at: "Floor::new(concurrency.min(here.executor.max_running()))",
-        original: "concurrency.min(",
-        mutated: "concurrency.max(",
+        original: "concurrency.min(here.executor.max_running())",
+        mutated: "concurrency",
         killed_by: &[(Suite, "workers::failures::a_worker_takes_no_more_jobs_than_its_process_may_run")],
     },
     Mutation {
@@ -223,16 +223,6 @@ pub(crate) const WORKERS: &[Mutation] = &[
         mutated: "Script::new(Box::leak(concat!(include_str!(\"scripts/prelude.lua\"), include_str!(\"scripts/acquire.lua\"))\
                   .replace(\"elseif is_job and\", \"elseif false and\").into_boxed_str()))",
         killed_by: &[(Servers, "a_job_whose_key_was_removed_is_not_run")],
-    },
-    Mutation {
-        name: "redis-turns",
-        breaks: "workers: the functions of a worker take turns, on a server",
-        core: false,
-        file: "tier/redis/queue.rs",
-        at: "fastrand::usize(..rooms.len().max(1)), |last| last + 1)",
-        original: "last + 1",
-        mutated: "last",
-        killed_by: &[(Servers, "lines_with_jobs_take_turns")],
     },
     Mutation {
         name: "redis-job-given-twice",
