@@ -133,7 +133,8 @@ fn a_change_that_a_replica_has_to_confirm() {
     assert_eq!(one.ask("alone long a alone"), "ok");
     // One that is idle is closed: a change makes another.
     let clients: String = group.servers[0].run("CLIENT LIST");
-    let waits = clients.lines().find(|client| client.contains(" cmd=time ")).unwrap();
+    let is_its = |client: &&str| [" cmd=wait ", " cmd=time "].iter().any(|last| client.contains(last));
+    let waits = clients.lines().find(is_its).unwrap();
     let id = waits.split_once("id=").unwrap().1.split(' ').next().unwrap();
     group.servers[0].run::<()>(&format!("CLIENT KILL ID {id}"));
     assert_eq!(one.ask("set long a first"), "ok");
