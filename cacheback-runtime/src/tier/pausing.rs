@@ -1,7 +1,7 @@
-//! A tier that a process does without for a while, because somebody says so.
+//! A tier that a process does without for a while, because its operators say so.
 //!
-//! It is then as a tier that cannot be reached, and what comes after an outage comes after a pause. The connections stay,
-//! and so do the messages. Leases are given back.
+//! A paused tier is like one that cannot be reached, and its end is like that of an outage. The connections stay, and
+//! messages arrive. Leases are still given back: other processes may wait for them.
 
 use std::future::ready;
 use std::sync::Weak;
