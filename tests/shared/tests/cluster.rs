@@ -356,6 +356,7 @@ fn a_master_changes_places_with_its_replica() {
     let keys = one_on_each(&cluster, &mut one);
     let spins = keys.clone().map(|key| other.send(&format!("spin long {key} 4000 5")));
     let get = format!("get long {}", keys[0]);
+    one.listens();
     wait_until("it is trusted", || {
         cluster.change_silently(0);
         one.ask(&get) == "Fresh Local first"
@@ -395,6 +396,7 @@ fn a_master_hangs() {
     let [hung, alive @ ..] = &keys;
     let get = format!("get long {hung}");
     for process in [&mut one, &mut other] {
+        process.listens();
         wait_until("it is trusted", || process.ask(&get) == "Fresh Local first");
     }
     cluster.masters[0].stop();

@@ -58,7 +58,7 @@ fn the_sentinels_name_another_master() {
     let [mut one, mut other] = [(); 2].map(|()| process(&origin, &group.url(":secret@")));
     assert_eq!(one.ask("set long a first"), "ok");
     assert_eq!(other.ask("get long a"), "Fresh Shared first");
-    group.servers[0].tells(2);
+    other.listens();
     // A change that nobody is told of, and that is not noticed, once the process trusts what it has.
     wait_until("it is trusted", || {
         envelope::change(&group.servers[0], |bytes| bytes[envelope::WRITE_ID] ^= 1);

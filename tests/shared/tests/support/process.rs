@@ -124,6 +124,12 @@ impl Process {
         self.logged(words).remove(0)
     }
 
+    /// Waits until it is told of changes, for the first time: what it has stored before is suspect from then on.
+    #[track_caller]
+    pub(crate) fn listens(&self) {
+        self.logs("messages of the second tier may have been lost");
+    }
+
     /// Its warnings, once the server of the first connection was looked at.
     #[track_caller]
     pub(crate) fn warnings(&self) -> Vec<String> {
