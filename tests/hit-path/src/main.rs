@@ -12,13 +12,14 @@ mod generic;
 #[cfg(feature = "redis")]
 mod shared;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread;
 
 use cacheback::{cacheback, settle};
 
@@ -73,11 +74,8 @@ const KINDS: [(&str, &str); 14] = [
 
 /// A shared function's hit is that of a local one, fresh or stale.
 fn check_shared() -> Outcome<()> {
-    let mut gate = Gate::new()?;
-    for (kind, _) in SHARED {
-        gate.measure("hit", kind, Some("plain u64"))?;
-    }
-    gate.end()
+    let kinds = SHARED.map(|(name, _)| Kind { command: "hit", name, plain: Some("plain u64") });
+    Gate::measure(&kinds)?.end()
 }
 
 /// The kind whose limit a kind has.
@@ -86,15 +84,9 @@ fn limit_of(kind: &str) -> &str {
 }
 
 fn check(update: bool) -> Outcome<()> {
-    let mut gate = Gate::new()?;
-    println!("instructions of a hit");
-    for (kind, plain) in KINDS {
-        gate.measure("hit", kind, Some(plain))?;
-    }
-    println!("instructions of a fetch or a write");
-    for (kind, plain) in fetches::KINDS {
-        gate.measure("fetch", kind, plain)?;
-    }
+    let hits = KINDS.map(|(name, plain)| Kind { command: "hit", name, plain: Some(plain) });
+    let fetches = fetches::KINDS.map(|(name, plain)| Kind { command: "fetch", name, plain });
+    let gate = Gate::measure(&[&hits[..], &fetches[..]].concat())?;
     if update {
         let lines: String =
             gate.measured.iter().map(|(kind, of_call)| format!("{of_call:.0} {kind}\n")).collect();
@@ -104,22 +96,41 @@ fn check(update: bool) -> Outcome<()> {
     gate.end()
 }
 
+/// A kind of call.
+#[derive(Clone, Copy)]
+struct Kind {
+    command: &'static str,
+    name: &'static str,
+    /// The loop without the measured call.
+    plain: Option<&'static str>,
+}
+
 struct Gate {
-    limits: BTreeMap<String, f64>,
-    /// The loops without the measured calls.
-    loops: BTreeMap<&'static str, f64>,
     measured: BTreeMap<&'static str, f64>,
     over: Vec<&'static str>,
 }
 
 impl Gate {
-    fn new() -> Outcome<Self> {
-        Ok(Self {
-            limits: read_limits()?,
-            loops: BTreeMap::new(),
-            measured: BTreeMap::new(),
-            over: Vec::new(),
-        })
+    /// Measures each kind of call, less its loop.
+    fn measure(kinds: &[Kind]) -> Outcome<Self> {
+        let limits = read_limits()?;
+        let runs =
+            kinds.iter().flat_map(|kind| [Some(kind.name), kind.plain].map(|name| (kind.command, name)));
+        let runs: BTreeSet<_> = runs.filter_map(|(command, name)| Some((command, name?))).collect();
+        let counted = count_all(&runs)?;
+        let mut gate = Self { measured: BTreeMap::new(), over: Vec::new() };
+        println!("instructions");
+        for Kind { command, name, plain } in kinds {
+            let of_loop = plain.map_or(0.0, |plain| counted[&(*command, plain)]);
+            let of_call = counted[&(*command, *name)] - of_loop;
+            let limit = limits.get(limit_of(name)).copied();
+            println!("{name:>28} {of_call:7.1}   limit {:>5}   loop {of_loop:5.1}", shown(limit));
+            if limit.is_none_or(|limit| of_call > limit * (1.0 + TOLERANCE)) {
+                gate.over.push(name);
+            }
+            gate.measured.insert(name, of_call);
+        }
+        Ok(gate)
     }
 
     fn end(self) -> Outcome<()> {
@@ -127,26 +138,6 @@ impl Gate {
             [] => Ok(()),
             _ => Err(format!("more than 3 % over the limit: {}", self.over.join("; ")).into()),
         }
-    }
-
-    /// Measures a kind of call, less its loop.
-    fn measure(&mut self, command: &str, kind: &'static str, plain: Option<&'static str>) -> Outcome<()> {
-        let of_loop = match plain {
-            Some(plain) => match self.loops.get(plain) {
-                Some(of_loop) => *of_loop,
-                None => instructions(command, plain)?,
-            },
-            None => 0.0,
-        };
-        self.loops.extend(plain.map(|plain| (plain, of_loop)));
-        let of_call = instructions(command, kind)? - of_loop;
-        let limit = self.limits.get(limit_of(kind)).copied();
-        println!("{kind:>28} {of_call:7.1}   limit {:>5}   loop {of_loop:5.1}", shown(limit));
-        if limit.is_none_or(|limit| of_call > limit * (1.0 + TOLERANCE)) {
-            self.over.push(kind);
-        }
-        self.measured.insert(kind, of_call);
-        Ok(())
     }
 }
 
@@ -164,20 +155,34 @@ fn read_limits() -> Outcome<BTreeMap<String, f64>> {
     limits.collect()
 }
 
-/// Instructions of one call of this kind, its loop included.
-fn instructions(command: &str, kind: &str) -> Outcome<f64> {
+/// Instructions of one call in each of these runs, its loop included. Each run is the work of one core.
+fn count_all<'a>(runs: &BTreeSet<(&'a str, &'a str)>) -> Outcome<BTreeMap<(&'a str, &'a str), f64>> {
     let directory = std::env::temp_dir().join(format!("cacheback-gate-{}", std::process::id()));
     fs::create_dir_all(&directory)?;
-    let counted = count(command, kind, &directory);
+    let left = Mutex::new(runs.iter().enumerate());
+    let next = || left.lock().ok()?.next();
+    let work = || {
+        let counted = std::iter::from_fn(next).map(|(number, (command, kind))| {
+            let total = count(command, kind, &directory.join(number.to_string()))?;
+            Ok(((*command, *kind), total as f64 / f64::from(CALLS)))
+        });
+        counted.map(|one: Outcome<_>| one.map_err(|error| error.to_string())).collect::<Vec<_>>()
+    };
+    let cores = thread::available_parallelism()?.get();
+    let counted: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("it does not panic")).collect()
+    });
     fs::remove_dir_all(&directory)?;
-    Ok(counted? as f64 / f64::from(CALLS))
+    Ok(counted.into_iter().collect::<Result<_, _>>()?)
 }
 
-/// Instructions of the calling thread from the last but one [`dump`] to the last.
-fn count(command: &str, kind: &str, directory: &Path) -> Outcome<i64> {
+/// Instructions of the calling thread from the last but one [`dump`] to the last, which are written to files whose names
+/// begin with `out`.
+fn count(command: &str, kind: &str, out: &Path) -> Outcome<i64> {
     let run = Command::new("valgrind")
         .args(["--tool=callgrind", "--separate-threads=yes", "--dump-before=cacheback_hit_path_tests::dump"])
-        .arg(format!("--callgrind-out-file={}", directory.join("out").display()))
+        .arg(format!("--callgrind-out-file={}", out.display()))
         .arg(std::env::current_exe()?)
         .args([command, kind])
         .output()
@@ -186,7 +191,7 @@ fn count(command: &str, kind: &str, directory: &Path) -> Outcome<i64> {
         return Err(String::from_utf8_lossy(&run.stderr).into());
     }
     // The second dump, of the first thread.
-    let lines = fs::read_to_string(directory.join("out.2-01"))?;
+    let lines = fs::read_to_string(out.with_extension("2-01"))?;
     let total =
         lines.lines().find_map(|line| line.strip_prefix("summary: ")).ok_or("callgrind counted nothing")?;
     Ok(total.trim().parse()?)
