@@ -51,6 +51,13 @@ pub(crate) mod schema;
 #[cfg(feature = "sqlite")]
 pub(crate) mod sqlite;
 pub(crate) mod status;
+// In a build for its tests alone, nobody exports what is public there.
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "test-util", feature = "simulation", test))]
+#[cfg_attr(
+    not(any(feature = "redis", feature = "sqlite", feature = "test-util", feature = "simulation")),
+    allow(unreachable_pub)
+)]
+pub(crate) mod time_span;
 pub(crate) mod wire_key;
 use late::{Delivered, Late};
 use messages::Coherence;
@@ -78,6 +85,16 @@ pub(crate) enum Down {
     // The one in memory never does.
     #[cfg_attr(not(any(feature = "redis", feature = "sqlite")), allow(dead_code))]
     Refused(String),
+    /// The same, because it has no more room.
+    #[cfg_attr(not(any(feature = "redis", feature = "sqlite")), allow(dead_code))]
+    Full(String),
+}
+
+impl Down {
+    /// Whether the tier has answered, with an error.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Full(_))
+    }
 }
 
 impl fmt::Display for Down {
@@ -85,7 +102,7 @@ impl fmt::Display for Down {
         match self {
             Self::Disconnected => f.write_str("it is not connected"),
             Self::TimedOut => f.write_str("it did not answer in time"),
-            Self::Refused(why) => f.write_str(why),
+            Self::Refused(why) | Self::Full(why) => f.write_str(why),
         }
     }
 }
@@ -126,6 +143,9 @@ pub(crate) trait Tier: Send + Sync + 'static {
 
     /// The longest encoded value that it takes, in bytes.
     fn max_value_bytes(&self) -> usize;
+
+    /// The age at which a value is gone there, at the latest.
+    fn max_age(&self) -> Duration;
 
     /// Makes an encoded value ready to be stored: compresses or encrypts it. Runs user code: never call it under a lock.
     fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String>;

@@ -82,6 +82,7 @@ async fn stats_are_read_as_they_are_written() {
             "discarded": 0, "refused": 0, "skipped": 0, "evicted": 0, "entries": 1, "in_flight": 0,
             "breaker_trips": 0, "breakers_open": 0,
             "shared_hits": 0, "shared_misses": 0, "shared_errors": 0, "looks_refused": 0, "leases_lost": 0,
+            "unshared_not_encodable": 0, "unshared_too_long": 0, "unshared_no_room": 0, "unshared_refused": 0,
             "queued": 0, "queue_fallbacks": 0,
         })
     );

@@ -533,11 +533,33 @@ fn a_value_that_cannot_be_sent_stays_in_its_process() {
         }
         assert_eq!(source.runs() - before, runs, "{text}");
     }
+    let stats = one.run(|| async { stubborn::cache().stats() });
+    assert_eq!((stats.unshared_not_encodable, stats.unshared_too_long), (2, 1));
     // Nor is an older value of the key left there.
     one.run(|| stubborn::entry(&source, "sends").set(Stubborn("fails".to_owned()))).unwrap();
     assert_eq!(one.run(|| stubborn(&source, "sends")).0, "fails");
     let third = Process::new(|configure| configure.shared(memory.clone()));
     assert_eq!(third.run(|| stubborn::entry(&source, "sends").peek()), None);
+}
+
+/// Who has fetched a value keeps it as long as its `retention` says, and all others lose it with the tier.
+#[test]
+fn a_value_is_gone_at_the_age_that_the_tier_was_given() {
+    let memory = Memory::new().max_age("50s");
+    let processes @ [_, _, _] = [(); 3].map(|()| Process::new(|configure| configure.shared(memory.clone())));
+    let [one, other, third] = &processes;
+    // The refreshes end in no time.
+    let source = Source::gated();
+    source.release(1);
+    one.run(|| waits(&source, 1));
+    wait(&processes, 40);
+    assert_eq!(third.run(|| waits::entry(&source, 1).peek()).unwrap().age, secs(40));
+    assert_eq!(looked_up!(other, waits::entry(&source, 1)), (1, Status::Stale, cacheback::Source::Shared));
+    wait(&processes, 10);
+    assert!(third.run(|| waits::entry(&source, 1).peek()).is_none());
+    assert!(other.run(|| waits::entry(&source, 1).peek()).is_none());
+    let here = one.run(|| waits::entry(&source, 1).peek()).unwrap();
+    assert_eq!((here.value, here.age), (1, secs(50)));
 }
 
 /// Nobody waits for the tier longer than its time-out for each operation: a look and a lease.

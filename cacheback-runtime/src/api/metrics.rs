@@ -11,6 +11,7 @@
 //! | `cacheback_shared_reads_total` | counter | `cache`, `found` | looks into the second tier, by what they found: a `value` or `nothing` |
 //! | `cacheback_shared_errors_total` | counter | `cache` | operations of the second tier that were given no answer: it was down, or too slow |
 //! | `cacheback_looks_refused_total` | counter | `cache` | times that a suspect value was served as a stale one, without a look: too many looks were under way, or the last one had got no answer |
+//! | `cacheback_values_unshared_total` | counter | `cache`, `reason` | values that the second tier has not got: `not_encodable`, `too_long` for it, it had `no_room` (Redis was out of memory, for instance), or it has `refused` them with another error |
 //! | `cacheback_leases_lost_total` | counter | `cache` | fetched values that the second tier did not take: another process had changed the key meanwhile, or the right to fetch it was lost there |
 //! | `cacheback_refreshes_queued_total` | counter | `cache` | refreshes that were handed to a worker (option `queue`) |
 //! | `cacheback_queue_fallbacks_total` | counter | `cache` | refreshes that were to be handed to a worker and ran here: there was none, its queue was full or out of reach |

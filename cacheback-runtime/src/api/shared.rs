@@ -20,6 +20,8 @@ pub use crate::tier::redis::Redis;
 #[cfg(feature = "sqlite")]
 pub use crate::tier::sqlite::{ByteCount, Sqlite};
 pub use crate::tier::status::{ServerStatus, TierStatus};
+#[cfg(any(feature = "redis", feature = "sqlite", feature = "test-util", feature = "simulation"))]
+pub use crate::tier::time_span::TimeSpan;
 
 /// A second tier, which [`Configure::shared`](crate::Configure::shared) takes. It is implemented by the types of this
 /// module alone.

@@ -7,6 +7,7 @@
 //! The tier can fail in any way, and no caller fails with it: without an answer everything goes on as in a cache that
 //! is not shared.
 
+use std::fmt;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use crate::tier::codec::Unencodable;
 use crate::tier::messages::Coherence;
 use crate::tier::schema;
 use crate::tier::wire_key::{Scope, WireKey, wire_key};
-use crate::tier::{Ages, Found, Payload, Tier};
+use crate::tier::{Ages, Down, Found, Payload, Tier};
 
 mod advice;
 mod coherence;
@@ -110,6 +111,25 @@ impl<C: Cacheable> Shared<C> {
     }
 }
 
+/// Why a value stays in this process.
+enum Unshared {
+    /// Its serialization, or the codec, has failed.
+    NotEncodable(String),
+    TooLong {
+        len: usize,
+        most: usize,
+    },
+}
+
+impl fmt::Display for Unshared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotEncodable(why) => f.write_str(why),
+            Self::TooLong { len, most } => write!(f, "it has {len} bytes, and the tier takes {most}"),
+        }
+    }
+}
+
 impl<C: Cacheable> Engine<C> {
     /// Lets the engine be told of messages.
     pub(super) fn introduce(self: &Arc<Self>) {
@@ -158,32 +178,46 @@ impl<C: Cacheable> Engine<C> {
     }
 
     /// The value of a node on its way into the tier, or why it stays in this process. Runs user code.
-    fn payload(&self, node: &NodeOf<C>, tier: &dyn Tier) -> Result<Payload, String> {
+    fn payload(&self, node: &NodeOf<C>, tier: &dyn Tier) -> Result<Payload, Unshared> {
         let (Some(shared), Content::Value(value, _)) = (&self.shared, node.content()) else {
             unreachable!("the value of a shared cache")
         };
+        let not_encodable = |why: &dyn fmt::Display| Unshared::NotEncodable(why.to_string());
         let bytes = catch(|| (shared.options.value.encode)(value))
-            .map_err(|panic| panic.message().to_owned())?
-            .map_err(|error: Unencodable| error.to_string())?;
-        let most = tier.max_value_bytes();
-        if bytes.len() > most {
-            return Err(format!("it has {} bytes, and the tier takes {most}", bytes.len()));
+            .map_err(|panic| not_encodable(&panic.message()))?
+            .map_err(|error: Unencodable| not_encodable(&error))?;
+        let (len, most) = (bytes.len(), tier.max_value_bytes());
+        if len > most {
+            return Err(Unshared::TooLong { len, most });
         }
-        let packed = catch(|| tier.pack(bytes)).map_err(|panic| panic.message().to_owned())??;
+        let packed = catch(|| tier.pack(bytes)).map_err(|panic| not_encodable(&panic.message()))?;
+        let packed = packed.map_err(Unshared::NotEncodable)?;
         let (times, at) = (node.times(&self.store.windows), Moment::now());
         let took = Duration::from_nanos(times.age(at));
-        let ages = Ages {
-            age: took,
-            lifetime: Duration::from_nanos(times.lifetime),
-            retention: Duration::from_nanos(times.retention),
-        };
+        let retention = Duration::from_nanos(times.retention).min(tier.max_age());
+        let ages = Ages { age: took, lifetime: Duration::from_nanos(times.lifetime), retention };
         Ok(Payload { packed, schema: shared.schema(), ages, at, took })
     }
 
     /// Notes that a value stays in this process.
-    fn value_not_shared(&self, why: &str) {
+    fn value_not_shared(&self, why: &Unshared) {
+        events::count(match why {
+            Unshared::NotEncodable(_) => &self.counters.unshared_not_encodable,
+            Unshared::TooLong { .. } => &self.counters.unshared_too_long,
+        });
         if self.shared.as_ref().is_some_and(|shared| shared.unshared.passes(Moment::now())) {
-            events::value_not_shared(self.name(), why);
+            events::value_not_shared(self.name(), &why.to_string());
+        }
+    }
+
+    /// Notes that the tier has given no answer to a value.
+    fn value_not_stored(&self, down: &Down) {
+        self.tier_failed();
+        match down {
+            Down::Full(_) => events::count(&self.counters.unshared_no_room),
+            Down::Refused(_) => events::count(&self.counters.unshared_refused),
+            // The next who needs it stores it.
+            Down::Disconnected | Down::TimedOut => {}
         }
     }
 

@@ -211,6 +211,17 @@ counters! {
             /// the last one had got no answer.
             looks_refused: counted;
         }
+        counter "cacheback_values_unshared_total": "Values that the second tier has not got." {
+            /// Values that stayed in this process because they could not be encoded.
+            unshared_not_encodable: counted, reason = "not_encodable";
+            /// Values that stayed in this process because they were longer than the second tier takes
+            /// (`max_value_bytes`).
+            unshared_too_long: counted, reason = "too_long";
+            /// Values that the second tier had no room for: Redis was out of memory, for instance.
+            unshared_no_room: counted, reason = "no_room";
+            /// Values that the second tier has refused with another error.
+            unshared_refused: counted, reason = "refused";
+        }
         counter "cacheback_leases_lost_total": "Fetched values that the second tier did not take." {
             /// Fetched values that the second tier did not take: another process had changed the key meanwhile, or the
             /// right to fetch it was lost there.

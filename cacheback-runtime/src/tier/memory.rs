@@ -18,6 +18,7 @@ use super::messages::{Coherence, Listeners, Message};
 use super::queue::Queue;
 use super::queue::state::Queues;
 use super::status::{Meter, TierStatus};
+use super::time_span::{self, TimeSpan};
 use super::{
     Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
     Token, WireKey, WriteId,
@@ -68,6 +69,7 @@ pub struct Memory {
     server: Arc<Mutex<Server>>,
     timeout: Duration,
     max_value_bytes: usize,
+    max_age: Duration,
     process: Arc<Process>,
     /// There is a connection again.
     back: Arc<Notify>,
@@ -159,6 +161,7 @@ impl Memory {
             server: Arc::new(Mutex::new(Server::default())),
             timeout: Duration::from_millis(100),
             max_value_bytes: 1 << 20,
+            max_age: Duration::MAX,
             process: Process::new(Moment::PAST),
             back: Arc::default(),
             jobs: Arc::default(),
@@ -181,6 +184,18 @@ impl Memory {
     #[must_use]
     pub fn max_value_bytes(mut self, bytes: usize) -> Self {
         self.max_value_bytes = bytes;
+        self
+    }
+
+    /// Sets the age at which values are gone there, at the latest: a [`Duration`], or a string such as `"1d"`. Default: the
+    /// `retention` of each function.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a string is not a time.
+    #[must_use]
+    pub fn max_age(mut self, age: impl TimeSpan) -> Self {
+        self.max_age = time_span::max_age(age);
         self
     }
 
@@ -478,6 +493,10 @@ impl Tier for Memory {
 
     fn max_value_bytes(&self) -> usize {
         self.max_value_bytes
+    }
+
+    fn max_age(&self) -> Duration {
+        self.max_age
     }
 
     fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {

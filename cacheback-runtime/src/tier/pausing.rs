@@ -106,6 +106,10 @@ impl Tier for Pausing {
         self.tier.max_value_bytes()
     }
 
+    fn max_age(&self) -> Duration {
+        self.tier.max_age()
+    }
+
     fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {
         self.tier.pack(bytes)
     }

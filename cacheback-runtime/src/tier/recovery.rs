@@ -191,6 +191,10 @@ impl Tier for Recovering {
         self.tier.max_value_bytes()
     }
 
+    fn max_age(&self) -> Duration {
+        self.tier.max_age()
+    }
+
     fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {
         self.tier.pack(bytes)
     }

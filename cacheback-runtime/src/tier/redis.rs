@@ -163,6 +163,10 @@ impl Tier for Connected {
         self.0.settings.max_value_bytes
     }
 
+    fn max_age(&self) -> Duration {
+        self.0.settings.max_age
+    }
+
     fn pack(&self, bytes: Vec<u8>) -> Result<Packed, String> {
         compress::pack(self.0.codec(), bytes).map_err(|error| error.to_string())
     }

@@ -150,6 +150,10 @@ impl Tier for File {
         TierStatus { losses: self.listeners.losses(), ..status }
     }
 
+    fn max_age(&self) -> Duration {
+        self.settings.max_age
+    }
+
     fn max_value_bytes(&self) -> usize {
         self.settings.longest()
     }
@@ -284,5 +288,5 @@ fn removal(value: &Payload) -> Change {
 }
 
 fn no_place() -> Down {
-    Down::Refused(room::NO_PLACE.to_owned())
+    Down::Full(room::NO_PLACE.to_owned())
 }

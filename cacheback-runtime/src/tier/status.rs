@@ -137,7 +137,7 @@ impl Meter {
             Some(Down::TimedOut) => {
                 self.timeouts.fetch_add(1, Ordering::Relaxed);
             }
-            Some(Down::Disconnected | Down::Refused(_)) => {
+            Some(Down::Disconnected | Down::Refused(_) | Down::Full(_)) => {
                 self.errors.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -117,6 +117,8 @@ async fn outcome(command: &str, function: &str, key: &str, value: &str) -> Strin
                 stats.fetches, stats.shared_hits, stats.shared_misses, stats.shared_errors, stats.discarded
             )
         }
+        // The values that found no room there.
+        "homeless" => cache(function).stats().unshared_no_room.to_string(),
         // The state of the tier: its times in microseconds, those of round trips 0 if there was none.
         "status" => {
             let [tier] = &cacheback::shared::status()[..] else { panic!("there is one tier") };

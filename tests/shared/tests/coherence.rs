@@ -5,7 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::{Origin, Process, Proxy, Server, wait_until, when_not};
+use support::{Fault, Origin, Process, Proxy, Server, wait_until, when_not};
 
 /// After lost messages, a change is noticed within so long, and the time-out of an operation.
 const BOUND: Duration = Duration::from_secs(4);
@@ -117,6 +117,35 @@ fn looked_at_again(process: &mut Process, before: u64) {
     });
 }
 
+/// Another connection would make all values suspect once more, and bring more looks. The heartbeats tell whether this one is
+/// of use.
+#[test]
+fn the_connection_is_not_given_up_for_looks_that_time_out() {
+    const LOOKS: usize = 20;
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    let mut one = Process::start(&origin, &proxy.url(), &["timeout=300"]);
+    one.listens();
+    for key in 0..LOOKS {
+        assert_eq!(one.ask(&format!("set long {key} first")), "ok");
+    }
+    let before = number(&mut one, "losses");
+    assert_eq!(proxy.deafen(), 1);
+    wait_until("all is suspect", || number(&mut one, "losses") > before);
+    let timed_out = number(&mut one, "timeouts");
+    proxy.set(Fault::Latency(450));
+    let looks: Vec<_> = (0..LOOKS).map(|key| one.send(&format!("get long {key}"))).collect();
+    for look in looks {
+        assert_eq!(look.answer().words, "Stale Local first");
+    }
+    proxy.set(Fault::None);
+    assert!(number(&mut one, "timeouts") - timed_out >= 10);
+    wait_until("they are trusted", || {
+        (0..LOOKS).all(|key| one.ask(&format!("get long {key}")).starts_with("Fresh "))
+    });
+    assert_eq!(one.logged("second tier lost"), [""; 0]);
+}
+
 /// After an outage every value is looked at once, and no body runs for one that has not changed.
 #[test]
 fn after_an_outage_values_are_looked_at_and_not_fetched() {
@@ -124,9 +153,7 @@ fn after_an_outage_values_are_looked_at_and_not_fetched() {
     let origin = Origin::start();
     let mut fleet = fleet(&server, &origin);
     // Whatever came in before the first echo is looked at once more.
-    for process in &mut fleet {
-        wait_until("the first echo", || number(process, "losses") == 1);
-    }
+    fleet.iter().for_each(Process::listens);
     both_have("a", &mut fleet);
     let [one, other] = &mut fleet;
     server.run::<()>("SAVE");

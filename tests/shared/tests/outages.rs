@@ -162,6 +162,9 @@ fn a_server_without_memory_takes_no_write() {
     assert!(told.starts_with("Unreachable ") && told.contains("OOM"), "{told}");
     assert_eq!(one.ask("get long a"), "Fresh Local new");
     assert_eq!(other.ask("get long b"), "Fetched Fetched 1");
+    assert_eq!(one.ask("homeless long"), "1");
+    // It cannot ask for a lease, either, and has nothing to store.
+    assert_eq!(other.ask("homeless long"), "0");
     server.run::<()>("CONFIG SET maxmemory 0");
     assert_eq!(other.ask("peek long a"), "none", "the older value is not taken for the new one");
     assert_eq!(one.ask("set long a new"), "ok");

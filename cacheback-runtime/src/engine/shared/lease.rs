@@ -251,7 +251,7 @@ impl<C: Cacheable> Job<C> {
             }
             // It is a value of this process alone, as it would be without a tier.
             Ok(Stored::Unfenced) => events::count(&self.engine.counters.leases_lost),
-            Err(_) => self.engine.tier_failed(),
+            Err(down) => self.engine.value_not_stored(&down),
         }
     }
 

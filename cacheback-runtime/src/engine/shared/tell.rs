@@ -99,19 +99,22 @@ impl<C: Cacheable> Engine<C> {
     ) -> Telling {
         let (Sent { answer, confirms }, engine, target) = (sent?, Arc::clone(self), target.clone());
         Some(Box::pin(async move {
-            let told = match answer.await {
-                Ok(WriteId(id)) => {
-                    if let Some(node) = node {
-                        // The user's `Eq` runs in here.
-                        let _ = catch(|| engine.number(&target, node, id));
+            let WriteId(id) = match answer.await {
+                Ok(id) => id,
+                Err(down) => {
+                    match node {
+                        Some(_) => engine.value_not_stored(&down),
+                        None => engine.tier_failed(),
                     }
-                    match confirms {
-                        Some(SharedKey { tier, key }) => confirmed(engine.name(), tier.confirm(&key)).await,
-                        None => Ok(()),
-                    }
+                    return Err(Error::unreachable(engine.name(), &down));
                 }
-                Err(down) => Err(Error::unreachable(engine.name(), &down)),
             };
+            if let Some(node) = node {
+                // The user's `Eq` runs in here.
+                let _ = catch(|| engine.number(&target, node, id));
+            }
+            let Some(SharedKey { tier, key }) = confirms else { return Ok(()) };
+            let told = confirmed(engine.name(), tier.confirm(&key)).await;
             if told.is_err() {
                 engine.tier_failed();
             }

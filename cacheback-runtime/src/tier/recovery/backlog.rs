@@ -223,7 +223,7 @@ impl Backlog {
                 let reply = self.tier.deliver(key, change, first.late(over));
                 Box::pin(async move {
                     let answer = reply.await;
-                    sending.is_refused = matches!(answer, Err(Down::Refused(_)));
+                    sending.is_refused = answer.as_ref().is_err_and(Down::is_refusal);
                     let told = sending.backlog.rest(&sending.item, answer?, over).await?;
                     let Item::Key { key, .. } = &sending.item else { unreachable!("a key") };
                     let (news, holds) = told;
@@ -338,7 +338,7 @@ impl Backlog {
             for answer in all(sent).await {
                 match answer {
                     Ok(()) => has_moved = true,
-                    Err(Down::Refused(_)) => {}
+                    Err(Down::Refused(_) | Down::Full(_)) => {}
                     Err(Down::Disconnected | Down::TimedOut) => is_silent = true,
                 }
             }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use redis::{Cmd, Value};
 
 use super::answer::{Answer, bytes, number, unexpected};
-use super::link::{AnyTime, Operation, runtime};
+use super::link::{AnyTime, Look, Operation, runtime};
 use super::names::Names;
 use super::scripts::{self, Scripts, lateness, sent, stamp_bytes, text};
 use super::values::{self, millis};
@@ -220,7 +220,10 @@ impl Inner {
         } else {
             self.scripts.read.call(&[&value, &versions], &[known])
         };
-        self.servers().send(&value, AnyTime(read), None)
+        match have {
+            Some(_) => self.servers().send(&value, Look(read), None),
+            None => self.servers().send(&value, AnyTime(read), None),
+        }
     }
 
     /// The message of a change of a key.
@@ -256,7 +259,7 @@ impl Inner {
             if let Some(id) = again {
                 answered = inner.send_write(&key, &change, Some(id), None).await;
             }
-            if let (Err(Down::Refused(_)), None) = (&answered, late) {
+            if answered.as_ref().is_err_and(Down::is_refusal) && late.is_none() {
                 // The server is out of memory, say. The older value is not to be taken for the present one.
                 inner.delete(&key).await;
             }

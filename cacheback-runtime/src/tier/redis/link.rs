@@ -2,7 +2,7 @@
 //!
 //! As long as there is no connection, every operation fails at once. The connection is dropped on an error after which
 //! it cannot be used, and when most operations of a second time out, or all of some seconds: on one connection, a late
-//! answer makes all that follow it late (`health`). Then the task connects again (`tries`).
+//! answer makes all that follow it late (`health`). Looks do not count there, and a heartbeat each second does. Then the task connects again (`tries`).
 //!
 //! A new connection is used when the scripts are known to the server, and the user has the rights for them. The first
 //! one is also looked at by the [`Advisor`]. A replica is not used: it refuses the script that is run once a second.
@@ -150,6 +150,10 @@ pub(super) enum Counted {
 
 /// Something to be sent.
 pub(super) trait Operation: Clone + Send + 'static {
+    /// It looks at a value that the caller has, and can do without an answer. The connection is not given up for the
+    /// time-outs of such: with another one all values are to be looked at once more.
+    const IS_LOOK: bool = false;
+
     /// Its command, which changes nothing after this moment in the server's time, in microseconds.
     fn command(&self, deadline: i64) -> Cmd;
 
@@ -173,6 +177,18 @@ impl Operation for AnyTime {
     }
 }
 
+/// A look at a value that the caller has.
+#[derive(Clone)]
+pub(super) struct Look(pub(super) Cmd);
+
+impl Operation for Look {
+    const IS_LOOK: bool = true;
+
+    fn command(&self, _deadline: i64) -> Cmd {
+        self.0.clone()
+    }
+}
+
 /// A command that is made when it is sent.
 enum Making {
     Made(Cmd),
@@ -185,6 +201,7 @@ struct Order {
     command: Making,
     /// For a server of a cluster that is about to take the slot over.
     asking: bool,
+    is_look: bool,
     deadline: Instant,
     caller: Caller,
 }
@@ -351,9 +368,9 @@ impl Link {
         self.hand_over(operation, Counted::Rest, asking, deadline)
     }
 
-    fn hand_over(
+    fn hand_over<O: Operation>(
         &self,
-        operation: impl Operation,
+        operation: O,
         counted: Counted,
         asking: bool,
         deadline: Instant,
@@ -368,7 +385,9 @@ impl Link {
                 Some(deadline) => Making::Made(operation.into_command(deadline)),
                 None => Making::ToBeMade(Box::new(move |deadline| operation.into_command(deadline))),
             };
-            if let Err(unsent) = self.orders.send(Order { command, asking, deadline, caller }) {
+            if let Err(unsent) =
+                self.orders.send(Order { command, asking, is_look: O::IS_LOOK, deadline, caller })
+            {
                 unsent.0.caller.end(Err(Fault::Down(Down::Disconnected)), &self.state);
             }
         } else {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::node::Node;
 use crate::outcome::error::Error;
 use crate::tier::compress::Codec;
+use crate::tier::time_span::{self, TimeSpan};
 
 /// Redis or Valkey as the second tier, for [`Configure::shared`](crate::Configure::shared).
 ///
@@ -32,6 +33,7 @@ pub struct Redis {
     pub(super) prefix: Option<String>,
     pub(super) timeout: Duration,
     pub(super) max_value_bytes: usize,
+    pub(super) max_age: Duration,
     pub(super) replicas: usize,
     pub(super) codec: Option<Box<dyn Codec>>,
 }
@@ -122,6 +124,7 @@ impl Redis {
             prefix: None,
             timeout: Duration::from_millis(100),
             max_value_bytes: 1 << 20,
+            max_age: Duration::MAX,
             replicas: 0,
             codec: None,
         }
@@ -140,6 +143,20 @@ impl Redis {
     /// No caller waits longer for an operation. An operation that has taken longer may have been carried out or not.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets the age at which values are gone there, at the latest: a [`Duration`], or a string such as `"1d"`. Default: the
+    /// `retention` of each function, which is 30 days where nothing else is said.
+    ///
+    /// It bounds the room that values take which nobody asks for any more. An age counts from the beginning of the fetch.
+    /// Who has read a value from there keeps it no longer, and who has fetched it keeps it as long as `retention` says.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a string is not a time.
+    pub fn max_age(mut self, age: impl TimeSpan) -> Self {
+        self.max_age = time_span::max_age(age);
         self
     }
 
@@ -219,12 +236,13 @@ impl Redis {
 
 impl fmt::Debug for Redis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, timeout, max_value_bytes, replicas, .. } = self;
+        let Self { place, timeout, max_value_bytes, max_age, replicas, .. } = self;
         f.debug_struct("Redis")
             .field("address", &place.addresses())
             .field("prefix", &self.prefix_or_default())
             .field("timeout", timeout)
             .field("max_value_bytes", max_value_bytes)
+            .field("max_age", max_age)
             .field("wait_replicas", replicas)
             .finish_non_exhaustive()
     }

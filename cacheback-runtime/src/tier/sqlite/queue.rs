@@ -88,7 +88,7 @@ impl Queue for File {
                 }
                 Put::NoRoom => {
                     shared.refused(FULL);
-                    Err(Down::Refused(FULL.to_owned()))
+                    Err(Down::Full(FULL.to_owned()))
                 }
             })
         })

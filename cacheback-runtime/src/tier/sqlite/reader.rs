@@ -14,7 +14,6 @@ use super::{changes, store};
 use crate::base::clock::Moment;
 use crate::base::sync::Arc;
 use crate::base::sync::plain::Ordering;
-use crate::tier::Down;
 use crate::tier::messages::Message;
 
 /// How often the ear listens.
@@ -83,7 +82,7 @@ pub(super) fn read(shared: &Arc<Shared>, questions: &Receiver<Question>) {
         };
         shared.ends(Thread::Reader, done.is_ok());
         if let Err(trouble) = done {
-            caller.fail(Down::Refused(trouble.why().to_owned()));
+            caller.fail(trouble.down());
             if let Some(glass) = glass.take() {
                 shared.report(glass.opening, trouble);
             }

@@ -9,6 +9,7 @@ use parse_size::{ByteSuffix, Config};
 use super::file;
 use crate::outcome::error::Error;
 use crate::tier::compress::Codec;
+use crate::tier::time_span::{self, TimeSpan};
 
 /// A SQLite file as the second tier, for [`Configure::shared`](crate::Configure::shared): for the processes of one
 /// machine, without a server.
@@ -49,6 +50,7 @@ pub struct Sqlite {
     pub(super) max_bytes: u64,
     pub(super) timeout: Duration,
     pub(super) max_value_bytes: usize,
+    pub(super) max_age: Duration,
     pub(super) codec: Option<Box<dyn Codec>>,
 }
 
@@ -68,7 +70,7 @@ impl Sqlite {
         let path = file::absolute(path.as_ref());
         file::look(&path).map_err(|why| Error::new(format!("the file {}: {why}", path.display())))?;
         let (timeout, max_value_bytes) = (Duration::from_millis(100), 1 << 20);
-        Ok(Self { path, max_bytes: 256 << 20, timeout, max_value_bytes, codec: None })
+        Ok(Self { path, max_bytes: 256 << 20, timeout, max_value_bytes, max_age: Duration::MAX, codec: None })
     }
 
     /// Sets the room on the disk, in bytes or as a string with a unit: `"256MiB"`. Default: 256 MiB. Less than 1 MiB
@@ -92,6 +94,20 @@ impl Sqlite {
     /// carried out or not.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets the age at which values are gone there, at the latest: a [`Duration`], or a string such as `"1d"`. Default: the
+    /// `retention` of each function, which is 30 days where nothing else is said.
+    ///
+    /// It bounds the room that values take which nobody asks for any more. An age counts from the beginning of the fetch.
+    /// Who has read a value from there keeps it no longer, and who has fetched it keeps it as long as `retention` says.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a string is not a time.
+    pub fn max_age(mut self, age: impl TimeSpan) -> Self {
+        self.max_age = time_span::max_age(age);
         self
     }
 
@@ -121,12 +137,13 @@ impl Sqlite {
 
 impl fmt::Debug for Sqlite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, max_bytes, timeout, max_value_bytes, .. } = self;
+        let Self { path, max_bytes, timeout, max_value_bytes, max_age, .. } = self;
         f.debug_struct("Sqlite")
             .field("path", path)
             .field("max_bytes", max_bytes)
             .field("timeout", timeout)
             .field("max_value_bytes", max_value_bytes)
+            .field("max_age", max_age)
             .finish_non_exhaustive()
     }
 }

@@ -2,6 +2,8 @@
 
 use rusqlite::ErrorCode;
 
+use crate::tier::Down;
+
 /// Why a file cannot be used.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
@@ -26,6 +28,14 @@ impl Trouble {
 
     pub(super) fn newer() -> Self {
         Self::Refused(NEWER.to_owned())
+    }
+
+    /// The answer to who has asked for something.
+    pub(super) fn down(&self) -> Down {
+        match self {
+            Self::Full(why) => Down::Full(why.clone()),
+            Self::Refused(why) | Self::Failed(why) | Self::Damaged(why) => Down::Refused(why.clone()),
+        }
     }
 
     pub(super) fn why(&self) -> &str {

@@ -170,7 +170,7 @@ impl Writer<'_> {
                 if let Err(trouble) = self.make_log_short((changes, bytes)) {
                     for (caller, concerns) in callers {
                         self.shared.uncount(concerns);
-                        caller.fail(Down::Refused(trouble.why().to_owned()));
+                        caller.fail(trouble.down());
                     }
                     return Err(trouble);
                 }
@@ -213,7 +213,7 @@ impl Writer<'_> {
                 let trouble = Trouble::from(error);
                 let down = || match is_busy {
                     true => Down::TimedOut,
-                    false => Down::Refused(trouble.why().to_owned()),
+                    false => trouble.down(),
                 };
                 callers.iter().for_each(|(caller, _)| caller.fail(down()));
                 if is_busy && self.timeouts < TIMEOUTS { Ok(()) } else { Err(trouble) }

@@ -191,10 +191,10 @@ async fn serve(
                 tokio::spawn(note_time(Arc::clone(state), sent, said));
                 let caller = Caller { answer, sent, counted: Counted::Own };
                 let (command, deadline) = (Making::Made(server.beat.clone()), Instant::now() + limit);
-                Order { command, asking: false, deadline, caller }
+                Order { command, asking: false, is_look: false, deadline, caller }
             }
         };
-        let Order { command, asking, deadline, caller } = order;
+        let Order { command, asking, is_look, deadline, caller } = order;
         let command = match command {
             Making::Made(command) => command,
             Making::ToBeMade(make) => make(state.server_time(deadline).unwrap_or(i64::MAX)),
@@ -212,7 +212,9 @@ async fn serve(
             match timeout_at(deadline, running).await {
                 Ok(done) => end(done, caller, is_of_cluster, &state, &health, &broken),
                 Err(_) => {
-                    health.note(true);
+                    if !is_look {
+                        health.note(true);
+                    }
                     caller.end(Err(Fault::Down(Down::TimedOut)), &state);
                 }
             }
@@ -275,7 +277,8 @@ fn end(
         if state.refusals.passes(Moment::now()) {
             events::tier_refuses(&state.address(), &why);
         }
-        Fault::Down(Down::Refused(why))
+        let is_full = error.code() == Some("OOM");
+        Fault::Down(if is_full { Down::Full(why) } else { Down::Refused(why) })
     });
     caller.end(answered, state);
 }
