@@ -20,6 +20,9 @@ mod tier;
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation;

@@ -181,6 +181,20 @@ pub(crate) fn decode(bytes: &[u8], key: u64, limit: usize) -> Result<Envelope<'_
     Ok(Envelope { header, payload })
 }
 
+/// Gives bytes that are long enough the beginning, the key and the sum of an envelope. Returns whether they are.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn seal(bytes: &mut [u8], key: u64) -> bool {
+    if bytes.len() < HEADER {
+        return false;
+    }
+    bytes[..MAGIC.len()].copy_from_slice(&MAGIC);
+    bytes[KEY..KEY + 8].copy_from_slice(&key.to_le_bytes());
+    let Ok((header, payload)) = split(bytes) else { return false };
+    let sum = sum(header, payload);
+    bytes[SUM..SUM + 4].copy_from_slice(&sum.to_le_bytes());
+    true
+}
+
 /// Reads a header whose payload was not sent, so that its sum cannot be checked.
 #[cfg(feature = "redis")]
 pub(crate) fn header(bytes: &[u8], key: u64) -> Result<Header, Broken> {

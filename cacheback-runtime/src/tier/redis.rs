@@ -33,7 +33,7 @@ mod answer;
 mod calls;
 mod cluster;
 mod link;
-mod messages;
+pub(crate) mod messages;
 mod names;
 mod node;
 mod queue;

@@ -19,7 +19,7 @@ const ECHO: u8 = 4;
 
 /// A message that was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Received {
+pub(crate) enum Received {
     /// With its number.
     Message(Message, u64),
     /// From this process, on this connection.
@@ -27,20 +27,20 @@ pub(super) enum Received {
 }
 
 /// The message of a change of a key, without its number.
-pub(super) fn changed(origin: u64, scope: &Scope, args: &[u8]) -> Vec<u8> {
+pub(crate) fn changed(origin: u64, scope: &Scope, args: &[u8]) -> Vec<u8> {
     let mut bytes = of_scope(CHANGED, origin, scope);
     bytes.extend_from_slice(args);
     bytes
 }
 
 /// The same with a number, of a change that no script makes.
-pub(super) fn numbered(mut message: Vec<u8>, number: i64) -> Vec<u8> {
+pub(crate) fn numbered(mut message: Vec<u8>, number: i64) -> Vec<u8> {
     message[10..18].copy_from_slice(&number.to_le_bytes());
     message
 }
 
 /// The message of a change of all keys.
-pub(super) fn bumped(origin: u64, scope: &Scope, change: Bump) -> Vec<u8> {
+pub(crate) fn bumped(origin: u64, scope: &Scope, change: Bump) -> Vec<u8> {
     let kind = match change {
         Bump::Stale => STALE,
         Bump::Gone => GONE,
@@ -48,7 +48,7 @@ pub(super) fn bumped(origin: u64, scope: &Scope, change: Bump) -> Vec<u8> {
     of_scope(kind, origin, scope)
 }
 
-pub(super) fn echo(origin: u64, connection: u64) -> Vec<u8> {
+pub(crate) fn echo(origin: u64, connection: u64) -> Vec<u8> {
     head(ECHO, origin, connection)
 }
 
@@ -70,7 +70,7 @@ fn of_scope(kind: u8, origin: u64, scope: &Scope) -> Vec<u8> {
 }
 
 /// Reads a message. `None`: it is none, or of another version.
-pub(super) fn read(bytes: &[u8]) -> Option<Received> {
+pub(crate) fn read(bytes: &[u8]) -> Option<Received> {
     let (&[VERSION, kind], rest) = bytes.split_first_chunk()? else { return None };
     let (origin, rest) = number(rest)?;
     let (id, rest) = number(rest)?;
