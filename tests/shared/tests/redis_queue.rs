@@ -135,6 +135,46 @@ fn jobs_under_way_do_not_count_for_the_bound() {
     assert!(queues.starts_with("length=10000 under_way=1 workers=1 "), "{queues}");
 }
 
+/// Whoever may write to the server may put anything on a queue. Each is dropped, with its sentence, and the worker goes on.
+#[test]
+fn jobs_that_nobody_can_run() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &server.url());
+    let mut killed = serves(&origin, &server.url(), 4, "queued,queued_anew,steady");
+    wait_until("not all have a worker", || web.ask("queues").matches("workers=1 ").count() == 3);
+    // It counts as a worker for 15 s, and takes no job.
+    killed.kill();
+    let streams: Vec<String> = server.run("KEYS cb1:q:*:s");
+    // The stream of a function, and the job that is there.
+    let mut put = |function: &str, key: &str| {
+        web.ask(&format!("get {function} {key}"));
+        let mut found = None;
+        wait_until("the job does not wait", || {
+            let has_jobs = |stream: &&String| server.run::<u64>(&format!("XLEN {stream}")) == 1;
+            found = streams.iter().find(has_jobs).cloned();
+            found.is_some()
+        });
+        let stream = found.unwrap();
+        let jobs: Vec<(String, Vec<(String, Vec<u8>)>)> = server.run(&format!("XRANGE {stream} - +"));
+        server.run::<u64>(&format!("XTRIM {stream} MAXLEN 0"));
+        (stream, jobs[0].1.clone())
+    };
+    let (own, job) = put("queued", "own");
+    let (_, of_another_version) = put("queued_anew", "anew");
+    let (_, of_another_function) = put("steady", "steady");
+    let cut = vec![("job".to_owned(), job[0].1[..20].to_vec())];
+    for job in [of_another_version, of_another_function, cut, job] {
+        server.query::<String>(redis::cmd("XADD").arg(&own).arg("*").arg(job));
+    }
+    let worker = worker(&origin, &server.url(), 4);
+    worker.logs("it is of another version of the function");
+    worker.logs("it is of another function");
+    worker.logs("it is no job: its bytes end too early");
+    origin.began("own", 1);
+    assert_eq!((origin.runs("anew").len(), origin.runs("steady").len()), (0, 0));
+}
+
 /// As those that end otherwise.
 #[test]
 fn a_buried_job_counts_as_one_that_has_ended() {

@@ -166,7 +166,7 @@ fn writes_hold_there() {
 /// A `set` in one process during the fetch of another is never overwritten by it.
 #[test]
 fn a_fetch_never_overwrites_the_write_of_another_process() {
-    let Some((_server, origin, mut one, mut other)) = fleet() else { return };
+    let Some((tier, origin, mut one, mut other)) = fleet() else { return };
     for (key, write, there) in [
         ("a", "set long a written", "true Shared written"),
         ("b", "remove long b", "none"),
@@ -181,8 +181,13 @@ fn a_fetch_never_overwrites_the_write_of_another_process() {
         // In a cluster the `clear` takes its message.
         wait_until(write, || one.ask(&format!("peek long {key}")) == there);
     }
-    // The tier has refused them. Of the `clear` the process may have heard before.
-    assert_eq!(one.ask("stats long"), "fetches=3 hits=0 misses=3 errors=0 discarded=3");
+    // The tier has refused them. Of the `clear` the process may have heard before; in a cluster, not before the value was
+    // stored on another master.
+    let discarded = if tier.is_cluster() { 2..=3 } else { 3..=3 };
+    let expected =
+        discarded.map(|discarded| format!("fetches=3 hits=0 misses=3 errors=0 discarded={discarded}"));
+    let stats = one.ask("stats long");
+    assert!(expected.into_iter().any(|expected| expected == stats), "{stats}");
 }
 
 /// Two values of one key that are set in a row stand in that order.

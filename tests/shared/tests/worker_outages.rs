@@ -5,7 +5,7 @@ mod support;
 use std::thread::sleep;
 use std::time::Duration;
 
-use support::workers::{done, fetches, first, reads, staffed, web, worker};
+use support::workers::{done, fetches, first, reads, staffed, stale, web, worker};
 use support::{Cluster, Fault, Origin, Process, Proxy, Server, wait_until};
 
 /// Waits until a worker has done more jobs than these.
@@ -54,6 +54,37 @@ fn a_server_that_was_killed_and_is_back() {
     server.start_again();
     staffed(&mut web, 1);
     works(&mut web, 0);
+}
+
+/// With a log of its changes it has jobs and leases again, and each job is run.
+#[test]
+fn a_server_that_is_killed_while_jobs_wait() {
+    const JOBS: usize = 20;
+    let Some(mut server) = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]) else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &server.url());
+    for key in 0..JOBS {
+        first(&mut web, &format!("key{key}"));
+    }
+    let mut killed = worker(&origin, &server.url(), 4);
+    staffed(&mut web, 1);
+    // It counts as a worker for 15 s, and takes no job.
+    killed.kill();
+    for key in 0..JOBS {
+        stale(&mut web, &format!("key{key}"), 1);
+    }
+    wait_until("the jobs do not wait", || web.ask("queues").contains(&format!("length={JOBS} ")));
+    let before = fetches(&mut web);
+    server.kill();
+    server.start_again();
+    let _worker = worker(&origin, &server.url(), 4);
+    wait_until("they are not done", || {
+        web.ask("queues").starts_with("length=0 under_way=0 ") && done(&mut web) == Some(JOBS as u64)
+    });
+    for key in 0..JOBS {
+        assert_eq!(origin.runs(&format!("key{key}")).len(), 2, "{key}");
+    }
+    assert_eq!(fetches(&mut web), before, "the worker has fetched them");
 }
 
 /// Its connections stay open, and the answers for which it waits are lost.

@@ -259,28 +259,110 @@ fn an_argument_that_does_not_decode_stops_no_worker() {
     assert_eq!(worker.ended().1, Some(0));
 }
 
-/// In the long form: each worker waits for 20 s until the job counts as abandoned.
 #[test]
 fn a_job_that_kills_its_worker_three_times_is_buried() {
-    if !is_long() {
-        return;
-    }
     let Some(tier) = Tier::start_with_queue() else { return };
     let origin = Origin::start();
     let mut web = web(&origin, &tier.url());
-    let mut first = worker(&origin, &tier.url(), 4);
+    let mut next = worker(&origin, &tier.url(), 4);
     staffed(&mut web, 1);
     web.ask("get queued poison");
-    assert_eq!(first.ended().1, None, "it was killed by a signal");
-    for run in 2..=3 {
-        let mut next = worker(&origin, &tier.url(), 4);
-        sleep(Duration::from_secs(15));
-        assert_eq!(next.ended().1, None, "run {run}");
+    for run in 1..=3 {
+        assert_eq!(next.ended().1, None, "it was killed by a signal");
         assert_eq!(origin.runs("poison").len(), run);
+        tier.abandon_jobs();
+        next = worker(&origin, &tier.url(), 4);
     }
-    let last = worker(&origin, &tier.url(), 4);
-    sleep(Duration::from_secs(15));
-    last.logs("a job has ended its worker three times, and was dropped");
-    assert_eq!(origin.runs("poison").len(), 3);
+    next.logs("a job has ended its worker three times, and was dropped");
     assert!(web.ask("queues").ends_with("dead=1"));
+    assert_eq!(origin.runs("poison").len(), 3);
+    assert_eq!(next.logged("poison"), [""; 0], "an argument is in no log");
+}
+
+/// As a job that is claimed although its worker lives. One of the two has the lease, and the other finds itself out.
+#[test]
+fn a_job_that_is_there_twice_is_run_once() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    wait_until("there is no value", || web.ask("get steady key").ends_with(" 1"));
+    let mut killed = serves(&origin, &tier.url(), 4, "steady");
+    staffed(&mut web, 1);
+    // It counts as a worker for 15 s, and takes no job.
+    killed.kill();
+    assert_eq!(web.ask("stale steady"), "ok");
+    wait_until("it is not stale", || web.ask("get steady key") == "Stale Local 1");
+    wait_until("the job does not wait", || web.ask("queues").starts_with("length=1 under_way=0 "));
+    tier.copy_jobs();
+    origin.hold("key");
+    // One alone would keep the other job until the first has ended.
+    let _workers = [(); 2].map(|()| serves(&origin, &tier.url(), 4, "steady"));
+    origin.began("key", 2);
+    wait_until("the other one is not dropped", || {
+        let queues = web.ask("queues");
+        queues.starts_with("length=0 under_way=1 ") && queues.contains(" done=0 failed=0 dropped=1 ")
+    });
+    origin.release("key");
+    wait_until("the first is not done", || web.ask("queues").contains(" done=1 failed=0 dropped=1 "));
+    assert_eq!(origin.runs("key").len(), 2);
+}
+
+/// Its worker is gone, or is one of another version by now, as in a rolling upgrade. Nothing is stale for ever.
+#[test]
+fn a_job_that_nobody_takes_is_run_where_it_is_asked_for() {
+    let Some((tier, origin, mut web)) = fetched("key") else { return };
+    let mut killed = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    killed.kill();
+    let at = Instant::now();
+    stale(&mut web, "key", 1);
+    wait_until("the job does not wait", || web.ask("queues").starts_with("length=1 under_way=0 "));
+    let mut next = serves(&origin, &tier.url(), 4, "queued_anew");
+    let before = fetches(&mut web);
+    // So long after its last heartbeat it is no worker any more.
+    wait_until("it is not refreshed", || {
+        sleep(Duration::from_millis(50));
+        !web.ask("get queued key").ends_with(" 1")
+    });
+    assert!(at.elapsed() > Duration::from_secs(8), "{:?}", at.elapsed());
+    assert_ne!(fetches(&mut web), before);
+    assert_eq!(origin.runs("key").len(), 2);
+    web.logs("refreshes are not handed to workers, and run in this process");
+    next.interrupt();
+    assert_eq!(next.ended(), ("done=0 failed=0 dropped=0".to_owned(), Some(0)));
+    // Its turn comes, and it is not needed any more.
+    let _last = worker(&origin, &tier.url(), 4);
+    wait_until("the job does not end", || web.ask("queues").starts_with("length=0 under_way=0 "));
+}
+
+/// Of a refresh that is done, one that fails, one that nobody takes, one that is dropped, and one that is given back.
+#[test]
+fn no_argument_and_no_value_is_logged() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    let mut other = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    assert_eq!(web.ask("set queued secret_key secret_value"), "ok");
+    wait_until("it is not refreshed", || web.ask("get queued secret_key").ends_with(" 1"));
+    origin.fail(true);
+    wait_until("no refresh fails", || {
+        web.ask("get queued secret_key");
+        web.ask("queues").contains(" failed=1 ")
+    });
+    origin.fail(false);
+    origin.hold("secret_other_key");
+    assert_eq!(web.ask("set queued secret_other_key secret_value"), "ok");
+    wait_until("it is not stale", || web.ask("get queued secret_other_key") == "Stale Local secret_value");
+    origin.began("secret_other_key", 1);
+    other.interrupt();
+    assert_eq!(other.ended().1, Some(0));
+    wait_until("it is not given back", || web.ask("queues").starts_with("length=1 under_way=0 workers=0 "));
+    assert_eq!(web.ask("remove queued secret_other_key"), "ok");
+    let next = worker(&origin, &tier.url(), 4);
+    wait_until("it is not dropped", || web.ask("queues").contains(" dropped=1 "));
+    for process in [&web, &other, &next] {
+        assert!(!process.logged("").is_empty());
+        assert_eq!(process.logged("secret"), [""; 0]);
+    }
 }

@@ -105,10 +105,14 @@ impl Server {
         panic!("`{}` does not start", program());
     }
 
+    pub(crate) fn is_cluster(&self) -> bool {
+        !self.others.is_empty()
+    }
+
     /// How a process is told of it.
     pub(crate) fn url(&self) -> String {
         let own = format!("redis://127.0.0.1:{}/", self.port);
-        if self.others.is_empty() { own } else { format!("cluster:{own}") }
+        if self.is_cluster() { format!("cluster:{own}") } else { own }
     }
 
     /// Waits until so many processes are told of changes.
@@ -201,7 +205,7 @@ impl Server {
         if command.starts_with("FLUSHALL") || command.starts_with("CLIENT KILL") {
             return self.all().map(|server| server.run_alone(command)).last().unwrap();
         }
-        if command.starts_with("KEYS ") && !self.others.is_empty() {
+        if command.starts_with("KEYS ") && self.is_cluster() {
             let keys = self.all().flat_map(|server| server.run_alone::<Vec<redis::Value>>(command)).collect();
             return T::from_redis_value(redis::Value::Array(keys)).unwrap();
         }
