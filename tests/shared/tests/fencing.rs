@@ -17,10 +17,11 @@ fn fleet() -> Option<(Server, Origin, Proxy, Process, Process)> {
     Some((server, origin, proxy, one, other))
 }
 
-/// A server, or a cluster, and two processes.
+/// A server, or a cluster, and two processes, which are told of changes.
 fn pair() -> Option<(Server, Origin, Process, Process)> {
     let (server, origin) = (Server::start_tier()?, Origin::start());
     let [one, other] = [(); 2].map(|()| Process::start(&origin, &server.url(), &["timeout=500"]));
+    [&one, &other].into_iter().for_each(Process::listens);
     Some((server, origin, one, other))
 }
 
