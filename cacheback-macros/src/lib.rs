@@ -644,7 +644,8 @@ use crate::plan::Plan;
 /// the last 15 seconds, 10,000 of its jobs wait already, the queue or the second tier gives no answer, the tier has no
 /// queue, or the arguments cannot be sent. The log says so. With `false` the value stays stale instead, up to its
 /// `max_stale`: then a call waits, and fetches. The trial of an open [`breaker`](#breaker) still runs in the process that
-/// asks, and so does each refresh without a second tier. Needs [`queue`](#queue). Default: `true`.
+/// asks, and so does each refresh without a second tier, or of a key that cannot be encoded for it. Needs
+/// [`queue`](#queue). Default: `true`.
 ///
 /// ```
 /// # use cacheback::cacheback;

@@ -1,13 +1,15 @@
 //! The feature `serde`: the public types in JSON, on which dashboards rely.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use cacheback::{Eviction, Policy, Source, Stats, Status, cacheback, settle, testing};
+use cacheback::shared::{DeadJob, QueueStatus};
+use cacheback::{Eviction, Policy, Source, Stats, Status, Worked, cacheback, settle, testing};
 use serde_json::{Value, from_str, from_value, json, to_value};
 
 #[cacheback(
     lifetime = "1m",
-    max_stale = std::time::Duration::from_millis(1_500),
+    max_stale = Duration::from_millis(1_500),
     retention = "1h",
     wait = 2,
     jitter = 0.5,
@@ -92,6 +94,25 @@ async fn stats_are_read_as_they_are_written() {
         7,
         "written by a version with fewer counters"
     );
+}
+
+/// A queue and its dead jobs, with their durations in seconds.
+#[test]
+fn the_state_of_a_queue_is_written() {
+    let mut dead = DeadJob::default();
+    (dead.age, dead.deliveries, dead.error) = (Duration::from_millis(1_500), 3, "why".to_owned());
+    let mut queue = QueueStatus::default();
+    (queue.queue, queue.function, queue.version) = ("reports".to_owned(), "shop::sales".to_owned(), 2);
+    (queue.length, queue.oldest, queue.dead) = (1, Some(Duration::from_millis(250)), vec![dead]);
+    assert_eq!(
+        to_value(queue).unwrap(),
+        json!({
+            "tier": null, "queue": "reports", "function": "shop::sales", "version": 2, "length": 1, "under_way": 0,
+            "oldest": 0.25, "workers": 0, "ended_last_minute": 0, "done": 0, "failed": 0, "dropped": 0,
+            "dead": [{ "age": 1.5, "deliveries": 3, "error": "why" }],
+        })
+    );
+    assert_eq!(to_value(Worked::default()).unwrap(), json!({ "done": 0, "failed": 0, "dropped": 0 }));
 }
 
 #[test]

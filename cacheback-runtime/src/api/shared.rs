@@ -60,13 +60,14 @@ pub fn status() -> Vec<TierStatus> {
     context::executor().map(|executor| executor.tiers.status()).unwrap_or_default()
 }
 
-/// Does without all second tiers that were [configured](crate::configure()), in this process, until [`resume`]: while a
-/// server is moved, say, or if it is thought to do harm.
+/// Stops using all [configured](crate::configure()) second tiers in this process until [`resume`] is called: while a server
+/// is being moved, for example, or if it may be doing harm.
 ///
 /// It is as if no tier could be reached: values that are here are served, each process fetches for itself, and changes
 /// return [`Unreachable`](crate::ErrorKind::Unreachable), hold here, and are told later. So the origin has to bear the
-/// fetches of all processes that pause. What is on its way to a tier is not stopped. Connections and messages stay, and
-/// so do the queues for workers: a paused worker takes jobs, and what it fetches stays in its process.
+/// fetches of all processes that pause. What is on its way to a tier is not stopped. Connections and messages
+/// stay. A paused process puts no refresh on a queue. A paused worker runs no job: it gives each one back, and tries again a
+/// second later, so end workers rather than pause them.
 ///
 /// The [state](status) of each tier says that it is paused, and the log says it once.
 ///
@@ -101,8 +102,8 @@ pub fn resume() {
     }
 }
 
-/// Looks whether the values that hits serve here are those of the second tiers: draws so many of each tier at random,
-/// and asks the tier for their numbers.
+/// Looks whether the values that hits serve here are those of the second tiers: picks up to `most` values of each tier at
+/// random, and compares their numbers with the tier's.
 ///
 /// What another process has changed is served by no hit after one message, or, if messages are lost, after 4 s and the
 /// tier's time-out. If the tier has a later value, it is asked once more after that time, and half a second. If a hit

@@ -99,6 +99,7 @@ impl<K, V> From<&Cache<K, V>> for Served {
 
 /// The jobs that a worker has run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Worked {
     /// Jobs that have stored a value.
@@ -106,7 +107,7 @@ pub struct Worked {
     /// Jobs that have failed: the body has returned an `Err`, has panicked, or was aborted at its time-out. The key backs
     /// off, in all processes.
     pub failed: u64,
-    /// Jobs that were not needed any more, or that could not be run. The log says of these why.
+    /// Jobs that were no longer needed, or could not be run. For the latter, the log says why.
     pub dropped: u64,
 }
 
@@ -145,7 +146,7 @@ impl Worker {
     /// Runs jobs until the future completes, which is most often that of a signal.
     ///
     /// Then it takes no more jobs, waits for those that run, for [`shutdown_limit`](Self::shutdown_limit) at the longest,
-    /// aborts the others and gives them back, so that other workers run them. It returns at most three seconds after the
+    /// aborts the others and gives them back, so that other workers run them. It returns at most four seconds after the
     /// limit. A body that blocks its thread cannot be aborted before it awaits again.
     ///
     /// While the tier gives no answer, it tries again every second. No job makes it return or panic.
@@ -184,9 +185,13 @@ impl Worker {
         }
         // Desks that wait for a job give back what they are given.
         within(desk::TAKE + NOTICE, &here, floor.is_deserted()).await;
-        for desk in &desks {
-            desk.leave().await;
-        }
+        // A tier that does not answer keeps nobody here.
+        let leave = async {
+            for desk in &desks {
+                desk.leave().await;
+            }
+        };
+        within(NOTICE, &here, leave).await;
         drop(closing);
         let worked = floor.worked();
         events::worker_ended(&worker, worked.done, worked.failed, worked.dropped);

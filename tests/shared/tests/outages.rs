@@ -176,6 +176,13 @@ fn a_server_without_memory_takes_no_write() {
 #[test]
 fn a_user_with_few_rights() {
     let Some(server) = Server::start(&[]) else { return };
+    // One more for another database.
+    let database = |url: String| url + "3";
+    let (origin, url) = (Origin::start(), database(server.user("elsewhere", rights())));
+    let told = process(&origin, &url).logs("second tier lost");
+    assert!(told.contains("may not run `SELECT`: grant it `~cb1:*") && told.contains(" +select`"), "{told}");
+    let url = database(server.user("elsewhere", &format!("{} +select", rights())));
+    assert_eq!(process(&origin, &url).ask("set long a b"), "ok");
     let rights: Vec<_> = rights().split_whitespace().collect();
     // All of them, and without one of them each.
     for (number, lacking) in std::iter::once(None).chain(rights.iter().map(Some)).enumerate() {

@@ -376,9 +376,10 @@ impl<K, V, P, N> CacheBuilder<K, V, P, N> {
     }
 
     /// Sets whether a refresh runs in the process that asks for it if no worker takes it: none was seen in the last 15
-    /// seconds, 10,000 jobs wait, the queue or the second tier gives no answer, the tier has no queue, or the key cannot be
-    /// sent. With `false` the value stays stale instead, unless a caller waits. The trial of an open breaker still runs in
-    /// the process that asks, and so does each refresh without a second tier. Default: `true`.
+    /// seconds, 10,000 jobs wait, the queue or the second tier gives no answer, the tier has no queue, or the key is too
+    /// long for a job. With `false` the value stays stale instead, unless a caller waits. The trial of an open breaker still
+    /// runs in the process that asks, and so does each refresh without a second tier, or of a key that cannot be encoded
+    /// for it. Default: `true`.
     #[cfg(feature = "shared")]
     pub fn queue_fallback(mut self, queue_fallback: bool) -> Self {
         self.policy.queue_fallback = queue_fallback;

@@ -37,8 +37,8 @@ pub struct LineState {
 ///
 /// A queue has a [`Line`] for each function and version. A job is bytes, which only the library reads: it has the
 /// arguments of a call. It is [put](Self::put) into a line by a process that answers requests, [taken](Self::take) by a
-/// worker, and then [done](Self::done), [given back](Self::give_back) or [buried](Self::bury). What a worker has taken
-/// longer ago than [`min_idle`](Room::min_idle), it has abandoned, and another one takes it.
+/// worker, and then [done](Self::done), [given back](Self::give_back) or [buried](Self::bury). A job
+/// that a worker took longer ago than [`min_idle`](Room::min_idle) counts as abandoned, and another worker takes it.
 ///
 /// Methods may be written as `async fn`. Time should be that of the place where the jobs are, as clocks of machines differ.
 ///
@@ -51,7 +51,8 @@ pub struct LineState {
 /// # Cancellation
 ///
 /// An operation that takes longer than five seconds, or a take that takes five seconds longer than it may wait, is given
-/// up: its future is dropped, as it is when its runtime ends. No caller of a cached function ever waits for a queue.
+/// up: its future is dropped, as it is when its runtime ends. A caller who gets a stale or empty value never waits
+/// for a queue. One who comes to wait while the job is being put there waits for that as well, five seconds at most.
 ///
 /// # Panics
 ///
@@ -143,8 +144,8 @@ pub trait Queue: Send + Sync + 'static {
     fn state(&self, line: &Line) -> impl Future<Output = Result<LineState, QueueError>> + Send;
 
     /// Takes jobs for a worker, as many as its [rooms](Room) have places at most, and `most` of all. First come those that
-    /// others have abandoned, and then those that wait, the oldest first; lines with jobs should take turns. Of two
-    /// workers one gets a job.
+    /// others have abandoned, and then those that wait, the oldest first; lines with jobs should take turns. No two
+    /// workers get the same job.
     ///
     /// If there is no job, it waits for one, for `wait` at the longest, and returns none then. A job that comes in the
     /// meantime should be returned soon: this is what a refresh waits for.
@@ -174,14 +175,14 @@ pub trait Queue: Send + Sync + 'static {
     /// A worker lives, and serves these lines. It says so every five seconds, and counts as gone after 15 seconds.
     fn beat(&self, worker: &str, lines: &[Line]) -> impl Future<Output = Result<(), QueueError>> + Send;
 
-    /// A worker ends. Unless this is written, it counts as gone 15 seconds later.
+    /// A worker ends. By default, it counts as gone 15 seconds later.
     fn leave(&self, worker: &str, lines: &[Line]) -> impl Future<Output = Result<(), QueueError>> + Send {
         let _ = (worker, lines);
         async { Ok(()) }
     }
 
     /// A job is not to be run any more: it has ended three workers, or cannot be read. It may be kept to be looked at.
-    /// Unless this is written, it is [done](Self::done) as [`Dropped`](Ended::Dropped).
+    /// By default, it is [done](Self::done) as [`Dropped`](Ended::Dropped).
     fn bury(
         &self,
         line: &Line,
@@ -192,7 +193,7 @@ pub trait Queue: Send + Sync + 'static {
         self.done(line, &delivery.id, Ended::Dropped)
     }
 
-    /// The state of all lines, for [`queues`](crate::shared::queues). Unless this is written, there are none to be seen.
+    /// The state of all lines, for [`queues`](crate::shared::queues). By default, there are none to be seen.
     fn status(&self) -> impl Future<Output = Result<Vec<QueueStatus>, QueueError>> + Send {
         async { Ok(Vec::new()) }
     }

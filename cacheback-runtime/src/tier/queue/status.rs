@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "serde")]
+use crate::rules::policy::seconds;
+
 /// The jobs of one function in one version, as [`queues`](crate::shared::queues) shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct QueueStatus {
     /// The alias of the tier that the queue is in; `None` for the one without an alias.
@@ -19,6 +23,7 @@ pub struct QueueStatus {
     /// How many jobs were taken by a worker and have not ended.
     pub under_way: u64,
     /// How long the oldest of the waiting jobs has waited; `None` if there is none.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of_limit"))]
     pub oldest: Option<Duration>,
     /// How many workers that serve it were seen in the last 15 seconds. Without any, refreshes run in the processes
     /// that ask for them.
@@ -38,9 +43,11 @@ pub struct QueueStatus {
 
 /// A job that is not run any more. It has the arguments of a call, which are not shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct DeadJob {
     /// How long ago it was given up.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "seconds::of"))]
     pub age: Duration,
     /// How often it was delivered to a worker.
     pub deliveries: u32,

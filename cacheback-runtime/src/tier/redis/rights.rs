@@ -20,6 +20,9 @@ const NEEDED: &str = "~cb1:* &cb1:* +@read +@write +@scripting +time +publish +s
 /// What the users of a cluster need besides.
 const NEEDED_BY_CLUSTER: &str = "+cluster|slots +asking";
 
+/// What it takes for a URL that names a database other than 0.
+const NEEDED_FOR_A_DATABASE: &str = "+select";
+
 /// What it takes to wait for replicas.
 const NEEDED_FOR_REPLICAS: &str = "+wait";
 
@@ -120,8 +123,15 @@ fn payload() -> Payload {
 /// The right that the user lacks, as a sentence, if an error says so. The server's own message may name the user.
 pub(super) fn missing(error: &RedisError) -> Option<String> {
     let said = error.detail().unwrap_or_default();
-    // In a script, of Redis 7.0 and of later servers, and in a transaction.
-    let others = ["The user executing the script can't", "ACL failure in script", "because of: NOPERM"];
+    let others = [
+        // In a script, of Redis 7.0 and of later servers.
+        "The user executing the script can't",
+        "ACL failure in script",
+        // In a transaction.
+        "because of: NOPERM",
+        // In what the client sends of itself, whose error is one of its own.
+        "has no permissions to run the 'select'",
+    ];
     let is_told_so = others.iter().any(|other| said.contains(other));
     if error.kind() != ErrorKind::Server(ServerErrorKind::NoPerm) && !is_told_so {
         return None;
@@ -134,6 +144,7 @@ pub(super) fn missing(error: &RedisError) -> Option<String> {
     };
     let needed = match quoted {
         Some("cluster" | "cluster|slots" | "asking") => format!("{NEEDED} {NEEDED_BY_CLUSTER}"),
+        Some("select") => format!("{NEEDED} {NEEDED_FOR_A_DATABASE}"),
         Some("wait") => format!("{NEEDED} {NEEDED_FOR_REPLICAS}"),
         _ => NEEDED.to_owned(),
     };

@@ -10,7 +10,7 @@ use crate::tier::time_span::{self, TimeSpan};
 
 /// Redis or Valkey as the second tier, for [`Configure::shared`](crate::Configure::shared).
 ///
-/// It is told of the server by a URL, and begins to connect when it is handed to `configure()`. A server that is down, slow or
+/// A URL names the server. The tier starts to connect when it is passed to `configure()`. A server that is down, slow or
 /// gone is no outage: functions work as if they were not shared, and the link is made anew in the background.
 ///
 /// With each connection the commands and scripts are tried out on keys of their own. If the user lacks a right for them,
@@ -26,7 +26,7 @@ use crate::tier::time_span::{self, TimeSpan};
 ///     .apply()?;
 /// # Ok::<(), cacheback::Error>(())
 /// ```
-#[must_use = "it is handed to `configure().shared(..)`"]
+#[must_use = "pass it to `configure().shared(..)`"]
 pub struct Redis {
     pub(super) place: Place,
     /// `None` if none was given.
@@ -149,8 +149,9 @@ impl Redis {
     /// Sets the age at which values are gone there, at the latest: a [`Duration`], or a string such as `"1d"`. Default: the
     /// `retention` of each function, which is 30 days where nothing else is said.
     ///
-    /// It bounds the room that values take which nobody asks for any more. An age counts from the beginning of the fetch.
-    /// Who has read a value from there keeps it no longer, and who has fetched it keeps it as long as `retention` says.
+    /// This limits the room taken by values that nobody asks for any more. An age counts from the start of the fetch. A
+    /// process that read a value from the tier does not keep it longer than this; the process that fetched it keeps it for
+    /// its `retention`.
     ///
     /// # Panics
     ///

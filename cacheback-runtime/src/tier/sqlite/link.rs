@@ -159,6 +159,8 @@ struct Changes {
 struct Watched {
     /// In the order of their deadlines, as all have the same time.
     callers: VecDeque<Arc<dyn Caller>>,
+    /// The watch sleeps until somebody comes: not even until a deadline of before.
+    is_asleep: bool,
     is_over: bool,
 }
 
@@ -442,9 +444,10 @@ impl Shared {
             watched.callers.pop_front();
         }
         watched.callers.push_back(caller);
-        let is_first = watched.callers.len() == 1;
+        // Else it wakes before this deadline, which is later than those of before.
+        let is_asleep = std::mem::take(&mut watched.is_asleep);
         drop(watched);
-        if is_first {
+        if is_asleep {
             self.wakes_watch.notify_one();
         }
     }
@@ -469,6 +472,7 @@ impl Shared {
                 continue;
             }
             let next = watched.callers.front().map(|caller| caller.deadline().saturating_duration_since(now));
+            watched.is_asleep = next.is_none();
             let wait = next.unwrap_or(Duration::from_secs(3600));
             watched = self
                 .wakes_watch

@@ -44,7 +44,7 @@ use crate::tier::time_span::{self, TimeSpan};
 /// # std::fs::remove_dir_all(&folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[must_use = "it is handed to `configure().shared(..)`"]
+#[must_use = "pass it to `configure().shared(..)`"]
 pub struct Sqlite {
     pub(super) path: PathBuf,
     pub(super) max_bytes: u64,
@@ -77,7 +77,7 @@ impl Sqlite {
     /// (1,048,576 bytes) counts as that.
     ///
     /// File and log together are never larger. Up to three quarters are for values and what belongs to them, and the rest
-    /// for the log of changes. If there is no more room, the values that were stored first make place. All processes
+    /// for the log of changes. If there is no more room, the values that were stored first are dropped. All processes
     /// should have the same bound. (The index of the log, the file `-shm`, has 32 KiB for each 16 MiB of it beside that.)
     ///
     /// # Panics
@@ -100,8 +100,9 @@ impl Sqlite {
     /// Sets the age at which values are gone there, at the latest: a [`Duration`], or a string such as `"1d"`. Default: the
     /// `retention` of each function, which is 30 days where nothing else is said.
     ///
-    /// It bounds the room that values take which nobody asks for any more. An age counts from the beginning of the fetch.
-    /// Who has read a value from there keeps it no longer, and who has fetched it keeps it as long as `retention` says.
+    /// This limits the room taken by values that nobody asks for any more. An age counts from the start of the fetch. A
+    /// process that read a value from the tier does not keep it longer than this; the process that fetched it keeps it for
+    /// its `retention`.
     ///
     /// # Panics
     ///
