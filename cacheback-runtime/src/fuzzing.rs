@@ -89,6 +89,11 @@ pub fn message(bytes: &[u8]) {
             };
             messages::numbered(message, i64::from_le_bytes(number.to_le_bytes()))
         }
+        Some(Received::Deleted(Message { origin, scope, content: Content::Changed(news) }, number)) => {
+            let message = messages::deleted(origin, &scope, &news.args);
+            messages::numbered(message, i64::from_le_bytes(number.to_le_bytes()))
+        }
+        Some(Received::Deleted(..)) => unreachable!("a key"),
         Some(Received::Echo { origin, connection }) => messages::echo(origin, connection),
         None => return,
     };

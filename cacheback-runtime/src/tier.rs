@@ -153,6 +153,11 @@ pub(crate) trait Tier: Send + Sync + 'static {
     /// Reads a value. `have` is the one that the caller has already: its bytes are not sent again.
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read>;
 
+    /// The same for a caller who has a value, with a number or without, and can do without an answer.
+    fn look(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
+        self.read(key, have)
+    }
+
     /// Asks for the lease of a key, to fetch it.
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired>;
 

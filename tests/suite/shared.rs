@@ -562,6 +562,20 @@ fn a_value_is_gone_at_the_age_that_the_tier_was_given() {
     assert_eq!((here.value, here.age), (1, secs(50)));
 }
 
+/// A change of it would leave no trace that lasts as long as others may have it.
+#[test]
+fn a_value_stays_in_the_tier_for_its_lifetime() {
+    let memory = Memory::new().max_age("1s");
+    let processes @ [_, _] = [(); 2].map(|()| Process::new(|configure| configure.shared(memory.clone())));
+    let [one, other] = &processes;
+    let source = Source::open();
+    one.run(|| waits(&source, 1));
+    wait(&processes, 9);
+    assert_eq!(looked_up!(other, waits::entry(&source, 1)), (1, Status::Fresh, cacheback::Source::Shared));
+    wait(&processes, 1);
+    assert!(other.run(|| waits::entry(&source, 1).peek()).is_none());
+}
+
 /// Nobody waits for the tier longer than its time-out for each operation: a look and a lease.
 #[test]
 fn a_tier_that_does_not_answer_costs_its_time_outs() {

@@ -194,8 +194,10 @@ impl<C: Cacheable> Engine<C> {
         let packed = packed.map_err(Unshared::NotEncodable)?;
         let (times, at) = (node.times(&self.store.windows), Moment::now());
         let took = Duration::from_nanos(times.age(at));
-        let retention = Duration::from_nanos(times.retention).min(tier.max_age());
-        let ages = Ages { age: took, lifetime: Duration::from_nanos(times.lifetime), retention };
+        let [lifetime, retention] = [times.lifetime, times.retention].map(Duration::from_nanos);
+        // Never before the end of the lifetime: a change of it would leave no trace, and others may still have it.
+        let retention = retention.min(tier.max_age()).max(lifetime);
+        let ages = Ages { age: took, lifetime, retention };
         Ok(Payload { packed, schema: shared.schema(), ages, at, took })
     }
 

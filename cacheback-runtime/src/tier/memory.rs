@@ -187,8 +187,8 @@ impl Memory {
         self
     }
 
-    /// Sets the age at which values are gone there, at the latest: a [`Duration`], or a string such as `"1d"`. Default: the
-    /// `retention` of each function.
+    /// Sets the age at which values are gone there, at the latest, but for their lifetime: a [`Duration`], or a string such as
+    /// `"1d"`. Default: the `retention` of each function.
     ///
     /// # Panics
     ///

@@ -118,6 +118,10 @@ impl Tier for Pausing {
         self.ask(|tier| tier.read(key, have))
     }
 
+    fn look(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
+        self.ask(|tier| tier.look(key, have))
+    }
+
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
         self.ask(|tier| tier.acquire(key, request))
     }

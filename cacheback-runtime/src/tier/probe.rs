@@ -95,7 +95,7 @@ async fn differing(tier: &dyn Tier, drawn: Vec<Drawn>) -> (u64, Vec<Drawn>) {
         let looks: Vec<_> = drawn
             .by_ref()
             .take(BATCH)
-            .map(|drawn| (tier.read(&drawn.1.key, Some(drawn.1.id)), drawn))
+            .map(|drawn| (tier.look(&drawn.1.key, Some(drawn.1.id)), drawn))
             .collect();
         if looks.is_empty() {
             return (answered, others);

@@ -203,6 +203,10 @@ impl Tier for Recovering {
         self.ask(key, move |tier, key| tier.read(key, have), |_, _, _| {})
     }
 
+    fn look(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
+        self.ask(key, move |tier, key| tier.look(key, have), |_, _, _| {})
+    }
+
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
         let free = move |tier: &dyn Tier, key: &WireKey, acquired: &Acquired| {
             if let Acquired::Ours(lease) = acquired {

@@ -51,7 +51,7 @@ use advisor::Advisor;
 use answer::{Answer, bytes, number, number_of, stamp_of, unexpected};
 use calls::Times;
 use cluster::{Cluster, SlotsOf};
-use link::{Common, Link, Replicas, Server, Way};
+use link::{AnyTime, Common, Link, Look, Replicas, Server, Way};
 use names::Prefix;
 use node::Node;
 use scripts::{Scripts, text};
@@ -116,6 +116,45 @@ struct OfProcess {
     origin: u64,
 }
 
+impl Connected {
+    /// What was read, by an answer to the script.
+    fn read_by(&self, answered: Reply<Value>, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
+        let inner = Arc::clone(&self.0);
+        // In a cluster, beside it.
+        let confirmed = inner.confirmed(&key.scope.name);
+        let key = key.clone();
+        Box::pin(async move {
+            let Value::Array(answer) = answered.await? else { return Err(unexpected()) };
+            if let Some(confirmed) = confirmed {
+                confirmed.await?;
+            }
+            let [left, envelope, versions, now] = <[Value; 4]>::try_from(answer).map_err(|_| unexpected())?;
+            let read = bytes(versions).as_deref().and_then(stamp_of).unwrap_or_default();
+            let stamp = inner.versions.learn(&key.scope.name, read);
+            let now = number(&now)?;
+            let ago = |micros: u64| now.checked_sub(micros).map(Duration::from_micros);
+            let bumped = values::bumped(stamp, now);
+            let Some(envelope) = bytes(envelope) else {
+                return Ok(Read::Missing { tombstone: None, bumped });
+            };
+            let (id, left) = (envelope::write_id(&envelope), number_of(&left)?);
+            // By a clock that was set back, it may have been written later than now.
+            let written = id.and_then(|WriteId(id)| ago(id.max(stamp.stale).max(stamp.gone)));
+            let tombstone = id.map(|id| Tombstone { id, written });
+            if let Some(id) = have.filter(|have| id == Some(*have)) {
+                return Ok(match values::same(&key, &envelope, left, stamp) {
+                    Same::Value(ages) => Read::Unchanged(ages),
+                    Same::Cleared => Read::Cleared(id),
+                    Same::Tombstone => Read::Missing { tombstone, bumped },
+                });
+            }
+            let found = values::found(&inner.settings, &key, &envelope, left, stamp);
+            let found = found.map(|found| Read::Found(Found { written, ..found }));
+            Ok(found.unwrap_or(Read::Missing { tombstone, bumped }))
+        })
+    }
+}
+
 impl Tier for Connected {
     fn is_up(&self) -> bool {
         self.0.servers().is_up()
@@ -172,40 +211,11 @@ impl Tier for Connected {
     }
 
     fn read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
-        let inner = Arc::clone(&self.0);
-        let answered = inner.send_read(key, have);
-        // In a cluster, beside it.
-        let confirmed = inner.confirmed(&key.scope.name);
-        let key = key.clone();
-        Box::pin(async move {
-            let Value::Array(answer) = answered.await? else { return Err(unexpected()) };
-            if let Some(confirmed) = confirmed {
-                confirmed.await?;
-            }
-            let [left, envelope, versions, now] = <[Value; 4]>::try_from(answer).map_err(|_| unexpected())?;
-            let read = bytes(versions).as_deref().and_then(stamp_of).unwrap_or_default();
-            let stamp = inner.versions.learn(&key.scope.name, read);
-            let now = number(&now)?;
-            let ago = |micros: u64| now.checked_sub(micros).map(Duration::from_micros);
-            let bumped = values::bumped(stamp, now);
-            let Some(envelope) = bytes(envelope) else {
-                return Ok(Read::Missing { tombstone: None, bumped });
-            };
-            let (id, left) = (envelope::write_id(&envelope), number_of(&left)?);
-            // By a clock that was set back, it may have been written later than now.
-            let written = id.and_then(|WriteId(id)| ago(id.max(stamp.stale).max(stamp.gone)));
-            let tombstone = id.map(|id| Tombstone { id, written });
-            if let Some(id) = have.filter(|have| id == Some(*have)) {
-                return Ok(match values::same(&key, &envelope, left, stamp) {
-                    Same::Value(ages) => Read::Unchanged(ages),
-                    Same::Cleared => Read::Cleared(id),
-                    Same::Tombstone => Read::Missing { tombstone, bumped },
-                });
-            }
-            let found = values::found(&inner.settings, &key, &envelope, left, stamp);
-            let found = found.map(|found| Read::Found(Found { written, ..found }));
-            Ok(found.unwrap_or(Read::Missing { tombstone, bumped }))
-        })
+        self.read_by(self.0.send_read(key, have, AnyTime), key, have)
+    }
+
+    fn look(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Read> {
+        self.read_by(self.0.send_read(key, have, Look), key, have)
     }
 
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {

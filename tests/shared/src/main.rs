@@ -198,6 +198,7 @@ fn with_redis(url: &str, options: &[String]) -> Result<Configure, cacheback::Err
     for option in options {
         redis = match option.split_once('=') {
             Some(("timeout", time)) => redis.timeout(millis(time)),
+            Some(("max_age", age)) => redis.max_age(age),
             Some(("prefix", prefix)) => redis.prefix(prefix),
             Some(("replicas", count)) => redis.wait_replicas(count.parse().expect("a number")),
             _ => panic!("there is no option {option}"),
@@ -211,6 +212,7 @@ fn with_file(path: &str, options: &[String]) -> Result<Configure, cacheback::Err
     for option in options {
         file = match option.split_once('=') {
             Some(("timeout", time)) => file.timeout(millis(time)),
+            Some(("max_age", age)) => file.max_age(age),
             Some(("max_bytes", bytes)) => file.max_bytes(bytes),
             _ => panic!("there is no option {option}"),
         };

@@ -5,7 +5,7 @@ mod support;
 use std::time::Duration;
 
 use support::outage::{back, is_no_outage, process};
-use support::{Cluster, Fault, Origin, Process, Proxy, Server, rights};
+use support::{Cluster, Fault, Origin, Process, Proxy, Server, rights, wait_until};
 
 #[test]
 fn a_killed_server() {
@@ -165,8 +165,13 @@ fn a_server_without_memory_takes_no_write() {
     assert_eq!(one.ask("homeless long"), "1");
     // It cannot ask for a lease, either, and has nothing to store.
     assert_eq!(other.ask("homeless long"), "0");
+    // What brings no value needs no room for one.
+    assert!(one.ask("invalidate long kept").starts_with("Unreachable "));
+    assert_eq!(one.ask("homeless long"), "1");
     server.run::<()>("CONFIG SET maxmemory 0");
     assert_eq!(other.ask("peek long a"), "none", "the older value is not taken for the new one");
+    wait_until("what waits is not told", || one.ask("status").contains(" pending=0 "));
+    assert_eq!(one.ask("get long a"), "Fresh Local new", "the process keeps what it has set");
     assert_eq!(one.ask("set long a new"), "ok");
     assert_eq!(other.ask("peek long a"), "true Shared new");
 }

@@ -163,6 +163,24 @@ fn writes_hold_there() {
     assert_eq!(other.ask("peek long b"), format!("true Shared {}", origin.runs("b").len()));
 }
 
+/// The process that has it keeps it, as its `retention` says.
+#[test]
+fn a_value_is_gone_at_the_age_that_the_tier_was_given() {
+    let Some(tier) = Tier::start() else { return };
+    let origin = Origin::start();
+    let process = || Process::start(&origin, &tier.url(), &["timeout=1000", "max_age=2s"]);
+    let [mut one, mut other] = [process(), process()];
+    // The lifetime of one is longer.
+    for function in ["short", "long"] {
+        assert_eq!(one.ask(&format!("set {function} a v")), "ok");
+        assert_eq!(other.ask(&format!("peek {function} a")), "true Shared v");
+    }
+    std::thread::sleep(Duration::from_millis(2_100));
+    assert_eq!(other.ask("peek short a"), "none");
+    assert_eq!(one.ask("peek short a"), "false Local v");
+    assert_eq!(other.ask("peek long a"), "true Shared v");
+}
+
 /// A `set` in one process during the fetch of another is never overwritten by it.
 #[test]
 fn a_fetch_never_overwrites_the_write_of_another_process() {

@@ -11,7 +11,7 @@ use super::super::commit::{Candidate, Commit, Origin};
 use super::super::fetch::{Job, Progress};
 use super::super::record::Record;
 use super::super::{Cacheable, FlightResult, NodeOf, Peeked, SourceOf};
-use super::{Engine, SharedValue, Target};
+use super::{Engine, SharedKey, SharedValue, Target};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::catch;
 use crate::base::sync::Arc;
@@ -119,7 +119,7 @@ async fn consult<C: Cacheable>(mut job: Job<C>) {
     let held = catch(|| engine.held_here(&job.target)).ok().flatten();
     let have = held.as_ref().and_then(Held::number);
     let counters = &engine.counters;
-    let looked = engine.look_there(&job.here, &job.target, &policy, have).await;
+    let looked = engine.look_there(&job.here, &job.target, &policy, held.as_ref()).await;
     let seen = if let Looked::Unchanged { .. } = looked { have } else { looked.number() };
     if let Some(WriteId(id)) = seen {
         job.flight.has_seen(id);
@@ -243,7 +243,7 @@ impl<N> Held<N> {
             Looked::Found(_, written) => here(is_newer(*written), true),
             Looked::Unchanged { is_fresh } => here(true, *is_fresh),
             // Something was told of that is lost there, and it was not this one.
-            Looked::Missing { tombstone: None, .. } if self.is_doubted && !self.is_ours => Stands::Not,
+            Looked::Missing { tombstone: None, .. } if self.is_doubted => Stands::Not,
             Looked::Missing { tombstone: None, bumped } => {
                 here(is_after(bumped.gone), is_after(bumped.stale))
             }
@@ -303,7 +303,7 @@ impl<C: Cacheable> Engine<C> {
                 let fresh = state == State::Fresh;
                 (state != State::Missing).then_some(Peeked { value, age, fresh, source })
             };
-            let looked = engine.look_there(&here, &target, &policy, have).await;
+            let looked = engine.look_there(&here, &target, &policy, held.as_ref()).await;
             let stands = held.as_ref().map(|held| held.against(&looked, have, Moment::now()));
             match (looked, stands, held) {
                 (_, Some(Stands::Here { is_fresh }), Some(held)) => {
@@ -332,19 +332,23 @@ impl<C: Cacheable> Engine<C> {
         self.varied(source).ok().flatten().map_or(*self.policy(), |varied| *varied)
     }
 
-    /// Looks at the value of the second tier, of any age within its retention. `have` is the one that is stored here.
+    /// Looks at the value of the second tier, of any age within its retention. `held` is the one that is stored here.
     async fn look_there(
         &self,
         here: &Here,
         target: &Target<C::OwnedKey>,
         policy: &Policy,
-        have: Option<WriteId>,
+        held: Option<&Held<NodeOf<C>>>,
     ) -> Looked<C::Value> {
-        let Some(shared) = self.shared_key(here, target) else { return Looked::NotShared };
+        let Some(SharedKey { tier, key }) = self.shared_key(here, target) else { return Looked::NotShared };
         let sent = Moment::now();
-        match shared.tier.read(&shared.key, have).await {
+        let reply = match held {
+            Some(held) => tier.look(&key, held.number()),
+            None => tier.read(&key, None),
+        };
+        match reply.await {
             Ok(Read::Found(found)) => {
-                let decoded = self.decoded(&found, sent, policy, &*shared.tier);
+                let decoded = self.decoded(&found, sent, policy, &*tier);
                 decoded.map_or(Looked::Unreadable(found.id), |value| Looked::Found(value, found.written))
             }
             Ok(Read::Unchanged(Ages { age, lifetime, .. })) => Looked::Unchanged { is_fresh: age < lifetime },

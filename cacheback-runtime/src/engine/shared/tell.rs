@@ -34,13 +34,15 @@ pub(in crate::engine) struct Sent {
     answer: Reply<WriteId>,
     /// The tier has to confirm it, too.
     confirms: Option<SharedKey>,
+    brings_value: bool,
 }
 
 impl Message {
     pub(in crate::engine) fn send(self) -> Sent {
         let Self { shared, change } = self;
+        let brings_value = matches!(change, Change::Set(_));
         let answer = shared.tier.write(&shared.key, change);
-        Sent { answer, confirms: shared.tier.confirms().then_some(shared) }
+        Sent { answer, confirms: shared.tier.confirms().then_some(shared), brings_value }
     }
 }
 
@@ -97,14 +99,15 @@ impl<C: Cacheable> Engine<C> {
         target: &Target<C::OwnedKey>,
         node: Option<u64>,
     ) -> Telling {
-        let (Sent { answer, confirms }, engine, target) = (sent?, Arc::clone(self), target.clone());
+        let Sent { answer, confirms, brings_value } = sent?;
+        let (engine, target) = (Arc::clone(self), target.clone());
         Some(Box::pin(async move {
             let WriteId(id) = match answer.await {
                 Ok(id) => id,
                 Err(down) => {
-                    match node {
-                        Some(_) => engine.value_not_stored(&down),
-                        None => engine.tier_failed(),
+                    match brings_value {
+                        true => engine.value_not_stored(&down),
+                        false => engine.tier_failed(),
                     }
                     return Err(Error::unreachable(engine.name(), &down));
                 }

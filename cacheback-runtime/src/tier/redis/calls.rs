@@ -4,9 +4,10 @@ use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use redis::{Cmd, Value};
+use tokio::task::JoinHandle;
 
 use super::answer::{Answer, bytes, number, unexpected};
-use super::link::{AnyTime, Look, Operation, runtime};
+use super::link::{AnyTime, Operation, runtime};
 use super::names::Names;
 use super::scripts::{self, Scripts, lateness, sent, stamp_bytes, text};
 use super::values::{self, millis};
@@ -70,6 +71,15 @@ impl Operation for Call {
         } else {
             script.call(&[value, lease, versions], &all)
         }
+    }
+}
+
+/// A task that is aborted when nobody waits for it any more.
+struct GoesWith<T>(JoinHandle<T>);
+
+impl<T> Drop for GoesWith<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -169,10 +179,10 @@ impl Inner {
             inner.call(&key, script, args).await
         };
         let limit = self.settings.timeout;
-        // Where there are timers, whatever runtime the caller has.
-        let done = runtime().spawn(async move { tokio::time::timeout(limit, both).await });
+        // Where there are timers, whatever runtime the caller has. What was not sent when the caller went is not sent.
+        let mut done = GoesWith(runtime().spawn(async move { tokio::time::timeout(limit, both).await }));
         Box::pin(async move {
-            match done.await {
+            match (&mut done.0).await {
                 Ok(Ok(answered)) => answered,
                 Ok(Err(_)) => Err(Down::TimedOut),
                 Err(_) => Err(Down::Disconnected),
@@ -212,7 +222,13 @@ impl Inner {
         })
     }
 
-    pub(super) fn send_read(&self, key: &WireKey, have: Option<WriteId>) -> Reply<Value> {
+    /// Sends a read, as this operation.
+    pub(super) fn send_read<O: Operation>(
+        &self,
+        key: &WireKey,
+        have: Option<WriteId>,
+        operation: fn(Cmd) -> O,
+    ) -> Reply<Value> {
         let Names { value, versions, .. } = self.prefix.names(key);
         let known = text(have.map_or(0, |WriteId(id)| id));
         let read = if self.servers().is_cluster() {
@@ -220,10 +236,7 @@ impl Inner {
         } else {
             self.scripts.read.call(&[&value, &versions], &[known])
         };
-        match have {
-            Some(_) => self.servers().send(&value, Look(read), None),
-            None => self.servers().send(&value, AnyTime(read), None),
-        }
+        self.servers().send(&value, operation(read), None)
     }
 
     /// The message of a change of a key.
@@ -289,7 +302,8 @@ impl Inner {
         // No transaction, and no script: a server without memory refuses those.
         delete.arg(&value).arg(lease);
         let deleted = self.servers().send(&value, AnyTime(delete), None);
-        let told = Deleted { inner: Arc::clone(self), message: self.message(key) };
+        let message = messages::deleted(self.origin(), &key.scope, &key.args);
+        let told = Deleted { inner: Arc::clone(self), message };
         let told = self.servers().send(&value, told, None);
         let _ = deleted.await;
         let _ = told.await;

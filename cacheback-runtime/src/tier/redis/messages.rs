@@ -16,12 +16,16 @@ const STALE: u8 = 2;
 const GONE: u8 = 3;
 /// It tells its own sender that messages arrive.
 const ECHO: u8 = 4;
+/// A key was deleted, as it could not be changed. For the others it is changed.
+const DELETED: u8 = 5;
 
 /// A message that was received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     /// With its number.
     Message(Message, u64),
+    /// The same of a key that was deleted in place of a change, which its sender has made all the same.
+    Deleted(Message, u64),
     /// From this process, on this connection.
     Echo { origin: u64, connection: u64 },
 }
@@ -29,6 +33,13 @@ pub(crate) enum Received {
 /// The message of a change of a key, without its number.
 pub(crate) fn changed(origin: u64, scope: &Scope, args: &[u8]) -> Vec<u8> {
     let mut bytes = of_scope(CHANGED, origin, scope);
+    bytes.extend_from_slice(args);
+    bytes
+}
+
+/// The message of a key that was deleted.
+pub(crate) fn deleted(origin: u64, scope: &Scope, args: &[u8]) -> Vec<u8> {
+    let mut bytes = of_scope(DELETED, origin, scope);
     bytes.extend_from_slice(args);
     bytes
 }
@@ -81,13 +92,14 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Received> {
     let (instance, args) = text(rest)?;
     let instance = Some(instance).filter(|instance| !instance.is_empty()).map(Into::into);
     let content = match kind {
-        CHANGED => Content::Changed(News { args: args.into(), id: WriteId(id) }),
+        CHANGED | DELETED => Content::Changed(News { args: args.into(), id: WriteId(id) }),
         STALE => Content::Bumped(Bump::Stale),
         GONE => Content::Bumped(Bump::Gone),
         _ => return None,
     };
     let scope = Arc::new(Scope { name: name.into(), instance });
-    Some(Received::Message(Message { origin, scope, content }, id))
+    let message = Message { origin, scope, content };
+    Some(if kind == DELETED { Received::Deleted(message, id) } else { Received::Message(message, id) })
 }
 
 fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
@@ -115,7 +127,11 @@ mod tests {
         let instance = scope(Some("u8"));
         vec![
             (changed(7, &scope(None), &[1, 2, 3]), of(scope(None), Content::Changed(news.clone()))),
-            (changed(7, &instance, &[1, 2, 3]), of(instance, Content::Changed(news))),
+            (changed(7, &instance, &[1, 2, 3]), of(instance, Content::Changed(news.clone()))),
+            (deleted(7, &scope(None), &[1, 2, 3]), {
+                let content = Content::Changed(news);
+                Received::Deleted(Message { origin: 7, scope: scope(None), content }, 0)
+            }),
             (bumped(7, &scope(None), Bump::Stale), of(scope(None), Content::Bumped(Bump::Stale))),
             (bumped(7, &scope(None), Bump::Gone), of(scope(None), Content::Bumped(Bump::Gone))),
             (echo(7, 3), Received::Echo { origin: 7, connection: 3 }),

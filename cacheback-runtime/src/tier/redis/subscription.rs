@@ -223,7 +223,11 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: 
                         inner.suspect();
                     }
                 }
-                Some(Received::Message(message, number)) => hear(inner, &message, number, *origin),
+                // Here the change has been made, and has no number yet.
+                Some(Received::Deleted(message, _)) if message.origin == *origin => {}
+                Some(Received::Message(message, number) | Received::Deleted(message, number)) => {
+                    hear(inner, &message, number, *origin);
+                }
                 Some(Received::Echo { .. }) | None => {}
             },
         }

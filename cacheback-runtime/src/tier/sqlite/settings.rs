@@ -100,9 +100,9 @@ impl Sqlite {
     /// Sets the age at which values are gone there, at the latest: a [`Duration`], or a string such as `"1d"`. Default: the
     /// `retention` of each function, which is 30 days where nothing else is said.
     ///
-    /// This limits the room taken by values that nobody asks for any more. An age counts from the start of the fetch. A
-    /// process that read a value from the tier does not keep it longer than this; the process that fetched it keeps it for
-    /// its `retention`.
+    /// This limits the room taken by values that nobody asks for any more. An age counts from the start of the fetch. A value
+    /// stays for its lifetime in any case. A process that read it from the tier does not keep it longer than the tier; the
+    /// process that fetched it keeps it for its `retention`.
     ///
     /// # Panics
     ///
