@@ -1,7 +1,7 @@
 //! The network between a process and a server, which fails. Each process has its own.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -39,6 +39,8 @@ struct State {
     server: AtomicU16,
     /// That of another one.
     other: u16,
+    /// No connection is taken any more.
+    is_over: AtomicBool,
 }
 
 struct Connection {
@@ -50,10 +52,28 @@ struct Connection {
     is_over: AtomicBool,
 }
 
+/// With the last clone it ends, and gives back all that it has opened: a round has several, and an hour sixty rounds.
 #[derive(Clone)]
 pub(crate) struct Proxy {
     state: Arc<State>,
     port: u16,
+    _end: Arc<End>,
+}
+
+/// Ends a proxy when it is dropped.
+struct End {
+    state: Arc<State>,
+    address: SocketAddr,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.state.is_over.store(true, Ordering::SeqCst);
+        // It waits for one.
+        let _ = TcpStream::connect(self.address);
+        self.state.close(Which::All);
+        self.state.connections.lock().unwrap().clear();
+    }
 }
 
 impl Proxy {
@@ -64,16 +84,20 @@ impl Proxy {
     /// At this host and port, with 0 for any port.
     pub(crate) fn start_at(at: (&str, u16), server: u16, other: u16) -> io::Result<Self> {
         let listener = TcpListener::bind(at)?;
-        let port = listener.local_addr()?.port();
-        let (failure, connections) = Default::default();
-        let state = Arc::new(State { failure, connections, server: AtomicU16::new(server), other });
+        let address = listener.local_addr()?;
+        let (failure, connections, is_over) = Default::default();
+        let state = Arc::new(State { failure, connections, server: AtomicU16::new(server), other, is_over });
         let serving = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().filter_map(Result::ok) {
+                if serving.is_over.load(Ordering::SeqCst) {
+                    return;
+                }
                 serving.serve(client);
             }
         });
-        Ok(Self { state, port })
+        let end = Arc::new(End { state: Arc::clone(&state), address });
+        Ok(Self { state, port: address.port(), _end: end })
     }
 
     pub(crate) fn url(&self) -> String {
@@ -147,7 +171,10 @@ impl State {
         let (turns, is_of_messages, is_over) = Default::default();
         let server = Mutex::new(server);
         let connection = Arc::new(Connection { client, server, turns, is_of_messages, is_over });
-        self.connections.lock().unwrap().push(Arc::clone(&connection));
+        let mut connections = self.connections.lock().unwrap();
+        connections.retain(|connection| !connection.is_over.load(Ordering::SeqCst));
+        connections.push(Arc::clone(&connection));
+        drop(connections);
         let (state, carried) = (Arc::clone(self), Arc::clone(&connection));
         thread::spawn(move || {
             let _ = state.carry_requests(&carried);
