@@ -156,7 +156,7 @@ fn jobs_that_nobody_can_run() {
             found.is_some()
         });
         let stream = found.unwrap();
-        let jobs: Vec<(String, Vec<(String, Vec<u8>)>)> = server.run(&format!("XRANGE {stream} - +"));
+        let jobs: Vec<support::tier::Entry> = server.run(&format!("XRANGE {stream} - +"));
         server.run::<u64>(&format!("XTRIM {stream} MAXLEN 0"));
         (stream, jobs[0].1.clone())
     };

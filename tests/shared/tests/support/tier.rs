@@ -9,6 +9,9 @@ use tempfile::TempDir;
 
 use super::Server;
 
+/// An entry of a stream: its id, and its fields.
+pub(crate) type Entry = (String, Vec<(String, Vec<u8>)>);
+
 pub(crate) enum Tier {
     Server(Server),
     File(File),
@@ -59,7 +62,7 @@ impl Tier {
         match self {
             Self::Server(server) => {
                 let stream = server.only("cb1:q:*:s");
-                let jobs: Vec<(String, Vec<(String, Vec<u8>)>)> = server.run(&format!("XRANGE {stream} - +"));
+                let jobs: Vec<Entry> = server.run(&format!("XRANGE {stream} - +"));
                 for (_, fields) in jobs {
                     server.query::<String>(redis::cmd("XADD").arg(&stream).arg("*").arg(fields));
                 }
