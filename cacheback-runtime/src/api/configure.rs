@@ -200,7 +200,8 @@ impl Configure {
     ///
     /// The executor is used by all operations that can start a fetch or concern running ones: a call that is no hit,
     /// `set`, `invalidate`, `remove`, [`settle`](crate::settle), [`shutdown`](crate::shutdown()). It is not used by
-    /// counters, `caches` and the like, nor by `peek` and `clear` of a cache that is not shared, nor when a [`Cache`](crate::Cache) is dropped.
+    /// counters, `caches` and the like, by `peek` and `clear` of a cache that is not shared, or when a
+    /// [`Cache`](crate::Cache) is dropped.
     ///
     /// The configuration applies to the whole process. With `test-util` it applies to the calling runtime, or to its
     /// isolation (`testing::isolate`), so that each test can have its own.

@@ -65,8 +65,7 @@ pub fn status() -> Vec<TierStatus> {
 ///
 /// It is as if no tier could be reached: values that are here are served, each process fetches for itself, and changes
 /// return [`Unreachable`](crate::ErrorKind::Unreachable), hold here, and are told later. So the origin has to bear the
-/// fetches of all processes that pause. What is on its way to a tier is not stopped. Connections and messages
-/// stay. A paused process puts no refresh on a queue. A paused worker runs no job: it gives each one back, and tries again a
+/// fetches of all processes that pause. What is on its way to a tier is not stopped. Connections and messages stay. A paused process puts no refresh on a queue. A paused worker runs no job: it gives each one back, and tries again a
 /// second later, so end workers rather than pause them.
 ///
 /// The [state](status) of each tier says that it is paused, and the log says it once.

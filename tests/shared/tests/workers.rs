@@ -29,6 +29,17 @@ fn in_the_midst_of_a_job() -> Option<(Tier, Origin, Process, Process)> {
     Some((tier, origin, web, worker))
 }
 
+/// The same with the job of its refresh, which waits: its worker was killed, counts as one for 15 s, and takes nothing.
+fn with_a_job_that_waits() -> Option<(Tier, Origin, Process)> {
+    let (tier, origin, mut web) = fetched("key")?;
+    let mut killed = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    killed.kill();
+    stale(&mut web, "key", 1);
+    wait_until("the job does not wait", || web.ask("queues").starts_with("length=1 under_way=0 "));
+    Some((tier, origin, web))
+}
+
 #[test]
 fn a_worker_fetches_what_the_others_serve() {
     let Some((tier, origin, mut one)) = fetched("key") else { return };
@@ -142,13 +153,7 @@ fn a_worker_that_was_stopped_finds_itself_out_when_another_one_has_fetched() {
 /// Nobody has asked for it since.
 #[test]
 fn a_job_whose_key_was_removed_is_not_run() {
-    let Some((tier, origin, mut web)) = fetched("key") else { return };
-    let mut killed = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 1);
-    // It counts as a worker for 15 s, and takes no job.
-    killed.kill();
-    stale(&mut web, "key", 1);
-    wait_until("the job does not wait", || web.ask("queues").starts_with("length=1 under_way=0 "));
+    let Some((tier, origin, mut web)) = with_a_job_that_waits() else { return };
     assert_eq!(web.ask("remove queued key"), "ok");
     let _next = worker(&origin, &tier.url(), 4);
     wait_until("the job does not end", || web.ask("queues").starts_with("length=0 under_way=0 "));
@@ -310,13 +315,8 @@ fn a_job_that_is_there_twice_is_run_once() {
 /// Its worker is gone, or is one of another version by now, as in a rolling upgrade. Nothing is stale for ever.
 #[test]
 fn a_job_that_nobody_takes_is_run_where_it_is_asked_for() {
-    let Some((tier, origin, mut web)) = fetched("key") else { return };
-    let mut killed = worker(&origin, &tier.url(), 4);
-    staffed(&mut web, 1);
-    killed.kill();
+    let Some((tier, origin, mut web)) = with_a_job_that_waits() else { return };
     let at = Instant::now();
-    stale(&mut web, "key", 1);
-    wait_until("the job does not wait", || web.ask("queues").starts_with("length=1 under_way=0 "));
     let mut next = serves(&origin, &tier.url(), 4, "queued_anew");
     let before = fetches(&mut web);
     // So long after its last heartbeat it is no worker any more.

@@ -105,9 +105,10 @@ impl<C: Cacheable> Engine<C> {
             let WriteId(id) = match answer.await {
                 Ok(id) => id,
                 Err(down) => {
-                    match brings_value {
-                        true => engine.value_not_stored(&down),
-                        false => engine.tier_failed(),
+                    if brings_value {
+                        engine.value_not_stored(&down);
+                    } else {
+                        engine.tier_failed();
                     }
                     return Err(Error::unreachable(engine.name(), &down));
                 }

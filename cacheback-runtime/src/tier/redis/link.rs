@@ -2,7 +2,8 @@
 //!
 //! As long as there is no connection, every operation fails at once. The connection is dropped on an error after which
 //! it cannot be used, and when most operations of a second time out, or all of some seconds: on one connection, a late
-//! answer makes all that follow it late (`health`). Looks do not count there, and a heartbeat each second does. Then the task connects again (`tries`).
+//! answer makes all that follow it late (`health`). Looks do not count there, and a heartbeat each second does. Then the
+//! task connects again (`tries`).
 //!
 //! A new connection is used when the scripts are known to the server, and the user has the rights for them. The first
 //! one is also looked at by the [`Advisor`]. A replica is not used: it refuses the script that is run once a second.
