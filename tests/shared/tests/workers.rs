@@ -279,7 +279,8 @@ fn a_job_that_kills_its_worker_three_times_is_buried() {
         next = worker(&origin, &tier.url(), 4);
     }
     next.logs("a job has ended its worker three times, and was dropped");
-    assert!(web.ask("queues").ends_with("dead=1"));
+    // The log says so first.
+    wait_until("it is not buried", || web.ask("queues").ends_with("dead=1"));
     assert_eq!(origin.runs("poison").len(), 3);
     assert_eq!(next.logged("poison"), [""; 0], "an argument is in no log");
 }
