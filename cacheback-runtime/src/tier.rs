@@ -444,6 +444,9 @@ pub(crate) struct Lease {
     pub(crate) stamp: Stamp,
     /// The fetch is to replace a value that other processes may have too, whether or not it is there.
     pub(crate) renews: bool,
+    /// How many workers have ended with the lease of this key, one after the other.
+    #[cfg_attr(not(feature = "shared"), allow(dead_code))]
+    pub(crate) deaths: u32,
 }
 
 /// The versions of a scope, when a value of it was fetched. With a lower version than the scope has now, a value is stale

@@ -104,8 +104,8 @@ impl<K, V> From<&Cache<K, V>> for Served {
 pub struct Worked {
     /// Jobs that have stored a value.
     pub done: u64,
-    /// Jobs that have failed: the body has returned an `Err`, has panicked, or was aborted at its time-out. The key backs
-    /// off, in all processes.
+    /// Jobs that have failed: the body has returned an `Err`, has panicked, or was aborted at its time-out, or the tier
+    /// was lost before the value was stored. The key backs off, in all processes.
     pub failed: u64,
     /// Jobs that were no longer needed, or could not be run. For the latter, the log says why.
     pub dropped: u64,

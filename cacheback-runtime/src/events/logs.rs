@@ -257,8 +257,8 @@ pub(crate) fn job_dropped(function: &str, why: &str) {
 }
 
 #[cfg(feature = "worker")]
-pub(crate) fn job_buried(function: &str, deliveries: u32) {
-    tracing::error!(target: TARGET, function, deliveries, "a job has ended its worker three times, and was dropped");
+pub(crate) fn job_buried(function: &str) {
+    tracing::error!(target: TARGET, function, "a job has ended its worker three times, and was dropped");
 }
 
 #[cfg(any(feature = "redis", feature = "sqlite"))]

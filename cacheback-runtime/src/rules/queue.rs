@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::rules::policy::Policy;
+
 /// Without a heartbeat for so long, a worker counts as gone.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 /// So many jobs of one function wait at most.
@@ -14,6 +16,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 pub(crate) const DEATHS: u32 = 3;
 /// How long beyond its time-out a job may be under way before another worker takes it.
 const GRACE: Duration = Duration::from_secs(15);
+/// If its time-out depends on its arguments, it counts as so long.
+const LONGEST: Duration = Duration::from_secs(3_600);
+/// A worker keeps a job that it cannot run yet for so long, and then gives it back: well within the grace, as the job is
+/// still to run for as long as its time-out.
+pub(crate) const PLACE: Duration = Duration::from_secs(7);
 
 /// What is known of the queue of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,17 +93,24 @@ pub(crate) enum Handling {
 }
 
 /// What becomes of a job that is delivered for so many times: earlier workers have ended, or were stopped, in its midst.
-pub(crate) fn handling(deliveries: u32) -> Handling {
-    match deliveries {
-        0 | 1 => Handling::Together,
-        2..=DEATHS => Handling::Alone,
-        _ => Handling::Buried,
+/// `deaths` counts the workers that have ended with the lease of its key, one after the other. They may have had other
+/// jobs, which a reader has put on the queue for it since, and these had others beside them.
+pub(crate) fn handling(deliveries: u32, deaths: u32) -> Handling {
+    if deliveries > DEATHS || deaths >= DEATHS {
+        Handling::Buried
+    } else if deliveries > 1 || deaths > 1 {
+        Handling::Alone
+    } else {
+        Handling::Together
     }
 }
 
-/// A job that was taken so long ago, of a function with this time-out, is abandoned: another worker takes it.
-pub(crate) fn min_idle(refresh_timeout: Duration) -> Duration {
-    refresh_timeout.saturating_add(GRACE)
+/// A job that was taken so long ago, of a function with these options, is abandoned: another worker takes it.
+pub(crate) fn min_idle(policy: &Policy) -> Duration {
+    let varies = policy.varies.contains(&"refresh_timeout");
+    // For whoever takes jobs, the arguments are still to be read.
+    let longest = if varies { policy.refresh_timeout.max(LONGEST) } else { policy.refresh_timeout };
+    longest.saturating_add(GRACE)
 }
 
 #[cfg(test)]
@@ -146,16 +160,36 @@ mod tests {
             (5, Handling::Buried),
         ];
         for (deliveries, expected) in table {
-            assert_eq!(handling(deliveries), expected, "delivery {deliveries}");
+            assert_eq!(handling(deliveries, 0), expected, "delivery {deliveries}");
         }
+    }
+
+    /// Each of its jobs is delivered once, if readers put another one on the queue before it is abandoned.
+    #[test]
+    fn a_key_that_ends_its_workers_is_run_alone_the_third_time_and_no_more() {
+        let table = [
+            (0, Handling::Together),
+            (1, Handling::Together),
+            (2, Handling::Alone),
+            (3, Handling::Buried),
+            (u32::MAX, Handling::Buried),
+        ];
+        for (deaths, expected) in table {
+            assert_eq!(handling(1, deaths), expected, "{deaths} workers");
+        }
+        assert_eq!(handling(2, 1), Handling::Alone);
     }
 
     #[test]
     fn a_job_is_abandoned_after_its_time_out_and_not_before() {
         for seconds in [0, 1, 60, 3_600] {
-            let timeout = Duration::from_secs(seconds);
-            assert_eq!(min_idle(timeout), timeout + Duration::from_secs(15));
+            let refresh_timeout = Duration::from_secs(seconds);
+            let policy = Policy { refresh_timeout, ..Policy::default() };
+            assert_eq!(min_idle(&policy), refresh_timeout + Duration::from_secs(15));
+            let policy = Policy { varies: &["lifetime", "refresh_timeout"], ..policy };
+            assert_eq!(min_idle(&policy), Duration::from_secs(3_615));
         }
-        assert_eq!(min_idle(Duration::MAX), Duration::MAX);
+        let policy = Policy { refresh_timeout: Duration::MAX, ..Policy::default() };
+        assert_eq!(min_idle(&policy), Duration::MAX);
     }
 }

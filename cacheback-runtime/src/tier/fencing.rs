@@ -74,13 +74,21 @@ pub(super) struct Held {
     pub(super) until: Moment,
     /// Another process has asked for it.
     pub(super) is_wanted: bool,
+    /// The workers that have ended with it, one after the other.
+    pub(super) deaths: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// A process fetches the key.
     Running,
+    /// The same, and it is a job of a worker.
+    Working,
+    /// A job waits for a worker.
     Queued,
     BackOff,
+    /// There is no lease. The last one was that of a worker, which has not told its end.
+    Lapsed,
 }
 
 /// The checks of a store, and of a late change. The tests break one at a time, and see that it is missed.
@@ -186,7 +194,14 @@ impl<V> Envelope<V> {
 
 impl Held {
     pub(super) fn is_fetch(&self) -> bool {
-        self.phase != Phase::BackOff
+        matches!(self.phase, Phase::Running | Phase::Working | Phase::Queued)
+    }
+
+    /// Its time is over. What is left of it, if anything: that a worker has ended with it.
+    fn lapsed(self) -> Option<Self> {
+        let Self { phase: Phase::Working, deaths, until, .. } = self else { return None };
+        let (deaths, until) = (deaths.saturating_add(1), until.plus(nanos(PATIENCE)));
+        Some(Self { phase: Phase::Lapsed, failures: 0, is_wanted: false, deaths, until, ..self })
     }
 
     /// Extends a lease as its holder has done every two seconds since it was given, even if its time is over for one
@@ -287,13 +302,15 @@ impl<'e, V: Contents> At<'e, V> {
         if let Some(found) = found.filter(is_wanted) {
             return Acquired::Newer(found);
         }
-        if let Some(held) = entry.lease.as_mut().filter(|held| held.token != token) {
+        let lease = entry.lease.as_mut().filter(|held| held.phase != Phase::Lapsed);
+        let is_free = lease.is_none();
+        if let Some(held) = lease.filter(|held| held.token != token) {
             let is_void = held.stamp != scope;
             let is_queued = held.phase == Phase::Queued;
             let gives_way = match job {
                 // A void one is no job any more, for a later reader enqueues another.
                 Some(job) => is_queued && held.token == job && !is_void,
-                None => is_void || is_awaited && held.phase != Phase::Running,
+                None => is_void || is_awaited && matches!(held.phase, Phase::Queued | Phase::BackOff),
             };
             if !gives_way {
                 held.is_wanted = true;
@@ -301,20 +318,24 @@ impl<'e, V: Contents> At<'e, V> {
                 let queued = is_queued.then_some(held.token);
                 return Acquired::Theirs { left, is_backoff: held.phase == Phase::BackOff, queued };
             }
-        } else if job.is_some() && entry.lease.is_none() && id != seen {
+        } else if job.is_some() && is_free && id != seen {
             // The key was changed since the job was enqueued.
             return Acquired::Theirs { left: Duration::ZERO, is_backoff: false, queued: None };
         }
-        let failures = entry.lease.as_ref().map_or(0, |held| held.failures);
-        let (phase, lasts) = if is_running { (Phase::Running, LEASE) } else { (Phase::Queued, PATIENCE) };
-        let (since, until) = (now, now.plus(nanos(lasts)));
-        entry.lease = Some(Held { phase, token, stamp: scope, failures, since, until, is_wanted: false });
-        Acquired::Ours(Lease { token, seen: id, stamp: scope, renews: seen.is_some() })
+        let (failures, deaths) = entry.lease.as_ref().map_or((0, 0), |held| (held.failures, held.deaths));
+        let (phase, lasts) = match (is_running, job) {
+            (false, _) => (Phase::Queued, PATIENCE),
+            (true, None) => (Phase::Running, LEASE),
+            (true, Some(_)) => (Phase::Working, LEASE),
+        };
+        let (stamp, since, until) = (scope, now, now.plus(nanos(lasts)));
+        entry.lease = Some(Held { phase, token, stamp, failures, since, until, is_wanted: false, deaths });
+        Acquired::Ours(Lease { token, seen: id, stamp, renews: seen.is_some(), deaths })
     }
 
     /// Stores a value, and returns whether the other processes are told.
     pub(super) fn store(self, lease: &Lease, value: Payload, checks: Checks) -> (Stored, bool) {
-        let (held, scope) = (self.entry.lease.as_ref(), self.scope);
+        let (held, scope) = (self.entry.lease.filter(|held| held.phase != Phase::Lapsed), self.scope);
         let is_held = held.is_some_and(|held| held.is_fetch() && held.token != lease.token);
         let is_outdated = scope.stale > lease.stamp.stale || scope.gone > lease.stamp.gone;
         let is_changed = self.id().is_some() && self.id() != lease.seen;
@@ -338,9 +359,11 @@ impl<'e, V: Contents> At<'e, V> {
         let Self { entry, now, .. } = self;
         let Some(held) = entry.lease.as_mut().filter(|held| held.token == token) else { return };
         match ending {
+            // Its worker was too late, and may have held up the whole machine.
+            _ if held.phase == Phase::Lapsed => {}
             Release::BackOff { left, failures } if !left.is_zero() => {
                 held.phase = Phase::BackOff;
-                held.failures = failures;
+                (held.failures, held.deaths) = (failures, 0);
                 held.until = now.plus(nanos(left));
             }
             Release::Free | Release::BackOff { .. } => entry.lease = None,
@@ -424,7 +447,11 @@ impl<V> Entry<V> {
         if let Some(envelope) = self.envelope.take_if(|envelope| now >= envelope.until()) {
             *floor = (*floor).max(envelope.id.0 + 1);
         }
-        self.lease.take_if(|held| now >= held.until);
+        for _ in 0..2 {
+            if let Some(held) = self.lease.filter(|held| now >= held.until) {
+                self.lease = held.lapsed();
+            }
+        }
     }
 
     /// Leaves a tombstone. It lasts no shorter than one that was there before.

@@ -226,7 +226,11 @@ impl Tier for Connected {
             text(seen.map_or(0, |WriteId(id)| id)),
             text(u8::from(is_awaited)),
             text(LEASE.as_millis()),
-            if is_running { b"r".to_vec() } else { b"q".to_vec() },
+            match (is_running, job) {
+                (false, _) => b"q".to_vec(),
+                (true, None) => b"r".to_vec(),
+                (true, Some(_)) => b"w".to_vec(),
+            },
             ahead.map_or_else(Vec::new, |ahead| text(millis(ahead))),
             job.map_or_else(Vec::new, |Token(job)| job.to_le_bytes().to_vec()),
             text(PATIENCE.as_millis()),
@@ -241,13 +245,14 @@ impl Tier for Connected {
         Box::pin(async move {
             let Answer { word, stamp, mut rest } = asked.await?;
             match (&*word, rest.len()) {
-                ("ours", 1) => {
+                ("ours", 2) => {
                     let seen = Some(number(&rest[0])?).filter(|id| *id > 0).map(WriteId);
                     // A queued one waits for a worker, and nobody extends it.
                     if is_running {
                         lock(&inner.leases).insert(token, inner.prefix.names(&key).lease);
                     }
-                    Ok(Acquired::Ours(Lease { token, seen, stamp, renews: had.is_some() }))
+                    let deaths = u32::try_from(number(&rest[1])?).unwrap_or(u32::MAX);
+                    Ok(Acquired::Ours(Lease { token, seen, stamp, renews: had.is_some(), deaths }))
                 }
                 ("theirs", 3) => {
                     let left = Duration::from_millis(number(&rest[0]).unwrap_or_default());

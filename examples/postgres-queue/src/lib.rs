@@ -15,6 +15,8 @@
 //! `FOR UPDATE SKIP LOCKED` lets each worker take jobs without waiting for the others. All times are those of the
 //! database.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cacheback::shared::{Delivery, Ended, Line, LineState, Queue, QueueError, QueueStatus, Room};
@@ -61,6 +63,8 @@ RETURNING id, job, deliveries";
 #[derive(Clone, Debug)]
 pub struct PostgresQueue {
     pool: Pool,
+    /// Each take begins with the next line, so that a long one keeps no other from being served.
+    turn: Arc<AtomicUsize>,
 }
 
 impl PostgresQueue {
@@ -76,7 +80,7 @@ impl PostgresQueue {
         let client = pool.get().await?;
         // Of several processes that begin, one makes them.
         client.batch_execute(&format!("BEGIN; SELECT pg_advisory_xact_lock(4342); {TABLES} COMMIT")).await?;
-        Ok(Self { pool })
+        Ok(Self { pool, turn: Arc::default() })
     }
 
     /// Takes jobs, if there are any now.
@@ -134,14 +138,12 @@ impl Queue for PostgresQueue {
     ) -> Result<Vec<(Line, Delivery)>, QueueError> {
         let until = Instant::now() + wait;
         let mut rooms = rooms.to_vec();
+        rooms.rotate_left(self.turn.fetch_add(1, Ordering::Relaxed) % rooms.len().max(1));
         loop {
             let taken = self.take_now(&rooms, most).await?;
             if !taken.is_empty() || Instant::now() >= until {
                 return Ok(taken);
             }
-            // Lines take turns.
-            let next = 1.min(rooms.len());
-            rooms.rotate_left(next);
             sleep(LOOK).await;
         }
     }

@@ -60,6 +60,27 @@ fn jobs_are_taken_once() {
     });
 }
 
+/// A long line keeps no other from being served.
+#[test]
+fn lines_take_turns() {
+    let Some(server) = Server::start() else { return };
+    runtime().block_on(async {
+        let queue = PostgresQueue::connect(&server.settings()).await.unwrap();
+        for job in [b"1", b"2", b"3", b"4"] {
+            queue.put(&line("sales"), job.to_vec()).await.unwrap();
+        }
+        for job in [b"5", b"6"] {
+            queue.put(&line("stock"), job.to_vec()).await.unwrap();
+        }
+        let rooms = [room("sales", 9, LONG), room("stock", 9, LONG)];
+        let mut served = Vec::new();
+        for _ in 0..4 {
+            served.extend(take(&queue, &rooms, 1).await.into_iter().map(|(function, _)| function));
+        }
+        assert_eq!(served, ["sales", "stock", "sales", "stock"]);
+    });
+}
+
 /// A worker that comes back does not take it out of another's hands.
 #[test]
 fn an_abandoned_job_is_delivered_again() {

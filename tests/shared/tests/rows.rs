@@ -241,12 +241,17 @@ fn one_fetch_a_lifetime_in_the_fleet() {
         .collect();
     let calls: u64 =
         spins.iter().map(|spin| spin.answer().words.split(' ').next().unwrap().parse::<u64>().unwrap()).sum();
-    let (mut runs, mut apart) = (0, Vec::new());
+    let (mut runs, mut apart, mut early) = (0, Vec::new(), Vec::new());
     for key in &keys {
         let began = origin.runs(key);
         assert!(began.len() > lifetimes * 3 / 4, "{key}: {} runs", began.len());
         runs += began.len();
         apart.extend(began.windows(2).map(|pair| pair[1] - pair[0]));
+        // On a busy machine a body may note its begin late, and then the next one seems early: the one after it does not.
+        for (bodies, least) in [(2, 500), (3, 1_900)] {
+            let took = began.windows(bodies).map(|bodies| bodies[bodies.len() - 1] - bodies[0]);
+            early.extend(took.filter(|took| *took < Duration::from_millis(least)));
+        }
     }
     apart.sort_unstable();
     println!(
@@ -254,7 +259,6 @@ fn one_fetch_a_lifetime_in_the_fleet() {
         apart[0],
         apart[apart.len() / 2]
     );
-    let early: Vec<_> = apart.iter().filter(|apart| **apart < Duration::from_millis(950)).collect();
     assert!(early.is_empty(), "two bodies of one key in less than a lifetime: {early:?}");
 }
 

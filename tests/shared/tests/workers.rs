@@ -285,6 +285,40 @@ fn a_job_that_kills_its_worker_three_times_is_buried() {
     assert_eq!(next.logged("poison"), [""; 0], "an argument is in no log");
 }
 
+/// It is read all the time: for each worker that ends there is another job, long before the last one is abandoned.
+#[test]
+fn a_key_that_kills_three_workers_is_left_alone() {
+    let Some(tier) = Tier::start_with_queue() else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &tier.url());
+    let mut next = worker(&origin, &tier.url(), 4);
+    staffed(&mut web, 1);
+    for run in 1..=3 {
+        wait_until("it is not run", || {
+            web.ask("get queued poison");
+            origin.runs("poison").len() == run
+        });
+        assert_eq!(next.ended().1, None, "it was killed by a signal");
+        next = worker(&origin, &tier.url(), 4);
+    }
+    wait_until("it is not buried", || {
+        web.ask("get queued poison");
+        web.ask("queues").ends_with("dead=1")
+    });
+    next.logs("a job has ended its worker three times, and was dropped");
+    let until = Instant::now() + Duration::from_secs(7);
+    while Instant::now() < until {
+        web.ask("get queued poison");
+        sleep(Duration::from_millis(50));
+    }
+    assert_eq!(origin.runs("poison").len(), 3);
+    // The worker goes on.
+    web.ask("get queued other");
+    reads(&mut web, "other", 1);
+    next.interrupt();
+    assert_eq!(next.ended().1, Some(0));
+}
+
 /// As a job that is claimed although its worker lives. One of the two has the lease, and the other finds itself out.
 #[test]
 fn a_job_that_is_there_twice_is_run_once() {

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use cacheback::{Status, cacheback};
+use cacheback::shared::Memory;
+use cacheback::{Status, Worker, cacheback};
 
-use super::{Log, Origin, only_line, report, serves, stale, stale_read, start, worked};
+use super::{Log, Origin, Running, only_line, report, serves, stale, stale_read, start, worked};
 use crate::fleet::{Process, fleet, hear, wait};
 use crate::support::{Source, advance, run_ready, secs};
 
@@ -183,4 +184,180 @@ fn a_worker_takes_no_more_jobs_than_its_process_may_run() {
     }
     assert_eq!((there.runs(), here.runs()), (5, 0));
     assert_eq!(running.stop(&back), worked(5, 0, 0));
+}
+
+/// A worker that begins after so many seconds.
+fn begin(memory: &Memory, now: u64, worker: Worker) -> (Process, Running) {
+    let back = Process::new(|configure| configure.shared(memory.clone()));
+    back.run(|| advance(secs(now)));
+    let running = start(&back, worker);
+    run_for_a_while(&back);
+    (back, running)
+}
+
+fn run_for_a_while(back: &Process) {
+    for _ in 0..4 {
+        back.run(run_ready);
+    }
+}
+
+/// It tells nobody.
+fn kill(memory: &Memory, back: Process) {
+    memory.disconnect();
+    drop(back);
+    memory.reconnect();
+}
+
+/// Whoever reads it puts another job on the queue for it, long before the one of a worker that has ended counts as
+/// abandoned. What was under way beside it is run alone once, and goes on.
+#[test]
+fn a_key_that_ends_its_workers_is_left_alone_however_often_it_is_read() {
+    let (log, _guard) = Log::capture();
+    let (memory, processes @ [_]) = fleet();
+    let [web] = &processes;
+    let (here, there) = (Source::open(), Source::gated());
+    let [poison, neighbour] = [1, 2];
+    for key in [poison, neighbour] {
+        web.run(|| report::entry(&here, key).get_or_fetch()).unwrap();
+    }
+    let mut now = 20;
+    wait(&processes, now);
+    let mut runs = 0;
+    for begun in [2, 2, 1] {
+        let (back, _running) = begin(&memory, now, serves(report::cache(), &there));
+        stale_read(web, &here, poison);
+        stale_read(web, &here, neighbour);
+        run_for_a_while(&back);
+        assert_eq!(there.runs() - runs, begun);
+        kill(&memory, back);
+        runs += begun;
+        there.release(runs);
+        now += 6;
+        web.run(|| advance(secs(6)));
+    }
+    there.release_all();
+    let (back, running) = begin(&memory, now, serves(report::cache(), &there));
+    stale_read(web, &here, poison);
+    for _ in 0..3 {
+        run_for_a_while(&back);
+    }
+    assert_eq!(there.runs() - runs, 1, "the neighbour");
+    stale_read(web, &here, neighbour);
+    hear(&processes);
+    assert_eq!(web.run(|| report::entry(&here, neighbour).lookup()).status, Status::Fresh);
+    for _ in 0..2 {
+        web.run(|| advance(secs(30)));
+        back.run(|| advance(secs(30)));
+        stale_read(web, &here, poison);
+        run_for_a_while(&back);
+    }
+    // Its other jobs were abandoned, and so were those of its neighbour, which is stale again.
+    assert_eq!(there.runs() - runs, 2, "the neighbour");
+    let line = only_line(web);
+    assert_eq!((line.length, line.under_way), (0, 0));
+    assert!(line.dead.iter().all(|dead| dead.error == "it has ended its worker three times"));
+    assert_eq!(log.count("a job has ended its worker three times, and was dropped"), line.dead.len());
+    assert!((1..=3).contains(&line.dead.len()), "{line:?}");
+    assert_eq!(running.stop(&back).done, 2);
+}
+
+/// They were put on the queue before it was known what it does.
+#[test]
+fn the_abandoned_jobs_of_a_key_that_ends_its_workers_are_not_run() {
+    let (memory, processes @ [_]) = fleet();
+    let [web] = &processes;
+    let (here, there) = (Source::open(), Source::gated());
+    web.run(|| report::entry(&here, 1).get_or_fetch()).unwrap();
+    wait(&processes, 20);
+    for run in 1..=3 {
+        let (back, _running) = begin(&memory, 14 + 6 * run, serves(report::cache(), &there));
+        stale_read(web, &here, 1);
+        run_for_a_while(&back);
+        assert_eq!(there.runs(), run);
+        kill(&memory, back);
+        there.release(run);
+        wait(&processes, 6);
+    }
+    wait(&processes, 20);
+    there.release_all();
+    let (back, running) = begin(&memory, 58, serves(report::cache(), &there));
+    for _ in 0..3 {
+        run_for_a_while(&back);
+    }
+    let line = only_line(web);
+    assert_eq!((line.length, line.under_way, line.dead.len()), (0, 0, 1));
+    assert_eq!(line.dead[0].error, "it has ended its worker three times");
+    assert_eq!((there.runs(), running.stop(&back)), (3, worked(0, 0, 3)));
+}
+
+#[cacheback(shared, queue, lifetime = 10, max_stale = 100, refresh_timeout = 50, skip(origin))]
+async fn slow(origin: &Origin, key: u64) -> u64 {
+    let _ = key;
+    origin.number().await
+}
+
+/// It would count as abandoned while it runs.
+#[test]
+fn a_job_that_cannot_begin_goes_back() {
+    let (memory, processes @ [_]) = fleet();
+    let [web] = &processes;
+    let (here, there) = (Source::open(), Source::gated());
+    let read = |key| {
+        assert_eq!(web.run(|| slow::entry(&here, key).lookup()).status, Status::Stale);
+    };
+    for key in [1, 2] {
+        web.run(|| slow::entry(&here, key).get_or_fetch());
+    }
+    wait(&processes, 20);
+    for now in [20, 26] {
+        let (back, _running) = begin(&memory, now, serves(slow::cache(), &there));
+        read(1);
+        run_for_a_while(&back);
+        kill(&memory, back);
+        wait(&processes, 6);
+    }
+    // It runs alone from now on.
+    read(1);
+    read(2);
+    let (back, running) = begin(&memory, 32, serves(slow::cache(), &there));
+    assert_eq!((there.runs(), only_line(web).length), (3, 0));
+    back.run(|| advance(secs(6)));
+    assert_eq!(only_line(web).length, 0);
+    back.run(|| advance(secs(1)));
+    assert_eq!((there.runs(), only_line(web).length), (3, 1));
+    there.release_all();
+    for _ in 0..2 {
+        run_for_a_while(&back);
+    }
+    assert_eq!((there.runs(), only_line(web).length), (4, 0));
+    assert_eq!(running.stop(&back), worked(2, 0, 0));
+}
+
+#[cacheback(shared, queue, lifetime = 10, max_stale = 1000, max_backoff = 30, skip(origin))]
+async fn long(origin: &Origin, bytes: usize) -> String {
+    origin.number().await;
+    "x".repeat(bytes)
+}
+
+/// Nobody but its worker could ever see it, and each next job would be for nothing, too.
+#[test]
+fn a_value_that_the_tier_does_not_take_backs_its_key_off() {
+    let memory = Memory::new().max_value_bytes(1000);
+    let processes = [(); 2].map(|()| Process::new(|configure| configure.shared(memory.clone())));
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(long::cache(), &there));
+    for (seconds, runs) in [(0, 1), (1, 1), (28, 1), (2, 2)] {
+        wait(&processes, seconds);
+        assert_eq!(web.run(|| long::entry(&here, 2000).lookup()).status, Status::Empty);
+        hear(&processes);
+        assert_eq!((here.runs(), there.runs()), (0, runs), "{seconds} s later");
+    }
+    // One that waits for it has it.
+    assert_eq!(web.run(|| long::entry(&here, 2000).get_or_fetch()).len(), 2000);
+    assert_eq!((here.runs(), there.runs()), (1, 2));
+    let dead = only_line(web).dead;
+    let why = "its value does not go into the second tier: it has 2003 bytes, and the tier takes 1000";
+    assert_eq!((dead.len(), &*dead[0].error), (2, why));
+    assert_eq!(running.stop(back), worked(0, 0, 2));
 }

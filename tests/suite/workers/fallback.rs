@@ -121,6 +121,69 @@ fn a_queue_that_cannot_be_reached_is_no_outage() {
     assert_eq!(running.stop(back), worked(0, 0, 0));
 }
 
+/// The process that was to put it there has got its lease, and then its tier was lost.
+#[test]
+fn a_lease_that_waits_for_no_job_gets_one() {
+    let memory = Memory::new();
+    let is_lost = Arc::new(AtomicBool::new(true));
+    let web = {
+        let (server, is_lost) = (memory.clone(), Arc::clone(&is_lost));
+        // It is asked for when the job is made.
+        let context = move |_: &Span| {
+            if is_lost.swap(false, Ordering::SeqCst) {
+                server.disconnect();
+            }
+            None
+        };
+        Process::new(|configure| configure.shared(memory.clone()).trace_jobs(context, |_, _| {}))
+    };
+    let back = Process::new(|configure| configure.shared(memory.clone()));
+    let processes = [web, back];
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(only_there::cache(), &there));
+    for (seconds, runs) in [(0, 0), (14, 0), (2, 1)] {
+        wait(&processes, seconds);
+        web.run(|| only_there::entry(&here, 1).lookup());
+        memory.reconnect();
+        hear(&processes);
+        assert_eq!((here.runs(), there.runs()), (0, runs), "{seconds} s later");
+    }
+    assert_eq!(running.stop(back), worked(1, 0, 0));
+}
+
+mod retyped {
+    use super::{Origin, cacheback};
+
+    #[cacheback(name = "retyped", shared, queue, lifetime = 10, skip(origin))]
+    pub(super) async fn here(origin: &Origin, key: u64) -> u64 {
+        origin.number().await + key
+    }
+
+    #[cacheback(name = "retyped", shared, queue, lifetime = 10, skip(origin))]
+    pub(super) async fn there(origin: &Origin, key: u64) -> String {
+        format!("{} {key}", origin.number().await)
+    }
+}
+
+/// A new type of the value, and no new version of the function, is a mistake that costs no more than a fetch here.
+#[test]
+fn what_a_worker_stores_and_nobody_here_can_read_is_fetched_here() {
+    let (_memory, processes @ [_, _]) = fleet();
+    let [web, back] = &processes;
+    let (here, there) = (Source::open(), Source::open());
+    let running = start(back, serves(retyped::there::cache(), &there));
+    for (runs, there_runs) in [(0, 1), (1, 1), (1, 1)] {
+        web.run(|| retyped::here::entry(&here, 7).lookup());
+        hear(&processes);
+        hear(&processes);
+        assert_eq!((here.runs(), there.runs()), (runs, there_runs));
+        wait(&processes, 1);
+    }
+    assert_eq!(web.run(|| retyped::here::entry(&here, 7).lookup()).status, Status::Fresh);
+    assert_eq!(running.stop(back), worked(1, 0, 0));
+}
+
 #[test]
 fn a_worker_takes_jobs_again_after_an_outage_of_the_tier() {
     let (memory, processes @ [_, _]) = fleet();

@@ -11,9 +11,10 @@ use crate::base::tasks::{Handle, first, sleep};
 use crate::engine::{Order, Verdict};
 use crate::events;
 use crate::function::queued::Provisions;
-use crate::rules::queue::{Handling, handling, min_idle};
+use crate::rules::queue::{DEATHS, Handling, PATIENCE, PLACE, handling, min_idle};
+use crate::tier::queue::job::NoJob;
 use crate::tier::queue::{Delivery, Ended, Job, Line, Queue, Room};
-use crate::tier::{Release, Scope, Tier};
+use crate::tier::{Release, Scope, Tier, Token, WireKey};
 
 /// The longest wait for a job.
 pub(super) const TAKE: Duration = Duration::from_secs(2);
@@ -85,7 +86,7 @@ impl Desk {
                 line,
                 scope,
                 limit: policy.max_refreshes.unwrap_or(usize::MAX),
-                min_idle: min_idle(policy.refresh_timeout),
+                min_idle: min_idle(&policy),
                 jobs: AtomicUsize::new(0),
             });
         }
@@ -149,7 +150,7 @@ async fn take(desk: Arc<Desk>, runtime: Handle) {
             Ok(taken) => {
                 is_told = false;
                 for (line, delivery) in taken {
-                    desk.begin(&runtime, &line, delivery);
+                    desk.begin(&runtime, line, delivery);
                 }
             }
             Err(down) => {
@@ -164,42 +165,51 @@ async fn take(desk: Arc<Desk>, runtime: Handle) {
 
 impl Desk {
     /// Begins a job that was taken.
-    fn begin(self: &Arc<Self>, runtime: &Handle, line: &Line, delivery: Delivery) {
-        let Some(at) = self.functions.iter().position(|function| function.line == *line) else { return };
-        let (desk, place) = (Arc::clone(self), self.floor.enter());
+    fn begin(self: &Arc<Self>, runtime: &Handle, line: Line, delivery: Delivery) {
+        let Some(at) = self.functions.iter().position(|function| function.line == line) else { return };
+        let job = Job::decode(&delivery.bytes, &self.functions[at].scope, line.version);
+        let handling = handling(delivery.deliveries, job.as_ref().map_or(0, |job| job.deaths));
+        let desk = Arc::clone(self);
+        let Some(place) = self.floor.enter(handling == Handling::Alone) else {
+            // What ends the one that runs alone is not to count for this one.
+            drop(runtime.spawn(async move { desk.queue().give_back(&line, &delivery).await }));
+            return;
+        };
         let counted = Counted::new(&desk, at);
         drop(runtime.spawn(async move {
-            desk.job(at, &place, &delivery).await;
+            desk.job(at, (&place, handling), &delivery, job).await;
             drop(counted);
         }));
     }
 
     /// Runs a job, and tells the queue how it has ended.
-    async fn job(&self, at: usize, place: &Place, delivery: &Delivery) {
+    async fn job(
+        &self,
+        at: usize,
+        (place, handling): (&Place, Handling),
+        delivery: &Delivery,
+        job: Result<Job, NoJob>,
+    ) {
         let Manned { serve, line, scope, min_idle, .. } = &self.functions[at];
         let queue = self.queue();
-        if self.floor.is_closed() {
-            let _ = queue.give_back(line, delivery).await;
-            return;
-        }
-        let running = match handling(delivery.deliveries) {
-            Handling::Together => place.run().await,
+        let ticket = job.as_ref().ok().map(|job| (job.key.without_args(scope), job.token));
+        let patience = match handling {
+            Handling::Together => PLACE,
             // It goes back before others take it for abandoned.
-            Handling::Alone => {
-                first(pin!(place.run_alone()), pin!(sleep(*min_idle / 2))).await.unwrap_or_default()
-            }
+            Handling::Alone => *min_idle / 2,
             Handling::Buried => {
-                events::job_buried(serve.name(), delivery.deliveries - 1);
-                self.bury(line, scope, delivery, "it has ended its worker three times").await;
-                return;
+                // Whoever reads the key would put the next one on the queue at once.
+                self.release(ticket, Release::BackOff { left: PATIENCE, failures: DEATHS });
+                return self.condemn(serve.name(), line, delivery).await;
             }
         };
+        let running = first(pin!(place.run()), pin!(sleep(patience))).await.unwrap_or_default();
         let Some(_running) = running else {
             let _ = queue.give_back(line, delivery).await;
             return;
         };
-        let work = Job::decode(&delivery.bytes, scope, line.version).map_err(|why| why.to_string());
-        let work = work.and_then(|Job { key, args, token, seen, trace, enqueued }| {
+        let work = job.map_err(|why| why.to_string());
+        let work = work.and_then(|Job { key, args, token, seen, trace, enqueued, .. }| {
             let order = Order { key, token, seen, trace, cut: self.floor.cut_of_jobs() };
             let work = serve.prepare(args, &self.provisions)?;
             age::starts(self.alias, line, enqueued);
@@ -214,8 +224,14 @@ impl Desk {
         };
         let ended = match verdict {
             Ok(Verdict::Done) => Ended::Done,
-            Ok(Verdict::Failed) => Ended::Failed,
+            Ok(Verdict::Failed) => {
+                // That of the job itself, if it has failed before the lease became its own.
+                self.release(ticket, Release::BackOff { left: AGAIN, failures: 1 });
+                Ended::Failed
+            }
             Ok(Verdict::Unneeded | Verdict::OtherKey) => Ended::Dropped,
+            Ok(Verdict::Unshared(why)) => return self.bury(line, delivery, &why).await,
+            Ok(Verdict::Condemned) => return self.condemn(serve.name(), line, delivery).await,
             Ok(Verdict::Returned) => {
                 let _ = queue.give_back(line, delivery).await;
                 // It would be the next again.
@@ -224,8 +240,9 @@ impl Desk {
             }
             Err(why) => {
                 events::job_dropped(serve.name(), &why);
-                self.bury(line, scope, delivery, &why).await;
-                return;
+                // The next reader of the key starts a refresh.
+                self.release(ticket, Release::Free);
+                return self.bury(line, delivery, &why).await;
             }
         };
         self.floor.count(ended);
@@ -233,12 +250,22 @@ impl Desk {
         let _ = queue.done(line, &delivery.id, ended).await;
     }
 
-    /// Gives up a job that cannot be run, and its lease, so that the next reader of the key starts a refresh.
-    async fn bury(&self, line: &Line, scope: &Arc<Scope>, delivery: &Delivery, why: &str) {
-        self.floor.count(Ended::Dropped);
-        if let Ok(Job { key, token, .. }) = Job::decode(&delivery.bytes, scope, line.version) {
-            self.tier.release(&key.without_args(scope), token, Release::Free);
+    /// Ends the lease that waits for a job, if it still does.
+    fn release(&self, ticket: Option<(WireKey, Token)>, ending: Release) {
+        if let Some((key, token)) = ticket {
+            self.tier.release(&key, token, ending);
         }
+    }
+
+    /// Gives up a job that ends its workers.
+    async fn condemn(&self, function: &str, line: &Line, delivery: &Delivery) {
+        events::job_buried(function);
+        self.bury(line, delivery, "it has ended its worker three times").await;
+    }
+
+    /// Gives up a job, and keeps it with its error.
+    async fn bury(&self, line: &Line, delivery: &Delivery, why: &str) {
+        self.floor.count(Ended::Dropped);
         let _ = self.queue().bury(line, delivery, why).await;
     }
 }

@@ -20,8 +20,8 @@ struct State {
     present: usize,
     /// Those of them that run.
     running: usize,
-    /// Jobs that run alone, or wait until they can.
-    loners: usize,
+    /// One of those that are present runs alone, or waits until it can.
+    has_loner: bool,
     /// Desks that take jobs.
     desks: usize,
     is_closed: bool,
@@ -45,7 +45,7 @@ impl Floor {
             places,
             present: 0,
             running: 0,
-            loners: 0,
+            has_loner: false,
             desks: 0,
             is_closed: false,
             worked: Worked::default(),
@@ -56,13 +56,20 @@ impl Floor {
     /// How many jobs may be taken now. None, while one runs alone, or waits for that.
     pub(super) fn free(&self) -> usize {
         let state = lock(&self.state);
-        if state.loners > 0 { 0 } else { state.places.saturating_sub(state.present) }
+        if state.has_loner { 0 } else { state.places.saturating_sub(state.present) }
     }
 
-    /// A job was taken.
-    pub(super) fn enter(self: &Arc<Self>) -> Place {
-        lock(&self.state).present += 1;
-        Place { floor: Arc::clone(self) }
+    /// A job was taken. If it is to run `alone`, no other is taken or begins before it has left. `None` if there is one
+    /// like that already.
+    pub(super) fn enter(self: &Arc<Self>, alone: bool) -> Option<Place> {
+        let mut state = lock(&self.state);
+        if alone && state.has_loner {
+            return None;
+        }
+        state.present += 1;
+        state.has_loner |= alone;
+        drop(state);
+        Some(Place { floor: Arc::clone(self), is_alone: alone })
     }
 
     /// A desk takes jobs until this is dropped.
@@ -114,7 +121,7 @@ impl Floor {
 
     /// Completes when the floor is closed, or a job may be taken.
     pub(super) async fn has_room(&self) {
-        self.until(|state| state.is_closed || state.loners == 0 && state.present < state.places).await;
+        self.until(|state| state.is_closed || !state.has_loner && state.present < state.places).await;
     }
 
     /// Completes when the floor is closed.
@@ -149,56 +156,33 @@ impl Floor {
 /// The place of a job.
 pub(super) struct Place {
     floor: Arc<Floor>,
+    is_alone: bool,
 }
 
 impl Place {
-    /// Waits until the job may run beside others. `None` if the floor is closed before.
+    /// Waits until the job may run. `None` if the floor is closed before.
     pub(super) async fn run(&self) -> Option<Running<'_>> {
-        let has_begun = self.floor.when(|state| state.begin(state.loners == 0)).await;
-        has_begun.then(|| Running { floor: &self.floor, _loner: None })
-    }
-
-    /// Waits until the job may run alone. `None` if the floor is closed before.
-    pub(super) async fn run_alone(&self) -> Option<Running<'_>> {
-        // From here on no other begins.
-        let loner = Loner::new(&self.floor);
-        let has_begun = self.floor.when(|state| state.begin(state.running == 0)).await;
-        has_begun.then(|| Running { floor: &self.floor, _loner: Some(loner) })
-    }
-}
-
-/// A job that runs alone, or waits for that.
-struct Loner<'f>(&'f Floor);
-
-impl<'f> Loner<'f> {
-    fn new(floor: &'f Floor) -> Self {
-        floor.change(|state| state.loners += 1);
-        Self(floor)
-    }
-}
-
-impl Drop for Loner<'_> {
-    fn drop(&mut self) {
-        self.0.change(|state| state.loners -= 1);
+        let may_run = |state: &State| if self.is_alone { state.running == 0 } else { !state.has_loner };
+        let has_begun = self.floor.when(|state| state.begin(may_run(state))).await;
+        has_begun.then(|| Running(&self.floor))
     }
 }
 
 /// A job that runs.
-pub(super) struct Running<'f> {
-    floor: &'f Floor,
-    /// Dropped last.
-    _loner: Option<Loner<'f>>,
-}
+pub(super) struct Running<'f>(&'f Floor);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.floor.change(|state| state.running -= 1);
+        self.0.change(|state| state.running -= 1);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.floor.change(|state| state.present -= 1);
+        self.floor.change(|state| {
+            state.present -= 1;
+            state.has_loner &= !self.is_alone;
+        });
     }
 }
 

@@ -68,7 +68,7 @@ impl HeldLease {
     }
 
     /// Stores the value of the fetch. If the answer is lost, the value may be stored all the same.
-    pub(super) async fn store(mut self, lease: Lease, payload: Payload) -> Result<Stored, Down> {
+    pub(super) async fn store(&mut self, lease: Lease, payload: Payload) -> Result<Stored, Down> {
         let stored = self.shared.tier.store(&self.shared.key, &lease, payload).await;
         self.has_ended = matches!(stored, Ok(Stored::Yes(_)));
         stored

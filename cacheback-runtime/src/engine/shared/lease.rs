@@ -1,5 +1,6 @@
 //! The fetch of a shared key: the lease before its body, and the store after it.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use super::super::commit::{Arrival, Candidate, Origin};
@@ -7,8 +8,8 @@ use super::super::fetch::{Demand, Job};
 use super::super::{Cacheable, FlightResult};
 use super::SharedValue;
 use super::held::{Asked, HeldLease};
-use super::queued::HandedOver;
-use super::work::HeldOrder;
+use super::queued::{HandedOver, Waits};
+use super::work::{HeldOrder, Verdict};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
 use crate::base::sync::Arc;
@@ -20,8 +21,11 @@ use crate::rules::backoff::Backoff;
 use crate::rules::effect::Ending;
 use crate::rules::freshness::State;
 use crate::rules::policy::Policy;
+use crate::rules::queue::{DEATHS, PATIENCE};
 use crate::tier::{Acquired, Ages, Change, Release, Stored, WriteId, is_fresh};
 
+/// After a job whose value has got no answer, its key is left alone for so long.
+const UNANSWERED: Duration = Duration::from_secs(1);
 /// The pauses between two looks after another process' fetch: from the first to the longest.
 const LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
@@ -37,7 +41,7 @@ pub(in crate::engine) async fn run<C: Cacheable>(mut job: Job<C>, varied: Option
     let Some(returned) = job.run_body(varied.as_deref()).await else { return };
     let received = catch(|| job.receive(returned, &policy)).and_then(|received| received);
     let ended = match received {
-        Ok(Some(mut arrival)) => match catch_future(Box::pin(job.store_there(&mut arrival))).await {
+        Ok(Some(mut arrival)) => match catch_future(Box::pin(job.store_there(&mut arrival, &policy))).await {
             Ok(()) => catch(|| job.store(arrival, &policy)).and_then(|stored| stored),
             Err(panic) => Err(panic),
         },
@@ -91,6 +95,10 @@ impl<C: Cacheable> Job<C> {
                         if let Some(WriteId(id)) = granted.seen {
                             self.flight.has_seen(id);
                         }
+                        if self.is_condemned(granted.deaths, policy) {
+                            lease.end(Release::BackOff { left: PATIENCE, failures: DEATHS });
+                            return false;
+                        }
                         break;
                     }
                 },
@@ -114,15 +122,26 @@ impl<C: Cacheable> Job<C> {
                             return false;
                         }
                         Some(found) => self.take_over(&found, policy),
-                        // It is to be replaced, however fresh it is there.
-                        None => ahead = None,
+                        // It is to be replaced, however fresh it is there. The workers may store what cannot be read
+                        // here, so they are not asked once more.
+                        None => {
+                            ahead = None;
+                            line = line.filter(|_| !policy.queue_fallback);
+                        }
                     }
                 }
                 Ok(Acquired::Theirs { left, is_backoff, queued }) => {
                     if let (Some(token), Some(asked)) = (queued, &handed) {
-                        if self.is_deserted(&lease, asked, left, policy).await {
-                            (job, line) = (Some(token), None);
-                            continue;
+                        match self.waits(&lease, asked, left, policy).await {
+                            Waits::ForItsTurn => {}
+                            Waits::ForNobody => {
+                                (job, line) = (Some(token), None);
+                                continue;
+                            }
+                            Waits::Nowhere => {
+                                job = Some(token);
+                                continue;
+                            }
                         }
                     }
                     self.is_unneeded();
@@ -159,6 +178,14 @@ impl<C: Cacheable> Job<C> {
         }
         self.lease = Some(lease);
         self.begin_renewed(policy)
+    }
+
+    /// Other jobs for the key have ended their workers, since this one was put on the queue. Returns whether the fetch has
+    /// ended with that.
+    fn is_condemned(&mut self, deaths: u32, policy: &Policy) -> bool {
+        let Some(order) = self.order.as_mut().filter(|_| deaths >= DEATHS) else { return false };
+        order.is_condemned();
+        self.leave_to_others(PATIENCE, true, policy)
     }
 
     /// The tier has given no answer. A worker's job is not run then, as nobody knows whether it is needed, unless a
@@ -221,9 +248,9 @@ impl<C: Cacheable> Job<C> {
 
     /// Stores the value of the body in the tier, before it is stored here. If the tier refuses it, it is not stored
     /// here either.
-    async fn store_there(&mut self, arrival: &mut Arrival<C>) {
+    async fn store_there(&mut self, arrival: &mut Arrival<C>, policy: &Policy) {
         // Without an answer to the request there is nothing to compare the value with.
-        let Some(lease) = self.lease.take() else { return };
+        let Some(mut lease) = self.lease.take() else { return };
         let Some(granted) = lease.granted else { return };
         let Candidate::Node { node: Some(node), origin, .. } = &mut arrival.candidate else { return };
         let windows = &self.engine.store.windows;
@@ -241,7 +268,10 @@ impl<C: Cacheable> Job<C> {
         }
         let payload = match self.engine.payload(node, &*lease.shared.tier) {
             Ok(payload) => payload,
-            Err(why) => return self.engine.value_not_shared(&why),
+            Err(why) => {
+                self.engine.value_not_shared(&why);
+                return self.is_unshared(lease, &why, policy);
+            }
         };
         match lease.store(granted, payload).await {
             Ok(Stored::Yes(WriteId(id))) => node.set_write_id(id, windows),
@@ -251,7 +281,25 @@ impl<C: Cacheable> Job<C> {
             }
             // It is a value of this process alone, as it would be without a tier.
             Ok(Stored::Unfenced) => events::count(&self.engine.counters.leases_lost),
-            Err(down) => self.engine.value_not_stored(&down),
+            Err(down) => {
+                self.engine.value_not_stored(&down);
+                if down.is_refusal() {
+                    self.is_unshared(lease, &down, policy);
+                } else if let Some(order) = &mut self.order {
+                    order.has_not_stored(Verdict::Failed);
+                    lease.end(Release::BackOff { left: UNANSWERED, failures: 1 });
+                }
+            }
+        }
+    }
+
+    /// The tier does not take the value. A worker's job has been run for nothing then, and the next one would be, too:
+    /// the key backs off in all processes.
+    fn is_unshared(&mut self, lease: HeldLease, why: &impl Display, policy: &Policy) {
+        if let Some(order) = &mut self.order {
+            let why = format!("its value does not go into the second tier: {why}");
+            order.has_not_stored(Verdict::Unshared(why.into()));
+            lease.end(Release::BackOff { left: policy.max_backoff, failures: 1 });
         }
     }
 

@@ -36,6 +36,16 @@ pub(super) enum HandedOver {
     Kept,
 }
 
+/// What a queued lease waits for.
+pub(super) enum Waits {
+    /// A worker will take its job.
+    ForItsTurn,
+    /// No worker takes its job: this process is to fetch in its place.
+    ForNobody,
+    /// There is no job any more: this process is to put one on the queue.
+    Nowhere,
+}
+
 impl<C: Cacheable> Job<C> {
     /// The line for the job of this refresh. `None` if it is fetched here.
     pub(super) fn line(&self, key: &SharedKey, policy: &Policy) -> Option<Line> {
@@ -116,26 +126,26 @@ impl<C: Cacheable> Job<C> {
         if self.leave_to_others(left, false, policy) { HandedOver::Ended } else { HandedOver::Kept }
     }
 
-    /// Whether a job of another process has waited for long and nobody takes it, so that this process is to fetch in its
-    /// place.
-    pub(super) async fn is_deserted(
+    /// What the lease of another process' job waits for, if it has waited for long.
+    pub(super) async fn waits(
         &self,
         lease: &HeldLease,
         line: &Line,
         left: Duration,
         policy: &Policy,
-    ) -> bool {
-        if !policy.queue_fallback || PATIENCE.saturating_sub(left) < HEARTBEAT {
-            return false;
-        }
-        let Some(queue) = queue_of(lease) else { return false };
-        match hands_over(queue.facts(line).await.ok()) {
-            Err(why @ (Kept::NoWorker | Kept::Unreachable)) => {
+    ) -> Waits {
+        let Some(queue) = queue_of(lease).filter(|_| PATIENCE.saturating_sub(left) >= HEARTBEAT) else {
+            return Waits::ForItsTurn;
+        };
+        let facts = queue.facts(line).await.ok();
+        match hands_over(facts) {
+            // The process that was to enqueue it has ended, or the queue has lost it.
+            Ok(()) if facts.is_some_and(|facts| facts.length == 0) => Waits::Nowhere,
+            Err(why @ (Kept::NoWorker | Kept::Unreachable)) if policy.queue_fallback => {
                 self.kept_here(why, lease, line).await;
-                true
+                Waits::ForNobody
             }
-            // Its turn will come.
-            Ok(()) | Err(_) => false,
+            Ok(()) | Err(_) => Waits::ForItsTurn,
         }
     }
 
@@ -190,7 +200,8 @@ impl<C: Cacheable> Engine<C> {
         });
         let args = args.map_err(|panic| panic.message().to_owned())??;
         let (key, enqueued) = (JobKey::of(lease.wire_key()), Some(common_millis()));
-        let job = queue::Job { key, args, token: lease.token(), seen, trace, enqueued };
+        let deaths = lease.granted.map_or(0, |granted| granted.deaths);
+        let job = queue::Job { key, args, token: lease.token(), seen, trace, enqueued, deaths };
         let bytes = job.encode(scope, options.version).map_err(|why| why.to_string())?;
         let most = lease.tier().max_value_bytes();
         match bytes.len() {

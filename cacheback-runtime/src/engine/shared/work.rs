@@ -60,7 +60,7 @@ impl Cut {
 }
 
 /// How a job has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Its value is stored.
     Done,
@@ -70,6 +70,10 @@ pub(crate) enum Verdict {
     Unneeded,
     /// Its arguments make another key in this process.
     OtherKey,
+    /// The tier does not take its value, for this reason.
+    Unshared(Box<str>),
+    /// Too many workers have ended with its key.
+    Condemned,
     /// It was not run to its end, and another worker is to take it.
     Returned,
 }
@@ -78,6 +82,8 @@ pub(crate) enum Verdict {
 pub(in crate::engine) struct HeldOrder {
     order: Order,
     verdict: Verdict,
+    /// What becomes of a value that the tier has not taken.
+    unstored: Option<Verdict>,
     sender: Option<oneshot::Sender<Verdict>>,
 }
 
@@ -85,7 +91,7 @@ impl Drop for HeldOrder {
     fn drop(&mut self) {
         if let Some(sender) = self.sender.take() {
             // A worker that has given the job up does not wait for it.
-            let _ = sender.send(self.verdict);
+            let _ = sender.send(std::mem::replace(&mut self.verdict, Verdict::Returned));
         }
     }
 }
@@ -102,6 +108,16 @@ impl HeldOrder {
     /// Without an answer of the tier nobody knows whether the job may run.
     pub(super) fn is_unanswered(&mut self) {
         self.verdict = Verdict::Returned;
+    }
+
+    /// Too many workers have ended with its key. It is not run.
+    pub(super) fn is_condemned(&mut self) {
+        self.verdict = Verdict::Condemned;
+    }
+
+    /// Its value did not get into the tier, and so nobody sees it.
+    pub(super) fn has_not_stored(&mut self, verdict: Verdict) {
+        self.unstored = Some(verdict);
     }
 }
 
@@ -129,13 +145,16 @@ impl<C: Cacheable> Job<C> {
     pub(in crate::engine) fn judge(&mut self, result: Option<&FlightResult<C>>, has_effect: bool) {
         let Some(held) = &mut self.order else { return };
         held.verdict = match result {
-            None | Some(FlightResult::Value(_)) if has_effect => Verdict::Done,
-            None | Some(FlightResult::Value(_)) => Verdict::Unneeded,
+            None | Some(FlightResult::Value(_)) => match held.unstored.take() {
+                Some(verdict) => verdict,
+                None if has_effect => Verdict::Done,
+                None => Verdict::Unneeded,
+            },
             Some(FlightResult::Failed(_) | FlightResult::Panicked(_) | FlightResult::TimedOut) => {
                 Verdict::Failed
             }
             Some(FlightResult::Lost) => Verdict::Returned,
-            Some(FlightResult::Consulted(_) | FlightResult::Confirmed) => held.verdict,
+            Some(FlightResult::Consulted(_) | FlightResult::Confirmed) => return,
         };
     }
 
@@ -210,7 +229,8 @@ impl<C: Cacheable> Engine<C> {
             traces.follow(&job.span, context);
         }
         let (sender, verdict) = oneshot::channel();
-        job.order = Some(HeldOrder { order, verdict: Verdict::Returned, sender: Some(sender) });
+        job.order =
+            Some(HeldOrder { order, verdict: Verdict::Returned, unstored: None, sender: Some(sender) });
         Box::new(job).submit();
         Ok(verdict)
     }

@@ -145,7 +145,8 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Takes jobs for a worker, as many as its [rooms](Room) have places at most, and `most` of all. First come those that
     /// others have abandoned, and then those that wait, the oldest first; lines with jobs should take turns. No two
-    /// workers get the same job.
+    /// workers get the same job. One that was delivered before best comes with no other: it runs alone, and a worker
+    /// gives back what it cannot run beside it.
     ///
     /// If there is no job, it waits for one, for `wait` at the longest, and returns none then. A job that comes in the
     /// meantime should be returned soon: this is what a refresh waits for.

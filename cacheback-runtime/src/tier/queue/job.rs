@@ -24,6 +24,8 @@ pub(crate) struct Job {
     pub(crate) trace: Option<String>,
     /// When it was put on the queue, in milliseconds since 1970.
     pub(crate) enqueued: Option<u64>,
+    /// How many workers have ended with the lease of the key, one after the other.
+    pub(crate) deaths: u32,
 }
 
 /// What tells a key from others.
@@ -63,6 +65,12 @@ struct Sent {
     trace: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     enqueued: Option<u64>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    deaths: u32,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// Bytes, and not a list of numbers.
@@ -123,8 +131,7 @@ impl fmt::Display for NoJob {
 impl Job {
     /// The bytes of the job of a function.
     pub(crate) fn encode(self, scope: &Scope, version: u64) -> Result<Vec<u8>, Unencodable> {
-        let Self { key: JobKey { hash, fingerprint }, args, token: Token(token), seen, trace, enqueued } =
-            self;
+        let Self { key: JobKey { hash, fingerprint }, args, token, seen, trace, enqueued, deaths } = self;
         let sent = Sent {
             format: FORMAT,
             function: scope.name.to_string(),
@@ -132,10 +139,11 @@ impl Job {
             version,
             key: (hash, fingerprint),
             args: args.into_iter().map(Part).collect(),
-            token,
+            token: token.0,
             seen: seen.map(|WriteId(id)| id),
             trace,
             enqueued,
+            deaths,
         };
         (Encoding::<Sent>::of().encode)(&sent)
     }
@@ -143,7 +151,7 @@ impl Job {
     /// The job of a function in this version, from its bytes.
     pub(crate) fn decode(bytes: &[u8], scope: &Scope, version: u64) -> Result<Self, NoJob> {
         let sent = (Encoding::<Sent>::of().decode)(bytes).map_err(NoJob::Undecodable)?;
-        let Sent { format, function, instance, version: of, key, args, token, seen, trace, enqueued } = sent;
+        let Sent { format, function, instance, version: of, .. } = sent;
         if format != FORMAT {
             return Err(NoJob::Format);
         }
@@ -153,10 +161,10 @@ impl Job {
         if of != version {
             return Err(NoJob::Version);
         }
+        let Sent { key: (hash, fingerprint), args, token, seen, trace, enqueued, deaths, .. } = sent;
         let args = args.into_iter().map(|Part(bytes)| bytes).collect();
-        let (hash, fingerprint) = key;
         let key = JobKey { hash, fingerprint };
-        Ok(Self { key, args, token: Token(token), seen: seen.map(WriteId), trace, enqueued })
+        Ok(Self { key, args, token: Token(token), seen: seen.map(WriteId), trace, enqueued, deaths })
     }
 }
 
@@ -177,6 +185,7 @@ mod tests {
             seen: Some(WriteId(3)),
             trace: None,
             enqueued: None,
+            deaths: 0,
         }
     }
 
@@ -187,6 +196,7 @@ mod tests {
             (scope("shop::Repo::sales", Some("Repo")), Job { args: vec![], seen: None, ..job() }),
             (scope("f", None), Job { trace: Some("00-a-b-01".to_owned()), ..job() }),
             (scope("f", None), Job { enqueued: Some(1_700_000_000_000), ..job() }),
+            (scope("f", None), Job { deaths: 2, ..job() }),
         ] {
             let bytes = job.clone().encode(&scope, 2).unwrap();
             assert_eq!(Job::decode(&bytes, &scope, 2), Ok(job));

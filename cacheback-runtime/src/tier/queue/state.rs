@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use super::rate::Rate;
-use super::turns::take_turns;
+use super::turns::{Beside, take_turns};
 use super::{DeadJob, Delivery, Ended, Line, QueueStatus, Room};
 use crate::base::clock::{Moment, nanos};
 use crate::rules::queue::{HEARTBEAT, QueueFacts, hands_over};
@@ -75,10 +75,13 @@ impl Jobs {
         self.rate = self.rate.ended(now);
     }
 
-    /// The next job that its worker has abandoned, else the next that waits.
-    fn next(&mut self, now: Moment, min_idle: Duration) -> Option<Delivery> {
+    /// The next job that its worker has abandoned, else the next that waits. `beside` others, none that was delivered before.
+    fn next(&mut self, now: Moment, min_idle: Duration, beside: Beside) -> Option<Delivery> {
         let is_abandoned = |taken: &Taken| now.since(taken.since) >= nanos(min_idle);
         if let Some((id, taken)) = self.taken.iter_mut().find(|(_, taken)| is_abandoned(taken)) {
+            if beside == Beside::Others {
+                return None;
+            }
             taken.since = now;
             taken.deliveries += 1;
             let Taken { bytes, deliveries, .. } = &*taken;
@@ -87,6 +90,9 @@ impl Jobs {
                 bytes: bytes.clone(),
                 deliveries: *deliveries,
             });
+        }
+        if beside == Beside::Others && self.waiting.front()?.deliveries > 0 {
+            return None;
         }
         let Waiting { id, bytes, deliveries, since } = self.waiting.pop_front()?;
         let deliveries = deliveries + 1;
@@ -119,9 +125,9 @@ impl Queues {
     /// Jobs for a worker, as many as it has places at most.
     pub(crate) fn take(&mut self, now: Moment, rooms: &[Room], most: usize) -> Vec<(Line, Delivery)> {
         let Self { lines, turn, .. } = self;
-        let next = |room: &Room| {
+        let next = |room: &Room, beside| {
             let jobs = lines.get_mut(&room.line);
-            Ok::<_, Infallible>(jobs.and_then(|jobs| jobs.next(now, room.min_idle)))
+            Ok::<_, Infallible>(jobs.and_then(|jobs| jobs.next(now, room.min_idle, beside)))
         };
         take_turns(rooms, most, turn, next).unwrap_or_else(|never| match never {})
     }

@@ -1,6 +1,17 @@
 //! The lines of a worker take turns, so that a long one keeps no other from being served.
+//!
+//! A job that was delivered before, and may have ended its worker, is taken with no other: it would condemn that one, too.
 
 use super::{Delivery, Line, Room};
+
+/// What a job is taken with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Beside {
+    /// It is the first.
+    Nothing,
+    /// It is to be one that was not delivered before.
+    Others,
+}
 
 /// Takes jobs for a worker, as many as it has places and `most` of all, from one line after the other. `turn` is the line
 /// that was served last, and `next` takes the next job of a line.
@@ -8,7 +19,7 @@ pub(crate) fn take_turns<E>(
     rooms: &[Room],
     most: usize,
     turn: &mut Option<Line>,
-    mut next: impl FnMut(&Room) -> Result<Option<Delivery>, E>,
+    mut next: impl FnMut(&Room, Beside) -> Result<Option<Delivery>, E>,
 ) -> Result<Vec<(Line, Delivery)>, E> {
     let mut taken = Vec::new();
     let mut places: Vec<_> = rooms.iter().map(|room| room.places).collect();
@@ -17,7 +28,8 @@ pub(crate) fn take_turns<E>(
     while taken.len() < most && empty < rooms.len() {
         let (room, places) = (&rooms[at % rooms.len()], &mut places[at % rooms.len()]);
         at += 1;
-        let job = if *places > 0 { next(room)? } else { None };
+        let beside = if taken.is_empty() { Beside::Nothing } else { Beside::Others };
+        let job = if *places > 0 { next(room, beside)? } else { None };
         let Some(job) = job else {
             empty += 1;
             continue;
@@ -25,7 +37,11 @@ pub(crate) fn take_turns<E>(
         *places -= 1;
         empty = 0;
         *turn = Some(room.line.clone());
+        let is_first = job.deliveries == 1;
         taken.push((room.line.clone(), job));
+        if !is_first {
+            break;
+        }
     }
     Ok(taken)
 }

@@ -160,24 +160,15 @@ impl Inner {
         })
     }
 
-    /// The jobs of a line that others have abandoned.
-    async fn abandoned(
-        self: &Arc<Self>,
-        worker: &str,
-        room: &Room,
-        most: usize,
-    ) -> Result<Vec<Delivery>, Down> {
+    /// A job of a line that its worker has abandoned.
+    async fn abandoned(self: &Arc<Self>, worker: &str, room: &Room) -> Result<Option<Delivery>, Down> {
         let keys = [self.key(&room.line, 's')];
-        let args = [worker.as_bytes().to_vec(), text(millis(room.min_idle)), text(room.places.min(most))];
-        let Value::Array(jobs) = self.asked(self.queue_scripts.claim.call(&keys, &args)).await? else {
+        let args = [worker.as_bytes().to_vec(), text(millis(room.min_idle))];
+        let Value::Array(job) = self.asked(self.queue_scripts.claim.call(&keys, &args)).await? else {
             return Err(unexpected());
         };
-        let job = |job| {
-            let Value::Array(parts) = job else { return None };
-            let [id, entry, deliveries] = <[Value; 3]>::try_from(parts).ok()?;
-            delivery(id, entry, u32::try_from(number(&deliveries).ok()?).unwrap_or(u32::MAX))
-        };
-        Ok(jobs.into_iter().filter_map(job).collect())
+        let Ok([id, entry, deliveries]) = <[Value; 3]>::try_from(job) else { return Ok(None) };
+        Ok(delivery(id, entry, u32::try_from(number(&deliveries)?).unwrap_or(u32::MAX)))
     }
 
     /// Takes jobs that nobody has had, from one line after the other, without waiting for any.
@@ -349,16 +340,14 @@ impl Queue for Connected {
             if rooms.is_empty() || most == 0 {
                 return Ok(Vec::new());
             }
-            let mut taken = Vec::new();
             for room in &rooms {
-                if taken.len() < most {
-                    let jobs = inner.abandoned(&worker, room, most - taken.len()).await?;
-                    taken.extend(jobs.into_iter().map(|job| (room.line.clone(), job)));
+                // With no other: it may have ended its worker.
+                if let Some(job) = inner.abandoned(&worker, room).await? {
+                    *lock(&inner.turn) = Some(room.line.clone());
+                    return Ok(vec![(room.line.clone(), job)]);
                 }
             }
-            if taken.is_empty() {
-                taken = inner.waiting(&worker, &rooms, most).await?;
-            }
+            let mut taken = inner.waiting(&worker, &rooms, most).await?;
             if taken.is_empty() {
                 taken = inner.next(&worker, &rooms, wait).await?;
             }

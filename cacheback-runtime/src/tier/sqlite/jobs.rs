@@ -13,7 +13,7 @@ use super::rows::column;
 use crate::base::clock::{Moment, nanos};
 use crate::rules::queue::{HEARTBEAT, QueueFacts, hands_over};
 use crate::tier::queue::rate::Rate;
-use crate::tier::queue::turns::take_turns;
+use crate::tier::queue::turns::{Beside, take_turns};
 use crate::tier::queue::{DeadJob, Delivery, Ended, Line, QueueStatus, Room};
 
 /// So many jobs are kept that are not run any more.
@@ -95,7 +95,7 @@ fn sum_of(job: &[u8]) -> i64 {
 pub(super) fn has_any(db: &Connection, now: Moment, rooms: &[Room]) -> Result<bool> {
     for room in rooms.iter().filter(|room| room.places > 0) {
         if let Some(line) = find(db, &room.line)? {
-            if next(db, line, abandoned(now, room))?.is_some() {
+            if next(db, line, abandoned(now, room), Beside::Nothing)?.is_some() {
                 return Ok(true);
             }
         }
@@ -108,15 +108,19 @@ fn abandoned(now: Moment, room: &Room) -> i64 {
     column(now.to_bits().saturating_sub(nanos(room.min_idle)))
 }
 
-/// The next job that its worker has abandoned, else the next that waits, with its earlier deliveries.
-fn next(db: &Connection, line: i64, abandoned: i64) -> Result<Option<(i64, u32)>> {
+/// The next job that its worker has abandoned, else the next that waits, with its earlier deliveries. `beside` others,
+/// none that was delivered before.
+fn next(db: &Connection, line: i64, abandoned: i64, beside: Beside) -> Result<Option<(i64, u32)>> {
     for sql in [
         "SELECT number, deliveries FROM jobs WHERE line = ?1 AND taken <= ?2 ORDER BY number LIMIT 1",
         "SELECT number, deliveries FROM jobs WHERE line = ?1 AND taken IS NULL AND ?2 NOTNULL ORDER BY number LIMIT 1",
     ] {
-        let job = db.prepare_cached(sql)?.query_row((line, abandoned), |row| Ok((row.get(0)?, row.get(1)?)));
-        if let Some(job) = job.optional()? {
-            return Ok(Some(job));
+        let job = db.prepare_cached(sql)?.query_row((line, abandoned), |row| {
+            // A damaged one is no reason to stop at it for ever.
+            Ok((row.get(0)?, u32::try_from(count(row, 1)?).unwrap_or(u32::MAX)))
+        });
+        if let Some((number, deliveries)) = job.optional()? {
+            return Ok((deliveries == 0 || beside == Beside::Nothing).then_some((number, deliveries)));
         }
     }
     Ok(None)
@@ -130,9 +134,10 @@ pub(super) fn take(
     turn: &mut Option<Line>,
     holder: u64,
 ) -> Result<Vec<(Line, Delivery)>> {
-    take_turns(rooms, most, turn, |room| {
+    take_turns(rooms, most, turn, |room, beside| {
         let Some(line) = find(db, &room.line)? else { return Ok(None) };
-        let Some((number, deliveries)) = next(db, line, abandoned(now, room))? else { return Ok(None) };
+        let next = next(db, line, abandoned(now, room), beside)?;
+        let Some((number, deliveries)) = next else { return Ok(None) };
         let deliveries = deliveries.saturating_add(1);
         let mut update =
             db.prepare_cached("UPDATE jobs SET taken = ?2, holder = ?3, deliveries = ?4 WHERE number = ?1")?;
@@ -232,9 +237,11 @@ pub(super) fn beat(db: &Connection, now: Moment, worker: &str, lines: &[Line]) -
     db.prepare_cached("DELETE FROM workers WHERE seen <= ?1")?.execute([gone])?;
     for line in lines {
         let mut insert = db.prepare_cached(
-            "INSERT OR IGNORE INTO lines (queue, function, instance, version) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO lines (queue, function, instance, version, seen) VALUES (?1, ?2, ?3, ?4, ?5)
+                ON CONFLICT (queue, function, instance, version) DO UPDATE SET seen = ?5",
         )?;
-        insert.execute(columns(line))?;
+        let (queue, function, instance, version) = columns(line);
+        insert.execute(params![queue, function, instance, version, column(now.to_bits())])?;
         let number = find(db, line)?;
         let mut insert = db.prepare_cached("INSERT OR REPLACE INTO workers VALUES (?1, ?2, ?3)")?;
         insert.execute(params![number, worker, column(now.to_bits())])?;
@@ -246,6 +253,17 @@ pub(super) fn leave(db: &Connection, worker: &str, lines: &[Line]) -> Result<()>
     for line in lines {
         let mut delete = db.prepare_cached("DELETE FROM workers WHERE line = ?1 AND worker = ?2")?;
         delete.execute((find(db, line)?, worker))?;
+    }
+    Ok(())
+}
+
+/// Forgets the lines that no worker has served since then, with their dead jobs.
+pub(super) fn forget_lines(db: &Connection, then: i64) -> Result<()> {
+    let mut forget = db.prepare_cached(
+        "DELETE FROM lines WHERE seen <= ?1 AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.line = lines.line)",
+    )?;
+    if forget.execute([then])? > 0 {
+        db.execute("DELETE FROM dead WHERE line NOT IN (SELECT line FROM lines)", ())?;
     }
     Ok(())
 }
@@ -294,7 +312,8 @@ fn dead(db: &Connection, now: Moment, line: i64) -> Result<Vec<DeadJob>> {
         db.prepare_cached("SELECT at, deliveries, error FROM dead WHERE line = ?1 ORDER BY number")?;
     let rows = select.query_map([line], |row| {
         let age = moment(row, 0)?.map(|at| since(now, at)).unwrap_or_default();
-        Ok(DeadJob { age, deliveries: row.get(1)?, error: row.get(2)? })
+        let deliveries = u32::try_from(count(row, 1)?).unwrap_or(u32::MAX);
+        Ok(DeadJob { age, deliveries, error: row.get(2)? })
     })?;
     rows.collect()
 }

@@ -28,9 +28,11 @@ use super::trouble::Trouble;
 /// `CBK1`, by which a file is known.
 const APPLICATION: i64 = 0x4342_4b31;
 /// The version of the tables. A file of a newer one is not touched.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 /// It has no queue yet.
 const WITHOUT_QUEUE: i64 = 1;
+/// Its leases do not count the workers that have ended with them, and its lines are never forgotten.
+const WITHOUT_DEATHS: i64 = 2;
 
 const TABLES: &str = "
 CREATE TABLE entries (
@@ -58,7 +60,8 @@ CREATE TABLE leases (
     failures INTEGER NOT NULL,
     since INTEGER NOT NULL,
     until INTEGER NOT NULL,
-    wanted INTEGER NOT NULL
+    wanted INTEGER NOT NULL,
+    deaths INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE TABLE scopes (
     name TEXT PRIMARY KEY,
@@ -102,6 +105,7 @@ CREATE TABLE lines (
     minute INTEGER NOT NULL DEFAULT 0,
     this INTEGER NOT NULL DEFAULT 0,
     last INTEGER NOT NULL DEFAULT 0,
+    seen INTEGER NOT NULL DEFAULT 0,
     UNIQUE (queue, function, instance, version)
 );
 CREATE TABLE jobs (
@@ -145,11 +149,17 @@ CREATE TRIGGER leaves AFTER DELETE ON jobs BEGIN
 END;
 ";
 
+/// What a file of an older version lacks.
+const DEATHS: &str = "ALTER TABLE leases ADD COLUMN deaths INTEGER NOT NULL DEFAULT 0;";
+const SEEN: &str = "ALTER TABLE lines ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;";
+
 /// What is to be written to a file before it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Lacks {
     Nothing,
     /// It is one of an older version.
+    Columns,
+    /// It is one of a still older version.
     Queue,
     /// Nothing was ever written to it.
     Everything,
@@ -162,6 +172,7 @@ pub(super) fn lacks(db: &Connection) -> Result<Lacks, Trouble> {
     match (application, version, number("SELECT count(*) FROM sqlite_schema")?) {
         (0, 0, 0) => Ok(Lacks::Everything),
         (APPLICATION, WITHOUT_QUEUE, 1..) => Ok(Lacks::Queue),
+        (APPLICATION, WITHOUT_DEATHS, 1..) => Ok(Lacks::Columns),
         (APPLICATION, VERSION, 1..) => Ok(Lacks::Nothing),
         (APPLICATION, VERSION.., _) => Err(Trouble::newer()),
         _ => Err(Trouble::foreign()),
@@ -180,14 +191,13 @@ pub(super) fn lay_out(db: &Connection, patience: &Patience) -> Result<(), Troubl
 }
 
 fn lay_out_once(db: &Connection) -> Result<(), Trouble> {
-    let lacks = lacks(db)?;
-    if lacks == Lacks::Everything {
-        db.execute_batch(TABLES)?;
-    }
-    if lacks != Lacks::Nothing {
-        db.execute_batch(QUEUE)?;
-        db.pragma_update(None, "application_id", APPLICATION)?;
-        db.pragma_update(None, "user_version", VERSION)?;
-    }
-    Ok(())
+    let steps: &[&str] = match lacks(db)? {
+        Lacks::Nothing => return Ok(()),
+        Lacks::Columns => &[DEATHS, SEEN],
+        Lacks::Queue => &[DEATHS, QUEUE],
+        Lacks::Everything => &[TABLES, QUEUE],
+    };
+    steps.iter().try_for_each(|step| db.execute_batch(step))?;
+    db.pragma_update(None, "application_id", APPLICATION)?;
+    Ok(db.pragma_update(None, "user_version", VERSION)?)
 }

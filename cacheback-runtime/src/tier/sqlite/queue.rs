@@ -57,7 +57,9 @@ async fn take(link: &Link, rooms: &[Room], most: usize) -> Result<Vec<(Line, Del
     }
     let most = most.min(usize::try_from(shared.room().step()).unwrap_or(1));
     let size = Size { rows: (most + unanswered.len()) as u64, ..Size::SMALL };
-    let (holder, rooms, put_back) = (Token::random().0, rooms.to_vec(), unanswered.clone());
+    // One that has got no answer is tried again by the same number: what it has brought is put back first.
+    let holder = unanswered.first().copied().unwrap_or_else(|| Token::random().0);
+    let (rooms, put_back) = (rooms.to_vec(), unanswered.clone());
     let turns = Arc::clone(shared);
     let taken = link.change(Concerns::Jobs, size, move |store, place| {
         put_back.iter().try_for_each(|holder| jobs::put_back(&store.db, *holder))?;
@@ -67,7 +69,8 @@ async fn take(link: &Link, rooms: &[Room], most: usize) -> Result<Vec<(Line, Del
     let taken = taken.await;
     if taken.is_err() {
         // It may have happened all the same.
-        shared.takes.unanswered(unanswered.into_iter().chain([holder]));
+        let this = Some(holder).filter(|holder| !unanswered.contains(holder));
+        shared.takes.unanswered(unanswered.into_iter().chain(this));
     }
     taken
 }

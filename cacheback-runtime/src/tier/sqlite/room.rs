@@ -18,9 +18,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Result};
 
 use super::changes::bump_all;
-use super::rows::{column, entomb};
+use super::jobs;
+use super::rows::{WORKING, column, entomb};
 use super::trouble::Trouble;
-use crate::base::clock::Moment;
+use crate::base::clock::{Moment, nanos};
+use crate::rules::queue::PATIENCE;
 use crate::tier::fencing::micros;
 
 pub(super) const NO_PLACE: &str = "its log has no more room, as a process has been reading for long";
@@ -35,6 +37,8 @@ const MOST: i64 = 50_000;
 const PAGES: u64 = 16 << 10;
 /// A job that nobody has run for a day is forgotten, in nanoseconds.
 const FORGOTTEN: u64 = 86_400_000_000_000;
+/// A line that no worker has served for a week is forgotten, in nanoseconds.
+const ABANDONED: u64 = 7 * FORGOTTEN;
 /// The pages of one value, beside those of its bytes.
 const SLACK: u64 = 32;
 
@@ -196,7 +200,9 @@ impl Room {
                 (SELECT place FROM entries WHERE until <= ?1 ORDER BY until LIMIT ?2)",
         )?;
         let dropped = drop.execute([at, self.step()])?;
-        db.prepare_cached("DELETE FROM leases WHERE until <= ?1")?.execute([at])?;
+        // What is left of the lease of a worker that has ended with it is kept longer.
+        let mut forget = db.prepare_cached("DELETE FROM leases WHERE until + (phase = ?2) * ?3 <= ?1")?;
+        forget.execute([at, WORKING, column(nanos(PATIENCE))])?;
         db.prepare_cached("DELETE FROM messages WHERE at <= ?1")?
             .execute([at.saturating_sub(column(MESSAGES))])?;
         forget_messages(db, MOST)?;
@@ -204,6 +210,7 @@ impl Room {
             "DELETE FROM jobs WHERE enqueued <= ?1 AND number IN (SELECT number FROM jobs ORDER BY number LIMIT ?2)",
         )?;
         forget.execute([at.saturating_sub(column(FORGOTTEN)), self.step()])?;
+        jobs::forget_lines(db, at.saturating_sub(column(ABANDONED)))?;
         let free = number(db, "PRAGMA page_count")?.saturating_sub(self.pages(db)?);
         if free > 0 {
             // It was given more room before.

@@ -72,7 +72,7 @@ const LOAD: &str = "
 SELECT e.place, e.number, e.fingerprint, e.born, e.lifetime, e.retention, e.stale, e.gone, e.mark, e.sum,
     CASE WHEN ?3 AND e.number IS NOT ?4 THEN e.envelope END,
     s.stale, s.gone, state.floor,
-    l.phase, l.token, l.stale, l.gone, l.failures, l.since, l.until, l.wanted
+    l.phase, l.token, l.stale, l.gone, l.failures, l.since, l.until, l.wanted, l.deaths
 FROM state
 LEFT JOIN entries e ON e.hash = ?1
 LEFT JOIN leases l ON l.hash = ?1
@@ -220,17 +220,22 @@ fn know(db: &Connection, key: &WireKey) -> Result<()> {
     insert.execute([&*key.scope.name]).map(drop)
 }
 
+/// The phase of a lease that a worker has for a job.
+pub(super) const WORKING: i64 = 3;
+
 fn lease(row: &Row<'_>, at: usize, now: Moment) -> Result<Option<Held>> {
     let phase = match row.get::<_, Option<i64>>(at)? {
         None => return Ok(None),
         Some(0) => Phase::Running,
         Some(1) => Phase::Queued,
+        Some(WORKING) => Phase::Working,
+        Some(4) => Phase::Lapsed,
         Some(_) => Phase::BackOff,
     };
     // No lease lasts longer, and no key is held by one that is damaged.
     let longest = match phase {
-        Phase::Running => nanos(LEASE),
-        Phase::Queued => nanos(PATIENCE),
+        Phase::Running | Phase::Working => nanos(LEASE),
+        Phase::Queued | Phase::Lapsed => nanos(PATIENCE),
         Phase::BackOff => LONGEST_BACK_OFF,
     };
     Ok(Some(Held {
@@ -241,30 +246,35 @@ fn lease(row: &Row<'_>, at: usize, now: Moment) -> Result<Option<Held>> {
         since: moment(row, at + 5)?,
         until: moment(row, at + 6)?.min(now.plus(longest)),
         is_wanted: row.get(at + 7)?,
+        deaths: u32::try_from(number(row, at + 8)?).unwrap_or(u32::MAX),
     }))
 }
 
 fn put_lease(db: &Connection, hash: [u8; 16], lease: Option<Held>) -> Result<()> {
-    let Some(Held { phase, token, stamp, failures, since, until, is_wanted }) = lease else {
+    let Some(Held { phase, token, stamp, failures, since, until, is_wanted, deaths }) = lease else {
         return db.prepare_cached("DELETE FROM leases WHERE hash = ?1")?.execute([hash]).map(drop);
     };
     let phase = match phase {
         Phase::Running => 0,
         Phase::Queued => 1,
         Phase::BackOff => 2,
+        Phase::Working => WORKING,
+        Phase::Lapsed => 4,
     };
     let mut insert = db.prepare_cached(
-        "INSERT OR REPLACE INTO leases (hash, phase, token, stale, gone, failures, since, until, wanted)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT OR REPLACE INTO leases (hash, phase, token, stale, gone, failures, since, until, wanted, deaths)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     )?;
     let [stale, gone, since, until] = [stamp.stale, stamp.gone, since.to_bits(), until.to_bits()].map(column);
     let token = token.0 as i64;
-    insert.execute(params![hash, phase, token, stale, gone, failures, since, until, is_wanted]).map(drop)
+    insert
+        .execute(params![hash, phase, token, stale, gone, failures, since, until, is_wanted, deaths])
+        .map(drop)
 }
 
 /// Extends a lease. Returns whether there is one.
 pub(super) fn extend(db: &Connection, hash: [u8; 16], token: Token, now: Moment) -> Result<bool> {
-    let sql = "SELECT phase, token, stale, gone, failures, since, until, wanted FROM leases WHERE hash = ?1";
+    let sql = "SELECT phase, token, stale, gone, failures, since, until, wanted, deaths FROM leases WHERE hash = ?1";
     let mut select = db.prepare_cached(sql)?;
     let mut rows = select.query([hash])?;
     let Some(row) = rows.next()? else { return Ok(false) };

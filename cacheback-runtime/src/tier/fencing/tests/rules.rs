@@ -396,6 +396,91 @@ fn a_job_leaves_a_running_fetch_and_a_back_off_alone() {
     assert!(!is_ours(&run_job(&mut world, 2, seen)), "it has failed");
 }
 
+/// That of the value that is there.
+fn number(world: &mut World) -> WriteId {
+    match world.read() {
+        Read::Found(found) => found.id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// How many workers have ended with the lease, as the reader is told who puts the next job on the queue.
+fn deaths(world: &mut World) -> u32 {
+    let id = number(world);
+    let (token, seen) = (Token(1), Some(id));
+    match world.ask(Request { token, seen, ahead: None, is_awaited: false, is_running: false, job: None }) {
+        Acquired::Ours(lease) => lease.deaths,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A value that is kept for long.
+fn kept(text: &str) -> Payload {
+    let value = value(text, 0);
+    Payload { ages: Ages { retention: secs(9_999), ..value.ages }, ..value }
+}
+
+/// A worker takes the job that waits, and does not tell its end.
+fn end_with_job(world: &mut World, token: u64) {
+    let id = number(world);
+    assert!(is_ours(&run_job(world, token, Some(id))));
+    world.pass(secs(2));
+    assert!(world.extend(token));
+    world.pass(secs(5));
+}
+
+#[test]
+fn workers_that_end_with_a_lease_are_counted() {
+    let mut world = World::new();
+    world.write(Change::Set(kept("a")));
+    world.pass(secs(20));
+    for ended in 0..4 {
+        assert_eq!(deaths(&mut world), ended);
+        end_with_job(&mut world, 2);
+        world.state.sweep(world.now);
+    }
+    // A caller who waits has another process fetch it, whose end is not counted.
+    let Acquired::Ours(lease) = world.await_lease(3) else { panic!("nobody has it") };
+    assert_eq!(lease.deaths, 4);
+    world.pass(secs(5));
+    assert_eq!(deaths(&mut world), 0);
+    // A change by nobody who has fetched it says nothing of its body.
+    end_with_job(&mut world, 2);
+    world.write(Change::Invalidate { tombstone: KEPT });
+    assert_eq!(deaths(&mut world), 1);
+    end_with_job(&mut world, 2);
+    world.pass(secs(599));
+    assert_eq!(deaths(&mut world), 2, "it is remembered for ten minutes");
+    end_with_job(&mut world, 2);
+    world.pass(secs(600));
+    world.state.sweep(world.now);
+    assert_eq!(deaths(&mut world), 0);
+}
+
+#[test]
+fn a_job_that_has_told_its_end_is_no_death() {
+    let mut world = World::new();
+    world.write(Change::Set(kept("a")));
+    world.pass(secs(20));
+    for release in [Release::Free, Release::BackOff { left: secs(9), failures: 1 }] {
+        deaths(&mut world);
+        end_with_job(&mut world, 2);
+        assert_eq!(deaths(&mut world), 1);
+        let id = number(&mut world);
+        assert!(is_ours(&run_job(&mut world, 3, Some(id))));
+        world.state.release(world.now, &world.key, Token(3), release);
+        world.pass(secs(9));
+        assert_eq!(deaths(&mut world), 0);
+        world.state.release(world.now, &world.key, Token(1), Release::Free);
+    }
+    deaths(&mut world);
+    let id = number(&mut world);
+    let Acquired::Ours(lease) = run_job(&mut world, 2, Some(id)) else { panic!("it waits") };
+    world.pass(secs(5));
+    assert!(matches!(world.state.store(world.now, &world.key, &lease, kept("b")), Stored::Yes(_)), "late");
+    assert_eq!(deaths(&mut world), 0);
+}
+
 #[test]
 fn a_lease_from_before_a_clear_is_void() {
     for change in [Bump::Stale, Bump::Gone] {

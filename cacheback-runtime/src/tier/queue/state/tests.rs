@@ -123,7 +123,28 @@ fn an_abandoned_job_goes_to_another_worker_before_those_that_wait() {
     assert_eq!(world.take(&[room("a", 1)]), jobs(&[("1", 2)]));
     assert_eq!(world.take(&[room("a", 1)]), jobs(&[]), "its time counts anew");
     world.pass(75);
-    assert_eq!(world.take(&[room("a", 9)]), jobs(&[("1", 3), ("2", 2)]));
+    world.enqueue("a", "3").unwrap_err();
+    assert_eq!(world.take(&[room("a", 9)]), jobs(&[("1", 3)]), "with no other beside it");
+    assert_eq!(world.take(&[room("a", 9)]), jobs(&[("2", 2)]));
+}
+
+/// It may have ended its worker, and those that are taken with it would count as if they had.
+#[test]
+fn a_job_that_was_delivered_before_is_taken_with_no_other() {
+    let mut world = World::served(&["a", "b"]);
+    for (function, job) in [("a", "1"), ("b", "2"), ("b", "3"), ("a", "4")] {
+        world.enqueue(function, job).unwrap();
+    }
+    world.take_one("a");
+    world.pass(75);
+    let again = world.take_one("a");
+    assert_eq!((&*again.bytes, again.deliveries), (&b"1"[..], 2));
+    world.queues.give_back(&line("a"), &again);
+    // Its turn is that of its line.
+    let rooms = [room("a", 9), room("b", 9)];
+    assert_eq!(world.take(&rooms), jobs(&[("2", 1), ("3", 1)]));
+    assert_eq!(world.take(&rooms), jobs(&[("1", 2)]));
+    assert_eq!(world.take(&rooms), jobs(&[("4", 1)]));
 }
 
 #[test]

@@ -18,7 +18,7 @@ if is_value and (id > tonumber(ARGV[5]) or is_fresh) then
 end
 local is_job = ARGV[10] ~= ''
 if state and token ~= ARGV[4] then
-  local left = redis.call('PTTL', KEYS[2])
+  local left = lease_left or redis.call('PTTL', KEYS[2])
   -- With more time left than a lease has it is one from before the server's clock was set back.
   local longest = 2 * tonumber(state == 'q' and ARGV[11] or ARGV[7])
   local is_void = lease_stale < stale or lease_gone < gone or state ~= 'b' and left > longest
@@ -27,7 +27,7 @@ if state and token ~= ARGV[4] then
     -- A void one is no job any more, for a later reader enqueues another.
     gives_way = state == 'q' and token == ARGV[10] and not is_void
   else
-    gives_way = is_void or ARGV[6] == '1' and state ~= 'r'
+    gives_way = is_void or ARGV[6] == '1' and (state == 'q' or state == 'b')
   end
   if not gives_way then
     redis.call('SETRANGE', KEYS[2], 29, '\1')
@@ -37,6 +37,7 @@ elseif is_job and not state and id ~= tonumber(ARGV[5]) then
   -- The key was changed since the job was enqueued.
   return { 'theirs', stale, gone, 0, 0, '' }
 end
-local granted = ARGV[8] .. ARGV[4] .. struct.pack('<I8I8I4', stale, gone, failures or 0) .. '\0'
-redis.call('SET', KEYS[2], granted, 'PX', ARGV[8] == 'q' and ARGV[11] or ARGV[7])
-return { 'ours', stale, gone, id }
+local lasts = ARGV[8] == 'q' and ARGV[11] or ARGV[8] == 'w' and ARGV[7] + REMEMBERED or ARGV[7]
+local granted = struct.pack('<I8I8I4', stale, gone, failures or 0) .. '\0' .. string.char(deaths)
+redis.call('SET', KEYS[2], ARGV[8] .. ARGV[4] .. granted, 'PX', lasts)
+return { 'ours', stale, gone, id, deaths }

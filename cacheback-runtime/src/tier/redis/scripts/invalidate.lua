@@ -17,7 +17,7 @@ if is_value then
 else
   put(ARGV[5], next_id, math.max(left, tonumber(ARGV[4])))
 end
-if state == 'r' or state == 'q' then
+if state and state ~= 'b' then
   redis.call('DEL', KEYS[2])
 end
 publish(ARGV[6], next_id, standing)

@@ -5,9 +5,12 @@
 -- ARGV[2] the versions that the caller knows, which may have been lost here.
 -- ARGV[3] the channel of messages.
 --
--- A lease: state (r running, q queued, b back-off) | token 8 | stale 8 | gone 8 | failures 4 | wanted 1.
+-- A lease: state (r running, w running as a job of a worker, q queued, b back-off) | token 8 | stale 8 | gone 8 |
+-- failures 4 | wanted 1 | workers that have ended with it 1.
 
 local TOMBSTONE, INVALIDATED = '\51', '\85'
+-- For so many ms it is remembered that a worker has ended with a lease. Its key lasts so much longer.
+local REMEMBERED = 600000
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -38,11 +41,19 @@ if #head == 84 and string.sub(head, 1, 3) == 'CBK' then
 end
 local next_id = math.max(now, id + 1)
 
-local state, token, lease_stale, lease_gone, failures
+local state, token, lease_stale, lease_gone, lease_left, failures
+local deaths = 0
 local lease = redis.call('GET', KEYS[2])
-if lease and #lease == 30 then
+if lease and #lease == 31 then
   state, token = string.sub(lease, 1, 1), string.sub(lease, 2, 9)
   lease_stale, lease_gone, failures = struct.unpack('<I8I8I4', string.sub(lease, 10, 29))
+  deaths = string.byte(lease, 31)
+  if state == 'w' then
+    lease_left = redis.call('PTTL', KEYS[2]) - REMEMBERED
+    if lease_left <= 0 then
+      state, token, failures, deaths = nil, nil, 0, math.min(deaths + 1, 255)
+    end
+  end
 end
 
 -- A change that is made late may have been made since this moment. 0: it is made now.

@@ -140,7 +140,7 @@ fn files_that_are_not_ours_are_left_as_they_are() {
     .unwrap();
     let newer = file();
     drop(open(&newer.1).unwrap());
-    Connection::open(&newer.1).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
+    Connection::open(&newer.1).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
     for ((_folder, path), why) in [
         (text, "no database of cacheback"),
         (foreign("CREATE TABLE users (name TEXT)"), "no database of cacheback"),
@@ -165,20 +165,28 @@ fn files_that_are_not_ours_are_left_as_they_are() {
 /// It gets what it lacks, and keeps what it has.
 #[test]
 fn a_file_of_an_older_version_is_used() {
-    let (_folder, path) = file();
-    let store = open(&path).unwrap();
-    store.write(store.clock.now(), &key(1), Change::Set(value(10))).unwrap();
-    drop(store);
-    let older = "DROP TABLE lines; DROP TABLE jobs; DROP TABLE loads; DROP TABLE workers; DROP TABLE dead;
-                 PRAGMA user_version = 1";
-    Connection::open(&path).unwrap().execute_batch(older).unwrap();
-    drop(Sqlite::open(&path).unwrap());
-    let store = open(&path).unwrap();
-    assert!(matches!(read(&store, &key(1)), Read::Found(_)));
-    let lines = store.db.query_row("SELECT count(*) FROM lines", (), |row| row.get::<_, i64>(0));
-    assert_eq!(lines.unwrap(), 0);
-    drop(store);
-    drop(open(&path).unwrap());
+    for older in [
+        "ALTER TABLE leases DROP COLUMN deaths;
+         DROP TABLE lines; DROP TABLE jobs; DROP TABLE loads; DROP TABLE workers; DROP TABLE dead;
+         PRAGMA user_version = 1",
+        "ALTER TABLE leases DROP COLUMN deaths; ALTER TABLE lines DROP COLUMN seen; PRAGMA user_version = 2",
+    ] {
+        let (_folder, path) = file();
+        let store = open(&path).unwrap();
+        let now = store.clock.now();
+        store.write(now, &key(1), Change::Set(value(10))).unwrap();
+        drop(store);
+        Connection::open(&path).unwrap().execute_batch(older).unwrap();
+        drop(Sqlite::open(&path).unwrap());
+        let store = open(&path).unwrap();
+        assert!(matches!(read(&store, &key(1)), Read::Found(_)));
+        let columns = "SELECT (SELECT count(*) FROM lines WHERE seen > 0), (SELECT count(*) FROM leases WHERE deaths > 0)";
+        let counts =
+            store.db.query_row(columns, (), |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)));
+        assert_eq!(counts.unwrap(), (0, 0));
+        drop(store);
+        drop(open(&path).unwrap());
+    }
 }
 
 /// The number of the tombstone, if there is no value.
