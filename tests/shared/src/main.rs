@@ -231,6 +231,15 @@ fn tier(server: &str) -> Result<Redis, cacheback::Error> {
     }
 }
 
+/// Completes on the signal of Ctrl-C, and on that of service managers.
+async fn stopped() {
+    let mut terminated = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).unwrap();
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.unwrap(),
+        _ = terminated.recv() => {}
+    }
+}
+
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -255,11 +264,7 @@ async fn main() {
     }
     println!("0 0 ready");
     if let Some(concurrency) = jobs {
-        let interrupted = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
-        match jobs::worker(told("serves=").unwrap_or("queued"))
-            .concurrency(concurrency)
-            .run(interrupted)
-            .await
+        match jobs::worker(told("serves=").unwrap_or("queued")).concurrency(concurrency).run(stopped()).await
         {
             Ok(worked) => {
                 println!("1 0 done={} failed={} dropped={}", worked.done, worked.failed, worked.dropped);

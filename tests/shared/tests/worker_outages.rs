@@ -6,7 +6,7 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use support::workers::{done, fetches, first, reads, staffed, stale, web, worker};
-use support::{Cluster, Fault, Origin, Process, Proxy, Server, wait_until};
+use support::{Cluster, Fault, Origin, Process, Proxy, Sentinels, Server, wait_until};
 
 /// Waits until a worker has done more jobs than these.
 fn works(web: &mut Process, jobs: u64) {
@@ -102,6 +102,47 @@ fn a_worker_that_was_in_a_black_hole_takes_jobs_again() {
     proxy.set(Fault::None);
     let before = done(&mut web).unwrap();
     works(&mut web, before + 1);
+}
+
+/// One that gives no answer keeps nobody from ending, and its job is another worker's when it is back.
+#[test]
+fn a_worker_is_stopped_while_its_server_hangs() {
+    let Some(server) = Server::start(&[]) else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &server.url());
+    first(&mut web, "key");
+    let mut stopped = worker(&origin, &server.url(), 4);
+    staffed(&mut web, 1);
+    origin.hold("key");
+    stale(&mut web, "key", 1);
+    origin.began("key", 2);
+    server.stop();
+    stopped.interrupt();
+    assert_eq!(stopped.ended().1, Some(0));
+    server.go_on();
+    origin.release("key");
+    let _next = worker(&origin, &server.url(), 4);
+    staffed(&mut web, 1);
+    reads(&mut web, "key", 3);
+    wait_until("the job does not end", || web.ask("queues").starts_with("length=0 under_way=0 "));
+}
+
+/// The queue has moved with the values.
+#[test]
+fn a_failover_to_a_replica() {
+    let Some(mut group) = Sentinels::start(None) else { return };
+    let origin = Origin::start();
+    let mut web = web(&origin, &group.url(""));
+    first(&mut web, "key");
+    let _worker = worker(&origin, &group.url(""), 4);
+    staffed(&mut web, 1);
+    works(&mut web, 0);
+    group.servers[0].kill();
+    let new = group.servers[1].port;
+    wait_until("there is no new master", || group.master() == new);
+    staffed(&mut web, 1);
+    let runs = done(&mut web).unwrap();
+    works(&mut web, runs);
 }
 
 #[test]

@@ -172,6 +172,17 @@ fn an_interrupted_worker_ends_its_jobs_and_exits_with_code_zero() {
     assert!(web.ask("queues").starts_with("length=0 under_way=0 workers=0 done=1 "));
 }
 
+/// As systemd and containers stop it.
+#[test]
+fn a_terminated_worker_ends_its_jobs_and_exits_with_code_zero() {
+    let Some((_tier, origin, mut web, mut terminated)) = in_the_midst_of_a_job() else { return };
+    terminated.terminate();
+    wait_until("it still counts as a worker", || web.ask("queues").contains("workers=0 "));
+    origin.release("key");
+    assert_eq!(terminated.ended(), ("done=1 failed=0 dropped=0".to_owned(), Some(0)));
+    reads(&mut web, "key", 2);
+}
+
 /// At its limit, which is 3 s here, the job goes back. The next worker has it.
 #[test]
 fn an_interrupted_worker_gives_back_what_takes_too_long() {

@@ -14,7 +14,7 @@ use crate::function::queued::Provisions;
 use crate::rules::queue::{DEATHS, Handling, PATIENCE, PLACE, handling, min_idle};
 use crate::tier::queue::job::NoJob;
 use crate::tier::queue::{Delivery, Ended, Job, Line, Queue, Room};
-use crate::tier::{Release, Scope, Tier, Token, WireKey};
+use crate::tier::{Acquired, Release, Request, Scope, Tier, Token, WireKey};
 
 /// The longest wait for a job.
 pub(super) const TAKE: Duration = Duration::from_secs(2);
@@ -188,10 +188,15 @@ impl Desk {
         at: usize,
         (place, handling): (&Place, Handling),
         delivery: &Delivery,
-        job: Result<Job, NoJob>,
+        mut job: Result<Job, NoJob>,
     ) {
         let Manned { serve, line, scope, min_idle, .. } = &self.functions[at];
         let queue = self.queue();
+        if let (2.., Handling::Alone, Ok(job)) = (delivery.deliveries, handling, &mut job) {
+            if !self.is_needed(&job.key.without_args(scope), job, serve.policy().refresh_ahead).await {
+                return self.end(line, delivery, Ended::Dropped).await;
+            }
+        }
         let ticket = job.as_ref().ok().map(|job| (job.key.without_args(scope), job.token));
         let patience = match handling {
             Handling::Together => PLACE,
@@ -205,6 +210,10 @@ impl Desk {
         };
         let running = first(pin!(place.run()), pin!(sleep(patience))).await.unwrap_or_default();
         let Some(_running) = running else {
+            if delivery.deliveries > 1 {
+                // It is granted with its first token again.
+                self.release(ticket, Release::Free);
+            }
             let _ = queue.give_back(line, delivery).await;
             return;
         };
@@ -245,9 +254,34 @@ impl Desk {
                 return self.bury(line, delivery, &why).await;
             }
         };
+        self.end(line, delivery, ended).await;
+    }
+
+    /// Whether a job that was delivered before may still be run, which mostly it is not: somebody reads its key, and has
+    /// put another one on the queue. So nothing is held up for it. Its lease gets a new token, and waits on.
+    async fn is_needed(&self, key: &WireKey, job: &mut Job, ahead: Duration) -> bool {
+        let (token, ahead) = (Token::random(), Some(ahead));
+        let Job { token: own, seen, .. } = *job;
+        let request = Request { token, seen, ahead, is_awaited: false, is_running: false, job: Some(own) };
+        match self.tier.acquire(key, request).await {
+            Ok(Acquired::Ours(_)) => {
+                job.token = token;
+                true
+            }
+            Ok(Acquired::Theirs { .. } | Acquired::Newer(_)) => false,
+            // It goes on, and is given back. The answer may be lost, and the lease is not.
+            Err(_) => {
+                self.tier.release(key, token, Release::Free);
+                true
+            }
+        }
+    }
+
+    /// A job has ended, and is forgotten.
+    async fn end(&self, line: &Line, delivery: &Delivery, ended: Ended) {
         self.floor.count(ended);
         // Without an answer another worker takes it over, and finds its key changed.
-        let _ = queue.done(line, &delivery.id, ended).await;
+        let _ = self.queue().done(line, &delivery.id, ended).await;
     }
 
     /// Ends the lease that waits for a job, if it still does.

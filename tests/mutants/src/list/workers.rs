@@ -88,7 +88,7 @@ pub(crate) const WORKERS: &[Mutation] = &[
             (Runtime, "tier::queue::state::tests::a_job_that_was_delivered_before_is_taken_with_no_other"),
             (
                 Runtime,
-                "tier::sqlite::tests::queue::rules::an_abandoned_job_goes_to_another_worker_before_those_that_wait",
+                "tier::sqlite::tests::queue::rules::a_job_that_was_delivered_before_is_taken_with_no_other",
             ),
         ],
     },

@@ -147,6 +147,11 @@ impl Process {
         self.signal(libc::SIGINT);
     }
 
+    /// Sends the signal of service managers.
+    pub(crate) fn terminate(&self) {
+        self.signal(libc::SIGTERM);
+    }
+
     /// Waits until it has ended by itself: its last words, and the code that it has ended with.
     #[track_caller]
     pub(crate) fn ended(&mut self) -> (String, Option<i32>) {
