@@ -394,11 +394,21 @@ pub(crate) struct Request {
     pub(crate) ahead: Option<Duration>,
     /// A caller waits for the fetch: a queued fetch and a back-off of another process do not keep it from the lease.
     pub(crate) is_awaited: bool,
-    /// The fetch is about to run. Otherwise it is queued for a worker, and nobody extends its lease.
-    pub(crate) is_running: bool,
+    pub(crate) purpose: LeaseFor,
     /// The lease of a queued fetch, which this one is to run in its place. It is given only if that one still waits, or
     /// has lapsed and the value is the one that the caller has seen.
     pub(crate) job: Option<Token>,
+}
+
+/// What a lease is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LeaseFor {
+    /// A fetch that is about to run.
+    Fetch,
+    /// The same, as a job of a worker.
+    Job,
+    /// A job that waits for a worker. Nobody extends its lease.
+    Queue,
 }
 
 /// Identifies a lease: drawn at random, so that no two processes choose the same.

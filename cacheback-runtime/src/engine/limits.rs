@@ -50,7 +50,6 @@ impl<C: Cacheable> Job<C> {
         // its own body has asked for the shutdown.
         self.flight.give_place_back();
         self.flight.lapse();
-        self.lapse_lease();
         self.start_parked();
         let mut is_late = limit.is_ok();
         loop {
@@ -59,9 +58,11 @@ impl<C: Cacheable> Job<C> {
             } else {
                 self.commit_abort(policy).map(Over::Aborted)
             };
+            // A fetch that ends tells the tier how, and one that goes on keeps nobody else off.
             if let Some(over) = over {
                 return Err(over);
             }
+            self.lapse_lease();
             executor.notify_progress();
             // A fetch that goes on after the limit of a shutdown can still time out.
             let timed_out = pin!(unless(is_late, timer.as_mut()));

@@ -8,7 +8,7 @@ use crate::rules::decide::{Decision, Facts, decide};
 use crate::rules::effect::{Effect, Ending, Fence, Held, effect};
 use crate::rules::freshness::{OwnTimes, State, Times, Windows, freshness};
 use crate::rules::policy::Policy;
-use crate::tier::{Acquired, Ages, Found, Lease, Read, Request, Stored, Token, WriteId, is_fresh};
+use crate::tier::{Acquired, Ages, Found, Lease, LeaseFor, Read, Request, Stored, Token, WriteId, is_fresh};
 
 /// A fetch that somebody else has the lease for is looked after again at the latest after this time.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -184,8 +184,14 @@ impl Holding {
         self.no_refresh_until = Moment::PAST;
         // It takes no value that was there before.
         let (seen, ahead) = (Some(WriteId(u64::MAX)), None);
-        let request =
-            Request { token: Token(random), seen, ahead, is_awaited: false, is_running: true, job: None };
+        let request = Request {
+            token: Token(random),
+            seen,
+            ahead,
+            is_awaited: false,
+            purpose: LeaseFor::Fetch,
+            job: None,
+        };
         (change, Some(self.ask(Step::Acquire(request), Ask::Acquire(request), now)))
     }
 
@@ -245,7 +251,7 @@ impl Holding {
             seen: self.value.as_ref().and_then(|value| value.id),
             ahead: Some(self.policy.refresh_ahead),
             is_awaited: false,
-            is_running: true,
+            purpose: LeaseFor::Fetch,
             job: None,
         };
         Some(self.ask(Step::Acquire(request), Ask::Acquire(request), now))

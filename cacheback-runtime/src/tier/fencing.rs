@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::late::{Delivered, Lateness, Order, There};
 use super::{
-    Acquired, Ages, Bump, Bumped, Change, Lease, Payload, Read, Release, Request, Stamp, Stored, Token,
-    Tombstone, WireKey, WriteId, is_fresh,
+    Acquired, Ages, Bump, Bumped, Change, Lease, LeaseFor, Payload, Read, Release, Request, Stamp, Stored,
+    Token, Tombstone, WireKey, WriteId, is_fresh,
 };
 use crate::base::clock::{Moment, nanos};
 use crate::rules::queue::PATIENCE;
@@ -291,7 +291,7 @@ impl<'e, V: Contents> At<'e, V> {
     }
 
     pub(super) fn acquire(self, request: Request) -> Acquired<Sighted<'e, V>> {
-        let Request { token, seen, ahead, is_awaited, is_running, job } = request;
+        let Request { token, seen, ahead, is_awaited, purpose, job } = request;
         let id = self.id();
         let Self { entry, key, scope, now, .. } = self;
         let found = entry.envelope.as_ref().and_then(|envelope| envelope.sighted(key, scope, now));
@@ -303,8 +303,10 @@ impl<'e, V: Contents> At<'e, V> {
             return Acquired::Newer(found);
         }
         let lease = entry.lease.as_mut().filter(|held| held.phase != Phase::Lapsed);
-        let is_free = lease.is_none();
-        if let Some(held) = lease.filter(|held| held.token != token) {
+        let (is_free, mut is_lost) = (lease.is_none(), false);
+        // The token of a job that has failed is no lease for it.
+        let is_own = |held: &Held| held.token == token && (job.is_none() || held.phase != Phase::BackOff);
+        if let Some(held) = lease.filter(|held| !is_own(held)) {
             let is_void = held.stamp != scope;
             let is_queued = held.phase == Phase::Queued;
             let gives_way = match job {
@@ -318,15 +320,18 @@ impl<'e, V: Contents> At<'e, V> {
                 let queued = is_queued.then_some(held.token);
                 return Acquired::Theirs { left, is_backoff: held.phase == Phase::BackOff, queued };
             }
+            // Its job is nowhere any more: a worker may have ended with it before it began.
+            is_lost = job.is_some() && purpose == LeaseFor::Queue;
         } else if job.is_some() && is_free && id != seen {
             // The key was changed since the job was enqueued.
             return Acquired::Theirs { left: Duration::ZERO, is_backoff: false, queued: None };
         }
         let (failures, deaths) = entry.lease.as_ref().map_or((0, 0), |held| (held.failures, held.deaths));
-        let (phase, lasts) = match (is_running, job) {
-            (false, _) => (Phase::Queued, PATIENCE),
-            (true, None) => (Phase::Running, LEASE),
-            (true, Some(_)) => (Phase::Working, LEASE),
+        let deaths = deaths.saturating_add(u32::from(is_lost));
+        let (phase, lasts) = match purpose {
+            LeaseFor::Fetch => (Phase::Running, LEASE),
+            LeaseFor::Job => (Phase::Working, LEASE),
+            LeaseFor::Queue => (Phase::Queued, PATIENCE),
         };
         let (stamp, since, until) = (scope, now, now.plus(nanos(lasts)));
         entry.lease = Some(Held { phase, token, stamp, failures, since, until, is_wanted: false, deaths });

@@ -20,8 +20,8 @@ use super::queue::state::Queues;
 use super::status::{Meter, TierStatus};
 use super::time_span::{self, TimeSpan};
 use super::{
-    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
-    Token, WireKey, WriteId,
+    Acquired, Bump, Change, Down, Lease, LeaseFor, Packed, Payload, Read, Release, Reply, Request, Scope,
+    Stored, Tier, Token, WireKey, WriteId,
 };
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::plain::Serial;
@@ -427,7 +427,7 @@ impl Server {
     fn acquire(&mut self, now: Moment, key: &WireKey, request: Request, holder: Option<Holder>) -> Acquired {
         let answer = self.state.acquire(now, key, request);
         // A queued one waits for a worker, and nobody extends it.
-        if matches!(answer, Acquired::Ours(_)) && request.is_running {
+        if matches!(answer, Acquired::Ours(_)) && request.purpose != LeaseFor::Queue {
             let name = state::name(key);
             // After a lost reply it is asked for again.
             self.leases.retain(|taken| taken.token != request.token || taken.name != name);

@@ -18,8 +18,8 @@ use super::messages::{Coherence, Listeners};
 use super::queue::Queue;
 use super::status::TierStatus;
 use super::{
-    Acquired, Ages, Bump, Change, Down, Found, Lease, Packed, Payload, Read, Release, Reply, Request, Scope,
-    Stored, Tier, Token, Tombstone, UNREADABLE, WireKey, WriteId,
+    Acquired, Ages, Bump, Change, Down, Found, Lease, LeaseFor, Packed, Payload, Read, Release, Reply,
+    Request, Scope, Stored, Tier, Token, Tombstone, UNREADABLE, WireKey, WriteId,
 };
 use crate::base::clock::Moment;
 use crate::base::process::{self, PerProcess};
@@ -219,17 +219,17 @@ impl Tier for Connected {
     }
 
     fn acquire(&self, key: &WireKey, request: Request) -> Reply<Acquired> {
-        let Request { token, seen, ahead, is_awaited, is_running, job } = request;
+        let Request { token, seen, ahead, is_awaited, purpose, job } = request;
         let had = seen;
         let args = [
             token.0.to_le_bytes().to_vec(),
             text(seen.map_or(0, |WriteId(id)| id)),
             text(u8::from(is_awaited)),
             text(LEASE.as_millis()),
-            match (is_running, job) {
-                (false, _) => b"q".to_vec(),
-                (true, None) => b"r".to_vec(),
-                (true, Some(_)) => b"w".to_vec(),
+            match purpose {
+                LeaseFor::Fetch => b"r".to_vec(),
+                LeaseFor::Job => b"w".to_vec(),
+                LeaseFor::Queue => b"q".to_vec(),
             },
             ahead.map_or_else(Vec::new, |ahead| text(millis(ahead))),
             job.map_or_else(Vec::new, |Token(job)| job.to_le_bytes().to_vec()),
@@ -248,7 +248,7 @@ impl Tier for Connected {
                 ("ours", 2) => {
                     let seen = Some(number(&rest[0])?).filter(|id| *id > 0).map(WriteId);
                     // A queued one waits for a worker, and nobody extends it.
-                    if is_running {
+                    if purpose != LeaseFor::Queue {
                         lock(&inner.leases).insert(token, inner.prefix.names(&key).lease);
                     }
                     let deaths = u32::try_from(number(&rest[1])?).unwrap_or(u32::MAX);

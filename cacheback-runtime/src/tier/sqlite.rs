@@ -15,8 +15,8 @@ use super::messages::{Coherence, Listeners};
 use super::queue::Queue;
 use super::status::{Meter, TierStatus};
 use super::{
-    Acquired, Bump, Change, Down, Lease, Packed, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
-    Token, WireKey, WriteId,
+    Acquired, Bump, Change, Down, Lease, LeaseFor, Packed, Payload, Read, Release, Reply, Request, Scope,
+    Stored, Tier, Token, WireKey, WriteId,
 };
 use crate::base::clock::Moment;
 use crate::base::process;
@@ -177,7 +177,8 @@ impl Tier for File {
         });
         Box::pin(async move {
             let acquired = acquired.await?;
-            if let (Acquired::Ours(lease), Some(shared), true) = (&acquired, shared, request.is_running) {
+            let extends = request.purpose != LeaseFor::Queue;
+            if let (Acquired::Ours(lease), Some(shared), true) = (&acquired, shared, extends) {
                 lock(&shared.leases).insert(lease.token, key.hash);
             }
             Ok(values::acquired(acquired, &settings, &key))
@@ -191,7 +192,6 @@ impl Tier for File {
         let since = Since::of(value.at);
         self.change(Concerns::Key(key.hash), size, move |store, place| {
             if !place.is_there {
-                store.release(place.now, &key, lease.token, Release::Free)?;
                 return Ok(Err(no_place()));
             }
             store.store(place.now, &key, &lease, value.aged(since.now())).map(Ok)

@@ -14,7 +14,7 @@ use crate::function::queued::Provisions;
 use crate::rules::queue::{DEATHS, Handling, PATIENCE, PLACE, handling, min_idle};
 use crate::tier::queue::job::NoJob;
 use crate::tier::queue::{Delivery, Ended, Job, Line, Queue, Room};
-use crate::tier::{Acquired, Release, Request, Scope, Tier, Token, WireKey};
+use crate::tier::{Acquired, LeaseFor, Release, Request, Scope, Tier, Token, WireKey};
 
 /// The longest wait for a job.
 pub(super) const TAKE: Duration = Duration::from_secs(2);
@@ -22,6 +22,8 @@ pub(super) const TAKE: Duration = Duration::from_secs(2);
 const TAKE_SOME: Duration = Duration::from_millis(100);
 /// How often a worker shows that it lives.
 pub(super) const BEAT: Duration = Duration::from_secs(5);
+/// A job that is to run alone waits no longer for that: others wait for it.
+const ALONE: Duration = Duration::from_secs(60);
 /// How long a worker waits after an operation that has failed, and with a job that it cannot run now.
 const AGAIN: Duration = Duration::from_secs(1);
 
@@ -172,7 +174,11 @@ impl Desk {
         let desk = Arc::clone(self);
         let Some(place) = self.floor.enter(handling == Handling::Alone) else {
             // What ends the one that runs alone is not to count for this one.
-            drop(runtime.spawn(async move { desk.queue().give_back(&line, &delivery).await }));
+            let place = self.floor.enter(false);
+            drop(runtime.spawn(async move {
+                let _ = desk.queue().give_back(&line, &delivery).await;
+                drop(place);
+            }));
             return;
         };
         let counted = Counted::new(&desk, at);
@@ -188,12 +194,12 @@ impl Desk {
         at: usize,
         (place, handling): (&Place, Handling),
         delivery: &Delivery,
-        mut job: Result<Job, NoJob>,
+        job: Result<Job, NoJob>,
     ) {
         let Manned { serve, line, scope, min_idle, .. } = &self.functions[at];
         let queue = self.queue();
-        if let (2.., Handling::Alone, Ok(job)) = (delivery.deliveries, handling, &mut job) {
-            if !self.is_needed(&job.key.without_args(scope), job, serve.policy().refresh_ahead).await {
+        if let (2.., Handling::Alone, Ok(job)) = (delivery.deliveries, handling, &job) {
+            if !self.is_needed(&job.key.without_args(scope), job).await {
                 return self.end(line, delivery, Ended::Dropped).await;
             }
         }
@@ -201,7 +207,7 @@ impl Desk {
         let patience = match handling {
             Handling::Together => PLACE,
             // It goes back before others take it for abandoned.
-            Handling::Alone => *min_idle / 2,
+            Handling::Alone => (*min_idle / 2).min(ALONE),
             Handling::Buried => {
                 // Whoever reads the key would put the next one on the queue at once.
                 self.release(ticket, Release::BackOff { left: PATIENCE, failures: DEATHS });
@@ -210,10 +216,6 @@ impl Desk {
         };
         let running = first(pin!(place.run()), pin!(sleep(patience))).await.unwrap_or_default();
         let Some(_running) = running else {
-            if delivery.deliveries > 1 {
-                // It is granted with its first token again.
-                self.release(ticket, Release::Free);
-            }
             let _ = queue.give_back(line, delivery).await;
             return;
         };
@@ -258,22 +260,18 @@ impl Desk {
     }
 
     /// Whether a job that was delivered before may still be run, which mostly it is not: somebody reads its key, and has
-    /// put another one on the queue. So nothing is held up for it. Its lease gets a new token, and waits on.
-    async fn is_needed(&self, key: &WireKey, job: &mut Job, ahead: Duration) -> bool {
-        let (token, ahead) = (Token::random(), Some(ahead));
-        let Job { token: own, seen, .. } = *job;
-        let request = Request { token, seen, ahead, is_awaited: false, is_running: false, job: Some(own) };
-        match self.tier.acquire(key, request).await {
-            Ok(Acquired::Ours(_)) => {
-                job.token = token;
-                true
-            }
-            Ok(Acquired::Theirs { .. } | Acquired::Newer(_)) => false,
-            // It goes on, and is given back. The answer may be lost, and the lease is not.
-            Err(_) => {
+    /// put another one on the queue. So nothing is held up for it.
+    async fn is_needed(&self, key: &WireKey, job: &Job) -> bool {
+        let Job { token, seen, .. } = *job;
+        let (is_awaited, purpose, job) = (false, LeaseFor::Queue, Some(token));
+        match self.tier.acquire(key, Request { token, seen, ahead: None, is_awaited, purpose, job }).await {
+            Ok(Acquired::Newer(_)) => {
                 self.tier.release(key, token, Release::Free);
-                true
+                false
             }
+            Ok(Acquired::Theirs { .. }) => false,
+            // Without an answer it goes on, and is given back.
+            Ok(Acquired::Ours(_)) | Err(_) => true,
         }
     }
 

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use super::SharedKey;
-use crate::tier::{Acquired, Down, Lease, Payload, Release, Request, Stored, Tier, Token, WireKey, WriteId};
+use crate::tier::{
+    Acquired, Down, Lease, LeaseFor, Payload, Release, Request, Stored, Tier, Token, WireKey, WriteId,
+};
 
 /// How a lease is asked for.
 pub(super) struct Asked {
     pub(super) seen: Option<WriteId>,
     pub(super) ahead: Option<Duration>,
     pub(super) is_awaited: bool,
-    pub(super) is_running: bool,
+    pub(super) purpose: LeaseFor,
     pub(super) job: Option<Token>,
 }
 
@@ -32,9 +34,9 @@ impl HeldLease {
     /// Asks for the lease. If the answer is lost, or not waited for, the lease may be ours.
     pub(super) async fn ask(
         &mut self,
-        Asked { seen, ahead, is_awaited, is_running, job }: Asked,
+        Asked { seen, ahead, is_awaited, purpose, job }: Asked,
     ) -> Result<Acquired, Down> {
-        let request = Request { token: self.token, seen, ahead, is_awaited, is_running, job };
+        let request = Request { token: self.token, seen, ahead, is_awaited, purpose, job };
         self.has_ended = false;
         let acquired = self.shared.tier.acquire(&self.shared.key, request).await;
         match &acquired {

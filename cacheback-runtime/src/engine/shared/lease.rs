@@ -22,7 +22,7 @@ use crate::rules::effect::Ending;
 use crate::rules::freshness::State;
 use crate::rules::policy::Policy;
 use crate::rules::queue::{DEATHS, PATIENCE};
-use crate::tier::{Acquired, Ages, Change, Release, Stored, WriteId, is_fresh};
+use crate::tier::{Acquired, Ages, Change, LeaseFor, Release, Stored, WriteId, is_fresh};
 
 /// After a job whose value has got no answer, its key is left alone for so long.
 const UNANSWERED: Duration = Duration::from_secs(1);
@@ -82,8 +82,12 @@ impl<C: Cacheable> Job<C> {
             let (sent, is_awaited) = (Moment::now(), self.flight.waiting() > 0);
             // Whoever waits takes over what is queued.
             let (handed, job_asked) = if is_awaited { (None, None) } else { (line.clone(), job) };
-            let is_running = handed.is_none();
-            match lease.ask(Asked { seen, ahead, is_awaited, is_running, job: job_asked }).await {
+            let purpose = match (&handed, &self.order) {
+                (Some(_), _) => LeaseFor::Queue,
+                (None, Some(_)) => LeaseFor::Job,
+                (None, None) => LeaseFor::Fetch,
+            };
+            match lease.ask(Asked { seen, ahead, is_awaited, purpose, job: job_asked }).await {
                 Ok(Acquired::Ours(granted)) => match handed {
                     // What is there now, as an invalidation has changed it, say.
                     Some(handed) => match self.hand_over(&mut lease, &handed, granted.seen, policy).await {

@@ -10,7 +10,7 @@ use crate::base::panics::catch;
 use crate::base::sync::Arc;
 use crate::executor::context::Here;
 use crate::tier::late::stands;
-use crate::tier::{Acquired, Payload, Read, Stored, WriteId};
+use crate::tier::{Acquired, LeaseFor, Payload, Read, Stored, WriteId};
 
 impl<C: Cacheable> Engine<C> {
     /// Stores the value of this process in the tier, if what is there is still what was `seen`, and if nobody fetches it.
@@ -32,7 +32,7 @@ impl<C: Cacheable> Engine<C> {
         });
         let Ok(Some((node, times, payload, shared))) = offered else { return };
         let mut lease = HeldLease::of(shared);
-        let asked = Asked { seen, ahead: None, is_awaited: false, is_running: true, job: None };
+        let asked = Asked { seen, ahead: None, is_awaited: false, purpose: LeaseFor::Fetch, job: None };
         let Ok(Acquired::Ours(granted)) = lease.ask(asked).await else { return };
         if granted.seen != seen {
             return;

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use super::rate::Rate;
-use super::turns::{Beside, take_turns};
+use super::turns::{Beside, Next, take_turns};
 use super::{DeadJob, Delivery, Ended, Line, QueueStatus, Room};
 use crate::base::clock::{Moment, nanos};
 use crate::rules::queue::{HEARTBEAT, QueueFacts, hands_over};
@@ -76,28 +76,29 @@ impl Jobs {
     }
 
     /// The next job that its worker has abandoned, else the next that waits. `beside` others, none that was delivered before.
-    fn next(&mut self, now: Moment, min_idle: Duration, beside: Beside) -> Option<Delivery> {
+    fn next(&mut self, now: Moment, min_idle: Duration, beside: Beside) -> Next {
         let is_abandoned = |taken: &Taken| now.since(taken.since) >= nanos(min_idle);
         if let Some((id, taken)) = self.taken.iter_mut().find(|(_, taken)| is_abandoned(taken)) {
             if beside == Beside::Others {
-                return None;
+                return Next::Held;
             }
             taken.since = now;
             taken.deliveries += 1;
             let Taken { bytes, deliveries, .. } = &*taken;
-            return Some(Delivery {
+            return Next::Job(Delivery {
                 id: id.to_string().into(),
                 bytes: bytes.clone(),
                 deliveries: *deliveries,
             });
         }
-        if beside == Beside::Others && self.waiting.front()?.deliveries > 0 {
-            return None;
+        if beside == Beside::Others && self.waiting.front().is_some_and(|job| job.deliveries > 0) {
+            return Next::Held;
         }
-        let Waiting { id, bytes, deliveries, since } = self.waiting.pop_front()?;
+        let Some(job) = self.waiting.pop_front() else { return Next::Nothing };
+        let Waiting { id, bytes, deliveries, since } = job;
         let deliveries = deliveries + 1;
         self.taken.insert(id, Taken { bytes: bytes.clone(), deliveries, since: now, enqueued: since });
-        Some(Delivery { id: id.to_string().into(), bytes, deliveries })
+        Next::Job(Delivery { id: id.to_string().into(), bytes, deliveries })
     }
 }
 
@@ -127,7 +128,7 @@ impl Queues {
         let Self { lines, turn, .. } = self;
         let next = |room: &Room, beside| {
             let jobs = lines.get_mut(&room.line);
-            Ok::<_, Infallible>(jobs.and_then(|jobs| jobs.next(now, room.min_idle, beside)))
+            Ok::<_, Infallible>(jobs.map_or(Next::Nothing, |jobs| jobs.next(now, room.min_idle, beside)))
         };
         take_turns(rooms, most, turn, next).unwrap_or_else(|never| match never {})
     }

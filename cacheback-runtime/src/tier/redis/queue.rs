@@ -8,7 +8,7 @@
 
 #![cfg_attr(not(feature = "worker"), allow(dead_code))] // Without it, no process is a worker.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, RedisError, Value};
@@ -34,6 +34,9 @@ use crate::tier::{Down, Reply};
 const DEAD: u32 = 100;
 /// A consumer without a word and without a job is forgotten after so long.
 const FORGOTTEN: Duration = Duration::from_secs(3_600);
+
+/// A worker that has found no abandoned job looks for one again after so long.
+const SEARCH: Duration = Duration::from_secs(1);
 
 /// A line that no worker has served for so long is gone, with all that is in it.
 const ABANDONED: Duration = Duration::from_secs(7 * 86_400);
@@ -78,8 +81,21 @@ impl Scripts {
 /// The connection on which a worker reads its jobs, once it has one, and its process.
 pub(super) type Reader = Arc<Mutex<Option<(u32, MultiplexedConnection)>>>;
 
-/// The line that a worker has served last. The next one is the first to be served again.
-pub(super) type Turn = PlainMutex<Option<Line>>;
+/// Where a worker goes on to take jobs.
+#[derive(Default)]
+pub(super) struct Turn {
+    /// The line that it has served last. The next one is the first to be served again.
+    line: PlainMutex<Option<Line>>,
+    /// When it has last found no job that was abandoned.
+    searched: PlainMutex<Option<Instant>>,
+}
+
+impl Turn {
+    /// Whether abandoned jobs are to be looked for. The server looks at all jobs that are under way for it.
+    fn searches(&self) -> bool {
+        lock(&self.searched).is_none_or(|searched| searched.elapsed() >= SEARCH)
+    }
+}
 
 /// A line as it is written into the set of all lines.
 #[derive(Serialize, Deserialize)]
@@ -332,7 +348,7 @@ impl Queue for Connected {
         let (connected, worker, mut rooms) = (Self(Arc::clone(&self.0)), worker.to_owned(), rooms.to_vec());
         Box::pin(async move {
             let inner = &connected.0;
-            let last = lock(&inner.turn).clone();
+            let last = lock(&inner.turn.line).clone();
             let last = rooms.iter().position(|room| Some(&room.line) == last.as_ref());
             let first = last.map_or_else(|| fastrand::usize(..rooms.len().max(1)), |last| last + 1);
             rooms.rotate_left(first);
@@ -340,12 +356,15 @@ impl Queue for Connected {
             if rooms.is_empty() || most == 0 {
                 return Ok(Vec::new());
             }
-            for room in &rooms {
-                // With no other: it may have ended its worker.
-                if let Some(job) = inner.abandoned(&worker, room).await? {
-                    *lock(&inner.turn) = Some(room.line.clone());
-                    return Ok(vec![(room.line.clone(), job)]);
+            if inner.turn.searches() {
+                for room in &rooms {
+                    // With no other: it may have ended its worker.
+                    if let Some(job) = inner.abandoned(&worker, room).await? {
+                        *lock(&inner.turn.line) = Some(room.line.clone());
+                        return Ok(vec![(room.line.clone(), job)]);
+                    }
                 }
+                *lock(&inner.turn.searched) = Some(Instant::now());
             }
             let mut taken = inner.waiting(&worker, &rooms, most).await?;
             if taken.is_empty() {
@@ -353,7 +372,7 @@ impl Queue for Connected {
             }
             let beyond = taken.split_off(taken.len().min(most));
             if let Some((line, _)) = taken.last() {
-                *lock(&inner.turn) = Some(line.clone());
+                *lock(&inner.turn.line) = Some(line.clone());
             }
             for (line, delivery) in beyond {
                 // If that fails, it counts as abandoned after a while.

@@ -13,7 +13,7 @@ use super::rows::column;
 use crate::base::clock::{Moment, nanos};
 use crate::rules::queue::{HEARTBEAT, QueueFacts, hands_over};
 use crate::tier::queue::rate::Rate;
-use crate::tier::queue::turns::{Beside, take_turns};
+use crate::tier::queue::turns::{Beside, Next, take_turns};
 use crate::tier::queue::{DeadJob, Delivery, Ended, Line, QueueStatus, Room};
 
 /// So many jobs are kept that are not run any more.
@@ -95,7 +95,7 @@ fn sum_of(job: &[u8]) -> i64 {
 pub(super) fn has_any(db: &Connection, now: Moment, rooms: &[Room]) -> Result<bool> {
     for room in rooms.iter().filter(|room| room.places > 0) {
         if let Some(line) = find(db, &room.line)? {
-            if next(db, line, abandoned(now, room), Beside::Nothing)?.is_some() {
+            if next(db, line, abandoned(now, room))?.is_some() {
                 return Ok(true);
             }
         }
@@ -108,9 +108,8 @@ fn abandoned(now: Moment, room: &Room) -> i64 {
     column(now.to_bits().saturating_sub(nanos(room.min_idle)))
 }
 
-/// The next job that its worker has abandoned, else the next that waits, with its earlier deliveries. `beside` others,
-/// none that was delivered before.
-fn next(db: &Connection, line: i64, abandoned: i64, beside: Beside) -> Result<Option<(i64, u32)>> {
+/// The next job that its worker has abandoned, else the next that waits, with its earlier deliveries.
+fn next(db: &Connection, line: i64, abandoned: i64) -> Result<Option<(i64, u32)>> {
     for sql in [
         "SELECT number, deliveries FROM jobs WHERE line = ?1 AND taken <= ?2 ORDER BY number LIMIT 1",
         "SELECT number, deliveries FROM jobs WHERE line = ?1 AND taken IS NULL AND ?2 NOTNULL ORDER BY number LIMIT 1",
@@ -119,8 +118,8 @@ fn next(db: &Connection, line: i64, abandoned: i64, beside: Beside) -> Result<Op
             // A damaged one is no reason to stop at it for ever.
             Ok((row.get(0)?, u32::try_from(count(row, 1)?).unwrap_or(u32::MAX)))
         });
-        if let Some((number, deliveries)) = job.optional()? {
-            return Ok((deliveries == 0 || beside == Beside::Nothing).then_some((number, deliveries)));
+        if let Some(job) = job.optional()? {
+            return Ok(Some(job));
         }
     }
     Ok(None)
@@ -135,9 +134,12 @@ pub(super) fn take(
     holder: u64,
 ) -> Result<Vec<(Line, Delivery)>> {
     take_turns(rooms, most, turn, |room, beside| {
-        let Some(line) = find(db, &room.line)? else { return Ok(None) };
-        let next = next(db, line, abandoned(now, room), beside)?;
-        let Some((number, deliveries)) = next else { return Ok(None) };
+        let Some(line) = find(db, &room.line)? else { return Ok(Next::Nothing) };
+        let (number, deliveries) = match next(db, line, abandoned(now, room))? {
+            None => return Ok(Next::Nothing),
+            Some((_, 1..)) if beside == Beside::Others => return Ok(Next::Held),
+            Some(job) => job,
+        };
         let deliveries = deliveries.saturating_add(1);
         let mut update =
             db.prepare_cached("UPDATE jobs SET taken = ?2, holder = ?3, deliveries = ?4 WHERE number = ?1")?;
@@ -150,7 +152,7 @@ pub(super) fn take(
         // A damaged one is a job without bytes, which nobody can run.
         let bytes = load.optional()?.flatten();
         let id = format!("{number}-{holder}").into();
-        Ok(Some(Delivery { id, bytes: bytes.unwrap_or_default(), deliveries }))
+        Ok(Next::Job(Delivery { id, bytes: bytes.unwrap_or_default(), deliveries }))
     })
 }
 

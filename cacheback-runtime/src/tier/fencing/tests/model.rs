@@ -19,8 +19,8 @@ use crate::rules::queue::PATIENCE;
 use crate::tier::fencing::{Checks, LEASE};
 use crate::tier::late::{Delivered, Lateness};
 use crate::tier::{
-    Acquired, Ages, Bump, Change, Found, Lease, Packed, Payload, Read, Release, Request, Scope, Stored,
-    Token, WireKey, WriteId,
+    Acquired, Ages, Bump, Change, Found, Lease, LeaseFor, Packed, Payload, Read, Release, Request, Scope,
+    Stored, Token, WireKey, WriteId,
 };
 
 const PROCESSES: usize = 3;
@@ -360,7 +360,8 @@ impl Fleet {
             _ => None,
         };
         let (is_awaited, is_running) = (self.chance(30), self.chance(90));
-        let request = Request { token, seen, ahead: None, is_awaited, is_running, job: None };
+        let purpose = if is_running { LeaseFor::Fetch } else { LeaseFor::Queue };
+        let request = Request { token, seen, ahead: None, is_awaited, purpose, job: None };
         let lease = match self.state.acquire(self.now, &self.keys[key], request) {
             Acquired::Ours(lease) => lease,
             Acquired::Theirs { left, is_backoff, queued } => {
@@ -425,8 +426,14 @@ impl Fleet {
         self.now = self.now.plus(nanos(LEASE));
         for key in 0..KEYS {
             let seen = Some(WriteId(u64::MAX));
-            let request =
-                Request { token: Token(0), seen, ahead: None, is_awaited: true, is_running: true, job: None };
+            let request = Request {
+                token: Token(0),
+                seen,
+                ahead: None,
+                is_awaited: true,
+                purpose: LeaseFor::Fetch,
+                job: None,
+            };
             match self.state.acquire(self.now, &self.keys[key], request) {
                 Acquired::Ours(_) => {}
                 other => return Err(format!("a key is stuck: {other:?}")),

@@ -7,8 +7,8 @@ use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
 use crate::tier::late::{Delivered, Lateness};
 use crate::tier::{
-    Acquired, Ages, Bump, Change, Lease, Packed, Payload, Read, Release, Request, Scope, Stored, Token,
-    WireKey, WriteId,
+    Acquired, Ages, Bump, Change, Lease, LeaseFor, Packed, Payload, Read, Release, Request, Scope, Stored,
+    Token, WireKey, WriteId,
 };
 
 const KEPT: Duration = Duration::from_secs(600);
@@ -81,7 +81,7 @@ impl World {
             seen,
             ahead: None,
             is_awaited: false,
-            is_running: true,
+            purpose: LeaseFor::Fetch,
             job: None,
         })
     }
@@ -97,7 +97,7 @@ impl World {
             seen: Some(WriteId(u64::MAX)),
             ahead: None,
             is_awaited: true,
-            is_running: true,
+            purpose: LeaseFor::Fetch,
             job: None,
         })
     }
@@ -279,7 +279,7 @@ fn a_queued_fetch_and_a_back_off_give_way_to_a_caller_who_waits() {
         seen: None,
         ahead: None,
         is_awaited: false,
-        is_running: false,
+        purpose: LeaseFor::Queue,
         job: None,
     });
     let queued = Some(Token(1));
@@ -297,8 +297,14 @@ fn enqueued(world: &mut World) -> Option<WriteId> {
         Read::Found(found) => Some(found.id),
         _ => None,
     };
-    let queued =
-        Request { token: Token(1), seen, ahead: None, is_awaited: false, is_running: false, job: None };
+    let queued = Request {
+        token: Token(1),
+        seen,
+        ahead: None,
+        is_awaited: false,
+        purpose: LeaseFor::Queue,
+        job: None,
+    };
     assert!(is_ours(&world.ask(queued)));
     seen
 }
@@ -306,7 +312,14 @@ fn enqueued(world: &mut World) -> Option<WriteId> {
 /// A worker, with a token of its own, asks to run the job.
 fn run_job(world: &mut World, token: u64, seen: Option<WriteId>) -> Acquired {
     let (token, job) = (Token(token), Some(Token(1)));
-    world.ask(Request { token, seen, ahead: Some(Duration::ZERO), is_awaited: false, is_running: true, job })
+    world.ask(Request {
+        token,
+        seen,
+        ahead: Some(Duration::ZERO),
+        is_awaited: false,
+        purpose: LeaseFor::Job,
+        job,
+    })
 }
 
 #[test]
@@ -379,10 +392,23 @@ fn a_job_leaves_the_lease_of_a_later_one_alone() {
     let seen = enqueued(&mut world);
     world.write(Change::Remove { tombstone: KEPT });
     let later = Token(5);
-    world.ask(Request { token: later, seen, ahead: None, is_awaited: false, is_running: false, job: None });
+    world.ask(Request {
+        token: later,
+        seen,
+        ahead: None,
+        is_awaited: false,
+        purpose: LeaseFor::Queue,
+        job: None,
+    });
     assert!(!is_ours(&run_job(&mut world, 2, seen)));
-    let request =
-        Request { token: Token(3), seen, ahead: None, is_awaited: false, is_running: true, job: Some(later) };
+    let request = Request {
+        token: Token(3),
+        seen,
+        ahead: None,
+        is_awaited: false,
+        purpose: LeaseFor::Fetch,
+        job: Some(later),
+    };
     assert!(is_ours(&world.ask(request)));
 }
 
@@ -408,7 +434,14 @@ fn number(world: &mut World) -> WriteId {
 fn deaths(world: &mut World) -> u32 {
     let id = number(world);
     let (token, seen) = (Token(1), Some(id));
-    match world.ask(Request { token, seen, ahead: None, is_awaited: false, is_running: false, job: None }) {
+    match world.ask(Request {
+        token,
+        seen,
+        ahead: None,
+        is_awaited: false,
+        purpose: LeaseFor::Queue,
+        job: None,
+    }) {
         Acquired::Ours(lease) => lease.deaths,
         other => panic!("{other:?}"),
     }
@@ -457,6 +490,35 @@ fn workers_that_end_with_a_lease_are_counted() {
     assert_eq!(deaths(&mut world), 0);
 }
 
+/// A worker may have ended with its job before it began, so that no lease of a body has lapsed.
+#[test]
+fn a_job_that_is_lost_counts_as_a_death() {
+    let mut world = World::new();
+    world.write(Change::Set(kept("a")));
+    world.pass(secs(20));
+    let seen = Some(number(&mut world));
+    enqueued(&mut world);
+    let queues = |world: &mut World, token: u64, job: u64| {
+        let (token, job, purpose) = (Token(token), Some(Token(job)), LeaseFor::Queue);
+        match world.ask(Request { token, seen, ahead: None, is_awaited: false, purpose, job }) {
+            Acquired::Ours(lease) => Some(lease.deaths),
+            _ => None,
+        }
+    };
+    assert_eq!(queues(&mut world, 2, 1), Some(1));
+    assert_eq!(queues(&mut world, 2, 2), Some(1), "its own");
+    assert_eq!(queues(&mut world, 3, 1), None, "it has another token");
+    assert_eq!(queues(&mut world, 3, 2), Some(2));
+    world.pass(secs(599));
+    assert_eq!(queues(&mut world, 3, 3), Some(2));
+    world.pass(secs(599));
+    assert_eq!(queues(&mut world, 3, 3), Some(2), "it waits for ten minutes more");
+    // The token of a job that has failed is no lease for it.
+    world.state.release(world.now, &world.key, Token(3), Release::BackOff { left: secs(9), failures: 1 });
+    assert_eq!(queues(&mut world, 3, 3), None);
+    assert!(!is_ours(&run_job(&mut world, 3, seen)));
+}
+
 #[test]
 fn a_job_that_has_told_its_end_is_no_death() {
     let mut world = World::new();
@@ -500,8 +562,14 @@ fn a_newer_value_is_returned_and_no_lease_given() {
     let old = world.set("a");
     world.set("b");
     for seen in [None, Some(old)] {
-        let request =
-            Request { token: Token(1), seen, ahead: None, is_awaited: true, is_running: true, job: None };
+        let request = Request {
+            token: Token(1),
+            seen,
+            ahead: None,
+            is_awaited: true,
+            purpose: LeaseFor::Fetch,
+            job: None,
+        };
         let Acquired::Newer(found) = world.ask(request) else { panic!("{seen:?}") };
         assert_eq!((found.bytes, found.schema), (b"b".to_vec(), 7));
     }
@@ -511,7 +579,7 @@ fn a_newer_value_is_returned_and_no_lease_given() {
         seen: Some(old),
         ahead: None,
         is_awaited: true,
-        is_running: true,
+        purpose: LeaseFor::Fetch,
         job: None,
     };
     let Acquired::Ours(lease) = world.ask(request) else { panic!("a tombstone is no value") };
@@ -548,7 +616,7 @@ fn a_lapsed_fetch_is_stored_if_nobody_else_fetches() {
         seen: lapsed.seen,
         ahead: None,
         is_awaited: false,
-        is_running: false,
+        purpose: LeaseFor::Queue,
         job: None,
     };
     assert!(is_ours(&world.ask(queued)));
@@ -618,14 +686,14 @@ fn writes_void_fetches_and_back_offs_stay_for_an_invalidation_alone() {
         (Change::Invalidate { tombstone: KEPT }, false),
     ];
     for (change, ends_back_off) in changes {
-        for is_running in [true, false] {
+        for purpose in [LeaseFor::Fetch, LeaseFor::Queue] {
             let mut world = World::new();
             world.ask(Request {
                 token: Token(1),
                 seen: None,
                 ahead: None,
                 is_awaited: false,
-                is_running,
+                purpose,
                 job: None,
             });
             world.write(change.clone());

@@ -11,8 +11,8 @@ use crate::tier::late::Late;
 use crate::tier::memory::Memory;
 use crate::tier::memory::faults::{Operation, Place};
 use crate::tier::{
-    Acquired, Ages, Bump, Bumped, Change, Down, Lease, Packed, Payload, Read, Release, Request, Scope,
-    Stored, Tier, Token, WireKey,
+    Acquired, Ages, Bump, Bumped, Change, Down, Lease, LeaseFor, Packed, Payload, Read, Release, Request,
+    Scope, Stored, Tier, Token, WireKey,
 };
 
 fn secs(secs: u64) -> Duration {
@@ -42,7 +42,14 @@ async fn text(memory: &Memory) -> Option<String> {
 }
 
 fn request(token: u64) -> Request {
-    Request { token: Token(token), seen: None, ahead: None, is_awaited: true, is_running: true, job: None }
+    Request {
+        token: Token(token),
+        seen: None,
+        ahead: None,
+        is_awaited: true,
+        purpose: LeaseFor::Fetch,
+        job: None,
+    }
 }
 
 async fn lease(memory: &Memory, token: u64) -> Option<Lease> {

@@ -140,11 +140,14 @@ fn a_job_that_was_delivered_before_is_taken_with_no_other() {
     let again = world.take_one("a");
     assert_eq!((&*again.bytes, again.deliveries), (&b"1"[..], 2));
     world.queues.give_back(&line("a"), &again);
-    // Its turn is that of its line.
+    // Its turn is that of its line, and then it is the first of the next take.
     let rooms = [room("a", 9), room("b", 9)];
     assert_eq!(world.take(&rooms), jobs(&[("2", 1), ("3", 1)]));
+    world.enqueue("b", "5").unwrap_err();
+    world.beat("w1", &["a", "b"]);
+    world.enqueue("b", "5").unwrap();
     assert_eq!(world.take(&rooms), jobs(&[("1", 2)]));
-    assert_eq!(world.take(&rooms), jobs(&[("4", 1)]));
+    assert_eq!(world.take(&rooms), jobs(&[("5", 1), ("4", 1)]));
 }
 
 #[test]

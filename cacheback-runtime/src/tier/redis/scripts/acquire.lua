@@ -17,7 +17,8 @@ if is_value and (id > tonumber(ARGV[5]) or is_fresh) then
   return { 'newer', stale, gone, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1]) }
 end
 local is_job = ARGV[10] ~= ''
-if state and token ~= ARGV[4] then
+-- The token of a job that has failed is no lease for it.
+if state and (token ~= ARGV[4] or is_job and state == 'b') then
   local left = lease_left or redis.call('PTTL', KEYS[2])
   -- With more time left than a lease has it is one from before the server's clock was set back.
   local longest = 2 * tonumber(state == 'q' and ARGV[11] or ARGV[7])
@@ -32,6 +33,10 @@ if state and token ~= ARGV[4] then
   if not gives_way then
     redis.call('SETRANGE', KEYS[2], 29, '\1')
     return { 'theirs', stale, gone, left, state == 'b' and 1 or 0, state == 'q' and token or '' }
+  end
+  if is_job and ARGV[8] == 'q' then
+    -- Its job is nowhere any more: a worker may have ended with it before it began.
+    deaths = math.min(deaths + 1, 255)
   end
 elseif is_job and not state and id ~= tonumber(ARGV[5]) then
   -- The key was changed since the job was enqueued.

@@ -2,7 +2,10 @@
 if token == ARGV[4] then
   if tonumber(ARGV[5]) > 0 then
     local marker = 'b' .. token .. struct.pack('<I8I8I4', lease_stale, lease_gone, tonumber(ARGV[6])) .. '\0\0'
-    redis.call('SET', KEYS[2], marker, 'PX', ARGV[5])
+    -- A server without memory makes no marker, and frees the key all the same.
+    if redis.pcall('SET', KEYS[2], marker, 'PX', ARGV[5]).err then
+      redis.call('DEL', KEYS[2])
+    end
   else
     redis.call('DEL', KEYS[2])
   end

@@ -14,7 +14,8 @@ use crate::tier::sqlite::patience::Patience;
 use crate::tier::sqlite::room::Room;
 use crate::tier::sqlite::store::Store;
 use crate::tier::{
-    Acquired, Ages, Bump, Change, Packed, Payload, Read, Request, Scope, Stored, Token, WireKey, WriteId,
+    Acquired, Ages, Bump, Change, LeaseFor, Packed, Payload, Read, Request, Scope, Stored, Token, WireKey,
+    WriteId,
 };
 
 fn secs(secs: u64) -> Duration {
@@ -36,7 +37,7 @@ fn value(bytes: usize) -> Payload {
 }
 
 fn request(token: u64, seen: Option<WriteId>) -> Request {
-    Request { token: Token(token), seen, ahead: None, is_awaited: true, is_running: true, job: None }
+    Request { token: Token(token), seen, ahead: None, is_awaited: true, purpose: LeaseFor::Fetch, job: None }
 }
 
 /// A file at a time of its own.

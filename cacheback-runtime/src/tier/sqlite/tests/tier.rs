@@ -13,8 +13,8 @@ use crate::tier::late::Late;
 use crate::tier::queue::{Line, Queue, Room};
 use crate::tier::sqlite::Sqlite;
 use crate::tier::{
-    Acquired, Ages, Bump, Change, Down, Packed, Payload, Read, Release, Request, Scope, Stored, Tier, Token,
-    WireKey, WriteId,
+    Acquired, Ages, Bump, Change, Down, LeaseFor, Packed, Payload, Read, Release, Request, Scope, Stored,
+    Tier, Token, WireKey, WriteId,
 };
 
 fn key(hash: u8) -> WireKey {
@@ -77,8 +77,14 @@ async fn a_value_that_is_sent_late_is_as_old_as_it_is() {
     let late = Late { at: ago(25), known: None, over: Some(WriteId(u64::MAX)) };
     file.deliver(&key(1), Change::Set(made(30)), late).await.unwrap();
     assert!(age().await >= 30, "delivered");
-    let request =
-        Request { token: Token(1), seen: None, ahead: None, is_awaited: true, is_running: true, job: None };
+    let request = Request {
+        token: Token(1),
+        seen: None,
+        ahead: None,
+        is_awaited: true,
+        purpose: LeaseFor::Fetch,
+        job: None,
+    };
     file.write(&key(1), Change::Remove { tombstone: Duration::ZERO }).await.unwrap();
     let Acquired::Ours(lease) = file.acquire(&key(1), request).await.unwrap() else { panic!("it is free") };
     file.store(&key(1), &lease, made(40)).await.unwrap();
@@ -93,7 +99,7 @@ async fn a_lease_and_its_value() {
         seen: None,
         ahead: None,
         is_awaited: true,
-        is_running: true,
+        purpose: LeaseFor::Fetch,
         job: None,
     };
     let Acquired::Ours(lease) = file.acquire(&key(1), request(1)).await.unwrap() else {
