@@ -8,9 +8,13 @@
 //! Everything that was stored before is suspect with the first echo of each connection to a server, on each new
 //! subscription: from then on nothing is missed, and a server that has been away may have lost what it had, or be another
 //! one. While no echo comes back, but the server can be asked, it is so every few seconds.
+//!
+//! Messages that have come and are still to be heard wait in a queue with a bound. If more come, the subscription ends, and
+//! the next one makes everything suspect: what is lost then is looked at, and nothing grows without bound.
 
 use std::collections::HashSet;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Weak;
 use std::time::Duration;
 
@@ -18,6 +22,7 @@ use futures_core::Stream;
 use redis::RedisResult;
 use redis::aio::PubSub;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::link::{AnyTime, Counted, Fault, Link};
@@ -33,6 +38,8 @@ use crate::tier::{Bump, Down, Stamp, WireKey};
 
 /// How often an echo is sent.
 const ECHO: Duration = Duration::from_secs(2);
+/// So many messages may have come that are still to be heard.
+const UNHEARD: usize = 1 << 14;
 /// Without a subscription, everything becomes suspect no more often than this.
 const SUSPECT: Duration = Duration::from_secs(2);
 
@@ -166,9 +173,23 @@ impl Echoes {
     }
 }
 
+/// Puts messages on the queue of those that are still to be heard. Returns why there are no more.
+async fn receive<T>(mut messages: impl Stream<Item = T> + Unpin, unheard: mpsc::Sender<T>) -> &'static str {
+    while let Some(message) = poll_fn(|context| Pin::new(&mut messages).poll_next(context)).await {
+        if unheard.try_send(message).is_err() {
+            return "messages come faster than they are heard";
+        }
+    }
+    "the connection was closed"
+}
+
 /// Reads messages until the connection is lost. `None` if the tier is gone.
 async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: &str) -> Option<End> {
-    let (_sink, mut messages) = subscribed.split();
+    let (_sink, messages) = subscribed.split();
+    let (unheard, mut heard) = mpsc::channel(UNHEARD);
+    // It ends with this function.
+    let mut receiving = JoinSet::new();
+    receiving.spawn(receive(messages, unheard));
     let mut ticks = interval(ECHO);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut echoes, mut has_heard) = (Echoes::default(), false);
@@ -184,9 +205,10 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: 
                 changed.ok()?;
                 (None, false)
             }
-            message = poll_fn(|context| std::pin::Pin::new(&mut messages).poll_next(context)) => {
-                (Some(message), false)
+            Some(why) = receiving.join_next() => {
+                return end(why.unwrap_or("it could not be heard"), has_heard);
             }
+            Some(message) = heard.recv() => (Some(message), false),
         };
         let Connection { inner, origin } = &Connection::of(inner, process)?;
         let numbers =
@@ -214,8 +236,7 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: 
                     }
                 }
             }
-            Some(None) => return end("the connection was closed", has_heard),
-            Some(Some(message)) => match messages::read(message.get_payload_bytes()) {
+            Some(message) => match messages::read(message.get_payload_bytes()) {
                 Some(Received::Echo { origin: own, connection }) if own == *origin => {
                     if echoes.comes_back(connection, &numbers(&inner.servers().connected())) {
                         has_heard = true;
@@ -277,6 +298,8 @@ fn note_age(inner: &Inner, message: &Message, number: u64) {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll};
+
     use super::*;
 
     #[test]
@@ -296,6 +319,31 @@ mod tests {
         let all = [1, 3];
         assert!(!echoes.sends(1, false, later) && echoes.sends(3, false, later));
         assert!(echoes.comes_back(3, &all));
+    }
+
+    /// A stream that has all its items from the beginning.
+    struct Ready(std::vec::IntoIter<usize>);
+
+    impl Stream for Ready {
+        type Item = usize;
+        fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<usize>> {
+            Poll::Ready(self.0.next())
+        }
+    }
+
+    fn received(messages: usize, bound: usize) -> (&'static str, usize) {
+        let (unheard, mut heard) = mpsc::channel(bound);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let all: Vec<_> = (0..messages).collect();
+        let why = runtime.block_on(receive(Ready(all.into_iter()), unheard));
+        (why, std::iter::from_fn(|| heard.try_recv().ok()).count())
+    }
+
+    #[test]
+    fn a_subscription_ends_before_its_messages_need_more_than_their_room() {
+        assert_eq!(received(4, 4), ("the connection was closed", 4));
+        assert_eq!(received(5, 4), ("messages come faster than they are heard", 4));
+        assert_eq!(received(1_000_000, UNHEARD), ("messages come faster than they are heard", UNHEARD));
     }
 
     #[test]
