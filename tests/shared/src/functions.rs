@@ -15,12 +15,16 @@ use crate::jobs::{heavy, misread, only_there, queued, queued_anew, skipping, ste
 
 pub(crate) static ORIGIN: OnceLock<String> = OnceLock::new();
 
-/// Asks the origin for the value of a key, and tells it when the body began.
+/// Asks the origin for the value of a key, and tells it when the body began, and where.
 pub(crate) async fn ask(key: &str) -> Result<String, String> {
     let began = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
     let origin = ORIGIN.get().ok_or("there is no origin")?;
     let mut stream = TcpStream::connect(origin).await.map_err(|error| error.to_string())?;
-    stream.write_all(format!("{key} {began}\n").as_bytes()).await.map_err(|error| error.to_string())?;
+    let process = std::process::id();
+    stream
+        .write_all(format!("{key} {began} {process}\n").as_bytes())
+        .await
+        .map_err(|error| error.to_string())?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).await.map_err(|error| error.to_string())?;
     match answer.trim_end().split_once(' ') {

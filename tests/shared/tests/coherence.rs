@@ -165,6 +165,36 @@ fn nor_for_looks_at_values_of_an_outage() {
 }
 
 /// After an outage every value is looked at once, and no body runs for one that has not changed.
+/// The connection for messages goes on, and the one for everything else does not: what is told is not forgotten when
+/// there is nobody to ask.
+#[test]
+fn a_change_is_heard_while_nothing_can_be_asked() {
+    let Some(server) = Server::start(&[]) else { return };
+    let (origin, proxy) = (Origin::start(), Proxy::before(server.port));
+    let [mut other, _] = fleet(&server, &origin);
+    let mut one = Process::start(&origin, &proxy.url(), &["timeout=200"]);
+    for key in ["set", "removed", "invalidated"] {
+        assert_eq!(other.ask(&format!("get long {key}")), "Fetched Fetched 1");
+        assert_eq!(one.ask(&format!("get long {key}")), "Fresh Shared 1");
+    }
+    one.listens();
+    wait_until("it is trusted", || one.ask("get long set") == "Fresh Local 1");
+    proxy.set(Fault::OnlyMessages);
+    assert_eq!(other.ask("set long set written"), "ok");
+    assert_eq!(other.ask("remove long removed"), "ok");
+    assert_eq!(other.ask("invalidate long invalidated"), "ok");
+    for key in ["set", "removed", "invalidated"] {
+        wait_until(key, || !one.ask(&format!("peek long {key}")).starts_with("true "));
+    }
+    proxy.set(Fault::None);
+    // A stale read before that would fetch for itself.
+    wait_until("it cannot be asked", || one.ask("status").contains("servers=+"));
+    wait_until("it is not looked at", || one.ask("get long set").ends_with(" written"));
+    assert_eq!(one.ask("peek long removed"), "none");
+    wait_until("it is fetched anew", || one.ask("get long invalidated").ends_with(" 2"));
+    assert_eq!(origin.runs("set").len(), 1);
+}
+
 #[test]
 fn after_an_outage_values_are_looked_at_and_not_fetched() {
     let Some(mut server) = Server::start(&["--save", "3600 1", "--dbfilename", "kept.rdb"]) else { return };

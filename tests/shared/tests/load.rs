@@ -96,12 +96,13 @@ fn many_stale_keys_at_once_while_workers_are_killed() {
     staffed(&mut webs[0], 2);
     assert_eq!(webs[0].ask("stale heavy"), "ok");
 
-    let (began, mut killed, mut last_kill) = (Instant::now(), 0, Instant::now());
+    let (began, mut last_kill) = (Instant::now(), Instant::now());
+    let mut killed = Vec::new();
     let mut slowest = [0; 3];
     let mut sent = webs.each_mut().map(|web| web.send(&sweep));
     let mut fresh = [0; 2];
     let mut took = None;
-    while took.is_none() || killed < kills {
+    while took.is_none() || killed.len() < kills {
         assert!(began.elapsed() < Duration::from_secs(300), "{fresh:?} {}", webs[0].ask("queues"));
         for (at, web) in webs.iter_mut().enumerate() {
             if sent[at].is_answered() {
@@ -114,18 +115,30 @@ fn many_stale_keys_at_once_while_workers_are_killed() {
         if took.is_none() && fresh == [keys; 2] && origin.all_runs().len() as u64 == keys {
             took = Some(began.elapsed());
         }
-        if killed < kills && last_kill.elapsed() >= pause {
-            workers[killed % 2].kill();
-            workers[killed % 2] = work();
-            (killed, last_kill) = (killed + 1, Instant::now());
+        if killed.len() < kills && last_kill.elapsed() >= pause {
+            let worker = &mut workers[killed.len() % 2];
+            worker.kill();
+            killed.push(worker.id());
+            *worker = work();
+            last_kill = Instant::now();
         }
         sleep(Duration::from_millis(100));
     }
-    let runs: u64 = origin.all_runs().values().sum();
+    let runs = origin.all_runs();
+    for (key, processes) in &runs {
+        // The last one has brought its value.
+        let (_, ended) = processes.split_last().unwrap();
+        assert!(
+            ended.iter().all(|process| killed.contains(process)),
+            "{key}: {processes:?}, killed {killed:?}"
+        );
+    }
+    let runs = runs.values().map(Vec::len).sum::<usize>() as u64;
     for web in &mut webs {
         assert!(web.ask("stats heavy").starts_with("fetches=0 "), "{}", web.ask("stats heavy"));
     }
     assert!(runs - keys <= (kills * JOBS) as u64, "{runs} runs of {keys} keys");
+    let killed = killed.len();
     let waits = |web: &mut Process| sum(web, "length") + if is_long() { sum(web, "under_way") } else { 0 };
     // The last jobs of those that were killed are claimed, and are not needed any more.
     sleep(Duration::from_secs(if is_long() { 20 } else { 0 }));

@@ -7,10 +7,18 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// A run of a body.
+struct Run {
+    key: String,
+    /// Since 1970.
+    began: Duration,
+    /// The id of its process.
+    process: u32,
+}
+
 #[derive(Default)]
 struct State {
-    /// Each run, by its key, and when it began, since 1970.
-    runs: Vec<(String, Duration)>,
+    runs: Vec<Run>,
     /// Keys whose runs wait.
     held: HashSet<String>,
     /// Runs that wait no longer, by key and number, and whether they fail.
@@ -45,12 +53,12 @@ impl Origin {
             return;
         }
         // The process may have been killed.
-        let Some((key, began)) = line.trim_end().split_once(' ') else { return };
+        let [key, began, process] = line.trim_end().split(' ').collect::<Vec<_>>()[..] else { return };
         let (key, began) = (key.to_owned(), Duration::from_micros(began.parse().unwrap()));
         let (lock, moved) = &*self.state;
         let mut state = lock.lock().unwrap();
-        state.runs.push((key.clone(), began));
-        let run = state.runs.iter().filter(|(own, _)| *own == key).count();
+        state.runs.push(Run { key: key.clone(), began, process: process.parse().unwrap() });
+        let run = state.runs.iter().filter(|run| run.key == key).count();
         moved.notify_all();
         let place = (key, run);
         while state.held.contains(&place.0) && !state.ended.contains_key(&place) {
@@ -86,17 +94,16 @@ impl Origin {
     /// When the runs of a key began, since 1970 and by the clock of this machine.
     pub(crate) fn runs(&self, key: &str) -> Vec<Duration> {
         let state = self.state.0.lock().unwrap();
-        let mut runs: Vec<_> =
-            state.runs.iter().filter(|(own, _)| own == key).map(|(_, began)| *began).collect();
+        let mut runs: Vec<_> = state.runs.iter().filter(|run| run.key == key).map(|run| run.began).collect();
         runs.sort_unstable();
         runs
     }
 
-    /// How often each key was run.
-    pub(crate) fn all_runs(&self) -> HashMap<String, u64> {
-        let mut runs = HashMap::new();
-        for (key, _) in &self.state.0.lock().unwrap().runs {
-            *runs.entry(key.clone()).or_insert(0) += 1;
+    /// The processes that have run each key, one for each run, in the order in which they began.
+    pub(crate) fn all_runs(&self) -> HashMap<String, Vec<u32>> {
+        let mut runs = HashMap::<_, Vec<_>>::new();
+        for Run { key, process, .. } in &self.state.0.lock().unwrap().runs {
+            runs.entry(key.clone()).or_default().push(*process);
         }
         runs
     }
@@ -106,7 +113,7 @@ impl Origin {
         let (lock, moved) = &*self.state;
         let mut state = lock.lock().unwrap();
         let until = Instant::now() + Duration::from_secs(20);
-        while state.runs.iter().filter(|(own, _)| own == key).count() < runs {
+        while state.runs.iter().filter(|run| run.key == key).count() < runs {
             let left = until.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "run {runs} of {key} has not begun");
             state = moved.wait_timeout(state, left).unwrap().0;

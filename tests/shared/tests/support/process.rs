@@ -142,6 +142,10 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends the signal of Ctrl-C.
     pub(crate) fn interrupt(&self) {
         self.signal(libc::SIGINT);

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     Cut,
     /// Connections stay open, and nothing goes through.
     BlackHole,
+    /// What is sent arrives when this ends, but for connections that tell of changes already.
+    OnlyMessages,
     /// Each answer is this many milliseconds late.
     Latency(u64),
     /// Answers are other bytes.
@@ -163,6 +165,12 @@ impl State {
         }
     }
 
+    /// Whether what is sent on a connection is kept for later.
+    fn stalls(&self, connection: &Connection) -> bool {
+        connection.is_stalled.load(Ordering::SeqCst)
+            || self.fault() == Fault::OnlyMessages && !connection.is_subscription.load(Ordering::SeqCst)
+    }
+
     fn carry_requests(&self, connection: &Connection) {
         let (mut from, mut to) = (&connection.client, &connection.server);
         // It looks now and then whether what has stalled is to be delivered.
@@ -189,14 +197,14 @@ impl State {
             }
             drop(lost);
             stalled.extend_from_slice(read);
-            if connection.is_stalled.load(Ordering::SeqCst) {
+            if self.stalls(connection) {
                 continue;
             }
             if to.write_all(&std::mem::take(&mut stalled)).is_err() {
                 break;
             }
         }
-        while connection.is_stalled.load(Ordering::SeqCst) {
+        while self.stalls(connection) {
             thread::sleep(Duration::from_millis(1));
         }
         let _ = to.write_all(&stalled);
