@@ -206,6 +206,7 @@ fn a_missing_right_to_wait_for_replicas() {
     assert_eq!(process.logged("second tier lost"), [""; 0]);
     assert_eq!(process.logged("replicas do not confirm changes").len(), 1);
     // The advisor has asked for two more.
+    process.logs("second tier examined");
     let denied = format!("{:?}", server.run::<Vec<redis::Value>>("ACL LOG"));
     assert_eq!(denied.matches(" cmd=").count(), 3, "{denied}");
     assert_eq!(denied.matches(" cmd=wait ").count(), 1, "{denied}");
