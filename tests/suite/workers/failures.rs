@@ -292,6 +292,44 @@ fn the_abandoned_jobs_of_a_key_that_ends_its_workers_are_not_run() {
     assert_eq!((there.runs(), running.stop(&back)), (3, worked(0, 0, 3)));
 }
 
+/// It would run alone, and is not worth that: whoever reads its key has put another job on the queue for it.
+#[test]
+fn an_abandoned_job_that_is_not_needed_waits_for_nobody() {
+    let (memory, processes @ [_]) = fleet();
+    let [web] = &processes;
+    let (here, there) = (Source::open(), Source::gated());
+    for key in [1, 2] {
+        web.run(|| report::entry(&here, key).get_or_fetch()).unwrap();
+    }
+    wait(&processes, 20);
+    let (back, _running) = begin(&memory, 20, serves(report::cache(), &there));
+    stale_read(web, &here, 1);
+    run_for_a_while(&back);
+    kill(&memory, back);
+    there.release(1);
+    wait(&processes, 6);
+    let (back, running) = begin(&memory, 26, serves(report::cache(), &there));
+    let pass = |seconds| {
+        web.run(|| advance(secs(seconds)));
+        back.run(|| advance(secs(seconds)));
+        run_for_a_while(&back);
+    };
+    stale_read(web, &here, 1);
+    run_for_a_while(&back);
+    there.release(2);
+    pass(12);
+    assert_eq!(only_line(web).done, 1);
+    stale_read(web, &here, 2);
+    run_for_a_while(&back);
+    assert_eq!((there.runs(), there.running(), only_line(web).under_way), (3, 1, 2));
+    pass(3);
+    let line = only_line(web);
+    assert_eq!((there.running(), line.under_way, line.dropped), (1, 1, 1));
+    there.release_all();
+    run_for_a_while(&back);
+    assert_eq!(running.stop(&back), worked(2, 0, 1));
+}
+
 #[cacheback(shared, queue, lifetime = 10, max_stale = 100, refresh_timeout = 50, skip(origin))]
 async fn slow(origin: &Origin, key: u64) -> u64 {
     let _ = key;

@@ -113,6 +113,16 @@ pub(crate) const WORKERS: &[Mutation] = &[
         killed_by: &[(Suite, "workers::fallback::a_lease_that_waits_for_no_job_gets_one")],
     },
     Mutation {
+        name: "unneeded-alone",
+        breaks: "workers: a job that was delivered before, and is not needed, waits for nobody",
+        core: false,
+        file: "api/worker/desk.rs",
+        at: "if !self.is_needed(&job.key.without_args(scope), job).await {",
+        original: "!self.is_needed(&job.key.without_args(scope), job).await",
+        mutated: "!self.is_needed(&job.key.without_args(scope), job).await && false",
+        killed_by: &[(Suite, "workers::failures::an_abandoned_job_that_is_not_needed_waits_for_nobody")],
+    },
+    Mutation {
         name: "place-for-ever",
         breaks: "workers: a job that cannot begin is given back before it counts as abandoned",
         core: false,
