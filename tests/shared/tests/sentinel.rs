@@ -100,12 +100,14 @@ fn sentinels_that_do_not_help() {
     // A replica that would take writes, and that a sentinel names as a master.
     let Some(replica) = Server::start(&["--replica-read-only", "no"]) else { return };
     replica.run::<()>(&format!("REPLICAOF 127.0.0.1 {}", group.servers[0].port));
+    let values = || replica.run::<Vec<String>>("KEYS cb1:v:*").len();
+    wait_until("it has what its master has", || values() == 1);
     group.sentinels[2].run::<()>(&format!("SENTINEL MONITOR wrong 127.0.0.1 {} 2", replica.port));
     let mut one = process(&origin, &format!("sentinel:wrong,{last}"));
     assert_eq!(one.ask("get long c"), "Fetched Fetched 1");
     let line = one.logs("second tier lost");
     assert!(line.contains("and it is none"), "{line}");
-    assert_eq!(replica.run::<Vec<String>>("KEYS cb1:v:*").len(), 1, "that of its master alone");
+    assert_eq!(values(), 1, "that of its master alone");
 }
 
 /// The words of the answer to a change that no replica has confirmed.
