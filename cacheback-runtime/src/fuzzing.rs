@@ -130,6 +130,7 @@ pub fn seeds() -> [(&'static str, Vec<u8>); 4] {
         seen: Some(WriteId(3)),
         trace: Some("00-a-b-01".to_owned()),
         enqueued: Some(4),
+        deaths: 1,
     };
     [
         ("envelope", envelope::encode(&header, &packed.bytes)),

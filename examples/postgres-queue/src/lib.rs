@@ -138,7 +138,8 @@ impl Queue for PostgresQueue {
     ) -> Result<Vec<(Line, Delivery)>, QueueError> {
         let until = Instant::now() + wait;
         let mut rooms = rooms.to_vec();
-        rooms.rotate_left(self.turn.fetch_add(1, Ordering::Relaxed) % rooms.len().max(1));
+        let first = self.turn.fetch_add(1, Ordering::Relaxed) % rooms.len().max(1);
+        rooms.rotate_left(first);
         loop {
             let taken = self.take_now(&rooms, most).await?;
             if !taken.is_empty() || Instant::now() >= until {
