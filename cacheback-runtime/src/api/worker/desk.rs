@@ -197,7 +197,6 @@ impl Desk {
         job: Result<Job, NoJob>,
     ) {
         let Manned { serve, line, scope, min_idle, .. } = &self.functions[at];
-        let queue = self.queue();
         if let (2.., Handling::Alone, Ok(job)) = (delivery.deliveries, handling, &job) {
             if !self.is_needed(&job.key.without_args(scope), job).await {
                 return self.end(line, delivery, Ended::Dropped).await;
@@ -215,10 +214,7 @@ impl Desk {
             }
         };
         let running = first(pin!(place.run()), pin!(sleep(patience))).await.unwrap_or_default();
-        let Some(_running) = running else {
-            let _ = queue.give_back(line, delivery).await;
-            return;
-        };
+        let Some(_running) = running else { return self.give_back(line, delivery, ticket).await };
         let work = job.map_err(|why| why.to_string());
         let work = work.and_then(|Job { key, args, token, seen, trace, enqueued, .. }| {
             let order = Order { key, token, seen, trace, cut: self.floor.cut_of_jobs() };
@@ -244,7 +240,7 @@ impl Desk {
             Ok(Verdict::Unshared(why)) => return self.bury(line, delivery, &why).await,
             Ok(Verdict::Condemned) => return self.condemn(serve.name(), line, delivery).await,
             Ok(Verdict::Returned) => {
-                let _ = queue.give_back(line, delivery).await;
+                self.give_back(line, delivery, ticket).await;
                 // It would be the next again.
                 let _ = first(pin!(self.floor.closed()), pin!(sleep(AGAIN))).await;
                 return;
@@ -280,6 +276,15 @@ impl Desk {
         self.floor.count(ended);
         // Without an answer another worker takes it over, and finds its key changed.
         let _ = self.queue().done(line, &delivery.id, ended).await;
+    }
+
+    /// A job was not run.
+    async fn give_back(&self, line: &Line, delivery: &Delivery, ticket: Option<(WireKey, Token)>) {
+        if delivery.deliveries > 1 {
+            // Its first worker may have ended it meanwhile, and then no job comes for its lease. It needs none, either.
+            self.release(ticket, Release::Free);
+        }
+        let _ = self.queue().give_back(line, delivery).await;
     }
 
     /// Ends the lease that waits for a job, if it still does.

@@ -178,8 +178,8 @@ pub(crate) const WORKERS: &[Mutation] = &[
         core: false,
         file: "api/worker/desk.rs",
         at: "Ok(Verdict::Returned) => {",
-        original: "let _ = queue.give_back(line, delivery).await;",
-        mutated: "drop(queue.give_back(line, &Delivery { id: \"\".into(), ..delivery.clone() }).await);",
+        original: "self.give_back(line, delivery, ticket).await",
+        mutated: "drop(ticket)",
         killed_by: &[(Suite, "workers::ends::at_the_limit_of_its_shutdown_a_job_is_given_back")],
     },
     Mutation {
