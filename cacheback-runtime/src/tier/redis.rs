@@ -43,6 +43,8 @@ mod sentinel;
 mod servers;
 mod settings;
 mod subscription;
+#[cfg(all(test, unix, not(cacheback_shuttle)))]
+mod tests;
 mod tries;
 mod values;
 mod versions;
@@ -68,6 +70,10 @@ const LEASE: Duration = Duration::from_secs(5);
 
 impl Redis {
     pub(crate) fn open(self) -> Arc<dyn Tier> {
+        Arc::new(self.connect())
+    }
+
+    fn connect(self) -> Connected {
         let inner = Arc::new_cyclic(|me| Inner {
             scripts: Scripts::new(),
             queue_scripts: queue::Scripts::new(),
@@ -84,7 +90,7 @@ impl Redis {
         });
         // It begins to connect.
         inner.of_this_process();
-        Arc::new(Connected(inner))
+        Connected(inner)
     }
 }
 
@@ -311,8 +317,8 @@ impl Tier for Connected {
     fn release(&self, key: &WireKey, token: Token, ending: Release) {
         lock(&self.0.leases).remove(&token);
         let (left, failures) = match ending {
-            Release::Free => (0, 0),
-            Release::BackOff { left, failures } => (left.as_millis().max(1), failures),
+            Release::BackOff { left, failures } if !left.is_zero() => (left.as_millis().max(1), failures),
+            Release::Free | Release::BackOff { .. } => (0, 0),
         };
         let args = [token.0.to_le_bytes().to_vec(), text(left), text(failures)];
         // Sent now, and not waited for.

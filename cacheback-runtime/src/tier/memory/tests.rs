@@ -1,10 +1,27 @@
 //! The rules one by one on the state machine, the way to it on tokio's paused clock, and the model.
 
+use std::time::Duration;
+
 use super::state::{State, name};
+use crate::base::clock::Moment;
 use crate::tier::fencing::Checks;
 use model::{caught, caught_without_recovery};
 
+/// The shortest time that makes a difference.
+const TICK: Duration = Duration::from_nanos(1);
+
+impl State {
+    /// At any time.
+    #[allow(clippy::unnecessary_wraps)] // Others need a server.
+    fn new(_: Moment) -> Option<Self> {
+        Some(Self::default())
+    }
+}
+
 // One file for every store of keys, each with a `State` of its own.
+#[allow(clippy::duplicate_mod)]
+#[path = "../fencing/tests/embedded.rs"]
+mod embedded;
 #[allow(clippy::duplicate_mod)]
 #[path = "../fencing/tests/model.rs"]
 mod model;

@@ -21,12 +21,17 @@ mod queue;
 mod tier;
 // One file for every store of keys, each with a `State` of its own.
 #[allow(clippy::duplicate_mod)]
+#[path = "../fencing/tests/embedded.rs"]
+mod embedded;
+#[allow(clippy::duplicate_mod)]
 #[path = "../fencing/tests/model.rs"]
 mod model;
 #[allow(clippy::duplicate_mod)]
 #[path = "../fencing/tests/rules.rs"]
 mod rules;
 
+/// The shortest time that makes a difference.
+const TICK: Duration = Duration::from_nanos(1);
 /// So many fleets are played: a row costs more than an entry of a map.
 const FLEETS: u64 = 150;
 
@@ -50,6 +55,12 @@ impl Default for State {
 }
 
 impl State {
+    /// At any time.
+    #[allow(clippy::unnecessary_wraps)] // Others need a server.
+    fn new(_: Moment) -> Option<Self> {
+        Some(Self::default())
+    }
+
     fn with(checks: Checks) -> Self {
         // In memory, if there is such a place: they are about steps, and not about the disk.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use super::{State, name};
+use super::{State, TICK, name};
 use crate::base::clock::{Moment, nanos};
 use crate::base::sync::Arc;
-use crate::tier::late::{Delivered, Lateness};
 use crate::tier::{
     Acquired, Ages, Bump, Change, Lease, LeaseFor, Packed, Payload, Read, Release, Request, Scope, Stored,
     Token, WireKey, WriteId,
 };
 
-const KEPT: Duration = Duration::from_secs(600);
+pub(super) const KEPT: Duration = Duration::from_secs(600);
 
-fn secs(secs: u64) -> Duration {
+pub(super) fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
@@ -23,31 +22,34 @@ fn key() -> WireKey {
 }
 
 /// A value of some age: fresh for 10 s, kept for 60.
-fn value(text: &str, age: u64) -> Payload {
+pub(super) fn value(text: &str, age: u64) -> Payload {
     let ages = Ages { age: secs(age), lifetime: secs(10), retention: secs(60) };
     let packed = Packed { compression: 0, raw_len: text.len() as u32, bytes: Arc::new(text.into()) };
     Payload { packed, schema: 7, ages, at: Moment::now(), took: Duration::ZERO }
 }
 
 /// A server, and a clock.
-struct World {
-    state: State,
-    now: Moment,
-    key: WireKey,
+pub(super) struct World {
+    pub(super) state: State,
+    pub(super) now: Moment,
+    pub(super) key: WireKey,
 }
 
 impl World {
-    fn new() -> Self {
-        Self { state: State::default(), now: Moment::from_bits(1 << 62), key: key() }
+    /// `None` if there is no server on this machine.
+    pub(super) fn new() -> Option<Self> {
+        // In whole milliseconds.
+        let now = Moment::from_bits((1 << 62) / 1_000_000 * 1_000_000);
+        Some(Self { state: State::new(now)?, now, key: key() })
     }
-    fn pass(&mut self, time: Duration) {
+    pub(super) fn pass(&mut self, time: Duration) {
         self.now = self.now.plus(nanos(time));
     }
-    fn read(&mut self) -> Read {
+    pub(super) fn read(&mut self) -> Read {
         self.state.read(self.now, &self.key, None)
     }
     /// The number of the tombstone, if there is no value.
-    fn missing(&mut self) -> Option<Option<WriteId>> {
+    pub(super) fn missing(&mut self) -> Option<Option<WriteId>> {
         match self.read() {
             Read::Missing { tombstone, .. } => Some(tombstone.map(|tombstone| tombstone.id)),
             _ => None,
@@ -59,7 +61,7 @@ impl World {
             _ => None,
         }
     }
-    fn ages(&mut self) -> Ages {
+    pub(super) fn ages(&mut self) -> Ages {
         match self.read() {
             Read::Found(found) => found.ages,
             other => panic!("{other:?}"),
@@ -69,7 +71,7 @@ impl World {
         self.state.acquire(self.now, &self.key, request)
     }
     /// Asks for the lease to refresh what is there.
-    fn refresh(&mut self, token: u64) -> Acquired {
+    pub(super) fn refresh(&mut self, token: u64) -> Acquired {
         let seen = match self.read() {
             Read::Found(found) => Some(found.id),
             Read::Missing { tombstone, .. } => tombstone.map(|tombstone| tombstone.id),
@@ -85,7 +87,7 @@ impl World {
             job: None,
         })
     }
-    fn lease(&mut self, token: u64) -> Lease {
+    pub(super) fn lease(&mut self, token: u64) -> Lease {
         match self.refresh(token) {
             Acquired::Ours(lease) => lease,
             other => panic!("{other:?}"),
@@ -104,10 +106,10 @@ impl World {
     fn store(&mut self, lease: &Lease, text: &str) -> Stored {
         self.state.store(self.now, &self.key, lease, value(text, 0))
     }
-    fn write(&mut self, change: Change) -> WriteId {
+    pub(super) fn write(&mut self, change: Change) -> WriteId {
         self.state.write(self.now, &self.key, change)
     }
-    fn set(&mut self, text: &str) -> WriteId {
+    pub(super) fn set(&mut self, text: &str) -> WriteId {
         self.write(Change::Set(value(text, 0)))
     }
     fn fail(&mut self, lease: &Lease, left: Duration) {
@@ -117,7 +119,7 @@ impl World {
         let scope = Arc::clone(&self.key.scope);
         self.state.bump(self.now, &scope, change, Duration::ZERO);
     }
-    fn extend(&mut self, token: u64) -> bool {
+    pub(super) fn extend(&mut self, token: u64) -> bool {
         self.state.extend(self.now, &name(&self.key), Token(token))
     }
 }
@@ -128,22 +130,22 @@ fn is_ours(answer: &Acquired) -> bool {
 
 #[test]
 fn a_value_is_read_until_its_retention_ends() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     assert_eq!(world.missing(), Some(None));
     let id = world.write(Change::Set(value("a", 5)));
     world.pass(secs(3));
     assert_eq!(world.ages(), Ages { age: secs(8), lifetime: secs(10), retention: secs(60) });
     let have = world.state.read(world.now, &world.key, Some(id));
     assert_eq!(have, Read::Unchanged(world.ages()));
-    world.pass(secs(52) - Duration::from_nanos(1));
+    world.pass(secs(52) - TICK);
     assert_eq!(world.text().as_deref(), Some("a"));
-    world.pass(Duration::from_nanos(1));
+    world.pass(TICK);
     assert_eq!(world.missing(), Some(None));
 }
 
 #[test]
 fn another_key_with_the_same_hash_is_missing() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let id = world.set("a");
     world.key.fingerprint = 2;
     assert_eq!(world.missing(), Some(Some(id)));
@@ -154,35 +156,8 @@ fn another_key_with_the_same_hash_is_missing() {
 }
 
 #[test]
-fn numbers_follow_the_clock_and_always_grow() {
-    let mut world = World::new();
-    let first = world.set("a");
-    assert_eq!(first.0, world.now.to_bits() / 1_000);
-    assert_eq!(world.set("b").0, first.0 + 1);
-    assert_eq!(world.write(Change::Remove { tombstone: KEPT }).0, first.0 + 2);
-    assert_eq!(world.set("c").0, first.0 + 3, "over a tombstone");
-    world.state.flush();
-    assert_eq!(world.set("d").0, first.0 + 4, "after a flush, in the same instant");
-    world.write(Change::Remove { tombstone: Duration::ZERO });
-    assert_eq!(world.set("e").0, first.0 + 6, "after a tombstone that has ended");
-    world.pass(secs(1));
-    assert_eq!(world.set("f").0, first.0 + 1_000_000);
-}
-
-#[test]
-fn the_clock_never_goes_back() {
-    let mut world = World::new();
-    world.set("a");
-    let start = world.now;
-    world.pass(secs(4));
-    world.read();
-    world.now = start;
-    assert_eq!(world.ages().age, secs(4));
-}
-
-#[test]
 fn an_invalidated_value_keeps_its_bytes_and_is_stale() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let before = world.set("a");
     world.pass(secs(4));
     let after = world.write(Change::Invalidate { tombstone: KEPT });
@@ -200,17 +175,17 @@ fn an_invalidated_value_keeps_its_bytes_and_is_stale() {
 #[test]
 fn a_tombstone_is_left_and_lasts_as_long_as_any_asked_for() {
     for change in [Change::Invalidate { tombstone: secs(20) }, Change::Remove { tombstone: secs(20) }] {
-        let mut world = World::new();
+        let Some(mut world) = World::new() else { return };
         let id = world.write(change.clone());
         assert_eq!(world.missing(), Some(Some(id)));
         assert_eq!(world.lease(1).seen, Some(id), "a tombstone is observed");
         let id = world.write(Change::Remove { tombstone: secs(5) });
-        world.pass(secs(20) - Duration::from_nanos(1));
+        world.pass(secs(20) - TICK);
         assert_eq!(world.missing(), Some(Some(id)));
-        world.pass(Duration::from_nanos(1));
+        world.pass(TICK);
         assert_eq!(world.missing(), Some(None));
     }
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.set("a");
     let id = world.write(Change::Remove { tombstone: secs(20) });
     assert_eq!(world.missing(), Some(Some(id)));
@@ -218,7 +193,7 @@ fn a_tombstone_is_left_and_lasts_as_long_as_any_asked_for() {
 
 #[test]
 fn a_scope_turns_stale_or_is_gone() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let id = world.set("a");
     world.pass(secs(4));
     world.bump(Bump::Stale);
@@ -239,29 +214,27 @@ fn a_scope_turns_stale_or_is_gone() {
 
 #[test]
 fn a_lease_keeps_others_off_for_five_seconds() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let lease = world.lease(1);
     assert_eq!(lease.seen, None);
     world.pass(secs(2));
     assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(3), is_backoff: false, queued: None });
     assert_eq!(world.await_lease(2), Acquired::Theirs { left: secs(3), is_backoff: false, queued: None });
     assert!(is_ours(&world.refresh(1)), "its own token: the reply was lost");
-    world.pass(secs(5) - Duration::from_nanos(1));
+    world.pass(secs(5) - TICK);
     assert!(!is_ours(&world.refresh(2)));
-    world.pass(Duration::from_nanos(1));
+    world.pass(TICK);
     assert!(is_ours(&world.refresh(2)), "lapsed");
 }
 
 #[test]
-fn a_lease_is_extended_every_two_seconds() {
-    let mut world = World::new();
+fn a_lease_is_extended_by_its_holder_alone() {
+    let Some(mut world) = World::new() else { return };
     world.lease(1);
-    world.pass(secs(70));
-    assert!(world.extend(1));
-    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(5), is_backoff: false, queued: None });
-    world.pass(secs(1));
+    world.pass(secs(4));
     assert!(world.extend(1) && !world.extend(2));
-    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(4), is_backoff: false, queued: None });
+    world.pass(secs(4));
+    assert_eq!(world.refresh(2), Acquired::Theirs { left: secs(1), is_backoff: false, queued: None });
     world.set("a");
     assert!(!world.extend(1), "void");
     let lease = world.lease(1);
@@ -273,7 +246,7 @@ fn a_lease_is_extended_every_two_seconds() {
 
 #[test]
 fn a_queued_fetch_and_a_back_off_give_way_to_a_caller_who_waits() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.ask(Request {
         token: Token(1),
         seen: None,
@@ -324,7 +297,7 @@ fn run_job(world: &mut World, token: u64, seen: Option<WriteId>) -> Acquired {
 
 #[test]
 fn a_worker_takes_the_queued_lease_of_its_job_and_nobody_else_does() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.set("a");
     world.pass(secs(20));
     let seen = enqueued(&mut world);
@@ -338,14 +311,14 @@ fn a_worker_takes_the_queued_lease_of_its_job_and_nobody_else_does() {
 
 #[test]
 fn a_job_whose_lease_has_lapsed_runs_if_its_value_is_still_there() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.set("a");
     let seen = enqueued(&mut world);
     world.pass(secs(30));
     let id = world.write(Change::Invalidate { tombstone: KEPT });
     assert!(!is_ours(&run_job(&mut world, 2, seen)), "changed since");
     assert!(is_ours(&run_job(&mut world, 2, Some(id))));
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     assert_eq!(enqueued(&mut world), None);
     world.pass(secs(601));
     assert!(is_ours(&run_job(&mut world, 2, None)), "nothing was there, and nothing is");
@@ -360,7 +333,7 @@ fn a_job_is_void_after_a_change_of_its_key() {
     let made_stale = |world: &mut World| world.bump(Bump::Stale);
     let changes: [&dyn Fn(&mut World); 3] = [&removed, &cleared, &made_stale];
     for (number, change) in changes.iter().enumerate() {
-        let mut world = World::new();
+        let Some(mut world) = World::new() else { return };
         world.set("a");
         world.pass(secs(20));
         let seen = enqueued(&mut world);
@@ -372,7 +345,7 @@ fn a_job_is_void_after_a_change_of_its_key() {
 /// Its worker was stopped for longer than its lease lasts, and goes on as another one fetches, or afterwards.
 #[test]
 fn a_job_that_another_worker_has_claimed_is_not_stored() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.set("a");
     world.pass(secs(20));
     let seen = enqueued(&mut world);
@@ -388,7 +361,7 @@ fn a_job_that_another_worker_has_claimed_is_not_stored() {
 /// Its lease was lost with a change of the key, and the next reader has enqueued another job.
 #[test]
 fn a_job_leaves_the_lease_of_a_later_one_alone() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let seen = enqueued(&mut world);
     world.write(Change::Remove { tombstone: KEPT });
     let later = Token(5);
@@ -414,7 +387,7 @@ fn a_job_leaves_the_lease_of_a_later_one_alone() {
 
 #[test]
 fn a_job_leaves_a_running_fetch_and_a_back_off_alone() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let seen = enqueued(&mut world);
     let Acquired::Ours(lease) = world.await_lease(1) else { panic!("its own") };
     assert!(!is_ours(&run_job(&mut world, 2, seen)), "the process that has enqueued it runs it itself");
@@ -464,7 +437,7 @@ fn end_with_job(world: &mut World, token: u64) {
 
 #[test]
 fn workers_that_end_with_a_lease_are_counted() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.write(Change::Set(kept("a")));
     world.pass(secs(20));
     for ended in 0..4 {
@@ -493,7 +466,7 @@ fn workers_that_end_with_a_lease_are_counted() {
 /// A worker may have ended with its job before it began, so that no lease of a body has lapsed.
 #[test]
 fn a_job_that_is_lost_counts_as_a_death() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.write(Change::Set(kept("a")));
     world.pass(secs(20));
     let seen = Some(number(&mut world));
@@ -521,7 +494,7 @@ fn a_job_that_is_lost_counts_as_a_death() {
 
 #[test]
 fn a_job_that_has_told_its_end_is_no_death() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.write(Change::Set(kept("a")));
     world.pass(secs(20));
     for release in [Release::Free, Release::BackOff { left: secs(9), failures: 1 }] {
@@ -546,7 +519,7 @@ fn a_job_that_has_told_its_end_is_no_death() {
 #[test]
 fn a_lease_from_before_a_clear_is_void() {
     for change in [Bump::Stale, Bump::Gone] {
-        let mut world = World::new();
+        let Some(mut world) = World::new() else { return };
         let lease = world.lease(1);
         world.bump(change);
         assert!(is_ours(&world.refresh(2)));
@@ -558,7 +531,7 @@ fn a_lease_from_before_a_clear_is_void() {
 
 #[test]
 fn a_newer_value_is_returned_and_no_lease_given() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let old = world.set("a");
     world.set("b");
     for seen in [None, Some(old)] {
@@ -588,7 +561,7 @@ fn a_newer_value_is_returned_and_no_lease_given() {
 
 #[test]
 fn a_store_ends_its_lease() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let lease = world.lease(1);
     let Stored::Yes(id) = world.store(&lease, "a") else { panic!("nobody else has changed it") };
     assert!(matches!(world.read(), Read::Found(found) if found.id == id && found.bytes == b"a"));
@@ -597,7 +570,7 @@ fn a_store_ends_its_lease() {
 
 #[test]
 fn a_lapsed_fetch_is_stored_if_nobody_else_fetches() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.set("old");
     let lapsed = world.lease(1);
     world.pass(secs(6));
@@ -607,7 +580,7 @@ fn a_lapsed_fetch_is_stored_if_nobody_else_fetches() {
     assert!(matches!(world.store(&lapsed, "a"), Stored::Yes(_)), "a back-off does not refuse");
     assert!(is_ours(&world.refresh(3)), "and is over, for the origin answers");
 
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.set("old");
     let lapsed = world.lease(1);
     world.pass(secs(6));
@@ -630,7 +603,7 @@ fn a_lapsed_fetch_is_stored_if_nobody_else_fetches() {
 /// There is nothing to compare its value with: a change and its tombstone may have been lost.
 #[test]
 fn a_fetch_of_a_key_that_had_nothing_is_stored_under_its_own_lease_alone() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let lapsed = world.lease(1);
     world.pass(secs(6));
     assert_eq!(world.store(&lapsed, "a"), Stored::Unfenced, "no lease");
@@ -639,7 +612,7 @@ fn a_fetch_of_a_key_that_had_nothing_is_stored_under_its_own_lease_alone() {
     assert_eq!(world.store(&lapsed, "a"), Stored::Unfenced, "a back-off of another");
     assert!(!is_ours(&world.refresh(3)), "which goes on");
 
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let held = world.lease(1);
     world.write(Change::Remove { tombstone: KEPT });
     world.state.flush();
@@ -655,7 +628,7 @@ fn a_store_over_another_value_than_the_observed_is_refused() {
     ];
     for was_there in [false, true] {
         for change in &changes {
-            let mut world = World::new();
+            let Some(mut world) = World::new() else { return };
             if was_there {
                 world.set("before");
             }
@@ -669,7 +642,7 @@ fn a_store_over_another_value_than_the_observed_is_refused() {
 
 #[test]
 fn a_fetch_from_before_a_loss_is_not_stored_over_nothing() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.set("a");
     let lease = world.lease(1);
     world.state.flush();
@@ -687,7 +660,7 @@ fn writes_void_fetches_and_back_offs_stay_for_an_invalidation_alone() {
     ];
     for (change, ends_back_off) in changes {
         for purpose in [LeaseFor::Fetch, LeaseFor::Queue] {
-            let mut world = World::new();
+            let Some(mut world) = World::new() else { return };
             world.ask(Request {
                 token: Token(1),
                 seen: None,
@@ -699,7 +672,7 @@ fn writes_void_fetches_and_back_offs_stay_for_an_invalidation_alone() {
             world.write(change.clone());
             assert!(is_ours(&world.refresh(2)), "{change:?}");
         }
-        let mut world = World::new();
+        let Some(mut world) = World::new() else { return };
         let lease = world.lease(1);
         world.fail(&lease, secs(30));
         world.write(change.clone());
@@ -709,7 +682,7 @@ fn writes_void_fetches_and_back_offs_stay_for_an_invalidation_alone() {
 
 #[test]
 fn a_release_frees_the_key_or_leaves_a_back_off() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let lease = world.lease(1);
     world.state.release(world.now, &world.key, lease.token, Release::Free);
     let lease = world.lease(2);
@@ -724,12 +697,12 @@ fn a_release_frees_the_key_or_leaves_a_back_off() {
 
 #[test]
 fn a_sweep_drops_what_is_over_and_nothing_else() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     world.set("a");
-    world.pass(secs(60) - Duration::from_nanos(1));
+    world.pass(secs(60) - TICK);
     world.state.sweep(world.now);
     assert_eq!(world.state.len(), 1);
-    world.pass(Duration::from_nanos(1));
+    world.pass(TICK);
     world.state.sweep(world.now);
     assert_eq!(world.state.len(), 0);
     world.lease(1);
@@ -743,50 +716,18 @@ fn a_sweep_drops_what_is_over_and_nothing_else() {
 /// With nothing there, only the holder of the lease can tell that there was no change meanwhile.
 #[test]
 fn a_change_that_the_server_has_lost_keeps_older_fetches_out() {
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let early = world.lease(1);
     world.set("a");
     world.state.flush();
     assert_eq!(world.store(&early, "b"), Stored::Unfenced);
 
     // The value of an older fetch was invalidated, and its retention has ended.
-    let mut world = World::new();
+    let Some(mut world) = World::new() else { return };
     let early = world.lease(1);
     world.pass(secs(6));
     world.write(Change::Set(value("a", 50)));
     world.write(Change::Invalidate { tombstone: KEPT });
     world.pass(secs(10));
     assert_eq!(world.store(&early, "b"), Stored::Unfenced);
-}
-
-/// Two processes were cut off, and each has changed the key, and then fetched it for itself. Whoever was told first holds a
-/// value of before the other change: it is to hear of that, unless it was made before its own.
-#[test]
-fn a_change_that_is_told_late_does_not_hide_another() {
-    const DOUBT: Duration = Duration::from_millis(100);
-    let changes = [Change::Invalidate { tombstone: KEPT }, Change::Remove { tombstone: KEPT }];
-    for first in &changes {
-        for second in changes.iter().chain([&Change::Set(value("b", 4))]) {
-            // The first change was made 9 s ago, and the other one so long ago, in milliseconds.
-            for (age, holds) in [(4_000, true), (8_900, true), (9_050, true), (9_101, false), (12_000, false)]
-            {
-                let mut world = World::new();
-                let mut deliver = |change: &Change, millis| {
-                    let age = Duration::from_millis(millis);
-                    let late = Lateness { age, known: None, over: None };
-                    world.state.deliver(world.now, &world.key, change.clone(), late, DOUBT)
-                };
-                let Delivered::Done(id) = deliver(first, 9_000) else { panic!("nothing is there") };
-                let delivered = deliver(second, age);
-                assert_eq!(delivered != Delivered::Yielded(id), holds, "{first:?} {second:?} {age}");
-                // Nobody can tell whether a value is newer than the removal.
-                assert!(world.missing().is_some_and(|tombstone| tombstone >= Some(id)));
-                // It lasts as long as it has to, from its arrival on.
-                world.pass(KEPT - Duration::from_nanos(1));
-                assert!(world.missing().is_some_and(|tombstone| tombstone.is_some()));
-                world.pass(Duration::from_nanos(1));
-                assert_eq!(world.missing(), Some(None));
-            }
-        }
-    }
 }
