@@ -396,7 +396,8 @@ pub(crate) struct Request {
     pub(crate) is_awaited: bool,
     pub(crate) purpose: LeaseFor,
     /// The lease of a queued fetch, which this one is to run in its place. It is given only if that one still waits, or
-    /// has lapsed and the value is the one that the caller has seen.
+    /// has lapsed and the value is the one that the caller has seen. For [`LeaseFor::Queue`] and with another token it
+    /// replaces the lease of a job that is lost, which counts as a death.
     pub(crate) job: Option<Token>,
 }
 

@@ -36,7 +36,7 @@
 //! | `cacheback_queue_oldest_seconds` | gauge | `tier`, `queue`, `cache`, `version` | how long the oldest of them has waited; 0 if there is none |
 //! | `cacheback_queue_under_way` | gauge | `tier`, `queue`, `cache`, `version` | jobs that were taken by a worker and have not ended |
 //! | `cacheback_queue_workers` | gauge | `tier`, `queue`, `cache`, `version` | workers that serve the function |
-//! | `cacheback_queue_jobs_total` | counter | `tier`, `queue`, `cache`, `version`, `outcome` | jobs that have ended: `done`, `failed`, or `dropped` because they were not needed any more or could not be run |
+//! | `cacheback_queue_jobs_total` | counter | `tier`, `queue`, `cache`, `version`, `outcome` | jobs that have ended: `done`, `failed`, or `dropped` because they were not needed any more, could not be run, or had a value that the tier did not take |
 //! | `cacheback_queue_wait_seconds` | histogram | `tier`, `queue`, `cache`, `version` | how long jobs have waited when a worker starts them; one that is given back or claimed starts again |
 //!
 //! The label `cache` is the path of the function, or the name that the function or cache was given. Caches of the same

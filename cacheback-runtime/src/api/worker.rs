@@ -104,10 +104,11 @@ impl<K, V> From<&Cache<K, V>> for Served {
 pub struct Worked {
     /// Jobs that have stored a value.
     pub done: u64,
-    /// Jobs that have failed: the body has returned an `Err`, has panicked, or was aborted at its time-out, or the tier
-    /// was lost before the value was stored. The key backs off, in all processes.
+    /// Jobs that have failed: the body returned an `Err`, panicked, or was aborted at its time-out; or the tier was lost
+    /// before the value was stored. The key backs off, in all processes.
     pub failed: u64,
-    /// Jobs that were no longer needed, or could not be run. For the latter, the log says why.
+    /// Jobs that were no longer needed, or could not be run, or whose value the tier did not take, and those of a key that
+    /// has killed three workers. For all but the first, the log says why.
     pub dropped: u64,
 }
 

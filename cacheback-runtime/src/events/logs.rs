@@ -62,7 +62,7 @@
 //! | info | `worker ended` | `worker`, `done`, `failed`, `dropped`; no `function` | each time |
 //! | warn | `the queue gives no answer: the worker tries again` | `worker`, `why`; no `function` | once an outage |
 //! | warn | `a job cannot be run, and was dropped` | `why` | each time |
-//! | error | `a job has ended its worker three times, and was dropped` | `deliveries` | each time |
+//! | error | `a key has ended three workers, and its job was dropped` | | each time |
 //! | error | ``the `Drop` of a cached value panicked`` | no `function` either | each time |
 //!
 //! The last warnings are advice, and end with what to do: when a process has connected to a server for the first time,
@@ -258,7 +258,7 @@ pub(crate) fn job_dropped(function: &str, why: &str) {
 
 #[cfg(feature = "worker")]
 pub(crate) fn job_buried(function: &str) {
-    tracing::error!(target: TARGET, function, "a job has ended its worker three times, and was dropped");
+    tracing::error!(target: TARGET, function, "a key has ended three workers, and its job was dropped");
 }
 
 #[cfg(any(feature = "redis", feature = "sqlite"))]

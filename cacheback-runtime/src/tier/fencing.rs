@@ -62,7 +62,7 @@ pub(super) struct Envelope<V> {
     pub(super) stamp: Stamp,
 }
 
-/// A lease that was given out.
+/// A lease that was given out, or what is remembered of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Held {
     pub(super) phase: Phase,
@@ -197,7 +197,7 @@ impl Held {
         matches!(self.phase, Phase::Running | Phase::Working | Phase::Queued)
     }
 
-    /// Its time is over. What is left of it, if anything: that a worker has ended with it.
+    /// What is remembered of a lease whose time is over: the death of its worker, if one had it.
     fn lapsed(self) -> Option<Self> {
         let Self { phase: Phase::Working, deaths, until, .. } = self else { return None };
         let (deaths, until) = (deaths.saturating_add(1), until.plus(nanos(PATIENCE)));
@@ -304,7 +304,7 @@ impl<'e, V: Contents> At<'e, V> {
         }
         let lease = entry.lease.as_mut().filter(|held| held.phase != Phase::Lapsed);
         let (is_free, mut is_lost) = (lease.is_none(), false);
-        // The token of a job that has failed is no lease for it.
+        // A back-off keeps the token of the job that has failed, and is no lease for it.
         let is_own = |held: &Held| held.token == token && (job.is_none() || held.phase != Phase::BackOff);
         if let Some(held) = lease.filter(|held| !is_own(held)) {
             let is_void = held.stamp != scope;
@@ -320,7 +320,7 @@ impl<'e, V: Contents> At<'e, V> {
                 let queued = is_queued.then_some(held.token);
                 return Acquired::Theirs { left, is_backoff: held.phase == Phase::BackOff, queued };
             }
-            // Its job is nowhere any more: a worker may have ended with it before it began.
+            // No job waits any more: a worker may have ended with it before it began.
             is_lost = job.is_some() && purpose == LeaseFor::Queue;
         } else if job.is_some() && is_free && id != seen {
             // The key was changed since the job was enqueued.
@@ -452,6 +452,7 @@ impl<V> Entry<V> {
         if let Some(envelope) = self.envelope.take_if(|envelope| now >= envelope.until()) {
             *floor = (*floor).max(envelope.id.0 + 1);
         }
+        // Twice: what is remembered of it may be over, too.
         for _ in 0..2 {
             if let Some(held) = self.lease.filter(|held| now >= held.until) {
                 self.lease = held.lapsed();

@@ -137,9 +137,10 @@ impl Room {
 pub enum Ended {
     /// Its value is stored.
     Done,
-    /// The body has returned an `Err`, has panicked or was aborted at its time-out.
+    /// The body has returned an `Err`, has panicked or was aborted at its time-out, or the tier was lost before the value
+    /// was stored.
     Failed,
-    /// It was not needed any more, or cannot be run.
+    /// It was not needed any more, or is not to be run again.
     Dropped,
 }
 

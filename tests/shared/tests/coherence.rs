@@ -164,7 +164,6 @@ fn nor_for_looks_at_values_of_an_outage() {
     looks_time_out(false);
 }
 
-/// After an outage every value is looked at once, and no body runs for one that has not changed.
 /// The connection for messages goes on, and the one for everything else does not: what is told is not forgotten when
 /// there is nobody to ask.
 #[test]
@@ -195,6 +194,7 @@ fn a_change_is_heard_while_nothing_can_be_asked() {
     assert_eq!(origin.runs("set").len(), 1);
 }
 
+/// After an outage every value is looked at once, and no body runs for one that has not changed.
 #[test]
 fn after_an_outage_values_are_looked_at_and_not_fetched() {
     let Some(mut server) = Server::start(&["--save", "3600 1", "--dbfilename", "kept.rdb"]) else { return };

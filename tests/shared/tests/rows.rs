@@ -247,7 +247,7 @@ fn one_fetch_a_lifetime_in_the_fleet() {
         assert!(began.len() > lifetimes * 3 / 4, "{key}: {} runs", began.len());
         runs += began.len();
         apart.extend(began.windows(2).map(|pair| pair[1] - pair[0]));
-        // On a busy machine a body may note its begin late, and then the next one seems early: the one after it does not.
+        // On a busy machine a body may note its start late, so that the next one seems early. Over three that evens out.
         for (bodies, least) in [(2, 500), (3, 1_900)] {
             let took = began.windows(bodies).map(|bodies| bodies[bodies.len() - 1] - bodies[0]);
             early.extend(took.filter(|took| *took < Duration::from_millis(least)));
@@ -259,7 +259,7 @@ fn one_fetch_a_lifetime_in_the_fleet() {
         apart[0],
         apart[apart.len() / 2]
     );
-    assert!(early.is_empty(), "two bodies of one key in less than a lifetime: {early:?}");
+    assert!(early.is_empty(), "bodies of one key came too early: {early:?}");
 }
 
 /// Both processes have the first value of a key.

@@ -289,7 +289,7 @@ fn a_job_that_kills_its_worker_three_times_is_buried() {
         tier.abandon_jobs();
         next = worker(&origin, &tier.url(), 4);
     }
-    next.logs("a job has ended its worker three times, and was dropped");
+    next.logs("a key has ended three workers, and its job was dropped");
     // The log says so first.
     wait_until("it is not buried", || web.ask("queues").ends_with("dead=1"));
     assert_eq!(origin.runs("poison").len(), 3);
@@ -316,7 +316,7 @@ fn a_key_that_kills_three_workers_is_left_alone() {
         web.ask("get queued poison");
         web.ask("queues").ends_with("dead=1")
     });
-    next.logs("a job has ended its worker three times, and was dropped");
+    next.logs("a key has ended three workers, and its job was dropped");
     let until = Instant::now() + Duration::from_secs(7);
     while Instant::now() < until {
         web.ask("get queued poison");

@@ -115,8 +115,8 @@ fn a_job_that_ends_its_worker_three_times_is_buried() {
     assert_eq!(there.runs(), 3, "it is not run once more");
     let line = only_line(web);
     assert_eq!((line.length, line.under_way, line.dead.len()), (0, 0, 1));
-    assert_eq!((&*line.dead[0].error, line.dead[0].deliveries), ("it has ended its worker three times", 4));
-    assert_eq!(log.count("a job has ended its worker three times, and was dropped"), 1);
+    assert_eq!((&*line.dead[0].error, line.dead[0].deliveries), ("its key has ended three workers", 4));
+    assert_eq!(log.count("a key has ended three workers, and its job was dropped"), 1);
     // The worker goes on.
     there.release_all();
     web.run(|| advance(secs(300)));
@@ -257,8 +257,8 @@ fn a_key_that_ends_its_workers_is_left_alone_however_often_it_is_read() {
     assert_eq!(there.runs() - runs, 1, "nor when it is read again, or its other jobs are abandoned");
     let line = only_line(web);
     assert_eq!((line.length, line.under_way), (0, 0));
-    assert!(line.dead.iter().all(|dead| dead.error == "it has ended its worker three times"));
-    assert_eq!(log.count("a job has ended its worker three times, and was dropped"), line.dead.len());
+    assert!(line.dead.iter().all(|dead| dead.error == "its key has ended three workers"));
+    assert_eq!(log.count("a key has ended three workers, and its job was dropped"), line.dead.len());
     assert!((1..=3).contains(&line.dead.len()), "{line:?}");
     assert_eq!(running.stop(&back).done, 1);
 }
@@ -288,7 +288,7 @@ fn the_abandoned_jobs_of_a_key_that_ends_its_workers_are_not_run() {
     }
     let line = only_line(web);
     assert_eq!((line.length, line.under_way, line.dead.len()), (0, 0, 1));
-    assert_eq!(line.dead[0].error, "it has ended its worker three times");
+    assert_eq!(line.dead[0].error, "its key has ended three workers");
     assert_eq!((there.runs(), running.stop(&back)), (3, worked(0, 0, 3)));
 }
 

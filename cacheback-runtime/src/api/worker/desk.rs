@@ -24,7 +24,8 @@ const TAKE_SOME: Duration = Duration::from_millis(100);
 pub(super) const BEAT: Duration = Duration::from_secs(5);
 /// A job that is to run alone waits no longer for that: others wait for it.
 const ALONE: Duration = Duration::from_secs(60);
-/// How long a worker waits after an operation that has failed, and with a job that it cannot run now.
+/// How long a worker waits after an operation that has failed, and with a job that it cannot run now. A key backs off for
+/// so long if its job has failed before it could say for how long.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A function of a worker.
@@ -173,7 +174,7 @@ impl Desk {
         let handling = handling(delivery.deliveries, job.as_ref().map_or(0, |job| job.deaths));
         let desk = Arc::clone(self);
         let Some(place) = self.floor.enter(handling == Handling::Alone) else {
-            // What ends the one that runs alone is not to count for this one.
+            // It goes back at once: if the one that runs alone ends the worker, that is not to count for this one.
             let place = self.floor.enter(false);
             drop(runtime.spawn(async move {
                 let _ = desk.queue().give_back(&line, &delivery).await;
@@ -202,19 +203,19 @@ impl Desk {
                 return self.end(line, delivery, Ended::Dropped).await;
             }
         }
-        let ticket = job.as_ref().ok().map(|job| (job.key.without_args(scope), job.token));
+        let queued_lease = job.as_ref().ok().map(|job| (job.key.without_args(scope), job.token));
         let patience = match handling {
             Handling::Together => PLACE,
             // It goes back before others take it for abandoned.
             Handling::Alone => (*min_idle / 2).min(ALONE),
             Handling::Buried => {
                 // Whoever reads the key would put the next one on the queue at once.
-                self.release(ticket, Release::BackOff { left: PATIENCE, failures: DEATHS });
+                self.release(queued_lease, Release::BackOff { left: PATIENCE, failures: DEATHS });
                 return self.condemn(serve.name(), line, delivery).await;
             }
         };
         let running = first(pin!(place.run()), pin!(sleep(patience))).await.unwrap_or_default();
-        let Some(_running) = running else { return self.give_back(line, delivery, ticket).await };
+        let Some(_running) = running else { return self.give_back(line, delivery, queued_lease).await };
         let work = job.map_err(|why| why.to_string());
         let work = work.and_then(|Job { key, args, token, seen, trace, enqueued, .. }| {
             let order = Order { key, token, seen, trace, cut: self.floor.cut_of_jobs() };
@@ -232,15 +233,15 @@ impl Desk {
         let ended = match verdict {
             Ok(Verdict::Done) => Ended::Done,
             Ok(Verdict::Failed) => {
-                // That of the job itself, if it has failed before the lease became its own.
-                self.release(ticket, Release::BackOff { left: AGAIN, failures: 1 });
+                // The lease still has the token of the job if that has failed before it took the lease over.
+                self.release(queued_lease, Release::BackOff { left: AGAIN, failures: 1 });
                 Ended::Failed
             }
             Ok(Verdict::Unneeded | Verdict::OtherKey) => Ended::Dropped,
             Ok(Verdict::Unshared(why)) => return self.bury(line, delivery, &why).await,
             Ok(Verdict::Condemned) => return self.condemn(serve.name(), line, delivery).await,
             Ok(Verdict::Returned) => {
-                self.give_back(line, delivery, ticket).await;
+                self.give_back(line, delivery, queued_lease).await;
                 // It would be the next again.
                 let _ = first(pin!(self.floor.closed()), pin!(sleep(AGAIN))).await;
                 return;
@@ -248,15 +249,15 @@ impl Desk {
             Err(why) => {
                 events::job_dropped(serve.name(), &why);
                 // The next reader of the key starts a refresh.
-                self.release(ticket, Release::Free);
+                self.release(queued_lease, Release::Free);
                 return self.bury(line, delivery, &why).await;
             }
         };
         self.end(line, delivery, ended).await;
     }
 
-    /// Whether a job that was delivered before may still be run, which mostly it is not: somebody reads its key, and has
-    /// put another one on the queue. So nothing is held up for it.
+    /// Takes the lease for a job that was delivered before, or finds that nobody needs it. Mostly nobody does: a reader of
+    /// its key has put another one on the queue. So nothing is held up for it.
     async fn is_needed(&self, key: &WireKey, job: &Job) -> bool {
         let Job { token, seen, .. } = *job;
         let (is_awaited, purpose, job) = (false, LeaseFor::Queue, Some(token));
@@ -279,17 +280,17 @@ impl Desk {
     }
 
     /// A job was not run.
-    async fn give_back(&self, line: &Line, delivery: &Delivery, ticket: Option<(WireKey, Token)>) {
+    async fn give_back(&self, line: &Line, delivery: &Delivery, queued_lease: Option<(WireKey, Token)>) {
         if delivery.deliveries > 1 {
-            // Its first worker may have ended it meanwhile, and then no job comes for its lease. It needs none, either.
-            self.release(ticket, Release::Free);
+            // Its first worker may have finished it by now: then no job comes for the lease, and none is needed.
+            self.release(queued_lease, Release::Free);
         }
         let _ = self.queue().give_back(line, delivery).await;
     }
 
     /// Ends the lease that waits for a job, if it still does.
-    fn release(&self, ticket: Option<(WireKey, Token)>, ending: Release) {
-        if let Some((key, token)) = ticket {
+    fn release(&self, queued_lease: Option<(WireKey, Token)>, ending: Release) {
+        if let Some((key, token)) = queued_lease {
             self.tier.release(&key, token, ending);
         }
     }
@@ -297,7 +298,7 @@ impl Desk {
     /// Gives up a job that ends its workers.
     async fn condemn(&self, function: &str, line: &Line, delivery: &Delivery) {
         events::job_buried(function);
-        self.bury(line, delivery, "it has ended its worker three times").await;
+        self.bury(line, delivery, "its key has ended three workers").await;
     }
 
     /// Gives up a job, and keeps it with its error.

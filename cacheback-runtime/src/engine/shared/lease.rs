@@ -8,7 +8,7 @@ use super::super::fetch::{Demand, Job};
 use super::super::{Cacheable, FlightResult};
 use super::SharedValue;
 use super::held::{Asked, HeldLease};
-use super::queued::{HandedOver, Waits};
+use super::queued::{HandedOver, QueuedJob};
 use super::work::{HeldOrder, Verdict};
 use crate::base::clock::{Moment, nanos};
 use crate::base::panics::{catch, catch_future};
@@ -99,7 +99,7 @@ impl<C: Cacheable> Job<C> {
                         if let Some(WriteId(id)) = granted.seen {
                             self.flight.has_seen(id);
                         }
-                        if self.is_condemned(granted.deaths, policy) {
+                        if self.ends_condemned(granted.deaths, policy) {
                             lease.end(Release::BackOff { left: PATIENCE, failures: DEATHS });
                             return false;
                         }
@@ -126,8 +126,8 @@ impl<C: Cacheable> Job<C> {
                             return false;
                         }
                         Some(found) => self.take_over(&found, policy),
-                        // It is to be replaced, however fresh it is there. The workers may store what cannot be read
-                        // here, so they are not asked once more.
+                        // It is to be replaced, however fresh it is there. If this process may fetch for itself, the
+                        // workers are not asked once more: they may store what cannot be read here.
                         None => {
                             ahead = None;
                             line = line.filter(|_| !policy.queue_fallback);
@@ -136,13 +136,13 @@ impl<C: Cacheable> Job<C> {
                 }
                 Ok(Acquired::Theirs { left, is_backoff, queued }) => {
                     if let (Some(token), Some(asked)) = (queued, &handed) {
-                        match self.waits(&lease, asked, left, policy).await {
-                            Waits::ForItsTurn => {}
-                            Waits::ForNobody => {
+                        match self.queued_job(&lease, asked, left, policy).await {
+                            QueuedJob::Waits => {}
+                            QueuedJob::Unserved => {
                                 (job, line) = (Some(token), None);
                                 continue;
                             }
-                            Waits::Nowhere => {
+                            QueuedJob::Lost => {
                                 job = Some(token);
                                 continue;
                             }
@@ -186,9 +186,9 @@ impl<C: Cacheable> Job<C> {
 
     /// Other jobs for the key have ended their workers, since this one was put on the queue. Returns whether the fetch has
     /// ended with that.
-    fn is_condemned(&mut self, deaths: u32, policy: &Policy) -> bool {
+    fn ends_condemned(&mut self, deaths: u32, policy: &Policy) -> bool {
         let Some(order) = self.order.as_mut().filter(|_| deaths >= DEATHS) else { return false };
-        order.is_condemned();
+        order.condemn();
         self.leave_to_others(PATIENCE, true, policy)
     }
 
@@ -274,7 +274,7 @@ impl<C: Cacheable> Job<C> {
             Ok(payload) => payload,
             Err(why) => {
                 self.engine.value_not_shared(&why);
-                return self.is_unshared(lease, &why, policy);
+                return self.back_off_unshared(lease, &why, policy);
             }
         };
         match lease.store(granted, payload).await {
@@ -288,7 +288,7 @@ impl<C: Cacheable> Job<C> {
             Err(down) => {
                 self.engine.value_not_stored(&down);
                 if down.is_refusal() {
-                    self.is_unshared(lease, &down, policy);
+                    self.back_off_unshared(lease, &down, policy);
                 } else if let Some(order) = &mut self.order {
                     order.has_not_stored(Verdict::Failed);
                     lease.end(Release::BackOff { left: UNANSWERED, failures: 1 });
@@ -299,7 +299,7 @@ impl<C: Cacheable> Job<C> {
 
     /// The tier does not take the value. A worker's job has been run for nothing then, and the next one would be, too:
     /// the key backs off in all processes.
-    fn is_unshared(&mut self, lease: HeldLease, why: &impl Display, policy: &Policy) {
+    fn back_off_unshared(&mut self, lease: HeldLease, why: &impl Display, policy: &Policy) {
         if let Some(order) = &mut self.order {
             let why = format!("its value does not go into the second tier: {why}");
             order.has_not_stored(Verdict::Unshared(why.into()));

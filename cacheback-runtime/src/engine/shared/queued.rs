@@ -36,14 +36,15 @@ pub(super) enum HandedOver {
     Kept,
 }
 
-/// What a queued lease waits for.
-pub(super) enum Waits {
-    /// A worker will take its job.
-    ForItsTurn,
-    /// No worker takes its job: this process is to fetch in its place.
-    ForNobody,
-    /// There is no job any more: this process is to put one on the queue.
-    Nowhere,
+/// The job that a queued lease belongs to.
+pub(super) enum QueuedJob {
+    /// A worker will take it.
+    Waits,
+    /// No worker takes it: this process is to fetch in its place.
+    Unserved,
+    /// No job waits any more: it was lost, or a worker has taken it long ago, and has not begun. This process is to put
+    /// another one on the queue.
+    Lost,
 }
 
 impl<C: Cacheable> Job<C> {
@@ -126,26 +127,26 @@ impl<C: Cacheable> Job<C> {
         if self.leave_to_others(left, false, policy) { HandedOver::Ended } else { HandedOver::Kept }
     }
 
-    /// What the lease of another process' job waits for, if it has waited for long.
-    pub(super) async fn waits(
+    /// What has become of the job of another process, whose lease it is.
+    pub(super) async fn queued_job(
         &self,
         lease: &HeldLease,
         line: &Line,
         left: Duration,
         policy: &Policy,
-    ) -> Waits {
+    ) -> QueuedJob {
         let Some(queue) = queue_of(lease).filter(|_| PATIENCE.saturating_sub(left) >= HEARTBEAT) else {
-            return Waits::ForItsTurn;
+            return QueuedJob::Waits;
         };
         let facts = queue.facts(line).await.ok();
         match hands_over(facts) {
             // The process that was to enqueue it has ended, or the queue has lost it.
-            Ok(()) if facts.is_some_and(|facts| facts.length == 0) => Waits::Nowhere,
+            Ok(()) if facts.is_some_and(|facts| facts.length == 0) => QueuedJob::Lost,
             Err(why @ (Kept::NoWorker | Kept::Unreachable)) if policy.queue_fallback => {
                 self.kept_here(why, lease, line).await;
-                Waits::ForNobody
+                QueuedJob::Unserved
             }
-            Ok(()) | Err(_) => Waits::ForItsTurn,
+            Ok(()) | Err(_) => QueuedJob::Waits,
         }
     }
 

@@ -64,7 +64,7 @@ impl Cut {
 pub(crate) enum Verdict {
     /// Its value is stored.
     Done,
-    /// The body has failed.
+    /// The body has failed, or the tier has not confirmed its value.
     Failed,
     /// It is not needed any more: the key is fresh, was changed, or is fetched elsewhere.
     Unneeded,
@@ -82,7 +82,7 @@ pub(crate) enum Verdict {
 pub(in crate::engine) struct HeldOrder {
     order: Order,
     verdict: Verdict,
-    /// What becomes of a value that the tier has not taken.
+    /// How the job ends if the tier has not taken its value.
     unstored: Option<Verdict>,
     sender: Option<oneshot::Sender<Verdict>>,
 }
@@ -111,7 +111,7 @@ impl HeldOrder {
     }
 
     /// Too many workers have ended with its key. It is not run.
-    pub(super) fn is_condemned(&mut self) {
+    pub(super) fn condemn(&mut self) {
         self.verdict = Verdict::Condemned;
     }
 

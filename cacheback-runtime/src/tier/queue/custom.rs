@@ -145,7 +145,7 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Takes jobs for a worker, as many as its [rooms](Room) have places at most, and `most` of all. First come those that
     /// others have abandoned, and then those that wait, the oldest first; lines with jobs should take turns. No two
-    /// workers get the same job. One that was delivered before best comes with no other: it runs alone, and a worker
+    /// workers get the same job. A job that was delivered before should be returned alone: it runs alone, and the worker
     /// gives back what it cannot run beside it.
     ///
     /// If there is no job, it waits for one, for `wait` at the longest, and returns none then. A job that comes in the
@@ -182,7 +182,8 @@ pub trait Queue: Send + Sync + 'static {
         async { Ok(()) }
     }
 
-    /// A job is not to be run any more: it has ended three workers, or cannot be read. It may be kept to be looked at.
+    /// A job is not to be run any more: its key has killed three workers, it cannot be run, or the tier does not take its
+    /// value. It may be kept to be looked at.
     /// By default, it is [done](Self::done) as [`Dropped`](Ended::Dropped).
     fn bury(
         &self,

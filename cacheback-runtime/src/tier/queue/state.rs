@@ -80,7 +80,7 @@ impl Jobs {
         let is_abandoned = |taken: &Taken| now.since(taken.since) >= nanos(min_idle);
         if let Some((id, taken)) = self.taken.iter_mut().find(|(_, taken)| is_abandoned(taken)) {
             if beside == Beside::Others {
-                return Next::Held;
+                return Next::Redelivered;
             }
             taken.since = now;
             taken.deliveries += 1;
@@ -92,7 +92,7 @@ impl Jobs {
             });
         }
         if beside == Beside::Others && self.waiting.front().is_some_and(|job| job.deliveries > 0) {
-            return Next::Held;
+            return Next::Redelivered;
         }
         let Some(job) = self.waiting.pop_front() else { return Next::Nothing };
         let Waiting { id, bytes, deliveries, since } = job;

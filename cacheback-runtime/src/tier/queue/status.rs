@@ -30,14 +30,16 @@ pub struct QueueStatus {
     pub workers: u64,
     /// How many jobs have ended in the last minute, roughly.
     pub ended_last_minute: u64,
-    /// How many jobs have stored a value, since the queue was first used. (Redis forgets a queue that no worker has served for
-    /// a week.)
+    /// How many jobs have stored a value, since the queue was first used. (A queue that no worker has served for a
+    /// week is forgotten.)
     pub done: u64,
-    /// How many jobs have failed: the body has returned an `Err`, has panicked or was aborted at its time-out.
+    /// How many jobs have failed: the body returned an `Err`, panicked, or was aborted at its time-out; or the tier was
+    /// lost before the value was stored.
     pub failed: u64,
-    /// How many jobs were not needed any more, or could not be run.
+    /// How many jobs were not needed any more, or were buried.
     pub dropped: u64,
-    /// Jobs that have ended three workers, or could not be read: the last hundred.
+    /// Jobs of keys that have killed three workers, that could not be run, or whose value the tier did not take: the last
+    /// hundred.
     pub dead: Vec<DeadJob>,
 }
 

@@ -1,6 +1,7 @@
 //! The lines of a worker take turns, so that a long one keeps no other from being served.
 //!
-//! A job that was delivered before, and may have ended its worker, is taken with no other: it would condemn that one, too.
+//! A job that was delivered before, and may have ended its worker, is taken with no other: if it ends this one, too, a job
+//! beside it would be counted for nothing.
 
 use super::{Delivery, Line, Room};
 
@@ -17,7 +18,7 @@ pub(crate) enum Beside {
 pub(crate) enum Next {
     Job(Delivery),
     /// It was delivered before, and is not taken beside others.
-    Held,
+    Redelivered,
     Nothing,
 }
 
@@ -29,7 +30,7 @@ pub(crate) fn take_turns<E>(
     turn: &mut Option<Line>,
     mut next: impl FnMut(&Room, Beside) -> Result<Next, E>,
 ) -> Result<Vec<(Line, Delivery)>, E> {
-    let (mut taken, mut held) = (Vec::new(), None);
+    let (mut taken, mut passed_over) = (Vec::new(), None);
     let mut places: Vec<_> = rooms.iter().map(|room| room.places).collect();
     let last = rooms.iter().position(|room| Some(&room.line) == turn.as_ref());
     let (mut at, mut empty) = (last.map_or(0, |last| last + 1), 0);
@@ -38,28 +39,26 @@ pub(crate) fn take_turns<E>(
         let before = &rooms[(at + rooms.len() - 1) % rooms.len()];
         at += 1;
         let beside = if taken.is_empty() { Beside::Nothing } else { Beside::Others };
-        let job = match if *places > 0 { next(room, beside)? } else { Next::Nothing } {
-            Next::Job(job) => job,
-            is_held => {
-                if let Next::Held = is_held {
-                    held.get_or_insert_with(|| before.line.clone());
-                }
-                empty += 1;
-                continue;
+        let next = if *places > 0 { next(room, beside)? } else { Next::Nothing };
+        let Next::Job(job) = next else {
+            if let Next::Redelivered = next {
+                passed_over.get_or_insert_with(|| before.line.clone());
             }
+            empty += 1;
+            continue;
         };
         *places -= 1;
         empty = 0;
         *turn = Some(room.line.clone());
-        let is_first = job.deliveries == 1;
+        let is_new = job.deliveries == 1;
         taken.push((room.line.clone(), job));
-        if !is_first {
+        if !is_new {
             break;
         }
     }
-    if held.is_some() {
+    if passed_over.is_some() {
         // It is the first of the next take.
-        *turn = held;
+        *turn = passed_over;
     }
     Ok(taken)
 }

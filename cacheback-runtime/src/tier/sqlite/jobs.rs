@@ -137,7 +137,7 @@ pub(super) fn take(
         let Some(line) = find(db, &room.line)? else { return Ok(Next::Nothing) };
         let (number, deliveries) = match next(db, line, abandoned(now, room))? {
             None => return Ok(Next::Nothing),
-            Some((_, 1..)) if beside == Beside::Others => return Ok(Next::Held),
+            Some((_, 1..)) if beside == Beside::Others => return Ok(Next::Redelivered),
             Some(job) => job,
         };
         let deliveries = deliveries.saturating_add(1);

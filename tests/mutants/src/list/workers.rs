@@ -81,7 +81,7 @@ pub(crate) const WORKERS: &[Mutation] = &[
         breaks: "workers: a job that was delivered before is taken with no other",
         core: false,
         file: "tier/queue/turns.rs",
-        at: "let is_first = job.deliveries == 1;",
+        at: "let is_new = job.deliveries == 1;",
         original: "job.deliveries == 1",
         mutated: "job.deliveries > 0",
         killed_by: &[
@@ -107,7 +107,7 @@ pub(crate) const WORKERS: &[Mutation] = &[
         breaks: "workers: a lease that waits for a job that is nowhere gets another one",
         core: false,
         file: "engine/shared/queued.rs",
-        at: "Ok(()) if facts.is_some_and(|facts| facts.length == 0) => Waits::Nowhere,",
+        at: "Ok(()) if facts.is_some_and(|facts| facts.length == 0) => QueuedJob::Lost,",
         original: "facts.length == 0",
         mutated: "facts.length == u64::MAX",
         killed_by: &[(Suite, "workers::fallback::a_lease_that_waits_for_no_job_gets_one")],
@@ -178,8 +178,8 @@ pub(crate) const WORKERS: &[Mutation] = &[
         core: false,
         file: "api/worker/desk.rs",
         at: "Ok(Verdict::Returned) => {",
-        original: "self.give_back(line, delivery, ticket).await",
-        mutated: "drop(ticket)",
+        original: "self.give_back(line, delivery, queued_lease).await",
+        mutated: "drop(queued_lease)",
         killed_by: &[(Suite, "workers::ends::at_the_limit_of_its_shutdown_a_job_is_given_back")],
     },
     Mutation {

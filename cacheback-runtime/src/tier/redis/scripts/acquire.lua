@@ -17,7 +17,7 @@ if is_value and (id > tonumber(ARGV[5]) or is_fresh) then
   return { 'newer', stale, gone, redis.call('PTTL', KEYS[1]), redis.call('GET', KEYS[1]) }
 end
 local is_job = ARGV[10] ~= ''
--- The token of a job that has failed is no lease for it.
+-- A back-off keeps the token of the job that has failed, and is no lease for it.
 if state and (token ~= ARGV[4] or is_job and state == 'b') then
   local left = lease_left or redis.call('PTTL', KEYS[2])
   -- With more time left than a lease has it is one from before the server's clock was set back.
@@ -35,7 +35,7 @@ if state and (token ~= ARGV[4] or is_job and state == 'b') then
     return { 'theirs', stale, gone, left, state == 'b' and 1 or 0, state == 'q' and token or '' }
   end
   if is_job and ARGV[8] == 'q' then
-    -- Its job is nowhere any more: a worker may have ended with it before it began.
+    -- No job waits any more: a worker may have ended with it before it began.
     deaths = math.min(deaths + 1, 255)
   end
 elseif is_job and not state and id ~= tonumber(ARGV[5]) then
