@@ -115,8 +115,8 @@ pub(crate) const RECOVERY: &[Mutation] = &[
         original: "(!is_gone).then_some(age)",
         mutated: "(!is_gone && envelope.value.is_some()).then_some(age)",
         killed_by: &[
-            (Runtime, "tier::memory::tests::rules::a_change_that_is_told_late_does_not_hide_another"),
-            (Runtime, "tier::sqlite::tests::rules::a_change_that_is_told_late_does_not_hide_another"),
+            (Runtime, "tier::memory::tests::embedded::a_change_that_is_told_late_does_not_hide_another"),
+            (Runtime, "tier::sqlite::tests::embedded::a_change_that_is_told_late_does_not_hide_another"),
         ],
     },
 ];
