@@ -18,9 +18,13 @@ pub(crate) const DEATHS: u32 = 3;
 const GRACE: Duration = Duration::from_secs(15);
 /// If its time-out depends on its arguments, it counts as so long.
 const LONGEST: Duration = Duration::from_secs(3_600);
-/// A worker keeps a job that it cannot run yet for so long, and then gives it back: well within the grace, as the job is
-/// still to run for as long as its time-out.
-pub(crate) const PLACE: Duration = Duration::from_secs(7);
+/// How long a worker keeps a job that has no place yet before it gives it back: well within the grace, as the job may still
+/// run for its whole time-out.
+const PLACE: Duration = Duration::from_secs(7);
+/// The longest that a job waits to run alone: meanwhile no other begins.
+const ALONE: Duration = Duration::from_secs(60);
+/// A key backs off for so long if its job has failed and nothing else says for how long.
+pub(crate) const FAILED: Duration = Duration::from_secs(1);
 
 /// What is known of the queue of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +109,15 @@ pub(crate) fn handling(deliveries: u32, deaths: u32) -> Handling {
     }
 }
 
+/// How long a job waits in its worker until it can run, before it goes back. `min_idle`: others take it for abandoned then.
+pub(crate) fn patience(handling: Handling, min_idle: Duration) -> Duration {
+    match handling {
+        Handling::Together => PLACE,
+        Handling::Alone => (min_idle / 2).min(ALONE),
+        Handling::Buried => Duration::ZERO,
+    }
+}
+
 /// A job that was taken so long ago, of a function with these options, is abandoned: another worker takes it.
 pub(crate) fn min_idle(policy: &Policy) -> Duration {
     let varies = policy.varies.contains(&"refresh_timeout");
@@ -178,6 +191,20 @@ mod tests {
             assert_eq!(handling(1, deaths), expected, "{deaths} workers");
         }
         assert_eq!(handling(2, 1), Handling::Alone);
+    }
+
+    #[test]
+    fn a_job_that_waits_to_run_goes_back_before_it_counts_as_abandoned() {
+        for seconds in [15, 20, 75, 3_615] {
+            let min_idle = Duration::from_secs(seconds);
+            for handling in [Handling::Together, Handling::Alone, Handling::Buried] {
+                let patience = patience(handling, min_idle);
+                assert!(patience <= min_idle / 2 && patience <= ALONE, "{handling:?} {patience:?}");
+            }
+        }
+        assert_eq!(patience(Handling::Alone, Duration::from_secs(20)), Duration::from_secs(10));
+        assert_eq!(patience(Handling::Alone, Duration::MAX), Duration::from_secs(60));
+        assert_eq!(patience(Handling::Together, Duration::MAX), Duration::from_secs(7));
     }
 
     #[test]

@@ -89,11 +89,6 @@ fn a_job_that_ends_its_worker_three_times_is_buried() {
     let [web] = &processes;
     let (here, there) = (Source::open(), Source::gated());
     let new = || Process::new(|configure| configure.shared(memory.clone()));
-    let run_for_a_while = |back: &Process| {
-        for _ in 0..4 {
-            back.run(run_ready);
-        }
-    };
     web.run(|| report::entry(&here, 1).get_or_fetch()).unwrap();
     for run in 1..=3 {
         let back = new();
@@ -153,16 +148,12 @@ fn a_second_delivery_runs_alone() {
     hear(&processes);
     assert_eq!(alone.runs(), 3);
     wait(&processes, 2);
-    for _ in 0..4 {
-        back.run(run_ready);
-    }
+    run_for_a_while(back);
     assert_eq!((alone.runs(), only_line(web).under_way), (3, 4), "it waits until it is alone");
     for run in 1..=3 {
         alone.release(run);
     }
-    for _ in 0..4 {
-        back.run(run_ready);
-    }
+    run_for_a_while(back);
     assert_eq!((alone.runs(), alone.running()), (4, 1));
     alone.release_all();
     assert_eq!(running.stop(back), worked(4, 0, 0));
@@ -182,9 +173,7 @@ fn a_worker_takes_no_more_jobs_than_its_process_may_run() {
     back.run(|| there.started(2));
     assert_eq!((only_line(web).length, only_line(web).under_way, there.runs()), (3, 2, 2));
     there.release_all();
-    for _ in 0..4 {
-        back.run(run_ready);
-    }
+    run_for_a_while(&back);
     assert_eq!((there.runs(), here.runs()), (5, 0));
     assert_eq!(running.stop(&back), worked(5, 0, 0));
 }

@@ -90,25 +90,25 @@ fn after_the_end_of_the_last_worker_refreshes_run_here_at_once() {
     assert_eq!((here.runs(), there.runs()), (2, 0));
 }
 
-/// It is lost between the lease and the job.
+/// A process whose tier is lost as the next job is made, between its lease and the queue, if it `is_lost` then.
+fn loses_its_tier(memory: &Memory, is_lost: &Arc<AtomicBool>) -> Process {
+    let (server, is_lost) = (memory.clone(), Arc::clone(is_lost));
+    let context = move |_: &Span| {
+        if is_lost.swap(false, Ordering::SeqCst) {
+            server.disconnect();
+        }
+        None
+    };
+    Process::new(|configure| configure.shared(memory.clone()).trace_jobs(context, |_, _| {}))
+}
+
 #[test]
 fn a_queue_that_cannot_be_reached_is_no_outage() {
     let (log, _guard) = Log::capture();
     let memory = Memory::new();
     let is_lost = Arc::new(AtomicBool::new(false));
-    let web = {
-        let (server, is_lost) = (memory.clone(), Arc::clone(&is_lost));
-        // It is asked for when the job is made.
-        let context = move |_: &Span| {
-            if is_lost.load(Ordering::SeqCst) {
-                server.disconnect();
-            }
-            None
-        };
-        Process::new(|configure| configure.shared(memory.clone()).trace_jobs(context, |_, _| {}))
-    };
-    let back = Process::new(|configure| configure.shared(memory.clone()));
-    let processes = [web, back];
+    let processes =
+        [loses_its_tier(&memory, &is_lost), Process::new(|configure| configure.shared(memory.clone()))];
     let [web, back] = &processes;
     let (here, there) = (Source::open(), Source::open());
     let running = start(back, serves(report::cache(), &there));
@@ -126,19 +126,8 @@ fn a_queue_that_cannot_be_reached_is_no_outage() {
 fn a_lease_that_waits_for_no_job_gets_one() {
     let memory = Memory::new();
     let is_lost = Arc::new(AtomicBool::new(true));
-    let web = {
-        let (server, is_lost) = (memory.clone(), Arc::clone(&is_lost));
-        // It is asked for when the job is made.
-        let context = move |_: &Span| {
-            if is_lost.swap(false, Ordering::SeqCst) {
-                server.disconnect();
-            }
-            None
-        };
-        Process::new(|configure| configure.shared(memory.clone()).trace_jobs(context, |_, _| {}))
-    };
-    let back = Process::new(|configure| configure.shared(memory.clone()));
-    let processes = [web, back];
+    let processes =
+        [loses_its_tier(&memory, &is_lost), Process::new(|configure| configure.shared(memory.clone()))];
     let [web, back] = &processes;
     let (here, there) = (Source::open(), Source::open());
     let running = start(back, serves(only_there::cache(), &there));

@@ -11,7 +11,7 @@ use crate::base::tasks::{Handle, first, sleep};
 use crate::engine::{Order, Verdict};
 use crate::events;
 use crate::function::queued::Provisions;
-use crate::rules::queue::{DEATHS, Handling, PATIENCE, PLACE, handling, min_idle};
+use crate::rules::queue::{DEATHS, FAILED, Handling, PATIENCE, handling, min_idle, patience};
 use crate::tier::queue::job::NoJob;
 use crate::tier::queue::{Delivery, Ended, Job, Line, Queue, Room};
 use crate::tier::{Acquired, LeaseFor, Release, Request, Scope, Tier, Token, WireKey};
@@ -22,10 +22,7 @@ pub(super) const TAKE: Duration = Duration::from_secs(2);
 const TAKE_SOME: Duration = Duration::from_millis(100);
 /// How often a worker shows that it lives.
 pub(super) const BEAT: Duration = Duration::from_secs(5);
-/// A job that is to run alone waits no longer for that: others wait for it.
-const ALONE: Duration = Duration::from_secs(60);
-/// How long a worker waits after an operation that has failed, and with a job that it cannot run now. A key backs off for
-/// so long if its job has failed before it could say for how long.
+/// How long a worker waits after an operation that has failed, and with a job that it cannot run now.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// A function of a worker.
@@ -204,17 +201,13 @@ impl Desk {
             }
         }
         let queued_lease = job.as_ref().ok().map(|job| (job.key.without_args(scope), job.token));
-        let patience = match handling {
-            Handling::Together => PLACE,
-            // It goes back before others take it for abandoned.
-            Handling::Alone => (*min_idle / 2).min(ALONE),
-            Handling::Buried => {
-                // Whoever reads the key would put the next one on the queue at once.
-                self.release(queued_lease, Release::BackOff { left: PATIENCE, failures: DEATHS });
-                return self.condemn(serve.name(), line, delivery).await;
-            }
-        };
-        let running = first(pin!(place.run()), pin!(sleep(patience))).await.unwrap_or_default();
+        if handling == Handling::Buried {
+            // Whoever reads the key would put the next one on the queue at once.
+            self.release(queued_lease, Release::BackOff { left: PATIENCE, failures: DEATHS });
+            return self.condemn(serve.name(), line, delivery).await;
+        }
+        let patience = pin!(sleep(patience(handling, *min_idle)));
+        let running = first(pin!(place.run()), patience).await.unwrap_or_default();
         let Some(_running) = running else { return self.give_back(line, delivery, queued_lease).await };
         let work = job.map_err(|why| why.to_string());
         let work = work.and_then(|Job { key, args, token, seen, trace, enqueued, .. }| {
@@ -234,7 +227,7 @@ impl Desk {
             Ok(Verdict::Done) => Ended::Done,
             Ok(Verdict::Failed) => {
                 // The lease still has the token of the job if that has failed before it took the lease over.
-                self.release(queued_lease, Release::BackOff { left: AGAIN, failures: 1 });
+                self.release(queued_lease, Release::BackOff { left: FAILED, failures: 1 });
                 Ended::Failed
             }
             Ok(Verdict::Unneeded | Verdict::OtherKey) => Ended::Dropped,

@@ -21,11 +21,9 @@ use crate::rules::backoff::Backoff;
 use crate::rules::effect::Ending;
 use crate::rules::freshness::State;
 use crate::rules::policy::Policy;
-use crate::rules::queue::{DEATHS, PATIENCE};
+use crate::rules::queue::{DEATHS, FAILED, PATIENCE};
 use crate::tier::{Acquired, Ages, Change, LeaseFor, Release, Stored, WriteId, is_fresh};
 
-/// After a job whose value has got no answer, its key is left alone for so long.
-const UNANSWERED: Duration = Duration::from_secs(1);
 /// The pauses between two looks after another process' fetch: from the first to the longest.
 const LOOKS: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(500)];
 
@@ -291,7 +289,7 @@ impl<C: Cacheable> Job<C> {
                     self.back_off_unshared(lease, &down, policy);
                 } else if let Some(order) = &mut self.order {
                     order.has_not_stored(Verdict::Failed);
-                    lease.end(Release::BackOff { left: UNANSWERED, failures: 1 });
+                    lease.end(Release::BackOff { left: FAILED, failures: 1 });
                 }
             }
         }

@@ -1,5 +1,5 @@
 //! The scripts, by which the server changes a key in one step. `scripts/prelude.lua` is the beginning of all that
-//! concern one key.
+//! concern one key, and `scripts/remembered.lua` that of all which give a lease its time.
 
 use std::time::Duration;
 
@@ -30,7 +30,11 @@ pub(super) struct Scripts {
 
 macro_rules! on_one_key {
     ($file:literal) => {
-        Script::new(concat!(include_str!("scripts/prelude.lua"), include_str!($file)))
+        Script::new(concat!(
+            include_str!("scripts/remembered.lua"),
+            include_str!("scripts/prelude.lua"),
+            include_str!($file)
+        ))
     };
 }
 
@@ -43,7 +47,10 @@ impl Scripts {
             set: on_one_key!("scripts/set.lua"),
             invalidate: on_one_key!("scripts/invalidate.lua"),
             release: on_one_key!("scripts/release.lua"),
-            extend: Script::new(include_str!("scripts/extend.lua")),
+            extend: Script::new(concat!(
+                include_str!("scripts/remembered.lua"),
+                include_str!("scripts/extend.lua")
+            )),
             bump: Script::new(include_str!("scripts/bump.lua")),
             versions: Script::new(include_str!("scripts/versions.lua")),
             beat: Script::new(include_str!("scripts/beat.lua")),

@@ -9,8 +9,8 @@
 //! subscription: from then on nothing is missed, and a server that has been away may have lost what it had, or be another
 //! one. While no echo comes back, but the server can be asked, it is so every few seconds.
 //!
-//! Messages that have come and are still to be heard wait in a queue with a bound. If more come, the subscription ends, and
-//! the next one makes everything suspect: what is lost then is looked at, and nothing grows without bound.
+//! Messages wait in a queue with a bound until they are heard. If more come, the subscription ends, and the next one makes
+//! everything suspect: so what was lost is looked at, and nothing grows without bound.
 
 use std::collections::HashSet;
 use std::future::poll_fn;
@@ -38,7 +38,7 @@ use crate::tier::{Bump, Down, Stamp, WireKey};
 
 /// How often an echo is sent.
 const ECHO: Duration = Duration::from_secs(2);
-/// So many messages may have come that are still to be heard.
+/// So many messages may wait to be heard.
 const UNHEARD: usize = 1 << 14;
 /// Without a subscription, everything becomes suspect no more often than this.
 const SUSPECT: Duration = Duration::from_secs(2);
@@ -174,9 +174,9 @@ impl Echoes {
 }
 
 /// Puts messages on the queue of those that are still to be heard. Returns why there are no more.
-async fn receive<T>(mut messages: impl Stream<Item = T> + Unpin, unheard: mpsc::Sender<T>) -> &'static str {
+async fn receive<T>(mut messages: impl Stream<Item = T> + Unpin, queue: mpsc::Sender<T>) -> &'static str {
     while let Some(message) = poll_fn(|context| Pin::new(&mut messages).poll_next(context)).await {
-        if unheard.try_send(message).is_err() {
+        if queue.try_send(message).is_err() {
             return "messages come faster than they are heard";
         }
     }
@@ -186,10 +186,10 @@ async fn receive<T>(mut messages: impl Stream<Item = T> + Unpin, unheard: mpsc::
 /// Reads messages until the connection is lost. `None` if the tier is gone.
 async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: &str) -> Option<End> {
     let (_sink, messages) = subscribed.split();
-    let (unheard, mut heard) = mpsc::channel(UNHEARD);
+    let (queue, mut unheard) = mpsc::channel(UNHEARD);
     // It ends with this function.
     let mut receiving = JoinSet::new();
-    receiving.spawn(receive(messages, unheard));
+    receiving.spawn(receive(messages, queue));
     let mut ticks = interval(ECHO);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut echoes, mut has_heard) = (Echoes::default(), false);
@@ -206,9 +206,9 @@ async fn listen(inner: &Weak<Inner>, process: u32, subscribed: PubSub, address: 
                 (None, false)
             }
             Some(why) = receiving.join_next() => {
-                return end(why.unwrap_or("it could not be heard"), has_heard);
+                return end(why.unwrap_or("the task that receives messages has panicked"), has_heard);
             }
-            Some(message) = heard.recv() => (Some(message), false),
+            Some(message) = unheard.recv() => (Some(message), false),
         };
         let Connection { inner, origin } = &Connection::of(inner, process)?;
         let numbers =
@@ -332,11 +332,11 @@ mod tests {
     }
 
     fn received(messages: usize, bound: usize) -> (&'static str, usize) {
-        let (unheard, mut heard) = mpsc::channel(bound);
+        let (queue, mut unheard) = mpsc::channel(bound);
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let all: Vec<_> = (0..messages).collect();
-        let why = runtime.block_on(receive(Ready(all.into_iter()), unheard));
-        (why, std::iter::from_fn(|| heard.try_recv().ok()).count())
+        let why = runtime.block_on(receive(Ready(all.into_iter()), queue));
+        (why, std::iter::from_fn(|| unheard.try_recv().ok()).count())
     }
 
     #[test]

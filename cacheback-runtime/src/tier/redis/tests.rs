@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::scripts::text;
 use super::servers::Servers;
-use super::{Connected, Redis};
+use super::{Connected, LEASE, Redis};
 use crate::base::clock::Moment;
 use crate::base::sync::Arc;
+use crate::rules::queue::PATIENCE;
 use crate::tier::{
     Acquired, Ages, Bump, Change, Found, Lease, Payload, Read, Release, Reply, Request, Scope, Stored, Tier,
     Token, WireKey, WriteId,
@@ -188,18 +190,13 @@ impl State {
     fn extend(&mut self, now: Moment, key: &WireKey, token: Token) -> bool {
         self.set(now);
         let lease = self.tier.0.prefix.names(key).lease;
-        let extended = redis::cmd("EVAL")
-            .arg(include_str!("scripts/extend.lua"))
-            .arg(1)
-            .arg(&lease)
-            .arg(5_000)
-            .arg(token.0.to_le_bytes().as_slice())
-            .query::<String>(&mut self.raw);
-        assert_eq!(extended.unwrap(), "extended");
+        let args = [text(LEASE.as_millis()), token.0.to_le_bytes().to_vec()];
+        let extend = self.tier.0.scripts.extend.call(&[&lease], &args);
+        assert_eq!(extend.query::<String>(&mut self.raw).unwrap(), "extended");
         let held: Vec<u8> = self.run(&format!("GET {lease}"));
         let left: i64 = self.run(&format!("PTTL {lease}"));
-        let is_fetch =
-            matches!(held.first(), Some(b'r' | b'q')) || held.first() == Some(&b'w') && left > 600_000;
+        let is_fetch = matches!(held.first(), Some(b'r' | b'q'))
+            || held.first() == Some(&b'w') && left > i64::try_from(PATIENCE.as_millis()).unwrap();
         is_fetch && held[1..9] == token.0.to_le_bytes()
     }
 

@@ -126,7 +126,7 @@ pub(crate) const WORKERS: &[Mutation] = &[
         name: "place-for-ever",
         breaks: "workers: a job that cannot begin is given back before it counts as abandoned",
         core: false,
-        file: "api/worker/desk.rs",
+        file: "rules/queue.rs",
         at: "Handling::Together => PLACE,",
         original: "PLACE",
         mutated: "PLACE * 1_000",

@@ -1,7 +1,4 @@
 -- KEYS leases; ARGV[1] the time of a lease in ms, and then the token of each.
---
--- That of a job lasts longer, as the prelude of the other scripts says.
-local REMEMBERED = 600000
 for at = 1, #KEYS do
   local lease = redis.call('GETRANGE', KEYS[at], 0, 8)
   if string.sub(lease, 1, 1) ~= 'b' and string.sub(lease, 2) == ARGV[at + 1] then

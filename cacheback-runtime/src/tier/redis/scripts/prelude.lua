@@ -9,8 +9,6 @@
 -- failures 4 | wanted 1 | workers that have ended with it 1.
 
 local TOMBSTONE, INVALIDATED = '\51', '\85'
--- For so many ms it is remembered that a worker has ended with a lease. Its key lasts so much longer.
-local REMEMBERED = 600000
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -159,6 +159,44 @@ fn jobs_have_no_more_than_their_room() {
     assert!(matches!(queues.put(now, &line(), &job, 3_000), Put::As(_)));
 }
 
+/// With its dead jobs. One that still has a job is kept until that is gone, too.
+#[test]
+fn a_line_that_no_worker_has_served_for_a_week_is_forgotten() {
+    const DAY: u64 = 86_400_000_000_000;
+    let (mut queues, now) = with(&["1"]);
+    let taken = take_one(&mut queues, now);
+    queues.bury(now, &line(), &taken, "why");
+    queues.state.sweep(now.plus(7 * DAY - 1));
+    assert_eq!(queues.status(now)[0].dead.len(), 1);
+    let later = now.plus(5 * DAY);
+    queues.beat(later, "w", &[line()]);
+    queues.state.sweep(now.plus(8 * DAY));
+    assert_eq!(queues.status(now).len(), 1, "it was served meanwhile");
+    queues.enqueue(later, &line(), b"2".to_vec());
+    jobs::forget_lines(queues.state.db(), i64::MAX).unwrap();
+    assert_eq!(queues.status(now).len(), 1, "a job waits");
+    queues.state.sweep(later.plus(7 * DAY));
+    assert_eq!((queues.status(now).len(), queues.number("SELECT count(*) FROM dead")), (0, 0));
+}
+
+/// Its number of deliveries is beyond any, and so it is not run.
+#[test]
+fn a_job_with_damaged_numbers_keeps_no_other_from_being_taken() {
+    for (damage, deliveries) in [("5000000000", u32::MAX), ("-7", 1)] {
+        let (mut queues, now) = with(&["1", "2"]);
+        queues
+            .state
+            .db()
+            .execute(&format!("UPDATE jobs SET deliveries = {damage} WHERE number = 1"), ())
+            .unwrap();
+        let taken = take_one(&mut queues, now);
+        assert_eq!(taken.deliveries, deliveries, "{damage}");
+        queues.bury(now, &line(), &taken, "it is no job");
+        assert_eq!(queues.status(now)[0].dead.len(), 1);
+        assert_eq!(&*take_one(&mut queues, now).bytes, b"2");
+    }
+}
+
 /// Nobody can run it: it is buried, and told of.
 #[test]
 fn a_damaged_job_has_no_bytes() {
