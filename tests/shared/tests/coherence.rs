@@ -178,6 +178,7 @@ fn a_change_is_heard_while_nothing_can_be_asked() {
     }
     one.listens();
     wait_until("it is trusted", || one.ask("get long set") == "Fresh Local 1");
+    let losses = number(&mut one, "losses");
     proxy.set(Fault::OnlyMessages);
     assert_eq!(other.ask("set long set written"), "ok");
     assert_eq!(other.ask("remove long removed"), "ok");
@@ -185,6 +186,8 @@ fn a_change_is_heard_while_nothing_can_be_asked() {
     for key in ["set", "removed", "invalidated"] {
         wait_until(key, || !one.ask(&format!("peek long {key}")).starts_with("true "));
     }
+    // By its message, that is, and not because an echo was missed.
+    assert_eq!(number(&mut one, "losses"), losses);
     proxy.set(Fault::None);
     // A stale read before that would fetch for itself.
     wait_until("it cannot be asked", || one.ask("status").contains("servers=+"));
