@@ -51,7 +51,7 @@ fn clock() -> Option<&'static PathBuf> {
     let clock = CLOCK.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let [source, library] = ["clock.c", "clock.so"].map(|file| folder.path().join(file));
-        fs::write(&source, include_str!("tests/clock.c")).unwrap();
+        fs::write(&source, include_str!("../../../../tests/support/clock.c")).unwrap();
         let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
         compiled.is_ok_and(|status| status.success()).then_some((folder, library))
     });
@@ -99,7 +99,7 @@ impl State {
         }
         let folder = tempfile::tempdir().unwrap();
         let [socket, nanos] = ["redis.sock", "nanos"].map(|file| folder.path().join(file));
-        fs::write(&nanos, now.to_bits().to_ne_bytes()).unwrap();
+        fs::write(&nanos, [0, now.to_bits()].map(u64::to_ne_bytes).concat()).unwrap();
         let child = Command::new(program())
             .args(["--port", "0", "--save", "", "--unixsocket"])
             .arg(&socket)
@@ -132,7 +132,8 @@ impl State {
             (self.now, self.moved) = (now, self.moved + 1);
         }
         let there = self.now.plus(self.moved * 1_000_000).to_bits();
-        self.clock.write_all_at(&there.to_ne_bytes(), 0).unwrap();
+        // Behind the seconds that are added to it.
+        self.clock.write_all_at(&there.to_ne_bytes(), 8).unwrap();
         let Servers::One(link) = self.tier.0.servers() else { panic!("it is one server") };
         link.correct_clock(i64::try_from(there / 1_000).unwrap());
     }

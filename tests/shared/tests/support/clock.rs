@@ -21,8 +21,8 @@ impl Clock {
         let clock = Self { folder: tempfile::tempdir().unwrap() };
         let [source, library, seconds] =
             ["clock.c", "clock.so", "seconds"].map(|file| clock.folder.path().join(file));
-        fs::write(&source, include_str!("clock.c")).unwrap();
-        fs::write(&seconds, [0; 8]).unwrap();
+        fs::write(&source, include_str!("../../../support/clock.c")).unwrap();
+        fs::write(&seconds, [0; 16]).unwrap();
         let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).args([&library, &source]).status();
         if !compiled.is_ok_and(|status| status.success()) {
             let missing = "no C compiler on this machine: tests of a server's clock are skipped";

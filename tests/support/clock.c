@@ -1,4 +1,6 @@
-// A clock that stands still until a test moves it: loaded before the C library, with the nanoseconds since 1970 in a file.
+// A wall clock that a test can set: loaded before the C library. A file has two numbers of eight bytes: the seconds to add,
+// and, if it is not zero, the nanoseconds since 1970 at which the clock stands still. (Debian's libfaketime does the same,
+// but never ends beside jemalloc, which asks for the time before anything else runs.)
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>
@@ -9,20 +11,24 @@
 #include <time.h>
 #include <unistd.h>
 
-static volatile int64_t *nanos;
+static volatile int64_t *set;
 
 __attribute__((constructor)) static void begin(void) {
     int file = open(getenv("CACHEBACK_CLOCK"), O_RDONLY);
-    nanos = mmap(0, sizeof *nanos, PROT_READ, MAP_SHARED, file, 0);
+    set = mmap(0, 2 * sizeof *set, PROT_READ, MAP_SHARED, file, 0);
 }
 
 int clock_gettime(clockid_t clock, struct timespec *now) {
-    if (clock == CLOCK_REALTIME && nanos) {
-        now->tv_sec = *nanos / 1000000000;
-        now->tv_nsec = *nanos % 1000000000;
-        return 0;
+    int failed = syscall(SYS_clock_gettime, clock, now);
+    if (!failed && clock == CLOCK_REALTIME && set) {
+        int64_t still = set[1];
+        if (still) {
+            now->tv_sec = still / 1000000000;
+            now->tv_nsec = still % 1000000000;
+        }
+        now->tv_sec += set[0];
     }
-    return syscall(SYS_clock_gettime, clock, now);
+    return failed;
 }
 
 int gettimeofday(struct timeval *restrict now, void *restrict zone) {
